@@ -1,0 +1,120 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let common: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+    .enableUpcomingFeature("ExistentialAny"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// The rooms that touch C: every unsafe expression is marked, so that a reviewer finds them by reading `unsafe`.
+let cRoom: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+let package = Package(
+    name: "hookline",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "hookline", targets: ["Hookline"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["CommandLineArguments", "JSON"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        // The C libraries. Exactly one Swift target imports each.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "CMosquitto", pkgConfig: "libmosquitto",
+            providers: [.apt(["libmosquitto-dev"]), .brew(["mosquitto"])]),
+
+        // Foundations: no knowledge of what Hookline does.
+        .target(name: "Threads", swiftSettings: cRoom),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", deque, logging], swiftSettings: cRoom),
+        .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
+        .target(name: "Domain", swiftSettings: common),
+        .target(
+            name: "Migrations", path: "migrations", resources: [.embedInCode("0001_initial.sql")],
+            swiftSettings: common),
+
+        // The service.
+        .target(
+            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging],
+            swiftSettings: common),
+        .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
+        .target(
+            name: "Intake", dependencies: ["Domain", "MQTT", "Observability", "Storage", logging, serviceLifecycle],
+            swiftSettings: common),
+        .target(
+            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL], swiftSettings: common),
+        .target(
+            name: "Delivery",
+            dependencies: [
+                "Domain", "Observability", "Storage", "WebhookClient", deque, logging, nioCore, nioPosix,
+                serviceLifecycle,
+            ],
+            swiftSettings: common),
+        .target(
+            name: "API",
+            dependencies: ["Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore],
+            swiftSettings: common),
+        .executableTarget(
+            name: "Hookline",
+            dependencies: [
+                "API", "Delivery", "Domain", "Intake", "MQTT", "Observability", "Postgres", "Storage",
+                "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
+                serviceLifecycle,
+            ],
+            swiftSettings: common),
+
+        // Tests: one folder per room, and the whole on real services.
+        .target(
+            name: "TestSupport", dependencies: ["Postgres", asyncHTTPClient, logging, nioCore, nioPosix, subprocess],
+            path: "Tests/TestSupport", swiftSettings: common),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "MQTTTests", dependencies: ["MQTT", "TestSupport", logging], swiftSettings: common),
+        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "WebhookClientTests", dependencies: ["Domain", "TestSupport", "WebhookClient", nioCore, nioPosix],
+            swiftSettings: common),
+        .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["Domain", "TestSupport", asyncHTTPClient, logging, nioCore, nioPosix, subprocess],
+            swiftSettings: common),
+    ]
+)

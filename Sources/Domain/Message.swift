@@ -1,0 +1,80 @@
+/// One publish of a thing, on its way. The payload is kept and sent exactly as it was published.
+package final class Message: Sendable {
+    package let id: MessageID
+    package let thing: EntityID
+    package let group: EntityID
+    package let subtopic: String
+    /// What the thing's profile said when the message came in.
+    package let contentType: String
+    package let payload: [UInt8]
+    package let traceparent: String?
+    /// Whether the message stays readable after its last delivery has ended (the profile's `write`).
+    package let isKept: Bool
+    /// When it was read from the broker, on the machine's monotonic clock in nanoseconds; nil if it was read back from
+    /// the database. For the latency histogram.
+    package let receivedNanoseconds: Int64?
+
+    package init(
+        id: MessageID, thing: EntityID, group: EntityID, subtopic: String, contentType: String, payload: [UInt8],
+        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?
+    ) {
+        self.id = id
+        self.thing = thing
+        self.group = group
+        self.subtopic = subtopic
+        self.contentType = contentType
+        self.payload = payload
+        self.traceparent = traceparent
+        self.isKept = isKept
+        self.receivedNanoseconds = receivedNanoseconds
+    }
+}
+
+/// One message on its way to one webhook.
+package struct Delivery: Sendable {
+    package let message: Message
+    package let webhook: WebhookTarget
+    /// How many attempts were made before.
+    package var attempts: Int32
+    /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
+    /// one and claimed later.
+    package var isLeased = false
+
+    package init(message: Message, webhook: WebhookTarget, attempts: Int32 = 0) {
+        self.message = message
+        self.webhook = webhook
+        self.attempts = attempts
+    }
+
+    package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
+}
+
+/// What identifies a delivery, and stays the same over all its attempts: the receiver sees it as `webhook-id`.
+package struct DeliveryID: Hashable, Sendable {
+    package let message: MessageID
+    package let webhook: WebhookKey
+
+    package init(message: MessageID, webhook: WebhookKey) {
+        self.message = message
+        self.webhook = webhook
+    }
+
+    /// `msg_<message>_<webhook>` in base 36: no dot, which Standard Webhooks forbids in an id.
+    package var text: String {
+        "msg_\(String(self.message.rawValue, radix: 36))_\(String(self.webhook.rawValue, radix: 36))"
+    }
+
+    package init?(_ text: String) {
+        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "msg", let message = Int64(parts[1], radix: 36),
+            let webhook = Int32(parts[2], radix: 36), message >= 0, webhook >= 0
+        else { return nil }
+        self.init(message: MessageID(rawValue: message), webhook: WebhookKey(rawValue: webhook))
+    }
+}
+
+/// A webhook's number inside this installation: four bytes instead of sixteen in every row about it. Never shown.
+package struct WebhookKey: RawRepresentable, Hashable, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+}

@@ -1,0 +1,42 @@
+/// A kind of thing: how its messages are to be treated.
+package struct ProfileConfig: Sendable, Equatable {
+    package var contentType: String
+    /// Whether messages are kept and can be read through the API.
+    package var write: Bool
+    /// Whether messages go to the group's webhooks.
+    package var webhook: Bool
+
+    package static let defaultContentType = "application/json"
+
+    package init(contentType: String = Self.defaultContentType, write: Bool = false, webhook: Bool = false) {
+        self.contentType = contentType
+        self.write = write
+        self.webhook = webhook
+    }
+
+    /// The type becomes a header's value, so it must be one: `type/subtype` and parameters, printable ASCII.
+    package static func checkedContentType(_ text: String) throws(InvalidField) -> String {
+        let parts = text.split(separator: ";", maxSplits: 1)[...].first?.split(
+            separator: "/", omittingEmptySubsequences: false)
+        guard text.utf8.count <= 200, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }), parts?.count == 2,
+            parts?.allSatisfy({ !$0.isEmpty }) == true
+        else { throw InvalidField("config.content_type", "must be a media type such as application/json") }
+        return text
+    }
+}
+
+/// What a member of a group may do; each role may do what the ones before it may.
+package enum Role: String, Sendable, CaseIterable, Comparable {
+    case viewer, editor, admin, owner
+
+    private var rank: Int {
+        switch self {
+        case .viewer: 0
+        case .editor: 1
+        case .admin: 2
+        case .owner: 3
+        }
+    }
+
+    package static func < (lhs: Role, rhs: Role) -> Bool { lhs.rank < rhs.rank }
+}

@@ -1,0 +1,82 @@
+internal import CMosquitto
+internal import Glibc
+
+extension Client {
+    /// The callbacks run on the session's thread, inside `mosquitto_loop_read`. What C hands them dies when they
+    /// return, so topic and payload are copied.
+    @unsafe
+    static func setCallbacks(_ raw: OpaquePointer) {
+        unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
+            inbox.connectCode = code
+            guard code == 0 else { return }
+            for filter in inbox.topicFilters {
+                // Retained messages are old news to a webhook; only what is published from now on counts.
+                let options = MQTT_SUB_OPT_SEND_RETAIN_NEVER.rawValue
+                unsafe mosquitto_subscribe_v5(raw, nil, filter, 1, Int32(options), nil)
+            }
+        }
+        unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, _, count, granted, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted else { return }
+            inbox.subscriptionsConfirmed += 1
+            for index in 0..<Int(count) where unsafe granted[index] >= 128 {
+                inbox.subscribeRefusal = unsafe "the broker refused the subscription with code \(granted[index])"
+            }
+            if inbox.subscriptionsConfirmed >= inbox.topicFilters.count { inbox.isSubscribed = true }
+        }
+        unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed), code != 0 else { return }
+            inbox.disconnectReason = disconnectReason(code)
+        }
+        unsafe mosquitto_message_v5_callback_set(raw) { _, inbox, message, properties in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed), let message = unsafe message?.pointee else { return }
+            let received = unsafe ReceivedMessage(
+                topic: String(cString: message.topic),
+                payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: Int(message.payloadlen))),
+                traceparent: userProperty("traceparent", in: properties))
+            inbox.batch.messages.append(received)
+            inbox.batch.payloadBytes += received.payload.count
+        }
+    }
+}
+
+extension Inbox {
+    fileprivate static func borrowed(_ pointer: UnsafeMutableRawPointer) -> Inbox {
+        unsafe Unmanaged<Inbox>.fromOpaque(pointer).takeUnretainedValue()
+    }
+}
+
+/// The first user property of that name (MQTT 5, section 3.3.2.3.7).
+private func userProperty(_ name: String, in properties: OpaquePointer?) -> String? {
+    var next = unsafe properties
+    while let property = unsafe next {
+        if unsafe mosquitto_property_identifier(property) == Int32(MQTT_PROP_USER_PROPERTY.rawValue) {
+            var key: UnsafeMutablePointer<CChar>?
+            var value: UnsafeMutablePointer<CChar>?
+            defer {
+                unsafe free(key)
+                unsafe free(value)
+            }
+            _ = unsafe mosquitto_property_read_string_pair(
+                property, Int32(MQTT_PROP_USER_PROPERTY.rawValue), &key, &value, false)
+            if let key = unsafe key, let value = unsafe value, unsafe String(cString: key) == name {
+                return unsafe String(cString: value)
+            }
+        }
+        unsafe next = mosquitto_property_next(property)
+    }
+    return nil
+}
+
+/// Reason codes of a DISCONNECT (MQTT 5, section 3.14.2.1); below 128 they are libmosquitto's own.
+private func disconnectReason(_ code: Int32) -> String {
+    switch code {
+    case 139: "the broker is shutting down"
+    case 141: "the broker heard nothing within the keepalive"
+    case 142: "another client took over this client id"
+    case 147: "the broker says the receive maximum was exceeded"
+    case 149: "the broker says a packet was too large"
+    case 152: "an administrator ended the connection"
+    default: code < 128 ? errorText(code) : "the broker ended the connection with code \(code)"
+    }
+}

@@ -1,0 +1,126 @@
+internal import CMosquitto
+internal import Glibc
+internal import Logging
+
+/// What libmosquitto's callbacks write to: owned by the session, touched on its thread alone, because callbacks run
+/// inside `mosquitto_loop_read`.
+final class Inbox {
+    var batch = Batch()
+    /// The answer to CONNECT, once it came.
+    var connectCode: Int32?
+    var topicFilters: [String] = []
+    var subscriptionsConfirmed = 0
+    var isSubscribed = false
+    var subscribeRefusal: String?
+    var disconnectReason: String?
+    let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func reset() {
+        self.batch = Batch()
+        self.connectCode = nil
+        self.subscriptionsConfirmed = 0
+        self.isSubscribed = false
+        self.subscribeRefusal = nil
+        self.disconnectReason = nil
+    }
+
+    func take() -> Batch {
+        defer { self.batch = Batch() }
+        return self.batch
+    }
+}
+
+/// Owns a `struct mosquitto`. The inbox outlives it: the callbacks hold an unretained pointer.
+@safe
+struct Client: ~Copyable {
+    private let raw: OpaquePointer
+    private let inbox: Inbox
+
+    private static let library: Void = {
+        mosquitto_lib_init()
+    }()
+
+    private init(_ raw: OpaquePointer, inbox: Inbox) {
+        unsafe self.raw = raw
+        self.inbox = inbox
+    }
+
+    static func create(_ configuration: Session.Configuration, inbox: Inbox) throws(MQTTError) -> Client {
+        _ = Self.library
+        guard
+            let raw = unsafe mosquitto_new(configuration.clientID, false, Unmanaged.passUnretained(inbox).toOpaque())
+        else {
+            throw MQTTError(kind: .configuration, message: "libmosquitto does not take this client id")
+        }
+        let client = unsafe Client(raw, inbox: inbox)
+        try client.configure(configuration)
+        unsafe Self.setCallbacks(raw)
+        return client
+    }
+
+    deinit {
+        unsafe mosquitto_destroy(self.raw)
+    }
+
+    private func configure(_ configuration: Session.Configuration) throws(MQTTError) {
+        // Before anything else: it keeps acknowledgements in the queue until loop_write.
+        try self.require(unsafe mosquitto_threaded_set(self.raw, true), "threaded mode")
+        try self.set(MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5)
+        try self.set(MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: configuration.receiveMaximum))
+        try self.set(MOSQ_OPT_TCP_NODELAY, 1)
+        if let username = configuration.username {
+            try self.require(
+                unsafe mosquitto_username_pw_set(self.raw, username, configuration.password), "username and password")
+        }
+        if let file = configuration.tlsCAFile {
+            try self.require(unsafe mosquitto_tls_set(self.raw, file, nil, nil, nil, nil), "the CA file \(file)")
+        }
+    }
+
+    private func set(_ option: mosq_opt_t, _ value: Int32) throws(MQTTError) {
+        try self.require(unsafe mosquitto_int_option(self.raw, option, value), "option \(option.rawValue)")
+    }
+
+    private func require(_ code: Int32, _ what: String) throws(MQTTError) {
+        guard code == MOSQ_ERR_SUCCESS.rawValue else {
+            throw MQTTError(kind: .configuration, message: "libmosquitto does not take \(what): \(errorText(code))")
+        }
+    }
+
+    /// Opens the socket and queues CONNECT. Blocks for name resolution and TCP, which is what this thread is for.
+    func connect(_ configuration: Session.Configuration) throws(MQTTError) {
+        var properties: OpaquePointer?
+        defer { unsafe mosquitto_property_free_all(&properties) }
+        let expiry = UInt32(clamping: configuration.sessionExpiry.components.seconds)
+        try self.require(
+            unsafe mosquitto_property_add_int32(&properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), expiry),
+            "the session expiry")
+        self.inbox.topicFilters = configuration.topicFilters
+        let code = unsafe mosquitto_connect_bind_v5(
+            self.raw, configuration.host, Int32(configuration.port),
+            Int32(configuration.keepalive.components.seconds), nil, properties)
+        guard code == MOSQ_ERR_SUCCESS.rawValue else {
+            throw MQTTError(kind: .connect, message: errorText(code))
+        }
+    }
+
+    func sayGoodbye() {
+        unsafe mosquitto_disconnect_v5(self.raw, 0, nil)
+    }
+
+    var descriptor: Int32 { unsafe mosquitto_socket(self.raw) }
+    var wantsToWrite: Bool { unsafe mosquitto_want_write(self.raw) }
+    func loopRead() -> Int32 { unsafe mosquitto_loop_read(self.raw, 1) }
+    func loopWrite() -> Int32 { unsafe mosquitto_loop_write(self.raw, 1) }
+    func loopMisc() -> Int32 { unsafe mosquitto_loop_misc(self.raw) }
+}
+
+/// libmosquitto's words for an error code; for `MOSQ_ERR_ERRNO` those of the C library.
+func errorText(_ code: Int32) -> String {
+    if code == MOSQ_ERR_ERRNO.rawValue { return unsafe String(cString: strerror(errno)) }
+    return unsafe String(cString: mosquitto_strerror(code))
+}

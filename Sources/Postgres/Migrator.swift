@@ -1,0 +1,84 @@
+/// One numbered step of the schema.
+package struct Migration: Sendable, Equatable {
+    /// Counts from 1, without gaps.
+    package let version: Int32
+    package let name: String
+    package let sql: String
+
+    package init(version: Int32, name: String, sql: String) {
+        self.version = version
+        self.name = name
+        self.sql = sql
+    }
+}
+
+/// Applies migrations, each once and in order.
+///
+/// Instances that start together take turns by an advisory lock. What was applied is remembered with its SHA-256, so
+/// that a migration edited afterwards is refused instead of silently believed.
+package struct Migrator: Sendable {
+    /// Any number will do, if all instances use the same: "hookline" in ASCII.
+    private static let lockKey: Int64 = 0x686F_6F6B_6C69_6E65
+
+    private let migrations: [Migration]
+
+    package init(_ migrations: [Migration]) {
+        self.migrations = migrations
+    }
+
+    /// Applies what is missing and answers it.
+    ///
+    /// - Throws: ``PostgresError`` of kind `migration` if an applied one differs, or is unknown to this program.
+    package func apply(on connection: isolated Connection) throws -> [Migration] {
+        var lock: Query = "SELECT pg_advisory_lock(\(Self.lockKey))"
+        lock.timeout = .seconds(600)
+        try connection.execute(lock)
+        defer {
+            // If this fails the connection is broken, and the lock has gone with it.
+            _ = try? connection.execute("SELECT pg_advisory_unlock(\(Self.lockKey))")
+        }
+        try connection.execute(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (
+                version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now())
+            """)
+        let pending = try self.pending(on: connection)
+        for migration in pending {
+            try connection.transaction { connection in
+                try connection.executeScript(migration.sql)
+                try connection.execute(
+                    """
+                    INSERT INTO schema_migrations (version, name, checksum)
+                    VALUES (\(migration.version), \(migration.name), encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
+                    """)
+            }
+        }
+        return pending
+    }
+
+    /// What ``apply(on:)`` would apply. Changes nothing.
+    package func pending(on connection: isolated Connection) throws -> [Migration] {
+        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { row in
+            try row.bool(0)
+        }
+        guard exists == [true] else { return self.migrations }
+        let applied = try connection.query("SELECT version, checksum FROM schema_migrations ORDER BY version") { row in
+            (version: try row.int32(0), checksum: try row.string(1))
+        }
+        for (version, checksum) in applied {
+            guard let known = self.migrations.first(where: { $0.version == version }) else {
+                throw PostgresError(.migration, "the database is newer: it has migration \(version)")
+            }
+            let expected = try connection.query("SELECT encode(sha256(convert_to(\(known.sql), 'UTF8')), 'hex')") { row in
+                try row.string(0)
+            }
+            guard expected == [checksum] else {
+                throw PostgresError(
+                    .migration, "migration \(version) (\(known.name)) was edited after it had been applied")
+            }
+        }
+        let done = Set(applied.map(\.version))
+        return self.migrations.filter { !done.contains($0.version) }
+    }
+}

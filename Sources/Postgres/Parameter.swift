@@ -1,0 +1,184 @@
+/// One value on its way to the server, in PostgreSQL's binary format (network byte order).
+package struct Parameter: Sendable {
+    /// The type's object id (`pg_type.oid`); 0 lets the server infer it.
+    let oid: UInt32
+    /// nil is SQL's NULL.
+    let bytes: [UInt8]?
+
+    static let null = Parameter(oid: 0, bytes: nil)
+}
+
+/// A type that can be bound to a query.
+package protocol PostgresEncodable: Sendable {
+    /// `pg_type.oid` of the element and of an array of it.
+    static var postgresOID: UInt32 { get }
+    static var postgresArrayOID: UInt32 { get }
+    /// Appends the value's binary form, without its length.
+    func encode(into buffer: inout [UInt8])
+}
+
+extension PostgresEncodable {
+    package var postgresParameter: Parameter {
+        var buffer: [UInt8] = []
+        self.encode(into: &buffer)
+        return Parameter(oid: Self.postgresOID, bytes: buffer)
+    }
+}
+
+extension Parameter {
+    /// A one-dimensional array. Layout: dimensions, has-nulls, element oid, then (length, lower bound), then each
+    /// element behind its length (`array_recv` in the server's source).
+    package static func array<Element: PostgresEncodable>(_ elements: some Collection<Element>) -> Parameter {
+        var builder = ArrayParameter(of: Element.self, count: elements.count)
+        for element in elements { builder.append(element) }
+        return builder.parameter
+    }
+
+    package static func array<Element: PostgresEncodable>(_ elements: some Collection<Element?>) -> Parameter {
+        var builder = ArrayParameter(of: Element.self, count: elements.count)
+        for element in elements {
+            if let element { builder.append(element) } else { builder.appendNull() }
+        }
+        return builder.parameter
+    }
+}
+
+/// Builds one array value element by element, for the columns of a bulk insert.
+package struct ArrayParameter: Sendable {
+    private static let countOffset = 12
+    private let oid: UInt32
+    private var buffer: [UInt8] = []
+    private var count: Int32 = 0
+
+    /// `count` and `bytesPerElement` only reserve room.
+    package init<Element: PostgresEncodable>(of type: Element.Type, count: Int, bytesPerElement: Int = 16) {
+        self.oid = Element.postgresArrayOID
+        self.buffer.reserveCapacity(20 + count * (4 + bytesPerElement))
+        self.buffer.append(bigEndian: Int32(1))
+        self.buffer.append(bigEndian: Int32(1))  // may hold nulls
+        self.buffer.append(bigEndian: Element.postgresOID)
+        self.buffer.append(bigEndian: Int32(0))
+        self.buffer.append(bigEndian: Int32(1))
+    }
+
+    package mutating func append(_ element: some PostgresEncodable) {
+        self.count += 1
+        let lengthOffset = self.buffer.count
+        self.buffer.append(bigEndian: Int32(0))
+        element.encode(into: &self.buffer)
+        self.buffer.overwrite(at: lengthOffset, bigEndian: Int32(self.buffer.count - lengthOffset - 4))
+    }
+
+    /// Appends a value whose bytes are already in the binary form of the element's type.
+    package mutating func append(bytes: some Collection<UInt8>) {
+        self.count += 1
+        self.buffer.append(bigEndian: Int32(bytes.count))
+        self.buffer.append(contentsOf: bytes)
+    }
+
+    package mutating func appendNull() {
+        self.count += 1
+        self.buffer.append(bigEndian: Int32(-1))
+    }
+
+    package var parameter: Parameter {
+        var buffer = self.buffer
+        if self.count == 0 {
+            // An empty array has no dimensions at all.
+            buffer.removeLast(8)
+            buffer.overwrite(at: 0, bigEndian: Int32(0))
+        } else {
+            buffer.overwrite(at: Self.countOffset, bigEndian: self.count)
+        }
+        return Parameter(oid: self.oid, bytes: buffer)
+    }
+}
+
+extension [UInt8] {
+    package mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
+        var shift = Integer.bitWidth
+        while shift > 0 {
+            shift -= 8
+            self.append(UInt8(truncatingIfNeeded: value >> Integer(shift)))
+        }
+    }
+
+    mutating func overwrite(at offset: Int, bigEndian value: Int32) {
+        let bits = UInt32(bitPattern: value)
+        self[offset] = UInt8(truncatingIfNeeded: bits >> 24)
+        self[offset + 1] = UInt8(truncatingIfNeeded: bits >> 16)
+        self[offset + 2] = UInt8(truncatingIfNeeded: bits >> 8)
+        self[offset + 3] = UInt8(truncatingIfNeeded: bits)
+    }
+}
+
+// MARK: The types in use
+
+extension Bool: PostgresEncodable {
+    package static var postgresOID: UInt32 { 16 }
+    package static var postgresArrayOID: UInt32 { 1000 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(self ? 1 : 0) }
+}
+
+extension Int16: PostgresEncodable {
+    package static var postgresOID: UInt32 { 21 }
+    package static var postgresArrayOID: UInt32 { 1005 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(bigEndian: self) }
+}
+
+extension Int32: PostgresEncodable {
+    package static var postgresOID: UInt32 { 23 }
+    package static var postgresArrayOID: UInt32 { 1007 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(bigEndian: self) }
+}
+
+extension Int64: PostgresEncodable {
+    package static var postgresOID: UInt32 { 20 }
+    package static var postgresArrayOID: UInt32 { 1016 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(bigEndian: self) }
+}
+
+/// `text`. The server refuses a zero byte in it.
+extension String: PostgresEncodable {
+    package static var postgresOID: UInt32 { 25 }
+    package static var postgresArrayOID: UInt32 { 1009 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(contentsOf: self.utf8) }
+}
+
+/// Bytes as `bytea`.
+package struct Bytes: PostgresEncodable {
+    package let bytes: [UInt8]
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    package static var postgresOID: UInt32 { 17 }
+    package static var postgresArrayOID: UInt32 { 1001 }
+    package func encode(into buffer: inout [UInt8]) { buffer.append(contentsOf: self.bytes) }
+}
+
+/// JSON text as `jsonb`; the leading byte is the version of its binary form.
+package struct JSONText: PostgresEncodable {
+    package let text: String
+    package init(_ text: String) { self.text = text }
+
+    package static var postgresOID: UInt32 { 3802 }
+    package static var postgresArrayOID: UInt32 { 3807 }
+    package func encode(into buffer: inout [UInt8]) {
+        buffer.append(1)
+        buffer.append(contentsOf: self.text.utf8)
+    }
+}
+
+/// A point in time as `timestamptz`, in whole microseconds since 1970-01-01 UTC.
+package struct PostgresTimestamp: PostgresEncodable, Hashable {
+    /// PostgreSQL counts from 2000-01-01.
+    static let epochOffset: Int64 = 946_684_800_000_000
+
+    package let microsecondsSince1970: Int64
+    package init(microsecondsSince1970: Int64) { self.microsecondsSince1970 = microsecondsSince1970 }
+
+    package static var postgresOID: UInt32 { 1184 }
+    package static var postgresArrayOID: UInt32 { 1185 }
+    package func encode(into buffer: inout [UInt8]) {
+        buffer.append(bigEndian: self.microsecondsSince1970 - Self.epochOffset)
+    }
+}

@@ -1,0 +1,113 @@
+internal import Domain
+internal import Postgres
+
+/// Partitions made and dropped, and what crashes and races leave behind.
+package struct HousekeepingStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    private static let millisecondsPerDay: Int64 = 86_400_000
+
+    /// Makes today's partitions and those of the next days, and drops those whose retention is over.
+    ///
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - ahead: how many days to make beforehand.
+    /// - Returns: the names of what was dropped.
+    package func maintainPartitions(
+        now: Int64, ahead: Int64 = 3, keepMessages: Duration, keepAttempts: Duration
+    ) async throws -> [String] {
+        let today = now / Self.millisecondsPerDay
+        var dropped: [String] = []
+        for table in [PartitionedTable.messages, .attempts] {
+            let keep = table == .messages ? keepMessages : keepAttempts
+            let oldest = (now - keep.milliseconds) / Self.millisecondsPerDay
+            dropped += try await self.pool.withConnection { db in
+                // Instances take turns; who comes second finds everything done.
+                try db.transaction { db in
+                    try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline partitions'))")
+                    let existing = try Self.days(of: table, on: db)
+                    for day in today...(today + ahead) where !existing.contains(day) {
+                        try db.executeScript(table.creation(of: day))
+                    }
+                    let old = existing.filter { $0 < oldest }
+                    for day in old { try db.executeScript("DROP TABLE \(table.name(of: day))") }
+                    return old.map(table.name(of:))
+                }
+            }
+        }
+        return dropped
+    }
+
+    private static func days(of table: PartitionedTable, on db: isolated Connection) throws -> [Int64] {
+        try db.query(
+            """
+            SELECT substring(relid::regclass::text from '_d([0-9]+)$')::bigint
+            FROM pg_partition_tree(\(table.rawValue)::text::regclass) WHERE relid::regclass::text ~ '_d[0-9]+$'
+            """
+        ) { try $0.int64(0) }
+    }
+
+    /// Removes deliveries whose webhook is gone, failed ones whose retention is over, and payloads that no delivery
+    /// needs any more.
+    ///
+    /// - Parameter now: milliseconds since 1970.
+    package func sweep(now: Int64, keepFailed: Duration) async throws {
+        // Young rows may belong to transactions that are not committed yet.
+        let settled = MessageID.first(atMillisecondsSince1970: now - 600_000).rawValue
+        let failedBefore = PostgresTimestamp(microsecondsSince1970: (now - keepFailed.milliseconds) * 1_000)
+        try await self.pool.withConnection { db in
+            for var statement: Query in [
+                "DELETE FROM deliveries WHERE failed_at < \(failedBefore)",
+                """
+                DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
+                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
+                """,
+                """
+                DELETE FROM transient_messages AS t WHERE id < \(settled)
+                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
+                """,
+            ] {
+                statement.timeout = .seconds(300)
+                try db.execute(statement)
+            }
+        }
+    }
+
+    /// How many deliveries wait without a lease, and how many have failed for good.
+    package func backlog() async throws -> (waiting: Int64, failed: Int64) {
+        try await self.pool.withConnection { db in
+            let waiting = try db.query(
+                "SELECT count(*) FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL"
+            ) { try $0.int64(0) }
+            let failed = try db.query("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") {
+                try $0.int64(0)
+            }
+            return (waiting.first ?? 0, failed.first ?? 0)
+        }
+    }
+}
+
+/// A table with one partition per day, named `<table>_d<days since 1970>`.
+private enum PartitionedTable: String, Sendable {
+    case messages, attempts
+
+    func name(of day: Int64) -> String { "\(self.rawValue)_d\(day)" }
+
+    /// Names and numbers of our own; partition bounds cannot be bound as values.
+    func creation(of day: Int64) -> String {
+        let (from, to) =
+            switch self {
+            case .messages:
+                (
+                    "\(MessageID.first(atMillisecondsSince1970: day * 86_400_000).rawValue)",
+                    "\(MessageID.first(atMillisecondsSince1970: (day + 1) * 86_400_000).rawValue)"
+                )
+            case .attempts: ("to_timestamp(\(day) * 86400.0)", "to_timestamp((\(day) + 1) * 86400.0)")
+            }
+        return "CREATE TABLE \(self.name(of: day)) PARTITION OF \(self.rawValue) FOR VALUES FROM (\(from)) TO (\(to))"
+    }
+}

@@ -1,0 +1,47 @@
+package import Domain
+internal import Postgres
+
+/// Messages that were kept, for reading.
+package struct MessageStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// A thing's kept messages, newest first.
+    ///
+    /// - Parameters:
+    ///   - from: the earliest time, in milliseconds since 1970; `to`: the time that all are before.
+    ///   - subtopic: the whole subtopic, or nil for any.
+    package func list(
+        of thing: EntityID, from: Int64?, to: Int64?, subtopic: String?, offset: Int64, limit: Int64
+    ) async throws -> Page<Message> {
+        let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
+        let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue } ?? .max
+        let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
+        let condition: Query = "FROM messages WHERE thing_id = \(thing) AND id >= \(first) AND id < \(end) AND \(subtopics)"
+        return try await self.pool.withConnection { db in
+            let total = try db.query("SELECT count(*) \(condition)") { try $0.int64(0) }
+            let items = try db.query(
+                """
+                SELECT \(MessageRow.columns), true \(condition) ORDER BY id DESC LIMIT \(limit) OFFSET \(offset)
+                """, MessageRow.decode)
+            return Page(total: total.first ?? 0, items: items)
+        }
+    }
+}
+
+/// The columns that `messages` and `transient_messages` share.
+enum MessageRow {
+    static let columns: Query = "id, thing_id, group_id, subtopic, content_type, traceparent, payload"
+
+    /// ``columns``, and then whether the message is kept.
+    static func decode(_ row: borrowing Row) throws -> Message {
+        Message(
+            id: try row.messageID(0), thing: try row.entityID(1), group: try row.entityID(2),
+            subtopic: try row.string(3), contentType: try row.string(4),
+            payload: try row.bytes(6), traceparent: row.isNull(5) ? nil : try row.string(5),
+            isKept: try row.bool(7), receivedNanoseconds: nil)
+    }
+}

@@ -1,0 +1,129 @@
+package import Domain
+internal import Postgres
+
+/// Reads what routes are made of.
+package struct RouteStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// A change that was announced: which rows to read again.
+    package enum Change: Sendable, Hashable {
+        case thing(EntityID)
+        case profile(EntityID)
+        /// All webhooks of this group.
+        case webhooks(group: EntityID)
+        case all
+
+        /// Reads the payload of a notification on ``channel``; one that is not understood means everything.
+        package init(_ payload: String) {
+            let parts = payload.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let id = EntityID(parts[1]) else {
+                self = .all
+                return
+            }
+            switch parts[0] {
+            case "things": self = .thing(id)
+            case "profiles": self = .profile(id)
+            case "webhooks": self = .webhooks(group: id)
+            default: self = .all
+            }
+        }
+    }
+
+    package static let channel = "hookline_routes"
+
+    /// Reads everything.
+    package func load() async throws -> Routes {
+        try await self.pool.withConnection { db in
+            var routes = Routes()
+            // One snapshot, so that no thing refers to a profile read before it was made.
+            try db.transaction { db in
+                try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                try Self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", on: db)
+            }
+            return routes
+        }
+    }
+
+    /// The rows behind these changes, as an edit of the routes.
+    package func changes(_ changes: [Change]) async throws -> @Sendable (inout Routes) -> Void {
+        var things: [EntityID] = []
+        var profiles: [EntityID] = []
+        var groups: [EntityID] = []
+        for change in Set(changes) {
+            switch change {
+            case .thing(let id): things.append(id)
+            case .profile(let id): profiles.append(id)
+            case .webhooks(let group): groups.append(group)
+            case .all:
+                let all = try await self.load()
+                return { $0.replace(with: all) }
+            }
+        }
+        let (changedThings, changedProfiles, changedGroups) = (things, profiles, groups)
+        let found = try await self.pool.withConnection { db in
+            try Found(
+                things: changedThings.isEmpty ? [] : Self.things("id = ANY(\(changedThings))", on: db),
+                profiles: changedProfiles.isEmpty ? [] : Self.profiles("id = ANY(\(changedProfiles))", on: db),
+                webhooks: changedGroups.isEmpty ? [] : Self.webhooks("group_id = ANY(\(changedGroups))", on: db))
+        }
+        return { routes in
+            for id in changedThings { routes.set(thing: id, to: nil) }
+            for id in changedProfiles { routes.set(profile: id, to: nil) }
+            let webhooks = Dictionary(grouping: found.webhooks, by: \.group)
+            for group in changedGroups { routes.set(webhooksOf: group, to: webhooks[group] ?? []) }
+            for (id, thing) in found.things { routes.set(thing: id, to: thing) }
+            for (id, profile) in found.profiles { routes.set(profile: id, to: profile) }
+        }
+    }
+
+    private struct Found: Sendable {
+        let things: [(EntityID, Routes.Thing)]
+        let profiles: [(EntityID, ProfileConfig)]
+        let webhooks: [WebhookTarget]
+    }
+
+    private static func apply(
+        to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, on db: isolated Connection
+    ) throws {
+        for (id, profile) in try Self.profiles(profiles, on: db) { routes.set(profile: id, to: profile) }
+        for (group, targets) in Dictionary(grouping: try Self.webhooks(webhooks, on: db), by: \.group) {
+            routes.set(webhooksOf: group, to: targets)
+        }
+        for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
+    }
+
+    private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
+        try db.query("SELECT id, group_id, profile_id FROM things WHERE \(condition)") { row in
+            (try row.entityID(0), Routes.Thing(group: try row.entityID(1), profile: try row.entityID(2)))
+        }
+    }
+
+    private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, ProfileConfig)] {
+        try db.query(
+            """
+            SELECT id, coalesce(config ->> 'content_type', \(ProfileConfig.defaultContentType)),
+                   coalesce(config -> 'write' = 'true', false), coalesce(config -> 'webhook' = 'true', false)
+            FROM profiles WHERE \(condition)
+            """
+        ) { row in
+            (
+                try row.entityID(0),
+                ProfileConfig(contentType: try row.string(1), write: try row.bool(2), webhook: try row.bool(3))
+            )
+        }
+    }
+
+    private static func webhooks(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
+        try db.query("SELECT key, id, group_id, version, url, headers FROM webhooks WHERE \(condition) ORDER BY key") {
+            row in
+            WebhookTarget(
+                key: WebhookKey(rawValue: try row.int32(0)), id: try row.entityID(1), group: try row.entityID(2),
+                version: try row.int64(3), url: try StoredURL.decode(row.string(4)),
+                headers: try HeaderJSON.decode(row.json(5)))
+        }
+    }
+}

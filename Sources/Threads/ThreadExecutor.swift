@@ -1,0 +1,163 @@
+internal import Glibc
+internal import Synchronization
+
+/// A serial executor that runs its jobs on one OS thread of its own.
+///
+/// It gives an actor that owns a C handle the right to block: the actor's code runs here and never on the cooperative
+/// pool, and while it waits for a socket (``wait(for:events:until:)``) other threads can still reach it.
+///
+/// The thread keeps the executor alive until ``stop()``, so that the actor's `unowned` reference stays valid for
+/// every job that was enqueued before. An actor calls ``stop()`` from its `deinit`, when no further job can come.
+@safe
+package final class ThreadExecutor: SerialExecutor {
+    private struct State {
+        var jobs: [UnownedJob] = []
+        var isSignalled = false
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+    private let pipe = WakePipe()
+    private let thread = Atomic<UInt>(0)
+    private let name: String
+
+    /// Starts the thread. `name` is cut to 15 bytes, the most that Linux shows in `top -H`.
+    package init(name: String) {
+        self.name = String(name.prefix(15))
+        let context = unsafe Unmanaged.passRetained(self)
+        var handle = pthread_t()
+        let started = unsafe pthread_create(
+            &handle, nil,
+            { context in
+                let executor = unsafe Unmanaged<ThreadExecutor>.fromOpaque(context!).takeRetainedValue()
+                executor.run()
+                return nil
+            }, context.toOpaque())
+        precondition(started == 0, "pthread_create failed with \(started)")
+        pthread_detach(handle)
+    }
+
+    /// Lets the thread end after the jobs that were enqueued so far.
+    package func stop() {
+        self.signal { $0.isStopping = true }
+    }
+
+    /// Ends a ``wait(for:events:until:)`` that is under way, or the next one.
+    package func wake() {
+        self.signal { _ in }
+    }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        self.signal { $0.jobs.append(job) }
+    }
+
+    package func isIsolatingCurrentContext() -> Bool? {
+        self.thread.load(ordering: .acquiring) == pthread_self()
+    }
+
+    package func checkIsolated() {
+        precondition(self.isIsolatingCurrentContext() == true, "not on the thread \(self.name)")
+    }
+
+    private func signal(_ change: (inout State) -> Void) {
+        let mustWake = self.state.withLock { state in
+            change(&state)
+            defer { state.isSignalled = true }
+            return !state.isSignalled
+        }
+        if mustWake { self.pipe.wake() }
+    }
+
+    private func run() {
+        self.thread.store(pthread_self(), ordering: .releasing)
+        nameCurrentThread(self.name)
+        while true {
+            let (jobs, isStopping) = self.state.withLock { state in
+                defer { state.jobs = [] }
+                return (state.jobs, state.isStopping)
+            }
+            for job in jobs {
+                unsafe job.runSynchronously(on: self.asUnownedSerialExecutor())
+            }
+            if !jobs.isEmpty { continue }
+            if isStopping { return }
+            _ = self.wait(for: -1, events: [], until: nil)
+        }
+    }
+}
+
+// MARK: Waiting
+
+/// What a descriptor is waited for, or was found ready for.
+package struct Readiness: OptionSet, Sendable {
+    package let rawValue: Int16
+    package init(rawValue: Int16) { self.rawValue = rawValue }
+
+    package static let readable = Readiness(rawValue: Int16(POLLIN))
+    package static let writable = Readiness(rawValue: Int16(POLLOUT))
+    /// The peer is gone or the descriptor is broken; reading or writing will say which.
+    package static let failed = Readiness(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
+}
+
+/// How a wait ended.
+package enum WaitResult: Equatable, Sendable {
+    case ready(Readiness)
+    /// ``ThreadExecutor/wake()`` was called, or a job was enqueued.
+    case woken
+    case timedOut
+}
+
+extension ThreadExecutor {
+    /// Blocks this thread until the descriptor is ready, somebody wakes it, or the deadline has passed.
+    ///
+    /// Call it only from a job of this executor.
+    ///
+    /// - Parameters:
+    ///   - descriptor: what to poll, or -1 to wait for a wake-up alone.
+    ///   - deadline: nil waits for ever.
+    package func wait(
+        for descriptor: Int32, events: Readiness, until deadline: ContinuousClock.Instant?
+    ) -> WaitResult {
+        var polled = (
+            pollfd(fd: descriptor, events: events.rawValue, revents: 0),
+            pollfd(fd: self.pipe.readEnd, events: Int16(POLLIN), revents: 0)
+        )
+        while true {
+            let count = unsafe withUnsafeMutableBytes(of: &polled) { raw in
+                unsafe poll(
+                    raw.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, Self.milliseconds(until: deadline))
+            }
+            if count < 0 && errno == EINTR { continue }
+            if polled.1.revents != 0 {
+                // Emptied first: who signals before the flag goes down writes no byte, but has already left its
+                // job in the queue, which is looked at after every wait.
+                self.pipe.drain()
+                self.state.withLock { $0.isSignalled = false }
+            }
+            let found = Readiness(rawValue: polled.0.revents)
+            if descriptor >= 0 && !found.isEmpty { return .ready(found) }
+            if polled.1.revents != 0 { return .woken }
+            if let deadline, deadline <= .now { return .timedOut }
+        }
+    }
+
+    private static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
+        guard let deadline else { return -1 }
+        let left = ContinuousClock.now.duration(to: deadline)
+        guard left > .zero else { return 0 }
+        // Rounded up, so that a wait of 0.3 ms does not spin.
+        let (seconds, attoseconds) = left.components
+        return Int32(clamping: seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    }
+}
+
+/// Names the calling thread. `pthread_setname_np` and `prctl` are not visible to Swift (one hides behind
+/// `_GNU_SOURCE`, the other is variadic); this file of the kernel's does the same.
+private func nameCurrentThread(_ name: String) {
+    let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    var name = name
+    _ = name.withUTF8 { unsafe write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+}
