@@ -29,7 +29,10 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "hookline",
@@ -47,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -69,13 +73,15 @@ let package = Package(
             name: "Migrations", path: "migrations", resources: [.embedInCode("0001_initial.sql")],
             swiftSettings: common),
 
+        .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
+
         // The service.
         .target(
-            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging],
+            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", logging, serviceLifecycle],
             swiftSettings: common),
         .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
         .target(
-            name: "Intake", dependencies: ["Domain", "MQTT", "Observability", "Storage", logging, serviceLifecycle],
+            name: "Intake", dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL], swiftSettings: common),
@@ -88,14 +94,18 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "API",
-            dependencies: ["Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore],
+            dependencies: [
+                "Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore,
+                serviceLifecycle,
+            ],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "Delivery", "Domain", "Intake", "MQTT", "Observability", "Postgres", "Storage",
+                "API", "Delivery", "Domain", "Intake", "LocalServices", "MQTT", "Observability", "Postgres", "Storage",
                 "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
-                serviceLifecycle,
+                nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
             swiftSettings: common),
 

@@ -38,12 +38,13 @@ package struct Delivery: Sendable {
     package var attempts: Int32
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
     /// one and claimed later.
-    package var isLeased = false
+    package var isLeased: Bool
 
-    package init(message: Message, webhook: WebhookTarget, attempts: Int32 = 0) {
+    package init(message: Message, webhook: WebhookTarget, attempts: Int32 = 0, isLeased: Bool = false) {
         self.message = message
         self.webhook = webhook
         self.attempts = attempts
+        self.isLeased = isLeased
     }
 
     package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
@@ -77,4 +78,26 @@ package struct DeliveryID: Hashable, Sendable {
 package struct WebhookKey: RawRepresentable, Hashable, Sendable {
     package let rawValue: Int32
     package init(rawValue: Int32) { self.rawValue = rawValue }
+}
+
+/// What intake asks of delivery. One call per batch for each step; none of them waits.
+package protocol DeliveryPort: Sendable {
+    /// Before the commit: decides which deliveries this instance sends straight from memory, and marks them leased.
+    func plan(_ deliveries: inout [Delivery])
+    /// After the commit: takes over the leased ones, and notes that the others wait in the database.
+    func accept(_ deliveries: [Delivery])
+    /// The commit did not happen: takes back what ``plan(_:)`` set aside.
+    func withdraw(_ deliveries: [Delivery])
+}
+
+/// The time of day. Passed in, so that tests can stop it.
+package struct WallClock: Sendable {
+    /// Microseconds since 1970-01-01 UTC.
+    package let microseconds: @Sendable () -> Int64
+
+    package init(microseconds: @escaping @Sendable () -> Int64) {
+        self.microseconds = microseconds
+    }
+
+    package var milliseconds: Int64 { self.microseconds() / 1_000 }
 }

@@ -245,6 +245,12 @@ package struct Notification: Sendable, Equatable {
 }
 
 extension Connection {
+    /// Starts listening on a channel.
+    package func listen(to channel: String) throws(PostgresError) {
+        // LISTEN takes no values; a quoted identifier with doubled quotes is exact for any name.
+        try self.executeScript("LISTEN \"\(channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"")
+    }
+
     /// Waits for notifications on the channels this connection listens to, and answers all that are there.
     ///
     /// - Returns: empty when `timeout` passed, or when ``interrupt()`` was called.

@@ -144,15 +144,15 @@ package struct DeliveryStore: Sendable {
         return Dictionary(pairs) { first, _ in first }
     }
 
-    /// Gives up the lease on deliveries that were not sent.
-    package func release(_ ids: [DeliveryID]) async throws {
+    /// Removes deliveries that nobody wants any more. Their payloads are swept up later.
+    package func discard(_ ids: [DeliveryID]) async throws {
         guard !ids.isEmpty else { return }
         _ = try await self.pool.withConnection { db in
             try db.execute(
                 """
-                UPDATE deliveries AS d SET leased_by = NULL
-                FROM unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue))) AS r (m, w)
-                WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(self.session.rawValue)
+                DELETE FROM deliveries AS d USING unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue)))
+                    AS r (m, w)
+                WHERE d.message_id = r.m AND d.webhook_key = r.w
                 """)
         }
     }

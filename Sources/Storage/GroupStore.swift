@@ -95,6 +95,26 @@ package struct GroupStore: Sendable {
         }
     }
 
+    /// The member's roles in all groups.
+    package func roles(of member: String) async throws -> [EntityID: Role] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query("SELECT group_id, role FROM memberships WHERE member_id = \(member)") { row in
+                (try row.entityID(0), Role(rawValue: try row.string(1)) ?? .viewer)
+            }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
+    /// The roles of some members in a group; who is none is missing.
+    package func roles(in group: EntityID, of members: [String]) async throws -> [String: Role] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT member_id, role FROM memberships WHERE group_id = \(group) AND member_id = ANY(\(members))"
+            ) { row in (try row.string(0), Role(rawValue: try row.string(1)) ?? .viewer) }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
     /// Adds members, or changes their roles. False if that would leave the group without an owner.
     package func setMembers(_ members: [Member], in group: EntityID) async throws -> Bool {
         try await self.changeMembers(of: group) { db in

@@ -1,0 +1,85 @@
+internal import HTTPTypes
+internal import Hummingbird
+package import JWTKit
+package import Logging
+package import Observability
+package import ServiceLifecycle
+package import Storage
+
+/// The HTTP API: where it listens and what it is made of.
+package struct APIConfiguration: Sendable {
+    package var host: String
+    package var port: Int
+    /// nil answers metrics on the API's own port.
+    package var metricsPort: Int?
+
+    package init(host: String, port: Int, metricsPort: Int? = nil) {
+        self.host = host
+        self.port = port
+        self.metricsPort = metricsPort
+    }
+}
+
+/// Makes the services that answer HTTP: the API, and the metrics if they have a port of their own.
+///
+/// - Parameters:
+///   - onListening: told the port once the API listens.
+package func makeAPIServices(
+    _ configuration: APIConfiguration, database: Database, keys: JWTKeyCollection, metrics: Metrics, version: String,
+    logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
+    onListening: @escaping @Sendable (Int) async -> Void
+) -> [any Service] {
+    let router = makeRouter(
+        database: database, keys: keys,
+        system: SystemRoutes(
+            version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
+    let api = Application(
+        responder: UnprefixedResponder(base: router.buildResponder()),
+        configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
+        onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
+        logger: logger)
+    guard let metricsPort = configuration.metricsPort else { return [api] }
+    let metricsRouter = Router()
+    SystemRoutes.addMetrics(metrics, to: metricsRouter)
+    return [
+        api,
+        Application(
+            router: metricsRouter, configuration: .init(address: .hostname(configuration.host, port: metricsPort)),
+            logger: logger),
+    ]
+}
+
+func makeRouter(database: Database, keys: JWTKeyCollection, system: SystemRoutes) -> Router<APIContext> {
+    let router = Router(context: APIContext.self)
+    router.addMiddleware { ErrorMiddleware() }
+    system.add(to: router)
+    let groups = GroupStore(database)
+    let things = ThingStore(database)
+    let access = Access(groups: groups)
+    let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
+    WebhookRoutes(webhooks: WebhookStore(database), things: things, access: access).add(to: routes)
+    GroupRoutes(groups: groups, access: access).add(to: routes)
+    ProfileRoutes(profiles: ProfileStore(database), access: access).add(to: routes)
+    ThingRoutes(things: things, messages: MessageStore(database), access: access).add(to: routes)
+    return router
+}
+
+/// Answers every path under `/webhooks` as well, as the Mainflux reverse proxy did: `/webhooks/things/<id>/webhooks` is
+/// `/things/<id>/webhooks`. An id is never a collection's name, so `/webhooks/<id>` stays itself.
+struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder {
+    let base: Base
+
+    private static var collections: Set<Substring> {
+        ["things", "groups", "profiles", "webhooks", "health", "ready", "metrics", "openapi.json"]
+    }
+
+    func respond(to request: Request, context: Base.Context) async throws -> Response {
+        var head = request.head
+        if let path = head.path, path.hasPrefix("/webhooks/") {
+            let rest = path.dropFirst(9)
+            let collection = rest.dropFirst().prefix { $0 != "/" && $0 != "?" }
+            if Self.collections.contains(collection) { head.path = String(rest) }
+        }
+        return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+    }
+}

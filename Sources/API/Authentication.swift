@@ -1,0 +1,72 @@
+internal import HTTPTypes
+internal import Hummingbird
+package import JWTKit
+
+/// What a user token says (RFC 7519): `sub` is the user, `exp` when it ends, `root` that everything is allowed.
+package struct UserToken: JWTPayload {
+    package let sub: SubjectClaim
+    package let exp: ExpirationClaim?
+    package let root: Bool?
+
+    package init(user: String, expires: ExpirationClaim?, isRoot: Bool) {
+        self.sub = SubjectClaim(value: user)
+        self.exp = expires
+        self.root = isRoot ? true : nil
+    }
+
+    package func verify(using algorithm: some JWTAlgorithm) throws {
+        try self.exp?.verifyNotExpired()
+        guard !self.sub.value.isEmpty, self.sub.value.utf8.count <= 254 else {
+            throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "names no user")
+        }
+    }
+}
+
+/// Who is calling.
+struct Caller: Sendable {
+    let id: String
+    let isRoot: Bool
+
+    /// Whose memberships limit what is seen; nil for root.
+    var visibleTo: String? { self.isRoot ? nil : self.id }
+}
+
+struct APIContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// Set behind the ``TokenMiddleware``.
+    var verifiedCaller: Caller?
+
+    init(source: ApplicationRequestContextSource) {
+        self.coreContext = .init(source: source)
+    }
+
+    var maxUploadSize: Int { JSON.largestBody }
+
+    /// - Throws: 401 if there is no token.
+    func caller() throws -> Caller {
+        guard let caller = self.verifiedCaller else { throw APIError.unauthorized }
+        return caller
+    }
+}
+
+/// Lets through who has a valid token.
+struct TokenMiddleware: RouterMiddleware {
+    let keys: JWTKeyCollection
+
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
+        let parts = header.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
+        let token: UserToken
+        do {
+            token = try await self.keys.verify(String(parts[1]), as: UserToken.self)
+        } catch {
+            throw APIError.unauthorized
+        }
+        var context = context
+        context.verifiedCaller = Caller(id: token.sub.value, isRoot: token.root == true)
+        return try await next(request, context)
+    }
+}

@@ -1,0 +1,170 @@
+internal import Domain
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Any JSON value, as it was sent.
+enum JSONValue: Codable, Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    case object([String: JSONValue])
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .bool(value)
+        } else if let value = try? container.decode(Int64.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let value = try? container.decode([JSONValue].self) {
+            self = .array(value)
+        } else {
+            self = .object(try container.decode([String: JSONValue].self))
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .null: try container.encodeNil()
+        case .bool(let value): try container.encode(value)
+        case .integer(let value): try container.encode(value)
+        case .number(let value): try container.encode(value)
+        case .string(let value): try container.encode(value)
+        case .array(let value): try container.encode(value)
+        case .object(let value): try container.encode(value)
+        }
+    }
+
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+enum JSON {
+    static func encode(_ value: some Encodable) throws -> ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return ByteBuffer(bytes: try encoder.encode(value))
+    }
+
+    static func text(_ value: JSONValue) throws -> String {
+        String(buffer: try Self.encode(value))
+    }
+
+    static func decode(_ text: String) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    }
+
+    static let largestBody = 1024 * 1024
+
+    /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax.
+    static func body(of request: Request) async throws -> JSONValue {
+        let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
+        guard type == "application/json" else {
+            throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
+        }
+        let buffer = try await request.body.collect(upTo: Self.largestBody)
+        do {
+            return try JSONDecoder().decode(JSONValue.self, from: Data(buffer.readableBytesView))
+        } catch {
+            throw APIError.badRequest("the body is not valid JSON")
+        }
+    }
+}
+
+/// An object of a request, read field by field; what is wrong is told with its path.
+struct JSONObject {
+    let fields: [String: JSONValue]
+    private let path: String
+
+    init(_ value: JSONValue, at path: String) throws(InvalidField) {
+        guard case .object(let fields) = value else {
+            throw InvalidField(path.isEmpty ? "the body" : path, "must be an object, not \(value.kind)")
+        }
+        self.fields = fields
+        self.path = path
+    }
+
+    func name(_ field: String) -> String { self.path.isEmpty ? field : "\(self.path).\(field)" }
+
+    /// Absent and null are the same: not given.
+    func string(_ field: String) throws(InvalidField) -> String? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .string(let value)?: return value
+        case let other?: throw InvalidField(self.name(field), "must be a string, not \(other.kind)")
+        }
+    }
+
+    func bool(_ field: String) throws(InvalidField) -> Bool? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .bool(let value)?: return value
+        case let other?: throw InvalidField(self.name(field), "must be true or false, not \(other.kind)")
+        }
+    }
+
+    func object(_ field: String) throws(InvalidField) -> JSONObject? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case let value?: return try JSONObject(value, at: self.name(field))
+        }
+    }
+
+    func strings(_ field: String) throws(InvalidField) -> [String]? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .array(let values)?:
+            var strings: [String] = []
+            for (index, value) in values.enumerated() {
+                guard case .string(let string) = value else {
+                    throw InvalidField("\(self.name(field))[\(index)]", "must be a string, not \(value.kind)")
+                }
+                strings.append(string)
+            }
+            return strings
+        case let other?: throw InvalidField(self.name(field), "must be an array, not \(other.kind)")
+        }
+    }
+
+    func id(_ field: String) throws(InvalidField) -> EntityID? {
+        guard let text = try self.string(field), !text.isEmpty else { return nil }
+        guard let id = EntityID(text) else { throw InvalidField(self.name(field), "must be a UUID") }
+        return id
+    }
+
+    /// The elements of a list body: at least one, all objects.
+    static func list(_ value: JSONValue) throws(InvalidField) -> [JSONObject] {
+        guard case .array(let values) = value else {
+            throw InvalidField("the body", "must be an array, not \(value.kind)")
+        }
+        guard !values.isEmpty else { throw InvalidField("the body", "must not be an empty array") }
+        guard values.count <= 1_000 else { throw InvalidField("the body", "must hold at most 1000 elements") }
+        var objects: [JSONObject] = []
+        for (index, value) in values.enumerated() { objects.append(try JSONObject(value, at: "[\(index)]")) }
+        return objects
+    }
+}

@@ -1,0 +1,175 @@
+internal import Domain
+internal import Hummingbird
+internal import Storage
+
+/// `/webhooks` and the webhooks of things and groups.
+struct WebhookRoutes: Sendable {
+    let webhooks: WebhookStore
+    let things: ThingStore
+    let access: Access
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("things/:id/webhooks") { request, context in
+            try await self.create(in: try await self.groupOfThing(context, needing: .editor), request)
+        }
+        routes.get("things/:id/webhooks") { request, context in
+            try await self.list(in: try await self.groupOfThing(context, needing: .viewer), request, context)
+        }
+        routes.post("groups/:id/webhooks") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.editor, group, for: context.caller())
+            return try await self.create(in: group, request)
+        }
+        routes.get("groups/:id/webhooks") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.list(in: group, request, context)
+        }
+        routes.patch("groups/:id/webhooks") { request, context in
+            try await self.removeMany(request, context, from: context.id(of: "group"))
+        }
+        routes.get("webhooks") { try await self.listAll($0, $1) }
+        routes.delete("webhooks") { try await self.removeMany($0, $1, from: nil) }
+        routes.patch("webhooks") { try await self.removeMany($0, $1, from: nil) }
+        routes.get("webhooks/:id") { _, context in
+            let (webhook, role) = try await self.find(context, needing: .viewer)
+            return try Response.json(WebhookDTO(webhook, seenBy: role))
+        }
+        routes.put("webhooks/:id") { try await self.update($0, $1) }
+        routes.delete("webhooks/:id") { _, context in
+            let (webhook, _) = try await self.find(context, needing: .editor)
+            try await self.webhooks.remove([webhook.id])
+            return Response.noContent
+        }
+    }
+
+    private func groupOfThing(_ context: APIContext, needing role: Role) async throws -> EntityID {
+        guard let thing = try await self.things.find(try context.id(of: "thing")) else { throw APIError.notFound("thing") }
+        try await self.access.require(role, in: thing.group, for: context.caller(), seeking: "thing")
+        return thing.group
+    }
+
+    private func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
+        guard let webhook = try await self.webhooks.find(try context.id(of: "webhook")) else {
+            throw APIError.notFound("webhook")
+        }
+        let role = try await self.access.require(
+            needed, in: webhook.group, for: context.caller(), seeking: "webhook")
+        return (webhook, role)
+    }
+
+    private func create(in group: EntityID, _ request: Request) async throws -> Response {
+        let objects = try JSONObject.list(try await JSON.body(of: request))
+        var created: [Webhook] = []
+        for object in objects {
+            let draft = try WebhookDraft(object)
+            created.append(
+                Webhook(id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers))
+        }
+        if let double = created.map(\.name).firstDuplicate {
+            throw APIError.conflict("name \"\(double)\" is given twice")
+        }
+        try await self.webhooks.create(created)
+        return try Response.json(.created, created.map { WebhookDTO($0, seenBy: .editor) })
+    }
+
+    private func list(in group: EntityID, _ request: Request, _ context: APIContext) async throws -> Response {
+        let pageRequest = try request.pageRequest()
+        let caller = try context.caller()
+        let role = try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
+        let page = try await self.webhooks.list(in: group, pageRequest)
+        return try Response.json(
+            PageDTO(
+                "webhooks", total: page.total, pageRequest, items: page.items.map { WebhookDTO($0, seenBy: role) }))
+    }
+
+    private func listAll(_ request: Request, _ context: APIContext) async throws -> Response {
+        let caller = try context.caller()
+        let pageRequest = try request.pageRequest()
+        let page = try await self.webhooks.list(
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+        let roles = caller.isRoot ? [:] : try await self.access.groups.roles(of: caller.id)
+        let items = page.items.map { webhook in
+            WebhookDTO(webhook, seenBy: caller.isRoot ? .owner : roles[webhook.group] ?? .viewer)
+        }
+        return try Response.json(PageDTO("webhooks", total: page.total, pageRequest, items: items))
+    }
+
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (webhook, role) = try await self.find(context, needing: .editor)
+        let draft = try WebhookDraft(try JSONObject(try await JSON.body(of: request), at: ""))
+        guard let updated = try await self.webhooks.update(webhook.id, to: draft) else {
+            throw APIError.notFound("webhook")
+        }
+        return try Response.json(WebhookDTO(updated, seenBy: role))
+    }
+
+    /// `{"webhook_ids": […]}`: all of them or none.
+    private func removeMany(_ request: Request, _ context: APIContext, from group: EntityID?) async throws -> Response {
+        let caller = try context.caller()
+        if let group { try await self.access.requireGroup(.editor, group, for: caller) }
+        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        guard let texts = try body.strings("webhook_ids"), !texts.isEmpty else {
+            throw InvalidField("webhook_ids", "must name at least one webhook")
+        }
+        var ids: [EntityID] = []
+        for (index, text) in texts.enumerated() {
+            guard let id = EntityID(text) else { throw InvalidField("webhook_ids[\(index)]", "must be a UUID") }
+            ids.append(id)
+        }
+        let groups = try await self.webhooks.groups(of: ids)
+        for id in ids {
+            guard let owner = groups[id], group == nil || owner == group else {
+                throw APIError.notFound("webhook \(id)")
+            }
+        }
+        for owner in Set(groups.values) {
+            try await self.access.require(.editor, in: owner, for: caller, seeking: "webhook")
+        }
+        try await self.webhooks.remove(ids)
+        return Response.noContent
+    }
+}
+
+struct WebhookDTO: Encodable {
+    let id: String
+    let group_id: String
+    let name: String
+    let url: String
+    let headers: [String: String]
+
+    /// Header values are often credentials: only who may change them sees them.
+    init(_ webhook: Webhook, seenBy role: Role) {
+        self.id = webhook.id.description
+        self.group_id = webhook.group.description
+        self.name = webhook.name
+        self.url = webhook.url.text
+        self.headers = Dictionary(
+            webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }) { first, _ in first }
+    }
+}
+
+extension WebhookDraft {
+    /// Read-only fields that clients send along (`id`, `group_id`) are ignored.
+    init(_ object: JSONObject) throws(InvalidField) {
+        let headers = try object.object("headers")
+        var list: [Header] = []
+        for name in (headers?.fields.keys.sorted() ?? []) {
+            list.append(Header(name: name, value: try headers?.string(name) ?? ""))
+        }
+        let name = try object.string("name")
+        let url = try object.string("url")
+        do throws(InvalidField) {
+            try self.init(name: name, url: url, headers: list)
+        } catch {
+            throw InvalidField(object.name(error.field), error.reason)
+        }
+    }
+}
+
+extension [String] {
+    var firstDuplicate: String? {
+        var seen: Set<String> = []
+        return self.first { !seen.insert($0).inserted }
+    }
+}

@@ -1,0 +1,77 @@
+internal import Domain
+internal import Logging
+internal import Storage
+internal import Synchronization
+
+/// Records finished attempts, in batches and in order.
+///
+/// What it holds is bounded without a limit of its own: a delivery gives back its room in the ``LaneLedger`` only when
+/// it has been recorded. While the database is away results wait here, and new deliveries stay with the broker.
+final class Completer: Sendable {
+    private let store: DeliveryStore
+    private let ledger: LaneLedger
+    private let logger: Logger
+    private let pending = Mutex<[AttemptResult]>([])
+    private let signals: AsyncStream<Void>
+    private let signal: AsyncStream<Void>.Continuation
+    private static let mostPerTransaction = 2_000
+
+    init(store: DeliveryStore, ledger: LaneLedger, logger: Logger) {
+        self.store = store
+        self.ledger = ledger
+        self.logger = logger
+        // One signal is as good as many: who hears it takes all there is.
+        (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func submit(_ results: [AttemptResult]) {
+        guard !results.isEmpty else { return }
+        self.pending.withLock { $0 += results }
+        self.signal.yield()
+    }
+
+    /// Ends ``run(onRecorded:)`` once everything submitted so far is recorded.
+    func finish() {
+        self.signal.yield()
+        self.signal.finish()
+    }
+
+    /// - Parameter onRecorded: told of every batch that is in the database.
+    func run(onRecorded: @Sendable ([AttemptResult]) -> Void) async {
+        for await _ in self.signals {
+            while let batch = self.take() {
+                await self.record(batch)
+                self.ledger.release(batch.map(\.delivery))
+                onRecorded(batch)
+            }
+        }
+    }
+
+    private func take() -> [AttemptResult]? {
+        self.pending.withLock { pending in
+            guard !pending.isEmpty else { return nil }
+            let batch = pending.prefix(Self.mostPerTransaction)
+            pending.removeFirst(batch.count)
+            return Array(batch)
+        }
+    }
+
+    private func record(_ batch: [AttemptResult]) async {
+        var wait = Duration.milliseconds(50)
+        while true {
+            do {
+                return try await self.store.complete(batch)
+            } catch {
+                self.logger.warning(
+                    "attempts cannot be recorded; trying again",
+                    metadata: ["error": "\(error)", "attempts": "\(batch.count)"])
+            }
+            do { try await Task.sleep(for: wait) } catch {
+                // The service is ending without the database: the deliveries are sent again after the restart.
+                self.logger.error("attempts are not recorded", metadata: ["attempts": "\(batch.count)"])
+                return
+            }
+            wait = min(wait * 2, .seconds(2))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+package import Domain
+package import NIOCore
+
+/// How deliveries are made.
+package struct DeliveryConfiguration: Sendable {
+    /// The most requests at a time to one webhook.
+    package var connectionsPerWebhook = 16
+    package var retrySchedule = RetrySchedule.standard
+    /// Finished attempts are recorded together: when this many have gathered…
+    package var completionBatch = 500
+    /// …or when the first of them is this old.
+    package var completionDelay: TimeAmount = .milliseconds(20)
+    /// The most deliveries that one claim reads from the database.
+    package var claimBatch = 1_000
+    package var claimBytes = 2 * 1024 * 1024
+    /// How often the database is asked what has fallen due, beyond what this instance knows of.
+    package var dueInterval: Duration = .seconds(5)
+    /// How long a session's leases outlive its last renewal.
+    package var lease: Duration = .seconds(30)
+    package var leaseRenewal: Duration = .seconds(5)
+    /// How long requests under way may take when the service stops.
+    package var grace: Duration = .seconds(10)
+    /// Event loops that send; each webhook stays on one.
+    package var threads = 1
+
+    package init() {}
+}

@@ -1,0 +1,219 @@
+package import Domain
+package import Logging
+package import NIOCore
+package import Observability
+internal import ServiceLifecycle
+package import Storage
+package import WebhookClient
+
+/// Sends deliveries: the lanes, the recording of what came of them, and the claiming of what waits.
+package struct DeliveryService: Service, DeliveryPort {
+    private let configuration: DeliveryConfiguration
+    private let store: DeliveryStore
+    private let sessions: SessionStore
+    private let session: SessionID
+    private let clientID: String
+    private let webhooks: @Sendable () -> [WebhookKey]
+    private let wallClock: WallClock
+    private let logger: Logger
+    private let ledger: LaneLedger
+    private let completer: Completer
+    private let dispatchers: [Dispatcher]
+    private let claims: AsyncStream<Dispatcher.ClaimRequest>
+    private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest>.Continuation
+
+    /// - Parameters:
+    ///   - target: a webhook as it now is, or nil if it is gone.
+    ///   - webhooks: all there are.
+    package init(
+        configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
+        store: DeliveryStore, sessions: SessionStore, session: SessionID, clientID: String, metrics: Metrics,
+        wallClock: WallClock, logger: Logger, target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
+        webhooks: @escaping @Sendable () -> [WebhookKey]
+    ) {
+        let ledger = LaneLedger()
+        let completer = Completer(store: store, ledger: ledger, logger: logger)
+        // As many as there are lanes at the most, because a lane asks again only when it was answered.
+        let (claims, continuation) = AsyncStream.makeStream(of: Dispatcher.ClaimRequest.self)
+        self.configuration = configuration
+        self.store = store
+        self.sessions = sessions
+        self.session = session
+        self.clientID = clientID
+        self.webhooks = webhooks
+        self.wallClock = wallClock
+        self.logger = logger
+        self.ledger = ledger
+        self.completer = completer
+        self.claims = claims
+        self.claimContinuation = continuation
+        self.dispatchers = eventLoops.map { eventLoop in
+            Dispatcher(
+                context: Dispatcher.Context(
+                    eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
+                    metrics: metrics, completer: completer),
+                ledger: ledger, currentTarget: target, requestClaim: { continuation.yield($0) })
+        }
+    }
+
+    // MARK: What intake calls
+
+    package func plan(_ deliveries: inout [Delivery]) {
+        self.ledger.plan(&deliveries)
+    }
+
+    package func withdraw(_ deliveries: [Delivery]) {
+        self.ledger.withdraw(deliveries)
+    }
+
+    package func accept(_ deliveries: [Delivery]) {
+        let spilled = self.ledger.committed(deliveries)
+        for (index, dispatcher) in self.dispatchers.enumerated() {
+            let mine = deliveries.filter { $0.isLeased && self.index(of: $0.webhook.key) == index }
+            let backlog = spilled.filter { self.index(of: $0) == index }
+            guard !mine.isEmpty || !backlog.isEmpty else { continue }
+            dispatcher.onLoop { $0.accept(mine, backlog: backlog) }
+        }
+    }
+
+    private func index(of key: WebhookKey) -> Int {
+        Int(key.rawValue) % self.dispatchers.count
+    }
+
+    private func dispatcher(of key: WebhookKey) -> Dispatcher {
+        self.dispatchers[self.index(of: key)]
+    }
+
+    // MARK: Running
+
+    package func run() async throws {
+        let ticks = self.dispatchers.map { dispatcher in
+            dispatcher.eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
+                dispatcher.assumeIsolated { $0.tick() }
+            }
+        }
+        await withTaskGroup(of: Void.self) { background in
+            background.addTask { await self.claim() }
+            background.addTask { await self.renewLease() }
+            background.addTask { await self.askWhatIsDue() }
+            background.addTask { await self.followRoutes() }
+            await withTaskGroup(of: Void.self) { recording in
+                recording.addTask { await self.completer.run(onRecorded: self.recorded) }
+                // Thrown only if the task is cancelled outright, and then too everything is brought to an end.
+                try? await gracefulShutdown()
+                await self.drain()
+                self.completer.finish()
+                // Without the database there is no recording; the deliveries are then sent again after the restart.
+                recording.addTask {
+                    try? await Task.sleep(for: .seconds(5))
+                }
+                await recording.next()
+                recording.cancelAll()
+            }
+            background.cancelAll()
+            self.claimContinuation.finish()
+        }
+        for tick in ticks { tick.cancel() }
+        do {
+            try await self.sessions.end(self.session)
+        } catch {
+            self.logger.warning("leases were not given back; they run out", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Lets requests under way come to their end, for as long as there is grace.
+    private func drain() async {
+        for dispatcher in self.dispatchers { await dispatcher.stopSending() }
+        let end = ContinuousClock.now + self.configuration.grace
+        while ContinuousClock.now < end {
+            var inFlight = 0
+            for dispatcher in self.dispatchers { inFlight += await dispatcher.inFlight }
+            if inFlight == 0 { break }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        for dispatcher in self.dispatchers { await dispatcher.close() }
+    }
+
+    @Sendable
+    private func recorded(_ results: [AttemptResult]) {
+        for (index, dispatcher) in self.dispatchers.enumerated() {
+            var touched: Set<WebhookKey> = []
+            var dues: [(WebhookKey, Int64)] = []
+            for result in results where self.index(of: result.delivery.webhook.key) == index {
+                touched.insert(result.delivery.webhook.key)
+                if case .retried(let due) = result.ending { dues.append((result.delivery.webhook.key, due)) }
+            }
+            let (keys, times) = (touched, dues)
+            guard !keys.isEmpty else { continue }
+            dispatcher.onLoop { $0.recorded(keys, dues: times) }
+        }
+    }
+
+    private func claim() async {
+        for await request in self.claims {
+            var claim: Claim?
+            do {
+                claim = try await self.store.claim(
+                    request.webhook, count: Int64(request.room.deliveries), bytes: Int64(request.room.bytes),
+                    now: self.wallClock.microseconds())
+            } catch {
+                self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .milliseconds(200))
+            }
+            await self.dispatcher(of: request.webhook).claimed(claim, for: request)
+        }
+    }
+
+    private func renewLease() async {
+        while !Task.isCancelled {
+            do {
+                let released = try await self.sessions.renew(
+                    self.session, clientID: self.clientID, lease: self.configuration.lease)
+                if released > 0 {
+                    self.logger.notice(
+                        "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
+                    await self.noteDues()
+                }
+            } catch {
+                self.logger.warning("the lease cannot be renewed", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: self.configuration.leaseRenewal)
+        }
+    }
+
+    private func askWhatIsDue() async {
+        while !Task.isCancelled {
+            await self.noteDues()
+            try? await Task.sleep(for: self.configuration.dueInterval)
+        }
+    }
+
+    private func noteDues() async {
+        do {
+            let dues = try await self.store.due(of: self.webhooks())
+            for (index, dispatcher) in self.dispatchers.enumerated() {
+                await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
+            }
+        } catch {
+            self.logger.debug("cannot ask what is due", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func followRoutes() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            for dispatcher in self.dispatchers {
+                let orphans = await dispatcher.followRoutes()
+                guard !orphans.isEmpty else { continue }
+                do {
+                    try await self.store.discard(orphans.map(\.id))
+                    self.logger.info("dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])
+                } catch {
+                    self.logger.warning(
+                        "deliveries of removed webhooks stay until they are swept", metadata: ["error": "\(error)"])
+                }
+                self.ledger.release(orphans)
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+internal import Domain
+internal import Synchronization
+
+/// How much each lane has in memory, and whether new deliveries may join it there.
+///
+/// It is the one thing that intake and the lanes share, so it is a lock around plain numbers, taken once per batch.
+/// Room is set aside here before a batch is committed, because the commit must already say what is leased.
+final class LaneLedger: Sendable {
+    struct Limits: Sendable {
+        /// Per webhook, so that one that does not answer cannot take the memory of all.
+        var laneDeliveries = 16_384
+        var laneBytes = 8 * 1024 * 1024
+        var totalDeliveries = 65_536
+        var totalBytes = 32 * 1024 * 1024
+    }
+
+    private struct Account {
+        var deliveries = 0
+        var bytes = 0
+        /// Set when something had to be left in the database: what comes later must not overtake it.
+        var isSpilling = false
+        /// Planned to be left in the database, but not committed yet.
+        var uncommittedSpills = 0
+    }
+
+    private struct State {
+        var accounts: [WebhookKey: Account] = [:]
+        var deliveries = 0
+        var bytes = 0
+    }
+
+    private let limits: Limits
+    private let state = Mutex(State())
+
+    init(limits: Limits = Limits()) {
+        self.limits = limits
+    }
+
+    /// Deliveries in memory, over all lanes.
+    var held: Int { self.state.withLock { $0.deliveries } }
+
+    func plan(_ deliveries: inout [Delivery]) {
+        self.state.withLock { state in
+            for index in deliveries.indices {
+                let key = deliveries[index].webhook.key
+                let bytes = deliveries[index].message.payload.count
+                var account = state.accounts[key] ?? Account()
+                if !account.isSpilling && self.fits(bytes, in: account, of: state) {
+                    account.deliveries += 1
+                    account.bytes += bytes
+                    state.deliveries += 1
+                    state.bytes += bytes
+                    deliveries[index].isLeased = true
+                } else {
+                    account.isSpilling = true
+                    account.uncommittedSpills += 1
+                    deliveries[index].isLeased = false
+                }
+                state.accounts[key] = account
+            }
+        }
+    }
+
+    private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
+        // A single payload larger than all limits still gets through, alone.
+        account.deliveries == 0
+            || (account.deliveries < self.limits.laneDeliveries && account.bytes + bytes <= self.limits.laneBytes
+                && state.deliveries < self.limits.totalDeliveries && state.bytes + bytes <= self.limits.totalBytes)
+    }
+
+    /// The batch is committed: what was left in the database is there to be claimed. Answers for whom.
+    func committed(_ deliveries: [Delivery]) -> Set<WebhookKey> {
+        var spilled: Set<WebhookKey> = []
+        self.state.withLock { state in
+            for delivery in deliveries where !delivery.isLeased {
+                state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
+                spilled.insert(delivery.webhook.key)
+            }
+        }
+        return spilled
+    }
+
+    func withdraw(_ deliveries: [Delivery]) {
+        self.state.withLock { state in
+            for delivery in deliveries {
+                if delivery.isLeased {
+                    Self.release(1, delivery.message.payload.count, of: delivery.webhook.key, in: &state)
+                } else {
+                    state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
+                }
+            }
+        }
+    }
+
+    /// Deliveries that are done and recorded leave the memory.
+    func release(_ deliveries: [Delivery]) {
+        self.state.withLock { state in
+            for delivery in deliveries {
+                Self.release(1, delivery.message.payload.count, of: delivery.webhook.key, in: &state)
+            }
+        }
+    }
+
+    // MARK: Claims
+
+    /// Room set aside for a claim, and what was known when it was.
+    struct ClaimRoom {
+        let deliveries: Int
+        let bytes: Int
+        /// Whether every spill planned so far was committed, so that the claim will see it.
+        let seesAllSpills: Bool
+    }
+
+    /// Sets aside room for a claim; nil while the lane is more than half full.
+    func reserveForClaim(_ key: WebhookKey, most: Int, mostBytes: Int) -> ClaimRoom? {
+        self.state.withLock { state in
+            var account = state.accounts[key] ?? Account()
+            guard account.deliveries <= self.limits.laneDeliveries / 2, account.bytes <= self.limits.laneBytes / 2,
+                account.deliveries == 0
+                    || (state.deliveries < self.limits.totalDeliveries && state.bytes < self.limits.totalBytes)
+            else { return nil }
+            let count = min(most, self.limits.laneDeliveries - account.deliveries)
+            let bytes = max(1, min(mostBytes, self.limits.laneBytes - account.bytes))
+            account.deliveries += count
+            account.bytes += bytes
+            state.deliveries += count
+            state.bytes += bytes
+            state.accounts[key] = account
+            return ClaimRoom(deliveries: count, bytes: bytes, seesAllSpills: account.uncommittedSpills == 0)
+        }
+    }
+
+    /// Replaces the room that was set aside by what was really claimed.
+    func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
+        self.state.withLock { state in
+            Self.release(room.deliveries, room.bytes, of: key, in: &state)
+            let bytes = messages.reduce(0) { $0 + $1.payload.count }
+            Self.release(-messages.count, -bytes, of: key, in: &state)
+        }
+    }
+
+    /// Lets new deliveries join the lane's memory again.
+    func stopSpilling(_ key: WebhookKey) {
+        self.state.withLock { $0.accounts[key]?.isSpilling = false }
+    }
+
+    func isSpilling(_ key: WebhookKey) -> Bool {
+        self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
+    }
+
+    private static func release(_ deliveries: Int, _ bytes: Int, of key: WebhookKey, in state: inout State) {
+        guard var account = state.accounts[key] else { return }
+        account.deliveries -= deliveries
+        account.bytes -= bytes
+        state.deliveries -= deliveries
+        state.bytes -= bytes
+        let isEmpty = account.deliveries == 0 && !account.isSpilling && account.uncommittedSpills == 0
+        state.accounts[key] = isEmpty ? nil : account
+    }
+}

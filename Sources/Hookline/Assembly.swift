@@ -1,0 +1,207 @@
+internal import API
+internal import Delivery
+internal import Domain
+internal import Glibc
+internal import Intake
+internal import Logging
+internal import MQTT
+internal import NIOCore
+internal import NIOPosix
+internal import Observability
+internal import Postgres
+internal import ServiceLifecycle
+internal import Storage
+internal import UnixSignals
+internal import WebhookClient
+
+/// Builds the whole service from its configuration: the one place that knows all rooms.
+struct Assembly {
+    let configuration: ServiceConfiguration
+    let logger: Logger
+    /// Told the API's port once it listens and messages are being received.
+    var onReady: @Sendable (Int) async -> Void = { _ in }
+
+    /// Runs until SIGTERM or SIGINT, then brings everything to an orderly end.
+    ///
+    /// - Parameter companions: services that must outlive the service itself, such as a private database.
+    func run(companions: [any Service] = []) async throws {
+        let metrics = Metrics()
+        let wallClock = WallClock.system
+        let pools = Pools(self.configuration, logger: self.logger)
+        let database = Database(pool: pools.general)
+        try await self.migrate(database)
+
+        let sessions = SessionStore(database)
+        let clientID = self.configuration.mqtt.clientID
+        let session = try await sessions.start(clientID: clientID, lease: self.configuration.delivery.lease)
+        let housekeeper = Housekeeper(
+            store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
+            logger: self.logger
+        ) { waiting, failed in
+            metrics.waiting.set(Int(waiting))
+            metrics.failedForGood.set(Int(failed))
+        }
+        try await housekeeper.maintainPartitions()
+
+        let routes = RouteKeeper(
+            store: RouteStore(database), endpoint: self.configuration.postgres, logger: self.logger)
+        try await routes.load()
+        metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
+            pools.all.reduce(0) { $0 + $1.usage.open }
+        }
+        metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
+            pools.all.reduce(0) { $0 + $1.usage.waiting }
+        }
+        metrics.register(gauge: "hookline_things", help: "Things known to this instance.") {
+            routes.withRoutes { $0.thingCount }
+        }
+
+        let threads = NIOThreadPool(numberOfThreads: 4)
+        threads.start()
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
+        let delivery = try self.makeDelivery(
+            loops: loops, threads: threads, pools: pools, sessions: sessions, session: session, routes: routes,
+            metrics: metrics, wallClock: wallClock)
+        let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
+        let intake = IntakeService(
+            session: mqttSession, routes: routes,
+            store: IntakeStore(Database(pool: pools.intake), session: session), delivery: delivery,
+            ids: MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds }),
+            configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
+        let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
+        let api = makeAPIServices(
+            self.configuration.api, database: database, keys: try await self.configuration.auth.makeKeys(),
+            metrics: metrics, version: version, logger: self.logger,
+            readiness: { await Self.readiness(database: database, metrics: metrics) },
+            onListening: { announcer.listening(on: $0) })
+
+        // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: (companions + [routes, housekeeper, delivery, intake, announcer] + api).map { .init(service: $0) },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+        do {
+            try await group.run()
+        } catch {
+            self.logger.critical("the service ended", metadata: ["error": "\(error)"])
+            throw error
+        }
+        for pool in pools.all { pool.close() }
+        try await loops.shutdownGracefully()
+        try await threads.shutdownGracefully()
+        self.logger.info("stopped")
+    }
+
+    private func migrate(_ database: Database) async throws {
+        var announced = false
+        while true {
+            do {
+                for name in try await database.migrate() {
+                    self.logger.info("applied migration", metadata: ["migration": "\(name)"])
+                }
+                return
+            } catch where DatabaseAvailability.isOutage(error) {
+                // Started together with its database, which may need longer.
+                if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
+                announced = true
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    private func makeDelivery(
+        loops: MultiThreadedEventLoopGroup, threads: NIOThreadPool, pools: Pools, sessions: SessionStore,
+        session: SessionID, routes: RouteKeeper, metrics: Metrics, wallClock: WallClock
+    ) throws -> DeliveryService {
+        var client = ClientConfiguration(resolver: Resolver(threads: threads))
+        client.addressGuard = self.configuration.addressGuard
+        client.connectTimeout = self.configuration.connectTimeout
+        client.firstByteTimeout = self.configuration.firstByteTimeout
+        client.totalTimeout = self.configuration.totalTimeout
+        client.tls = try ClientConfiguration.makeTLSContext(additionalRoots: self.configuration.additionalRoots)
+        return DeliveryService(
+            configuration: self.configuration.delivery, client: client,
+            eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },
+            store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
+            session: session, clientID: self.configuration.mqtt.clientID, metrics: metrics, wallClock: wallClock,
+            logger: self.logger, target: { key in routes.withRoutes { $0.webhook(key) } },
+            webhooks: { routes.withRoutes { $0.webhooks.map(\.key) } })
+    }
+
+    private static func readiness(database: Database, metrics: Metrics) async -> [Readiness] {
+        var problem: String?
+        do {
+            if try await !database.pendingMigrations().isEmpty { problem = "the schema is not current" }
+        } catch {
+            problem = "not reachable"
+        }
+        return [
+            Readiness(part: "database", problem: problem),
+            Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
+        ]
+    }
+}
+
+/// Says once when everything is up.
+private struct ReadyAnnouncer: Service {
+    private let metrics: Metrics
+    private let onReady: @Sendable (Int) async -> Void
+    private let ports: AsyncStream<Int>
+    private let port: AsyncStream<Int>.Continuation
+
+    init(metrics: Metrics, onReady: @escaping @Sendable (Int) async -> Void) {
+        self.metrics = metrics
+        self.onReady = onReady
+        (self.ports, self.port) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func listening(on port: Int) {
+        self.port.yield(port)
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await port in self.ports {
+                while self.metrics.isBrokerConnected.current == 0 {
+                    guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return }
+                }
+                await self.onReady(port)
+                break
+            }
+            // A service that ends takes the others with it.
+            try? await gracefulShutdown()
+        }
+    }
+}
+
+/// The connections to PostgreSQL, apart by what they do, so that a slow list in the API does not hold up a commit.
+private struct Pools {
+    let general: Pool
+    let intake: Pool
+    let delivery: Pool
+
+    var all: [Pool] { [self.general, self.intake, self.delivery] }
+
+    init(_ configuration: ServiceConfiguration, logger: Logger) {
+        self.general = Pool(
+            endpoint: configuration.postgres, configuration: .init(size: configuration.poolSize), logger: logger)
+        self.intake = Pool(
+            endpoint: configuration.postgres.with(setting: "plan_cache_mode", "force_generic_plan"),
+            configuration: .init(size: 1), logger: logger)
+        // These statements touch rows by their keys. A plan made while a table was empty must not turn into a scan of
+        // a full one.
+        self.delivery = Pool(
+            endpoint: configuration.postgres.with(setting: "plan_cache_mode", "force_generic_plan")
+                .with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
+                .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
+            configuration: .init(size: 2), logger: logger)
+    }
+}
+
+extension WallClock {
+    static let system = WallClock {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+    }
+}

@@ -1,0 +1,26 @@
+internal import ArgumentParser
+internal import Postgres
+internal import Storage
+
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring the database's schema up to date.",
+        discussion: "Needs POSTGRES_URL alone. `serve` does the same when it starts.")
+
+    @Flag(help: "Only say what would be applied.")
+    var dryRun = false
+
+    @OptionGroup var settings: SettingsArguments
+
+    func run() async throws {
+        let reader = try await SettingsReader(arguments: self.settings.arguments)
+        let logger = try LogConfiguration(reader).makeLogger()
+        let pool = Pool(
+            endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1), logger: logger)
+        defer { pool.close() }
+        let database = Database(pool: pool)
+        let names = self.dryRun ? try await database.pendingMigrations() : try await database.migrate()
+        if names.isEmpty { print("The schema is current.") }
+        for name in names { print(self.dryRun ? "would apply \(name)" : "applied \(name)") }
+    }
+}

@@ -1,0 +1,20 @@
+internal import ArgumentParser
+internal import Logging
+internal import NIOCore
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the service until SIGTERM.", discussion: Setting.table)
+
+    @OptionGroup var settings: SettingsArguments
+
+    func run() async throws {
+        let reader = try await SettingsReader(arguments: self.settings.arguments)
+        let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
+        let logger = configuration.log.makeLogger()
+        logger.info("starting", metadata: ["version": "\(version)"])
+        var assembly = Assembly(configuration: configuration, logger: logger)
+        assembly.onReady = { port in logger.info("ready", metadata: ["port": "\(port)"]) }
+        try await assembly.run()
+    }
+}

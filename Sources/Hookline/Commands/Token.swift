@@ -1,0 +1,48 @@
+internal import API
+internal import ArgumentParser
+internal import Domain
+internal import JWTKit
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+struct Token: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a user token, signed with AUTH_JWT_SECRET, and nothing else.")
+
+    @Option(help: "The user's id, which becomes the token's `sub`.")
+    var user: String
+
+    @Flag(help: "Let the token pass every check of roles.")
+    var root = false
+
+    @Option(help: "How long the token is good for, such as 24h or 30d.")
+    var expires = "24h"
+
+    @OptionGroup var settings: SettingsArguments
+
+    func run() async throws {
+        let reader = try await SettingsReader(arguments: self.settings.arguments)
+        guard let lifetime = Duration(text: self.expires), lifetime > .zero else {
+            throw ValidationError("--expires must be a time such as 30m, 24h or 7d.")
+        }
+        guard !self.user.isEmpty, self.user.utf8.count <= 254 else {
+            throw ValidationError("--user must have 1 to 254 bytes.")
+        }
+        let auth = try ServiceConfiguration.auth(reader)
+        guard let secret = auth.secret else {
+            throw reader.invalid("auth.jwt_secret", "is required to sign a token")
+        }
+        print(try await Self.make(user: self.user, isRoot: self.root, lifetime: lifetime, secret: secret))
+    }
+
+    static func make(user: String, isRoot: Bool, lifetime: Duration, secret: String) async throws -> String {
+        let keys = JWTKeyCollection()
+        await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256)
+        let expires = Date().addingTimeInterval(Double(lifetime.milliseconds) / 1_000)
+        return try await keys.sign(UserToken(user: user, expires: ExpirationClaim(value: expires), isRoot: isRoot))
+    }
+}

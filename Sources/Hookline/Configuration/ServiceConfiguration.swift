@@ -1,0 +1,184 @@
+internal import API
+internal import Delivery
+internal import Domain
+internal import Intake
+internal import JWTKit
+internal import LocalServices
+internal import Logging
+internal import MQTT
+internal import NIOCore
+internal import NIOSSL
+internal import Observability
+internal import Postgres
+internal import Storage
+
+/// Everything that `serve` needs to know, checked.
+struct ServiceConfiguration: Sendable {
+    var api: APIConfiguration
+    var postgres: Endpoint
+    var poolSize: Int
+    var mqtt: Session.Configuration
+    var intake: IntakeService.Configuration
+    var delivery: DeliveryConfiguration
+    var addressGuard: AddressGuard
+    var connectTimeout: TimeAmount
+    var firstByteTimeout: TimeAmount
+    var totalTimeout: TimeAmount
+    var additionalRoots: [NIOSSLCertificate]
+    var housekeeping: Housekeeper.Configuration
+    var auth: Auth
+    var log: LogConfiguration
+
+    struct Auth: Sendable {
+        var secret: String?
+        var jwks: String?
+    }
+
+    init(_ settings: SettingsReader, cores: Int) throws {
+        self.log = try LogConfiguration(settings)
+        self.postgres = try Self.endpoint(settings)
+        self.poolSize = try settings.integer("postgres.pool_size", in: 1...100, default: 4)
+        self.api = APIConfiguration(
+            host: try settings.string("http.host") ?? "127.0.0.1",
+            port: try settings.integer("http.port", in: 0...65_535, default: 9_021),
+            metricsPort: try settings.string("metrics.port") == nil
+                ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
+        self.auth = try Self.auth(settings)
+        self.mqtt = try Self.mqtt(settings)
+        self.intake = .init()
+        self.intake.batchSize = try settings.integer("intake.batch_size", in: 1...20_000, default: 1_000)
+        self.intake.largestPayload = try settings.integer(
+            "intake.largest_payload", in: 1...(16 * 1024 * 1024), default: 1024 * 1024)
+        self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
+        self.delivery = .init()
+        self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
+        self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(1, cores / 4))
+        self.delivery.retrySchedule = try Self.retrySchedule(settings)
+        self.addressGuard = try Self.addressGuard(settings)
+        self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
+        self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
+        self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
+        self.additionalRoots = try Self.additionalRoots(settings)
+        self.housekeeping = .init()
+        self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
+        self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
+        self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
+        guard self.housekeeping.keepMessages > self.delivery.retrySchedule.longest + .seconds(86_400) else {
+            throw settings.invalid(
+                "retention.messages", "must be at least a day longer than DELIVERY_RETRY_SCHEDULE goes on")
+        }
+    }
+
+    static func endpoint(_ settings: SettingsReader) throws -> Endpoint {
+        let url = try settings.required("postgres.url")
+        do throws(PostgresError) {
+            return try Endpoint(url)
+        } catch {
+            throw settings.invalid("postgres.url", error.message)
+        }
+    }
+
+    static func auth(_ settings: SettingsReader) throws -> Auth {
+        let auth = Auth(
+            secret: try settings.string("auth.jwt_secret"), jwks: try settings.file("auth.jwks_file"))
+        if let secret = auth.secret, secret.utf8.count < 32 {
+            throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
+        }
+        guard auth.secret != nil || auth.jwks != nil else {
+            throw settings.invalid("auth.jwt_secret", "is required, or else AUTH_JWKS_FILE")
+        }
+        return auth
+    }
+
+    private static func mqtt(_ settings: SettingsReader) throws -> Session.Configuration {
+        let group = try settings.string("mqtt.shared_group")
+        if let group, group.contains(where: { "/+#".contains($0) }) {
+            throw settings.invalid("mqtt.shared_group", "must not contain /, + or #")
+        }
+        var mqtt = Session.Configuration(
+            host: try settings.string("mqtt.host") ?? "127.0.0.1",
+            port: try settings.integer("mqtt.port", in: 1...65_535, default: 1_883),
+            clientID: try settings.string("mqtt.client_id") ?? "hookline",
+            // `#` includes the level above it, so one filter takes messages with and without a subtopic.
+            topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
+        mqtt.username = try settings.string("mqtt.username")
+        mqtt.password = try settings.string("mqtt.password")
+        mqtt.tlsCAFile = try settings.string("mqtt.tls_ca_file")
+        if let file = mqtt.tlsCAFile, !Files.exists(file) {
+            throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
+        }
+        return mqtt
+    }
+
+    private static func retrySchedule(_ settings: SettingsReader) throws -> RetrySchedule {
+        guard let text = try settings.string("delivery.retry_schedule") else { return .standard }
+        guard let schedule = RetrySchedule(text) else {
+            throw settings.invalid("delivery.retry_schedule", "must be a list of times such as 5s,5m,30m,2h")
+        }
+        return schedule
+    }
+
+    private static func addressGuard(_ settings: SettingsReader) throws -> AddressGuard {
+        let texts = try settings.string("delivery.allowed_networks")?.split(separator: ",").map(\.trimmingSpaces) ?? []
+        return AddressGuard(
+            allowed: try texts.map { text in
+                guard let network = Network(text) else {
+                    throw settings.invalid("delivery.allowed_networks", "\"\(text)\" is no CIDR such as 10.0.0.0/8")
+                }
+                return network
+            })
+    }
+
+    private static func additionalRoots(_ settings: SettingsReader) throws -> [NIOSSLCertificate] {
+        guard let file = try settings.string("delivery.tls_ca_file") else { return [] }
+        do {
+            return try NIOSSLCertificate.fromPEMFile(file)
+        } catch {
+            throw settings.invalid("delivery.tls_ca_file", "\(file) holds no PEM certificates")
+        }
+    }
+}
+
+/// How much is logged, and how.
+struct LogConfiguration: Sendable {
+    let level: Logger.Level
+    let format: LogFormat
+
+    init(_ settings: SettingsReader) throws {
+        self.level = try settings.choice("log.level", default: Logger.Level.info)
+        self.format = try settings.choice("log.format", default: LogFormat.json)
+    }
+
+    func makeLogger() -> Logger {
+        let (level, format) = (self.level, self.format)
+        return Logger(label: "hookline") { LineLogHandler(label: $0, level: level, format: format) }
+    }
+}
+
+extension ServiceConfiguration.Auth {
+    func makeKeys() async throws -> JWTKeyCollection {
+        let keys = JWTKeyCollection()
+        if let secret = self.secret { await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256) }
+        if let jwks = self.jwks {
+            do {
+                try await keys.add(jwksJSON: jwks)
+            } catch {
+                throw InvalidSetting(setting: "AUTH_JWKS_FILE", reason: "is no JWKS whose keys have a kid (\(error))")
+            }
+        }
+        return keys
+    }
+}
+
+extension SettingsReader {
+    func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
+        .milliseconds(try self.duration(key, default: fallback).milliseconds)
+    }
+
+    /// What is in the file that the setting names.
+    func file(_ key: String) throws -> String? {
+        guard let path = try self.string(key) else { return nil }
+        guard let text = Files.read(path) else { throw self.invalid(key, "\(path) cannot be read") }
+        return text
+    }
+}

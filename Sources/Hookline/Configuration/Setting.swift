@@ -1,0 +1,66 @@
+/// One setting: its key, and what it means. The environment variable is the key in upper case with underscores, the
+/// flag the key with dashes: `http.port` is `HTTP_PORT` and `--http-port`.
+struct Setting: Sendable {
+    let key: String
+    let help: String
+    /// As the help shows it; the value itself stands where the setting is read.
+    let fallback: String
+    var isSecret = false
+
+    var variable: String { self.key.uppercased().replacing(".", with: "_") }
+    var flag: String { "--" + self.key.replacing(".", with: "-").replacing("_", with: "-") }
+
+    /// All there are, in the order of the help.
+    static let all: [Setting] = [
+        Setting(key: "http.host", help: "address of the API", fallback: "127.0.0.1"),
+        Setting(key: "http.port", help: "port of the API", fallback: "9021"),
+        Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
+        Setting(
+            key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
+        Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
+        Setting(key: "mqtt.host", help: "the broker", fallback: "127.0.0.1"),
+        Setting(key: "mqtt.port", help: "the broker's port", fallback: "1883"),
+        Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
+        Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
+        Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
+        Setting(key: "mqtt.client_id", help: "stable id of this instance", fallback: "hookline"),
+        Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
+        Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
+        Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
+        Setting(key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none", isSecret: true),
+        Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),
+        Setting(
+            key: "delivery.allowed_networks", help: "CIDRs beyond the public internet that webhooks may reach",
+            fallback: "none"),
+        Setting(key: "delivery.connections", help: "most requests at a time per webhook", fallback: "16"),
+        Setting(
+            key: "delivery.retry_schedule", help: "waits between attempts",
+            fallback: "5s,5m,30m,2h,5h,10h,14h,20h,24h"),
+        Setting(key: "delivery.connect_timeout", help: "for connecting", fallback: "5s"),
+        Setting(key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
+        Setting(key: "delivery.timeout", help: "for a whole attempt", fallback: "30s"),
+        Setting(key: "delivery.tls_ca_file", help: "PEM file of CAs trusted beside the system's", fallback: "none"),
+        Setting(key: "delivery.threads", help: "event loops that send", fallback: "a quarter of the cores"),
+        Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
+        Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),
+        Setting(key: "retention.failed", help: "how long failed deliveries stay", fallback: "7d"),
+        Setting(key: "log.level", help: "trace, debug, info, notice, warning, error or critical", fallback: "info"),
+        Setting(key: "log.format", help: "json or text", fallback: "json"),
+    ]
+
+    /// The table for `--help`.
+    static var table: String {
+        let width = Self.all.map(\.flag.count).max() ?? 0
+        let lines = Self.all.map { setting in
+            let padding = String(repeating: " ", count: width - setting.flag.count)
+            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback))"
+        }
+        return """
+            SETTINGS, as flags, environment variables or lines of a file (--config-file). The flag --http-port is \
+            HTTP_PORT in the environment and the file; flags win over the environment, that over the file. A secret can \
+            be read from a file of its own: AUTH_JWT_SECRET_FILE.
+
+            \(lines.joined(separator: "\n"))
+            """
+    }
+}

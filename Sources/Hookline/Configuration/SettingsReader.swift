@@ -1,0 +1,123 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Domain
+internal import LocalServices
+internal import SystemPackage
+
+/// A setting that cannot be used: which one, and why. Ends the program with 78 (`EX_CONFIG`).
+struct InvalidSetting: Error, CustomStringConvertible {
+    let setting: String
+    let reason: String
+
+    var description: String { "\(self.setting): \(self.reason)" }
+}
+
+/// Reads settings from flags, the environment and a file, and names the one at fault.
+struct SettingsReader: Sendable {
+    private let reader: ConfigReader
+
+    /// - Parameters:
+    ///   - arguments: what stands behind the command, such as `--http-port 9021`.
+    ///   - overrides: values that win over everything, by variable.
+    /// - Throws: ``InvalidSetting`` for a file that cannot be read, `ValidationError` for a flag that is none.
+    init(arguments: [String], overrides: [String: String] = [:]) async throws {
+        let (flags, file) = try Self.parse(arguments)
+        var providers: [any ConfigProvider] = []
+        if !overrides.isEmpty { providers.append(EnvironmentVariablesProvider(environmentVariables: overrides)) }
+        providers.append(CommandLineArgumentsProvider(arguments: ["hookline"] + flags))
+        providers.append(EnvironmentVariablesProvider())
+        if let file {
+            guard Files.exists(file) else {
+                throw InvalidSetting(setting: "--config-file", reason: "\(file) cannot be read")
+            }
+            providers.append(try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file)))
+        }
+        self.reader = ConfigReader(providers: providers)
+    }
+
+    /// Takes the flags apart, so that a misspelt one is refused instead of ignored.
+    private static func parse(_ arguments: [String]) throws -> (flags: [String], configFile: String?) {
+        let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.flag, $0.flag + "-file"] : [$0.flag] })
+        var flags: [String] = []
+        var configFile: String?
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let flag = parts.first, known.contains(flag) || flag == "--config-file" else {
+                throw ValidationError("Unknown option '\(parts.first ?? argument)'. See --help for the settings.")
+            }
+            guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+                throw ValidationError("Missing value for '\(flag)'.")
+            }
+            if flag == "--config-file" { configFile = value } else { flags += [flag, value] }
+        }
+        return (flags, configFile)
+    }
+
+    // MARK: Values
+
+    /// nil if it is not set, or empty.
+    func string(_ key: String) throws -> String? {
+        guard let setting = Setting.all.first(where: { $0.key == key }) else {
+            preconditionFailure("\(key) is not in the table of settings")
+        }
+        // Keys have underscores inside a part; flags and variables come from the same camel-case key.
+        let value = self.reader.string(forKey: Self.configKey(key), isSecret: setting.isSecret)
+        if let value, !value.isEmpty { return value }
+        guard setting.isSecret, let file = self.reader.string(forKey: Self.configKey(key + ".file")) else { return nil }
+        guard let text = Files.read(file) else {
+            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file) cannot be read")
+        }
+        let trimmed = text.trimmingSuffix(while: \.isNewline)
+        return trimmed.isEmpty ? nil : String(trimmed)
+    }
+
+    func required(_ key: String) throws -> String {
+        guard let value = try self.string(key) else { throw self.invalid(key, "is required") }
+        return value
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
+        guard let text = try self.string(key) else { return fallback }
+        guard let value = Int(text), range.contains(value) else {
+            throw self.invalid(key, "must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    func duration(_ key: String, default fallback: Duration) throws -> Duration {
+        guard let text = try self.string(key) else { return fallback }
+        guard let value = Duration(text: text), value > .zero else {
+            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d")
+        }
+        return value
+    }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ key: String, default fallback: Choice
+    ) throws -> Choice where Choice.RawValue == String {
+        guard let text = try self.string(key) else { return fallback }
+        guard let value = Choice(rawValue: text) else {
+            throw self.invalid(key, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return value
+    }
+
+    func invalid(_ key: String, _ reason: String) -> InvalidSetting {
+        InvalidSetting(setting: Setting.all.first { $0.key == key }?.variable ?? key, reason: reason)
+    }
+
+    /// `mqtt.tls_ca_file` as the camel-case components that swift-configuration turns into `MQTT_TLS_CA_FILE` and
+    /// `--mqtt-tls-ca-file`.
+    private static func configKey(_ key: String) -> ConfigKey {
+        ConfigKey(key.replacing("_", with: "."))
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(while predicate: (Character) -> Bool) -> Substring {
+        var rest = self[...]
+        while let last = rest.last, predicate(last) { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,56 @@
+internal import Domain
+internal import Logging
+internal import Postgres
+internal import Storage
+
+/// A group with a profile and a thing, to have something to publish as.
+struct DemoData: Sendable {
+    static let user = "demo"
+
+    let group: EntityID
+    let profile: EntityID
+    let thing: EntityID
+
+    /// Makes what is not there yet.
+    static func prepare(_ endpoint: Endpoint, logger: Logger) async throws -> DemoData {
+        let pool = Pool(endpoint: endpoint, configuration: .init(size: 1), logger: logger)
+        defer { pool.close() }
+        let database = Database(pool: pool)
+        _ = try await database.migrate()
+        let groups = GroupStore(database)
+        var page = PageRequest()
+        page.name = "Demo"
+        let group: EntityID
+        if let found = try await groups.list(visibleTo: Self.user, org: nil, page).items.first {
+            group = found.id
+        } else {
+            group = .random()
+            try await groups.create([GroupRecord(id: group, org: nil, name: "Demo")], owner: Self.user)
+        }
+        let profiles = ProfileStore(database)
+        let profile: EntityID
+        if let found = try await profiles.list(in: group, page).items.first {
+            profile = found.id
+        } else {
+            profile = .random()
+            try await profiles.create([
+                ProfileRecord(
+                    id: profile, group: group, name: "Demo profile",
+                    configJSON: #"{"content_type":"application/json","write":true,"webhook":true}"#)
+            ])
+        }
+        let things = ThingStore(database)
+        let thing: EntityID
+        if let found = try await things.list(in: group, page).items.first {
+            thing = found.id
+        } else {
+            thing = .random()
+            // The private broker asks nobody for a key, so nobody is to have this one.
+            var generator = SystemRandomNumberGenerator()
+            let noKey = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            try await things.create(
+                [ThingRecord(id: thing, group: group, profile: profile, name: "Demo thing")], keyHashes: [noKey])
+        }
+        return DemoData(group: group, profile: profile, thing: thing)
+    }
+}

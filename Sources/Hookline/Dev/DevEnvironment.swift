@@ -1,0 +1,60 @@
+internal import Crypto
+internal import Glibc
+internal import LocalServices
+
+/// The private database and broker of `hookline dev`.
+struct DevEnvironment: Sendable {
+    let folder: String
+    let postgresURL: String
+    let mqttPort: Int
+    let jwtSecret: String
+    private let postgres: ChildProcess
+    private let mosquitto: ChildProcess
+
+    /// Starts both; whatever is missing on this machine is named.
+    static func start(in folder: String) async throws -> DevEnvironment {
+        try Files.makeFolder(folder)
+        let secret = try self.secret(in: folder)
+        let cluster = try await LocalPostgres.prepare(
+            in: try self.clusterFolder(in: folder), port: try freePort(),
+            // Enough for a laptop; losing the last moments with the whole machine is fine here.
+            settings: ["shared_buffers": "128MB", "max_wal_size": "1GB"])
+        let postgres = try await cluster.start()
+        do {
+            let mqttPort = isListening(on: 1_883) ? try freePort() : 1_883
+            let broker = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: mqttPort)
+            let mosquitto = try await broker.start()
+            return DevEnvironment(
+                folder: folder, postgresURL: cluster.url, mqttPort: mqttPort, jwtSecret: secret, postgres: postgres,
+                mosquitto: mosquitto)
+        } catch {
+            await postgres.stop(SIGINT)
+            throw error
+        }
+    }
+
+    func stop() async {
+        await self.mosquitto.stop()
+        await self.postgres.stop(SIGINT)
+    }
+
+    /// PostgreSQL runs as another user when we are root, and that user must get to its files. Where it could not, they
+    /// are kept under `/var/tmp`.
+    private static func clusterFolder(in folder: String) throws -> String {
+        guard getuid() == 0, !Files.othersCanEnter(folder) else { return "\(folder)/postgres" }
+        let digest = SHA256.hash(data: Array(folder.utf8)).prefix(6).map { String($0, radix: 16) }.joined()
+        let elsewhere = "/var/tmp/hookline-dev-\(digest)"
+        try Files.makeFolder(elsewhere)
+        return "\(elsewhere)/postgres"
+    }
+
+    private static func secret(in folder: String) throws -> String {
+        let path = "\(folder)/jwt_secret"
+        if let secret = Files.read(path), secret.utf8.count >= 32 { return secret }
+        let secret = SymmetricKey(size: .bits256).withUnsafeBytes { bytes in
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        try Files.write(secret, to: path, mode: 0o600)
+        return secret
+    }
+}

@@ -1,0 +1,40 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Observability
+
+let version = "0.1.0"
+
+@main
+struct HooklineCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hookline",
+        abstract: "MQTT in, webhooks out: forwards the messages of things to the webhooks of their groups.",
+        version: version,
+        subcommands: [Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self])
+
+    static func main() async {
+        // libmosquitto writes to its socket without asking for no signal; a broker that goes away must not end us.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try self.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as InvalidSetting {
+            LineLogHandler.writeToStandardError("hookline: \(error)\n")
+            Glibc.exit(78)
+        } catch {
+            self.exit(withError: error)
+        }
+    }
+}
+
+/// The settings that a command takes, as they stand behind it.
+struct SettingsArguments: ParsableArguments {
+    @Argument(
+        parsing: .allUnrecognized,
+        help: ArgumentHelp("Settings as flags, such as --http-port 9021.", valueName: "settings"))
+    var arguments: [String] = []
+}

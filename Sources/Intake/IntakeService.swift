@@ -1,0 +1,195 @@
+package import Domain
+package import Logging
+package import MQTT
+package import Observability
+internal import ServiceLifecycle
+package import Storage
+
+/// Takes messages from the broker and makes them durable: read a batch, commit it, acknowledge it.
+///
+/// There is one batch at a time. While it is being committed the broker gathers the next one, so a slow disk makes
+/// batches larger instead of memory fuller; and a message is acknowledged only when it is in PostgreSQL, or known not
+/// to be wanted.
+package struct IntakeService: Service {
+    package struct Configuration: Sendable {
+        package var batchSize = 1_000
+        package var batchBytes = 4 * 1024 * 1024
+        package var largestPayload = 1024 * 1024
+        /// How long a batch may wait for the database before the connection to the broker is given up. Well below the
+        /// keepalive, within which the broker must hear from us.
+        package var commitPatience: Duration = .seconds(20)
+
+        package init() {}
+    }
+
+    private let session: Session
+    private let routes: RouteKeeper
+    private let store: IntakeStore
+    private let delivery: any DeliveryPort
+    private let configuration: Configuration
+    private let sorter: BatchSorter
+    private let wallClock: WallClock
+    private let metrics: Metrics
+    private let logger: Logger
+    private let refusals: RateLimitedLog
+
+    package init(
+        session: Session, routes: RouteKeeper, store: IntakeStore, delivery: any DeliveryPort,
+        ids: MessageIDGenerator, configuration: Configuration = Configuration(), wallClock: WallClock,
+        metrics: Metrics, logger: Logger
+    ) {
+        self.session = session
+        self.routes = routes
+        self.store = store
+        self.delivery = delivery
+        self.configuration = configuration
+        self.sorter = BatchSorter(ids: ids, largestPayload: configuration.largestPayload)
+        self.wallClock = wallClock
+        self.metrics = metrics
+        self.logger = logger
+        self.refusals = RateLimitedLog(logger: logger)
+    }
+
+    package func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await self.receive()
+        } onGracefulShutdown: {
+            self.session.interrupt()
+        }
+    }
+
+    private func receive() async throws {
+        var backoff = Backoff()
+        while !Task.isShuttingDownGracefully && !Task.isCancelled {
+            do {
+                // A database that does not answer would make every message wait here; let it wait with the broker.
+                try await self.routes.load()
+                try await self.session.connect()
+                self.metrics.isBrokerConnected.set(1)
+                self.metrics.brokerConnections.add()
+                self.logger.info("connected to the broker")
+                backoff.reset()
+                try await self.receiveWhileConnected()
+            } catch let error as MQTTError where error.kind == .configuration {
+                throw error
+            } catch {
+                self.metrics.isBrokerConnected.set(0)
+                guard !Task.isShuttingDownGracefully else { break }
+                let wait = backoff.next()
+                self.logger.warning(
+                    "not receiving; trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
+                await self.sleepUnlessStopping(wait)
+            }
+        }
+        self.metrics.isBrokerConnected.set(0)
+        self.logger.info("stopped receiving")
+    }
+
+    private func receiveWhileConnected() async throws {
+        while !Task.isShuttingDownGracefully {
+            // Acknowledges the batch before, which is committed.
+            let batch = try await self.session.acknowledgeAndReceive(
+                upTo: self.configuration.batchSize, bytes: self.configuration.batchBytes, within: .seconds(1))
+            guard !batch.messages.isEmpty else { continue }
+            do {
+                try await self.take(batch)
+            } catch {
+                // Not acknowledged: the broker sends these messages again.
+                await self.session.disconnect(acknowledging: false)
+                throw error
+            }
+        }
+        await self.session.disconnect(acknowledging: true)
+    }
+
+    private func sleepUnlessStopping(_ duration: Duration) async {
+        // Cancelled by the shutdown, which the loop around this looks at next.
+        await cancelWhenGracefulShutdown { try? await Task.sleep(for: duration) }
+    }
+
+    // MARK: A batch
+
+    private func take(_ batch: Batch) async throws {
+        var sorted = self.sort(batch)
+        if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
+            sorted = self.sort(batch)
+        }
+        for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
+        var deliveries = sorted.deliveries
+        if !sorted.messages.isEmpty {
+            self.delivery.plan(&deliveries)
+            try await self.commitOrSplit(sorted.messages[...], deliveries)
+        }
+        self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
+        self.metrics.unrouted.add(sorted.unrouted)
+    }
+
+    private func sort(_ batch: Batch) -> SortedBatch {
+        self.routes.withRoutes { routes in self.sorter.sort(batch, by: routes) }
+    }
+
+    private func refuse(_ reason: RefusalReason, _ count: Int, example: String?) {
+        self.metrics.refused.add(reason, count)
+        self.refusals.warning(
+            reason.rawValue, "messages refused",
+            metadata: ["reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))"])
+    }
+
+    /// Commits and hands over. If the database will never take the batch as it is, the half with the fault in it is
+    /// found and its one message refused, so that it does not come back with every reconnect.
+    private func commitOrSplit(_ messages: ArraySlice<Message>, _ deliveries: [Delivery]) async throws {
+        do {
+            try await self.commit(Array(messages), deliveries)
+            self.delivery.accept(deliveries)
+        } catch where DatabaseAvailability.isOutage(error) || error is CancellationError {
+            self.delivery.withdraw(deliveries)
+            throw error
+        } catch {
+            guard messages.count > 1 else {
+                self.delivery.withdraw(deliveries)
+                self.refuse(.storage, 1, example: messages.first.map { "things/\($0.thing)/messages: \(error)" })
+                return
+            }
+            let middle = messages.index(messages.startIndex, offsetBy: messages.count / 2)
+            let boundary = messages[middle].id
+            let (first, second) = (
+                deliveries.filter { $0.message.id < boundary }, deliveries.filter { $0.message.id >= boundary }
+            )
+            do {
+                try await self.commitOrSplit(messages[..<middle], first)
+            } catch {
+                self.delivery.withdraw(second)
+                throw error
+            }
+            try await self.commitOrSplit(messages[middle...], second)
+        }
+    }
+
+    /// Tries until it works, the patience is over, or the service is stopping.
+    private func commit(_ messages: [Message], _ deliveries: [Delivery]) async throws {
+        let end = ContinuousClock.now + self.configuration.commitPatience
+        var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
+        while true {
+            let start = ContinuousClock.now
+            do {
+                try await self.store.commit(
+                    messages: messages, deliveries: deliveries, now: self.wallClock.microseconds())
+                self.metrics.batches.add()
+                self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
+                return
+            } catch let error where DatabaseAvailability.isOutage(error) {
+                guard ContinuousClock.now < end, !Task.isShuttingDownGracefully else { throw error }
+                self.refusals.warning(
+                    "commit", "a batch cannot be committed; trying again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: backoff.next())
+            }
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var microseconds: Int64 {
+        let (seconds, attoseconds) = self.components
+        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    }
+}

@@ -1,0 +1,103 @@
+internal import Glibc
+
+/// A port of the loopback interface that nobody listens on at the moment.
+package func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+            bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+        }
+    }
+    guard bound else { throw LocalServiceError("no free port on 127.0.0.1") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
+
+/// Whether something on 127.0.0.1 accepts connections on this port.
+package func isListening(on port: Int) -> Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+            connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        }
+    }
+}
+
+/// Looks again and again until `condition` holds.
+///
+/// - Throws: ``LocalServiceError`` naming `what` if it does not within `patience`.
+package func waitUntil(
+    _ what: String, within patience: Duration = .seconds(30), _ condition: () async throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + patience
+    while try await !condition() {
+        guard ContinuousClock.now < end else { throw LocalServiceError("waited in vain for \(what)") }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}
+
+package enum Files {
+    package static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws {
+        guard let file = fopen(path, "w") else {
+            throw LocalServiceError("\(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        fputs(text, file)
+        chmod(path, mode)
+    }
+
+    package static func read(_ path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Makes a folder; one that is there already is fine.
+    package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
+        guard mkdir(path, mode) == 0 || errno == EEXIST else {
+            throw LocalServiceError("\(path) cannot be made: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// A new folder that every user may pass through.
+    package static func makeTemporaryFolder() throws -> String {
+        var template = Array("/tmp/hookline-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw LocalServiceError("no temporary folder can be made") }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        chmod(path, 0o755)
+        return path
+    }
+
+    /// Whether other users can reach what is in this folder.
+    package static func othersCanEnter(_ path: String) -> Bool {
+        guard let resolved = realpath(path, nil) else { return false }
+        defer { free(resolved) }
+        var current = String(cString: resolved)
+        while true {
+            var status = stat()
+            guard stat(current.isEmpty ? "/" : current, &status) == 0, status.st_mode & 0o001 != 0 else { return false }
+            guard let slash = current.lastIndex(of: "/"), current != "/", !current.isEmpty else { return true }
+            current = String(current[..<slash])
+        }
+    }
+
+    package static var currentFolder: String {
+        guard let path = getcwd(nil, 0) else { return "." }
+        defer { free(path) }
+        return String(cString: path)
+    }
+}

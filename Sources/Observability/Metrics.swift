@@ -1,0 +1,131 @@
+internal import Synchronization
+
+/// Why a message was acknowledged without going anywhere.
+package enum RefusalReason: String, Sendable, CaseIterable {
+    /// Not a topic of things' messages.
+    case topic
+    /// The topic's thing id is no id.
+    case thingID = "thing_id"
+    /// Over-long, or with control characters.
+    case subtopic
+    /// No such thing.
+    case unknownThing = "unknown_thing"
+    /// Larger than the configured limit.
+    case payloadTooLarge = "payload_too_large"
+    /// The database does not take it, alone either.
+    case storage
+}
+
+/// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
+package final class Metrics: Sendable {
+    /// Messages read from the broker and committed, or known not to be wanted.
+    package let accepted = Counter()
+    /// Messages whose profile wants neither webhooks nor keeping, or whose group has no webhook.
+    package let unrouted = Counter()
+    package let refused = LabelledCounter(RefusalReason.allCases)
+    package let batches = Counter()
+    package let commitTime = Histogram()
+    package let brokerConnections = Counter()
+    package let isBrokerConnected = Gauge()
+
+    package let delivered = Counter()
+    /// Attempts that failed, by what went wrong.
+    package let failedAttempts = LabelledCounter(Metrics.failureKinds)
+    /// Deliveries whose last attempt failed.
+    package let givenUp = Counter()
+    package let attemptTime = Histogram()
+    /// From the broker to the receiver's answer, for deliveries that went straight through.
+    package let endToEndTime = Histogram()
+    package let inMemory = Gauge()
+    package let inFlight = Gauge()
+    package let lanes = Gauge()
+    package let waiting = Gauge()
+    package let failedForGood = Gauge()
+    package let things = Gauge()
+
+    package static let failureKinds = [
+        "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "cancelled",
+    ]
+
+    private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])
+
+    package init() {}
+
+    /// Adds a gauge that is read when metrics are asked for.
+    package func register(gauge name: String, help: String, _ read: @escaping @Sendable () -> Int) {
+        self.callbacks.withLock { $0.append((name, help, read)) }
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    package func prometheusText() -> String {
+        var text = PrometheusText()
+        text.counter("hookline_messages_accepted_total", "Messages taken from the broker for good.", self.accepted)
+        text.counter(
+            "hookline_messages_unrouted_total", "Accepted messages that no webhook wants and that are not kept.",
+            self.unrouted)
+        text.counters(
+            "hookline_messages_refused_total", "Messages that cannot be used.", label: "reason", self.refused,
+            \.rawValue)
+        text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
+        text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
+        text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
+        text.gauge("hookline_broker_connected", "Whether the broker is connected.", self.isBrokerConnected.current)
+        text.counter("hookline_deliveries_succeeded_total", "Deliveries that a receiver accepted.", self.delivered)
+        text.counters(
+            "hookline_attempts_failed_total", "Attempts that failed.", label: "kind", self.failedAttempts, \.self)
+        text.counter("hookline_deliveries_failed_total", "Deliveries given up after their last attempt.", self.givenUp)
+        text.histogram("hookline_attempt_seconds", "How long an attempt takes.", self.attemptTime)
+        text.histogram(
+            "hookline_delivery_seconds", "From the broker to the receiver's answer, when sent at once.",
+            self.endToEndTime)
+        text.gauge("hookline_deliveries_in_memory", "Deliveries leased by this instance.", self.inMemory.current)
+        text.gauge("hookline_attempts_in_flight", "Requests waiting for an answer.", self.inFlight.current)
+        text.gauge("hookline_lanes", "Webhooks with a lane in this instance.", self.lanes.current)
+        text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
+        text.gauge(
+            "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)
+        text.gauge("hookline_things", "Things known to this instance.", self.things.current)
+        for callback in self.callbacks.withLock({ $0 }) {
+            text.gauge(callback.name, callback.help, Int64(callback.read()))
+        }
+        return text.text
+    }
+}
+
+private struct PrometheusText {
+    private(set) var text = ""
+
+    mutating func counter(_ name: String, _ help: String, _ counter: Counter) {
+        self.describe(name, help, "counter")
+        self.text += "\(name) \(counter.current)\n"
+    }
+
+    mutating func counters<Label>(
+        _ name: String, _ help: String, label: String, _ counters: LabelledCounter<Label>,
+        _ text: (Label) -> String
+    ) {
+        self.describe(name, help, "counter")
+        for (value, counter) in counters.counters {
+            self.text += "\(name){\(label)=\"\(text(value))\"} \(counter.current)\n"
+        }
+    }
+
+    mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
+        self.describe(name, help, "gauge")
+        self.text += "\(name) \(value)\n"
+    }
+
+    mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {
+        self.describe(name, help, "histogram")
+        let (cumulative, sum) = histogram.snapshot
+        for (bound, count) in zip(Histogram.bounds, cumulative) {
+            self.text += "\(name)_bucket{le=\"\(Double(bound) / 1_000_000)\"} \(count)\n"
+        }
+        let total = cumulative.last ?? 0
+        self.text += "\(name)_bucket{le=\"+Inf\"} \(total)\n\(name)_sum \(sum)\n\(name)_count \(total)\n"
+    }
+
+    private mutating func describe(_ name: String, _ help: String, _ type: String) {
+        self.text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+}

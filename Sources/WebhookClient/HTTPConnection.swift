@@ -1,0 +1,167 @@
+internal import NIOCore
+internal import NIOSSL
+
+/// One connection, and the request it carries: HTTP/1.1 without pipelining.
+///
+/// The handler is the state: no codec in front of it turns bytes into parts and back, and a request that finds the
+/// connection open costs one write and one read.
+final class HTTPConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Gone only together with the owner of everything on this event loop; its connections are closed before.
+    private let pool: ConnectionPool
+    private var context: ChannelHandlerContext?
+    private var request: (any PendingRequest)?
+    private var parser = ResponseParser()
+    private var outgoing = ByteBuffer()
+    private var deadline: NIODeadline
+    /// When the request was written; nil while connecting.
+    private var sentAt: NIODeadline?
+    private var connectStarted: NIODeadline
+    /// Whether a response has come before the one under way.
+    private var isReused = false
+    private var failure: Outcome.Failure?
+    private(set) var idleSince: NIODeadline
+    private(set) var isEnded = false
+
+    init(pool: ConnectionPool, request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
+        self.pool = pool
+        self.request = request
+        self.connectStarted = now
+        self.deadline = deadline
+        self.idleSince = now
+    }
+
+    // MARK: Requests
+
+    func send(_ request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
+        self.request = request
+        self.deadline = deadline
+        self.isReused = true
+        self.write(now: now)
+    }
+
+    private func write(now: NIODeadline) {
+        guard let context = self.context, let request = self.request else { return }
+        self.outgoing.clear()
+        request.encode(into: &self.outgoing)
+        self.sentAt = now
+        context.writeAndFlush(self.wrapOutboundOut(self.outgoing), promise: nil)
+    }
+
+    func checkDeadlines(now: NIODeadline) {
+        guard self.request != nil else { return }
+        if now >= self.deadline {
+            // A status that is in stands, however long the body takes: the receiver has decided.
+            if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.fail(.timeout(.whole)) }
+        } else if let sentAt = self.sentAt {
+            if !self.parser.hasBegun && now >= sentAt + self.pool.configuration.firstByteTimeout {
+                self.fail(.timeout(.firstByte))
+            }
+        } else if now >= self.connectStarted + self.pool.configuration.connectTimeout * 2 {
+            // Connecting has a timeout of its own for each address; this one bounds resolving and all of them.
+            self.fail(.timeout(.connect))
+        }
+    }
+
+    func cancel() {
+        self.fail(.cancelled)
+    }
+
+    func close() {
+        self.isEnded = true
+        self.context?.close(promise: nil)
+    }
+
+    /// Ends the request without an answer, and the connection with it.
+    func fail(_ failure: Outcome.Failure) {
+        guard !self.isEnded else { return }
+        self.close()
+        self.pool.closed(self)
+        self.end(with: .failure(failure))
+    }
+
+    private func complete(canReuse: Bool, now: NIODeadline) {
+        let outcome = Outcome.response(
+            status: self.parser.status, body: self.parser.body, retryAfter: self.parser.retryAfter)
+        self.parser.reset()
+        if canReuse {
+            self.idleSince = now
+            self.sentAt = nil
+            self.pool.becameIdle(self)
+        } else {
+            self.close()
+            self.pool.closed(self)
+        }
+        self.end(with: outcome)
+    }
+
+    private func end(with outcome: Outcome) {
+        guard let request = self.request else { return }
+        self.request = nil
+        request.ended(outcome)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        // The channel is connected already. With TLS in front the bytes wait there for the handshake.
+        self.write(now: .now())
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.isEnded else { return }
+        guard self.request != nil else {
+            // An answer to nothing. Whatever it is, it must not become the answer to the next request.
+            self.close()
+            return self.pool.closed(self)
+        }
+        let buffer = self.unwrapInboundIn(data)
+        do throws(ResponseParser.Malformed) {
+            switch try self.parse(buffer) {
+            case .needsMore: break
+            case .complete(let canReuse): self.complete(canReuse: canReuse, now: .now())
+            case .bodyTooLarge: self.complete(canReuse: false, now: .now())
+            }
+        } catch {
+            self.fail(.invalidResponse(error.rawValue))
+        }
+    }
+
+    private func parse(_ buffer: ByteBuffer) throws(ResponseParser.Malformed) -> ResponseParser.Progress {
+        let result: Result<ResponseParser.Progress, ResponseParser.Malformed> = buffer.withUnsafeReadableBytes { bytes in
+            do throws(ResponseParser.Malformed) { return .success(try self.parser.read(bytes)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        guard !self.isEnded else { return }
+        if self.parser.finish() != nil || (self.request != nil && self.parser.hasStatus) {
+            return self.complete(canReuse: false, now: .now())
+        }
+        let wasStale = self.isReused && !self.parser.hasBegun && self.failure == nil
+        guard wasStale, let request = self.request else { return self.fail(self.failure ?? .closed) }
+        self.request = nil
+        self.close()
+        self.pool.closed(self)
+        self.pool.resend(request, now: .now(), deadline: self.deadline)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The channel closes next, and that ends the request; here only the reason is kept.
+        switch error {
+        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError: self.failure = .tls(shortReason(error))
+        default: break
+        }
+        context.close(promise: nil)
+    }
+}

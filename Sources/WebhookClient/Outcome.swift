@@ -1,0 +1,57 @@
+/// What came of one HTTP request.
+package enum Outcome: Sendable {
+    /// The receiver answered. `body` is the beginning of what it said, at most 4 KiB.
+    case response(status: Int, body: [UInt8], retryAfter: String?)
+    case failure(Failure)
+
+    /// Why there was no answer.
+    package enum Failure: Sendable, Equatable {
+        /// The host's name could not be resolved.
+        case dns(String)
+        /// The host resolves to an address that Hookline must not connect to.
+        case forbiddenAddress(String)
+        case connect(String)
+        case tls(String)
+        case timeout(Phase)
+        /// The receiver closed the connection before it had answered.
+        case closed
+        /// What the receiver sent is not HTTP/1.1.
+        case invalidResponse(String)
+        /// Nobody wants the answer any more: the webhook was removed, or the service is stopping.
+        case cancelled
+    }
+
+    package enum Phase: String, Sendable {
+        case connect, firstByte = "first byte", whole
+    }
+}
+
+extension Outcome.Failure: CustomStringConvertible {
+    /// A few words for the attempt's log. They start with the kind, which does not change.
+    package var description: String {
+        switch self {
+        case .dns(let why): "dns: \(why)"
+        case .forbiddenAddress(let address): "address: \(address) is not allowed"
+        case .connect(let why): "connect: \(why)"
+        case .tls(let why): "tls: \(why)"
+        case .timeout(let phase): "timeout: \(phase.rawValue)"
+        case .closed: "closed: the receiver closed the connection without an answer"
+        case .invalidResponse(let why): "response: \(why)"
+        case .cancelled: "cancelled"
+        }
+    }
+
+    /// The kind alone, for a metric's label.
+    package var kind: String {
+        switch self {
+        case .dns: "dns"
+        case .forbiddenAddress: "address"
+        case .connect: "connect"
+        case .tls: "tls"
+        case .timeout: "timeout"
+        case .closed: "closed"
+        case .invalidResponse: "response"
+        case .cancelled: "cancelled"
+        }
+    }
+}
