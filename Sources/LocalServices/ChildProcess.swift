@@ -34,7 +34,7 @@ package final class ChildProcess: Sendable {
         let exit = Task {
             do {
                 let result = try await run(
-                    .name(executable), arguments: Arguments(arguments),
+                    Self.executable(executable), arguments: Arguments(arguments),
                     environment: Self.environment(adding: environment),
                     platformOptions: Self.options(for: user), input: .none,
                     output: .fileDescriptor(log, closeAfterSpawningProcess: false),
@@ -61,7 +61,7 @@ package final class ChildProcess: Sendable {
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], user: UserAccount? = nil
     ) async throws -> String {
         let result = try await run(
-            .name(executable), arguments: Arguments(arguments),
+            Self.executable(executable), arguments: Arguments(arguments),
             environment: Self.environment(adding: environment),
             platformOptions: Self.options(for: user), input: .none, output: .string(limit: 4 * 1024 * 1024),
             error: .string(limit: 1024 * 1024))
@@ -95,6 +95,11 @@ package final class ChildProcess: Sendable {
             await group.next()
             group.cancelAll()
         }
+    }
+
+    /// A path is taken as it is, a name is looked up in `PATH`.
+    private static func executable(_ text: String) -> Executable {
+        text.contains("/") ? .path(FilePath(text)) : .name(text)
     }
 
     private static func environment(adding variables: [String: String]) -> Environment {

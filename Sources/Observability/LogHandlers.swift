@@ -46,7 +46,7 @@ package struct LineLogHandler: LogHandler {
         if let provided = self.metadataProvider?.get() { metadata.merge(provided) { _, new in new } }
         if let own = event.metadata { metadata.merge(own) { _, new in new } }
         if let error = event.error { metadata["error"] = "\(error)" }
-        let time = self.now().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
+        let time = self.now().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         let pairs = metadata.sorted { $0.key < $1.key }
         switch self.format {
         case .json:

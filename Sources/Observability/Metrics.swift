@@ -41,7 +41,6 @@ package final class Metrics: Sendable {
     package let lanes = Gauge()
     package let waiting = Gauge()
     package let failedForGood = Gauge()
-    package let things = Gauge()
 
     package static let failureKinds = [
         "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "cancelled",
@@ -84,7 +83,6 @@ package final class Metrics: Sendable {
         text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
         text.gauge(
             "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)
-        text.gauge("hookline_things", "Things known to this instance.", self.things.current)
         for callback in self.callbacks.withLock({ $0 }) {
             text.gauge(callback.name, callback.help, Int64(callback.read()))
         }

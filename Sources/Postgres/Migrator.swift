@@ -37,12 +37,8 @@ package struct Migrator: Sendable {
             // If this fails the connection is broken, and the lock has gone with it.
             _ = try? connection.execute("SELECT pg_advisory_unlock(\(Self.lockKey))")
         }
-        try connection.execute(
-            """
-            CREATE TABLE IF NOT EXISTS schema_migrations (
-                version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-                applied_at timestamptz NOT NULL DEFAULT now())
-            """)
+        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { try $0.bool(0) }
+        if exists != [true] { try self.createTable(on: connection) }
         let pending = try self.pending(on: connection)
         for migration in pending {
             try connection.transaction { connection in
@@ -55,6 +51,15 @@ package struct Migrator: Sendable {
             }
         }
         return pending
+    }
+
+    private func createTable(on connection: isolated Connection) throws {
+        try connection.execute(
+            """
+            CREATE TABLE schema_migrations (
+                version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now())
+            """)
     }
 
     /// What ``apply(on:)`` would apply. Changes nothing.

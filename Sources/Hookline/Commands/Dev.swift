@@ -57,7 +57,7 @@ struct Dev: AsyncParsableCommand {
         assembly.onReady = { port in
             let guide = DevGuide(
                 port: port, mqttPort: environment.mqttPort, receiverPort: receiverPort, token: token, demo: demo)
-            print(guide.text)
+            printNow(guide.text)
             do {
                 try Files.write(guide.variables, to: "\(folder)/env", mode: 0o600)
             } catch {

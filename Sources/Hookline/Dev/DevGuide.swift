@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What `hookline dev` prints: lines that work as they stand.
 struct DevGuide: Sendable {
     let port: Int
@@ -54,4 +56,10 @@ struct DevGuide: Sendable {
 
         """
     }
+}
+
+/// Prints without waiting for a buffer to fill, which it does when the output is no terminal.
+func printNow(_ text: String) {
+    print(text)
+    fflush(nil)
 }

@@ -8,7 +8,7 @@ func makeReceiver(port: Int, logger: Logger) -> some ApplicationProtocol {
         let body = try await request.body.collect(upTo: 2 * 1024 * 1024)
         let headers = request.headers.map { "    \($0.name): \($0.value)" }.joined(separator: "\n")
         let shown = String(buffer: body.getSlice(at: body.readerIndex, length: min(body.readableBytes, 4_096)) ?? body)
-        print("<-- received \(request.method) \(request.uri.path)\n\(headers)\n    \(shown)\n")
+        printNow("<-- received \(request.method) \(request.uri.path)\n\(headers)\n    \(shown)\n")
         return Response(status: .ok, body: ResponseBody(byteBuffer: ByteBuffer(string: "received\n")))
     }
     var quiet = logger
