@@ -22,10 +22,10 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -44,7 +44,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(
-            url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["CommandLineArguments", "JSON"]),
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: ["CommandLineArguments", "JSON"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -81,7 +82,8 @@ let package = Package(
             swiftSettings: common),
         .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
         .target(
-            name: "Intake", dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", logging, serviceLifecycle],
+            name: "Intake",
+            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL], swiftSettings: common),
@@ -111,20 +113,26 @@ let package = Package(
 
         // Tests: one folder per room, and the whole on real services.
         .target(
-            name: "TestSupport", dependencies: ["Postgres", asyncHTTPClient, logging, nioCore, nioPosix, subprocess],
-            path: "Tests/TestSupport", swiftSettings: common),
-        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: common),
-        .testTarget(name: "MQTTTests", dependencies: ["MQTT", "TestSupport", logging], swiftSettings: common),
-        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
-        .testTarget(name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport"], swiftSettings: common),
-        .testTarget(
-            name: "WebhookClientTests", dependencies: ["Domain", "TestSupport", "WebhookClient", nioCore, nioPosix],
+            name: "TestSupport",
+            dependencies: ["LocalServices", asyncHTTPClient, nioCore, nioHTTP1, nioPosix], path: "Tests/TestSupport",
             swiftSettings: common),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", logging],
+            swiftSettings: common),
+        .testTarget(
+            name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
+        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(
+            name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport", logging],
+            swiftSettings: common),
+        .testTarget(
+            name: "WebhookClientTests",
+            dependencies: ["Domain", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
+            swiftSettings: common),
+        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "Domain"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
         .testTarget(
-            name: "IntegrationTests",
-            dependencies: ["Domain", "TestSupport", asyncHTTPClient, logging, nioCore, nioPosix, subprocess],
-            swiftSettings: common),
+            name: "IntegrationTests", dependencies: ["LocalServices", "TestSupport"], swiftSettings: common),
     ]
 )

@@ -50,10 +50,13 @@ struct ErrorMiddleware: RouterMiddleware {
         }
     }
 
-    private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws -> Response {
+    private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
+        -> Response
+    {
         let isTransient = DatabaseAvailability.isOutage(error)
         context.logger.error(
-            "a request failed", metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+            "a request failed",
+            metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
         throw isTransient
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",
@@ -73,7 +76,8 @@ struct ErrorMiddleware: RouterMiddleware {
         switch error.status {
         case .notFound: .notFound("this path was")
         case .contentTooLarge: APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
-        default: APIError(status: error.status, message: error.body ?? error.status.reasonPhrase, headers: error.headers)
+        default:
+            APIError(status: error.status, message: error.body ?? error.status.reasonPhrase, headers: error.headers)
         }
     }
 }

@@ -57,7 +57,8 @@ struct GroupRoutes: Sendable {
         let pageRequest = try request.pageRequest()
         let page = try await self.groups.list(
             visibleTo: try context.caller().visibleTo, org: try request.queryID("org_id"), pageRequest)
-        return try Response.json(PageDTO("groups", total: page.total, pageRequest, items: page.items.map(GroupDTO.init)))
+        return try Response.json(
+            PageDTO("groups", total: page.total, pageRequest, items: page.items.map(GroupDTO.init)))
     }
 
     // MARK: Members
@@ -67,7 +68,8 @@ struct GroupRoutes: Sendable {
         try await self.access.requireGroup(.viewer, id, for: context.caller())
         let pageRequest = try request.pageRequest()
         let page = try await self.groups.members(of: id, pageRequest)
-        return try Response.json(PageDTO("members", total: page.total, pageRequest, items: page.items.map(MemberDTO.init)))
+        return try Response.json(
+            PageDTO("members", total: page.total, pageRequest, items: page.items.map(MemberDTO.init)))
     }
 
     private func setMembers(_ request: Request, _ context: APIContext) async throws -> Response {

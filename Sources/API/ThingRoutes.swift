@@ -93,7 +93,8 @@ struct ThingKey: Sendable {
 
     static func random() -> ThingKey {
         let key = SymmetricKey(size: .bits256)
-        return ThingKey(text: key.withUnsafeBytes { $0.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined() })
+        return ThingKey(
+            text: key.withUnsafeBytes { $0.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined() })
     }
 
     static func given(in object: JSONObject) throws(InvalidField) -> ThingKey? {

@@ -44,7 +44,9 @@ struct WebhookRoutes: Sendable {
     }
 
     private func groupOfThing(_ context: APIContext, needing role: Role) async throws -> EntityID {
-        guard let thing = try await self.things.find(try context.id(of: "thing")) else { throw APIError.notFound("thing") }
+        guard let thing = try await self.things.find(try context.id(of: "thing")) else {
+            throw APIError.notFound("thing")
+        }
         try await self.access.require(role, in: thing.group, for: context.caller(), seeking: "thing")
         return thing.group
     }
@@ -145,7 +147,8 @@ struct WebhookDTO: Encodable {
         self.name = webhook.name
         self.url = webhook.url.text
         self.headers = Dictionary(
-            webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }) { first, _ in first }
+            webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
+        ) { first, _ in first }
     }
 }
 

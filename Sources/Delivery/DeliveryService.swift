@@ -88,7 +88,8 @@ package struct DeliveryService: Service, DeliveryPort {
 
     package func run() async throws {
         let ticks = self.dispatchers.map { dispatcher in
-            dispatcher.eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
+            dispatcher.eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {
+                _ in
                 dispatcher.assumeIsolated { $0.tick() }
             }
         }
@@ -207,7 +208,8 @@ package struct DeliveryService: Service, DeliveryPort {
                 guard !orphans.isEmpty else { continue }
                 do {
                     try await self.store.discard(orphans.map(\.id))
-                    self.logger.info("dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])
+                    self.logger.info(
+                        "dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])
                 } catch {
                     self.logger.warning(
                         "deliveries of removed webhooks stay until they are swept", metadata: ["error": "\(error)"])

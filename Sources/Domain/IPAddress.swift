@@ -73,7 +73,9 @@ package struct IPAddress: Hashable, Sendable {
 extension IPAddress: CustomStringConvertible {
     package var description: String {
         switch self.family {
-        case .v4: (0..<4).map { String(UInt8(truncatingIfNeeded: self.bits >> (24 - 8 * UInt128($0)))) }.joined(separator: ".")
+        case .v4:
+            (0..<4).map { String(UInt8(truncatingIfNeeded: self.bits >> (24 - 8 * UInt128($0)))) }.joined(
+                separator: ".")
         case .v6:
             (0..<8).map { String(UInt16(truncatingIfNeeded: self.bits >> (112 - 16 * UInt128($0))), radix: 16) }
                 .joined(separator: ":")

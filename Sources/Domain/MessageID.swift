@@ -35,7 +35,7 @@ package final class MessageIDGenerator: Sendable {
     ///   - slot: 0 to 1023; no two sessions that live at a time have the same.
     ///   - now: milliseconds since 1970.
     package init(slot: Int64, now: @escaping @Sendable () -> Int64) {
-        self.slotBits = slot % MessageID.slotCount << MessageID.countBits
+        self.slotBits = (slot % MessageID.slotCount) << MessageID.countBits
         self.last = Mutex(0)
         self.now = now
     }
@@ -49,8 +49,8 @@ package final class MessageIDGenerator: Sendable {
             return (0..<count).map { _ in
                 last += 1
                 let time = last >> MessageID.countBits
-                let position = last & (1 << MessageID.countBits - 1)
-                return MessageID(rawValue: time << MessageID.timeShift | self.slotBits | position)
+                let position = last & ((1 << MessageID.countBits) - 1)
+                return MessageID(rawValue: (time << MessageID.timeShift) | self.slotBits | position)
             }
         }
     }

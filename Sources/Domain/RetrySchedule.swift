@@ -31,7 +31,9 @@ package struct RetrySchedule: Sendable, Equatable {
 
     /// Reads `5s,5m,30m,2h`; units are ms, s, m, h and d.
     package init?(_ text: String) {
-        let waits = text.split(separator: ",").map { Duration(text: $0.trimmingSpaces) }
+        let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
+            Duration(text: $0.trimmingSpaces)
+        }
         guard !waits.isEmpty, waits.allSatisfy({ $0 != nil }) else { return nil }
         self.init(waits: waits.compactMap { $0 })
     }

@@ -78,7 +78,9 @@ struct Assembly {
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + [routes, housekeeper, delivery, intake, announcer] + api).map { .init(service: $0) },
+                services: (companions + [routes, housekeeper, delivery, intake, announcer] + api).map {
+                    .init(service: $0)
+                },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
         do {
             try await group.run()
@@ -100,7 +102,7 @@ struct Assembly {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
-            } catch where DatabaseAvailability.isOutage(error) {
+            } catch  where DatabaseAvailability.isOutage(error) {
                 // Started together with its database, which may need longer.
                 if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
                 announced = true

@@ -141,7 +141,7 @@ package struct IntakeService: Service {
         do {
             try await self.commit(Array(messages), deliveries)
             self.delivery.accept(deliveries)
-        } catch where DatabaseAvailability.isOutage(error) || error is CancellationError {
+        } catch  where DatabaseAvailability.isOutage(error) || error is CancellationError {
             self.delivery.withdraw(deliveries)
             throw error
         } catch {

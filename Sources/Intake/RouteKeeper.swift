@@ -29,7 +29,8 @@ package final class RouteKeeper: Service {
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
 
-    package init(store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(), logger: Logger) {
+    package init(store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(), logger: Logger)
+    {
         self.store = store
         self.endpoint = endpoint
         self.configuration = configuration

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Subprocess
+internal import Synchronization
 internal import SystemPackage
 
 /// A program that was started and is watched. Whoever started it ends it; it is ended with SIGKILL if that is
@@ -28,7 +29,8 @@ package final class ChildProcess: Sendable {
         user: UserAccount? = nil
     ) async throws -> ChildProcess {
         let log = try FileDescriptor.open(
-            FilePath(logFile), .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            FilePath(logFile), .writeOnly, options: [.create, .append],
+            permissions: [.ownerReadWrite, .groupRead, .otherRead])
         let (started, announce) = AsyncThrowingStream.makeStream(of: Int32.self)
         // Owned by the object that is returned: its end is this task's end.
         let exit = Task {
@@ -43,13 +45,18 @@ package final class ChildProcess: Sendable {
                     announce.yield(execution.processIdentifier.value)
                     announce.finish()
                 }
+                // Its number may be another's from now on.
+                Leftovers.remove(result.processIdentifier.value)
                 return "\(result.terminationStatus)"
             } catch {
                 announce.finish(throwing: error)
                 throw error
             }
         }
-        for try await pid in started { return ChildProcess(pid: pid, exit: exit) }
+        for try await pid in started {
+            Leftovers.add(pid)
+            return ChildProcess(pid: pid, exit: exit)
+        }
         throw LocalServiceError("\(executable) could not be started")
     }
 
@@ -118,6 +125,23 @@ package final class ChildProcess: Sendable {
         // Its own session: a Ctrl-C at our terminal is for us, and we end it in order.
         options.createSession = true
         return options
+    }
+}
+
+/// What is still running when this process ends in the usual way is ended with it.
+private enum Leftovers {
+    private static let pids = Mutex<[Int32]>([])
+    private static let atExit: Void = {
+        atexit { for pid in Leftovers.pids.withLock({ $0 }) { kill(pid, SIGKILL) } }
+    }()
+
+    static func add(_ pid: Int32) {
+        _ = self.atExit
+        self.pids.withLock { $0.append(pid) }
+    }
+
+    static func remove(_ pid: Int32) {
+        self.pids.withLock { pids in pids.removeAll { $0 == pid } }
     }
 }
 

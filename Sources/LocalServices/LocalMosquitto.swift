@@ -23,7 +23,10 @@ package struct LocalMosquitto: Sendable {
         // Debian's mosquitto gives up root for a user who may not be allowed here.
         lines.append("user root")
         if persistent {
-            lines += ["persistence true", "persistence_location \(folder)/", "autosave_interval 5", "autosave_on_changes false"]
+            lines += [
+                "persistence true", "persistence_location \(folder)/", "autosave_interval 5",
+                "autosave_on_changes false",
+            ]
         }
         let configuration = "\(folder)/mosquitto.conf"
         try Files.write((lines + extra).joined(separator: "\n") + "\n", to: configuration)

@@ -79,7 +79,8 @@ package final class LocalPostgres: Sendable {
     @discardableResult
     package func psql(_ statement: String, database: String = "hookline") async throws -> String {
         try await ChildProcess.complete(
-            self.bin + "psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database: database), "-c", statement]
+            self.bin + "psql",
+            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database: database), "-c", statement]
         ).trimmed
     }
 

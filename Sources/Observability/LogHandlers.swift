@@ -1,10 +1,11 @@
+internal import Glibc
+package import Logging
+
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
 #else
 internal import Foundation
 #endif
-internal import Glibc
-package import Logging
 
 /// How log lines look.
 package enum LogFormat: String, Sendable, CaseIterable {

@@ -24,7 +24,8 @@ package final class RateLimitedLog: Sendable {
     }
 
     /// - Parameter kind: what counts as the same; few and fixed.
-    package func warning(_ kind: String, _ message: Logger.Message, metadata: @autoclosure () -> Logger.Metadata = [:]) {
+    package func warning(_ kind: String, _ message: Logger.Message, metadata: @autoclosure () -> Logger.Metadata = [:])
+    {
         let now = self.now()
         let suppressed = self.entries.withLock { entries -> Int? in
             if let entry = entries[kind], now < entry.nextAt {

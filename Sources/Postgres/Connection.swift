@@ -242,13 +242,19 @@ extension Connection {
 package struct Notification: Sendable, Equatable {
     package let channel: String
     package let payload: String
+
+    package init(channel: String, payload: String) {
+        self.channel = channel
+        self.payload = payload
+    }
 }
 
 extension Connection {
     /// Starts listening on a channel.
     package func listen(to channel: String) throws(PostgresError) {
         // LISTEN takes no values; a quoted identifier with doubled quotes is exact for any name.
-        try self.executeScript("LISTEN \"\(channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"")
+        try self.executeScript(
+            "LISTEN \"\(channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"")
     }
 
     /// Waits for notifications on the channels this connection listens to, and answers all that are there.

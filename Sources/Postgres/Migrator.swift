@@ -75,7 +75,8 @@ package struct Migrator: Sendable {
             guard let known = self.migrations.first(where: { $0.version == version }) else {
                 throw PostgresError(.migration, "the database is newer: it has migration \(version)")
             }
-            let expected = try connection.query("SELECT encode(sha256(convert_to(\(known.sql), 'UTF8')), 'hex')") { row in
+            let expected = try connection.query("SELECT encode(sha256(convert_to(\(known.sql), 'UTF8')), 'hex')") {
+                row in
                 try row.string(0)
             }
             guard expected == [checksum] else {

@@ -95,12 +95,16 @@ package struct ArrayParameter: Sendable {
 }
 
 extension [UInt8] {
-    package mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
-        var shift = Integer.bitWidth
-        while shift > 0 {
-            shift -= 8
-            self.append(UInt8(truncatingIfNeeded: value >> Integer(shift)))
-        }
+    // One each instead of a generic one: calls from other modules would not be specialized.
+    package mutating func append(bigEndian value: Int16) { self.append(rawBytesOf: value.bigEndian) }
+    package mutating func append(bigEndian value: Int32) { self.append(rawBytesOf: value.bigEndian) }
+    package mutating func append(bigEndian value: UInt32) { self.append(rawBytesOf: value.bigEndian) }
+    package mutating func append(bigEndian value: Int64) { self.append(rawBytesOf: value.bigEndian) }
+    package mutating func append(bigEndian value: UInt64) { self.append(rawBytesOf: value.bigEndian) }
+
+    @inline(__always)
+    private mutating func append(rawBytesOf value: some BitwiseCopyable) {
+        unsafe Swift.withUnsafeBytes(of: value) { unsafe self.append(contentsOf: $0) }
     }
 
     mutating func overwrite(at offset: Int, bigEndian value: Int32) {

@@ -107,13 +107,6 @@ package struct Row: ~Copyable {
         try unsafe self.value(column) { unsafe [UInt8]($0) }
     }
 
-    /// Decodes a column that may be NULL: `try row.optional(3, row.string)`.
-    package func optional<T>(
-        _ column: Int, _ decode: (Int) throws(PostgresError) -> T
-    ) throws(PostgresError) -> T? {
-        self.isNull(column) ? nil : try decode(column)
-    }
-
     private func value<T>(
         _ column: Int, size: Int? = nil, _ body: (UnsafeRawBufferPointer) -> T
     ) throws(PostgresError) -> T {

@@ -91,7 +91,10 @@ package struct DeliveryStore: Sendable {
                 RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked)
                 """
             ) { row in
-                (id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2), locked: try row.int64(3))
+                (
+                    id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
+                    locked: try row.int64(3)
+                )
             }
             let messages = try Self.load(claimed.map { ($0.id, $0.isKept) }, on: db)
             let next = try db.query(

@@ -58,7 +58,9 @@ package struct GroupStore: Sendable {
     }
 
     /// The groups that `member` belongs to, or all.
-    package func list(visibleTo member: String?, org: EntityID?, _ request: PageRequest) async throws -> Page<GroupRecord> {
+    package func list(visibleTo member: String?, org: EntityID?, _ request: PageRequest) async throws -> Page<
+        GroupRecord
+    > {
         try await self.pool.withConnection { db in
             try db.page(
                 select: "id, org_id, name",

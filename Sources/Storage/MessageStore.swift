@@ -20,7 +20,8 @@ package struct MessageStore: Sendable {
         let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
         let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue } ?? .max
         let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
-        let condition: Query = "FROM messages WHERE thing_id = \(thing) AND id >= \(first) AND id < \(end) AND \(subtopics)"
+        let condition: Query =
+            "FROM messages WHERE thing_id = \(thing) AND id >= \(first) AND id < \(end) AND \(subtopics)"
         return try await self.pool.withConnection { db in
             let total = try db.query("SELECT count(*) \(condition)") { try $0.int64(0) }
             let items = try db.query(

@@ -12,7 +12,10 @@ internal import Synchronization
 package final class ThreadExecutor: SerialExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
+        /// Whether there is a byte in the pipe.
         var isSignalled = false
+        /// Whether ``ThreadExecutor/wake()`` was called since the last wait.
+        var isWoken = false
         var isStopping = false
     }
 
@@ -44,7 +47,7 @@ package final class ThreadExecutor: SerialExecutor {
 
     /// Ends a ``wait(for:events:until:)`` that is under way, or the next one.
     package func wake() {
-        self.signal { _ in }
+        self.signal { $0.isWoken = true }
     }
 
     package func enqueue(_ job: consuming ExecutorJob) {
@@ -69,11 +72,20 @@ package final class ThreadExecutor: SerialExecutor {
         if mustWake { self.pipe.wake() }
     }
 
+    /// Under the lock, so that nobody signals between the two steps and is lost.
+    private func spendSignal(_ state: inout State) {
+        guard state.isSignalled else { return }
+        self.pipe.drain()
+        state.isSignalled = false
+    }
+
     private func run() {
         self.thread.store(pthread_self(), ordering: .releasing)
         nameCurrentThread(self.name)
         while true {
             let (jobs, isStopping) = self.state.withLock { state in
+                // The jobs' own signal is spent here, so that it does not end the first wait of one of them.
+                self.spendSignal(&state)
                 defer { state.jobs = [] }
                 return (state.jobs, state.isStopping)
             }
@@ -124,21 +136,29 @@ extension ThreadExecutor {
             pollfd(fd: self.pipe.readEnd, events: Int16(POLLIN), revents: 0)
         )
         while true {
+            if self.takeWakeUp() { return .woken }
             let count = unsafe withUnsafeMutableBytes(of: &polled) { raw in
                 unsafe poll(
                     raw.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, Self.milliseconds(until: deadline))
             }
             if count < 0 && errno == EINTR { continue }
-            if polled.1.revents != 0 {
-                // Emptied first: who signals before the flag goes down writes no byte, but has already left its
-                // job in the queue, which is looked at after every wait.
-                self.pipe.drain()
-                self.state.withLock { $0.isSignalled = false }
-            }
             let found = Readiness(rawValue: polled.0.revents)
             if descriptor >= 0 && !found.isEmpty { return .ready(found) }
-            if polled.1.revents != 0 { return .woken }
+            if polled.1.revents != 0 {
+                self.state.withLock { state in
+                    self.spendSignal(&state)
+                    state.isWoken = false
+                }
+                return .woken
+            }
             if let deadline, deadline <= .now { return .timedOut }
+        }
+    }
+
+    private func takeWakeUp() -> Bool {
+        self.state.withLock { state in
+            defer { state.isWoken = false }
+            return state.isWoken
         }
     }
 

@@ -135,7 +135,8 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func parse(_ buffer: ByteBuffer) throws(ResponseParser.Malformed) -> ResponseParser.Progress {
-        let result: Result<ResponseParser.Progress, ResponseParser.Malformed> = buffer.withUnsafeReadableBytes { bytes in
+        let result: Result<ResponseParser.Progress, ResponseParser.Malformed> = buffer.withUnsafeReadableBytes {
+            bytes in
             do throws(ResponseParser.Malformed) { return .success(try self.parser.read(bytes)) } catch {
                 return .failure(error)
             }

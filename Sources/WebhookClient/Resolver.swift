@@ -1,9 +1,10 @@
 internal import Domain
+internal import NIOCore
+package import NIOPosix
+
 #if canImport(Glibc)
 internal import Glibc
 #endif
-internal import NIOCore
-package import NIOPosix
 
 /// Turns host names into addresses, on threads of its own: `getaddrinfo(3)` blocks.
 package struct Resolver: Sendable {

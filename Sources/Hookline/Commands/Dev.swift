@@ -44,7 +44,9 @@ struct Dev: AsyncParsableCommand {
             overrides["DELIVERY_ALLOWED_NETWORKS"] = "127.0.0.0/8,::1/128"
         }
         if try reader.string("log.format") == nil { overrides["LOG_FORMAT"] = "text" }
-        if try reader.string("http.port") == nil, isListening(on: 9_021) { overrides["HTTP_PORT"] = "\(try freePort())" }
+        if try reader.string("http.port") == nil, isListening(on: 9_021) {
+            overrides["HTTP_PORT"] = "\(try freePort())"
+        }
         let configuration = try ServiceConfiguration(
             try await SettingsReader(arguments: self.settings.arguments, overrides: overrides), cores: System.coreCount)
         let logger = configuration.log.makeLogger()

@@ -27,7 +27,9 @@ struct Setting: Sendable {
         Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
-        Setting(key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none", isSecret: true),
+        Setting(
+            key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none",
+            isSecret: true),
         Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),
         Setting(
             key: "delivery.allowed_networks", help: "CIDRs beyond the public internet that webhooks may reach",
@@ -37,7 +39,8 @@ struct Setting: Sendable {
             key: "delivery.retry_schedule", help: "waits between attempts",
             fallback: "5s,5m,30m,2h,5h,10h,14h,20h,24h"),
         Setting(key: "delivery.connect_timeout", help: "for connecting", fallback: "5s"),
-        Setting(key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
+        Setting(
+            key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
         Setting(key: "delivery.timeout", help: "for a whole attempt", fallback: "30s"),
         Setting(key: "delivery.tls_ca_file", help: "PEM file of CAs trusted beside the system's", fallback: "none"),
         Setting(key: "delivery.threads", help: "event loops that send", fallback: "a quarter of the cores"),

@@ -1,0 +1,108 @@
+import Domain
+import Testing
+
+@testable import Delivery
+
+@Suite("The ledger of the lanes' memory")
+struct LaneLedgerTests {
+    private let group = EntityID.random()
+
+    private func deliveries(_ count: Int, to key: Int32, bytes: Int = 10) throws -> [Delivery] {
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: key), id: .random(), group: self.group, version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+        return (0..<count).map { index in
+            let message = Message(
+                id: MessageID(rawValue: Int64(index)), thing: .random(), group: self.group, subtopic: "",
+                contentType: "a/b", payload: [UInt8](repeating: 0, count: bytes), traceparent: nil, isKept: false,
+                receivedNanoseconds: nil)
+            return Delivery(message: message, webhook: target)
+        }
+    }
+
+    private func ledger(_ lane: Int = 10, _ total: Int = 15) -> LaneLedger {
+        LaneLedger(limits: .init(laneDeliveries: lane, laneBytes: 1_000, totalDeliveries: total, totalBytes: 2_000))
+    }
+
+    @Test("lets a lane have its share and leaves the rest in the database")
+    func lane() throws {
+        let ledger = self.ledger()
+        var batch = try self.deliveries(12, to: 1)
+        ledger.plan(&batch)
+        #expect(batch.filter(\.isLeased).count == 10)
+        #expect(ledger.isSpilling(WebhookKey(rawValue: 1)))
+        #expect(ledger.committed(batch) == [WebhookKey(rawValue: 1)])
+        #expect(ledger.held == 10)
+    }
+
+    @Test("does not let what comes later overtake what was left in the database")
+    func order() throws {
+        let ledger = self.ledger()
+        var first = try self.deliveries(12, to: 1)
+        ledger.plan(&first)
+        _ = ledger.committed(first)
+        ledger.release(first.filter(\.isLeased))
+        var second = try self.deliveries(1, to: 1)
+        ledger.plan(&second)
+        #expect(!second[0].isLeased, "there is room, but a backlog is in front")
+        _ = ledger.committed(second)
+        ledger.stopSpilling(WebhookKey(rawValue: 1))
+        var third = try self.deliveries(1, to: 1)
+        ledger.plan(&third)
+        #expect(third[0].isLeased)
+    }
+
+    @Test("keeps one lane's fullness from the others")
+    func isolation() throws {
+        let ledger = self.ledger()
+        var full = try self.deliveries(50, to: 1)
+        ledger.plan(&full)
+        var other = try self.deliveries(5, to: 2)
+        ledger.plan(&other)
+        #expect(other.allSatisfy { $0.isLeased })
+    }
+
+    @Test("bounds all lanes together, but never to nothing")
+    func total() throws {
+        let ledger = self.ledger()
+        var first = try self.deliveries(10, to: 1)
+        ledger.plan(&first)
+        var second = try self.deliveries(10, to: 2)
+        ledger.plan(&second)
+        #expect(second.filter(\.isLeased).count == 5)
+        var third = try self.deliveries(2, to: 3, bytes: 5_000)
+        ledger.plan(&third)
+        #expect(third.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
+    }
+
+    @Test("gives everything back when a commit does not happen")
+    func withdraw() throws {
+        let ledger = self.ledger()
+        var batch = try self.deliveries(12, to: 1)
+        ledger.plan(&batch)
+        ledger.withdraw(batch)
+        #expect(ledger.held == 0)
+        let room = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        #expect(room.seesAllSpills)
+    }
+
+    @Test("tells a claim whether something is still being committed, and settles what it took")
+    func claims() throws {
+        let ledger = self.ledger()
+        var batch = try self.deliveries(12, to: 1)
+        ledger.plan(&batch)
+        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100) == nil, "still full")
+        ledger.release(batch.filter(\.isLeased))
+        let early = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        #expect(!early.seesAllSpills)
+        ledger.settle(early, of: WebhookKey(rawValue: 1), claimed: [batch[10].message])
+        #expect(ledger.held == 1)
+        _ = ledger.committed(batch)
+        ledger.release([batch[10]])
+        #expect(ledger.held == 0)
+        let late = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        #expect(late.seesAllSpills)
+        ledger.settle(late, of: WebhookKey(rawValue: 1), claimed: [])
+        #expect(ledger.held == 0)
+    }
+}

@@ -1,0 +1,186 @@
+import LocalServices
+import Logging
+import MQTT
+import TestSupport
+import Testing
+
+private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+@Suite("An MQTT session")
+struct SessionTests {
+    /// A broker of the test's own.
+    private func withBroker(
+        anonymous: Bool = true, extra: [String] = [], _ body: (LocalMosquitto) async throws -> Void
+    ) async throws {
+        let mosquitto = try LocalMosquitto.prepare(
+            in: Files.makeTemporaryFolder(), port: freePort(), anonymous: anonymous, extra: extra)
+        let process = try await mosquitto.start()
+        do { try await body(mosquitto) } catch {
+            await process.stop()
+            throw error
+        }
+        await process.stop()
+    }
+
+    private func configuration(_ mosquitto: LocalMosquitto, id: String = "test") -> Session.Configuration {
+        Session.Configuration(
+            host: "127.0.0.1", port: mosquitto.port, clientID: id, topicFilters: ["things/+/messages/#"])
+    }
+
+    private func publish(_ mosquitto: LocalMosquitto, _ payloads: ClosedRange<Int>, more: [String] = []) async throws {
+        try await ChildProcess.complete(
+            "sh",
+            [
+                "-c",
+                "seq \(payloads.lowerBound) \(payloads.upperBound) | mosquitto_pub -h 127.0.0.1 -p \(mosquitto.port) -q 1 -l -t things/x/messages \(more.joined(separator: " "))",
+            ])
+    }
+
+    private func receive(_ session: Session, atLeast count: Int) async throws -> [String] {
+        var received: [String] = []
+        try await waitUntil("\(count) messages") {
+            received += try await session.acknowledgeAndReceive(upTo: 1_000, bytes: .max, within: .milliseconds(200))
+                .messages.map { String(decoding: $0.payload, as: UTF8.self) }
+            return received.count >= count
+        }
+        return received
+    }
+
+    @Test("gives messages in batches of any size up to the limit, in order")
+    func batches() async throws {
+        try await self.withBroker { mosquitto in
+            let session = Session(self.configuration(mosquitto), logger: logger)
+            try await session.connect()
+            try await self.publish(mosquitto, 1...500)
+            var received: [String] = []
+            while received.count < 500 {
+                let batch = try await session.acknowledgeAndReceive(upTo: 64, bytes: .max, within: .seconds(5))
+                #expect(batch.messages.count <= 64)
+                #expect(batch.payloadBytes == batch.messages.reduce(0) { $0 + $1.payload.count })
+                try #require(!batch.messages.isEmpty)
+                received += batch.messages.map { String(decoding: $0.payload, as: UTF8.self) }
+            }
+            #expect(received == (1...500).map(String.init))
+            await session.disconnect(acknowledging: true)
+        }
+    }
+
+    @Test("gets what it never acknowledged again, and nothing that it did")
+    func redelivery() async throws {
+        try await self.withBroker { mosquitto in
+            let session = Session(self.configuration(mosquitto), logger: logger)
+            try await session.connect()
+            try await self.publish(mosquitto, 1...10)
+            #expect(try await self.receive(session, atLeast: 10).count == 10)
+            // The call above returned the last of them: they are not acknowledged yet.
+            await session.disconnect(acknowledging: false)
+            try await session.connect()
+            let again = try await self.receive(session, atLeast: 1)
+            #expect(!again.isEmpty && again.last == "10")
+            _ = try await session.acknowledgeAndReceive(upTo: 10, bytes: .max, within: .milliseconds(100))
+            await session.disconnect(acknowledging: true)
+            try await session.connect()
+            try await self.publish(mosquitto, 11...11)
+            #expect(try await self.receive(session, atLeast: 1) == ["11"])
+        }
+    }
+
+    @Test("goes on after the broker was restarted, with what came in between")
+    func restart() async throws {
+        let mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
+        var process = try await mosquitto.start()
+        let session = Session(self.configuration(mosquitto), logger: logger)
+        try await session.connect()
+        await session.disconnect(acknowledging: true)
+        try await self.publish(mosquitto, 1...5)
+        await process.stop()
+        await #expect(throws: MQTTError.self) { try await session.connect() }
+        process = try await mosquitto.start()
+        try await session.connect()
+        #expect(try await self.receive(session, atLeast: 5) == ["1", "2", "3", "4", "5"])
+        await process.stop()
+        await #expect(throws: MQTTError.self) {
+            _ = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(5))
+        }
+    }
+
+    @Test("hands over the trace context, the exact bytes and an empty payload")
+    func content() async throws {
+        try await self.withBroker { mosquitto in
+            let session = Session(self.configuration(mosquitto), logger: logger)
+            try await session.connect()
+            let common = ["-h", "127.0.0.1", "-p", "\(mosquitto.port)", "-q", "1", "-t", "things/x/messages/sub"]
+            try await ChildProcess.complete(
+                "mosquitto_pub",
+                common + ["-V", "5", "-m", "traced", "-D", "publish", "user-property", "traceparent", "00-abc"])
+            try await ChildProcess.complete("mosquitto_pub", common + ["-n"])
+            var messages: [ReceivedMessage] = []
+            try await waitUntil("two messages") {
+                messages += try await session.acknowledgeAndReceive(upTo: 10, bytes: .max, within: .seconds(1)).messages
+                return messages.count == 2
+            }
+            #expect(messages[0].topic == "things/x/messages/sub")
+            #expect(messages[0].traceparent == "00-abc")
+            #expect(messages[1].payload.isEmpty)
+            #expect(messages[1].traceparent == nil)
+        }
+    }
+
+    @Test("can be interrupted while it waits")
+    func interrupt() async throws {
+        try await self.withBroker { mosquitto in
+            let session = Session(self.configuration(mosquitto), logger: logger)
+            try await session.connect()
+            async let batch = session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(600))
+            session.interrupt()
+            #expect(try await batch.messages.isEmpty)
+        }
+    }
+
+    @Test("is told why it is not let in")
+    func refused() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try await ChildProcess.complete("mosquitto_passwd", ["-b", "-c", "\(folder)/passwd", "user", "right"])
+        try await self.withBroker(anonymous: false, extra: ["password_file \(folder)/passwd"]) { mosquitto in
+            var configuration = self.configuration(mosquitto)
+            configuration.username = "user"
+            configuration.password = "wrong"
+            let stranger = Session(configuration, logger: logger)
+            let error = await #expect(throws: MQTTError.self) { try await stranger.connect() }
+            #expect(error?.kind == .refused)
+            configuration.password = "right"
+            let friend = Session(configuration, logger: logger)
+            try await friend.connect()
+            await friend.disconnect(acknowledging: true)
+        }
+    }
+
+    @Test("speaks TLS with a broker whose authority it was given, and with no other")
+    func tls() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        func openssl(_ arguments: String) async throws {
+            try await ChildProcess.complete("sh", ["-c", "cd \(folder) && openssl \(arguments)"])
+        }
+        for authority in ["ca", "other"] {
+            try await openssl(
+                "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=\(authority) -keyout \(authority).key -out \(authority).pem"
+            )
+        }
+        try await openssl("req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr")
+        try Files.write("subjectAltName=IP:127.0.0.1\n", to: "\(folder)/san")
+        try await openssl(
+            "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out broker.pem")
+        let tls = ["cafile \(folder)/ca.pem", "certfile \(folder)/broker.pem", "keyfile \(folder)/broker.key"]
+        try await self.withBroker(extra: tls) { mosquitto in
+            var configuration = self.configuration(mosquitto)
+            configuration.tlsCAFile = "\(folder)/ca.pem"
+            let session = Session(configuration, logger: logger)
+            try await session.connect()
+            try await self.publish(mosquitto, 1...100, more: ["--cafile", "\(folder)/ca.pem"])
+            #expect(try await self.receive(session, atLeast: 100).count == 100)
+            configuration.tlsCAFile = "\(folder)/other.pem"
+            let deceived = Session(configuration, logger: logger)
+            await #expect(throws: MQTTError.self) { try await deceived.connect() }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Logging
+import Observability
+import Synchronization
+import Testing
+
+@Suite("Metrics")
+struct MetricsTests {
+    @Test("are told in Prometheus's text format")
+    func text() {
+        let metrics = Metrics()
+        metrics.accepted.add(3)
+        metrics.refused.add(.unknownThing, 2)
+        metrics.attemptTime.record(microseconds: 700)
+        metrics.attemptTime.record(microseconds: 99_000_000)
+        metrics.register(gauge: "hookline_extra", help: "An extra.") { 7 }
+        let lines = metrics.prometheusText().split(separator: "\n").map(String.init)
+        #expect(lines.contains("hookline_messages_accepted_total 3"))
+        #expect(lines.contains("hookline_messages_refused_total{reason=\"unknown_thing\"} 2"))
+        #expect(lines.contains("hookline_messages_refused_total{reason=\"topic\"} 0"))
+        #expect(lines.contains("hookline_attempt_seconds_bucket{le=\"0.0005\"} 0"))
+        #expect(lines.contains("hookline_attempt_seconds_bucket{le=\"0.001\"} 1"))
+        #expect(lines.contains("hookline_attempt_seconds_bucket{le=\"30.0\"} 1"))
+        #expect(lines.contains("hookline_attempt_seconds_bucket{le=\"+Inf\"} 2"))
+        #expect(lines.contains("hookline_attempt_seconds_count 2"))
+        #expect(lines.contains("hookline_extra 7"))
+        let samples = lines.filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ")[0] }
+        #expect(Set(samples).count == samples.count, "each sample once")
+    }
+}
+
+/// Collects lines.
+private final class Lines: Sendable {
+    let all = Mutex<[String]>([])
+    func logger(_ format: LogFormat) -> Logger {
+        Logger(label: "test") { label in
+            LineLogHandler(label: label, level: .info, format: format) { line in self.all.withLock { $0.append(line) } }
+        }
+    }
+    var lines: [String] { self.all.withLock { $0 } }
+}
+
+@Suite("The log")
+struct LogTests {
+    @Test("is one JSON object per line, whatever the values hold")
+    func json() throws {
+        let lines = Lines()
+        lines.logger(.json).warning("a \"b\"\n", metadata: ["key": "x\r\ny\u{1}\\"])
+        let line = try #require(lines.lines.first)
+        #expect(line.hasSuffix("}\n"))
+        #expect(line.contains(#""level":"warning""#))
+        #expect(line.contains(#""message":"a \"b\"\n""#))
+        #expect(line.contains(#""key":"x\r\ny\u0001\\""#))
+        #expect(line.dropLast().allSatisfy { !$0.isNewline })
+    }
+
+    @Test("leaves out what is below its level")
+    func level() {
+        let lines = Lines()
+        let logger = lines.logger(.text)
+        logger.debug("no")
+        logger.info("yes", metadata: ["a": "b"])
+        #expect(lines.lines.count == 1)
+        #expect(lines.lines[0].hasSuffix("INFO     yes a=\"b\"\n"))
+    }
+
+    @Test("tells the first of many at once and counts the rest")
+    func bounded() {
+        let lines = Lines()
+        let now = Mutex(ContinuousClock.now)
+        let log = RateLimitedLog(logger: lines.logger(.text), interval: .seconds(10)) { now.withLock { $0 } }
+        for _ in 0..<100 { log.warning("kind", "refused") }
+        log.warning("other", "refused")
+        #expect(lines.lines.count == 2)
+        now.withLock { $0 += .seconds(11) }
+        log.warning("kind", "refused")
+        #expect(lines.lines.count == 3)
+        #expect(lines.lines[2].contains("not_logged=\"99\""))
+    }
+}

@@ -1,0 +1,145 @@
+internal import AsyncHTTPClient
+package import LocalServices
+internal import NIOCore
+internal import NIOHTTP1
+
+/// The built `hookline` binary, running.
+package final class HooklineProcess: Sendable {
+    package let process: ChildProcess
+    package let port: Int
+    package let logFile: String
+
+    private init(process: ChildProcess, port: Int, logFile: String) {
+        self.process = process
+        self.port = port
+        self.logFile = logFile
+    }
+
+    /// The binary that this test run built.
+    package static var binary: String {
+        // Tests/TestSupport/Hookline.swift, seen from the package's root.
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        return "/\(root)/.build/debug/hookline"
+    }
+
+    package static let jwtSecret = "a secret for tests, of more than 32 bytes"
+
+    /// Starts `hookline serve` and waits until it is ready.
+    package static func serve(
+        postgres: String, mqttPort: Int, logFile: String, settings: [String: String] = [:], awaitingReady: Bool = true
+    ) async throws -> HooklineProcess {
+        let port = try freePort()
+        var environment = [
+            "HTTP_PORT": "\(port)", "POSTGRES_URL": postgres, "MQTT_PORT": "\(mqttPort)",
+            "AUTH_JWT_SECRET": Self.jwtSecret, "DELIVERY_ALLOWED_NETWORKS": "127.0.0.0/8",
+            // A failed delivery is tried again while the test still looks.
+            "DELIVERY_RETRY_SCHEDULE": "200ms,200ms,500ms,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s",
+        ]
+        environment.merge(settings) { _, new in new }
+        let process = try await ChildProcess.start(Self.binary, ["serve"], environment: environment, logFile: logFile)
+        let hookline = HooklineProcess(process: process, port: port, logFile: logFile)
+        if awaitingReady { try await hookline.waitUntilReady() }
+        return hookline
+    }
+
+    package func waitUntilReady() async throws {
+        try await waitUntil("hookline to be ready (see \(self.logFile))", within: .seconds(60)) {
+            (try? await HTTP.get("http://127.0.0.1:\(self.port)/ready"))?.status == 200
+        }
+    }
+
+    package func kill() async {
+        self.process.signal(9)
+        await self.process.waitForExit()
+    }
+
+    /// A token of this installation's secret, printed by the binary itself.
+    package static func token(user: String, root: Bool = false) async throws -> String {
+        let output = try await ChildProcess.complete(
+            Self.binary, ["token", "--user", user] + (root ? ["--root"] : []),
+            environment: ["AUTH_JWT_SECRET": Self.jwtSecret])
+        return String(output.split(separator: "\n").first ?? "")
+    }
+
+    package func api(token: String) -> APIClient {
+        APIClient(base: "http://127.0.0.1:\(self.port)", token: token)
+    }
+
+    /// The value of a metric without labels.
+    package func metric(_ name: String) async throws -> Int {
+        let text = try await HTTP.get("http://127.0.0.1:\(self.port)/metrics").body
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        return line.flatMap { Int($0.dropFirst(name.count + 1)) } ?? -1
+    }
+}
+
+package struct HTTPAnswer: Sendable {
+    package let status: Int
+    package let body: String
+    package let headers: [String: String]
+}
+
+package enum HTTP {
+    package static func get(_ url: String) async throws -> HTTPAnswer {
+        try await self.send(HTTPClientRequest(url: url))
+    }
+
+    static func send(_ request: HTTPClientRequest) async throws -> HTTPAnswer {
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let body = try await response.body.collect(upTo: 16 * 1024 * 1024)
+        return HTTPAnswer(
+            status: Int(response.status.code), body: String(buffer: body),
+            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first })
+    }
+}
+
+/// Calls the API as a user would.
+package struct APIClient: Sendable {
+    package let base: String
+    package let token: String
+
+    /// - Parameter contentType: nil sends none.
+    package func call(
+        _ method: String, _ path: String, _ body: String? = nil, contentType: String? = "application/json"
+    ) async throws -> HTTPAnswer {
+        var request = HTTPClientRequest(url: self.base + path)
+        request.method = .init(rawValue: method)
+        if !self.token.isEmpty { request.headers.add(name: "authorization", value: "Bearer \(self.token)") }
+        if let body {
+            if let contentType { request.headers.add(name: "content-type", value: contentType) }
+            request.body = .bytes(ByteBuffer(string: body))
+        }
+        return try await HTTP.send(request)
+    }
+
+    /// The value of `"id"` in the answer to a call that makes one thing.
+    package func create(_ path: String, _ body: String) async throws -> String {
+        let answer = try await self.call("POST", path, body)
+        guard answer.status == 201, let id = answer.value(of: "id") else {
+            throw LocalServiceError("POST \(path) answered \(answer.status) \(answer.body)")
+        }
+        return id
+    }
+}
+
+extension HTTPAnswer {
+    /// The first string value under this key, wherever it stands.
+    package func value(of key: String) -> String? { self.values(of: key).first }
+
+    package func values(of key: String) -> [String] {
+        let marker = "\"\(key)\":\""
+        return self.body.components(separatedBy: marker).dropFirst().map { String($0.prefix { $0 != "\"" }) }
+    }
+}
+
+extension String {
+    fileprivate func components(separatedBy separator: String) -> [Substring] {
+        var parts: [Substring] = []
+        var rest = self[...]
+        while let range = rest.firstRange(of: separator) {
+            parts.append(rest[..<range.lowerBound])
+            rest = rest[range.upperBound...]
+        }
+        return parts + [rest]
+    }
+}

@@ -1,0 +1,129 @@
+package import LocalServices
+
+/// A database, a broker and a running Hookline, with a group, a profile and a thing in it.
+package final class Installation: Sendable {
+    package let folder: String
+    package let postgres: LocalPostgres
+    package let postgresURL: String
+    package let mosquitto: LocalMosquitto
+    package let api: APIClient
+    package let group: String
+    package let profile: String
+    package let thing: String
+
+    private init(
+        folder: String, postgres: LocalPostgres, postgresURL: String, mosquitto: LocalMosquitto, api: APIClient,
+        group: String, profile: String, thing: String
+    ) {
+        self.folder = folder
+        self.postgres = postgres
+        self.postgresURL = postgresURL
+        self.mosquitto = mosquitto
+        self.api = api
+        self.group = group
+        self.profile = profile
+        self.thing = thing
+    }
+
+    /// Everything that a test starts, ended by ``Installation/with(ownPostgres:profile:settings:_:)`` whatever happens.
+    package actor Running {
+        package private(set) var postgres: ChildProcess?
+        package private(set) var broker: ChildProcess
+        package private(set) var hookline: HooklineProcess
+
+        init(postgres: ChildProcess?, broker: ChildProcess, hookline: HooklineProcess) {
+            self.postgres = postgres
+            self.broker = broker
+            self.hookline = hookline
+        }
+
+        package func replace(postgres: ChildProcess) { self.postgres = postgres }
+        package func replace(broker: ChildProcess) { self.broker = broker }
+        package func replace(hookline: HooklineProcess) { self.hookline = hookline }
+
+        func stop() async {
+            await self.hookline.process.stop()
+            await self.broker.stop()
+            await self.postgres?.stop(2)
+        }
+    }
+
+    package static let forwarding = #"{"content_type":"application/json","write":false,"webhook":true}"#
+
+    /// Runs `body` on an installation of its own.
+    ///
+    /// - Parameters:
+    ///   - ownPostgres: whether the test stops and starts the database, and so needs one for itself.
+    ///   - profile: the profile's `config`.
+    package static func with(
+        ownPostgres: Bool = false, profile: String = Installation.forwarding, settings: [String: String] = [:],
+        _ body: (Installation, Running) async throws -> Void
+    ) async throws {
+        let folder = try Files.makeTemporaryFolder()
+        let cluster: LocalPostgres
+        let server: ChildProcess?
+        let url: String
+        if ownPostgres {
+            cluster = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
+            server = try await cluster.start()
+            url = cluster.url
+        } else {
+            (cluster, _) = try await SharedPostgres.shared.running()
+            server = nil
+            url = try await SharedPostgres.shared.makeDatabase()
+        }
+        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
+        let broker = try await mosquitto.start()
+        let hookline = try await HooklineProcess.serve(
+            postgres: url, mqttPort: mosquitto.port, logFile: "\(folder)/hookline.log", settings: settings)
+        let running = Running(postgres: server, broker: broker, hookline: hookline)
+        do {
+            let api = hookline.api(token: try await HooklineProcess.token(user: "owner"))
+            let group = try await api.create("/groups", #"[{"name":"Group"}]"#)
+            let profileID = try await api.create(
+                "/groups/\(group)/profiles", #"[{"name":"Profile","config":\#(profile)}]"#)
+            let thing = try await api.create(
+                "/groups/\(group)/things", #"[{"name":"Thing","profile_id":"\#(profileID)"}]"#)
+            let installation = Installation(
+                folder: folder, postgres: cluster, postgresURL: url, mosquitto: mosquitto, api: api, group: group,
+                profile: profileID, thing: thing)
+            try await body(installation, running)
+        } catch {
+            await running.stop()
+            throw error
+        }
+        await running.stop()
+    }
+
+    package func addWebhook(_ name: String, _ url: String, headers: String = "{}") async throws {
+        _ = try await self.api.create(
+            "/groups/\(self.group)/webhooks", #"[{"name":"\#(name)","url":"\#(url)","headers":\#(headers)}]"#)
+        // Long enough for the change to reach the routes; nothing else can be observed from outside.
+        try await Task.sleep(for: .milliseconds(300))
+    }
+
+    /// Publishes one message with `mosquitto_pub`.
+    package func publish(_ payload: String, subtopic: String? = nil, more: [String] = []) async throws {
+        try await self.publish(
+            payload, topic: "things/\(self.thing)/messages\(subtopic.map { "/" + $0 } ?? "")", more: more)
+    }
+
+    package func publish(_ payload: String, topic: String, more: [String] = []) async throws {
+        try await ChildProcess.complete(
+            "mosquitto_pub",
+            ["-h", "127.0.0.1", "-p", "\(self.mosquitto.port)", "-q", "1", "-t", topic, "-m", payload] + more)
+    }
+
+    /// Publishes `{"n":<first>}` … `{"n":<last>}` at QoS 1 over one connection, and returns when all are acknowledged.
+    package func publish(_ range: ClosedRange<Int>) async throws {
+        try await ChildProcess.complete(
+            "sh",
+            [
+                "-c",
+                """
+                seq -f '{"n":%.0f}' \(range.lowerBound) \(range.upperBound) | \
+                mosquitto_pub -h 127.0.0.1 -p \(self.mosquitto.port) -q 1 -l -t things/\(self.thing)/messages/load
+                """,
+            ])
+    }
+}

@@ -1,0 +1,139 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import Synchronization
+
+/// A request as it arrived at a ``Receiver``.
+package struct ReceivedRequest: Sendable {
+    package let method: String
+    package let path: String
+    /// By lower-case name.
+    package let headers: [String: String]
+    package let body: String
+}
+
+/// A webhook receiver in this process, which remembers what it was sent and answers as it is told.
+package final class Receiver: Sendable {
+    /// What to do with a request.
+    package enum Behaviour: Sendable {
+        case answer(Int)
+        /// Takes the request and never answers.
+        case hang
+    }
+
+    private struct State {
+        var requests: [ReceivedRequest] = []
+        var bodies: [String: Int] = [:]
+        var behaviours: [String: Behaviour] = [:]
+        var keepsRequests = true
+    }
+
+    private let state = Mutex(State())
+    private let channel: Mutex<(any Channel)?>
+    package let port: Int
+
+    private init(port: Int) {
+        self.port = port
+        self.channel = Mutex(nil)
+    }
+
+    /// - Parameter keepsRequests: false counts bodies alone, for tests with very many.
+    package static func start(port: Int = 0, keepsRequests: Bool = true) async throws -> Receiver {
+        let group = MultiThreadedEventLoopGroup.singleton
+        // The handlers need the receiver, and the receiver its port: bound first, accepting after.
+        let box = Mutex<Receiver?>(nil)
+        let shared = Shared(box: box)
+        let channel = try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 1_024)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                    try channel.pipeline.syncOperations.addHandler(Handler(shared))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        let receiver = Receiver(port: channel.localAddress?.port ?? 0)
+        receiver.state.withLock { $0.keepsRequests = keepsRequests }
+        receiver.channel.withLock { $0 = channel }
+        shared.box.withLock { $0 = receiver }
+        return receiver
+    }
+
+    package func url(_ path: String = "/hook") -> String { "http://127.0.0.1:\(self.port)\(path)" }
+
+    package var requests: [ReceivedRequest] { self.state.withLock { $0.requests } }
+
+    package func requests(at path: String) -> [ReceivedRequest] { self.requests.filter { $0.path == path } }
+
+    /// How many different bodies came, and how many came more than once.
+    package var bodies: (unique: Int, duplicates: Int) {
+        self.state.withLock { state in
+            (state.bodies.count, state.bodies.values.reduce(0) { $0 + $1 - 1 })
+        }
+    }
+
+    package func has(body: String) -> Bool { self.state.withLock { $0.bodies[body] != nil } }
+
+    /// What to do with requests to this path from now on; 200 unless told otherwise.
+    package func set(_ behaviour: Behaviour, at path: String = "/hook") {
+        self.state.withLock { $0.behaviours[path] = behaviour }
+    }
+
+    package func stop() async {
+        let channel = self.channel.withLock { channel in
+            defer { channel = nil }
+            return channel
+        }
+        try? await channel?.close()
+    }
+
+    fileprivate func receive(_ request: ReceivedRequest) -> Behaviour {
+        self.state.withLock { state in
+            let behaviour = state.behaviours[request.path] ?? .answer(200)
+            if state.keepsRequests { state.requests.append(request) }
+            if case .answer(200..<300) = behaviour { state.bodies[request.body, default: 0] += 1 }
+            return behaviour
+        }
+    }
+
+    fileprivate final class Shared: Sendable {
+        let box: Mutex<Receiver?>
+        init(box: consuming Mutex<Receiver?>) { self.box = box }
+    }
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = HTTPServerRequestPart
+        typealias OutboundOut = HTTPServerResponsePart
+
+        private let shared: Shared
+        private var head: HTTPRequestHead?
+        private var body = ""
+
+        init(_ shared: Shared) { self.shared = shared }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            switch self.unwrapInboundIn(data) {
+            case .head(let head):
+                self.head = head
+                self.body = ""
+            case .body(let buffer): self.body += String(buffer: buffer)
+            case .end:
+                guard let head = self.head, let receiver = self.shared.box.withLock({ $0 }) else { return }
+                let headers = Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
+                let request = ReceivedRequest(
+                    method: head.method.rawValue, path: head.uri, headers: headers, body: self.body)
+                guard case .answer(let status) = receiver.receive(request) else { return }
+                let response = HTTPResponseHead(
+                    version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "2"])
+                context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+                context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "ok")))), promise: nil)
+                context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+            }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            context.close(promise: nil)
+        }
+    }
+}

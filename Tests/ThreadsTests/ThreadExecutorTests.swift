@@ -1,0 +1,63 @@
+import Glibc
+import Testing
+import Threads
+
+/// An actor on a thread of its own.
+private actor Worker {
+    private let executor = ThreadExecutor(name: "worker")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { self.executor.asUnownedSerialExecutor() }
+    private var count = 0
+
+    deinit { self.executor.stop() }
+
+    var thread: UInt { pthread_self() }
+
+    func add() -> Int {
+        self.count += 1
+        return self.count
+    }
+
+    func wait(_ duration: Duration?) -> WaitResult {
+        self.executor.wait(for: -1, events: [], until: duration.map { .now + $0 })
+    }
+
+    nonisolated func wake() { self.executor.wake() }
+}
+
+@Suite("A thread executor")
+struct ThreadExecutorTests {
+    @Test("runs everything of its actor on one thread")
+    func oneThread() async {
+        let worker = Worker()
+        let threads = await withTaskGroup(of: UInt.self) { group in
+            for _ in 0..<100 { group.addTask { await worker.thread } }
+            return await group.reduce(into: Set<UInt>()) { $0.insert($1) }
+        }
+        #expect(threads.count == 1)
+        #expect(threads.first != pthread_self())
+    }
+
+    @Test("loses no job, however many callers there are at a time")
+    func noneLost() async {
+        let worker = Worker()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<2_000 { group.addTask { _ = await worker.add() } }
+        }
+        #expect(await worker.add() == 2_001)
+    }
+
+    @Test("can be woken from a wait that has no end")
+    func woken() async {
+        let worker = Worker()
+        async let result = worker.wait(nil)
+        // The wake-up may come before the wait; it then ends the wait at once.
+        worker.wake()
+        #expect(await result == .woken)
+    }
+
+    @Test("waits no longer than it was told")
+    func timeout() async {
+        let worker = Worker()
+        #expect(await worker.wait(.milliseconds(10)) == .timedOut)
+    }
+}

@@ -1,0 +1,186 @@
+import Domain
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+import Testing
+
+@testable import WebhookClient
+
+/// A request that remembers its end.
+private final class Probe: PendingRequest {
+    private let done: EventLoopPromise<Outcome>
+    private(set) var encodings = 0
+
+    init(_ done: EventLoopPromise<Outcome>) { self.done = done }
+
+    func encode(into buffer: inout ByteBuffer) {
+        self.encodings += 1
+        buffer.writeString("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+    }
+
+    func ended(_ outcome: Outcome) { self.done.succeed(outcome) }
+}
+
+/// A pool on its event loop, as a lane would have it.
+private final class Client: Sendable {
+    private let eventLoop: any EventLoop
+    private let pool: NIOLoopBoundBox<ConnectionPool>
+    private let ticking: RepeatedTask
+
+    init(
+        _ url: String, allowing networks: [String] = ["127.0.0.0/8", "::1/128"],
+        _ configure: (inout ClientConfiguration) -> Void = { _ in }
+    ) async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        var configuration = ClientConfiguration(resolver: Resolver(threads: .singleton))
+        configuration.addressGuard = AddressGuard(allowed: networks.compactMap { Network($0) })
+        configuration.tls = try ClientConfiguration.makeTLSContext()
+        configure(&configuration)
+        let (parsed, final) = (try WebhookURL(url), configuration)
+        self.eventLoop = eventLoop
+        let pool = try await eventLoop.submit {
+            NIOLoopBoundBox(
+                ConnectionPool(url: parsed, eventLoop: eventLoop, configuration: final), eventLoop: eventLoop)
+        }.get()
+        self.pool = pool
+        self.ticking = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(10)) { _ in
+            pool.value.checkDeadlines(now: .now())
+        }
+    }
+
+    func send() async throws -> Outcome {
+        try await self.eventLoop.flatSubmit {
+            let promise = self.eventLoop.makePromise(of: Outcome.self)
+            self.pool.value.execute(Probe(promise), now: .now())
+            return promise.futureResult
+        }.get()
+    }
+
+    func close() async throws {
+        self.ticking.cancel()
+        try await self.eventLoop.submit { self.pool.value.close() }.get()
+    }
+}
+
+extension Outcome {
+    fileprivate var status: Int? { if case .response(let status, _, _) = self { status } else { nil } }
+    fileprivate var failure: Failure? { if case .failure(let failure) = self { failure } else { nil } }
+}
+
+@Suite("A webhook's connections")
+struct ConnectionPoolTests {
+    static let ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+    @Test("are kept and used again")
+    func keepAlive() async throws {
+        let server = try await ScriptedServer.start([.send(Self.ok)])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        for _ in 0..<5 { #expect(try await client.send().status == 200) }
+        #expect(server.connections == 1)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("are not used again when the receiver says close")
+    func close() async throws {
+        let server = try await ScriptedServer.start([
+            .sendThenClose("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        ])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        for _ in 0..<3 { #expect(try await client.send().status == 200) }
+        #expect(server.connections == 3)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("send a request once more when the receiver closes a kept one without an answer, and that is no failure")
+    func stale() async throws {
+        let server = try await ScriptedServer.start([.send(Self.ok), .close, .send(Self.ok)])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        #expect(try await client.send().status == 200)
+        #expect(try await client.send().status == 200)
+        #expect(server.connections == 2)
+        #expect(server.requests == 3)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("do not send it once more on a fresh connection")
+    func closedEarly() async throws {
+        let server = try await ScriptedServer.start([.close])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        #expect(try await client.send().failure == .closed)
+        #expect(server.requests == 1)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("do not follow redirects")
+    func redirect() async throws {
+        let server = try await ScriptedServer.start([
+            .send("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
+        ])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        #expect(try await client.send().status == 302)
+        #expect(server.requests == 1)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("tell what is no HTTP")
+    func garbage() async throws {
+        let server = try await ScriptedServer.start([.send("220 smtp.example.com ESMTP ready\r\n\r\n")])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        #expect(try await client.send().failure?.kind == "response")
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("give up on a receiver that never answers, and on one that never ends its head")
+    func timeouts() async throws {
+        let server = try await ScriptedServer.start([.nothing, .send("HTTP/1.1 200 OK\r\nx: ")])
+        let client = try await Client("http://127.0.0.1:\(server.port)/") {
+            $0.firstByteTimeout = .milliseconds(100)
+            $0.totalTimeout = .milliseconds(400)
+        }
+        #expect(try await client.send().failure == .timeout(.firstByte))
+        #expect(try await client.send().failure == .timeout(.whole))
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("take the status of a receiver whose body never ends, and do not wait for ever")
+    func drip() async throws {
+        let server = try await ScriptedServer.start([.send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx")])
+        let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.totalTimeout = .milliseconds(200) }
+        #expect(try await client.send().status == 200)
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("are refused to addresses that are not allowed, by number and by name")
+    func guarded() async throws {
+        let server = try await ScriptedServer.start([.send(Self.ok)])
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            let client = try await Client("http://\(host):\(server.port)/", allowing: [])
+            #expect(try await client.send().failure?.kind == "address", "\(host)")
+            try await client.close()
+        }
+        #expect(server.connections == 0)
+        try await server.stop()
+    }
+
+    @Test("name what went wrong: no such name, nobody there, no TLS")
+    func named() async throws {
+        let server = try await ScriptedServer.start([.send(Self.ok)])
+        let dns = try await Client("http://does-not-exist.invalid/")
+        #expect(try await dns.send().failure?.kind == "dns")
+        let refused = try await Client("http://127.0.0.1:1/")
+        #expect(try await refused.send().failure?.kind == "connect")
+        let tls = try await Client("https://127.0.0.1:\(server.port)/")
+        #expect(try await tls.send().failure?.kind == "tls")
+        for client in [dns, refused, tls] { try await client.close() }
+        try await server.stop()
+    }
+}
