@@ -44,6 +44,8 @@ package actor Session {
     private let logger: Logger
     private let inbox: Inbox
     private var client: Client?
+    /// Whether ``interrupt()`` ended one of the waits of the call that is under way.
+    private var isInterrupted = false
 
     package init(_ configuration: Configuration, logger: Logger) {
         self.executor = ThreadExecutor(name: "mqtt")
@@ -129,6 +131,7 @@ package actor Session {
         var batch = self.inbox.take()
         guard batch.messages.isEmpty else { return batch }  // came while connecting
         let deadline = ContinuousClock.now + patience
+        self.isInterrupted = false
         while true {
             try self.flush()
             try self.keepAlive()
@@ -137,9 +140,7 @@ package actor Session {
                 throw MQTTError(kind: .refused, message: refusal)
             }
             // Keepalive needs a look at least every second.
-            guard try self.readOnce(until: min(deadline, .now + .seconds(1))) else {
-                return Batch()
-            }
+            try self.readOnce(until: self.isInterrupted ? .now : min(deadline, .now + .seconds(1)))
             while self.inbox.batch.messages.count < count, self.inbox.batch.payloadBytes < bytes {
                 // `poll` says whether there is more; libmosquitto's own EAGAIN does not (it leaks from a socket
                 // pair that nobody empties in this mode).
@@ -147,26 +148,22 @@ package actor Session {
                 try self.read()
             }
             batch = self.inbox.take()
-            if !batch.messages.isEmpty || ContinuousClock.now >= deadline { return batch }
+            if !batch.messages.isEmpty || self.isInterrupted || ContinuousClock.now >= deadline { return batch }
         }
     }
 
-    /// Reads one packet if one comes in time. False when woken.
-    @discardableResult
-    private func readOnce(until deadline: ContinuousClock.Instant) throws(MQTTError) -> Bool {
-        switch try self.wait(.readable, until: deadline) {
-        case .ready: try self.read()
-        case .timedOut: break
-        case .woken: return false
-        }
-        return true
+    /// Reads one packet if one comes in time.
+    private func readOnce(until deadline: ContinuousClock.Instant) throws(MQTTError) {
+        if case .ready = try self.wait(.readable, until: deadline) { try self.read() }
     }
 
     private func wait(
         _ events: Readiness, until deadline: ContinuousClock.Instant
     ) throws(MQTTError) -> WaitResult {
         guard let descriptor = self.client?.descriptor, descriptor >= 0 else { throw self.lost("not connected") }
-        return self.executor.wait(for: descriptor, events: events, until: deadline)
+        let result = self.executor.wait(for: descriptor, events: events, until: deadline)
+        if result == .woken { self.isInterrupted = true }
+        return result
     }
 
     private func read() throws(MQTTError) {
@@ -198,6 +195,9 @@ package actor Session {
 
     private func lost(_ why: String) -> MQTTError {
         self.drop()
+        if let code = self.inbox.connectCode, code != 0 {
+            return MQTTError(kind: .refused, message: connectReason(code))
+        }
         return MQTTError(kind: .connectionLost, message: self.inbox.disconnectReason ?? why)
     }
 }

@@ -79,6 +79,12 @@ package final class ThreadExecutor: SerialExecutor {
         state.isSignalled = false
     }
 
+    /// Between jobs. A ``wake()`` that comes now is left for the next job's wait.
+    private func waitForSignal() {
+        var polled = pollfd(fd: self.pipe.readEnd, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&polled, 1, -1)
+    }
+
     private func run() {
         self.thread.store(pthread_self(), ordering: .releasing)
         nameCurrentThread(self.name)
@@ -94,7 +100,7 @@ package final class ThreadExecutor: SerialExecutor {
             }
             if !jobs.isEmpty { continue }
             if isStopping { return }
-            _ = self.wait(for: -1, events: [], until: nil)
+            self.waitForSignal()
         }
     }
 }

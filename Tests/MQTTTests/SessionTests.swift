@@ -75,8 +75,8 @@ struct SessionTests {
             // The call above returned the last of them: they are not acknowledged yet.
             await session.disconnect(acknowledging: false)
             try await session.connect()
-            let again = try await self.receive(session, atLeast: 1)
-            #expect(!again.isEmpty && again.last == "10")
+            var again: [String] = []
+            while again.last != "10" { again += try await self.receive(session, atLeast: 1) }
             _ = try await session.acknowledgeAndReceive(upTo: 10, bytes: .max, within: .milliseconds(100))
             await session.disconnect(acknowledging: true)
             try await session.connect()

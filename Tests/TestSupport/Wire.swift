@@ -1,0 +1,55 @@
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// A TCP proxy on loopback of which one direction can be cut.
+package final class Wire: Sendable {
+    private let isCut = Atomic(false)
+    private let channel: Mutex<(any Channel)?> = Mutex(nil)
+
+    package var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
+
+    package static func start(to port: Int) async throws -> Wire {
+        let wire = Wire()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { near in
+                ClientBootstrap(group: near.eventLoop).connect(host: "127.0.0.1", port: port).flatMap { far in
+                    near.eventLoop.makeCompletedFuture {
+                        try near.pipeline.syncOperations.addHandler(Forwarder(to: far) { !wire.isCut.load(ordering: .relaxed) })
+                        try far.pipeline.syncOperations.addHandler(Forwarder(to: near) { true })
+                    }
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        wire.channel.withLock { $0 = channel }
+        return wire
+    }
+
+    /// From now on nothing that the client sends arrives; what the server sends still does.
+    package func cutTowardsServer() {
+        self.isCut.store(true, ordering: .relaxed)
+    }
+
+    package func stop() async {
+        try? await self.channel.withLock { $0 }?.close()
+    }
+
+    private final class Forwarder: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let target: any Channel
+        private let passes: () -> Bool
+
+        init(to target: any Channel, _ passes: @escaping () -> Bool) {
+            self.target = target
+            self.passes = passes
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            if self.passes() { self.target.writeAndFlush(self.unwrapInboundIn(data), promise: nil) }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            self.target.close(promise: nil)
+        }
+    }
+}
