@@ -43,12 +43,16 @@ struct ErrorMiddleware: RouterMiddleware {
             throw Self.translate(error)
         } catch let error as HTTPError {
             throw Self.translate(error)
+        } catch is NIOTooManyBytesError {
+            throw Self.tooLarge
         } catch is CancellationError {
             throw APIError(status: .serviceUnavailable, message: "the service is stopping")
         } catch {
             return try await Self.internalError(error, request, context)
         }
     }
+
+    private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
 
     private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
         -> Response
@@ -75,7 +79,7 @@ struct ErrorMiddleware: RouterMiddleware {
     private static func translate(_ error: HTTPError) -> APIError {
         switch error.status {
         case .notFound: .notFound("this path was")
-        case .contentTooLarge: APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
+        case .contentTooLarge: Self.tooLarge
         default:
             APIError(status: error.status, message: error.body ?? error.status.reasonPhrase, headers: error.headers)
         }

@@ -69,7 +69,7 @@ struct WebhookRoutes: Sendable {
                 Webhook(id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers))
         }
         if let double = created.map(\.name).firstDuplicate {
-            throw APIError.conflict("name \"\(double)\" is given twice")
+            throw APIError.conflict("the name \(double) is given twice")
         }
         try await self.webhooks.create(created)
         return try Response.json(.created, created.map { WebhookDTO($0, seenBy: .editor) })

@@ -106,7 +106,8 @@ extension WholeServiceTests {
                 #expect(none.values(of: "payload").isEmpty)
 
                 _ = try await installation.api.call(
-                    "PUT", "/profiles/\(installation.profile)", #"{"name":"P","config":{"write":false,"webhook":true}}"#)
+                    "PUT", "/profiles/\(installation.profile)", #"{"name":"P","config":{"write":false,"webhook":true}}"#
+                )
                 try await Task.sleep(for: .milliseconds(300))
                 try await installation.publish("passing through")
                 try await waitUntil("the other") { receiver.has(body: "passing through") }
@@ -178,7 +179,9 @@ extension WholeServiceTests {
                         && receiver.bodies.duplicates >= 500
                 }
                 let failing = receiver.requests(at: "/failing")
-                let ids = Dictionary(grouping: failing, by: \.body).mapValues { Set($0.map { $0.headers["webhook-id"] }) }
+                let ids = Dictionary(grouping: failing, by: \.body).mapValues {
+                    Set($0.map { $0.headers["webhook-id"] })
+                }
                 #expect(ids.values.allSatisfy { $0.count == 1 })
                 #expect(failing.count > 500)
             }

@@ -15,7 +15,8 @@ package final class Wire: Sendable {
             .childChannelInitializer { near in
                 ClientBootstrap(group: near.eventLoop).connect(host: "127.0.0.1", port: port).flatMap { far in
                     near.eventLoop.makeCompletedFuture {
-                        try near.pipeline.syncOperations.addHandler(Forwarder(to: far) { !wire.isCut.load(ordering: .relaxed) })
+                        try near.pipeline.syncOperations.addHandler(
+                            Forwarder(to: far) { !wire.isCut.load(ordering: .relaxed) })
                         try far.pipeline.syncOperations.addHandler(Forwarder(to: near) { true })
                     }
                 }

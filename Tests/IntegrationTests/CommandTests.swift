@@ -1,0 +1,113 @@
+import LocalServices
+import TestSupport
+import Testing
+
+@Suite("The hookline command")
+struct CommandTests {
+    /// Runs the binary with nothing but these variables set by us, and tells how it ended and what it said.
+    private func run(_ arguments: [String], _ environment: [String: String] = [:]) async throws -> (
+        end: String, output: String
+    ) {
+        let log = try Files.makeTemporaryFolder() + "/log"
+        let process = try await ChildProcess.start(
+            HooklineProcess.binary, arguments, environment: environment, logFile: log)
+        let end = await process.waitForExit()
+        return (end, Files.read(log) ?? "")
+    }
+
+    @Test(
+        "names the setting that is wrong and ends with 78",
+        arguments: [
+            ([:], "POSTGRES_URL"),
+            (["POSTGRES_URL": "nonsense"], "POSTGRES_URL"),
+            (["POSTGRES_URL": "host=x", "AUTH_JWT_SECRET": "short"], "AUTH_JWT_SECRET"),
+            (["POSTGRES_URL": "host=x"], "AUTH_JWT_SECRET"),
+            (["POSTGRES_URL": "host=x", "AUTH_JWT_SECRET_FILE": "/does/not/exist"], "AUTH_JWT_SECRET_FILE"),
+            (["HTTP_PORT": "70000"], "HTTP_PORT"),
+            (["MQTT_PORT": "x"], "MQTT_PORT"),
+            (["MQTT_TLS_CA_FILE": "/does/not/exist"], "MQTT_TLS_CA_FILE"),
+            (["MQTT_SHARED_GROUP": "a/b"], "MQTT_SHARED_GROUP"),
+            (["DELIVERY_ALLOWED_NETWORKS": "10.0.0.0/33"], "DELIVERY_ALLOWED_NETWORKS"),
+            (["DELIVERY_RETRY_SCHEDULE": "soon"], "DELIVERY_RETRY_SCHEDULE"),
+            (["DELIVERY_TIMEOUT": "0s"], "DELIVERY_TIMEOUT"),
+            (["RETENTION_MESSAGES": "1d"], "RETENTION_MESSAGES"),
+            (["LOG_LEVEL": "loud"], "LOG_LEVEL"),
+            (["AUTH_JWKS_FILE": "/does/not/exist"], "AUTH_JWKS_FILE"),
+        ] as [([String: String], String)])
+    func wrongSettings(settings: [String: String], culprit: String) async throws {
+        var environment = settings
+        if environment["POSTGRES_URL"] == nil, !environment.isEmpty {
+            environment["POSTGRES_URL"] = "host=127.0.0.1 password=do-not-show"
+            environment["AUTH_JWT_SECRET"] = HooklineProcess.jwtSecret
+        }
+        for command in ["serve", "check-config"] {
+            let (end, output) = try await self.run([command], environment)
+            #expect(end == "exited(78)", "\(output)")
+            #expect(output.contains("hookline: \(culprit): "), "\(output)")
+            #expect(!output.contains("do-not-show"))
+        }
+    }
+
+    @Test("refuses a flag that is none, and takes those that are")
+    func flags() async throws {
+        #expect(try await self.run(["serve", "--htp-port", "1"]).end == "exited(64)")
+        #expect(try await self.run(["serve", "--http-port"]).end == "exited(64)")
+        let (end, output) = try await self.run(
+            [
+                "check-config", "--http-port", "9999", "--mqtt-client-id=me", "--postgres-url",
+                "host=x password=do-not-show",
+            ],
+            ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "HTTP_PORT": "1111", "MQTT_HOST": "broker"])
+        #expect(end == "exited(0)", "\(output)")
+        for line in ["HTTP_PORT=9999\n", "MQTT_CLIENT_ID=me\n", "MQTT_HOST=broker\n", "POSTGRES_URL=(set, hidden)\n"] {
+            #expect(output.contains(line), "\(line)")
+        }
+        #expect(!output.contains("do-not-show") && !output.contains(HooklineProcess.jwtSecret))
+    }
+
+    @Test("reads settings from a file, below the environment, and secrets from files of their own")
+    func files() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("HTTP_PORT=1234\nMQTT_HOST=from-file\nPOSTGRES_URL=host=x\n", to: "\(folder)/settings")
+        try Files.write(HooklineProcess.jwtSecret + "\n", to: "\(folder)/secret")
+        let (end, output) = try await self.run(
+            ["check-config", "--config-file", "\(folder)/settings"],
+            ["MQTT_HOST": "from-environment", "AUTH_JWT_SECRET_FILE": "\(folder)/secret"])
+        #expect(end == "exited(0)", "\(output)")
+        for line in ["HTTP_PORT=1234\n", "MQTT_HOST=from-environment\n", "AUTH_JWT_SECRET=(set, hidden)\n"] {
+            #expect(output.contains(line), "\(line)")
+        }
+    }
+
+    @Test("explains itself")
+    func help() async throws {
+        for command in ["serve", "migrate", "dev", "token", "check-config"] {
+            let (end, output) = try await self.run([command, "--help"])
+            #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
+        }
+        #expect(try await self.run(["serve", "--help"]).output.contains("--http-port"))
+        #expect(try await self.run(["--version"]).output.contains("."))
+    }
+
+    @Test("prints a token and nothing else")
+    func token() async throws {
+        let environment = ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
+        let (end, output) = try await self.run(["token", "--user", "me", "--expires", "1h"], environment)
+        #expect(end == "exited(0)")
+        #expect(output.split(separator: "\n").count == 1)
+        #expect(output.split(separator: ".").count == 3)
+        #expect(try await self.run(["token", "--user", "me", "--expires", "soon"], environment).end == "exited(64)")
+        #expect(try await self.run(["token"], environment).end == "exited(64)")
+    }
+
+    @Test("migrates an empty database, and says so when there is nothing to do")
+    func migrate() async throws {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        let dry = try await self.run(["migrate", "--dry-run"], ["POSTGRES_URL": url])
+        #expect(dry.output.contains("would apply initial"))
+        let first = try await self.run(["migrate"], ["POSTGRES_URL": url])
+        #expect(first.end == "exited(0)" && first.output.contains("applied initial"))
+        let second = try await self.run(["migrate"], ["POSTGRES_URL": url])
+        #expect(second.end == "exited(0)" && second.output.contains("The schema is current."))
+    }
+}
