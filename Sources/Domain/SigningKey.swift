@@ -1,0 +1,109 @@
+internal import Crypto
+
+/// A key that requests are signed with, as Standard Webhooks has it
+/// (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+package struct SigningKey: Sendable {
+    package enum Kind: Sendable { case hmac, ed25519 }
+
+    private enum Material: Sendable {
+        case hmac(HMAC<SHA256>, [UInt8])
+        case ed25519(Curve25519.Signing.PrivateKey)
+    }
+
+    private let material: Material
+
+    /// Reads `whsec_` with the base64 of 24 to 64 bytes, or `whsk_` with that of an Ed25519 seed, with or without the
+    /// public key behind it. The prefix `whsec_` and the padding may be missing.
+    package init(_ text: String) throws(InvalidField) {
+        if text.hasPrefix("whsk_") {
+            guard let bytes = Base64.decode(text.dropFirst(5)), bytes.count == 32 || bytes.count == 64,
+                let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes.prefix(32)),
+                bytes.count == 32 || key.publicKey.rawRepresentation.elementsEqual(bytes.suffix(32))
+            else { throw InvalidField("secret", "must be whsk_ and the base64 of an Ed25519 key") }
+            self.init(material: .ed25519(key))
+            return
+        }
+        let encoded = text.hasPrefix("whsec_") ? text.dropFirst(6) : text[...]
+        guard let bytes = Base64.decode(encoded), (24...64).contains(bytes.count) else {
+            throw InvalidField("secret", "must be whsec_ and the base64 of 24 to 64 bytes")
+        }
+        self.init(hmac: bytes)
+    }
+
+    private init(hmac bytes: [UInt8]) {
+        // The key is mixed in once; each signature starts from a copy of that state.
+        self.init(material: .hmac(HMAC<SHA256>(key: SymmetricKey(data: bytes)), bytes))
+    }
+
+    package static func random(_ kind: Kind, using generator: inout some RandomNumberGenerator) -> SigningKey {
+        let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        if kind == .ed25519, let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) {
+            return SigningKey(material: .ed25519(key))
+        }
+        return SigningKey(hmac: bytes)
+    }
+
+    private init(material: Material) {
+        self.material = material
+    }
+
+    package var kind: Kind {
+        switch self.material {
+        case .hmac: .hmac
+        case .ed25519: .ed25519
+        }
+    }
+
+    /// As it is shown to who may see it, and stored under seal.
+    package var text: String {
+        switch self.material {
+        case .hmac(_, let bytes): "whsec_" + Base64.encode(bytes)
+        case .ed25519(let key):
+            "whsk_" + Base64.encode(Array(key.rawRepresentation) + Array(key.publicKey.rawRepresentation))
+        }
+    }
+
+    /// What a receiver checks Ed25519 signatures with; nil for a shared secret.
+    package var publicText: String? {
+        guard case .ed25519(let key) = self.material else { return nil }
+        return "whpk_" + Base64.encode(key.publicKey.rawRepresentation)
+    }
+
+    /// The signature of `<id>.<timestamp>.<body>`, with its version: `v1,…` or `v1a,…`.
+    package func signature(id: String, timestamp: Int64, body: [UInt8]) -> String {
+        let prefix = "\(id).\(timestamp)."
+        switch self.material {
+        case .hmac(var code, _):
+            code.update(data: Array(prefix.utf8))
+            code.update(data: body)
+            return "v1," + Base64.encode(code.finalize())
+        case .ed25519(let key):
+            // Fails only for want of entropy, which a deterministic scheme does not ask for.
+            let signature = try? key.signature(for: Array(prefix.utf8) + body)
+            return "v1a," + (signature.map { Base64.encode($0) } ?? "")
+        }
+    }
+}
+
+/// The keys that a webhook's requests are signed with: its own, and for a while after a change the former one.
+package struct SigningKeys: Sendable {
+    package let current: SigningKey
+    package let former: SigningKey?
+    /// Until when the former one signs too, in seconds since 1970.
+    package let formerUntil: Int64
+
+    package init(current: SigningKey, former: SigningKey? = nil, formerUntil: Int64 = 0) {
+        self.current = current
+        self.former = former
+        self.formerUntil = formerUntil
+    }
+
+    /// The value of `webhook-signature`: parted by exactly one space, which receivers insist on.
+    ///
+    /// - Parameter timestamp: of this attempt, in seconds since 1970.
+    package func header(id: String, timestamp: Int64, body: [UInt8]) -> String {
+        let signature = self.current.signature(id: id, timestamp: timestamp, body: body)
+        guard let former, timestamp < self.formerUntil else { return signature }
+        return signature + " " + former.signature(id: id, timestamp: timestamp, body: body)
+    }
+}
