@@ -69,16 +69,17 @@ let package = Package(
         .target(name: "Threads", swiftSettings: cRoom),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
-        .target(name: "Domain", swiftSettings: common),
+        .target(name: "Domain", dependencies: [crypto], swiftSettings: common),
         .target(
-            name: "Migrations", path: "migrations", resources: [.embedInCode("0001_initial.sql")],
+            name: "Migrations", path: "migrations",
+            resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql")],
             swiftSettings: common),
 
         .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
 
         // The service.
         .target(
-            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", logging, serviceLifecycle],
+            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging, serviceLifecycle],
             swiftSettings: common),
         .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
         .target(

@@ -4,6 +4,7 @@
 /// checksum is in every database it was applied to.
 package enum MigrationFiles {
     package static let all: [(version: Int32, name: String, sql: [UInt8])] = [
-        (1, "initial", PackageResources._001_initial_sql)
+        (1, "initial", PackageResources._001_initial_sql),
+        (2, "delivery policies", PackageResources._002_delivery_policies_sql),
     ]
 }

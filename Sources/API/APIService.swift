@@ -1,3 +1,4 @@
+package import Domain
 internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
@@ -12,6 +13,8 @@ package struct APIConfiguration: Sendable {
     package var port: Int
     /// nil answers metrics on the API's own port.
     package var metricsPort: Int?
+    /// Where webhooks may point to.
+    package var addressGuard = AddressGuard()
 
     package init(host: String, port: Int, metricsPort: Int? = nil) {
         self.host = host
@@ -25,12 +28,12 @@ package struct APIConfiguration: Sendable {
 /// - Parameters:
 ///   - onListening: told the port once the API listens.
 package func makeAPIServices(
-    _ configuration: APIConfiguration, database: Database, keys: JWTKeyCollection, metrics: Metrics, version: String,
-    logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
+    _ configuration: APIConfiguration, database: Database, box: SecretBox, keys: JWTKeyCollection, metrics: Metrics,
+    wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void
 ) -> [any Service] {
     let router = makeRouter(
-        database: database, keys: keys,
+        database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -49,7 +52,10 @@ package func makeAPIServices(
     ]
 }
 
-func makeRouter(database: Database, keys: JWTKeyCollection, system: SystemRoutes) -> Router<APIContext> {
+func makeRouter(
+    database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
+    system: SystemRoutes
+) -> Router<APIContext> {
     let router = Router(context: APIContext.self)
     router.addMiddleware { ErrorMiddleware() }
     system.add(to: router)
@@ -57,7 +63,11 @@ func makeRouter(database: Database, keys: JWTKeyCollection, system: SystemRoutes
     let things = ThingStore(database)
     let access = Access(groups: groups)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
-    WebhookRoutes(webhooks: WebhookStore(database), things: things, access: access).add(to: routes)
+    let store = WebhookStore(database, box: box)
+    let webhooks = WebhookRoutes(webhooks: store, things: things, access: access, addressGuard: addressGuard)
+    webhooks.add(to: routes)
+    WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
+    DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     GroupRoutes(groups: groups, access: access).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access).add(to: routes)
     ThingRoutes(things: things, messages: MessageStore(database), access: access).add(to: routes)

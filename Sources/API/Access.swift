@@ -58,7 +58,7 @@ extension Request {
         return value
     }
 
-    private func choice<Choice: RawRepresentable & CaseIterable>(
+    func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String
     ) throws(InvalidField) -> Choice? where Choice.RawValue == String {
         guard let text = self.uri.queryParameters.get(name), !text.isEmpty else { return nil }

@@ -19,7 +19,13 @@ struct GroupRoutes: Sendable {
             let id = try context.id(of: "group")
             try await self.access.requireGroup(.admin, id, for: context.caller())
             let object = try JSONObject(try await JSON.body(of: request), at: "")
-            guard try await self.groups.rename(id, to: try Name.checked(try object.string("name"))) else {
+            let networks = try Self.networks(of: object)
+            // Where requests may go inside the operator's network is the operator's to say.
+            guard try networks == nil || context.caller().isRoot else {
+                throw APIError(status: .forbidden, message: "allowed_networks can be set by root only")
+            }
+            let name = try Name.checked(try object.string("name"))
+            guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
                 throw APIError.notFound("group")
             }
             return try await self.show(id)
@@ -33,6 +39,19 @@ struct GroupRoutes: Sendable {
         routes.get("groups/:id/members") { try await self.listMembers($0, $1) }
         routes.put("groups/:id/members") { try await self.setMembers($0, $1) }
         routes.delete("groups/:id/members") { try await self.removeMembers($0, $1) }
+    }
+
+    private static func networks(of object: JSONObject) throws(InvalidField) -> [Network]? {
+        guard let texts = try object.strings("allowed_networks") else { return nil }
+        guard texts.count <= 100 else { throw InvalidField("allowed_networks", "must hold at most 100 blocks") }
+        var networks: [Network] = []
+        for (index, text) in texts.enumerated() {
+            guard let network = Network(text) else {
+                throw InvalidField("allowed_networks[\(index)]", "must be a CIDR such as 10.0.0.0/8")
+            }
+            networks.append(network)
+        }
+        return networks
     }
 
     private func show(_ id: EntityID) async throws -> Response {
@@ -121,11 +140,13 @@ struct GroupDTO: Encodable {
     let id: String
     let org_id: String?
     let name: String
+    let allowed_networks: [String]?
 
     init(_ group: GroupRecord) {
         self.id = group.id.description
         self.org_id = group.org?.description
         self.name = group.name
+        self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }
 

@@ -80,6 +80,17 @@ enum JSON {
 
     static let largestBody = 1024 * 1024
 
+    /// The body as a tree; an empty object if there is none.
+    static func optionalBody(of request: Request) async throws -> JSONValue {
+        if request.headers[.contentLength] == "0"
+            || (request.headers[.contentLength] == nil
+                && request.headers[.transferEncoding] == nil)
+        {
+            return .object([:])
+        }
+        return try await Self.body(of: request)
+    }
+
     /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax.
     static func body(of request: Request) async throws -> JSONValue {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
@@ -126,6 +137,42 @@ struct JSONObject {
         case let other?: throw InvalidField(self.name(field), "must be true or false, not \(other.kind)")
         }
     }
+
+    func integer(_ field: String) throws(InvalidField) -> Int64? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .integer(let value)?: return value
+        case let other?: throw InvalidField(self.name(field), "must be a whole number, not \(other.kind)")
+        }
+    }
+
+    func number(_ field: String) throws(InvalidField) -> Double? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .integer(let value)?: return Double(value)
+        case .number(let value)?: return value
+        case let other?: throw InvalidField(self.name(field), "must be a number, not \(other.kind)")
+        }
+    }
+
+    func integers(_ field: String) throws(InvalidField) -> [Int64]? {
+        switch self.fields[field] {
+        case nil, .null?: return nil
+        case .array(let values)?:
+            var integers: [Int64] = []
+            for (index, value) in values.enumerated() {
+                guard case .integer(let integer) = value else {
+                    throw InvalidField("\(self.name(field))[\(index)]", "must be a whole number, not \(value.kind)")
+                }
+                integers.append(integer)
+            }
+            return integers
+        case let other?: throw InvalidField(self.name(field), "must be an array, not \(other.kind)")
+        }
+    }
+
+    /// Whether the field was sent, if only as null.
+    func has(_ field: String) -> Bool { self.fields[field] != nil }
 
     func object(_ field: String) throws(InvalidField) -> JSONObject? {
         switch self.fields[field] {

@@ -7,6 +7,7 @@ struct WebhookRoutes: Sendable {
     let webhooks: WebhookStore
     let things: ThingStore
     let access: Access
+    let addressGuard: AddressGuard
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -51,7 +52,7 @@ struct WebhookRoutes: Sendable {
         return thing.group
     }
 
-    private func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
+    func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
         guard let webhook = try await self.webhooks.find(try context.id(of: "webhook")) else {
             throw APIError.notFound("webhook")
         }
@@ -62,17 +63,29 @@ struct WebhookRoutes: Sendable {
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
         let objects = try JSONObject.list(try await JSON.body(of: request))
-        var created: [Webhook] = []
+        var created: [(webhook: Webhook, keys: SigningKeys)] = []
         for object in objects {
-            let draft = try WebhookDraft(object)
-            created.append(
-                Webhook(id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers))
+            let draft = try WebhookDraft(object, changing: nil)
+            try await self.checkAddress(of: draft, in: group, at: object)
+            let webhook = Webhook(
+                id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
+                status: draft.status(after: .enabled), policy: draft.policy)
+            created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
         }
-        if let double = created.map(\.name).firstDuplicate {
+        if let double = created.map(\.webhook.name).firstDuplicate {
             throw APIError.conflict("the name \(double) is given twice")
         }
         try await self.webhooks.create(created)
-        return try Response.json(.created, created.map { WebhookDTO($0, seenBy: .editor) })
+        return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
+    }
+
+    /// A literal address that no request will go to is told now; names are looked up with every request.
+    private func checkAddress(of draft: WebhookDraft, in group: EntityID, at object: JSONObject) async throws {
+        guard let address = IPAddress(draft.url.host) else { return }
+        let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
+        guard self.addressGuard.allowing(networks).permits(address) else {
+            throw InvalidField(object.name("url"), "must not point to \(address), an address that is not public")
+        }
     }
 
     private func list(in group: EntityID, _ request: Request, _ context: APIContext) async throws -> Response {
@@ -99,10 +112,13 @@ struct WebhookRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, role) = try await self.find(context, needing: .editor)
-        let draft = try WebhookDraft(try JSONObject(try await JSON.body(of: request), at: ""))
-        guard let updated = try await self.webhooks.update(webhook.id, to: draft) else {
-            throw APIError.notFound("webhook")
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        guard try object.string("secret") == nil else {
+            throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
         }
+        try await self.checkAddress(of: try WebhookDraft(object, changing: webhook), in: webhook.group, at: object)
+        let updated = try await self.webhooks.update(webhook.id) { try WebhookDraft(object, changing: $0) }
+        guard let updated else { throw APIError.notFound("webhook") }
         return try Response.json(WebhookDTO(updated, seenBy: role))
     }
 
@@ -130,43 +146,6 @@ struct WebhookRoutes: Sendable {
         }
         try await self.webhooks.remove(ids)
         return Response.noContent
-    }
-}
-
-struct WebhookDTO: Encodable {
-    let id: String
-    let group_id: String
-    let name: String
-    let url: String
-    let headers: [String: String]
-
-    /// Header values are often credentials: only who may change them sees them.
-    init(_ webhook: Webhook, seenBy role: Role) {
-        self.id = webhook.id.description
-        self.group_id = webhook.group.description
-        self.name = webhook.name
-        self.url = webhook.url.text
-        self.headers = Dictionary(
-            webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
-        ) { first, _ in first }
-    }
-}
-
-extension WebhookDraft {
-    /// Read-only fields that clients send along (`id`, `group_id`) are ignored.
-    init(_ object: JSONObject) throws(InvalidField) {
-        let headers = try object.object("headers")
-        var list: [Header] = []
-        for name in (headers?.fields.keys.sorted() ?? []) {
-            list.append(Header(name: name, value: try headers?.string(name) ?? ""))
-        }
-        let name = try object.string("name")
-        let url = try object.string("url")
-        do throws(InvalidField) {
-            try self.init(name: name, url: url, headers: list)
-        } catch {
-            throw InvalidField(object.name(error.field), error.reason)
-        }
     }
 }
 

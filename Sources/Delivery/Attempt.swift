@@ -11,7 +11,7 @@ final class Attempt: PendingRequest {
     /// Microseconds since 1970, for the log and the `webhook-timestamp`.
     let startedAtWall: Int64
     /// The webhook as it is now, which may be newer than when the message came in.
-    private let target: WebhookTarget
+    let target: WebhookTarget
     private let lane: Lane
 
     init(_ delivery: Delivery, target: WebhookTarget, lane: Lane, now: NIODeadline, wallNow: Int64) {
@@ -31,10 +31,16 @@ final class Attempt: PendingRequest {
             buffer.writeString(message.contentType)
             buffer.writeStaticString("\r\n")
         }
+        let (id, timestamp) = (self.delivery.id.text, self.startedAtWall / 1_000_000)
+        if let keys = self.target.signingKeys {
+            buffer.writeStaticString("webhook-signature: ")
+            buffer.writeString(keys.header(id: id, timestamp: timestamp, body: message.payload))
+            buffer.writeStaticString("\r\n")
+        }
         buffer.writeStaticString("webhook-id: ")
-        buffer.writeString(self.delivery.id.text)
+        buffer.writeString(id)
         buffer.writeStaticString("\r\nwebhook-timestamp: ")
-        buffer.writeDecimal(self.startedAtWall / 1_000_000)
+        buffer.writeDecimal(timestamp)
         buffer.writeStaticString("\r\nx-hookline-thing-id: ")
         message.thing.write { buffer.writeInteger($0) }
         buffer.writeStaticString("\r\nx-hookline-group-id: ")

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Logging
+internal import Observability
 internal import Storage
 internal import Synchronization
 
@@ -11,20 +12,22 @@ final class Completer: Sendable {
     private let store: DeliveryStore
     private let ledger: LaneLedger
     private let logger: Logger
-    private let pending = Mutex<[AttemptResult]>([])
+    private let metrics: Metrics
+    private let pending = Mutex<[DeliveryResult]>([])
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
     private static let mostPerTransaction = 2_000
 
-    init(store: DeliveryStore, ledger: LaneLedger, logger: Logger) {
+    init(store: DeliveryStore, ledger: LaneLedger, metrics: Metrics, logger: Logger) {
         self.store = store
         self.ledger = ledger
         self.logger = logger
+        self.metrics = metrics
         // One signal is as good as many: who hears it takes all there is.
         (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    func submit(_ results: [AttemptResult]) {
+    func submit(_ results: [DeliveryResult]) {
         guard !results.isEmpty else { return }
         self.pending.withLock { $0 += results }
         self.signal.yield()
@@ -37,7 +40,7 @@ final class Completer: Sendable {
     }
 
     /// - Parameter onRecorded: told of every batch that is in the database.
-    func run(onRecorded: @Sendable ([AttemptResult]) -> Void) async {
+    func run(onRecorded: @Sendable ([DeliveryResult]) -> Void) async {
         for await _ in self.signals {
             while let batch = self.take() {
                 await self.record(batch)
@@ -47,7 +50,7 @@ final class Completer: Sendable {
         }
     }
 
-    private func take() -> [AttemptResult]? {
+    private func take() -> [DeliveryResult]? {
         self.pending.withLock { pending in
             guard !pending.isEmpty else { return nil }
             let batch = pending.prefix(Self.mostPerTransaction)
@@ -56,11 +59,16 @@ final class Completer: Sendable {
         }
     }
 
-    private func record(_ batch: [AttemptResult]) async {
+    private func record(_ batch: [DeliveryResult]) async {
         var wait = Duration.milliseconds(50)
         while true {
             do {
-                return try await self.store.complete(batch)
+                for webhook in try await self.store.complete(batch) {
+                    self.metrics.disabledWebhooks.add()
+                    self.logger.notice(
+                        "disabled a webhook", metadata: ["webhook": "\(webhook.id)", "reason": "\(webhook.reason)"])
+                }
+                return
             } catch {
                 self.logger.warning(
                     "attempts cannot be recorded; trying again",

@@ -5,7 +5,10 @@ package import NIOCore
 package struct DeliveryConfiguration: Sendable {
     /// The most requests at a time to one webhook.
     package var connectionsPerWebhook = 16
-    package var retrySchedule = RetrySchedule.standard
+    /// Schedule, age and the like, where a webhook does not say otherwise.
+    package var defaults = DeliveryDefaults()
+    /// What all webhooks of a group share; nil is no limit.
+    package var groupRate: RateLimit?
     /// Finished attempts are recorded together: when this many have gathered…
     package var completionBatch = 500
     /// …or when the first of them is this old.

@@ -13,11 +13,12 @@ package struct DeliveryService: Service, DeliveryPort {
     private let sessions: SessionStore
     private let session: SessionID
     private let clientID: String
-    private let webhooks: @Sendable () -> [WebhookKey]
+    private let webhooks: @Sendable () -> [WebhookTarget]
     private let wallClock: WallClock
     private let logger: Logger
     private let ledger: LaneLedger
     private let completer: Completer
+    private let quotas: GroupQuotas?
     private let dispatchers: [Dispatcher]
     private let claims: AsyncStream<Dispatcher.ClaimRequest>
     private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest>.Continuation
@@ -29,10 +30,11 @@ package struct DeliveryService: Service, DeliveryPort {
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
         store: DeliveryStore, sessions: SessionStore, session: SessionID, clientID: String, metrics: Metrics,
         wallClock: WallClock, logger: Logger, target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
-        webhooks: @escaping @Sendable () -> [WebhookKey]
+        webhooks: @escaping @Sendable () -> [WebhookTarget]
     ) {
         let ledger = LaneLedger()
-        let completer = Completer(store: store, ledger: ledger, logger: logger)
+        let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
+        let quotas = configuration.groupRate.map(GroupQuotas.init)
         // As many as there are lanes at the most, because a lane asks again only when it was answered.
         let (claims, continuation) = AsyncStream.makeStream(of: Dispatcher.ClaimRequest.self)
         self.configuration = configuration
@@ -45,14 +47,15 @@ package struct DeliveryService: Service, DeliveryPort {
         self.logger = logger
         self.ledger = ledger
         self.completer = completer
+        self.quotas = quotas
         self.claims = claims
         self.claimContinuation = continuation
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
                     eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
-                    metrics: metrics, completer: completer),
-                ledger: ledger, currentTarget: target, requestClaim: { continuation.yield($0) })
+                    metrics: metrics, ledger: ledger, quotas: quotas, completer: completer),
+                currentTarget: target, requestClaim: { continuation.yield($0) })
         }
     }
 
@@ -136,17 +139,11 @@ package struct DeliveryService: Service, DeliveryPort {
     }
 
     @Sendable
-    private func recorded(_ results: [AttemptResult]) {
+    private func recorded(_ results: [DeliveryResult]) {
         for (index, dispatcher) in self.dispatchers.enumerated() {
-            var touched: Set<WebhookKey> = []
-            var dues: [(WebhookKey, Int64)] = []
-            for result in results where self.index(of: result.delivery.webhook.key) == index {
-                touched.insert(result.delivery.webhook.key)
-                if case .retried(let due) = result.ending { dues.append((result.delivery.webhook.key, due)) }
-            }
-            let (keys, times) = (touched, dues)
-            guard !keys.isEmpty else { continue }
-            dispatcher.onLoop { $0.recorded(keys, dues: times) }
+            let mine = results.filter { self.index(of: $0.delivery.webhook.key) == index }
+            guard !mine.isEmpty else { continue }
+            dispatcher.onLoop { $0.recorded(mine) }
         }
     }
 
@@ -155,7 +152,8 @@ package struct DeliveryService: Service, DeliveryPort {
             var claim: Claim?
             do {
                 claim = try await self.store.claim(
-                    request.webhook, count: Int64(request.room.deliveries), bytes: Int64(request.room.bytes),
+                    request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
+                    bytes: Int64(request.room.bytes),
                     now: self.wallClock.microseconds())
             } catch {
                 self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
@@ -168,8 +166,9 @@ package struct DeliveryService: Service, DeliveryPort {
     private func renewLease() async {
         while !Task.isCancelled {
             do {
-                let released = try await self.sessions.renew(
+                let (released, instances) = try await self.sessions.renew(
                     self.session, clientID: self.clientID, lease: self.configuration.lease)
+                await self.share(among: instances)
                 if released > 0 {
                     self.logger.notice(
                         "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
@@ -182,6 +181,13 @@ package struct DeliveryService: Service, DeliveryPort {
         }
     }
 
+    /// Rates are for all instances together.
+    private func share(among instances: Int) async {
+        for dispatcher in self.dispatchers { await dispatcher.share(among: instances) }
+        self.quotas?.share(
+            among: instances, groups: Set(self.webhooks().map(\.group)), now: NIODeadline.now().nanoseconds)
+    }
+
     private func askWhatIsDue() async {
         while !Task.isCancelled {
             await self.noteDues()
@@ -191,7 +197,8 @@ package struct DeliveryService: Service, DeliveryPort {
 
     private func noteDues() async {
         do {
-            let dues = try await self.store.due(of: self.webhooks())
+            let dues = try await self.store.due(
+                of: self.webhooks().filter { $0.status == .enabled }.map(\.key))
             for (index, dispatcher) in self.dispatchers.enumerated() {
                 await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
             }

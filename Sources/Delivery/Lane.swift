@@ -1,4 +1,3 @@
-internal import DequeModule
 internal import Domain
 internal import NIOCore
 internal import Storage
@@ -7,88 +6,135 @@ internal import WebhookClient
 /// One webhook's deliveries in memory, with connections of its own: what holds it up holds up nobody else.
 ///
 /// It lives on one event loop, owned by that loop's ``Dispatcher``.
-///
-/// Order: of a thing's messages one at a time is on the wire, and the next starts when the first attempt of the one
-/// before has ended. A delivery that has to be retried leaves the line, so that it does not hold up what follows.
 final class Lane {
     let key: WebhookKey
     private(set) var target: WebhookTarget
     private let dispatcher: Dispatcher.Context
-    private let connectionLimit: Int
     private var pool: ConnectionPool
     /// Pools of former urls, until their last request has ended.
     private var retiredPools: [ConnectionPool] = []
-    private var ready: Deque<Delivery> = []
-    /// What waits for an earlier message of the same thing. A thing with nothing on its way has no entry.
-    private var chains: [EntityID: Deque<Delivery>] = [:]
+    private var queue = LaneQueue()
+    private var gate: Gate
+    private var backlog = Backlog()
     private(set) var inFlight = 0
-
-    /// Deliveries that came in while the last of a backlog was still being read; they go behind it.
-    private var pen: Deque<Delivery> = []
-    private(set) var isCatchingUp = false
-    /// Whether something waits in the database and is due.
-    private(set) var hasBacklog = false
-    private(set) var isClaiming = false
-    /// When the next of what waits in the database falls due, in microseconds since 1970.
-    private(set) var nextDue: Int64?
+    private var wakeUp: (at: Int64, task: Scheduled<Void>)?
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
         self.target = target
         self.dispatcher = dispatcher
-        self.connectionLimit = dispatcher.configuration.connectionsPerWebhook
-        self.pool = ConnectionPool(
-            url: target.url, eventLoop: dispatcher.eventLoop, configuration: dispatcher.client)
+        self.gate = Gate(most: dispatcher.configuration.connectionsPerWebhook)
+        self.pool = dispatcher.makePool(for: target)
     }
 
     var isIdle: Bool {
-        self.inFlight == 0 && self.ready.isEmpty && self.pen.isEmpty && !self.hasBacklog && !self.isClaiming
-            && self.nextDue == nil && self.pool.openCount == 0
+        self.inFlight == 0 && self.queue.isEmpty && self.backlog.isEmpty && self.pool.openCount == 0
+            && !self.gate.isOpen && self.wakeUp == nil
     }
+
+    var isClaiming: Bool { self.backlog.isClaiming }
+    var isOpen: Bool { self.gate.isOpen }
+    var isInOrder: Bool { self.target.policy.ordering == .thing }
 
     // MARK: Deliveries in
 
     /// Takes a delivery that came straight from intake.
     func accept(_ delivery: Delivery) {
-        if self.isCatchingUp { self.pen.append(delivery) } else { self.enqueue(delivery) }
+        // It was leased just before the webhook was disabled, or told to keep order.
+        guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
+        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
     }
 
     private func enqueue(_ delivery: Delivery) {
-        // Retries stand outside the order.
-        guard delivery.attempts == 0 else { return self.ready.append(delivery) }
-        if self.chains[delivery.message.thing]?.append(delivery) == nil {
-            self.chains[delivery.message.thing] = []
-            self.ready.append(delivery)
-        }
+        if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
-    /// Starts as many attempts as there may be at a time.
+    /// Gives deliveries back to the database, where they wait for a better time.
+    private func putBack(_ deliveries: some Sequence<Delivery>) {
+        var isEmpty = true
+        for delivery in deliveries {
+            isEmpty = false
+            self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+        }
+        guard !isEmpty else { return }
+        self.dispatcher.ledger.startSpilling(self.key)
+        self.backlog.note()
+    }
+
+    // MARK: Attempts
+
+    /// Starts as many attempts as there may be.
     func pump(now: NIODeadline) {
-        guard !self.dispatcher.isStopping else { return }
+        guard !self.dispatcher.isStopping, self.target.status == .enabled else { return }
         let wallNow = self.dispatcher.wallClock.microseconds()
-        while self.inFlight < self.connectionLimit, let delivery = self.ready.popFirst() {
-            self.inFlight += 1
-            self.pool.execute(
-                Attempt(delivery, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
+        let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
+        let time = now.nanoseconds
+        self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
+        while let delivery = self.queue.first {
+            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge) {
+                self.queue.removeFirst()
+                self.dispatcher.add(
+                    DeliveryResult(
+                        delivery: delivery, ending: .failed(reason: "too old: it waited for over \(maxAge)"),
+                        attempt: nil))
+                if self.isInOrder || delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
+                continue
+            }
+            switch self.gate.admit(
+                inFlight: self.inFlight, now: time,
+                quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
+            {
+            case .full: return
+            case .at(let later): return self.wake(at: later)
+            case .now:
+                self.queue.removeFirst()
+                self.inFlight += 1
+                self.pool.execute(
+                    Attempt(delivery, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
+            }
         }
     }
 
-    // MARK: Attempts out
+    private func wake(at time: Int64) {
+        if let wakeUp, wakeUp.at <= time { return }
+        self.wakeUp?.task.cancel()
+        let deadline = NIODeadline.uptimeNanoseconds(UInt64(max(0, time)))
+        let task = self.dispatcher.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            self.wakeUp = nil
+            self.pump(now: .now())
+        }
+        self.wakeUp = (time, task)
+    }
 
     func ended(_ attempt: Attempt, _ outcome: Outcome) {
         self.inFlight -= 1
         let now = NIODeadline.now()
-        if attempt.delivery.attempts == 0 { self.advanceChain(of: attempt.delivery.message.thing) }
-        self.dispatcher.record(attempt, outcome, lane: self, now: now)
+        let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
+        // What an earlier version of the webhook met says nothing about this one.
+        if attempt.target.version == self.target.version {
+            self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
+        }
+        self.passOn(attempt.delivery, verdict.ending)
         self.pump(now: now)
     }
 
-    private func advanceChain(of thing: EntityID) {
-        if let next = self.chains[thing]?.popFirst() {
-            self.ready.append(next)
-        } else {
-            self.chains[thing] = nil
+    /// Lets the thing's next delivery go, or not.
+    private func passOn(_ delivery: Delivery, _ ending: DeliveryResult.Ending) {
+        let thing = delivery.message.thing
+        guard self.isInOrder else {
+            if delivery.attempts == 0 { self.queue.advance(thing) }
+            return
         }
+        switch ending {
+        case .succeeded, .failed: self.queue.advance(thing)
+        case .retried, .released: self.putBack(self.queue.stall(thing))
+        }
+    }
+
+    /// What became of a delivery is in the database.
+    func recorded(_ result: DeliveryResult) {
+        if case .retried(let due) = result.ending { self.backlog.note(due: due) }
+        self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
 
     func checkDeadlines(now: NIODeadline) {
@@ -100,49 +146,43 @@ final class Lane {
     // MARK: Backlog
 
     func noteBacklog() {
-        self.hasBacklog = true
+        self.backlog.note()
     }
 
     /// Something of this webhook falls due in the database then.
     func noteDue(at due: Int64) {
-        self.nextDue = min(self.nextDue ?? due, due)
+        self.backlog.note(due: due)
     }
 
-    /// Whether a claim would find something now.
-    func wantsClaim(wallNow: Int64) -> Bool {
-        !self.isClaiming && (self.hasBacklog || self.isCatchingUp || self.nextDue.map { $0 <= wallNow } == true)
+    /// Whether a claim would find something that could go out.
+    func wantsClaim(wallNow: Int64, now: NIODeadline) -> Bool {
+        guard self.target.status == .enabled, self.backlog.wantsClaim(wallNow: wallNow) else { return false }
+        // Nothing goes out now: what is in memory is enough to go on with afterwards.
+        return self.queue.isEmpty || !self.gate.isShut(now: now.nanoseconds)
     }
 
     func beginClaim() {
-        self.isClaiming = true
-        self.hasBacklog = false
-        self.nextDue = nil
+        self.backlog.beginClaim()
     }
 
     func claimFailed() {
-        self.isClaiming = false
-        self.hasBacklog = true
+        self.backlog.claimFailed()
     }
 
-    /// Takes what was claimed, and sees whether the backlog is through.
-    ///
-    /// New deliveries stay in the database while there is a backlog. When a claim finds the end of it, they may come
-    /// straight again, but into the pen: some may have been committed just after the claim looked. A second claim,
-    /// begun when nothing was left uncommitted, finds those; then the pen opens.
-    func endClaim(_ claim: Claim, seesAllSpills: Bool, ledger: LaneLedger) {
-        self.isClaiming = false
-        for (message, attempts) in claim.messages {
-            self.enqueue(Delivery(message: message, webhook: self.target, attempts: attempts, isLeased: true))
+    func endClaim(_ claim: Claim, seesAllSpills: Bool) {
+        for claimed in claim.deliveries {
+            self.enqueue(
+                Delivery(
+                    message: claimed.message, webhook: self.target, attempts: claimed.attempts,
+                    replayedAt: claimed.replayedAt, isLeased: true))
         }
-        if let due = claim.nextDue { self.noteDue(at: due) }
-        if claim.isPartial {
-            self.hasBacklog = true
-        } else if self.isCatchingUp, seesAllSpills, !ledger.isSpilling(self.key) {
-            self.isCatchingUp = false
-            while let delivery = self.pen.popFirst() { self.enqueue(delivery) }
-        } else if self.isCatchingUp || ledger.isSpilling(self.key) {
-            self.isCatchingUp = true
-            ledger.stopSpilling(self.key)
+        self.queue.claimEnded()
+        // In strict order everything comes by way of the database, and there is nothing to catch up with.
+        if self.backlog.endClaim(
+            claim, seesAllSpills: seesAllSpills, isOrdered: self.isInOrder, key: self.key,
+            ledger: self.dispatcher.ledger)
+        {
+            for delivery in self.queue.openPen() { self.enqueue(delivery) }
         }
     }
 
@@ -150,28 +190,38 @@ final class Lane {
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
     func update(to target: WebhookTarget) {
-        guard target.version > self.target.version else { return }
-        let movesHouse = target.url.origin != self.target.url.origin
+        guard target.version > self.target.version || target.allowedNetworks != self.target.allowedNetworks else {
+            return
+        }
+        let old = self.target
         self.target = target
-        guard movesHouse else { return }
+        if target.status == .enabled {
+            self.gate.startAfresh()
+            self.wakeUp?.task.cancel()
+            self.wakeUp = nil
+        }
+        if !target.isSentFromMemory || old.policy.ordering != target.policy.ordering {
+            self.putBack(self.queue.takeAll())
+        }
+        guard target.url.origin != old.url.origin || target.allowedNetworks != old.allowedNetworks else { return }
         self.retiredPools.append(self.pool)
-        self.pool = ConnectionPool(
-            url: target.url, eventLoop: self.dispatcher.eventLoop, configuration: self.dispatcher.client)
+        self.pool = self.dispatcher.makePool(for: target)
     }
 
     /// Everything that has not been sent, and will not be by this lane.
     func takeUnsent() -> [Delivery] {
-        var unsent = Array(self.ready) + Array(self.pen)
-        for chain in self.chains.values { unsent += chain }
-        self.ready = []
-        self.pen = []
-        self.chains = [:]
-        self.isCatchingUp = false
-        return unsent
+        self.queue.takeAll()
     }
 
     func close() {
+        self.wakeUp?.task.cancel()
+        self.wakeUp = nil
         self.pool.close()
         for pool in self.retiredPools { pool.close() }
     }
+}
+
+extension NIODeadline {
+    /// Nanoseconds of the loops' clock.
+    var nanoseconds: Int64 { Int64(self.uptimeNanoseconds) }
 }

@@ -45,7 +45,9 @@ final class LaneLedger: Sendable {
                 let key = deliveries[index].webhook.key
                 let bytes = deliveries[index].message.payload.count
                 var account = state.accounts[key] ?? Account()
-                if !account.isSpilling && self.fits(bytes, in: account, of: state) {
+                if deliveries[index].webhook.isSentFromMemory, !account.isSpilling,
+                    self.fits(bytes, in: account, of: state)
+                {
                     account.deliveries += 1
                     account.bytes += bytes
                     state.deliveries += 1
@@ -62,10 +64,11 @@ final class LaneLedger: Sendable {
     }
 
     private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
-        // A single payload larger than all limits still gets through, alone.
+        // A single payload larger than all limits still gets through, alone. Otherwise a lane may have as much as is
+        // still free of the whole: a few that do not get rid of what they have never leave nothing to the others.
         account.deliveries == 0
-            || (account.deliveries < self.limits.laneDeliveries && account.bytes + bytes <= self.limits.laneBytes
-                && state.deliveries < self.limits.totalDeliveries && state.bytes + bytes <= self.limits.totalBytes)
+            || (account.deliveries < min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries)
+                && account.bytes + bytes <= min(self.limits.laneBytes, self.limits.totalBytes - state.bytes))
     }
 
     /// The batch is committed: what was left in the database is there to be claimed. Answers for whom.
@@ -116,11 +119,14 @@ final class LaneLedger: Sendable {
         self.state.withLock { state in
             var account = state.accounts[key] ?? Account()
             guard account.deliveries <= self.limits.laneDeliveries / 2, account.bytes <= self.limits.laneBytes / 2,
-                account.deliveries == 0
-                    || (state.deliveries < self.limits.totalDeliveries && state.bytes < self.limits.totalBytes)
+                account.deliveries == 0 || self.fits(1, in: account, of: state)
             else { return nil }
-            let count = min(most, self.limits.laneDeliveries - account.deliveries)
-            let bytes = max(1, min(mostBytes, self.limits.laneBytes - account.bytes))
+            let (freeDeliveries, freeBytes) = (
+                min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries) - account.deliveries,
+                min(self.limits.laneBytes, self.limits.totalBytes - state.bytes) - account.bytes
+            )
+            let count = max(1, min(most, freeDeliveries))
+            let bytes = max(1, min(mostBytes, freeBytes))
             account.deliveries += count
             account.bytes += bytes
             state.deliveries += count
@@ -137,6 +143,11 @@ final class LaneLedger: Sendable {
             let bytes = messages.reduce(0) { $0 + $1.payload.count }
             Self.release(-messages.count, -bytes, of: key, in: &state)
         }
+    }
+
+    /// Something went back to the database: what comes later must not overtake it.
+    func startSpilling(_ key: WebhookKey) {
+        self.state.withLock { $0.accounts[key, default: Account()].isSpilling = true }
     }
 
     /// Lets new deliveries join the lane's memory again.

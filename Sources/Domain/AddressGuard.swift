@@ -28,6 +28,11 @@ package struct AddressGuard: Sendable {
         self.allowed = allowed
     }
 
+    /// The same guard with more blocks opened, for one group.
+    package func allowing(_ more: [Network]) -> AddressGuard {
+        more.isEmpty ? self : AddressGuard(allowed: self.allowed + more)
+    }
+
     package func permits(_ address: IPAddress) -> Bool {
         if Self.nat64?.contains(address) == true {
             return self.permits(IPAddress(family: .v4, bits: address.bits & 0xFFFF_FFFF))

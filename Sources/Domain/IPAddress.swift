@@ -105,3 +105,7 @@ package struct Network: Hashable, Sendable {
         return self.prefix == 0 || address.bits >> shift == self.base.bits >> shift
     }
 }
+
+extension Network: CustomStringConvertible {
+    package var description: String { "\(self.base)/\(self.prefix)" }
+}

@@ -36,16 +36,24 @@ package struct Delivery: Sendable {
     package let webhook: WebhookTarget
     /// How many attempts were made before.
     package var attempts: Int32
+    /// When it was replayed, in milliseconds since 1970; its age counts from then.
+    package var replayedAt: Int64?
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
     /// one and claimed later.
     package var isLeased: Bool
 
-    package init(message: Message, webhook: WebhookTarget, attempts: Int32 = 0, isLeased: Bool = false) {
+    package init(
+        message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Int64? = nil, isLeased: Bool = false
+    ) {
         self.message = message
         self.webhook = webhook
         self.attempts = attempts
+        self.replayedAt = replayedAt
         self.isLeased = isLeased
     }
+
+    /// Where its age counts from, in milliseconds since 1970.
+    package var since: Int64 { self.replayedAt ?? self.message.id.millisecondsSince1970 }
 
     package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
 }

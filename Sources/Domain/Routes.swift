@@ -6,16 +6,29 @@ package final class WebhookTarget: Sendable {
     package let version: Int64
     package let url: WebhookURL
     package let headers: [Header]
+    package let status: WebhookStatus
+    package let policy: DeliveryPolicy
+    package let signingKeys: SigningKeys?
+    /// Blocks of addresses that the group may reach beyond those of the installation.
+    package let allowedNetworks: [Network]
     /// The part of the request head that is the same for every message: request line and headers.
     package let requestHead: [UInt8]
 
-    package init(key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header]) {
+    package init(
+        key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
+        status: WebhookStatus = .enabled, policy: DeliveryPolicy = DeliveryPolicy(), signingKeys: SigningKeys? = nil,
+        allowedNetworks: [Network] = []
+    ) {
         self.key = key
         self.id = id
         self.group = group
         self.version = version
         self.url = url
         self.headers = headers
+        self.status = status
+        self.policy = policy
+        self.signingKeys = signingKeys
+        self.allowedNetworks = allowedNetworks
         var head = "POST \(url.target) HTTP/1.1\r\nhost: \(url.authority)\r\n"
         if !headers.contains(where: { $0.name.lowercased() == "user-agent" }) {
             head += "user-agent: \(Self.userAgent)\r\n"
@@ -28,6 +41,10 @@ package final class WebhookTarget: Sendable {
     package static let userAgent = "Hookline/0.1 (+webhooks)"
     /// Whether the webhook's own headers say the type, which then wins over the profile's.
     package let setsContentType: Bool
+
+    /// Whether what comes in goes out straight from memory. Otherwise it waits in the database: for the webhook to be
+    /// enabled again, or for its turn among the messages of its thing.
+    package var isSentFromMemory: Bool { self.status == .enabled && self.policy.ordering == .none }
 }
 
 /// Which things there are and where their messages go: the directory in memory.
@@ -55,6 +72,8 @@ package struct Routes: Sendable {
     private var things: [EntityID: Thing] = [:]
     private var profiles: [EntityID: ProfileConfig] = [:]
     private var webhooksByGroup: [EntityID: [WebhookTarget]] = [:]
+    /// Those of them that messages go to: all but the disabled.
+    private var receivingByGroup: [EntityID: [WebhookTarget]] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
 
     package init() {}
@@ -66,7 +85,7 @@ package struct Routes: Sendable {
         guard let thing = self.things[thing], let profile = self.profiles[thing.profile] else { return nil }
         return Resolution(
             group: thing.group, profile: profile,
-            webhooks: profile.webhook ? self.webhooksByGroup[thing.group] ?? [] : [])
+            webhooks: profile.webhook ? self.receivingByGroup[thing.group] ?? [] : [])
     }
 
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }
@@ -80,9 +99,14 @@ package struct Routes: Sendable {
         let old = self.webhooksByGroup[group] ?? []
         for webhook in old { self.webhooksByKey[webhook.key] = nil }
         let merged = webhooks.map { webhook in
-            old.first { $0.key == webhook.key && $0.version == webhook.version } ?? webhook
+            old.first {
+                $0.key == webhook.key && $0.version == webhook.version
+                    && $0.allowedNetworks == webhook.allowedNetworks
+            } ?? webhook
         }
         self.webhooksByGroup[group] = merged.isEmpty ? nil : merged
+        let receiving = merged.filter { $0.status != .disabled }
+        self.receivingByGroup[group] = receiving.isEmpty ? nil : receiving
         for webhook in merged { self.webhooksByKey[webhook.key] = webhook }
     }
 

@@ -5,13 +5,26 @@ package struct Webhook: Sendable {
     package var name: String
     package var url: WebhookURL
     package var headers: [Header]
+    package var status: WebhookStatus
+    /// Why Hookline disabled it.
+    package var statusReason: String?
+    package var policy: DeliveryPolicy
+    package var version: Int64
 
-    package init(id: EntityID, group: EntityID, name: String, url: WebhookURL, headers: [Header]) {
+    package init(
+        id: EntityID, group: EntityID, name: String, url: WebhookURL, headers: [Header],
+        status: WebhookStatus = .enabled, statusReason: String? = nil, policy: DeliveryPolicy = DeliveryPolicy(),
+        version: Int64 = 1
+    ) {
         self.id = id
         self.group = group
         self.name = name
         self.url = url
         self.headers = headers
+        self.status = status
+        self.statusReason = statusReason
+        self.policy = policy
+        self.version = version
     }
 }
 
@@ -20,9 +33,15 @@ package struct WebhookDraft: Sendable {
     package let name: String
     package let url: WebhookURL
     package let headers: [Header]
+    package let policy: DeliveryPolicy
+    /// nil leaves it to what it was.
+    package let isEnabled: Bool?
 
     /// - Throws: ``InvalidField`` naming the field at fault.
-    package init(name: String?, url: String?, headers: [Header]) throws(InvalidField) {
+    package init(
+        name: String?, url: String?, headers: [Header], policy: DeliveryPolicy = DeliveryPolicy(),
+        isEnabled: Bool? = nil
+    ) throws(InvalidField) {
         self.name = try Name.checked(name)
         guard let url, !url.isEmpty else { throw InvalidField("url", "is required") }
         do throws(WebhookURL.Refusal) {
@@ -34,6 +53,18 @@ package struct WebhookDraft: Sendable {
             throw InvalidField("headers.\(refusal.name)", refusal.reason)
         }
         self.headers = headers
+        try policy.check()
+        self.policy = policy
+        self.isEnabled = isEnabled
+    }
+
+    /// The status after saving. Saving starts afresh: what Hookline disabled is enabled again.
+    package func status(after status: WebhookStatus) -> WebhookStatus {
+        switch self.isEnabled {
+        case true?: .enabled
+        case false?: .disabled
+        case nil: status == .disabled ? .disabled : .enabled
+        }
     }
 }
 

@@ -31,20 +31,26 @@ struct Assembly {
         let database = Database(pool: pools.general)
         try await self.migrate(database)
 
+        let box = self.configuration.secrets
+        try await self.sealSecrets(database, box)
+
         let sessions = SessionStore(database)
         let clientID = self.configuration.mqtt.clientID
         let session = try await sessions.start(clientID: clientID, lease: self.configuration.delivery.lease)
+        let routes = RouteKeeper(
+            store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
+        let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
             store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
-            logger: self.logger
-        ) { waiting, failed in
-            metrics.waiting.set(Int(waiting))
-            metrics.failedForGood.set(Int(failed))
-        }
+            logger: self.logger,
+            maxAges: {
+                routes.withRoutes { $0.webhooks.map { ($0.key, defaults.maxAge(for: $0.policy)) } }
+            },
+            onBacklog: { waiting, failed in
+                metrics.waiting.set(Int(waiting))
+                metrics.failedForGood.set(Int(failed))
+            })
         try await housekeeper.maintainPartitions()
-
-        let routes = RouteKeeper(
-            store: RouteStore(database), endpoint: self.configuration.postgres, logger: self.logger)
         try await routes.load()
         metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
             pools.all.reduce(0) { $0 + $1.usage.open }
@@ -70,8 +76,8 @@ struct Assembly {
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let api = makeAPIServices(
-            self.configuration.api, database: database, keys: try await self.configuration.auth.makeKeys(),
-            metrics: metrics, version: version, logger: self.logger,
+            self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
+            metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
             readiness: { await Self.readiness(database: database, metrics: metrics) },
             onListening: { announcer.listening(on: $0) })
 
@@ -111,6 +117,28 @@ struct Assembly {
         }
     }
 
+    /// Brings every stored secret under the current key.
+    private func sealSecrets(_ database: Database, _ box: SecretBox) async throws {
+        if box.keyID == nil {
+            self.logger.warning(
+                "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
+        }
+        do {
+            let count = try await WebhookStore(database, box: box).sealAll {
+                var generator = SystemRandomNumberGenerator()
+                return .random(.hmac, using: &generator)
+            }
+            if count > 0 {
+                self.logger.notice(
+                    "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
+            }
+        } catch let error as SecretBox.Unreadable {
+            throw InvalidSetting(
+                setting: error.missingKey == nil ? "SECRETS_KEY" : "SECRETS_KEY or SECRETS_FORMER_KEYS",
+                reason: "\(error)")
+        }
+    }
+
     private func makeDelivery(
         loops: MultiThreadedEventLoopGroup, threads: NIOThreadPool, pools: Pools, sessions: SessionStore,
         session: SessionID, routes: RouteKeeper, metrics: Metrics, wallClock: WallClock
@@ -127,7 +155,7 @@ struct Assembly {
             store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
             session: session, clientID: self.configuration.mqtt.clientID, metrics: metrics, wallClock: wallClock,
             logger: self.logger, target: { key in routes.withRoutes { $0.webhook(key) } },
-            webhooks: { routes.withRoutes { $0.webhooks.map(\.key) } })
+            webhooks: { routes.withRoutes { Array($0.webhooks) } })
     }
 
     private static func readiness(database: Database, metrics: Metrics) async -> [Readiness] {

@@ -41,6 +41,9 @@ package final class Metrics: Sendable {
     package let lanes = Gauge()
     package let waiting = Gauge()
     package let failedForGood = Gauge()
+    package let openBreakers = Gauge()
+    /// Webhooks that were disabled because of their receivers.
+    package let disabledWebhooks = Counter()
 
     package static let failureKinds = [
         "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "cancelled",
@@ -80,6 +83,10 @@ package final class Metrics: Sendable {
         text.gauge("hookline_deliveries_in_memory", "Deliveries leased by this instance.", self.inMemory.current)
         text.gauge("hookline_attempts_in_flight", "Requests waiting for an answer.", self.inFlight.current)
         text.gauge("hookline_lanes", "Webhooks with a lane in this instance.", self.lanes.current)
+        text.gauge(
+            "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
+        text.counter(
+            "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
         text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
         text.gauge(
             "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)

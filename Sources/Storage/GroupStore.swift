@@ -5,11 +5,14 @@ package struct GroupRecord: Sendable {
     package let id: EntityID
     package let org: EntityID?
     package let name: String
+    /// Blocks of addresses that its webhooks may reach beyond those of the installation.
+    package let allowedNetworks: [Network]
 
-    package init(id: EntityID, org: EntityID?, name: String) {
+    package init(id: EntityID, org: EntityID?, name: String, allowedNetworks: [Network] = []) {
         self.id = id
         self.org = org
         self.name = name
+        self.allowedNetworks = allowedNetworks
     }
 }
 
@@ -53,7 +56,7 @@ package struct GroupStore: Sendable {
 
     package func find(_ id: EntityID) async throws -> GroupRecord? {
         try await self.pool.withConnection { db in
-            try db.query("SELECT id, org_id, name FROM groups WHERE id = \(id)", Self.decode).first
+            try db.query("SELECT \(Self.columns) FROM groups WHERE id = \(id)", Self.decode).first
         }
     }
 
@@ -63,17 +66,22 @@ package struct GroupStore: Sendable {
     > {
         try await self.pool.withConnection { db in
             try db.page(
-                select: "id, org_id, name",
+                select: Self.columns,
                 from: "FROM groups WHERE \(GroupStore.visible(to: member, org: org)) AND \(request.nameCondition)",
                 request, Self.decode)
         }
     }
 
     /// False if there is no such group.
-    package func rename(_ id: EntityID, to name: String) async throws -> Bool {
-        try await StorageError.translate {
+    ///
+    /// - Parameter allowedNetworks: nil leaves them as they are.
+    package func update(_ id: EntityID, name: String, allowedNetworks: [Network]?) async throws -> Bool {
+        let networks = allowedNetworks.map { $0.map(\.description) }
+        return try await StorageError.translate {
             try await self.pool.withConnection { db in
-                try db.execute("UPDATE groups SET name = \(name), updated_at = now() WHERE id = \(id)") == 1
+                let change: Query = networks.map { ", allowed_networks = \($0)" } ?? ""
+                return try db.execute(
+                    "UPDATE groups SET name = \(name)\(change), updated_at = now() WHERE id = \(id)") == 1
             }
         }
     }
@@ -179,8 +187,11 @@ package struct GroupStore: Sendable {
         return "\(membership) AND org_id = \(org)"
     }
 
+    private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"
+
     private static func decode(_ row: borrowing Row) throws -> GroupRecord {
         GroupRecord(
-            id: try row.entityID(0), org: row.isNull(1) ? nil : try row.entityID(1), name: try row.string(2))
+            id: try row.entityID(0), org: row.isNull(1) ? nil : try row.entityID(1), name: try row.string(2),
+            allowedNetworks: try row.string(3).split(separator: ",").compactMap { Network($0) })
     }
 }

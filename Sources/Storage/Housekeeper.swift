@@ -18,16 +18,22 @@ package struct Housekeeper: Service {
     private let configuration: Configuration
     private let wallClock: WallClock
     private let logger: Logger
+    private let maxAges: @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)]
     private let onBacklog: @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
 
+    /// - Parameters:
+    ///   - maxAges: how long deliveries of each webhook may wait.
+    ///   - onBacklog: told how many wait, and how many have failed.
     package init(
         store: HousekeepingStore, configuration: Configuration, wallClock: WallClock, logger: Logger,
+        maxAges: @escaping @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)],
         onBacklog: @escaping @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
     ) {
         self.store = store
         self.configuration = configuration
         self.wallClock = wallClock
         self.logger = logger
+        self.maxAges = maxAges
         self.onBacklog = onBacklog
     }
 
@@ -49,6 +55,11 @@ package struct Housekeeper: Service {
                         try await self.maintainPartitions()
                         try await self.store.sweep(
                             now: self.wallClock.milliseconds, keepFailed: self.configuration.keepFailed)
+                        let expired = try await self.store.expire(self.maxAges(), now: self.wallClock.milliseconds)
+                        if expired > 0 {
+                            self.logger.notice(
+                                "gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
+                        }
                     }
                 }
                 group.addTask {

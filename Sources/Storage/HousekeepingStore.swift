@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 internal import Postgres
 
 /// Partitions made and dropped, and what crashes and races leave behind.
@@ -74,6 +74,28 @@ package struct HousekeepingStore: Sendable {
                 statement.timeout = .seconds(300)
                 try db.execute(statement)
             }
+        }
+    }
+
+    /// Gives up what has waited for longer than its webhook allows, most of all for a webhook that is disabled.
+    ///
+    /// - Parameters:
+    ///   - ages: how long deliveries of each webhook may wait.
+    ///   - now: milliseconds since 1970.
+    package func expire(_ ages: [(webhook: WebhookKey, maxAge: Duration)], now: Int64) async throws -> Int {
+        guard !ages.isEmpty else { return 0 }
+        let oldest = ages.map { now - $0.maxAge.milliseconds }
+        return try await self.pool.withConnection { db in
+            var statement: Query = """
+                UPDATE deliveries AS d SET failed_at = now(), failure = 'too old: it waited longer than max_age allows'
+                FROM unnest(\(ages.map(\.webhook.rawValue)),
+                            \(oldest.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }),
+                            \(oldest.map { PostgresTimestamp(microsecondsSince1970: $0 * 1_000) })) AS r (key, id, time)
+                WHERE d.webhook_key = r.key AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.message_id < r.id
+                    AND coalesce(d.replayed_at < r.time, true)
+                """
+            statement.timeout = .seconds(300)
+            return try db.execute(statement)
         }
     }
 

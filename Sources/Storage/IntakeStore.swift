@@ -35,20 +35,20 @@ package struct IntakeStore: Sendable {
         case (true, _, _):
             """
             WITH transient AS (INSERT INTO transient_messages (\(MessageRow.columns)) \(transient.rows))
-            INSERT INTO deliveries (\(DeliveryColumns.names)) \(deliveries.rows)
+            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
             """
         case (false, true, true):
             "INSERT INTO messages (\(MessageRow.columns)) \(kept.rows)"
         case (false, true, false):
             """
             WITH kept AS (INSERT INTO messages (\(MessageRow.columns)) \(kept.rows))
-            INSERT INTO deliveries (\(DeliveryColumns.names)) \(deliveries.rows)
+            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
             """
         case (false, false, _):
             """
             WITH kept AS (INSERT INTO messages (\(MessageRow.columns)) \(kept.rows)),
                  transient AS (INSERT INTO transient_messages (\(MessageRow.columns)) \(transient.rows))
-            INSERT INTO deliveries (\(DeliveryColumns.names)) \(deliveries.rows)
+            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
             """
         }
     }
@@ -86,8 +86,7 @@ private struct MessageColumns {
 }
 
 private struct DeliveryColumns {
-    static let names: Query = "message_id, due_at, webhook_key, leased_by, payload_bytes, is_kept"
-
+    let names: Query
     let isEmpty: Bool
     let rows: Query
 
@@ -105,10 +104,24 @@ private struct DeliveryColumns {
             sizes.append(Int32(clamping: delivery.message.payload.count))
             kept.append(delivery.message.isKept)
         }
+        let base: Query = "message_id, due_at, webhook_key, leased_by, payload_bytes, is_kept"
+        let due = PostgresTimestamp(microsecondsSince1970: now)
+        // Only strict order needs to know the thing; the others do without sixteen bytes per row.
+        guard deliveries.contains(where: { $0.webhook.policy.ordering == .thing }) else {
+            self.names = base
+            self.rows = """
+                SELECT m, \(due), w, l, s, k
+                FROM unnest(\(messages.parameter), \(webhooks.parameter), \(leases.parameter), \(sizes.parameter),
+                            \(kept.parameter)) AS d (m, w, l, s, k)
+                """
+            return
+        }
+        let things = deliveries.map { $0.webhook.policy.ordering == .thing ? $0.message.thing : nil }
+        self.names = "\(base), thing_id"
         self.rows = """
-            SELECT m, \(PostgresTimestamp(microsecondsSince1970: now)), w, l, s, k
+            SELECT m, \(due), w, l, s, k, t
             FROM unnest(\(messages.parameter), \(webhooks.parameter), \(leases.parameter), \(sizes.parameter),
-                        \(kept.parameter)) AS d (m, w, l, s, k)
+                        \(kept.parameter), \(array: things)) AS d (m, w, l, s, k, t)
             """
     }
 }

@@ -4,9 +4,11 @@ internal import Postgres
 /// Reads what routes are made of.
 package struct RouteStore: Sendable {
     private let pool: Pool
+    private let box: SecretBox
 
-    package init(_ database: Database) {
+    package init(_ database: Database, box: SecretBox) {
         self.pool = database.pool
+        self.box = box
     }
 
     /// A change that was announced: which rows to read again.
@@ -27,7 +29,7 @@ package struct RouteStore: Sendable {
             switch parts[0] {
             case "things": self = .thing(id)
             case "profiles": self = .profile(id)
-            case "webhooks": self = .webhooks(group: id)
+            case "webhooks", "groups": self = .webhooks(group: id)
             default: self = .all
             }
         }
@@ -42,7 +44,7 @@ package struct RouteStore: Sendable {
             // One snapshot, so that no thing refers to a profile read before it was made.
             try db.transaction { db in
                 try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                try Self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", on: db)
+                try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", on: db)
             }
             return routes
         }
@@ -68,7 +70,7 @@ package struct RouteStore: Sendable {
             try Found(
                 things: changedThings.isEmpty ? [] : Self.things("id = ANY(\(changedThings))", on: db),
                 profiles: changedProfiles.isEmpty ? [] : Self.profiles("id = ANY(\(changedProfiles))", on: db),
-                webhooks: changedGroups.isEmpty ? [] : Self.webhooks("group_id = ANY(\(changedGroups))", on: db))
+                webhooks: changedGroups.isEmpty ? [] : self.webhooks("w.group_id = ANY(\(changedGroups))", on: db))
         }
         return { routes in
             for id in changedThings { routes.set(thing: id, to: nil) }
@@ -86,11 +88,11 @@ package struct RouteStore: Sendable {
         let webhooks: [WebhookTarget]
     }
 
-    private static func apply(
+    private func apply(
         to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, on db: isolated Connection
     ) throws {
         for (id, profile) in try Self.profiles(profiles, on: db) { routes.set(profile: id, to: profile) }
-        for (group, targets) in Dictionary(grouping: try Self.webhooks(webhooks, on: db), by: \.group) {
+        for (group, targets) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.group) {
             routes.set(webhooksOf: group, to: targets)
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
@@ -117,13 +119,23 @@ package struct RouteStore: Sendable {
         }
     }
 
-    private static func webhooks(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
-        try db.query("SELECT key, id, group_id, version, url, headers FROM webhooks WHERE \(condition) ORDER BY key") {
-            row in
-            WebhookTarget(
-                key: WebhookKey(rawValue: try row.int32(0)), id: try row.entityID(1), group: try row.entityID(2),
-                version: try row.int64(3), url: try StoredURL.decode(row.string(4)),
-                headers: try HeaderJSON.decode(row.json(5)))
+    /// - Parameter condition: on `w` and `g`, the webhook and its group.
+    private func webhooks(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
+        try db.query(
+            """
+            SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
+                array_to_string(g.allowed_networks, ',')
+            FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
+            """
+        ) { row in
+            let id = try row.entityID(1)
+            let secrets = try WebhookSecrets.open(row.bytes(5), by: self.box, of: id)
+            return WebhookTarget(
+                key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
+                version: try row.int64(3), url: try StoredURL.decode(row.string(4)), headers: secrets.headerList,
+                status: WebhookStatus(rawValue: try row.string(6)) ?? .disabled,
+                policy: try PolicyJSON.decode(row.json(7)), signingKeys: secrets.signingKeys,
+                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) })
         }
     }
 }

@@ -39,8 +39,10 @@ package struct SessionStore: Sendable {
 
     /// Renews this session's lease and releases what sessions that have expired still hold.
     ///
-    /// - Returns: how many deliveries were released.
-    package func renew(_ session: SessionID, clientID: String, lease: Duration) async throws -> Int {
+    /// - Returns: how many deliveries were released, and how many sessions live.
+    package func renew(
+        _ session: SessionID, clientID: String, lease: Duration
+    ) async throws -> (released: Int, living: Int) {
         try await self.pool.transaction { db in
             try db.execute(
                 """
@@ -54,7 +56,8 @@ package struct SessionStore: Sendable {
                     (SELECT id FROM sessions WHERE expires_at < now() FOR UPDATE SKIP LOCKED) RETURNING id
                 """
             ) { try $0.int32(0) }
-            return try Self.release(expired, on: db)
+            let living = try db.query("SELECT count(*) FROM sessions") { Int(try $0.int64(0)) }
+            return (try Self.release(expired, on: db), living.first ?? 1)
         }
     }
 

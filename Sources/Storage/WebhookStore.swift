@@ -9,22 +9,29 @@ internal import Foundation
 
 /// Webhooks, as their owners see them.
 package struct WebhookStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
+    let box: SecretBox
 
-    package init(_ database: Database) {
+    package init(_ database: Database, box: SecretBox) {
         self.pool = database.pool
+        self.box = box
     }
 
     /// All or none.
-    package func create(_ webhooks: [Webhook]) async throws {
-        let headers = try webhooks.map { try HeaderJSON.encode($0.headers) }
+    package func create(_ webhooks: [(webhook: Webhook, keys: SigningKeys)]) async throws {
+        let secrets = try webhooks.map { webhook, keys in
+            Bytes(
+                try WebhookSecrets(headers: webhook.headers, signingKeys: keys).sealed(by: self.box, of: webhook.id))
+        }
+        let rows = webhooks.map(\.webhook)
+        let policies = try rows.map { try PolicyJSON.encode($0.policy) }
         try await StorageError.translate {
             _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
-                    INSERT INTO webhooks (id, group_id, name, url, headers)
-                    SELECT * FROM unnest(\(webhooks.map(\.id)), \(webhooks.map(\.group)), \(webhooks.map(\.name)),
-                                         \(webhooks.map(\.url.text)), \(headers))
+                    INSERT INTO webhooks (id, group_id, name, url, status, policy, secrets, secrets_key)
+                    SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)), \(rows.map(\.name)),
+                        \(rows.map(\.url.text)), \(rows.map(\.status.rawValue)), \(policies), \(secrets))
                     """)
             }
         }
@@ -32,7 +39,14 @@ package struct WebhookStore: Sendable {
 
     package func find(_ id: EntityID) async throws -> Webhook? {
         try await self.pool.withConnection { db in
-            try db.query("SELECT \(Self.columns) FROM webhooks WHERE id = \(id)", Self.decode).first
+            try db.query("SELECT \(Self.columns) FROM webhooks WHERE id = \(id)", self.decode).first
+        }
+    }
+
+    /// The number that rows about the webhook carry.
+    package func key(of id: EntityID) async throws -> WebhookKey? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT key FROM webhooks WHERE id = \(id)") { WebhookKey(rawValue: try $0.int32(0)) }.first
         }
     }
 
@@ -50,7 +64,7 @@ package struct WebhookStore: Sendable {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns, from: "FROM webhooks WHERE group_id = \(group) AND \(request.nameCondition)",
-                request, Self.decode)
+                request, self.decode)
         }
     }
 
@@ -62,21 +76,40 @@ package struct WebhookStore: Sendable {
                 from: """
                     FROM webhooks WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: member, org: org)))
                     AND \(request.nameCondition)
-                    """, request, Self.decode)
+                    """, request, self.decode)
         }
     }
 
-    package func update(_ id: EntityID, to draft: WebhookDraft) async throws -> Webhook? {
-        let headers = try HeaderJSON.encode(draft.headers)
-        return try await StorageError.translate {
-            try await self.pool.withConnection { db in
-                try db.query(
+    /// Replaces what the draft says, and starts afresh: what has failed before no longer counts.
+    ///
+    /// - Parameter draft: made from the webhook as it is, which is locked meanwhile.
+    package func update(
+        _ id: EntityID, to draft: @Sendable @escaping (Webhook) throws -> WebhookDraft
+    ) async throws -> Webhook? {
+        try await StorageError.translate {
+            try await self.pool.transaction { db in
+                let found = try db.query(
+                    "SELECT \(Self.columns), key FROM webhooks WHERE id = \(id) FOR UPDATE"
+                ) { row in (webhook: try self.decode(row), bytes: try row.bytes(4), key: try row.int32(9)) }
+                guard let old = found.first else { return nil }
+                let draft = try draft(old.webhook)
+                var secrets = try WebhookSecrets.open(old.bytes, by: self.box, of: id)
+                secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
+                let updated = try db.query(
                     """
-                    UPDATE webhooks SET name = \(draft.name), url = \(draft.url.text), headers = \(headers),
+                    UPDATE webhooks SET name = \(draft.name), url = \(draft.url.text),
+                        status = \(draft.status(after: old.webhook.status).rawValue), status_reason = NULL,
+                        policy = \(try PolicyJSON.encode(draft.policy)),
+                        secrets = \(Bytes(try secrets.sealed(by: self.box, of: id))), secrets_key = \(self.box.keyID),
                         version = version + 1, updated_at = now()
                     WHERE id = \(id) RETURNING \(Self.columns)
-                    """, Self.decode
-                ).first
+                    """, self.decode)
+                try db.execute(
+                    """
+                    UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
+                    WHERE webhook_key = \(old.key)
+                    """)
+                return updated.first
             }
         }
     }
@@ -90,12 +123,16 @@ package struct WebhookStore: Sendable {
         }
     }
 
-    private static let columns: Query = "id, group_id, name, url, headers"
+    private static let columns: Query = "id, group_id, name, url, secrets, status, status_reason, policy, version"
 
-    private static func decode(_ row: borrowing Row) throws -> Webhook {
-        Webhook(
-            id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2),
-            url: try StoredURL.decode(row.string(3)), headers: try HeaderJSON.decode(row.json(4)))
+    private func decode(_ row: borrowing Row) throws -> Webhook {
+        let id = try row.entityID(0)
+        return Webhook(
+            id: id, group: try row.entityID(1), name: try row.string(2), url: try StoredURL.decode(row.string(3)),
+            headers: try WebhookSecrets.open(row.bytes(4), by: self.box, of: id).headerList,
+            status: WebhookStatus(rawValue: try row.string(5)) ?? .disabled,
+            statusReason: row.isNull(6) ? nil : try row.string(6), policy: try PolicyJSON.decode(row.json(7)),
+            version: try row.int64(8))
     }
 }
 
@@ -110,17 +147,13 @@ enum StoredURL {
     }
 }
 
-/// Headers as the JSON object they are stored as.
-enum HeaderJSON {
-    static func encode(_ headers: [Header]) throws -> JSONText {
-        let object = Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
-        return JSONText(String(decoding: try JSONEncoder().encode(object), as: UTF8.self))
+/// Policies as the JSON they are stored as. What an older version did not know has its default.
+enum PolicyJSON {
+    static func encode(_ policy: DeliveryPolicy) throws -> JSONText {
+        JSONText(String(decoding: try JSONEncoder().encode(policy), as: UTF8.self))
     }
 
-    /// In the order of the names, so that requests look the same every time.
-    static func decode(_ json: String) throws -> [Header] {
-        try JSONDecoder().decode([String: String].self, from: Data(json.utf8))
-            .map { Header(name: $0.key, value: $0.value) }
-            .sorted { $0.name < $1.name }
+    static func decode(_ json: String) throws -> DeliveryPolicy {
+        try JSONDecoder().decode(DeliveryPolicy.self, from: Data(json.utf8))
     }
 }

@@ -20,8 +20,8 @@ struct LaneLedgerTests {
         }
     }
 
-    private func ledger(_ lane: Int = 10, _ total: Int = 15) -> LaneLedger {
-        LaneLedger(limits: .init(laneDeliveries: lane, laneBytes: 1_000, totalDeliveries: total, totalBytes: 2_000))
+    private func ledger(_ lane: Int = 10, _ total: Int = 30) -> LaneLedger {
+        LaneLedger(limits: .init(laneDeliveries: lane, laneBytes: 1_000, totalDeliveries: total, totalBytes: 4_000))
     }
 
     @Test("lets a lane have its share and leaves the rest in the database")
@@ -62,17 +62,36 @@ struct LaneLedgerTests {
         #expect(other.allSatisfy { $0.isLeased })
     }
 
-    @Test("bounds all lanes together, but never to nothing")
+    @Test("bounds all lanes together, and always leaves something to the next")
     func total() throws {
+        let ledger = self.ledger(10, 15)
+        var held: [Int] = []
+        for key in 1...4 {
+            var batch = try self.deliveries(20, to: Int32(key))
+            ledger.plan(&batch)
+            held.append(batch.filter(\.isLeased).count)
+        }
+        #expect(held == [8, 4, 2, 1], "each may have as much as is still free")
+        var huge = try self.deliveries(2, to: 9, bytes: 5_000)
+        ledger.plan(&huge)
+        #expect(huge.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
+    }
+
+    @Test("leaves to the database what is not to go out straight from memory")
+    func notFromMemory() throws {
         let ledger = self.ledger()
-        var first = try self.deliveries(10, to: 1)
-        ledger.plan(&first)
-        var second = try self.deliveries(10, to: 2)
-        ledger.plan(&second)
-        #expect(second.filter(\.isLeased).count == 5)
-        var third = try self.deliveries(2, to: 3, bytes: 5_000)
-        ledger.plan(&third)
-        #expect(third.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
+        var policy = DeliveryPolicy()
+        policy.ordering = .thing
+        for (status, policy) in [(WebhookStatus.disabledDueToErrors, DeliveryPolicy()), (.enabled, policy)] {
+            let target = WebhookTarget(
+                key: WebhookKey(rawValue: 5), id: .random(), group: self.group, version: 1,
+                url: try WebhookURL("http://example.com"), headers: [], status: status, policy: policy)
+            var batch = try self.deliveries(2, to: 5).map { Delivery(message: $0.message, webhook: target) }
+            ledger.plan(&batch)
+            #expect(batch.allSatisfy { !$0.isLeased })
+            #expect(ledger.held == 0)
+            #expect(ledger.committed(batch) == [target.key])
+        }
     }
 
     @Test("gives everything back when a commit does not happen")

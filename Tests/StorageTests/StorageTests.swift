@@ -6,62 +6,6 @@ import Testing
 
 @testable import Storage
 
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-/// A migrated database with a group, a profile and a webhook in it.
-private struct Fixture: Sendable {
-    let url: String
-    let database: Database
-    let group = EntityID.random()
-    let profile = EntityID.random()
-    let webhook = EntityID.random()
-    let target: WebhookTarget
-
-    init() async throws {
-        self.url = try await SharedPostgres.shared.makeDatabase()
-        self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: logger))
-        _ = try await self.database.migrate()
-        try await GroupStore(self.database).create([GroupRecord(id: self.group, org: nil, name: "g")], owner: "o")
-        try await ProfileStore(self.database).create([
-            ProfileRecord(id: self.profile, group: self.group, name: "p", configJSON: #"{"webhook": true}"#)
-        ])
-        try await WebhookStore(self.database).create([
-            Webhook(
-                id: self.webhook, group: self.group, name: "w", url: try WebhookURL("http://example.com"), headers: [])
-        ])
-        let routes = try await RouteStore(self.database).load()
-        self.target = try #require(routes.webhooks.first)
-    }
-
-    func deliveries(_ range: ClosedRange<Int64>, leased: Bool, kept: Bool = false, bytes: Int = 10) -> [Delivery] {
-        range.map { number in
-            let id = MessageID(rawValue: MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue + number)
-            let message = Message(
-                id: id, thing: self.group, group: self.group, subtopic: "s", contentType: "a/b",
-                payload: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: bytes), traceparent: "t",
-                isKept: kept,
-                receivedNanoseconds: nil)
-            return Delivery(message: message, webhook: self.target, isLeased: leased)
-        }
-    }
-
-    func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws {
-        try await IntakeStore(self.database, session: session)
-            .commit(messages: deliveries.map(\.message), deliveries: deliveries, now: now)
-    }
-
-    func count(_ query: Query) async throws -> Int64 {
-        try await self.database.pool.withConnection { try $0.query(query) { try $0.int64(0) }.first ?? -1 }
-    }
-
-    func result(_ delivery: Delivery, _ ending: AttemptResult.Ending, status: Int16? = 200) -> AttemptResult {
-        AttemptResult(
-            delivery: delivery, ending: ending, at: 1_800_000_000_000_000, latencyMicroseconds: 5, status: status,
-            error: nil,
-            response: Array("ok".utf8))
-    }
-}
-
 @Suite("Deliveries in the database")
 struct DeliveryStoreTests {
     @Test("can be claimed only when they are due and nobody has leased them, oldest first")
@@ -74,12 +18,12 @@ struct DeliveryStoreTests {
         try await fixture.commit(fixture.deliveries(4...6, leased: false), by: other, now: 2_000)
         try await fixture.commit(fixture.deliveries(7...9, leased: false), by: other, now: 9_000)
         let store = DeliveryStore(fixture.database, session: mine)
-        let first = try await store.claim(fixture.target.key, count: 2, bytes: 1_000, now: 5_000)
-        #expect(first.messages.map(\.message.payload[0]) == [4, 5])
+        let first = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
+        #expect(first.deliveries.map(\.message.payload[0]) == [4, 5])
         #expect(first.isPartial)
-        #expect(first.messages[0].message.subtopic == "s" && first.messages[0].message.traceparent == "t")
-        let second = try await store.claim(fixture.target.key, count: 2, bytes: 1_000, now: 5_000)
-        #expect(second.messages.map(\.message.payload[0]) == [6])
+        #expect(first.deliveries[0].message.subtopic == "s" && first.deliveries[0].message.traceparent == "t")
+        let second = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
+        #expect(second.deliveries.map(\.message.payload[0]) == [6])
         #expect(!second.isPartial)
         #expect(second.nextDue == 9_000)
         #expect(try await store.due(of: [fixture.target.key]) == [fixture.target.key: 9_000])
@@ -91,32 +35,30 @@ struct DeliveryStoreTests {
         let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
         try await fixture.commit(fixture.deliveries(1...5, leased: false, bytes: 100), by: session)
         let store = DeliveryStore(fixture.database, session: session)
-        let claim = try await store.claim(fixture.target.key, count: 10, bytes: 250, now: 5_000)
-        #expect(claim.messages.count == 3)
+        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 10, bytes: 250, now: 5_000)
+        #expect(claim.deliveries.count == 3)
         #expect(claim.isPartial)
-        #expect(try await store.claim(fixture.target.key, count: 10, bytes: 1, now: 5_000).messages.count == 1)
+        #expect(
+            try await store.claim(fixture.target.key, inOrder: false, count: 10, bytes: 1, now: 5_000).deliveries.count
+                == 1)
     }
 
     @Test("go away when they have succeeded, with their payload once it was the last")
     func succeeded() async throws {
         let fixture = try await Fixture()
         let second = EntityID.random()
-        try await WebhookStore(fixture.database).create([
-            Webhook(
-                id: second, group: fixture.group, name: "w2", url: try WebhookURL("http://example.com"), headers: [])
-        ])
-        let other = try #require(
-            try await RouteStore(fixture.database).load().webhooks.first { $0.id == second })
+        let other = try await Fixture.webhook(
+            second, named: "w2", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database, box: fixture.box)
         let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
         let one = fixture.deliveries(1...1, leased: true)[0]
         let two = Delivery(message: one.message, webhook: other, isLeased: true)
         try await IntakeStore(fixture.database, session: session)
             .commit(messages: [one.message], deliveries: [one, two], now: 1)
         let store = DeliveryStore(fixture.database, session: session)
-        try await store.complete([fixture.result(one, .succeeded)])
+        _ = try await store.complete([fixture.result(one, .succeeded)])
         #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 1)
         #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 1)
-        try await store.complete([fixture.result(two, .succeeded)])
+        _ = try await store.complete([fixture.result(two, .succeeded)])
         #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 0)
         #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 0)
         #expect(try await fixture.count("SELECT count(*) FROM attempts WHERE status = 200") == 2)
@@ -130,14 +72,16 @@ struct DeliveryStoreTests {
         let deliveries = fixture.deliveries(1...2, leased: true, kept: true)
         try await fixture.commit(deliveries, by: session)
         let store = DeliveryStore(fixture.database, session: session)
-        try await store.complete([
+        _ = try await store.complete([
             fixture.result(deliveries[0], .retried(due: 7_000), status: 500),
-            fixture.result(deliveries[1], .failed, status: nil),
+            fixture.result(deliveries[1], .failed(reason: "enough"), status: nil),
         ])
-        #expect(try await store.claim(fixture.target.key, count: 9, bytes: 999, now: 6_999).messages.isEmpty)
-        let claim = try await store.claim(fixture.target.key, count: 9, bytes: 999, now: 7_000)
-        #expect(claim.messages.map(\.attempts) == [1])
-        #expect(claim.messages[0].message.isKept)
+        #expect(
+            try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: 6_999).deliveries
+                .isEmpty)
+        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: 7_000)
+        #expect(claim.deliveries.map(\.attempts) == [1])
+        #expect(claim.deliveries[0].message.isKept)
         #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") == 1)
         #expect(try await fixture.count("SELECT consecutive_failures::bigint FROM webhook_counters") == 2)
     }
@@ -158,9 +102,9 @@ struct DeliveryStoreTests {
         try await fixture.commit(fixture.deliveries(6...6, leased: true), by: third)
         try await Task.sleep(for: .milliseconds(20))
         let fourth = try await sessions.start(clientID: "c", lease: .seconds(30))
-        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == 1)
+        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == (1, 1))
         #expect(try await fixture.count(waiting) == 6)
-        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == 0)
+        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == (0, 1))
     }
 
     @Test("that nobody needs any more are swept up, and young ones are left alone")
@@ -218,8 +162,9 @@ struct RouteStoreTests {
         let one = thing("one")
         try await things.create([one], keyHashes: [[1]])
         #expect(try await next() == [.thing(one.id)])
-        _ = try await WebhookStore(fixture.database).update(
-            fixture.webhook, to: try WebhookDraft(name: "w", url: "http://example.com/2", headers: []))
+        _ = try await fixture.webhooks().update(fixture.webhook) { _ in
+            try WebhookDraft(name: "w", url: "http://example.com/2", headers: [])
+        }
         #expect(try await next() == [.webhooks(group: fixture.group)])
         _ = try await ProfileStore(fixture.database).update(fixture.profile, name: "p", configJSON: "{}")
         #expect(try await next() == [.profile(fixture.profile)])
@@ -233,13 +178,13 @@ struct RouteStoreTests {
         let fixture = try await Fixture()
         let things = ThingStore(fixture.database)
         let thing = ThingRecord(id: .random(), group: fixture.group, profile: fixture.profile, name: "t")
-        let store = RouteStore(fixture.database)
+        let store = RouteStore(fixture.database, box: fixture.box)
         var routes = try await store.load()
         #expect(routes.resolve(thing.id) == nil)
         try await things.create([thing], keyHashes: [[1]])
         try await store.changes([.thing(thing.id)])(&routes)
         #expect(routes.resolve(thing.id)?.webhooks.map(\.id) == [fixture.webhook])
-        try await WebhookStore(fixture.database).remove([fixture.webhook])
+        try await fixture.webhooks().remove([fixture.webhook])
         try await store.changes([.webhooks(group: fixture.group)])(&routes)
         #expect(routes.resolve(thing.id)?.webhooks.isEmpty == true)
         _ = try await things.remove(thing.id)

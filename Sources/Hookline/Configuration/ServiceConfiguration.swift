@@ -28,6 +28,7 @@ struct ServiceConfiguration: Sendable {
     var housekeeping: Housekeeper.Configuration
     var auth: Auth
     var log: LogConfiguration
+    var secrets: SecretBox
 
     struct Auth: Sendable {
         var secret: String?
@@ -53,8 +54,11 @@ struct ServiceConfiguration: Sendable {
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(1, cores / 4))
-        self.delivery.retrySchedule = try Self.retrySchedule(settings)
+        self.delivery.defaults = try Self.deliveryDefaults(settings)
+        self.delivery.groupRate = try Self.groupRate(settings)
         self.addressGuard = try Self.addressGuard(settings)
+        self.api.addressGuard = self.addressGuard
+        self.secrets = try Self.secrets(settings)
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
@@ -63,9 +67,9 @@ struct ServiceConfiguration: Sendable {
         self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
         self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
         self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
-        guard self.housekeeping.keepMessages > self.delivery.retrySchedule.longest + .seconds(86_400) else {
-            throw settings.invalid(
-                "retention.messages", "must be at least a day longer than DELIVERY_RETRY_SCHEDULE goes on")
+        // A payload must outlive every delivery of it, replays included. Webhooks may ask for up to 30 days.
+        guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
+            throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")
         }
     }
 
@@ -110,12 +114,46 @@ struct ServiceConfiguration: Sendable {
         return mqtt
     }
 
-    private static func retrySchedule(_ settings: SettingsReader) throws -> RetrySchedule {
-        guard let text = try settings.string("delivery.retry_schedule") else { return .standard }
-        guard let schedule = RetrySchedule(text) else {
-            throw settings.invalid("delivery.retry_schedule", "must be a list of times such as 5s,5m,30m,2h")
+    private static func deliveryDefaults(_ settings: SettingsReader) throws -> DeliveryDefaults {
+        var defaults = DeliveryDefaults()
+        if let text = try settings.string("delivery.retry_schedule") {
+            guard let schedule = RetrySchedule(text) else {
+                throw settings.invalid("delivery.retry_schedule", "must be a list of times such as 5s,5m,30m,2h")
+            }
+            defaults.retrySchedule = schedule
         }
-        return schedule
+        defaults.maxAge = try settings.duration("delivery.max_age", default: defaults.maxAge)
+        defaults.longestRetryAfter = try settings.duration(
+            "delivery.longest_retry_after", default: defaults.longestRetryAfter)
+        return defaults
+    }
+
+    private static func groupRate(_ settings: SettingsReader) throws -> RateLimit? {
+        guard let text = try settings.string("delivery.group_rate") else { return nil }
+        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
+        guard let rate = parts.first.flatMap(Double.init), rate > 0, rate <= 1_000_000,
+            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
+        else {
+            throw settings.invalid(
+                "delivery.group_rate", "must be requests per second, such as 100, or 100/500 with a burst")
+        }
+        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
+    }
+
+    private static func secrets(_ settings: SettingsReader) throws -> SecretBox {
+        let key = try settings.string("secrets.key").map { try Self.key($0, "secrets.key", settings) }
+        let former = try settings.string("secrets.former_keys")?.split(separator: ",").map {
+            try Self.key($0.trimmingSpaces, "secrets.former_keys", settings)
+        }
+        return SecretBox(key: key, former: former ?? [])
+    }
+
+    private static func key(_ text: String, _ setting: String, _ settings: SettingsReader) throws -> [UInt8] {
+        guard let key = Base64.decode(text), key.count == SecretBox.keyLength else {
+            throw settings.invalid(
+                setting, "must be the base64 of \(SecretBox.keyLength) bytes (openssl rand -base64 32)")
+        }
+        return key
     }
 
     private static func addressGuard(_ settings: SettingsReader) throws -> AddressGuard {

@@ -32,12 +32,25 @@ struct Setting: Sendable {
             isSecret: true),
         Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),
         Setting(
+            key: "secrets.key", help: "32 bytes in base64 that encrypt secrets in the database", fallback: "none",
+            isSecret: true),
+        Setting(
+            key: "secrets.former_keys", help: "earlier keys, parted by commas, that still open what they sealed",
+            fallback: "none", isSecret: true),
+        Setting(
             key: "delivery.allowed_networks", help: "CIDRs beyond the public internet that webhooks may reach",
             fallback: "none"),
         Setting(key: "delivery.connections", help: "most requests at a time per webhook", fallback: "16"),
         Setting(
             key: "delivery.retry_schedule", help: "waits between attempts",
             fallback: "5s,5m,30m,2h,5h,10h,14h,20h,24h"),
+        Setting(key: "delivery.max_age", help: "how old a delivery may become", fallback: "4d"),
+        Setting(
+            key: "delivery.longest_retry_after", help: "the most that a receiver's Retry-After may delay",
+            fallback: "1h"),
+        Setting(
+            key: "delivery.group_rate",
+            help: "requests per second that the webhooks of a group share, with a burst: 100/500", fallback: "none"),
         Setting(key: "delivery.connect_timeout", help: "for connecting", fallback: "5s"),
         Setting(
             key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),

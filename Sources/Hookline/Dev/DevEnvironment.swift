@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Domain
 internal import Glibc
 internal import LocalServices
 
@@ -8,13 +9,18 @@ struct DevEnvironment: Sendable {
     let postgresURL: String
     let mqttPort: Int
     let jwtSecret: String
+    /// For SECRETS_KEY.
+    let secretsKey: String
     private let postgres: ChildProcess
     private let mosquitto: ChildProcess
 
     /// Starts both; whatever is missing on this machine is named.
     static func start(in folder: String) async throws -> DevEnvironment {
         try Files.makeFolder(folder)
-        let secret = try self.secret(in: folder)
+        let secret = try self.secret("jwt_secret", in: folder) { bytes in
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        let secretsKey = try self.secret("secrets_key", in: folder) { Base64.encode($0) }
         let cluster = try await LocalPostgres.prepare(
             in: try self.clusterFolder(in: folder), port: try freePort(),
             // Enough for a laptop; losing the last moments with the whole machine is fine here.
@@ -25,8 +31,8 @@ struct DevEnvironment: Sendable {
             let broker = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: mqttPort)
             let mosquitto = try await broker.start()
             return DevEnvironment(
-                folder: folder, postgresURL: cluster.url, mqttPort: mqttPort, jwtSecret: secret, postgres: postgres,
-                mosquitto: mosquitto)
+                folder: folder, postgresURL: cluster.url, mqttPort: mqttPort, jwtSecret: secret,
+                secretsKey: secretsKey, postgres: postgres, mosquitto: mosquitto)
         } catch {
             await postgres.stop(SIGINT)
             throw error
@@ -48,12 +54,13 @@ struct DevEnvironment: Sendable {
         return "\(elsewhere)/postgres"
     }
 
-    private static func secret(in folder: String) throws -> String {
-        let path = "\(folder)/jwt_secret"
+    /// A random secret that stays the same from one start to the next.
+    private static func secret(
+        _ name: String, in folder: String, as text: (UnsafeRawBufferPointer) -> String
+    ) throws -> String {
+        let path = "\(folder)/\(name)"
         if let secret = Files.read(path), secret.utf8.count >= 32 { return secret }
-        let secret = SymmetricKey(size: .bits256).withUnsafeBytes { bytes in
-            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
+        let secret = SymmetricKey(size: .bits256).withUnsafeBytes(text)
         try Files.write(secret, to: path, mode: 0o600)
         return secret
     }

@@ -1,0 +1,134 @@
+internal import Domain
+
+struct WebhookDTO: Encodable {
+    let id: String
+    let group_id: String
+    let name: String
+    let url: String
+    let headers: [String: String]
+    let status: String
+    let status_reason: String?
+    let success_statuses: [Int]
+    let retry_schedule: [Int64]?
+    let max_attempts: Int?
+    let max_age: Int64?
+    let retry_client_errors: Bool
+    let failure_limit: Int
+    let failure_window: Int64
+    let rate_limit: RateLimitDTO?
+    let ordering: String
+    let version: Int64
+
+    struct RateLimitDTO: Encodable {
+        let per_second: Double
+        let burst: Int
+    }
+
+    /// Header values are often credentials: only who may change them sees them.
+    init(_ webhook: Webhook, seenBy role: Role) {
+        self.id = webhook.id.description
+        self.group_id = webhook.group.description
+        self.name = webhook.name
+        self.url = webhook.url.text
+        self.headers = Dictionary(
+            webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
+        ) { first, _ in first }
+        self.status = webhook.status.rawValue
+        self.status_reason = webhook.statusReason
+        let policy = webhook.policy
+        self.success_statuses = policy.successStatuses.sorted()
+        self.retry_schedule = policy.retrySchedule
+        self.max_attempts = policy.maxAttempts
+        self.max_age = policy.maxAge
+        self.retry_client_errors = policy.retriesClientErrors
+        self.failure_limit = policy.failureLimit
+        self.failure_window = policy.failureWindow
+        self.rate_limit = policy.rateLimit.map { RateLimitDTO(per_second: $0.perSecond, burst: $0.burst) }
+        self.ordering = policy.ordering.rawValue
+        self.version = webhook.version
+    }
+}
+
+extension WebhookDraft {
+    /// Read-only fields that clients send along (`id`, `group_id`, …) are ignored.
+    ///
+    /// - Parameter webhook: as it is, when it is changed. Name, url and headers are replaced; of the rest what is not
+    ///   mentioned stays, and null puts it back to its default.
+    init(_ object: JSONObject, changing webhook: Webhook?) throws(InvalidField) {
+        let headers = try object.object("headers")
+        var list: [Header] = []
+        for name in (headers?.fields.keys.sorted() ?? []) {
+            list.append(Header(name: name, value: try headers?.string(name) ?? ""))
+        }
+        let name = try object.string("name")
+        let url = try object.string("url")
+        let policy = try DeliveryPolicy(object, changing: webhook?.policy ?? DeliveryPolicy())
+        let isEnabled = try Self.isEnabled(object)
+        do throws(InvalidField) {
+            try self.init(name: name, url: url, headers: list, policy: policy, isEnabled: isEnabled)
+        } catch {
+            throw InvalidField(object.name(error.field), error.reason)
+        }
+    }
+
+    private static func isEnabled(_ object: JSONObject) throws(InvalidField) -> Bool? {
+        guard let text = try object.string("status"), !text.isEmpty else { return nil }
+        switch WebhookStatus(rawValue: text) {
+        case .enabled?: return true
+        case .disabled?: return false
+        // The system's alone: clients send back what they have read.
+        case .disabledDueToErrors?: return nil
+        case nil: throw InvalidField(object.name("status"), "must be ENABLED or DISABLED")
+        }
+    }
+}
+
+extension DeliveryPolicy {
+    fileprivate init(_ object: JSONObject, changing policy: DeliveryPolicy) throws(InvalidField) {
+        let initial = DeliveryPolicy()
+        self = policy
+        if object.has("success_statuses") {
+            self.successStatuses = Set(try object.integers("success_statuses")?.map { Int(clamping: $0) } ?? [])
+        }
+        if object.has("retry_schedule") { self.retrySchedule = try object.integers("retry_schedule") }
+        if object.has("max_attempts") {
+            self.maxAttempts = try object.integer("max_attempts").map { Int(clamping: $0) }
+        }
+        if object.has("max_age") { self.maxAge = try object.integer("max_age") }
+        if object.has("retry_client_errors") {
+            self.retriesClientErrors = try object.bool("retry_client_errors") ?? initial.retriesClientErrors
+        }
+        if object.has("failure_limit") {
+            self.failureLimit = try object.integer("failure_limit").map { Int(clamping: $0) } ?? initial.failureLimit
+        }
+        if object.has("failure_window") {
+            self.failureWindow = try object.integer("failure_window") ?? initial.failureWindow
+        }
+        if object.has("rate_limit") { self.rateLimit = try RateLimit(object) }
+        if object.has("ordering") {
+            let text = try object.string("ordering") ?? initial.ordering.rawValue
+            guard let ordering = Ordering(rawValue: text) else {
+                throw InvalidField(object.name("ordering"), "must be none or thing")
+            }
+            self.ordering = ordering
+        }
+    }
+}
+
+extension RateLimit {
+    /// `{"per_second", "burst"?}`, or the number alone.
+    fileprivate init?(_ object: JSONObject) throws(InvalidField) {
+        switch object.fields["rate_limit"] {
+        case nil, .null?: return nil
+        case .integer?, .number?:
+            guard let number = try object.number("rate_limit") else { return nil }
+            self.init(perSecond: number)
+        case .some:
+            guard let limit = try object.object("rate_limit") else { return nil }
+            guard let perSecond = try limit.number("per_second") else {
+                throw InvalidField(limit.name("per_second"), "is required")
+            }
+            self.init(perSecond: perSecond, burst: try limit.integer("burst").map { Int(clamping: $0) })
+        }
+    }
+}

@@ -1,0 +1,111 @@
+internal import Domain
+internal import NIOCore
+internal import Observability
+internal import Storage
+internal import WebhookClient
+
+extension Dispatcher {
+    /// What the lanes of a loop share. It lives on the loop.
+    final class Context {
+        let eventLoop: any EventLoop
+        let configuration: DeliveryConfiguration
+        let wallClock: WallClock
+        let metrics: Metrics
+        let ledger: LaneLedger
+        let quotas: GroupQuotas?
+        var isStopping = false
+        var instances = 1
+        private let client: ClientConfiguration
+        private let completer: Completer
+        private var results: [DeliveryResult] = []
+        private var isFlushScheduled = false
+        private var generator = SystemRandomNumberGenerator()
+
+        init(
+            eventLoop: any EventLoop, configuration: DeliveryConfiguration, client: ClientConfiguration,
+            wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?, completer: Completer
+        ) {
+            self.eventLoop = eventLoop
+            self.configuration = configuration
+            self.client = client
+            self.wallClock = wallClock
+            self.metrics = metrics
+            self.ledger = ledger
+            self.quotas = quotas
+            self.completer = completer
+        }
+
+        func makePool(for target: WebhookTarget) -> ConnectionPool {
+            var client = self.client
+            client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
+            return ConnectionPool(url: target.url, eventLoop: self.eventLoop, configuration: client)
+        }
+
+        /// Judges how an attempt ended, and notes it to be written with others.
+        func judge(_ attempt: Attempt, _ outcome: Outcome, target: WebhookTarget, now: NIODeadline) -> Verdict {
+            let delivery = attempt.delivery
+            let latency = (now - attempt.startedAt).nanoseconds / 1_000
+            self.metrics.attemptTime.record(microseconds: latency)
+            let verdict = Verdict(
+                outcome, of: delivery, target: target, defaults: self.configuration.defaults,
+                wallNow: self.wallClock.microseconds(), using: &self.generator)
+            if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
+            switch verdict.ending {
+            case .succeeded:
+                self.metrics.delivered.add()
+                if let received = delivery.message.receivedNanoseconds {
+                    self.metrics.endToEndTime.record(microseconds: (now.nanoseconds - received) / 1_000)
+                }
+            case .retried: break
+            case .failed: break  // counted where it is added
+            case .released:
+                self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                return verdict
+            }
+            let record = AttemptRecord(
+                at: attempt.startedAtWall, latencyMicroseconds: Int32(clamping: latency), status: verdict.status,
+                error: verdict.error, response: verdict.response)
+            // With the target that was called: a webhook changed since then is not disabled for it.
+            self.add(
+                DeliveryResult(
+                    delivery: delivery.webhook === attempt.target ? delivery : delivery.with(attempt.target),
+                    ending: verdict.ending, attempt: record, isGone: verdict.isGone))
+            return verdict
+        }
+
+        func teach(_ gate: inout Gate, _ verdict: Verdict, startedAt: NIODeadline, now: NIODeadline) {
+            gate.learn(
+                verdict.health, pause: verdict.pause, startedAt: startedAt.nanoseconds, now: now.nanoseconds,
+                using: &self.generator)
+        }
+
+        /// Takes a result, to be written with others.
+        func add(_ result: DeliveryResult) {
+            if case .failed = result.ending { self.metrics.givenUp.add() }
+            self.results.append(result)
+            if self.results.count >= self.configuration.completionBatch {
+                self.flush()
+            } else if !self.isFlushScheduled {
+                self.isFlushScheduled = true
+                self.eventLoop.assumeIsolated().scheduleTask(in: self.configuration.completionDelay) {
+                    self.isFlushScheduled = false
+                    self.flush()
+                }
+            }
+        }
+
+        func flush() {
+            self.completer.submit(self.results)
+            self.results.removeAll(keepingCapacity: true)
+        }
+    }
+}
+
+extension Delivery {
+    /// The same delivery, to the webhook as it was when it was called.
+    func with(_ target: WebhookTarget) -> Delivery {
+        Delivery(
+            message: self.message, webhook: target, attempts: self.attempts, replayedAt: self.replayedAt,
+            isLeased: self.isLeased)
+    }
+}

@@ -1,0 +1,89 @@
+internal import Domain
+
+/// Decides whether a webhook's next request may go out now: its breaker, its rate, its receiver's wish to be left alone.
+///
+/// Times are nanoseconds of the event loops' clock.
+struct Gate {
+    enum Admission: Equatable {
+        case now
+        /// As many as may be are under way; the end of one of them is the time to ask again.
+        case full
+        case at(Int64)
+    }
+
+    private var breaker: Breaker
+    private var bucket: TokenBucket?
+    private var limit: RateLimit?
+    private var pausedUntil: Int64 = 0
+
+    /// - Parameter most: requests at a time.
+    init(most: Int) {
+        self.breaker = Breaker(most: most)
+    }
+
+    var isOpen: Bool { self.breaker.isOpen }
+
+    /// Whether nothing can go out now, whatever there is. Reading what waits would be in vain.
+    func isShut(now: Int64) -> Bool {
+        self.pausedUntil > now || self.breaker.allowance(now: now) == 0
+    }
+
+    /// Takes what one request takes, if it may go out now.
+    ///
+    /// - Parameter quota: takes from what several webhooks share, or says how long until there is something.
+    mutating func admit(inFlight: Int, now: Int64, quota: (Int64) -> Int64?) -> Admission {
+        if self.pausedUntil > now { return .at(self.pausedUntil) }
+        let allowance = self.breaker.allowance(now: now)
+        guard inFlight < allowance else {
+            if allowance == 0, let probeAt = self.breaker.probeAt { return .at(probeAt) }
+            return .full
+        }
+        if let wait = self.bucket?.take(now: now) { return .at(now + wait) }
+        if let wait = quota(now) {
+            self.bucket?.giveBack()
+            return .at(now + wait)
+        }
+        return .now
+    }
+
+    /// - Parameter limit: this instance's share; nil is none.
+    mutating func follow(_ limit: RateLimit?, now: Int64) {
+        guard limit != self.limit else { return }
+        self.limit = limit
+        guard let limit else {
+            self.bucket = nil
+            return
+        }
+        if self.bucket == nil {
+            self.bucket = TokenBucket(limit, now: now)
+        } else {
+            self.bucket?.change(to: limit, now: now)
+        }
+    }
+
+    mutating func learn(
+        _ health: Verdict.Health, pause: Duration?, startedAt: Int64, now: Int64,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        if let pause { self.pausedUntil = max(self.pausedUntil, now + pause.milliseconds * 1_000_000) }
+        switch health {
+        case .good: self.breaker.succeeded()
+        case .bad: self.breaker.failed(startedAt: startedAt, now: now, using: &generator)
+        case .unknown: break
+        }
+    }
+
+    /// The webhook was changed: what went wrong before no longer counts.
+    mutating func startAfresh() {
+        self.breaker.reset()
+        self.pausedUntil = 0
+    }
+}
+
+extension RateLimit {
+    /// What one of several instances may use of it.
+    func share(of instances: Int) -> RateLimit {
+        guard instances > 1 else { return self }
+        return RateLimit(perSecond: self.perSecond / Double(instances), burst: max(1, self.burst / instances))
+    }
+}

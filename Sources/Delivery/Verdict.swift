@@ -1,0 +1,90 @@
+internal import Domain
+internal import Storage
+internal import WebhookClient
+
+/// What an outcome means for the delivery, for its webhook and for the log. Pure, so that tables can test it.
+struct Verdict {
+    /// What the webhook's breaker learns.
+    enum Health { case good, bad, unknown }
+
+    var ending: DeliveryResult.Ending
+    var status: Int16?
+    var error: String?
+    var response: [UInt8]?
+    var health: Health
+    /// How long the receiver asked to be left alone.
+    var pause: Duration?
+    var isGone = false
+    /// The kind of failure, for the metric; nil for a success.
+    var failureKind: String?
+
+    /// - Parameter wallNow: microseconds since 1970.
+    init(
+        _ outcome: Outcome, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, wallNow: Int64,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        switch outcome {
+        case .response(let status, let body, let retryAfter):
+            self.status = Int16(status)
+            self.response = body.isEmpty ? nil : body
+            if (200..<300).contains(status) || target.policy.successStatuses.contains(status) {
+                self.ending = .succeeded
+                self.health = .good
+                return
+            }
+            self.failureKind = "status"
+            self.health = .bad
+            self.isGone = status == 410
+            // Only these two statuses say by definition when to come back (RFC 6585, section 4; RFC 9110, 15.6.4).
+            if status == 429 || status == 503, let retryAfter {
+                let wait = RetryAfter.wait(retryAfter, now: wallNow / 1_000_000)
+                self.pause = wait.map { min($0, defaults.longestRetryAfter) }
+            }
+            if !target.policy.retriesClientErrors, (400..<500).contains(status), ![408, 410, 425, 429].contains(status)
+            {
+                self.ending = .failed(reason: "status \(status), which this webhook does not retry")
+                // The receiver is well; it is the message that it does not like.
+                self.health = .unknown
+                return
+            }
+            self.ending = Self.afterFailure(
+                "status \(status)", of: delivery, target: target, defaults: defaults, pause: self.pause,
+                wallNow: wallNow, using: &generator)
+        case .failure(.cancelled):
+            // Nobody's fault: as if it had not been tried.
+            self.ending = .released
+            self.health = .unknown
+            self.failureKind = "cancelled"
+        case .failure(let failure):
+            self.error = failure.description
+            self.failureKind = failure.kind
+            self.health = .bad
+            self.ending = Self.afterFailure(
+                failure.description, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
+                using: &generator)
+        }
+    }
+
+    private static func afterFailure(
+        _ what: String, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, pause: Duration?,
+        wallNow: Int64, using generator: inout some RandomNumberGenerator
+    ) -> DeliveryResult.Ending {
+        let number = Int(delivery.attempts) + 1
+        guard let wait = defaults.schedule(for: target.policy).wait(after: number, using: &generator) else {
+            return .failed(reason: "given up after \(number) attempts; the last: \(what)")
+        }
+        // A receiver's wish can only delay.
+        let due = wallNow + max(wait, pause ?? .zero).milliseconds * 1_000
+        guard !delivery.isExpired(at: due / 1_000, maxAge: defaults.maxAge(for: target.policy)) else {
+            return .failed(reason: "too old to be tried again; the last attempt: \(what)")
+        }
+        return .retried(due: due)
+    }
+}
+
+extension Delivery {
+    /// - Parameter milliseconds: since 1970.
+    func isExpired(at milliseconds: Int64, maxAge: Duration) -> Bool {
+        milliseconds - self.since > maxAge.milliseconds
+    }
+}

@@ -1,0 +1,91 @@
+package import Domain
+internal import Postgres
+
+/// A delivery that is not done, as its webhook's owners see it.
+package struct DeliveryRecord: Sendable {
+    package enum Status: String, Sendable, CaseIterable { case waiting, failed }
+
+    package let id: DeliveryID
+    /// nil if the message is no longer kept.
+    package let thing: EntityID?
+    package let subtopic: String?
+    package let status: Status
+    package let attempts: Int
+    /// Milliseconds since 1970, like all times here.
+    package let dueAt: Int64?
+    package let failedAt: Int64?
+    package let failure: String?
+}
+
+/// Which failed deliveries to send again.
+package enum ReplaySelection: Sendable {
+    /// Those that failed then or later; milliseconds since 1970.
+    case failedSince(Int64)
+    case ids([DeliveryID])
+}
+
+/// Failed deliveries: seeing them, and sending them again.
+package struct ReplayStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// Makes failed deliveries wait again, with all their attempts before them. What is not failed is left alone, so
+    /// asking twice does nothing more.
+    ///
+    /// - Parameter now: microseconds since 1970.
+    /// - Returns: how many will be sent again.
+    package func replay(_ selection: ReplaySelection, of webhook: WebhookKey, now: Int64) async throws -> Int {
+        let chosen: Query =
+            switch selection {
+            case .failedSince(let time): "failed_at >= \(PostgresTimestamp(microsecondsSince1970: time * 1_000))"
+            case .ids(let ids):
+                "message_id = ANY(\(ids.filter { $0.webhook == webhook }.map(\.message.rawValue)))"
+            }
+        let now = PostgresTimestamp(microsecondsSince1970: now)
+        var statement: Query = """
+            UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0,
+                due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
+            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(chosen)
+            """
+        statement.timeout = .seconds(300)
+        let replay = statement
+        return try await self.pool.withConnection { try $0.execute(replay) }
+    }
+
+    /// The newest first.
+    package func list(
+        _ status: DeliveryRecord.Status, of webhook: WebhookKey, offset: Int64, limit: Int64
+    ) async throws -> Page<DeliveryRecord> {
+        let condition: Query =
+            switch status {
+            case .failed: "webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL"
+            case .waiting: "webhook_key = \(webhook.rawValue) AND failed_at IS NULL"
+            }
+        let order: Query = status == .failed ? "d.failed_at DESC, d.message_id DESC" : "d.message_id DESC"
+        return try await self.pool.withConnection { db in
+            let total = try db.query("SELECT count(*) FROM deliveries WHERE \(condition)") { try $0.int64(0) }
+            let items = try db.query(
+                """
+                SELECT d.message_id, coalesce(t.thing_id, m.thing_id), coalesce(t.subtopic, m.subtopic), d.attempts,
+                    d.failed_at, d.failure, coalesce(d.blocked_until, d.due_at)
+                FROM (SELECT * FROM deliveries AS d WHERE \(condition) ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)) AS d
+                LEFT JOIN transient_messages AS t ON t.id = d.message_id AND NOT d.is_kept
+                LEFT JOIN messages AS m ON m.id = d.message_id AND d.is_kept
+                ORDER BY \(order)
+                """
+            ) { row in
+                DeliveryRecord(
+                    id: DeliveryID(message: try row.messageID(0), webhook: webhook),
+                    thing: row.isNull(1) ? nil : try row.entityID(1), subtopic: row.isNull(2) ? nil : try row.string(2),
+                    status: status, attempts: Int(try row.int16(3)),
+                    dueAt: status == .failed ? nil : try row.timestamp(6).microsecondsSince1970 / 1_000,
+                    failedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
+                    failure: row.isNull(5) ? nil : try row.string(5))
+            }
+            return Page(total: total.first ?? 0, items: items)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Domain
+import Logging
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Storage
+
+let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A migrated database with a group, a profile and a webhook in it.
+struct Fixture: Sendable {
+    let url: String
+    let database: Database
+    let group = EntityID.random()
+    let profile = EntityID.random()
+    let webhook = EntityID.random()
+    let target: WebhookTarget
+    let box: SecretBox
+
+    init(policy: DeliveryPolicy = DeliveryPolicy(), box: SecretBox = SecretBox(key: nil)) async throws {
+        self.box = box
+        self.url = try await SharedPostgres.shared.makeDatabase()
+        self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: logger))
+        _ = try await self.database.migrate()
+        try await GroupStore(self.database).create([GroupRecord(id: self.group, org: nil, name: "g")], owner: "o")
+        try await ProfileStore(self.database).create([
+            ProfileRecord(id: self.profile, group: self.group, name: "p", configJSON: #"{"webhook": true}"#)
+        ])
+        self.target = try await Self.webhook(
+            self.webhook, named: "w", in: self.group, policy: policy, of: self.database, box: box)
+    }
+
+    static func webhook(
+        _ id: EntityID, named name: String, in group: EntityID, policy: DeliveryPolicy, of database: Database,
+        box: SecretBox
+    ) async throws -> WebhookTarget {
+        var generator = SystemRandomNumberGenerator()
+        let webhook = Webhook(
+            id: id, group: group, name: name, url: try WebhookURL("http://example.com"),
+            headers: [Header(name: "X-Api-Key", value: "the secret value")], policy: policy)
+        try await WebhookStore(database, box: box).create([
+            (webhook, SigningKeys(current: .random(.hmac, using: &generator)))
+        ])
+        return try #require(try await RouteStore(database, box: box).load().webhooks.first { $0.id == id })
+    }
+
+    func webhooks() -> WebhookStore { WebhookStore(self.database, box: self.box) }
+
+    /// A session's view of the deliveries.
+    func store(_ clientID: String = "a") async throws -> DeliveryStore {
+        DeliveryStore(
+            self.database,
+            session: try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(30)))
+    }
+
+    /// The first byte of the payload of each that is claimed.
+    func claimed(_ store: DeliveryStore, inOrder: Bool = false, count: Int64 = 100, now: Int64) async throws -> [UInt8]
+    {
+        try await store.claim(self.target.key, inOrder: inOrder, count: count, bytes: 100_000, now: now)
+            .deliveries.map(\.message.payload[0])
+    }
+
+    func deliveries(
+        _ range: ClosedRange<Int64>, leased: Bool, kept: Bool = false, bytes: Int = 10, thing: EntityID? = nil
+    ) -> [Delivery] {
+        range.map { number in
+            let id = MessageID(rawValue: MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue + number)
+            let message = Message(
+                id: id, thing: thing ?? self.group, group: self.group, subtopic: "s", contentType: "a/b",
+                payload: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: bytes), traceparent: "t",
+                isKept: kept,
+                receivedNanoseconds: nil)
+            return Delivery(message: message, webhook: self.target, isLeased: leased)
+        }
+    }
+
+    func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws {
+        try await IntakeStore(self.database, session: session)
+            .commit(messages: deliveries.map(\.message), deliveries: deliveries, now: now)
+    }
+
+    func count(_ query: Query) async throws -> Int64 {
+        try await self.database.pool.withConnection { try $0.query(query) { try $0.int64(0) }.first ?? -1 }
+    }
+
+    func result(
+        _ delivery: Delivery, _ ending: DeliveryResult.Ending, status: Int16? = 200, at: Int64 = 1_800_000_000_000_000,
+        isGone: Bool = false
+    ) -> DeliveryResult {
+        DeliveryResult(
+            delivery: delivery, ending: ending,
+            attempt: AttemptRecord(
+                at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
+            isGone: isGone)
+    }
+}
