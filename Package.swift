@@ -129,9 +129,11 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
-            dependencies: ["Domain", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
+            dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
-        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "Domain"], swiftSettings: common),
+        .testTarget(
+            name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Storage", "WebhookClient"],
+            swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
         .testTarget(
             name: "IntegrationTests", dependencies: ["LocalServices", "TestSupport"], swiftSettings: common),

@@ -17,7 +17,7 @@ package struct DeliveryConfiguration: Sendable {
     package var claimBatch = 1_000
     package var claimBytes = 2 * 1024 * 1024
     /// How often the database is asked what has fallen due, beyond what this instance knows of.
-    package var dueInterval: Duration = .seconds(5)
+    package var dueInterval: Duration = .seconds(1)
     /// How long a session's leases outlive its last renewal.
     package var lease: Duration = .seconds(30)
     package var leaseRenewal: Duration = .seconds(5)

@@ -37,8 +37,7 @@ package struct AddressGuard: Sendable {
         if Self.nat64?.contains(address) == true {
             return self.permits(IPAddress(family: .v4, bits: address.bits & 0xFFFF_FFFF))
         }
-        if Self.metadata.contains(where: { $0.contains(address) }) { return false }
-        if Self.mappedIPv4(address).map(Self.isMetadata) == true { return false }
+        if Self.isMetadata(address) || Self.embeddedIPv4(in: address).contains(where: Self.isMetadata) { return false }
         if self.allowed.contains(where: { $0.contains(address) }) { return true }
         if Self.isISATAP(address) { return false }
         return !Self.forbidden.contains { $0.contains(address) }
@@ -48,10 +47,24 @@ package struct AddressGuard: Sendable {
         Self.metadata.contains { $0.contains(address) }
     }
 
-    /// `::ffff:a.b.c.d`: the kernel connects it to a.b.c.d, so an allow-list of IPv6 must not open metadata by it.
-    private static func mappedIPv4(_ address: IPAddress) -> IPAddress? {
-        guard address.family == .v6, address.bits >> 32 == 0xFFFF else { return nil }
-        return IPAddress(family: .v4, bits: address.bits & 0xFFFF_FFFF)
+    /// The IPv4 addresses that an IPv6 address may lead to, by any of the forms that were ever in use: an allow-list of
+    /// IPv6 blocks must not open a metadata service by a detour.
+    private static func embeddedIPv4(in address: IPAddress) -> [IPAddress] {
+        guard address.family == .v6 else { return [] }
+        func v4(_ bits: UInt128) -> IPAddress { IPAddress(family: .v4, bits: bits & 0xFFFF_FFFF) }
+        var found: [IPAddress] = []
+        // Compatible (::/96), mapped (::ffff:0:0/96), translated (::ffff:0:0:0/96), NAT64 (64:ff9b::/32), ISATAP.
+        let high = address.bits >> 32
+        if high == 0 || high == 0xFFFF || high == 0xFFFF_0000 || address.bits >> 96 == 0x0064_FF9B
+            || Self.isISATAP(address)
+        {
+            found.append(v4(address.bits))
+        }
+        // 6to4 (RFC 3056): behind the first two bytes.
+        if address.bits >> 112 == 0x2002 { found.append(v4(address.bits >> 80)) }
+        // Teredo (RFC 4380): the server, and the client with its bits turned over.
+        if address.bits >> 96 == 0x2001_0000 { found += [v4(address.bits >> 64), v4(~address.bits)] }
+        return found
     }
 
     /// `…:0:5efe:a.b.c.d` and `…:200:5efe:a.b.c.d` (RFC 5214, section 6.1): an IPv4 address under any prefix.

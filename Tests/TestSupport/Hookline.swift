@@ -126,6 +126,12 @@ extension HTTPAnswer {
     /// The first string value under this key, wherever it stands.
     package func value(of key: String) -> String? { self.values(of: key).first }
 
+    /// The first whole number under this key.
+    package func number(of key: String) -> Int? {
+        guard let range = self.body.firstRange(of: "\"\(key)\":") else { return nil }
+        return Int(self.body[range.upperBound...].prefix { $0.isNumber || $0 == "-" })
+    }
+
     package func values(of key: String) -> [String] {
         let marker = "\"\(key)\":\""
         return self.body.components(separatedBy: marker).dropFirst().map { String($0.prefix { $0 != "\"" }) }

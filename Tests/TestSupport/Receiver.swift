@@ -19,11 +19,18 @@ package final class Receiver: Sendable {
         case answer(Int)
         /// Takes the request and never answers.
         case hang
+        /// Answers with this status and these headers.
+        case reply(Int, [String: String])
+        /// Answers 200 after a while.
+        case delay(Duration)
+        /// Answers with the status that is worked out for each request.
+        case decide(@Sendable (ReceivedRequest) -> Int)
     }
 
     private struct State {
         var requests: [ReceivedRequest] = []
         var bodies: [String: Int] = [:]
+        var accepted: [String] = []
         var behaviours: [String: Behaviour] = [:]
         var keepsRequests = true
     }
@@ -92,10 +99,23 @@ package final class Receiver: Sendable {
         self.state.withLock { state in
             let behaviour = state.behaviours[request.path] ?? .answer(200)
             if state.keepsRequests { state.requests.append(request) }
-            if case .answer(200..<300) = behaviour { state.bodies[request.body, default: 0] += 1 }
+            switch behaviour {
+            case .answer(200..<300), .delay: state.bodies[request.body, default: 0] += 1
+            case .decide(let decide):
+                let status = decide(request)
+                if (200..<300).contains(status) {
+                    state.bodies[request.body, default: 0] += 1
+                    state.accepted.append(request.body)
+                }
+                return .answer(status)
+            default: break
+            }
             return behaviour
         }
     }
+
+    /// The bodies that a deciding path accepted, in the order in which it did.
+    package var accepted: [String] { self.state.withLock { $0.accepted } }
 
     fileprivate final class Shared: Sendable {
         let box: Mutex<Receiver?>
@@ -123,13 +143,27 @@ package final class Receiver: Sendable {
                 let headers = Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
                 let request = ReceivedRequest(
                     method: head.method.rawValue, path: head.uri, headers: headers, body: self.body)
-                guard case .answer(let status) = receiver.receive(request) else { return }
-                let response = HTTPResponseHead(
-                    version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "2"])
-                context.write(self.wrapOutboundOut(.head(response)), promise: nil)
-                context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "ok")))), promise: nil)
-                context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+                switch receiver.receive(request) {
+                case .answer(let status): self.answer(status, context)
+                case .reply(let status, let headers): self.answer(status, context, headers)
+                case .hang, .decide: return
+                case .delay(let duration):
+                    let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+                    let this = NIOLoopBound(self, eventLoop: context.value.eventLoop)
+                    context.value.eventLoop.scheduleTask(in: TimeAmount(duration)) {
+                        this.value.answer(200, context.value)
+                    }
+                }
             }
+        }
+
+        private func answer(_ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:]) {
+            var response = HTTPResponseHead(
+                version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "2"])
+            for (name, value) in headers { response.headers.add(name: name, value: value) }
+            context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+            context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "ok")))), promise: nil)
+            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// A TCP server that answers each request on each connection with bytes from a script.
@@ -9,6 +10,11 @@ final class ScriptedServer: Sendable {
         case sendThenClose(String)
         case close
         case nothing
+        /// Sends the first, then the second again and again until nobody listens.
+        case flood(String, with: String)
+        /// One byte every few milliseconds.
+        case drip(String)
+        case sendThenDrip(String, String)
     }
 
     private let script: Mutex<[Step]>
@@ -20,12 +26,13 @@ final class ScriptedServer: Sendable {
     var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
 
     /// - Parameter steps: one for each request; the last one stands for all that follow.
-    static func start(_ steps: [Step]) async throws -> ScriptedServer {
+    static func start(_ steps: [Step], tls: NIOSSLContext? = nil) async throws -> ScriptedServer {
         let server = ScriptedServer(steps)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 server.counts.withLock { $0.connections += 1 }
                 return channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     try channel.pipeline.syncOperations.addHandler(Handler(server))
                 }
             }
@@ -60,7 +67,33 @@ final class ScriptedServer: Sendable {
                 context.close(promise: nil)
             case .close: context.close(promise: nil)
             case .nothing: break
+            case .flood(let start, let more):
+                context.write(self.wrapOutboundOut(ByteBuffer(string: start)), promise: nil)
+                self.flood(ByteBuffer(string: more), context)
+            case .drip(let text): self.drip(ByteBuffer(string: text), context)
+            case .sendThenDrip(let start, let text):
+                context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: start)), promise: nil)
+                self.drip(ByteBuffer(string: text), context)
             }
+        }
+
+        private func flood(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+            guard context.channel.isActive else { return }
+            let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            let loop = context.eventLoop
+            context.writeAndFlush(self.wrapOutboundOut(bytes)).whenSuccess {
+                // The next piece when this one is through, so that the server's memory stays small; and by way of the
+                // loop, so that its stack does.
+                loop.execute { this.value.0.flood(bytes, this.value.1) }
+            }
+        }
+
+        private func drip(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+            var rest = bytes
+            guard context.channel.isActive, let byte = rest.readSlice(length: 1) else { return }
+            context.writeAndFlush(self.wrapOutboundOut(byte), promise: nil)
+            let (this, left) = (NIOLoopBound((self, context), eventLoop: context.eventLoop), rest)
+            context.eventLoop.scheduleTask(in: .milliseconds(20)) { this.value.0.drip(left, this.value.1) }
         }
     }
 }

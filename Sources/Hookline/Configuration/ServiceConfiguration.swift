@@ -53,6 +53,7 @@ struct ServiceConfiguration: Sendable {
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
+        self.delivery.grace = try settings.duration("delivery.grace", default: self.delivery.grace)
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(1, cores / 4))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try Self.groupRate(settings)

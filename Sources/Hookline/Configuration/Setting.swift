@@ -55,6 +55,8 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
         Setting(key: "delivery.timeout", help: "for a whole attempt", fallback: "30s"),
+        Setting(
+            key: "delivery.grace", help: "how long requests under way may take when the service stops", fallback: "10s"),
         Setting(key: "delivery.tls_ca_file", help: "PEM file of CAs trusted beside the system's", fallback: "none"),
         Setting(key: "delivery.threads", help: "event loops that send", fallback: "a quarter of the cores"),
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),

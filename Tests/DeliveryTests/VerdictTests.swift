@@ -1,0 +1,125 @@
+import Domain
+import Storage
+import Testing
+import WebhookClient
+
+@testable import Delivery
+
+@Suite("What an outcome means")
+struct VerdictTests {
+    private static let received: Int64 = 1_800_000_000_000
+
+    private static func delivery(
+        attempts: Int32 = 0, replayedAt: Int64? = nil, _ change: (inout DeliveryPolicy) -> Void = { _ in }
+    ) throws -> Delivery {
+        var policy = DeliveryPolicy()
+        change(&policy)
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [], policy: policy)
+        let message = Message(
+            id: .first(atMillisecondsSince1970: Self.received), thing: .random(), group: target.group, subtopic: "",
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        return Delivery(message: message, webhook: target, attempts: attempts, replayedAt: replayedAt)
+    }
+
+    /// - Parameter later: seconds from the receipt to the verdict.
+    private static func verdict(
+        _ outcome: Outcome, of delivery: Delivery, later: Int64 = 1
+    ) -> Verdict {
+        var defaults = DeliveryDefaults()
+        defaults.retrySchedule = RetrySchedule(waits: [.seconds(5), .seconds(300)], jitter: 0)
+        defaults.maxAge = .seconds(86_400)
+        var generator = SystemRandomNumberGenerator()
+        return Verdict(
+            outcome, of: delivery, target: delivery.webhook, defaults: defaults,
+            wallNow: (Self.received + later * 1_000) * 1_000, using: &generator)
+    }
+
+    /// Seconds until the retry; -1 for a success, -2 for a failure for good, -3 for a release.
+    private static func ending(_ verdict: Verdict, later: Int64 = 1) -> Int64 {
+        switch verdict.ending {
+        case .succeeded: -1
+        case .failed: -2
+        case .released: -3
+        case .retried(let due): (due / 1_000 - Self.received) / 1_000 - later
+        }
+    }
+
+    private static func response(_ status: Int, retryAfter: String? = nil) -> Outcome {
+        .response(status: status, body: [], retryAfter: retryAfter)
+    }
+
+    @Test(
+        "of a status is success, or one more try at the schedule's time",
+        arguments: [
+            (200, Int64(-1)), (204, -1), (299, -1), (300, 5), (301, 5), (302, 5), (304, 5), (400, 5), (401, 5),
+            (404, 5),
+            (410, 5), (422, 5), (429, 5), (500, 5), (502, 5), (503, 5), (599, 5),
+        ])
+    func statuses(_ status: Int, _ expected: Int64) throws {
+        let verdict = Self.verdict(Self.response(status), of: try Self.delivery())
+        #expect(Self.ending(verdict) == expected)
+        #expect(verdict.isGone == (status == 410))
+        #expect(verdict.health == (expected == -1 ? .good : .bad))
+    }
+
+    @Test("follows what the webhook counts as success")
+    func successStatuses() throws {
+        let delivery = try Self.delivery { $0.successStatuses = [302, 404] }
+        #expect(Self.ending(Self.verdict(Self.response(302), of: delivery)) == -1)
+        #expect(Self.ending(Self.verdict(Self.response(404), of: delivery)) == -1)
+        #expect(Self.ending(Self.verdict(Self.response(200), of: delivery)) == -1)
+        #expect(Self.ending(Self.verdict(Self.response(301), of: delivery)) == 5)
+    }
+
+    @Test(
+        "is the end of client errors where the webhook does not want them retried",
+        arguments: [
+            (400, Int64(-2)), (404, -2), (422, -2), (499, -2), (408, 5), (410, 5), (425, 5), (429, 5), (500, 5),
+            (302, 5),
+        ])
+    func clientErrors(_ status: Int, _ expected: Int64) throws {
+        let delivery = try Self.delivery { $0.retriesClientErrors = false }
+        #expect(Self.ending(Self.verdict(Self.response(status), of: delivery)) == expected)
+    }
+
+    @Test(
+        "waits as long as the receiver asks, if it may ask, and never less than the schedule",
+        arguments: [
+            (429, "60", Int64(60), true), (503, "60", 60, true), (429, "1", 5, true), (429, "99999", 3_600, true),
+            (500, "60", 5, false), (429, "soon", 5, false), (429, nil, 5, false),
+        ])
+    func retryAfter(_ status: Int, _ header: String?, _ expected: Int64, _ pauses: Bool) throws {
+        let verdict = Self.verdict(Self.response(status, retryAfter: header), of: try Self.delivery())
+        #expect(Self.ending(verdict) == expected)
+        #expect((verdict.pause != nil) == pauses)
+    }
+
+    @Test("is the end after the schedule's last attempt, and when the next would come too late")
+    func exhausted() throws {
+        #expect(Self.ending(Self.verdict(Self.response(500), of: try Self.delivery(attempts: 1))) == 300)
+        #expect(Self.ending(Self.verdict(Self.response(500), of: try Self.delivery(attempts: 2))) == -2)
+        #expect(
+            Self.ending(Self.verdict(Self.response(500), of: try Self.delivery { $0.maxAttempts = 1 })) == -2)
+        let late = try Self.delivery(attempts: 1)
+        #expect(Self.ending(Self.verdict(Self.response(500), of: late, later: 86_200), later: 86_200) == -2)
+        let replayed = try Self.delivery(attempts: 1, replayedAt: Self.received + 86_000_000)
+        #expect(Self.ending(Self.verdict(Self.response(500), of: replayed, later: 86_200), later: 86_200) == 300)
+    }
+
+    @Test(
+        "names each failure, and a cancelled request is nobody's",
+        arguments: [
+            (Outcome.Failure.dns("x"), "dns"), (.connect("x"), "connect"), (.tls("x"), "tls"),
+            (.timeout(.firstByte), "timeout"), (.forbiddenAddress("x"), "address"), (.closed, "closed"),
+            (.invalidResponse("x"), "response"),
+        ])
+    func failures(_ failure: Outcome.Failure, _ kind: String) throws {
+        let verdict = Self.verdict(.failure(failure), of: try Self.delivery())
+        #expect(verdict.failureKind == kind)
+        #expect(verdict.error?.hasPrefix(kind) == true)
+        #expect(Self.ending(verdict) == 5 && verdict.health == .bad)
+        #expect(Self.ending(Self.verdict(.failure(.cancelled), of: try Self.delivery())) == -3)
+    }
+}
