@@ -72,7 +72,10 @@ let package = Package(
         .target(name: "Domain", dependencies: [crypto], swiftSettings: common),
         .target(
             name: "Migrations", path: "migrations",
-            resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql")],
+            resources: [
+                .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
+                .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
+            ],
             swiftSettings: common),
 
         .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
@@ -85,6 +88,9 @@ let package = Package(
         .target(
             name: "Intake",
             dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", logging, serviceLifecycle],
+            swiftSettings: common),
+        .target(
+            name: "BrokerAccounts", dependencies: ["Domain", "MQTT", "Postgres", "Storage", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL], swiftSettings: common),
@@ -106,7 +112,8 @@ let package = Package(
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "Delivery", "Domain", "Intake", "LocalServices", "MQTT", "Observability", "Postgres", "Storage",
+                "API", "BrokerAccounts", "Delivery", "Domain", "Intake", "LocalServices", "MQTT", "Observability",
+                "Postgres", "Storage",
                 "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],

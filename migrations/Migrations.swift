@@ -6,5 +6,7 @@ package enum MigrationFiles {
     package static let all: [(version: Int32, name: String, sql: [UInt8])] = [
         (1, "initial", PackageResources._001_initial_sql),
         (2, "delivery policies", PackageResources._002_delivery_policies_sql),
+        (3, "broker accounts", PackageResources._003_broker_accounts_sql),
+        (4, "abandoned clients", PackageResources._004_abandoned_clients_sql),
     ]
 }

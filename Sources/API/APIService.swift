@@ -60,7 +60,7 @@ func makeRouter(
     router.addMiddleware { ErrorMiddleware() }
     system.add(to: router)
     let groups = GroupStore(database)
-    let things = ThingStore(database)
+    let things = ThingStore(database, box: box)
     let access = Access(groups: groups)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
     let store = WebhookStore(database, box: box)

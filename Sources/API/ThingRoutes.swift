@@ -54,7 +54,7 @@ struct ThingRoutes: Sendable {
                     name: try Name.checked(try object.string("name"), field: object.name("name"))))
             keys.append(try ThingKey.given(in: object) ?? .random())
         }
-        try await self.things.create(created, keyHashes: keys.map(\.hash))
+        try await self.things.create(created, keys: keys.map(\.stored))
         return try Response.json(.created, zip(created, keys).map { ThingDTO($0, key: $1) })
     }
 
@@ -65,7 +65,7 @@ struct ThingRoutes: Sendable {
         guard
             let updated = try await self.things.update(
                 thing.id, name: try Name.checked(try object.string("name")),
-                profile: try object.id("profile_id") ?? thing.profile, keyHash: key?.hash)
+                profile: try object.id("profile_id") ?? thing.profile, key: key?.stored)
         else { throw APIError.notFound("thing") }
         return try Response.json(ThingDTO(updated, key: key))
     }
@@ -90,6 +90,8 @@ struct ThingKey: Sendable {
 
     /// A random key has 256 bits, which no hash needs to stretch; one that is given should be as hard to guess.
     var hash: [UInt8] { Array(SHA256.hash(data: Array(self.text.utf8))) }
+
+    var stored: StoredKey { StoredKey(text: self.text, hash: self.hash) }
 
     static func random() -> ThingKey {
         let key = SymmetricKey(size: .bits256)

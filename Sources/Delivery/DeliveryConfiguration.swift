@@ -21,6 +21,10 @@ package struct DeliveryConfiguration: Sendable {
     /// How long a session's leases outlive its last renewal.
     package var lease: Duration = .seconds(30)
     package var leaseRenewal: Duration = .seconds(5)
+    /// The group of the shared subscription, if instances share one.
+    package var sharedGroup: String?
+    /// How long such an instance's client id waits for a restart before what the broker holds for it is fetched.
+    package var restartPatience: Duration = .seconds(60)
     /// How long requests under way may take when the service stops.
     package var grace: Duration = .seconds(10)
     /// Event loops that send; each webhook stays on one.

@@ -119,7 +119,7 @@ package struct DeliveryService: Service, DeliveryPort {
         }
         for tick in ticks { tick.cancel() }
         do {
-            try await self.sessions.end(self.session)
+            try await self.sessions.end(self.session, keep: self.configuration.restartPatience)
         } catch {
             self.logger.warning("leases were not given back; they run out", metadata: ["error": "\(error)"])
         }
@@ -167,7 +167,8 @@ package struct DeliveryService: Service, DeliveryPort {
         while !Task.isCancelled {
             do {
                 let (released, instances) = try await self.sessions.renew(
-                    self.session, clientID: self.clientID, lease: self.configuration.lease)
+                    self.session, clientID: self.clientID, sharedGroup: self.configuration.sharedGroup,
+                    lease: self.configuration.lease)
                 await self.share(among: instances)
                 if released > 0 {
                     self.logger.notice(

@@ -1,4 +1,5 @@
 internal import API
+internal import BrokerAccounts
 internal import Delivery
 internal import Domain
 internal import Glibc
@@ -36,7 +37,9 @@ struct Assembly {
 
         let sessions = SessionStore(database)
         let clientID = self.configuration.mqtt.clientID
-        let session = try await sessions.start(clientID: clientID, lease: self.configuration.delivery.lease)
+        let session = try await sessions.start(
+            clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
+            lease: self.configuration.delivery.lease)
         let routes = RouteKeeper(
             store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
@@ -74,6 +77,22 @@ struct Assembly {
             store: IntakeStore(Database(pool: pools.intake), session: session), delivery: delivery,
             ids: MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds }),
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
+        let accounts: [any Service] =
+            self.configuration.accounts.map { accounts in
+                [
+                    AccountKeeper(
+                        accounts, store: AccountStore(database, box: box), endpoint: self.configuration.postgres,
+                        logger: self.logger)
+                ]
+            } ?? []
+        let adopters: [any Service] =
+            self.configuration.delivery.sharedGroup == nil
+            ? []
+            : [
+                Adopter(
+                    intake: intake, sessions: sessions, session: session, broker: self.configuration.mqtt,
+                    logger: self.logger)
+            ]
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let api = makeAPIServices(
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
@@ -84,9 +103,10 @@ struct Assembly {
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + [routes, housekeeper, delivery, intake, announcer] + api).map {
-                    .init(service: $0)
-                },
+                services: (companions + accounts + [routes, housekeeper, delivery, intake] + adopters
+                    + [announcer] + api).map {
+                        .init(service: $0)
+                    },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
         do {
             try await group.run()

@@ -23,6 +23,7 @@ package struct IntakeService: Service {
     }
 
     private let session: Session
+    var batchLimits: (count: Int, bytes: Int) { (self.configuration.batchSize, self.configuration.batchBytes) }
     private let routes: RouteKeeper
     private let store: IntakeStore
     private let delivery: any DeliveryPort
@@ -109,7 +110,7 @@ package struct IntakeService: Service {
 
     // MARK: A batch
 
-    private func take(_ batch: Batch) async throws {
+    func take(_ batch: Batch) async throws {
         var sorted = self.sort(batch)
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)

@@ -33,6 +33,13 @@ package struct LocalMosquitto: Sendable {
         return LocalMosquitto(port: port, folder: folder, configuration: configuration)
     }
 
+    /// Where the plugin that manages accounts is installed.
+    package static var dynamicSecurityPlugin: String {
+        let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib", "/usr/local/lib"]
+        return folders.map { "\($0)/mosquitto_dynamic_security.so" }.first(where: Files.exists)
+            ?? "mosquitto_dynamic_security.so"
+    }
+
     /// Starts the broker and waits until it listens.
     package func start() async throws -> ChildProcess {
         let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].first(where: Files.exists) ?? "mosquitto"

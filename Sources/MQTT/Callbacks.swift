@@ -10,6 +10,7 @@ extension Client {
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
             guard code == 0 else { return }
+            if inbox.topicFilters.isEmpty { inbox.isSubscribed = true }
             for filter in inbox.topicFilters {
                 // Retained messages are old news to a webhook; only what is published from now on counts.
                 let options = MQTT_SUB_OPT_SEND_RETAIN_NEVER.rawValue
@@ -23,6 +24,14 @@ extension Client {
                 inbox.subscribeRefusal = unsafe "the broker refused the subscription with code \(granted[index])"
             }
             if inbox.subscriptionsConfirmed >= inbox.topicFilters.count { inbox.isSubscribed = true }
+        }
+        unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, _, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
+            inbox.unsubscriptionsConfirmed += 1
+        }
+        unsafe mosquitto_publish_v5_callback_set(raw) { _, inbox, id, code, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
+            inbox.published[id] = code
         }
         unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), code != 0 else { return }

@@ -12,6 +12,9 @@ final class Inbox {
     var subscriptionsConfirmed = 0
     var isSubscribed = false
     var subscribeRefusal: String?
+    /// Publishes that the broker has answered, with its reason code; under 128 it has them.
+    var published: [Int32: Int32] = [:]
+    var unsubscriptionsConfirmed = 0
     var disconnectReason: String?
     let logger: Logger
 
@@ -25,6 +28,8 @@ final class Inbox {
         self.subscriptionsConfirmed = 0
         self.isSubscribed = false
         self.subscribeRefusal = nil
+        self.published = [:]
+        self.unsubscriptionsConfirmed = 0
         self.disconnectReason = nil
     }
 
@@ -52,7 +57,8 @@ struct Client: ~Copyable {
     static func create(_ configuration: Session.Configuration, inbox: Inbox) throws(MQTTError) -> Client {
         _ = Self.library
         guard
-            let raw = unsafe mosquitto_new(configuration.clientID, false, Unmanaged.passUnretained(inbox).toOpaque())
+            let raw = unsafe mosquitto_new(
+                configuration.clientID, configuration.isTransient, Unmanaged.passUnretained(inbox).toOpaque())
         else {
             throw MQTTError(kind: .configuration, message: "libmosquitto does not take this client id")
         }
@@ -108,8 +114,26 @@ struct Client: ~Copyable {
         }
     }
 
-    func sayGoodbye() {
-        unsafe mosquitto_disconnect_v5(self.raw, 0, nil)
+    /// At QoS 1. `id` is what the acknowledgement will name.
+    func publish(_ payload: [UInt8], to topic: String, id: inout Int32) -> Int32 {
+        unsafe payload.withUnsafeBytes { bytes in
+            unsafe mosquitto_publish_v5(
+                self.raw, &id, topic, Int32(bytes.count), bytes.baseAddress, 1, false, nil)
+        }
+    }
+
+    /// - Parameter forgetting: whether the broker is to forget the session at once.
+    func sayGoodbye(forgetting: Bool) {
+        var properties: OpaquePointer?
+        defer { unsafe mosquitto_property_free_all(&properties) }
+        if forgetting {
+            unsafe mosquitto_property_add_int32(&properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), 0)
+        }
+        unsafe mosquitto_disconnect_v5(self.raw, 0, properties)
+    }
+
+    func unsubscribe(from filter: String) -> Int32 {
+        unsafe mosquitto_unsubscribe_v5(self.raw, nil, filter, nil)
     }
 
     var descriptor: Int32 { unsafe mosquitto_socket(self.raw) }

@@ -1,4 +1,3 @@
-internal import CMosquitto
 package import Logging
 internal import Threads
 
@@ -26,6 +25,11 @@ package actor Session {
         /// How long the broker keeps the session, and what is queued in it, while nobody is connected.
         package var sessionExpiry: Duration = .seconds(7 * 86_400)
         package var connectTimeout: Duration = .seconds(10)
+        /// Whether the broker forgets the session when the connection ends.
+        package var isTransient = false
+        /// Whether the session is to be brought to its end: it is left by ``topicFilters``, so that nothing new comes,
+        /// and what the broker still has for it is handed out. See ``Session/hasLeft``.
+        package var isEnding = false
 
         package init(host: String, port: Int, clientID: String, topicFilters: [String]) {
             self.host = host
@@ -40,18 +44,15 @@ package actor Session {
         unsafe self.executor.asUnownedSerialExecutor()
     }
 
-    private let configuration: Configuration
-    private let logger: Logger
-    private let inbox: Inbox
-    private var client: Client?
-    /// Whether ``interrupt()`` ended one of the waits of the call that is under way.
-    private var isInterrupted = false
+    private let link: Link
+    private let filtersToLeave: [String]
 
     package init(_ configuration: Configuration, logger: Logger) {
         self.executor = ThreadExecutor(name: "mqtt")
-        self.configuration = configuration
-        self.logger = logger
-        self.inbox = Inbox(logger: logger)
+        var configuration = configuration
+        self.filtersToLeave = configuration.isEnding ? configuration.topicFilters : []
+        if configuration.isEnding { configuration.topicFilters = [] }
+        self.link = Link(configuration, executor: self.executor, inbox: Inbox(logger: logger))
     }
 
     deinit {
@@ -65,30 +66,17 @@ package actor Session {
     ///
     /// Messages may come from here on, before the broker has confirmed the subscription.
     package func connect() throws(MQTTError) {
-        self.drop()
-        self.inbox.reset()
-        let client = try Client.create(self.configuration, inbox: self.inbox)
-        try client.connect(self.configuration)
-        self.client = consume client
-        let deadline = ContinuousClock.now + self.configuration.connectTimeout
-        while self.inbox.connectCode == nil || !self.inbox.isSubscribed {
-            // Nothing may be read past an uncommitted message, but writing here is safe: a message that arrives
-            // between CONNACK and SUBACK ends this loop's reading at once and stays unacknowledged.
-            if self.inbox.batch.messages.isEmpty { try self.flush() } else { break }
-            if let code = self.inbox.connectCode, code != 0 {
-                self.drop()
-                throw MQTTError(kind: .refused, message: connectReason(code))
-            }
-            guard ContinuousClock.now < deadline else {
-                self.drop()
-                throw MQTTError(kind: .connect, message: "the broker did not answer in time")
-            }
-            try self.readOnce(until: min(deadline, .now + .milliseconds(500)))
-        }
-        if let refusal = self.inbox.subscribeRefusal {
-            self.drop()
-            throw MQTTError(kind: .refused, message: refusal)
-        }
+        try self.link.connect()
+        for filter in self.filtersToLeave { try self.link.unsubscribe(from: filter) }
+    }
+
+    /// Whether the broker has confirmed that nothing new comes to a session that is to end.
+    package var hasLeft: Bool { self.link.inbox.unsubscriptionsConfirmed >= self.filtersToLeave.count }
+
+    /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
+    package func end() {
+        self.link.sayGoodbye(forgetting: true)
+        self.link.drop()
     }
 
     /// Says goodbye and closes. The broker keeps the session, and everything unacknowledged in it.
@@ -97,22 +85,17 @@ package actor Session {
     ///   leave first.
     package func disconnect(acknowledging: Bool) {
         if acknowledging {
-            self.inbox.batch = Batch()
+            self.link.inbox.batch = Batch()
             // Best effort: an acknowledgement that does not get out costs a second delivery of the message, no more.
-            try? self.flush()
-            self.client?.sayGoodbye()
-            try? self.flush()
+            try? self.link.flush()
+            self.link.sayGoodbye()
         }
-        self.drop()
+        self.link.drop()
     }
 
     /// Ends an ``acknowledgeAndReceive(upTo:bytes:within:)`` that is waiting for messages.
     package nonisolated func interrupt() {
         self.executor.wake()
-    }
-
-    private func drop() {
-        self.client = nil
     }
 
     // MARK: Receiving
@@ -128,87 +111,24 @@ package actor Session {
     package func acknowledgeAndReceive(
         upTo count: Int, bytes: Int, within patience: Duration
     ) throws(MQTTError) -> Batch {
-        var batch = self.inbox.take()
+        var batch = self.link.inbox.take()
         guard batch.messages.isEmpty else { return batch }  // came while connecting
         let deadline = ContinuousClock.now + patience
-        self.isInterrupted = false
+        self.link.isInterrupted = false
         while true {
-            try self.flush()
-            try self.keepAlive()
-            if let refusal = self.inbox.subscribeRefusal {
-                self.drop()
-                throw MQTTError(kind: .refused, message: refusal)
-            }
+            try self.link.flush()
+            try self.link.keepAlive()
+            try self.link.checkSubscription()
             // Keepalive needs a look at least every second.
-            try self.readOnce(until: self.isInterrupted ? .now : min(deadline, .now + .seconds(1)))
-            while self.inbox.batch.messages.count < count, self.inbox.batch.payloadBytes < bytes {
+            try self.link.readOnce(until: self.link.isInterrupted ? .now : min(deadline, .now + .seconds(1)))
+            while self.link.inbox.batch.messages.count < count, self.link.inbox.batch.payloadBytes < bytes {
                 // `poll` says whether there is more; libmosquitto's own EAGAIN does not (it leaks from a socket
                 // pair that nobody empties in this mode).
-                guard case .ready = try self.wait(.readable, until: .now) else { break }
-                try self.read()
+                guard case .ready = try self.link.wait(.readable, until: .now) else { break }
+                try self.link.read()
             }
-            batch = self.inbox.take()
-            if !batch.messages.isEmpty || self.isInterrupted || ContinuousClock.now >= deadline { return batch }
+            batch = self.link.inbox.take()
+            if !batch.messages.isEmpty || self.link.isInterrupted || ContinuousClock.now >= deadline { return batch }
         }
-    }
-
-    /// Reads one packet if one comes in time.
-    private func readOnce(until deadline: ContinuousClock.Instant) throws(MQTTError) {
-        if case .ready = try self.wait(.readable, until: deadline) { try self.read() }
-    }
-
-    private func wait(
-        _ events: Readiness, until deadline: ContinuousClock.Instant
-    ) throws(MQTTError) -> WaitResult {
-        guard let descriptor = self.client?.descriptor, descriptor >= 0 else { throw self.lost("not connected") }
-        let result = self.executor.wait(for: descriptor, events: events, until: deadline)
-        if result == .woken { self.isInterrupted = true }
-        return result
-    }
-
-    private func read() throws(MQTTError) {
-        // One packet: libmosquitto 2.0 ignores the count given here.
-        try self.check(self.client?.loopRead())
-    }
-
-    /// Writes all that libmosquitto has queued. Only to be called while nothing read is unacknowledged.
-    private func flush() throws(MQTTError) {
-        let deadline = ContinuousClock.now + self.configuration.connectTimeout
-        while self.client?.wantsToWrite == true {
-            try self.check(self.client?.loopWrite())
-            guard self.client?.wantsToWrite == true else { return }
-            if case .timedOut = try self.wait(.writable, until: deadline) {
-                throw self.lost("the broker does not read")
-            }
-        }
-    }
-
-    private func keepAlive() throws(MQTTError) {
-        try self.check(self.client?.loopMisc())
-        try self.flush()
-    }
-
-    private func check(_ code: Int32?) throws(MQTTError) {
-        guard let code else { throw self.lost("not connected") }
-        guard code == MOSQ_ERR_SUCCESS.rawValue else { throw self.lost(errorText(code)) }
-    }
-
-    private func lost(_ why: String) -> MQTTError {
-        self.drop()
-        if let code = self.inbox.connectCode, code != 0 {
-            return MQTTError(kind: .refused, message: connectReason(code))
-        }
-        return MQTTError(kind: .connectionLost, message: self.inbox.disconnectReason ?? why)
-    }
-}
-
-/// The reason codes of MQTT 5 (section 3.2.2.2) and 3.1.1 that a broker gives when it refuses a connection.
-private func connectReason(_ code: Int32) -> String {
-    switch code {
-    case 4, 134: "the broker refused username or password"
-    case 5, 135: "the broker does not let this client in"
-    case 133: "the broker refused the client id"
-    case 136, 137: "the broker is not available"
-    default: "the broker refused the connection with code \(code)"
     }
 }

@@ -15,23 +15,41 @@ package struct ThingRecord: Sendable {
     }
 }
 
-/// Things. Their keys come here only as hashes.
+/// A thing's password at the broker, on its way to be stored.
+package struct StoredKey: Sendable {
+    package let text: String
+    package let hash: [UInt8]
+
+    package init(text: String, hash: [UInt8]) {
+        self.text = text
+        self.hash = hash
+    }
+}
+
+/// Things. Of their keys the hashes are kept, and the keys themselves only under seal.
 package struct ThingStore: Sendable {
     private let pool: Pool
+    private let box: SecretBox
 
-    package init(_ database: Database) {
+    package init(_ database: Database, box: SecretBox) {
         self.pool = database.pool
+        self.box = box
     }
 
-    /// All or none. `keyHashes` go with the things by position.
-    package func create(_ things: [ThingRecord], keyHashes: [[UInt8]]) async throws {
+    private func sealed(_ key: StoredKey, of thing: EntityID) throws -> Bytes? {
+        self.box.keyID == nil ? nil : Bytes(try self.box.seal(Array(key.text.utf8), of: thing))
+    }
+
+    /// All or none. `keys` go with the things by position.
+    package func create(_ things: [ThingRecord], keys: [StoredKey]) async throws {
+        let sealed = try zip(things, keys).map { try self.sealed($1, of: $0.id) }
         try await StorageError.translate {
             _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
-                    INSERT INTO things (id, group_id, profile_id, name, key_hash)
+                    INSERT INTO things (id, group_id, profile_id, name, key_hash, key_sealed)
                     SELECT * FROM unnest(\(things.map(\.id)), \(things.map(\.group)), \(things.map(\.profile)),
-                                         \(things.map(\.name)), \(keyHashes.map { Bytes($0) }))
+                                         \(things.map(\.name)), \(keys.map { Bytes($0.hash) }), \(array: sealed))
                     """)
             }
         }
@@ -51,16 +69,17 @@ package struct ThingStore: Sendable {
         }
     }
 
-    /// - Parameter keyHash: nil leaves the key as it is.
+    /// - Parameter key: nil leaves it as it is.
     package func update(
-        _ id: EntityID, name: String, profile: EntityID, keyHash: [UInt8]?
+        _ id: EntityID, name: String, profile: EntityID, key: StoredKey?
     ) async throws -> ThingRecord? {
-        try await StorageError.translate {
+        let change: Query =
+            try key.map { ", key_hash = \(Bytes($0.hash)), key_sealed = \(try self.sealed($0, of: id))" } ?? ""
+        return try await StorageError.translate {
             try await self.pool.withConnection { db in
                 try db.query(
                     """
-                    UPDATE things SET name = \(name), profile_id = \(profile),
-                        key_hash = coalesce(\(keyHash.map { Bytes($0) })::bytea, key_hash), updated_at = now()
+                    UPDATE things SET name = \(name), profile_id = \(profile), updated_at = now()\(change)
                     WHERE id = \(id) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first

@@ -55,9 +55,12 @@ package final class Installation: Sendable {
     /// - Parameters:
     ///   - ownPostgres: whether the test stops and starts the database, and so needs one for itself.
     ///   - profile: the profile's `config`.
+    ///   - prepareBroker: makes the broker's configuration in a folder, for a port.
     package static func with(
         ownPostgres: Bool = false, profile: String = Installation.forwarding, settings: [String: String] = [:],
-        _ body: (Installation, Running) async throws -> Void
+        prepareBroker: (String, Int) async throws -> LocalMosquitto = {
+            try LocalMosquitto.prepare(in: $0, port: $1)
+        }, _ body: (Installation, Running) async throws -> Void
     ) async throws {
         let folder = try Files.makeTemporaryFolder()
         let cluster: LocalPostgres
@@ -72,7 +75,7 @@ package final class Installation: Sendable {
             server = nil
             url = try await SharedPostgres.shared.makeDatabase()
         }
-        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
+        let mosquitto = try await prepareBroker("\(folder)/mosquitto", freePort())
         let broker = try await mosquitto.start()
         let hookline = try await HooklineProcess.serve(
             postgres: url, mqttPort: mosquitto.port, logFile: "\(folder)/hookline.log", settings: settings)

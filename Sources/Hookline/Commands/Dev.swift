@@ -51,7 +51,8 @@ struct Dev: AsyncParsableCommand {
         let configuration = try ServiceConfiguration(
             try await SettingsReader(arguments: self.settings.arguments, overrides: overrides), cores: System.coreCount)
         let logger = configuration.log.makeLogger()
-        let demo = try await DemoData.prepare(configuration.postgres, logger: logger)
+        let demo = try await DemoData.prepare(
+            configuration.postgres, box: configuration.secrets, logger: logger)
         let token = try await Token.make(
             user: DemoData.user, isRoot: true, lifetime: .seconds(30 * 86_400), secret: environment.jwtSecret)
         let receiverPort = try self.receiverPort ?? (isListening(on: 9_022) ? freePort() : 9_022)

@@ -1,4 +1,5 @@
 internal import API
+internal import BrokerAccounts
 internal import Delivery
 internal import Domain
 internal import Intake
@@ -29,6 +30,8 @@ struct ServiceConfiguration: Sendable {
     var auth: Auth
     var log: LogConfiguration
     var secrets: SecretBox
+    /// nil leaves the broker's accounts to others.
+    var accounts: AccountKeeper.Configuration?
 
     struct Auth: Sendable {
         var secret: String?
@@ -53,6 +56,11 @@ struct ServiceConfiguration: Sendable {
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
+        self.delivery.sharedGroup = try settings.string("mqtt.shared_group")
+        self.delivery.lease = try settings.duration("delivery.lease", default: self.delivery.lease)
+        self.delivery.leaseRenewal = min(self.delivery.leaseRenewal, self.delivery.lease / 3)
+        self.delivery.restartPatience = try settings.duration(
+            "mqtt.restart_patience", default: self.delivery.restartPatience)
         self.delivery.grace = try settings.duration("delivery.grace", default: self.delivery.grace)
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(1, cores / 4))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
@@ -60,6 +68,7 @@ struct ServiceConfiguration: Sendable {
         self.addressGuard = try Self.addressGuard(settings)
         self.api.addressGuard = self.addressGuard
         self.secrets = try Self.secrets(settings)
+        self.accounts = try Self.accounts(settings, mqtt: self.mqtt, secrets: self.secrets)
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
@@ -113,6 +122,24 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
         }
         return mqtt
+    }
+
+    private static func accounts(
+        _ settings: SettingsReader, mqtt: Session.Configuration, secrets: SecretBox
+    ) throws -> AccountKeeper.Configuration? {
+        guard try settings.choice("mqtt.dynamic_security", default: Switch.off) == .on else { return nil }
+        guard secrets.keyID != nil else {
+            throw settings.invalid(
+                "secrets.key", "is required with MQTT_DYNAMIC_SECURITY, which needs the keys of things at hand")
+        }
+        var admin = mqtt
+        admin.clientID = "\(mqtt.clientID)-accounts"
+        admin.username = try settings.string("mqtt.admin_username") ?? mqtt.username
+        admin.password = try settings.string("mqtt.admin_password") ?? mqtt.password
+        guard admin.username != nil else {
+            throw settings.invalid("mqtt.admin_username", "is required with MQTT_DYNAMIC_SECURITY")
+        }
+        return AccountKeeper.Configuration(admin: admin, receiver: mqtt.username)
     }
 
     private static func deliveryDefaults(_ settings: SettingsReader) throws -> DeliveryDefaults {
@@ -176,6 +203,11 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid("delivery.tls_ca_file", "\(file) holds no PEM certificates")
         }
     }
+}
+
+enum Switch: String, CaseIterable, Sendable {
+    case on = "true"
+    case off = "false"
 }
 
 /// How much is logged, and how.

@@ -25,12 +25,24 @@ struct Setting: Sendable {
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
         Setting(key: "mqtt.client_id", help: "stable id of this instance", fallback: "hookline"),
         Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
+        Setting(
+            key: "mqtt.restart_patience",
+            help:
+                "in a shared subscription, how long a stopped instance is waited for before others fetch its messages",
+            fallback: "60s"),
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
         Setting(
             key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none",
             isSecret: true),
         Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),
+        Setting(
+            key: "mqtt.dynamic_security",
+            help: "true keeps the things' accounts in mosquitto's dynamic-security plugin", fallback: "false"),
+        Setting(
+            key: "mqtt.admin_username", help: "account that administers the plugin", fallback: "MQTT_USERNAME"),
+        Setting(
+            key: "mqtt.admin_password", help: "its password", fallback: "MQTT_PASSWORD", isSecret: true),
         Setting(
             key: "secrets.key", help: "32 bytes in base64 that encrypt secrets in the database", fallback: "none",
             isSecret: true),
@@ -55,6 +67,9 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
         Setting(key: "delivery.timeout", help: "for a whole attempt", fallback: "30s"),
+        Setting(
+            key: "delivery.lease", help: "how long the deliveries of an instance that is gone stay its own",
+            fallback: "30s"),
         Setting(
             key: "delivery.grace", help: "how long requests under way may take when the service stops", fallback: "10s"),
         Setting(key: "delivery.tls_ca_file", help: "PEM file of CAs trusted beside the system's", fallback: "none"),

@@ -12,7 +12,7 @@ struct DemoData: Sendable {
     let thing: EntityID
 
     /// Makes what is not there yet.
-    static func prepare(_ endpoint: Endpoint, logger: Logger) async throws -> DemoData {
+    static func prepare(_ endpoint: Endpoint, box: SecretBox, logger: Logger) async throws -> DemoData {
         let pool = Pool(endpoint: endpoint, configuration: .init(size: 1), logger: logger)
         defer { pool.close() }
         let database = Database(pool: pool)
@@ -39,7 +39,7 @@ struct DemoData: Sendable {
                     configJSON: #"{"content_type":"application/json","write":true,"webhook":true}"#)
             ])
         }
-        let things = ThingStore(database)
+        let things = ThingStore(database, box: box)
         let thing: EntityID
         if let found = try await things.list(in: group, page).items.first {
             thing = found.id
@@ -47,9 +47,10 @@ struct DemoData: Sendable {
             thing = .random()
             // The private broker asks nobody for a key, so nobody is to have this one.
             var generator = SystemRandomNumberGenerator()
-            let noKey = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let noKey = StoredKey(
+                text: "", hash: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
             try await things.create(
-                [ThingRecord(id: thing, group: group, profile: profile, name: "Demo thing")], keyHashes: [noKey])
+                [ThingRecord(id: thing, group: group, profile: profile, name: "Demo thing")], keys: [noKey])
         }
         return DemoData(group: group, profile: profile, thing: thing)
     }

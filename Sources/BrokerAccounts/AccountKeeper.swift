@@ -1,0 +1,142 @@
+internal import Domain
+package import Logging
+package import MQTT
+package import Postgres
+internal import ServiceLifecycle
+package import Storage
+
+/// Keeps the broker's accounts in step with the things: made, re-keyed and removed with them, and compared as a whole at
+/// the start and every few minutes.
+///
+/// One instance does it at a time; the others stand by for the lock that it holds.
+package struct AccountKeeper: Service {
+    package struct Configuration: Sendable {
+        /// The account that may administer the plugin.
+        package var admin: Session.Configuration
+        /// The account that receives messages, which is given the right to if it exists.
+        package var receiver: String?
+        package var fullComparison: Duration = .seconds(600)
+        package var retry: Duration = .seconds(2)
+
+        package init(admin: Session.Configuration, receiver: String?) {
+            self.admin = admin
+            self.receiver = receiver
+        }
+    }
+
+    private let configuration: Configuration
+    private let store: AccountStore
+    private let endpoint: Endpoint
+    private let logger: Logger
+
+    /// Above this many commands the plugin's answer grows large.
+    private static let commandsPerMessage = 300
+
+    package init(_ configuration: Configuration, store: AccountStore, endpoint: Endpoint, logger: Logger) {
+        self.configuration = configuration
+        self.store = store
+        self.endpoint = endpoint
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    try await self.lead()
+                } catch {
+                    guard !Task.isCancelled else { return }
+                    self.logger.warning("the broker's accounts are not kept in step", metadata: ["error": "\(error)"])
+                }
+                try? await Task.sleep(for: self.configuration.retry)
+            }
+        }
+    }
+
+    private func lead() async throws {
+        let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
+        guard try await AccountStore.tryToLead(on: connection) else { return }
+        let publisher = Publisher(self.configuration.admin, answers: DynamicSecurity.answers, logger: self.logger)
+        try await publisher.connect()
+        do {
+            try await self.follow(connection, publisher)
+        } catch {
+            await publisher.disconnect()
+            throw error
+        }
+        await publisher.disconnect()
+    }
+
+    private func follow(_ connection: Connection, _ publisher: Publisher) async throws {
+        let broker = DynamicSecurity(publisher)
+        if let receiver = self.configuration.receiver { try await broker.admit(own: receiver) }
+        // Listening first, then comparing: what changes in between is heard.
+        try await connection.listen(to: RouteStore.channel)
+        try await self.compare(broker)
+        var compareAt = ContinuousClock.now + self.configuration.fullComparison
+        while !Task.isCancelled {
+            let notifications = try await withTaskCancellationHandler {
+                try await connection.notifications(within: .seconds(5))
+            } onCancel: {
+                connection.interrupt()
+            }
+            try await publisher.keepAlive()
+            let changes = notifications.map { RouteStore.Change($0.payload) }
+            if changes.contains(.all) || ContinuousClock.now >= compareAt {
+                try await self.compare(broker)
+                compareAt = .now + self.configuration.fullComparison
+            } else {
+                let things = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
+                if !things.isEmpty { try await self.update(Array(Set(things)), broker) }
+            }
+        }
+    }
+
+    /// Makes, changes or removes the accounts of these things, as the database has them.
+    private func update(_ things: [EntityID], _ broker: DynamicSecurity) async throws {
+        let existing = try await self.store.accounts(of: things)
+        let gone = Set(things).subtracting(existing.map(\.thing))
+        let keyless = existing.filter { $0.key == nil }
+        if !keyless.isEmpty {
+            self.logger.warning(
+                "things without a stored key have no account; give them a new key",
+                metadata: ["things": "\(keyless.count)", "example": "\(keyless[0].thing)"])
+        }
+        var commands = existing.flatMap { account in
+            account.key.map {
+                DynamicSecurity.upsert(thing: account.thing, key: $0, fingerprint: account.fingerprint)
+            } ?? []
+        }
+        commands += gone.flatMap(DynamicSecurity.remove(thing:))
+        var rest = commands[...]
+        while !rest.isEmpty {
+            _ = try await broker.run(
+                Array(rest.prefix(Self.commandsPerMessage)),
+                ignoring: DynamicSecurity.alreadyThere.union(DynamicSecurity.alreadyGone))
+            rest = rest.dropFirst(Self.commandsPerMessage)
+        }
+    }
+
+    /// Finds what differs between the broker and the database, whatever the reason, and mends it.
+    private func compare(_ broker: DynamicSecurity) async throws {
+        let wanted = try await self.store.fingerprints()
+        var missing = wanted
+        var changed: [EntityID] = []
+        for account in try await broker.accounts() where DynamicSecurity.isThing(account) {
+            guard let id = EntityID(account.username) else { continue }
+            if let fingerprint = missing.removeValue(forKey: id) {
+                if account.textdescription != DynamicSecurity.description(fingerprint) { changed.append(id) }
+            } else {
+                changed.append(id)
+            }
+        }
+        changed += missing.keys
+        guard !changed.isEmpty else { return }
+        self.logger.info("mending the broker's accounts", metadata: ["things": "\(changed.count)"])
+        var rest = changed[...]
+        while !rest.isEmpty {
+            try await self.update(Array(rest.prefix(1_000)), broker)
+            rest = rest.dropFirst(1_000)
+        }
+    }
+}

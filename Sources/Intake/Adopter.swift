@@ -1,0 +1,81 @@
+package import Logging
+package import MQTT
+internal import ServiceLifecycle
+package import Storage
+
+/// Fetches what the broker holds for instances that do not come back.
+///
+/// A broker gives each member of a shared subscription its part of the messages, also while the member is away
+/// (mosquitto does so for persistent sessions). What is in the session of an instance that is gone for good would stay
+/// there until the session expires. So one of those that live goes in under its client id, leaves the subscription,
+/// takes what is left, and ends the session.
+package struct Adopter: Service {
+    private let intake: IntakeService
+    private let sessions: SessionStore
+    private let session: SessionID
+    private let broker: Session.Configuration
+    private let logger: Logger
+    private let interval: Duration
+
+    /// How long nothing must have come before the session counts as empty.
+    private static let quiet: Duration = .seconds(2)
+
+    /// - Parameter broker: how this instance reaches the broker; its client id is replaced.
+    package init(
+        intake: IntakeService, sessions: SessionStore, session: SessionID, broker: Session.Configuration,
+        interval: Duration = .seconds(5), logger: Logger
+    ) {
+        self.intake = intake
+        self.sessions = sessions
+        self.session = session
+        self.broker = broker
+        self.interval = interval
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    while let client = try await self.sessions.adopt(by: self.session) {
+                        try await self.fetch(client)
+                    }
+                } catch {
+                    guard !Task.isCancelled else { return }
+                    self.logger.warning(
+                        "an abandoned session cannot be fetched; trying again", metadata: ["error": "\(error)"])
+                }
+                try? await Task.sleep(for: self.interval)
+            }
+        }
+    }
+
+    private func fetch(_ client: SessionStore.AbandonedClient) async throws {
+        var configuration = self.broker
+        configuration.clientID = client.clientID
+        configuration.isEnding = true
+        let session = Session(configuration, logger: self.logger)
+        var count = 0
+        do {
+            try await session.connect()
+            while true {
+                // Acknowledges the batch before, which is committed.
+                let batch = try await session.acknowledgeAndReceive(
+                    upTo: self.intake.batchLimits.count, bytes: self.intake.batchLimits.bytes, within: Self.quiet)
+                if batch.messages.isEmpty, await session.hasLeft { break }
+                try Task.checkCancellation()
+                try await self.intake.take(batch)
+                count += batch.messages.count
+            }
+            await session.end()
+        } catch {
+            await session.disconnect(acknowledging: false)
+            try await self.sessions.leave(client, isDone: false)
+            throw error
+        }
+        try await self.sessions.leave(client, isDone: true)
+        self.logger.notice(
+            "fetched what the broker held for an instance that is gone",
+            metadata: ["client_id": "\(client.clientID)", "messages": "\(count)"])
+    }
+}

@@ -1,0 +1,104 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Accounts at the broker")
+    struct BrokerAccountTests {
+        private static let settings = [
+            "MQTT_DYNAMIC_SECURITY": "true", "MQTT_USERNAME": "admin", "MQTT_PASSWORD": "the admin's password",
+            "SECRETS_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        ]
+
+        /// A broker with the plugin, and in it nothing but the administrator that `mosquitto_ctrl` makes.
+        private static func broker(_ folder: String, _ port: Int) async throws -> LocalMosquitto {
+            try Files.makeFolder(folder)
+            try await ChildProcess.complete(
+                "mosquitto_ctrl",
+                ["dynsec", "init", "\(folder)/dynsec.json", "admin", "the admin's password"])
+            return try LocalMosquitto.prepare(
+                in: folder, port: port, anonymous: false,
+                extra: [
+                    "plugin \(LocalMosquitto.dynamicSecurityPlugin)", "plugin_opt_config_file \(folder)/dynsec.json",
+                ])
+        }
+
+        /// Whether the broker takes a publish; MQTT 5 says so with its acknowledgement.
+        private func canPublish(
+            _ installation: Installation, as thing: String, key: String, to topic: String
+        ) async throws -> Bool {
+            let log = try Files.makeTemporaryFolder() + "/log"
+            let end = try await ChildProcess.start(
+                "mosquitto_pub",
+                [
+                    "-V", "5", "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-q", "1", "-u", thing, "-P",
+                    key, "-i", "test-\(thing)", "-t", topic, "-m", topic,
+                ], logFile: log
+            ).waitForExit()
+            let said = Files.read(log) ?? ""
+            return end.contains("exited(0)") && !said.lowercased().contains("not authorized")
+        }
+
+        @Test("come and go with the things, and let each publish as itself alone")
+        func accounts() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in
+                try await installation.addWebhook("hook", receiver.url())
+                let created = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/things",
+                    #"[{"name":"a","profile_id":"\#(installation.profile)"},{"name":"b","profile_id":"\#(installation.profile)"}]"#
+                )
+                let (ids, keys) = (created.values(of: "id"), created.values(of: "key"))
+                let (a, b) = (ids[0], ids[1])
+                try await waitUntil("the account") {
+                    try await self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages/x")
+                }
+                try await waitUntil("the message") { receiver.has(body: "things/\(a)/messages/x") }
+                #expect(try await self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages"))
+                #expect(try await !self.canPublish(installation, as: a, key: keys[0], to: "things/\(b)/messages"))
+                #expect(try await !self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/other"))
+                #expect(try await !self.canPublish(installation, as: a, key: keys[0], to: "elsewhere"))
+                #expect(try await !self.canPublish(installation, as: a, key: keys[1], to: "things/\(a)/messages"))
+                #expect(
+                    try await !self.canPublish(
+                        installation, as: a, key: "wrong", to: "$CONTROL/dynamic-security/v1"))
+
+                // A new key replaces the old one.
+                let rekeyed = try await installation.api.call(
+                    "PUT", "/things/\(a)", #"{"name":"a","key":"a-new-key-of-the-thing"}"#)
+                #expect(rekeyed.status == 200)
+                try await waitUntil("the new key") {
+                    try await self.canPublish(
+                        installation, as: a, key: "a-new-key-of-the-thing", to: "things/\(a)/messages")
+                }
+                #expect(try await !self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages"))
+
+                // What changes while Hookline or the plugin's file is away is mended at the start.
+                await running.hookline.process.stop()
+                await running.broker.stop()
+                let restarted = try await Self.broker(
+                    "\(installation.folder)/another", installation.mosquitto.port)
+                await running.replace(broker: try await restarted.start())
+                await running.replace(
+                    hookline: try await HooklineProcess.serve(
+                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                        logFile: "\(installation.folder)/hookline.log", settings: Self.settings))
+                try await waitUntil("both accounts again") {
+                    let first = try await self.canPublish(
+                        installation, as: a, key: "a-new-key-of-the-thing", to: "things/\(a)/messages")
+                    let second = try await self.canPublish(
+                        installation, as: b, key: keys[1], to: "things/\(b)/messages")
+                    return first && second
+                }
+
+                // And a thing that is gone can do nothing any more.
+                let api = await running.hookline.api(token: installation.api.token)
+                #expect(try await api.call("DELETE", "/things/\(b)").status == 204)
+                try await waitUntil("the account to be gone") {
+                    try await !self.canPublish(installation, as: b, key: keys[1], to: "things/\(b)/messages")
+                }
+            }
+            await receiver.stop()
+        }
+    }
+}

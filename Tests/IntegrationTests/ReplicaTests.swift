@@ -1,0 +1,57 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Several instances")
+    struct ReplicaTests {
+        private static let settings = [
+            "MQTT_SHARED_GROUP": "hookline", "DELIVERY_LEASE": "2s", "MQTT_RESTART_PATIENCE": "1s",
+        ]
+
+        private func start(_ installation: Installation, _ name: String) async throws -> HooklineProcess {
+            try await HooklineProcess.serve(
+                postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                logFile: "\(installation.folder)/\(name).log",
+                settings: Self.settings.merging(["MQTT_CLIENT_ID": name]) { $1 })
+        }
+
+        @Test("share the load, and one that is killed and never comes back loses nothing")
+        func kill() async throws {
+            let total = 20_000
+            let receiver = try await Receiver.start(keepsRequests: false)
+            try await Installation.with(settings: Self.settings.merging(["MQTT_CLIENT_ID": "one"]) { $1 }) {
+                installation, running in
+                let two = try await self.start(installation, "two")
+                let three = try await self.start(installation, "three")
+                do {
+                    try await installation.addWebhook("hook", receiver.url())
+                    async let published: Void = installation.publish(1...total)
+                    try await waitUntil("a quarter of the deliveries", within: .seconds(120)) {
+                        receiver.bodies.unique >= total / 4
+                    }
+                    let shares = [
+                        try await running.hookline.metric("hookline_messages_accepted_total"),
+                        try await two.metric("hookline_messages_accepted_total"),
+                        try await three.metric("hookline_messages_accepted_total"),
+                    ]
+                    #expect(shares.allSatisfy { $0 > 0 }, "\(shares)")
+                    await two.kill()
+                    try await published
+                    try await waitUntil("every message", within: .seconds(120)) { receiver.bodies.unique == total }
+                    print(
+                        "one of three killed for good: sent \(total), lost 0, duplicates \(receiver.bodies.duplicates)")
+                    // One that leaves in good order, and does not come back either.
+                    await three.process.stop()
+                    try await installation.publish((total + 1)...(total + 300))
+                    try await waitUntil("the rest", within: .seconds(120)) { receiver.bodies.unique == total + 300 }
+                } catch {
+                    await two.process.stop()
+                    await three.process.stop()
+                    throw error
+                }
+            }
+            await receiver.stop()
+        }
+    }
+}
