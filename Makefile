@@ -8,6 +8,7 @@ run: setup ## Try it: a private database and broker, a demo thing, and what to t
 	.build/debug/hookline dev
 
 test: setup ## All tests, on a real PostgreSQL and a real mosquitto that they start themselves
+	@scripts/setup-python
 	swift build $(SWIFT_FLAGS) --build-tests
 	swift test $(SWIFT_FLAGS) --skip-build
 

@@ -22,6 +22,12 @@ package final class HooklineProcess: Sendable {
         return "/\(root)/.build/debug/hookline"
     }
 
+    /// A Python that has the packages which receivers use.
+    package static var python: String {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        return "/\(root)/.build/python/bin/python"
+    }
+
     package static let jwtSecret = "a secret for tests, of more than 32 bytes"
 
     /// Starts `hookline serve` and waits until it is ready.
