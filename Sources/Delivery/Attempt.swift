@@ -42,9 +42,10 @@ final class Attempt: PendingRequest {
         buffer.writeStaticString("\r\nwebhook-timestamp: ")
         buffer.writeDecimal(timestamp)
         buffer.writeStaticString("\r\nx-hookline-thing-id: ")
-        message.thing.write { buffer.writeInteger($0) }
-        buffer.writeStaticString("\r\nx-hookline-group-id: ")
-        message.group.write { buffer.writeInteger($0) }
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: EntityID.textLength) { bytes in
+            message.thing.write(to: bytes)
+            return EntityID.textLength
+        }
         if !message.subtopic.isEmpty {
             buffer.writeStaticString("\r\nx-hookline-subtopic: ")
             buffer.writeString(message.subtopic)

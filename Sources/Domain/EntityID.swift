@@ -50,13 +50,22 @@ package struct EntityID: Hashable, Sendable, Comparable {
         self.init(text.utf8)
     }
 
-    /// The 36 characters, as bytes.
-    package func write(into append: (UInt8) -> Void) {
+    /// How many bytes ``write(to:)`` writes.
+    package static let textLength = 36
+
+    /// Writes the 36 characters as bytes; there must be room for them.
+    package func write(to buffer: UnsafeMutableRawBufferPointer) {
+        precondition(buffer.count >= Self.textLength)
+        var offset = 0
         for position in 0..<32 {
-            if position == 8 || position == 12 || position == 16 || position == 20 { append(UInt8(ascii: "-")) }
+            if position == 8 || position == 12 || position == 16 || position == 20 {
+                buffer[offset] = UInt8(ascii: "-")
+                offset += 1
+            }
             let half = position < 16 ? self.high : self.low
             let digit = UInt8(truncatingIfNeeded: half >> UInt64(60 - position % 16 * 4)) & 0xF
-            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            buffer[offset] = digit &+ (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+            offset += 1
         }
     }
 
@@ -67,9 +76,9 @@ package struct EntityID: Hashable, Sendable, Comparable {
 
 extension EntityID: CustomStringConvertible {
     package var description: String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(36)
-        self.write { bytes.append($0) }
-        return String(decoding: bytes, as: UTF8.self)
+        String(unsafeUninitializedCapacity: Self.textLength) { buffer in
+            self.write(to: UnsafeMutableRawBufferPointer(buffer))
+            return Self.textLength
+        }
     }
 }

@@ -34,6 +34,8 @@ package final class WebhookTarget: Sendable {
             head += "user-agent: \(Self.userAgent)\r\n"
         }
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
+        // A thing's messages go to webhooks of its own group alone.
+        head += "x-hookline-group-id: \(group)\r\n"
         self.requestHead = Array(head.utf8)
         self.setsContentType = headers.contains { $0.name.lowercased() == "content-type" }
     }

@@ -14,21 +14,28 @@ extension WholeServiceTests {
 
         @Test("killing it at several moments under load loses nothing")
         func kill() async throws {
-            let total = 20_000
+            let total = 20_000 * FaultReport.scale
             let receiver = try await Receiver.start(keepsRequests: false)
             try await Installation.with { installation, running in
                 try await installation.addWebhook("hook", receiver.url())
                 async let published: Void = installation.publish(1...total)
+                var longest = Duration.zero
                 for share in [10, 4, 2] {
-                    try await waitUntil("a \(share)th of the deliveries", within: .seconds(120)) {
+                    try await waitUntil("a \(share)th of the deliveries", within: .seconds(300)) {
                         receiver.bodies.unique >= total / share
                     }
+                    let start = ContinuousClock.now
                     await running.hookline.kill()
+                    let before = receiver.bodies.unique
                     try await self.restart(installation, running)
+                    longest = max(
+                        longest, try await FaultReport.recovery(of: receiver, beyond: before, since: start))
                 }
                 try await published
-                try await waitUntil("every message", within: .seconds(180)) { receiver.bodies.unique == total }
-                print("kill -9 three times: sent \(total), lost 0, duplicates \(receiver.bodies.duplicates)")
+                try await waitUntil("every message", within: .seconds(300)) { receiver.bodies.unique == total }
+                try FaultReport.add(
+                    "kill -9 three times under load", sent: total, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates, recovery: longest)
             }
             await receiver.stop()
         }
@@ -55,6 +62,9 @@ extension WholeServiceTests {
                     receiver.bodies.duplicates >= 200
                 }
                 #expect(receiver.bodies.unique == 200)
+                try FaultReport.add(
+                    "kill -9 between commit and acknowledgement", sent: 200, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates)
                 await wire.stop()
             }
             await receiver.stop()
@@ -62,7 +72,7 @@ extension WholeServiceTests {
 
         @Test("a graceful end finishes what is under way, and nothing is lost or sent twice")
         func graceful() async throws {
-            let total = 3_000
+            let total = 3_000 * FaultReport.scale
             let receiver = try await Receiver.start(keepsRequests: false)
             try await Installation.with { installation, running in
                 try await installation.addWebhook("hook", receiver.url())
@@ -75,6 +85,8 @@ extension WholeServiceTests {
                 try await published
                 try await waitUntil("every message", within: .seconds(60)) { receiver.bodies.unique == total }
                 #expect(receiver.bodies.duplicates == 0)
+                try FaultReport.add(
+                    "SIGTERM under load, and a restart", sent: total, delivered: receiver.bodies.unique, duplicates: 0)
             }
             await receiver.stop()
         }
@@ -84,13 +96,21 @@ extension WholeServiceTests {
             let receiver = try await Receiver.start(keepsRequests: false)
             try await Installation.with { installation, running in
                 try await installation.addWebhook("hook", receiver.url())
-                try await installation.publish(1...500)
+                let half = 500 * FaultReport.scale
+                try await installation.publish(1...half)
                 await running.broker.stop()
                 try await Task.sleep(for: .milliseconds(500))
                 #expect(try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/ready").status == 503)
+                try await waitUntil("what was taken before") { receiver.bodies.unique > 0 }
+                let before = receiver.bodies.unique
+                let start = ContinuousClock.now
                 await running.replace(broker: try await installation.mosquitto.start())
-                try await installation.publish(501...1_000)
-                try await waitUntil("every message", within: .seconds(60)) { receiver.bodies.unique == 1_000 }
+                try await installation.publish((half + 1)...(2 * half))
+                let recovery = try await FaultReport.recovery(of: receiver, beyond: before, since: start)
+                try await waitUntil("every message", within: .seconds(60)) { receiver.bodies.unique == 2 * half }
+                try FaultReport.add(
+                    "broker restarted", sent: 2 * half, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates, recovery: recovery)
             }
             await receiver.stop()
         }
@@ -100,13 +120,20 @@ extension WholeServiceTests {
             let receiver = try await Receiver.start(keepsRequests: false)
             try await Installation.with(ownPostgres: true) { installation, running in
                 try await installation.addWebhook("hook", receiver.url())
-                try await installation.publish(1...500)
+                let half = 500 * FaultReport.scale
+                try await installation.publish(1...half)
                 await running.postgres?.stop(2)
-                try await installation.publish(501...1_000)
+                try await installation.publish((half + 1)...(2 * half))
                 try await Task.sleep(for: .seconds(1))
                 #expect(try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/ready").status == 503)
+                let before = receiver.bodies.unique
+                let start = ContinuousClock.now
                 await running.replace(postgres: try await installation.postgres.start())
-                try await waitUntil("every message", within: .seconds(90)) { receiver.bodies.unique == 1_000 }
+                let recovery = try await FaultReport.recovery(of: receiver, beyond: before, since: start)
+                try await waitUntil("every message", within: .seconds(90)) { receiver.bodies.unique == 2 * half }
+                try FaultReport.add(
+                    "PostgreSQL away, and back", sent: 2 * half, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates, recovery: recovery)
             }
             await receiver.stop()
         }
@@ -119,13 +146,18 @@ extension WholeServiceTests {
                 try await installation.publish(1...100)
                 try await waitUntil("the first hundred") { first.bodies.unique == 100 }
                 await first.stop()
-                try await installation.publish(101...400)
+                let total = 400 * FaultReport.scale
+                try await installation.publish(101...total)
                 try await Task.sleep(for: .seconds(1))
+                let start = ContinuousClock.now
                 let second = try await Receiver.start(port: first.port, keepsRequests: false)
-                // Connections that outlived the first receiver's end lead to the first still.
+                let recovery = try await FaultReport.recovery(of: second, beyond: 0, since: start)
                 try await waitUntil("the rest", within: .seconds(60)) {
-                    first.bodies.unique + second.bodies.unique >= 400
+                    first.bodies.unique + second.bodies.unique >= total
                 }
+                try FaultReport.add(
+                    "receiver away, and back", sent: total, delivered: first.bodies.unique + second.bodies.unique,
+                    duplicates: first.bodies.duplicates + second.bodies.duplicates, recovery: recovery)
                 await second.stop()
             }
         }

@@ -63,6 +63,9 @@ extension WholeServiceTests {
                     #"{"name":"hook","url":"\#(receiver.url())","status":"ENABLED"}"#)
                 #expect(saved.value(of: "status") == "ENABLED")
                 try await waitUntil("both") { receiver.has(body: "1") && receiver.has(body: "2") }
+                try FaultReport.add(
+                    "receiver says 410, and is enabled again", sent: 2, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates)
             }
             await receiver.stop()
         }
@@ -90,6 +93,9 @@ extension WholeServiceTests {
                 try await installation.publish(11...15)
                 try await put("ENABLED")
                 try await waitUntil("what waited") { receiver.bodies.unique == 10 }
+                try FaultReport.add(
+                    "webhook disabled after failures, and enabled again", sent: 10,
+                    delivered: receiver.bodies.unique, duplicates: receiver.bodies.duplicates)
                 #expect(!receiver.has(body: #"{"n":11}"#))
             }
             await receiver.stop()
@@ -164,6 +170,9 @@ extension WholeServiceTests {
                 let numbers = receiver.accepted.filter { $0 != "other" }.compactMap { Int($0.filter(\.isNumber)) }
                     .filter { seen.insert($0).inserted }
                 #expect(numbers == Array(1...40))
+                try FaultReport.add(
+                    "strict order: failures, and a kill -9", sent: 41, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates)
             }
             await receiver.stop()
         }
@@ -221,6 +230,9 @@ extension WholeServiceTests {
                 try await installation.publish(1...5_000)
                 try await waitUntil("everything at the fast one", within: .seconds(60)) { fast.bodies.unique == 5_000 }
                 #expect(try await running.hookline.metric("hookline_messages_accepted_total") == 5_000)
+                try FaultReport.add(
+                    "one receiver hangs, one is slow: the fast one", sent: 5_000, delivered: fast.bodies.unique,
+                    duplicates: fast.bodies.duplicates)
                 await fast.stop()
             }
             await receiver.stop()

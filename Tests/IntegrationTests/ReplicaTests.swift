@@ -18,7 +18,7 @@ extension WholeServiceTests {
 
         @Test("share the load, and one that is killed and never comes back loses nothing")
         func kill() async throws {
-            let total = 20_000
+            let total = 20_000 * FaultReport.scale
             let receiver = try await Receiver.start(keepsRequests: false)
             try await Installation.with(settings: Self.settings.merging(["MQTT_CLIENT_ID": "one"]) { $1 }) {
                 installation, running in
@@ -36,15 +36,20 @@ extension WholeServiceTests {
                         try await three.metric("hookline_messages_accepted_total"),
                     ]
                     #expect(shares.allSatisfy { $0 > 0 }, "\(shares)")
+                    let start = ContinuousClock.now
                     await two.kill()
                     try await published
-                    try await waitUntil("every message", within: .seconds(120)) { receiver.bodies.unique == total }
-                    print(
-                        "one of three killed for good: sent \(total), lost 0, duplicates \(receiver.bodies.duplicates)")
+                    try await waitUntil("every message", within: .seconds(300)) { receiver.bodies.unique == total }
+                    try FaultReport.add(
+                        "kill -9 of one of three instances, for good", sent: total, delivered: receiver.bodies.unique,
+                        duplicates: receiver.bodies.duplicates, recovery: start.duration(to: .now))
                     // One that leaves in good order, and does not come back either.
                     await three.process.stop()
                     try await installation.publish((total + 1)...(total + 300))
                     try await waitUntil("the rest", within: .seconds(120)) { receiver.bodies.unique == total + 300 }
+                    try FaultReport.add(
+                        "SIGTERM of one of two instances, for good", sent: 300,
+                        delivered: receiver.bodies.unique - total, duplicates: 0)
                 } catch {
                     await two.process.stop()
                     await three.process.stop()

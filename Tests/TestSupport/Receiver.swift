@@ -37,10 +37,12 @@ package final class Receiver: Sendable {
 
     private let state = Mutex(State())
     private let channel: Mutex<(any Channel)?>
+    private let shared: Shared
     package let port: Int
 
-    private init(port: Int) {
+    private init(port: Int, shared: Shared) {
         self.port = port
+        self.shared = shared
         self.channel = Mutex(nil)
     }
 
@@ -54,13 +56,14 @@ package final class Receiver: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1_024)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                shared.connections.withLock { $0.append(channel) }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
                     try channel.pipeline.syncOperations.addHandler(Handler(shared))
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
-        let receiver = Receiver(port: channel.localAddress?.port ?? 0)
+        let receiver = Receiver(port: channel.localAddress?.port ?? 0, shared: shared)
         receiver.state.withLock { $0.keepsRequests = keepsRequests }
         receiver.channel.withLock { $0 = channel }
         shared.box.withLock { $0 = receiver }
@@ -93,6 +96,8 @@ package final class Receiver: Sendable {
             return channel
         }
         try? await channel?.close()
+        // As when its process ends: kept connections are gone too.
+        for connection in self.shared.connections.withLock({ $0 }) { try? await connection.close() }
     }
 
     fileprivate func receive(_ request: ReceivedRequest) -> Behaviour {
@@ -119,6 +124,7 @@ package final class Receiver: Sendable {
 
     fileprivate final class Shared: Sendable {
         let box: Mutex<Receiver?>
+        let connections = Mutex<[any Channel]>([])
         init(box: consuming Mutex<Receiver?>) { self.box = box }
     }
 
