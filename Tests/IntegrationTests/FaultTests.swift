@@ -70,6 +70,28 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("killing it during a retry loses nothing")
+        func killDuringRetry() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                try await installation.addWebhook("hook", receiver.url())
+                receiver.set(.answer(500))
+                try await installation.publish(1...3)
+                try await waitUntil("first attempts") { receiver.requests.count >= 3 }
+                receiver.set(.hang)
+                let tried = receiver.requests.count
+                try await waitUntil("retries under way") { receiver.requests.count > tried }
+                await running.hookline.kill()
+                receiver.set(.answer(200))
+                try await self.restart(installation, running)
+                try await waitUntil("every message") { receiver.bodies.unique == 3 }
+                try FaultReport.add(
+                    "kill -9 during a retry", sent: 3, delivered: receiver.bodies.unique,
+                    duplicates: receiver.bodies.duplicates)
+            }
+            await receiver.stop()
+        }
+
         @Test("a graceful end finishes what is under way, and nothing is lost or sent twice")
         func graceful() async throws {
             let total = 3_000 * FaultReport.scale

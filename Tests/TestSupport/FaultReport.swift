@@ -14,7 +14,9 @@ package enum FaultReport {
         _ fault: String, sent: Int, delivered: Int, duplicates: Int, recovery: Duration? = nil
     ) throws {
         let name = fault + String(repeating: " ", count: max(0, 58 - fault.count))
-        let time = recovery.map { "\(Int($0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000)) ms" }
+        let time = recovery.map {
+            "\(Int($0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000)) ms"
+        }
         let line =
             "\(name) sent \(sent), delivered \(delivered), duplicates \(duplicates), lost \(sent - delivered), "
             + "recovered in \(time ?? "-")"
