@@ -21,8 +21,6 @@ ALTER TABLE webhook_counters ADD COLUMN failing_since timestamptz;
 
 -- Blocks of addresses that the group's webhooks may reach beyond those of the installation. Root's to set.
 ALTER TABLE groups ADD COLUMN allowed_networks text[] NOT NULL DEFAULT '{}';
-CREATE TRIGGER announce_update AFTER UPDATE ON groups
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION announce_routes('id');
 
 ALTER TABLE deliveries
     -- Why it has failed for good.

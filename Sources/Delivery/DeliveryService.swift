@@ -61,6 +61,17 @@ package struct DeliveryService: Service, DeliveryPort {
 
     // MARK: What intake calls
 
+    package func makeRoom(for deliveries: [Delivery]) async {
+        var missing = self.ledger.missingRoom(for: deliveries)
+        // Ten steps of 5 ms. It goes on only while each makes its part of the room that is missing.
+        for remaining in stride(from: 10, to: 0, by: -1) where missing > 0 {
+            guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { return }
+            let now = self.ledger.missingRoom(for: deliveries)
+            guard missing - now >= missing / remaining else { return }
+            missing = now
+        }
+    }
+
     package func plan(_ deliveries: inout [Delivery]) {
         self.ledger.plan(&deliveries)
     }

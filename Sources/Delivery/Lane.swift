@@ -190,9 +190,7 @@ final class Lane {
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
     func update(to target: WebhookTarget) {
-        guard target.version > self.target.version || target.allowedNetworks != self.target.allowedNetworks else {
-            return
-        }
+        guard target.version > self.target.version else { return }
         let old = self.target
         self.target = target
         if target.status == .enabled {

@@ -63,6 +63,29 @@ final class LaneLedger: Sendable {
         }
     }
 
+    /// How many of these deliveries would go out from memory if there were room for them now.
+    func missingRoom(for deliveries: [Delivery]) -> Int {
+        var wanted: [WebhookKey: (count: Int, bytes: Int)] = [:]
+        for delivery in deliveries where delivery.webhook.isSentFromMemory {
+            let (count, bytes) = wanted[delivery.webhook.key] ?? (0, 0)
+            wanted[delivery.webhook.key] = (count + 1, bytes + delivery.message.payload.count)
+        }
+        return self.state.withLock { state in
+            wanted.reduce(0) { missing, want in
+                let account = state.accounts[want.key] ?? Account()
+                // Who has a backlog already gets its deliveries from there.
+                guard !account.isSpilling else { return missing }
+                let room = min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries)
+                let byteRoom = min(self.limits.laneBytes, self.limits.totalBytes - state.bytes)
+                let averageBytes = max(1, want.value.bytes / want.value.count)
+                return missing
+                    + max(
+                        0, want.value.count - (room - account.deliveries),
+                        want.value.count - (byteRoom - account.bytes) / averageBytes)
+            }
+        }
+    }
+
     private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
         // A single payload larger than all limits still gets through, alone. Otherwise a lane may have as much as is
         // still free of the whole: a few that do not get rid of what they have never leave nothing to the others.

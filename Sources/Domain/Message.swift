@@ -88,8 +88,11 @@ package struct WebhookKey: RawRepresentable, Hashable, Sendable {
     package init(rawValue: Int32) { self.rawValue = rawValue }
 }
 
-/// What intake asks of delivery. One call per batch for each step; none of them waits.
+/// What intake asks of delivery. One call per batch for each step.
 package protocol DeliveryPort: Sendable {
+    /// Before ``plan(_:)``: gives lanes that are fast enough a moment to make room, so that what they can send at once
+    /// need not be written down as a backlog first. It waits for at most 50 ms, and not at all for a lane that is slow.
+    func makeRoom(for deliveries: [Delivery]) async
     /// Before the commit: decides which deliveries this instance sends straight from memory, and marks them leased.
     func plan(_ deliveries: inout [Delivery])
     /// After the commit: takes over the leased ones, and notes that the others wait in the database.

@@ -101,10 +101,7 @@ package struct Routes: Sendable {
         let old = self.webhooksByGroup[group] ?? []
         for webhook in old { self.webhooksByKey[webhook.key] = nil }
         let merged = webhooks.map { webhook in
-            old.first {
-                $0.key == webhook.key && $0.version == webhook.version
-                    && $0.allowedNetworks == webhook.allowedNetworks
-            } ?? webhook
+            old.first { $0.key == webhook.key && $0.version == webhook.version } ?? webhook
         }
         self.webhooksByGroup[group] = merged.isEmpty ? nil : merged
         let receiving = merged.filter { $0.status != .disabled }

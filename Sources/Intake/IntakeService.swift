@@ -118,6 +118,7 @@ package struct IntakeService: Service {
         for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
         var deliveries = sorted.deliveries
         if !sorted.messages.isEmpty {
+            await self.delivery.makeRoom(for: deliveries)
             self.delivery.plan(&deliveries)
             try await self.commitOrSplit(sorted.messages[...], deliveries)
         }

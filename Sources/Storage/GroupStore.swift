@@ -78,10 +78,15 @@ package struct GroupStore: Sendable {
     package func update(_ id: EntityID, name: String, allowedNetworks: [Network]?) async throws -> Bool {
         let networks = allowedNetworks.map { $0.map(\.description) }
         return try await StorageError.translate {
-            try await self.pool.withConnection { db in
+            try await self.pool.transaction { db in
                 let change: Query = networks.map { ", allowed_networks = \($0)" } ?? ""
-                return try db.execute(
-                    "UPDATE groups SET name = \(name)\(change), updated_at = now() WHERE id = \(id)") == 1
+                let count = try db.execute(
+                    "UPDATE groups SET name = \(name)\(change), updated_at = now() WHERE id = \(id)")
+                if networks != nil {
+                    // Where they may go is part of what the webhooks are.
+                    try db.execute("UPDATE webhooks SET version = version + 1 WHERE group_id = \(id)")
+                }
+                return count == 1
             }
         }
     }

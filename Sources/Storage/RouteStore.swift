@@ -29,7 +29,7 @@ package struct RouteStore: Sendable {
             switch parts[0] {
             case "things": self = .thing(id)
             case "profiles": self = .profile(id)
-            case "webhooks", "groups": self = .webhooks(group: id)
+            case "webhooks": self = .webhooks(group: id)
             default: self = .all
             }
         }

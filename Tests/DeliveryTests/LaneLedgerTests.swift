@@ -77,6 +77,22 @@ struct LaneLedgerTests {
         #expect(huge.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
     }
 
+    @Test("knows what room is missing, for lanes that have no backlog")
+    func missingRoom() throws {
+        let ledger = self.ledger()
+        var held = try self.deliveries(8, to: 1)
+        #expect(ledger.missingRoom(for: held) == 0)
+        ledger.plan(&held)
+        let more = try self.deliveries(5, to: 1) + self.deliveries(3, to: 2)
+        #expect(ledger.missingRoom(for: more) == 3)
+        ledger.release(Array(held.prefix(2)))
+        #expect(ledger.missingRoom(for: more) == 1)
+        #expect(ledger.missingRoom(for: try self.deliveries(1, to: 3, bytes: 3_000)) == 1, "bytes count too")
+        var spilled = try self.deliveries(9, to: 1)
+        ledger.plan(&spilled)
+        #expect(ledger.missingRoom(for: more) == 0, "its backlog comes first")
+    }
+
     @Test("leaves to the database what is not to go out straight from memory")
     func notFromMemory() throws {
         let ledger = self.ledger()

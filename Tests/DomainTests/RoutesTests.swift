@@ -59,6 +59,24 @@ struct RoutesTests {
         #expect(routes.webhook(WebhookKey(rawValue: 3)) == nil)
     }
 
+    @Test("pass by webhooks that their owners have disabled, but not those that Hookline has")
+    func disabled() throws {
+        var routes = Routes()
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(write: false, webhook: true))
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        let statuses: [WebhookStatus] = [.enabled, .disabled, .disabledDueToErrors]
+        let targets = try statuses.enumerated().map { index, status in
+            WebhookTarget(
+                key: WebhookKey(rawValue: Int32(index)), id: .random(), group: group, version: 1,
+                url: try WebhookURL("http://example.com"), headers: [], status: status)
+        }
+        routes.set(webhooksOf: group, to: targets)
+        #expect(routes.resolve(thing)?.webhooks.map(\.status) == [.enabled, .disabledDueToErrors])
+        #expect(targets.map(\.isSentFromMemory) == [true, false, false])
+        #expect(routes.webhook(WebhookKey(rawValue: 1)) === targets[1], "it is known all the same")
+    }
+
     @Test("have a request head that is ready to send")
     func head() throws {
         let target = WebhookTarget(
@@ -68,7 +86,7 @@ struct RoutesTests {
         let head = String(decoding: target.requestHead, as: UTF8.self)
         #expect(
             head
-                == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\n"
+                == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\nx-hookline-group-id: \(target.group)\r\n"
         )
         #expect(target.setsContentType)
     }
