@@ -136,11 +136,33 @@ struct Client: ~Copyable {
         unsafe mosquitto_unsubscribe_v5(self.raw, nil, filter, nil)
     }
 
+    /// A second descriptor of the same connection, which outlives libmosquitto's; nil if there is no connection.
+    func duplicateDescriptor() -> SpareDescriptor? {
+        let copy = fcntl(self.descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy < 0 ? nil : SpareDescriptor(descriptor: copy)
+    }
+
     var descriptor: Int32 { unsafe mosquitto_socket(self.raw) }
     var wantsToWrite: Bool { unsafe mosquitto_want_write(self.raw) }
     func loopRead() -> Int32 { unsafe mosquitto_loop_read(self.raw, 1) }
     func loopWrite() -> Int32 { unsafe mosquitto_loop_write(self.raw, 1) }
     func loopMisc() -> Int32 { unsafe mosquitto_loop_misc(self.raw) }
+}
+
+/// Keeps a connection open that libmosquitto has closed its own descriptor of.
+struct SpareDescriptor {
+    let descriptor: Int32
+
+    /// Throws away what has come. False when the broker has closed the connection.
+    func discardInput() -> Bool {
+        unsafe withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
+            unsafe recv(self.descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) > 0
+        }
+    }
+
+    func close() {
+        _ = Glibc.close(self.descriptor)
+    }
 }
 
 /// libmosquitto's words for an error code; for `MOSQ_ERR_ERRNO` those of the C library.

@@ -57,9 +57,24 @@ final class Link {
         try self.check(self.client?.unsubscribe(from: filter))
     }
 
+    /// Sends DISCONNECT behind what is queued, and waits until the broker has closed the connection.
+    ///
+    /// Closing a socket that holds unread data resets the connection, and with it goes what the broker has not read yet
+    /// (RFC 1122, section 4.2.2.13): the acknowledgements. libmosquitto closes as soon as it has written DISCONNECT. So
+    /// the connection is kept open by a second descriptor, and what still comes is read and thrown away.
     func sayGoodbye(forgetting: Bool = false) {
+        let spare = self.client?.duplicateDescriptor()
+        defer { if let spare { spare.close() } }
         self.client?.sayGoodbye(forgetting: forgetting)
-        try? self.flush()
+        guard (try? self.flush()) != nil, let spare else { return }
+        let deadline = ContinuousClock.now + min(self.configuration.connectTimeout, .seconds(3))
+        while true {
+            switch self.executor.wait(for: spare.descriptor, events: .readable, until: deadline) {
+            case .ready: guard spare.discardInput() else { return }
+            case .woken: continue
+            case .timedOut: return
+            }
+        }
     }
 
     /// - Returns: the packet's id, under which its acknowledgement comes.

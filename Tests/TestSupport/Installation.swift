@@ -119,6 +119,12 @@ package final class Installation: Sendable {
 
     /// Publishes `{"n":<first>}` … `{"n":<last>}` at QoS 1 over one connection, and returns when all are acknowledged.
     package func publish(_ range: ClosedRange<Int>) async throws {
+        // mosquitto_pub takes itself for done when a packet id comes round again, after 65,535 lines.
+        guard range.count <= 20_000 else {
+            let middle = range.lowerBound + 20_000
+            try await self.publish(range.lowerBound...(middle - 1))
+            return try await self.publish(middle...range.upperBound)
+        }
         try await ChildProcess.complete(
             "sh",
             [
