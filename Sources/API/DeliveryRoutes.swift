@@ -51,14 +51,10 @@ struct DeliveryRoutes: Sendable {
             guard (1...Self.mostIDs).contains(texts.count) else {
                 throw InvalidField("delivery_ids", "must name 1 to \(Self.mostIDs) deliveries")
             }
-            var ids: [DeliveryID] = []
-            for (index, text) in texts.enumerated() {
-                guard let id = DeliveryID(text) else {
-                    throw InvalidField("delivery_ids[\(index)]", "must be a delivery's id such as msg_1a2b3c_1")
-                }
-                ids.append(id)
-            }
-            return .ids(ids)
+            return .ids(
+                try body.parsed("delivery_ids", of: texts, expected: "a delivery's id such as msg_1a2b3c_1") {
+                    DeliveryID($0)
+                })
         default: throw InvalidField("since", "or delivery_ids is required, and not both")
         }
     }

@@ -44,14 +44,7 @@ struct GroupRoutes: Sendable {
     private static func networks(of object: JSONObject) throws(InvalidField) -> [Network]? {
         guard let texts = try object.strings("allowed_networks") else { return nil }
         guard texts.count <= 100 else { throw InvalidField("allowed_networks", "must hold at most 100 blocks") }
-        var networks: [Network] = []
-        for (index, text) in texts.enumerated() {
-            guard let network = Network(text) else {
-                throw InvalidField("allowed_networks[\(index)]", "must be a CIDR such as 10.0.0.0/8")
-            }
-            networks.append(network)
-        }
-        return networks
+        return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
     }
 
     private func show(_ id: EntityID) async throws -> Response {

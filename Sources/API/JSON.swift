@@ -156,19 +156,7 @@ struct JSONObject {
     }
 
     func integers(_ field: String) throws(InvalidField) -> [Int64]? {
-        switch self.fields[field] {
-        case nil, .null?: return nil
-        case .array(let values)?:
-            var integers: [Int64] = []
-            for (index, value) in values.enumerated() {
-                guard case .integer(let integer) = value else {
-                    throw InvalidField("\(self.name(field))[\(index)]", "must be a whole number, not \(value.kind)")
-                }
-                integers.append(integer)
-            }
-            return integers
-        case let other?: throw InvalidField(self.name(field), "must be an array, not \(other.kind)")
-        }
+        try self.elements(field, "a whole number") { if case .integer(let integer) = $0 { integer } else { nil } }
     }
 
     /// Whether the field was sent, if only as null.
@@ -182,19 +170,42 @@ struct JSONObject {
     }
 
     func strings(_ field: String) throws(InvalidField) -> [String]? {
+        try self.elements(field, "a string") { if case .string(let string) = $0 { string } else { nil } }
+    }
+
+    /// The elements of an array, each of the kind that `read` knows.
+    private func elements<Element>(
+        _ field: String, _ kind: String, _ read: (JSONValue) -> Element?
+    ) throws(InvalidField) -> [Element]? {
         switch self.fields[field] {
         case nil, .null?: return nil
         case .array(let values)?:
-            var strings: [String] = []
+            var elements: [Element] = []
             for (index, value) in values.enumerated() {
-                guard case .string(let string) = value else {
-                    throw InvalidField("\(self.name(field))[\(index)]", "must be a string, not \(value.kind)")
+                guard let element = read(value) else {
+                    throw InvalidField("\(self.name(field))[\(index)]", "must be \(kind), not \(value.kind)")
                 }
-                strings.append(string)
+                elements.append(element)
             }
-            return strings
+            return elements
         case let other?: throw InvalidField(self.name(field), "must be an array, not \(other.kind)")
         }
+    }
+
+    /// Texts that stand for something; one that does not is named by its place.
+    ///
+    /// - Parameter expected: what each must be, behind "must be".
+    func parsed<Value>(
+        _ field: String, of texts: [String], expected: String, _ parse: (String) -> Value?
+    ) throws(InvalidField) -> [Value] {
+        var values: [Value] = []
+        for (index, text) in texts.enumerated() {
+            guard let value = parse(text) else {
+                throw InvalidField("\(self.name(field))[\(index)]", "must be \(expected)")
+            }
+            values.append(value)
+        }
+        return values
     }
 
     func id(_ field: String) throws(InvalidField) -> EntityID? {

@@ -143,6 +143,6 @@ struct MessageDTO: Encodable {
         self.content_type = message.contentType
         self.received_at = message.id.millisecondsSince1970
         self.payload = String(validating: message.payload, as: UTF8.self)
-        self.payload_base64 = self.payload == nil ? base64(message.payload) : nil
+        self.payload_base64 = self.payload == nil ? Base64.encode(message.payload) : nil
     }
 }

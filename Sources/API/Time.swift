@@ -7,10 +7,6 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-func base64(_ bytes: [UInt8]) -> String {
-    Data(bytes).base64EncodedString()
-}
-
 /// A point in time as it is written: milliseconds since 1970, or RFC 3339. Answers milliseconds.
 private func time(_ text: some StringProtocol, field: String) throws(InvalidField) -> Int64 {
     if let milliseconds = Int64(text), milliseconds >= 0 { return milliseconds }

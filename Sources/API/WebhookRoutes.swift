@@ -130,11 +130,7 @@ struct WebhookRoutes: Sendable {
         guard let texts = try body.strings("webhook_ids"), !texts.isEmpty else {
             throw InvalidField("webhook_ids", "must name at least one webhook")
         }
-        var ids: [EntityID] = []
-        for (index, text) in texts.enumerated() {
-            guard let id = EntityID(text) else { throw InvalidField("webhook_ids[\(index)]", "must be a UUID") }
-            ids.append(id)
-        }
+        let ids = try body.parsed("webhook_ids", of: texts, expected: "a UUID") { EntityID($0) }
         let groups = try await self.webhooks.groups(of: ids)
         for id in ids {
             guard let owner = groups[id], group == nil || owner == group else {

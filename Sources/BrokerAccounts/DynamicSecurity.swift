@@ -22,7 +22,7 @@ package struct DynamicSecurity: Sendable {
 
     /// One thing to do. Several go in one message and are carried out in order, each for itself.
     struct Command: Encodable, Sendable {
-        let command: String
+        var command: String
         var rolename: String?
         var username: String?
         var password: String?
@@ -133,7 +133,7 @@ extension DynamicSecurity {
         make.textdescription = Self.description(fingerprint)
         make.roles = [RoleName(rolename: role)]
         var modify = make
-        modify = Command("modifyClient", like: modify)
+        modify.command = "modifyClient"
         return [makeRole, make, modify]
     }
 
@@ -165,15 +165,5 @@ extension DynamicSecurity {
         admission.username = username
         admission.rolename = "hookline"
         _ = try await self.run([admission])
-    }
-}
-
-extension DynamicSecurity.Command {
-    fileprivate init(_ command: String, like other: DynamicSecurity.Command) {
-        self.init(command)
-        self.username = other.username
-        self.password = other.password
-        self.textdescription = other.textdescription
-        self.roles = other.roles
     }
 }

@@ -56,8 +56,7 @@ extension Dispatcher {
                 if let received = delivery.message.receivedNanoseconds {
                     self.metrics.endToEndTime.record(microseconds: (now.nanoseconds - received) / 1_000)
                 }
-            case .retried: break
-            case .failed: break  // counted where it is added
+            case .retried, .failed: break
             case .released:
                 self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
                 return verdict

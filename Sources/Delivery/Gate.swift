@@ -13,7 +13,6 @@ struct Gate {
 
     private var breaker: Breaker
     private var bucket: TokenBucket?
-    private var limit: RateLimit?
     private var pausedUntil: Int64 = 0
 
     /// - Parameter most: requests at a time.
@@ -48,17 +47,11 @@ struct Gate {
 
     /// - Parameter limit: this instance's share; nil is none.
     mutating func follow(_ limit: RateLimit?, now: Int64) {
-        guard limit != self.limit else { return }
-        self.limit = limit
         guard let limit else {
             self.bucket = nil
             return
         }
-        if self.bucket == nil {
-            self.bucket = TokenBucket(limit, now: now)
-        } else {
-            self.bucket?.change(to: limit, now: now)
-        }
+        if self.bucket?.change(to: limit, now: now) == nil { self.bucket = TokenBucket(limit, now: now) }
     }
 
     mutating func learn(
