@@ -103,8 +103,10 @@ extension Dispatcher {
 extension Delivery {
     /// The same delivery, to the webhook as it was when it was called.
     func with(_ target: WebhookTarget) -> Delivery {
-        Delivery(
+        var delivery = Delivery(
             message: self.message, webhook: target, attempts: self.attempts, replayedAt: self.replayedAt,
             isLeased: self.isLeased)
+        delivery.siblings = self.siblings
+        return delivery
     }
 }

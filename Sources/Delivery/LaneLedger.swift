@@ -61,6 +61,7 @@ final class LaneLedger: Sendable {
                 state.accounts[key] = account
             }
         }
+        deliveries.noteSiblings()
     }
 
     /// How many of these deliveries would go out from memory if there were room for them now.

@@ -41,6 +41,8 @@ package struct Delivery: Sendable {
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
     /// one and claimed later.
     package var isLeased: Bool
+    /// Who else needs the message's payload.
+    package var siblings = Siblings.unknown
 
     package init(
         message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Int64? = nil, isLeased: Bool = false
@@ -56,6 +58,39 @@ package struct Delivery: Sendable {
     package var since: Int64 { self.replayedAt ?? self.message.id.millisecondsSince1970 }
 
     package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
+}
+
+extension Delivery {
+    /// A message's other deliveries, when this one was committed. Whoever is done last removes a payload that is not
+    /// kept; knowing what there is saves looking for it.
+    package enum Siblings: Sendable {
+        case none
+        /// All are in the memory of this instance.
+        case leased
+        /// Some wait in the database, and will be done later.
+        case waiting
+        /// It was read back from the database.
+        case unknown
+    }
+}
+
+extension [Delivery] {
+    /// Notes the siblings of each. A message's deliveries stand together.
+    package mutating func noteSiblings() {
+        var start = 0
+        while start < self.count {
+            let message = self[start].message.id
+            var end = start + 1
+            var areAllLeased = self[start].isLeased
+            while end < self.count, self[end].message.id == message {
+                areAllLeased = areAllLeased && self[end].isLeased
+                end += 1
+            }
+            let siblings: Delivery.Siblings = end - start == 1 ? .none : areAllLeased ? .leased : .waiting
+            for index in start..<end { self[index].siblings = siblings }
+            start = end
+        }
+    }
 }
 
 /// What identifies a delivery, and stays the same over all its attempts: the receiver sees it as `webhook-id`.

@@ -35,10 +35,10 @@ package final class ChildProcess: Sendable {
         // Owned by the object that is returned: its end is this task's end.
         let exit = Task {
             do {
+                let (executable, arguments) = Self.command(executable, arguments, as: user)
                 let result = try await run(
-                    Self.executable(executable), arguments: Arguments(arguments),
-                    environment: Self.environment(adding: environment),
-                    platformOptions: Self.options(for: user), input: .none,
+                    executable, arguments: arguments, environment: Self.environment(adding: environment),
+                    platformOptions: Self.options, input: .none,
                     output: .fileDescriptor(log, closeAfterSpawningProcess: false),
                     error: .fileDescriptor(log, closeAfterSpawningProcess: true)
                 ) { execution in
@@ -67,14 +67,15 @@ package final class ChildProcess: Sendable {
     package static func complete(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], user: UserAccount? = nil
     ) async throws -> String {
+        let name = executable
+        let (executable, arguments) = Self.command(executable, arguments, as: user)
         let result = try await run(
-            Self.executable(executable), arguments: Arguments(arguments),
-            environment: Self.environment(adding: environment),
-            platformOptions: Self.options(for: user), input: .none, output: .string(limit: 4 * 1024 * 1024),
+            executable, arguments: arguments, environment: Self.environment(adding: environment),
+            platformOptions: Self.options, input: .none, output: .string(limit: 4 * 1024 * 1024),
             error: .string(limit: 1024 * 1024))
         guard result.terminationStatus.isSuccess else {
             throw LocalServiceError(
-                "\(executable) ended with \(result.terminationStatus): \(result.standardError)\(result.standardOutput)")
+                "\(name) ended with \(result.terminationStatus): \(result.standardError)\(result.standardOutput)")
         }
         return result.standardOutput
     }
@@ -105,8 +106,18 @@ package final class ChildProcess: Sendable {
     }
 
     /// A path is taken as it is, a name is looked up in `PATH`.
-    private static func executable(_ text: String) -> Executable {
-        text.contains("/") ? .path(FilePath(text)) : .name(text)
+    ///
+    /// Another user's program is started by util-linux's `setpriv`, which becomes it. swift-subprocess can change the
+    /// user itself, but does so between fork and exec with glibc's `setgroups`, which waits for the other threads of
+    /// the process. In the child there are none, and if one was just starting it waits for ever.
+    private static func command(
+        _ executable: String, _ arguments: [String], as user: UserAccount?
+    ) -> (Executable, Arguments) {
+        guard let user else {
+            return (executable.contains("/") ? .path(FilePath(executable)) : .name(executable), Arguments(arguments))
+        }
+        let change = ["--reuid=\(user.uid)", "--regid=\(user.gid)", "--clear-groups", "--"]
+        return (.name("setpriv"), Arguments(change + [executable] + arguments))
     }
 
     private static func environment(adding variables: [String: String]) -> Environment {
@@ -115,13 +126,8 @@ package final class ChildProcess: Sendable {
         return .inherit.updating(updates)
     }
 
-    private static func options(for user: UserAccount?) -> PlatformOptions {
+    private static var options: PlatformOptions {
         var options = PlatformOptions()
-        if let user {
-            options.userID = user.uid
-            options.groupID = user.gid
-            options.supplementaryGroups = [user.gid]
-        }
         // Its own session: a Ctrl-C at our terminal is for us, and we end it in order.
         options.createSession = true
         return options

@@ -26,17 +26,16 @@ extension DeliveryStore {
         _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
     ) async throws -> Claim {
         try await self.pool.transaction { db in
+            // If PostgreSQL crashes in the next moments it has all been as it was before.
+            try db.execute("SET LOCAL synchronous_commit = off")
             let now = PostgresTimestamp(microsecondsSince1970: now)
             if inOrder {
                 // One instance at a time per webhook, and the statement after this sees what the one before did.
                 try db.execute(
                     "SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
             }
-            let rows = try db.query(
-                self.lease(
-                    webhook, due: inOrder ? self.inTurn(webhook, now, count) : Self.due(webhook, now, count),
-                    bytes: bytes),
-                ClaimRow.decode)
+            let (rows, isPartial) = try self.take(
+                from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, on: db)
             let messages = try Self.load(rows, on: db)
             let orphans = rows.filter { messages[$0.id] == nil }.map(\.id.rawValue)
             if !orphans.isEmpty {
@@ -52,18 +51,39 @@ extension DeliveryStore {
                     ClaimedDelivery(message: $0, attempts: Int32(row.attempts), replayedAt: row.replayedAt)
                 }
             }
-            let locked = Int(rows.first?.locked ?? 0)
             return Claim(
-                deliveries: claimed.sorted { $0.message.id < $1.message.id },
-                isPartial: locked >= Int(count) || rows.count < locked, nextDue: next.first ?? nil)
+                deliveries: claimed.sorted { $0.message.id < $1.message.id }, isPartial: isPartial,
+                nextDue: next.first ?? nil)
         }
     }
 
-    /// What is due and nobody is at. Instances share: what one has locked the other skips.
+    /// - Returns: what is leased now, and whether there may be more.
+    private func take(
+        from webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: PostgresTimestamp,
+        on db: isolated Connection
+    ) throws -> ([ClaimRow], Bool) {
+        if inOrder {
+            // What waits from a time without strict order comes before everything that has it.
+            let spills = try self.takeSpills(of: webhook, count: count, bytes: bytes, now: now, on: db)
+            if !spills.rows.isEmpty { return spills }
+        }
+        let single = try db.query(
+            self.lease(
+                webhook, due: inOrder ? self.inTurn(webhook, now, count) : Self.due(webhook, now, count), bytes: bytes),
+            ClaimRow.decode)
+        let locked = Int64(single.first?.locked ?? 0)
+        if locked >= count || single.count < locked { return (single, true) }
+        if inOrder { return (single, false) }
+        if !single.isEmpty { return (single, try Self.hasSpills(webhook, now: now, on: db)) }
+        return try self.takeSpills(of: webhook, count: count, bytes: bytes, now: now, on: db)
+    }
+
+    /// What is due and nobody is at, up to the first spill. Instances share: what one has locked the other skips.
     private static func due(_ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64) -> Query {
         """
         SELECT message_id, due_at, payload_bytes FROM deliveries
-        WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL AND due_at <= \(now)
+        WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL AND due_at <= least(\(now),
+            (SELECT due_at FROM spills WHERE webhook_key = \(webhook.rawValue) ORDER BY first_message_id LIMIT 1))
         ORDER BY due_at, message_id LIMIT \(count) FOR UPDATE SKIP LOCKED
         """
     }
@@ -103,9 +123,12 @@ extension DeliveryStore {
     private func nextDue(_ webhook: WebhookKey, inOrder: Bool, now: PostgresTimestamp) -> Query {
         guard inOrder else {
             return """
-                SELECT due_at FROM deliveries
-                WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL
-                ORDER BY due_at LIMIT 1
+                SELECT least(
+                    (SELECT due_at FROM deliveries
+                     WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL
+                     ORDER BY due_at LIMIT 1),
+                    (SELECT due_at FROM spills WHERE webhook_key = \(webhook.rawValue)
+                     ORDER BY first_message_id LIMIT 1))
                 """
         }
         // What another instance has in hand frees its thing without our hearing of it.
@@ -121,7 +144,7 @@ extension DeliveryStore {
             """
     }
 
-    private struct ClaimRow: Sendable {
+    struct ClaimRow: Sendable {
         let id: MessageID
         let attempts: Int16
         let isKept: Bool

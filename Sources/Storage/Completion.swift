@@ -66,18 +66,19 @@ private enum FailureLimit {
 
     static func exceeded(by results: [DeliveryResult], streaks: [FailureStreak]) -> [Verdict] {
         var targets: [WebhookKey: WebhookTarget] = [:]
-        var gone: Set<WebhookKey> = []
+        var gone: [WebhookKey: Int64] = [:]
         var lastAt: [WebhookKey: Int64] = [:]
         for result in results {
             guard let attempt = result.attempt else { continue }
             let target = result.delivery.webhook
             if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
-            if result.isGone { gone.insert(target.key) }
+            // Of an address that was changed since then it says nothing.
+            if result.isGone { gone[target.key] = max(gone[target.key] ?? 0, target.version) }
             lastAt[target.key] = max(lastAt[target.key] ?? 0, attempt.at)
         }
         return streaks.compactMap { streak in
             guard let target = targets[streak.webhook] else { return nil }
-            if gone.contains(target.key) {
+            if gone[target.key] == target.version {
                 return Verdict(
                     webhook: target.key, version: target.version, reason: "the receiver answered 410 Gone")
             }
@@ -88,6 +89,51 @@ private enum FailureLimit {
             return Verdict(
                 webhook: target.key, version: target.version, reason: "\(streak.count) failures in a row")
         }
+    }
+}
+
+/// Payloads that are not kept and may have served their last delivery.
+private struct Payloads {
+    private var unshared: [Int64] = []
+    private var shared: Set<Int64> = []
+    private var unknown: Set<Int64> = []
+
+    mutating func note(_ delivery: Delivery) {
+        let message = delivery.message
+        guard !message.isKept else { return }
+        switch delivery.siblings {
+        case .none: self.unshared.append(message.id.rawValue)
+        case .leased: self.shared.insert(message.id.rawValue)
+        // Whoever waits is done later, and looks then.
+        case .waiting: break
+        case .unknown: self.unknown.insert(message.id.rawValue)
+        }
+    }
+
+    var removals: [Query] {
+        var queries: [Query] = []
+        if !self.unshared.isEmpty {
+            queries.append("DELETE FROM transient_messages WHERE id = ANY(\(self.unshared))")
+        }
+        if !self.shared.isEmpty {
+            queries.append(
+                """
+                DELETE FROM transient_messages AS t WHERE t.id = ANY(\(self.shared.sorted()))
+                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
+                """)
+        }
+        if !self.unknown.isEmpty {
+            // That the id lies within a spill does not mean that it is in there. What is left behind for nothing is
+            // found by the sweep.
+            queries.append(
+                """
+                DELETE FROM transient_messages AS t WHERE t.id = ANY(\(self.unknown.sorted()))
+                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
+                AND NOT EXISTS (SELECT FROM spills AS s WHERE NOT s.is_kept
+                    AND int8range(s.first_message_id, s.last_message_id, '[]') @> t.id)
+                """)
+        }
+        return queries
     }
 }
 
@@ -115,13 +161,12 @@ private struct ResultStatements {
     private mutating func addSucceeded(_ results: [DeliveryResult]) {
         var messages: [Int64] = []
         var webhooks: [Int32] = []
-        var transient: Set<Int64> = []
+        var payloads = Payloads()
         for result in results {
             guard case .succeeded = result.ending else { continue }
-            let message = result.delivery.message
-            messages.append(message.id.rawValue)
+            messages.append(result.delivery.message.id.rawValue)
             webhooks.append(result.delivery.webhook.key.rawValue)
-            if !message.isKept { transient.insert(message.id.rawValue) }
+            payloads.note(result.delivery)
         }
         guard !messages.isEmpty else { return }
         self.rows.append(
@@ -129,13 +174,8 @@ private struct ResultStatements {
             DELETE FROM deliveries AS d USING unnest(\(messages), \(webhooks)) AS r (m, w)
             WHERE d.message_id = r.m AND d.webhook_key = r.w
             """)
-        guard !transient.isEmpty else { return }
-        // A statement of its own, so that it sees what the one before has removed.
-        self.rows.append(
-            """
-            DELETE FROM transient_messages AS t WHERE t.id = ANY(\(transient.sorted()))
-            AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
-            """)
+        // Statements of their own, so that they see what the one before has removed.
+        self.rows += payloads.removals
     }
 
     private mutating func addUnfinished(_ results: [DeliveryResult], session: SessionID) {

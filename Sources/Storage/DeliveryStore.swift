@@ -64,9 +64,12 @@ package struct DeliveryStore: Sendable {
             // One probe of the index per webhook, however much waits.
             try db.query(
                 """
-                SELECT k, d.due_at FROM unnest(\(webhooks.map(\.rawValue))) AS k CROSS JOIN LATERAL (
+                SELECT k, least(d.due_at, s.due_at) FROM unnest(\(webhooks.map(\.rawValue))) AS k LEFT JOIN LATERAL (
                     SELECT due_at FROM deliveries
                     WHERE webhook_key = k AND leased_by IS NULL AND failed_at IS NULL ORDER BY due_at LIMIT 1) AS d
+                    ON true LEFT JOIN LATERAL (
+                    SELECT due_at FROM spills WHERE webhook_key = k ORDER BY first_message_id LIMIT 1) AS s ON true
+                WHERE d.due_at IS NOT NULL OR s.due_at IS NOT NULL
                 """
             ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.timestamp(1).microsecondsSince1970) }
         }

@@ -67,8 +67,14 @@ package struct HousekeepingStore: Sendable {
                 AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
                 """,
                 """
+                DELETE FROM spills AS s WHERE last_message_id < \(settled)
+                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = s.webhook_key)
+                """,
+                """
                 DELETE FROM transient_messages AS t WHERE id < \(settled)
                 AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
+                AND NOT EXISTS (SELECT FROM (SELECT unnest(message_ids) AS id FROM spills WHERE NOT is_kept) AS s
+                                WHERE s.id = t.id)
                 """,
             ] {
                 statement.timeout = .seconds(300)
@@ -85,17 +91,29 @@ package struct HousekeepingStore: Sendable {
     package func expire(_ ages: [(webhook: WebhookKey, maxAge: Duration)], now: Int64) async throws -> Int {
         guard !ages.isEmpty else { return 0 }
         let oldest = ages.map { now - $0.maxAge.milliseconds }
-        return try await self.pool.withConnection { db in
-            var statement: Query = """
-                UPDATE deliveries AS d SET failed_at = now(), failure = 'too old: it waited longer than max_age allows'
-                FROM unnest(\(ages.map(\.webhook.rawValue)),
-                            \(oldest.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }),
-                            \(oldest.map { PostgresTimestamp(microsecondsSince1970: $0 * 1_000) })) AS r (key, id, time)
+        let limits: Query = """
+            unnest(\(ages.map(\.webhook.rawValue)),
+                   \(oldest.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }),
+                   \(oldest.map { PostgresTimestamp(microsecondsSince1970: $0 * 1_000) })) AS r (key, id, time)
+            """
+        let reason = "too old: it waited longer than max_age allows"
+        return try await self.pool.transaction { db in
+            var waiting: Query = """
+                UPDATE deliveries AS d SET failed_at = now(), failure = \(reason) FROM \(limits)
                 WHERE d.webhook_key = r.key AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.message_id < r.id
                     AND coalesce(d.replayed_at < r.time, true)
                 """
-            statement.timeout = .seconds(300)
-            return try db.execute(statement)
+            waiting.timeout = .seconds(300)
+            var spilled: Query = """
+                WITH taken AS (
+                    DELETE FROM spills AS s USING \(limits)
+                    WHERE s.webhook_key = r.key AND s.last_message_id < r.id RETURNING s.*)
+                INSERT INTO deliveries (message_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure)
+                SELECT m, due_at, webhook_key, size, is_kept, now(), \(reason)
+                FROM taken, unnest(message_ids, sizes) AS d (m, size)
+                """
+            spilled.timeout = .seconds(300)
+            return try db.execute(waiting) + db.execute(spilled)
         }
     }
 
@@ -103,7 +121,10 @@ package struct HousekeepingStore: Sendable {
     package func backlog() async throws -> (waiting: Int64, failed: Int64) {
         try await self.pool.withConnection { db in
             let waiting = try db.query(
-                "SELECT count(*) FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL"
+                """
+                SELECT (SELECT count(*) FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL)
+                    + (SELECT coalesce(sum(deliveries), 0) FROM spills)
+                """
             ) { try $0.int64(0) }
             let failed = try db.query("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") {
                 try $0.int64(0)

@@ -20,44 +20,43 @@ package struct IntakeStore: Sendable {
     ///     claimed by any.
     ///   - now: microseconds since 1970, when the deliveries fall due.
     package func commit(messages: [Message], deliveries: [Delivery], now: Int64) async throws {
-        let kept = MessageColumns(messages.filter(\.isKept))
-        let transient = MessageColumns(messages.filter { !$0.isKept })
-        let statement = Self.statement(
-            kept: kept, transient: transient, deliveries: DeliveryColumns(deliveries, session: self.session, now: now))
+        // What waits for strict order is claimed one by one; everything else that waits is claimed as it came.
+        let spills = SpillColumns(deliveries.filter { !$0.isSingleRow }, now: now)
+        let single = spills.isEmpty ? deliveries : deliveries.filter(\.isSingleRow)
+        let parts = [
+            MessageColumns(messages.filter(\.isKept)).insertion(into: "messages"),
+            MessageColumns(messages.filter { !$0.isKept }).insertion(into: "transient_messages"),
+            spills.insertion,
+            DeliveryColumns(single, session: self.session, now: now).insertion,
+        ].compactMap { $0 }
+        guard let statement = Self.statement(of: parts) else { return }
         _ = try await self.pool.withConnection { try $0.execute(statement) }
     }
 
-    /// Routing rows to partitions costs a little even when there are none, so each shape has a text of its own.
-    private static func statement(
-        kept: MessageColumns, transient: MessageColumns, deliveries: DeliveryColumns
-    ) -> Query {
-        switch (kept.isEmpty, transient.isEmpty, deliveries.isEmpty) {
-        case (true, _, _):
-            """
-            WITH transient AS (INSERT INTO transient_messages (\(MessageRow.columns)) \(transient.rows))
-            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
-            """
-        case (false, true, true):
-            "INSERT INTO messages (\(MessageRow.columns)) \(kept.rows)"
-        case (false, true, false):
-            """
-            WITH kept AS (INSERT INTO messages (\(MessageRow.columns)) \(kept.rows))
-            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
-            """
-        case (false, false, _):
-            """
-            WITH kept AS (INSERT INTO messages (\(MessageRow.columns)) \(kept.rows)),
-                 transient AS (INSERT INTO transient_messages (\(MessageRow.columns)) \(transient.rows))
-            INSERT INTO deliveries (\(deliveries.names)) \(deliveries.rows)
-            """
+    /// Parts that have no rows cost a little all the same, so each combination has a text of its own.
+    private static func statement(of parts: [Query]) -> Query? {
+        guard let last = parts.last else { return nil }
+        return switch parts.count {
+        case 1: last
+        case 2: "WITH first AS (\(parts[0])) \(last)"
+        case 3: "WITH first AS (\(parts[0])), second AS (\(parts[1])) \(last)"
+        default: "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])) \(last)"
         }
     }
 }
 
+extension Delivery {
+    fileprivate var isSingleRow: Bool { self.isLeased || self.webhook.policy.ordering == .thing }
+}
+
 /// Messages turned into one array per column, for `unnest`.
 private struct MessageColumns {
-    let isEmpty: Bool
-    let rows: Query
+    private let isEmpty: Bool
+    private let rows: Query
+
+    func insertion(into table: Query) -> Query? {
+        self.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns)) \(self.rows)"
+    }
 
     init(_ messages: [Message]) {
         self.isEmpty = messages.isEmpty
@@ -86,9 +85,13 @@ private struct MessageColumns {
 }
 
 private struct DeliveryColumns {
-    let names: Query
-    let isEmpty: Bool
-    let rows: Query
+    private let names: Query
+    private let isEmpty: Bool
+    private let rows: Query
+
+    var insertion: Query? {
+        self.isEmpty ? nil : "INSERT INTO deliveries (\(self.names)) \(self.rows)"
+    }
 
     init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
         self.isEmpty = deliveries.isEmpty

@@ -59,19 +59,18 @@ package struct ReplayStore: Sendable {
     package func list(
         _ status: DeliveryRecord.Status, of webhook: WebhookKey, offset: Int64, limit: Int64
     ) async throws -> Page<DeliveryRecord> {
-        let condition: Query =
+        let (total, rows, order): (Query, Query, Query) =
             switch status {
-            case .failed: "webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL"
-            case .waiting: "webhook_key = \(webhook.rawValue) AND failed_at IS NULL"
+            case .failed: Self.failed(webhook, offset: offset, limit: limit)
+            case .waiting: Self.waiting(webhook, offset: offset, limit: limit)
             }
-        let order: Query = status == .failed ? "d.failed_at DESC, d.message_id DESC" : "d.message_id DESC"
         return try await self.pool.withConnection { db in
-            let total = try db.query("SELECT count(*) FROM deliveries WHERE \(condition)") { try $0.int64(0) }
+            let total = try db.query(total) { try $0.int64(0) }
             let items = try db.query(
                 """
                 SELECT d.message_id, coalesce(t.thing_id, m.thing_id), coalesce(t.subtopic, m.subtopic), d.attempts,
-                    d.failed_at, d.failure, coalesce(d.blocked_until, d.due_at)
-                FROM (SELECT * FROM deliveries AS d WHERE \(condition) ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)) AS d
+                    d.failed_at, d.failure, d.due_at
+                FROM (\(rows)) AS d
                 LEFT JOIN transient_messages AS t ON t.id = d.message_id AND NOT d.is_kept
                 LEFT JOIN messages AS m ON m.id = d.message_id AND d.is_kept
                 ORDER BY \(order)
@@ -87,5 +86,37 @@ package struct ReplayStore: Sendable {
             }
             return Page(total: total.first ?? 0, items: items)
         }
+    }
+
+    /// - Returns: how many there are, one page of them, and the order.
+    private static func failed(_ webhook: WebhookKey, offset: Int64, limit: Int64) -> (Query, Query, Query) {
+        let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL"
+        let order: Query = "failed_at DESC, message_id DESC"
+        return (
+            "SELECT count(*) \(these)",
+            """
+            SELECT message_id, is_kept, attempts, failed_at, failure, due_at \(these)
+            ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)
+            """, order
+        )
+    }
+
+    private static func waiting(_ webhook: WebhookKey, offset: Int64, limit: Int64) -> (Query, Query, Query) {
+        let single: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NULL"
+        let spills: Query = "FROM spills WHERE webhook_key = \(webhook.rawValue)"
+        let order: Query = "message_id DESC"
+        return (
+            "SELECT (SELECT count(*) \(single)) + (SELECT coalesce(sum(deliveries), 0) \(spills))",
+            // Of each kind no more than the page can show, so that a long backlog costs no more than a short one.
+            """
+            (SELECT message_id, is_kept, attempts, failed_at, failure, coalesce(blocked_until, due_at) AS due_at \(single)
+             ORDER BY \(order) LIMIT \(limit) + \(offset))
+            UNION ALL
+            (SELECT m, is_kept, 0::smallint, NULL, NULL, due_at
+             FROM (SELECT * \(spills) ORDER BY first_message_id DESC LIMIT \(limit) + \(offset)) AS newest,
+                unnest(message_ids) AS m ORDER BY m DESC LIMIT \(limit) + \(offset))
+            ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)
+            """, order
+        )
     }
 }

@@ -190,4 +190,23 @@ struct FailureLimitTests {
         #expect(disabled.map(\.reason) == ["the receiver answered 410 Gone"])
         #expect(try await self.status(fixture) == .disabledDueToErrors)
     }
+
+    @Test("is not disabled for a 410 that an earlier address of it answered")
+    func goneBefore() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let deliveries = fixture.deliveries(1...2, leased: true)
+        let target = fixture.target
+        let before = WebhookTarget(
+            key: target.key, id: target.id, group: target.group, version: target.version - 1, url: target.url,
+            headers: [])
+        let disabled = try await store.complete([
+            fixture.result(deliveries[0], .succeeded),
+            fixture.result(
+                Delivery(message: deliveries[1].message, webhook: before, isLeased: true), .retried(due: 0),
+                status: 410, isGone: true),
+        ])
+        #expect(disabled.isEmpty)
+        #expect(try await self.status(fixture) == .enabled)
+    }
 }

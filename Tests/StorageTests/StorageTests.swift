@@ -112,12 +112,20 @@ struct DeliveryStoreTests {
         let fixture = try await Fixture()
         let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
         try await fixture.commit(fixture.deliveries(1...3, leased: false), by: session)
-        _ = try await fixture.database.pool.withConnection { try $0.execute("DELETE FROM webhooks") }
+        // A row of its own each, as after a retry.
+        let retried = fixture.deliveries(4...5, leased: true)
+        try await fixture.commit(retried, by: session)
+        _ = try await DeliveryStore(fixture.database, session: session)
+            .complete(retried.map { fixture.result($0, .retried(due: 9)) })
         let store = HousekeepingStore(fixture.database)
-        try await store.sweep(now: 1_800_000_000_000, keepFailed: .seconds(60))
-        #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 3)
         try await store.sweep(now: 1_800_000_700_000, keepFailed: .seconds(60))
-        #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 0)
+        #expect(try await store.backlog() == (5, 0), "they have a webhook")
+        #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 5)
+        _ = try await fixture.database.pool.withConnection { try $0.execute("DELETE FROM webhooks") }
+        try await store.sweep(now: 1_800_000_000_000, keepFailed: .seconds(60))
+        #expect(try await store.backlog() == (5, 0), "they are young")
+        try await store.sweep(now: 1_800_000_700_000, keepFailed: .seconds(60))
+        #expect(try await store.backlog() == (0, 0))
         #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 0)
     }
 }
