@@ -8,6 +8,6 @@ package enum MigrationFiles {
         (2, "delivery policies", PackageResources._002_delivery_policies_sql),
         (3, "broker accounts", PackageResources._003_broker_accounts_sql),
         (4, "abandoned clients", PackageResources._004_abandoned_clients_sql),
-        (5, "spills", PackageResources._005_spills_sql),
+        (5, "delivery batches", PackageResources._005_delivery_batches_sql),
     ]
 }

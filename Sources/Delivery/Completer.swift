@@ -44,7 +44,7 @@ final class Completer: Sendable {
         for await _ in self.signals {
             while let batch = self.take() {
                 await self.record(batch)
-                self.ledger.release(batch.map(\.delivery))
+                self.ledger.release(batch.lazy.map(\.delivery))
                 onRecorded(batch)
             }
         }

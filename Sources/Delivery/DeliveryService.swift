@@ -83,10 +83,10 @@ package struct DeliveryService: Service, DeliveryPort {
     package func accept(_ deliveries: [Delivery]) {
         let spilled = self.ledger.committed(deliveries)
         for (index, dispatcher) in self.dispatchers.enumerated() {
-            let mine = deliveries.filter { $0.isLeased && self.index(of: $0.webhook.key) == index }
-            let backlog = spilled.filter { self.index(of: $0) == index }
-            guard !mine.isEmpty || !backlog.isEmpty else { continue }
-            dispatcher.onLoop { $0.accept(mine, backlog: backlog) }
+            let isHere = { @Sendable (key: WebhookKey) in self.index(of: key) == index }
+            guard deliveries.contains(where: { isHere($0.webhook.key) }) else { continue }
+            // All of them, because picking some out costs more than passing over the others.
+            dispatcher.onLoop { $0.accept(deliveries, where: isHere, backlog: spilled.filter(isHere)) }
         }
     }
 
@@ -151,10 +151,16 @@ package struct DeliveryService: Service, DeliveryPort {
 
     @Sendable
     private func recorded(_ results: [DeliveryResult]) {
+        let webhooks = Set(results.lazy.map(\.delivery.webhook.key))
+        // Of what has succeeded no lane needs to hear more than that there is room again.
+        let notable = results.filter { result in
+            if case .succeeded = result.ending { false } else { true }
+        }
         for (index, dispatcher) in self.dispatchers.enumerated() {
-            let mine = results.filter { self.index(of: $0.delivery.webhook.key) == index }
+            let mine = webhooks.filter { self.index(of: $0) == index }
             guard !mine.isEmpty else { continue }
-            dispatcher.onLoop { $0.recorded(mine) }
+            let results = notable.filter { mine.contains($0.delivery.webhook.key) }
+            dispatcher.onLoop { $0.recorded(results, of: mine) }
         }
     }
 
@@ -225,15 +231,10 @@ package struct DeliveryService: Service, DeliveryPort {
             for dispatcher in self.dispatchers {
                 let orphans = await dispatcher.followRoutes()
                 guard !orphans.isEmpty else { continue }
-                do {
-                    try await self.store.discard(orphans.map(\.id))
-                    self.logger.info(
-                        "dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])
-                } catch {
-                    self.logger.warning(
-                        "deliveries of removed webhooks stay until they are swept", metadata: ["error": "\(error)"])
-                }
-                self.ledger.release(orphans)
+                self.logger.info(
+                    "dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])
+                self.completer.submit(
+                    orphans.map { DeliveryResult(delivery: $0, ending: .succeeded, attempt: nil) })
             }
         }
     }

@@ -42,9 +42,12 @@ actor Dispatcher {
 
     // MARK: In
 
-    func accept(_ deliveries: [Delivery], backlog: Set<WebhookKey>) {
+    /// - Parameters:
+    ///   - isHere: whether a webhook's lane is on this loop.
+    ///   - backlog: webhooks for which something was left in the database.
+    func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
-        for delivery in deliveries {
+        for delivery in deliveries where delivery.isLeased && isHere(delivery.webhook.key) {
             let lane = self.lane(for: delivery.webhook)
             lane.accept(delivery)
             touched.insert(lane.key)
@@ -70,15 +73,12 @@ actor Dispatcher {
 
     // MARK: Claims
 
-    /// What was recorded: there may be room again, and retries have their times.
-    func recorded(_ results: [DeliveryResult]) {
-        var touched: Set<WebhookKey> = []
-        for result in results {
-            guard let lane = self.lanes[result.delivery.webhook.key] else { continue }
-            touched.insert(lane.key)
-            lane.recorded(result)
-        }
-        self.claimWhereWanted(touched)
+    /// What was recorded: there may be room again for these webhooks, and retries have their times.
+    ///
+    /// - Parameter results: those that have not succeeded.
+    func recorded(_ results: [DeliveryResult], of webhooks: Set<WebhookKey>) {
+        for result in results { self.lanes[result.delivery.webhook.key]?.recorded(result) }
+        self.claimWhereWanted(webhooks)
     }
 
     /// What the database says has fallen due, beyond what this instance knows of.

@@ -106,7 +106,7 @@ extension Delivery {
         var delivery = Delivery(
             message: self.message, webhook: target, attempts: self.attempts, replayedAt: self.replayedAt,
             isLeased: self.isLeased)
-        delivery.siblings = self.siblings
+        delivery.batch = self.batch
         return delivery
     }
 }

@@ -171,10 +171,11 @@ final class Lane {
 
     func endClaim(_ claim: Claim, seesAllSpills: Bool) {
         for claimed in claim.deliveries {
-            self.enqueue(
-                Delivery(
-                    message: claimed.message, webhook: self.target, attempts: claimed.attempts,
-                    replayedAt: claimed.replayedAt, isLeased: true))
+            var delivery = Delivery(
+                message: claimed.message, webhook: self.target, attempts: claimed.attempts,
+                replayedAt: claimed.replayedAt, isLeased: true)
+            delivery.batch = claimed.batch
+            self.enqueue(delivery)
         }
         self.queue.claimEnded()
         // In strict order everything comes by way of the database, and there is nothing to catch up with.

@@ -8,9 +8,9 @@ internal import Synchronization
 final class LaneLedger: Sendable {
     struct Limits: Sendable {
         /// Per webhook, so that one that does not answer cannot take the memory of all.
-        var laneDeliveries = 16_384
+        var laneDeliveries = 12_288
         var laneBytes = 8 * 1024 * 1024
-        var totalDeliveries = 65_536
+        var totalDeliveries = 32_768
         var totalBytes = 32 * 1024 * 1024
     }
 
@@ -61,7 +61,6 @@ final class LaneLedger: Sendable {
                 state.accounts[key] = account
             }
         }
-        deliveries.noteSiblings()
     }
 
     /// How many of these deliveries would go out from memory if there were room for them now.
@@ -120,7 +119,7 @@ final class LaneLedger: Sendable {
     }
 
     /// Deliveries that are done and recorded leave the memory.
-    func release(_ deliveries: [Delivery]) {
+    func release(_ deliveries: some Sequence<Delivery>) {
         self.state.withLock { state in
             for delivery in deliveries {
                 Self.release(1, delivery.message.payload.count, of: delivery.webhook.key, in: &state)

@@ -41,8 +41,8 @@ package struct Delivery: Sendable {
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
     /// one and claimed later.
     package var isLeased: Bool
-    /// Who else needs the message's payload.
-    package var siblings = Siblings.unknown
+    /// The row in which it stands with others; nil if it has one of its own.
+    package var batch: DeliveryBatch?
 
     package init(
         message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Int64? = nil, isLeased: Bool = false
@@ -60,39 +60,6 @@ package struct Delivery: Sendable {
     package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
 }
 
-extension Delivery {
-    /// A message's other deliveries, when this one was committed. Whoever is done last removes a payload that is not
-    /// kept; knowing what there is saves looking for it.
-    package enum Siblings: Sendable {
-        case none
-        /// All are in the memory of this instance.
-        case leased
-        /// Some wait in the database, and will be done later.
-        case waiting
-        /// It was read back from the database.
-        case unknown
-    }
-}
-
-extension [Delivery] {
-    /// Notes the siblings of each. A message's deliveries stand together.
-    package mutating func noteSiblings() {
-        var start = 0
-        while start < self.count {
-            let message = self[start].message.id
-            var end = start + 1
-            var areAllLeased = self[start].isLeased
-            while end < self.count, self[end].message.id == message {
-                areAllLeased = areAllLeased && self[end].isLeased
-                end += 1
-            }
-            let siblings: Delivery.Siblings = end - start == 1 ? .none : areAllLeased ? .leased : .waiting
-            for index in start..<end { self[index].siblings = siblings }
-            start = end
-        }
-    }
-}
-
 /// What identifies a delivery, and stays the same over all its attempts: the receiver sees it as `webhook-id`.
 package struct DeliveryID: Hashable, Sendable {
     package let message: MessageID
@@ -105,7 +72,32 @@ package struct DeliveryID: Hashable, Sendable {
 
     /// `msg_<message>_<webhook>` in base 36: no dot, which Standard Webhooks forbids in an id.
     package var text: String {
-        "msg_\(String(self.message.rawValue, radix: 36))_\(String(self.webhook.rawValue, radix: 36))"
+        // "msg_", 13 digits of a 64-bit number, "_", 6 of a 32-bit one.
+        String(unsafeUninitializedCapacity: 24) { text in
+            var end = text.count
+            func prepend(_ number: UInt64) {
+                var rest = number
+                repeat {
+                    end -= 1
+                    let digit = UInt8(truncatingIfNeeded: rest % 36)
+                    text[end] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                    rest /= 36
+                } while rest > 0
+            }
+            func prepend(_ prefix: StaticString) {
+                prefix.withUTF8Buffer { bytes in
+                    end -= bytes.count
+                    for (offset, byte) in bytes.enumerated() { text[end + offset] = byte }
+                }
+            }
+            prepend(UInt64(self.webhook.rawValue))
+            prepend("_")
+            prepend(UInt64(self.message.rawValue))
+            prepend("msg_")
+            let count = text.count - end
+            for index in 0..<count { text[index] = text[end + index] }
+            return count
+        }
     }
 
     package init?(_ text: String) {

@@ -140,6 +140,8 @@ package struct IntakeService: Service {
     /// Commits and hands over. If the database will never take the batch as it is, the half with the fault in it is
     /// found and its one message refused, so that it does not come back with every reconnect.
     private func commitOrSplit(_ messages: ArraySlice<Message>, _ deliveries: [Delivery]) async throws {
+        var deliveries = deliveries
+        deliveries.formBatches()
         do {
             try await self.commit(Array(messages), deliveries)
             self.delivery.accept(deliveries)

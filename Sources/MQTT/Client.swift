@@ -143,6 +143,14 @@ struct Client: ~Copyable {
     }
 
     var descriptor: Int32 { unsafe mosquitto_socket(self.raw) }
+
+    /// While corked, the kernel gathers what is written into full segments (tcp(7)).
+    func cork(_ isCorked: Bool) {
+        var flag: Int32 = isCorked ? 1 : 0
+        _ = unsafe setsockopt(
+            self.descriptor, Int32(IPPROTO_TCP), TCP_CORK, &flag, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     var wantsToWrite: Bool { unsafe mosquitto_want_write(self.raw) }
     func loopRead() -> Int32 { unsafe mosquitto_loop_read(self.raw, 1) }
     func loopWrite() -> Int32 { unsafe mosquitto_loop_write(self.raw, 1) }

@@ -103,6 +103,14 @@ final class Link {
         try self.check(self.client?.loopRead())
     }
 
+    /// As ``flush()``, for many packets: libmosquitto writes each by itself, and each would go out, and wake the
+    /// broker, by itself.
+    func flushTogether() throws(MQTTError) {
+        self.client?.cork(true)
+        defer { self.client?.cork(false) }
+        try self.flush()
+    }
+
     /// Writes all that libmosquitto has queued. Only to be called while nothing read is unacknowledged.
     func flush() throws(MQTTError) {
         let deadline = ContinuousClock.now + self.configuration.connectTimeout

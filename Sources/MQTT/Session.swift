@@ -116,16 +116,18 @@ package actor Session {
         let deadline = ContinuousClock.now + patience
         self.link.isInterrupted = false
         while true {
-            try self.link.flush()
+            try self.link.flushTogether()
             try self.link.keepAlive()
             try self.link.checkSubscription()
             // Keepalive needs a look at least every second.
             try self.link.readOnce(until: self.link.isInterrupted ? .now : min(deadline, .now + .seconds(1)))
             while self.link.inbox.batch.messages.count < count, self.link.inbox.batch.payloadBytes < bytes {
-                // `poll` says whether there is more; libmosquitto's own EAGAIN does not (it leaks from a socket
-                // pair that nobody empties in this mode).
-                guard case .ready = try self.link.wait(.readable, until: .now) else { break }
+                let before = self.link.inbox.batch.messages.count
                 try self.link.read()
+                if self.link.inbox.batch.messages.count > before { continue }
+                // There was nothing, or not a message. `poll` says whether there is more; libmosquitto's own EAGAIN
+                // does not (it leaks from a socket pair that nobody empties in this mode).
+                guard case .ready = try self.link.wait(.readable, until: .now) else { break }
             }
             batch = self.link.inbox.take()
             if !batch.messages.isEmpty || self.link.isInterrupted || ContinuousClock.now >= deadline { return batch }

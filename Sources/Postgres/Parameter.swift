@@ -69,6 +69,25 @@ package struct ArrayParameter: Sendable {
         self.buffer.overwrite(at: lengthOffset, bigEndian: Int32(self.buffer.count - lengthOffset - 4))
     }
 
+    // The types that stand in every row: calls of the generic one from other modules would not be specialized.
+    package mutating func append(_ value: Int64) {
+        self.count += 1
+        self.buffer.append(bigEndian: Int32(8))
+        self.buffer.append(bigEndian: value)
+    }
+
+    package mutating func append(_ value: Int32) {
+        self.count += 1
+        self.buffer.append(bigEndian: Int32(4))
+        self.buffer.append(bigEndian: value)
+    }
+
+    package mutating func append(_ value: Int16) {
+        self.count += 1
+        self.buffer.append(bigEndian: Int32(2))
+        self.buffer.append(bigEndian: value)
+    }
+
     /// Appends a value whose bytes are already in the binary form of the element's type.
     package mutating func append(bytes: some Collection<UInt8>) {
         self.count += 1

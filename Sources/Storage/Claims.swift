@@ -16,6 +16,8 @@ package struct ClaimedDelivery: Sendable {
     package let attempts: Int32
     /// Milliseconds since 1970; nil if it was not replayed.
     package let replayedAt: Int64?
+    /// The row in which it stands with others; nil if it has one of its own.
+    package let batch: DeliveryBatch?
 }
 
 extension DeliveryStore {
@@ -34,25 +36,32 @@ extension DeliveryStore {
                 try db.execute(
                     "SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
             }
-            let (rows, isPartial) = try self.take(
+            let (all, isPartial) = try self.take(
                 from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, on: db)
+            let rows = all.filter { !$0.isDone }
             let messages = try Self.load(rows, on: db)
-            let orphans = rows.filter { messages[$0.id] == nil }.map(\.id.rawValue)
-            if !orphans.isEmpty {
-                // The payload's retention is over: there is nothing left to send.
+            // Where the payload's retention is over there is nothing left to send.
+            let claimed = rows.filter { messages[$0.id] != nil }
+            if claimed.count < rows.count {
                 try db.execute(
-                    "DELETE FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND message_id = ANY(\(orphans))")
+                    """
+                    DELETE FROM deliveries WHERE webhook_key = \(webhook.rawValue)
+                    AND message_id = ANY(\(rows.filter { messages[$0.id] == nil }.map(\.id.rawValue)))
+                    """)
             }
+            let batches = try self.batches(of: all, loaded: messages, webhook: webhook, on: db)
             let next = try db.query(self.nextDue(webhook, inOrder: inOrder, now: now)) { row in
                 row.isNull(0) ? nil : try row.timestamp(0).microsecondsSince1970
             }
-            let claimed = rows.compactMap { row in
+            let deliveries = claimed.compactMap { row in
                 messages[row.id].map {
-                    ClaimedDelivery(message: $0, attempts: Int32(row.attempts), replayedAt: row.replayedAt)
+                    ClaimedDelivery(
+                        message: $0, attempts: Int32(row.attempts), replayedAt: row.replayedAt,
+                        batch: row.batch.flatMap { batches[$0] })
                 }
             }
             return Claim(
-                deliveries: claimed.sorted { $0.message.id < $1.message.id }, isPartial: isPartial,
+                deliveries: deliveries.sorted { $0.message.id < $1.message.id }, isPartial: isPartial,
                 nextDue: next.first ?? nil)
         }
     }
@@ -64,8 +73,8 @@ extension DeliveryStore {
     ) throws -> ([ClaimRow], Bool) {
         if inOrder {
             // What waits from a time without strict order comes before everything that has it.
-            let spills = try self.takeSpills(of: webhook, count: count, bytes: bytes, now: now, on: db)
-            if !spills.rows.isEmpty { return spills }
+            let batches = try self.takeBatches(of: webhook, count: count, bytes: bytes, now: now, on: db)
+            if !batches.rows.isEmpty { return batches }
         }
         let single = try db.query(
             self.lease(
@@ -74,16 +83,88 @@ extension DeliveryStore {
         let locked = Int64(single.first?.locked ?? 0)
         if locked >= count || single.count < locked { return (single, true) }
         if inOrder { return (single, false) }
-        if !single.isEmpty { return (single, try Self.hasSpills(webhook, now: now, on: db)) }
-        return try self.takeSpills(of: webhook, count: count, bytes: bytes, now: now, on: db)
+        if !single.isEmpty { return (single, try Self.hasBatches(webhook, now: now, on: db)) }
+        return try self.takeBatches(of: webhook, count: count, bytes: bytes, now: now, on: db)
     }
 
-    /// What is due and nobody is at, up to the first spill. Instances share: what one has locked the other skips.
+    /// Leases the oldest batches of a webhook: as many as `count` deliveries and `bytes` of payload reach into, so that
+    /// it may be more than that by a part of one batch.
+    ///
+    /// - Returns: the deliveries in them, and whether there may be more.
+    private func takeBatches(
+        of webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp, on db: isolated Connection
+    ) throws -> (rows: [ClaimRow], isPartial: Bool) {
+        guard try Self.hasBatches(webhook, now: now, on: db) else { return ([], false) }
+        // Instances take turns, so that none waits for rows that another is about to lease.
+        try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline batches'), \(webhook.rawValue))")
+        let rows = try db.query(
+            """
+            WITH chosen AS MATERIALIZED (
+                SELECT batch_id, first_message_id FROM (
+                    SELECT batch_id, first_message_id, sum(deliveries) OVER earlier - deliveries AS deliveries_before,
+                        sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before
+                    FROM (SELECT batch_id, first_message_id, deliveries, payload_bytes FROM delivery_batches
+                          WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND due_at <= \(now)
+                          ORDER BY batch_id, first_message_id LIMIT \(count)) AS oldest
+                    WINDOW earlier AS (ORDER BY batch_id, first_message_id)) AS summed
+                WHERE deliveries_before < \(count) AND bytes_before < \(bytes)
+            ), taken AS (
+                UPDATE delivery_batches AS b SET leased_by = \(self.session.rawValue) FROM chosen
+                WHERE b.batch_id = chosen.batch_id AND b.webhook_key = \(webhook.rawValue)
+                    AND b.first_message_id = chosen.first_message_id AND b.leased_by IS NULL
+                RETURNING b.batch_id, b.first_message_id, b.is_kept, b.message_ids, b.done
+            )
+            SELECT m, 0::smallint, is_kept, 0::bigint, NULL::timestamptz, batch_id, first_message_id,
+                coalesce(get_bit(done, number - 1), 0) = 1
+            FROM taken, unnest(message_ids) WITH ORDINALITY AS d (m, number) ORDER BY m
+            """, ClaimRow.decode)
+        return (rows, true)
+    }
+
+    private static func hasBatches(
+        _ webhook: WebhookKey, now: PostgresTimestamp, on db: isolated Connection
+    ) throws -> Bool {
+        try db.query(
+            """
+            SELECT EXISTS (SELECT FROM delivery_batches
+            WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND due_at <= \(now))
+            """
+        ) { try $0.bool(0) }.first == true
+    }
+
+    /// The batches that rows stand in; what was not found of their messages is done. A batch of which nothing was found goes.
+    private func batches(
+        of rows: [ClaimRow], loaded: [MessageID: Message], webhook: WebhookKey, on db: isolated Connection
+    ) throws -> [BatchRow: DeliveryBatch] {
+        var members: [BatchRow: [ClaimRow]] = [:]
+        for row in rows {
+            if let batch = row.batch { members[batch, default: []].append(row) }
+        }
+        var batches: [BatchRow: DeliveryBatch] = [:]
+        for (batch, rows) in members {
+            let done = rows.map(\.id).filter { loaded[$0] == nil }
+            guard done.count == rows.count else {
+                batches[batch] = DeliveryBatch(
+                    id: batch.id, webhook: webhook, isKept: rows[0].isKept, isLeased: true, messages: rows.map(\.id),
+                    done: done)
+                continue
+            }
+            try db.execute(
+                """
+                DELETE FROM delivery_batches WHERE batch_id = \(batch.id.rawValue)
+                AND webhook_key = \(webhook.rawValue) AND first_message_id = \(batch.first.rawValue)
+                """)
+        }
+        return batches
+    }
+
+    /// What is due and nobody is at, up to the first batch that waits. Instances share: what one has locked the other skips.
     private static func due(_ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64) -> Query {
         """
         SELECT message_id, due_at, payload_bytes FROM deliveries
         WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL AND due_at <= least(\(now),
-            (SELECT due_at FROM spills WHERE webhook_key = \(webhook.rawValue) ORDER BY first_message_id LIMIT 1))
+            (SELECT due_at FROM delivery_batches WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL
+             ORDER BY batch_id LIMIT 1))
         ORDER BY due_at, message_id LIMIT \(count) FOR UPDATE SKIP LOCKED
         """
     }
@@ -115,7 +196,7 @@ extension DeliveryStore {
         )
         UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
         WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
-        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked), d.replayed_at
+        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked), d.replayed_at, NULL::bigint
         """
     }
 
@@ -127,8 +208,8 @@ extension DeliveryStore {
                     (SELECT due_at FROM deliveries
                      WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL AND failed_at IS NULL
                      ORDER BY due_at LIMIT 1),
-                    (SELECT due_at FROM spills WHERE webhook_key = \(webhook.rawValue)
-                     ORDER BY first_message_id LIMIT 1))
+                    (SELECT due_at FROM delivery_batches
+                     WHERE webhook_key = \(webhook.rawValue) AND leased_by IS NULL ORDER BY batch_id LIMIT 1))
                 """
         }
         // What another instance has in hand frees its thing without our hearing of it.
@@ -144,18 +225,28 @@ extension DeliveryStore {
             """
     }
 
-    struct ClaimRow: Sendable {
+    private struct BatchRow: Hashable, Sendable {
+        let id: MessageID
+        let first: MessageID
+    }
+
+    private struct ClaimRow: Sendable {
         let id: MessageID
         let attempts: Int16
         let isKept: Bool
         let locked: Int64
         let replayedAt: Int64?
+        let batch: BatchRow?
+        /// Of a batch: whether it is there only for its place.
+        let isDone: Bool
 
         static func decode(_ row: borrowing Row) throws -> ClaimRow {
             ClaimRow(
                 id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
                 locked: try row.int64(3),
-                replayedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000)
+                replayedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
+                batch: row.isNull(5) ? nil : BatchRow(id: try row.messageID(5), first: try row.messageID(6)),
+                isDone: row.isNull(5) ? false : try row.bool(7))
         }
     }
 

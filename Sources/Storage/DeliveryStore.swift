@@ -4,7 +4,7 @@ internal import Postgres
 /// How one delivery goes on.
 package struct DeliveryResult: Sendable {
     package enum Ending: Sendable {
-        /// Done: the delivery's row goes away.
+        /// Done: the delivery goes away. Without an attempt it is one that nobody wants any more.
         case succeeded
         /// Tried again at this time, in microseconds since 1970; the lease is given up.
         case retried(due: Int64)
@@ -68,24 +68,12 @@ package struct DeliveryStore: Sendable {
                     SELECT due_at FROM deliveries
                     WHERE webhook_key = k AND leased_by IS NULL AND failed_at IS NULL ORDER BY due_at LIMIT 1) AS d
                     ON true LEFT JOIN LATERAL (
-                    SELECT due_at FROM spills WHERE webhook_key = k ORDER BY first_message_id LIMIT 1) AS s ON true
+                    SELECT due_at FROM delivery_batches WHERE webhook_key = k AND leased_by IS NULL
+                    ORDER BY batch_id LIMIT 1) AS s ON true
                 WHERE d.due_at IS NOT NULL OR s.due_at IS NOT NULL
                 """
             ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.timestamp(1).microsecondsSince1970) }
         }
         return Dictionary(pairs) { first, _ in first }
-    }
-
-    /// Removes deliveries that nobody wants any more. Their payloads are swept up later.
-    package func discard(_ ids: [DeliveryID]) async throws {
-        guard !ids.isEmpty else { return }
-        _ = try await self.pool.withConnection { db in
-            try db.execute(
-                """
-                DELETE FROM deliveries AS d USING unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue)))
-                    AS r (m, w)
-                WHERE d.message_id = r.m AND d.webhook_key = r.w
-                """)
-        }
     }
 }

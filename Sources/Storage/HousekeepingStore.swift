@@ -67,14 +67,14 @@ package struct HousekeepingStore: Sendable {
                 AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
                 """,
                 """
-                DELETE FROM spills AS s WHERE last_message_id < \(settled)
-                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = s.webhook_key)
+                DELETE FROM delivery_batches AS b WHERE first_message_id < \(settled) AND leased_by IS NULL
+                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = b.webhook_key)
                 """,
                 """
                 DELETE FROM transient_messages AS t WHERE id < \(settled)
                 AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
-                AND NOT EXISTS (SELECT FROM (SELECT unnest(message_ids) AS id FROM spills WHERE NOT is_kept) AS s
-                                WHERE s.id = t.id)
+                AND NOT EXISTS (SELECT FROM (SELECT remaining_messages(message_ids, done) AS id FROM delivery_batches
+                                              WHERE NOT is_kept) AS b WHERE b.id = t.id)
                 """,
             ] {
                 statement.timeout = .seconds(300)
@@ -104,16 +104,21 @@ package struct HousekeepingStore: Sendable {
                     AND coalesce(d.replayed_at < r.time, true)
                 """
             waiting.timeout = .seconds(300)
-            var spilled: Query = """
+            var batches: Query = """
                 WITH taken AS (
-                    DELETE FROM spills AS s USING \(limits)
-                    WHERE s.webhook_key = r.key AND s.last_message_id < r.id RETURNING s.*)
-                INSERT INTO deliveries (message_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure)
-                SELECT m, due_at, webhook_key, size, is_kept, now(), \(reason)
-                FROM taken, unnest(message_ids, sizes) AS d (m, size)
+                    DELETE FROM delivery_batches AS b USING \(limits)
+                    WHERE b.webhook_key = r.key AND b.leased_by IS NULL
+                        AND b.message_ids[array_length(b.message_ids, 1)] < r.id
+                    RETURNING b.*)
+                INSERT INTO deliveries
+                    (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure)
+                SELECT id, batch_id, due_at, webhook_key, coalesce(octet_length(t.payload), octet_length(m.payload), 0),
+                    is_kept, now(), \(reason)
+                FROM (SELECT *, remaining_messages(message_ids, done) AS id FROM taken) AS each
+                LEFT JOIN transient_messages AS t USING (id) LEFT JOIN messages AS m USING (id)
                 """
-            spilled.timeout = .seconds(300)
-            return try db.execute(waiting) + db.execute(spilled)
+            batches.timeout = .seconds(300)
+            return try db.execute(waiting) + db.execute(batches)
         }
     }
 
@@ -123,7 +128,7 @@ package struct HousekeepingStore: Sendable {
             let waiting = try db.query(
                 """
                 SELECT (SELECT count(*) FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL)
-                    + (SELECT coalesce(sum(deliveries), 0) FROM spills)
+                    + (SELECT coalesce(sum(deliveries), 0) FROM delivery_batches WHERE leased_by IS NULL)
                 """
             ) { try $0.int64(0) }
             let failed = try db.query("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") {

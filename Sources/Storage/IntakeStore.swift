@@ -16,18 +16,15 @@ package struct IntakeStore: Sendable {
     ///
     /// - Parameters:
     ///   - messages: those to keep, and those that have deliveries.
-    ///   - deliveries: each of one of these messages. One that is leased is this session's to send; the others can be
+    ///   - deliveries: each of one of these messages, in their order and in batches as far as may be. One that is leased is this session's to send; the others can be
     ///     claimed by any.
     ///   - now: microseconds since 1970, when the deliveries fall due.
     package func commit(messages: [Message], deliveries: [Delivery], now: Int64) async throws {
-        // What waits for strict order is claimed one by one; everything else that waits is claimed as it came.
-        let spills = SpillColumns(deliveries.filter { !$0.isSingleRow }, now: now)
-        let single = spills.isEmpty ? deliveries : deliveries.filter(\.isSingleRow)
         let parts = [
             MessageColumns(messages.filter(\.isKept)).insertion(into: "messages"),
             MessageColumns(messages.filter { !$0.isKept }).insertion(into: "transient_messages"),
-            spills.insertion,
-            DeliveryColumns(single, session: self.session, now: now).insertion,
+            DeliveryBatchColumns(deliveries, session: self.session, now: now).insertion,
+            DeliveryColumns(deliveries, session: self.session, now: now).insertion,
         ].compactMap { $0 }
         guard let statement = Self.statement(of: parts) else { return }
         _ = try await self.pool.withConnection { try $0.execute(statement) }
@@ -43,10 +40,6 @@ package struct IntakeStore: Sendable {
         default: "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])) \(last)"
         }
     }
-}
-
-extension Delivery {
-    fileprivate var isSingleRow: Bool { self.isLeased || self.webhook.policy.ordering == .thing }
 }
 
 /// Messages turned into one array per column, for `unnest`.
@@ -84,47 +77,33 @@ private struct MessageColumns {
     }
 }
 
+/// Deliveries with a row of their own.
 private struct DeliveryColumns {
-    private let names: Query
-    private let isEmpty: Bool
-    private let rows: Query
-
-    var insertion: Query? {
-        self.isEmpty ? nil : "INSERT INTO deliveries (\(self.names)) \(self.rows)"
-    }
+    let insertion: Query?
 
     init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
-        self.isEmpty = deliveries.isEmpty
-        var messages = ArrayParameter(of: Int64.self, count: deliveries.count, bytesPerElement: 8)
-        var webhooks = ArrayParameter(of: Int32.self, count: deliveries.count, bytesPerElement: 4)
-        var leases = ArrayParameter(of: Int32.self, count: deliveries.count, bytesPerElement: 4)
-        var sizes = ArrayParameter(of: Int32.self, count: deliveries.count, bytesPerElement: 4)
-        var kept = ArrayParameter(of: Bool.self, count: deliveries.count, bytesPerElement: 1)
-        for delivery in deliveries {
-            messages.append(delivery.message.id.rawValue)
-            webhooks.append(delivery.webhook.key.rawValue)
-            if delivery.isLeased { leases.append(session.rawValue) } else { leases.appendNull() }
-            sizes.append(Int32(clamping: delivery.message.payload.count))
-            kept.append(delivery.message.isKept)
-        }
-        let base: Query = "message_id, due_at, webhook_key, leased_by, payload_bytes, is_kept"
-        let due = PostgresTimestamp(microsecondsSince1970: now)
-        // Only strict order needs to know the thing; the others do without sixteen bytes per row.
-        guard deliveries.contains(where: { $0.webhook.policy.ordering == .thing }) else {
-            self.names = base
-            self.rows = """
-                SELECT m, \(due), w, l, s, k
-                FROM unnest(\(messages.parameter), \(webhooks.parameter), \(leases.parameter), \(sizes.parameter),
-                            \(kept.parameter)) AS d (m, w, l, s, k)
-                """
+        guard deliveries.contains(where: { $0.batch == nil }) else {
+            self.insertion = nil
             return
         }
-        let things = deliveries.map { $0.webhook.policy.ordering == .thing ? $0.message.thing : nil }
-        self.names = "\(base), thing_id"
-        self.rows = """
-            SELECT m, \(due), w, l, s, k, t
-            FROM unnest(\(messages.parameter), \(webhooks.parameter), \(leases.parameter), \(sizes.parameter),
-                        \(kept.parameter), \(array: things)) AS d (m, w, l, s, k, t)
+        var ids = DeliveryBatchIDs()
+        var batches: [Int64] = []
+        var single: [Delivery] = []
+        for delivery in deliveries {
+            let batch = ids.id(for: delivery.message)
+            guard delivery.batch == nil else { continue }
+            batches.append(batch.rawValue)
+            single.append(delivery)
+        }
+        let leases = single.map { $0.isLeased ? session.rawValue : nil }
+        let things = single.map { $0.webhook.policy.ordering == .thing ? $0.message.thing : nil }
+        self.insertion = """
+            INSERT INTO deliveries
+                (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id)
+            SELECT m, b, \(PostgresTimestamp(microsecondsSince1970: now)), w, l, s, k, t
+            FROM unnest(\(single.map(\.message.id.rawValue)), \(batches), \(single.map(\.webhook.key.rawValue)),
+                        \(array: leases), \(single.map { Int32(clamping: $0.message.payload.count) }),
+                        \(single.map(\.message.isKept)), \(array: things)) AS d (m, b, w, l, s, k, t)
             """
     }
 }

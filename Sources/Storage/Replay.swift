@@ -103,18 +103,18 @@ package struct ReplayStore: Sendable {
 
     private static func waiting(_ webhook: WebhookKey, offset: Int64, limit: Int64) -> (Query, Query, Query) {
         let single: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NULL"
-        let spills: Query = "FROM spills WHERE webhook_key = \(webhook.rawValue)"
+        let batches: Query = "FROM delivery_batches WHERE webhook_key = \(webhook.rawValue)"
         let order: Query = "message_id DESC"
         return (
-            "SELECT (SELECT count(*) \(single)) + (SELECT coalesce(sum(deliveries), 0) \(spills))",
+            "SELECT (SELECT count(*) \(single)) + (SELECT coalesce(sum(deliveries), 0) \(batches))",
             // Of each kind no more than the page can show, so that a long backlog costs no more than a short one.
             """
             (SELECT message_id, is_kept, attempts, failed_at, failure, coalesce(blocked_until, due_at) AS due_at \(single)
              ORDER BY \(order) LIMIT \(limit) + \(offset))
             UNION ALL
             (SELECT m, is_kept, 0::smallint, NULL, NULL, due_at
-             FROM (SELECT * \(spills) ORDER BY first_message_id DESC LIMIT \(limit) + \(offset)) AS newest,
-                unnest(message_ids) AS m ORDER BY m DESC LIMIT \(limit) + \(offset))
+             FROM (SELECT * \(batches) ORDER BY first_message_id DESC LIMIT \(limit) + \(offset)) AS newest,
+                remaining_messages(message_ids, done) AS m ORDER BY m DESC LIMIT \(limit) + \(offset))
             ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)
             """, order
         )

@@ -131,6 +131,10 @@ package struct SessionStore: Sendable {
         guard !sessions.isEmpty else { return 0 }
         var release: Query = "UPDATE deliveries SET leased_by = NULL WHERE leased_by = ANY(\(sessions))"
         release.timeout = .seconds(120)
-        return try db.execute(release)
+        var releaseBatches: Query = """
+            UPDATE delivery_batches SET leased_by = NULL WHERE leased_by = ANY(\(sessions)) RETURNING deliveries
+            """
+        releaseBatches.timeout = .seconds(120)
+        return try db.execute(release) + db.query(releaseBatches) { Int(try $0.int32(0)) }.reduce(0, +)
     }
 }

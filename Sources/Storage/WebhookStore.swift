@@ -119,7 +119,7 @@ package struct WebhookStore: Sendable {
         try await self.pool.transaction { db in
             let keys = try db.query("DELETE FROM webhooks WHERE id = ANY(\(ids)) RETURNING key") { try $0.int32(0) }
             try db.execute("DELETE FROM deliveries WHERE webhook_key = ANY(\(keys)) AND leased_by IS NULL")
-            try db.execute("DELETE FROM spills WHERE webhook_key = ANY(\(keys))")
+            try db.execute("DELETE FROM delivery_batches WHERE webhook_key = ANY(\(keys)) AND leased_by IS NULL")
             try db.execute("DELETE FROM webhook_counters WHERE webhook_key = ANY(\(keys))")
         }
     }

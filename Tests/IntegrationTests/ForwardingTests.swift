@@ -116,6 +116,7 @@ extension WholeServiceTests {
                     try await installation.postgres.psql(
                         """
                         SELECT (SELECT count(*) FROM transient_messages) + (SELECT count(*) FROM deliveries)
+                             + (SELECT count(*) FROM delivery_batches)
                              + (SELECT count(*) FROM messages WHERE payload = 'passing through')
                         """, database: database) == "0"
                 }

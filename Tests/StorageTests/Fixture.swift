@@ -75,9 +75,14 @@ struct Fixture: Sendable {
         }
     }
 
-    func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws {
+    /// - Returns: the deliveries in their batches, as they are in memory from then on.
+    @discardableResult
+    func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws -> [Delivery] {
+        var deliveries = deliveries
+        deliveries.formBatches()
         try await IntakeStore(self.database, session: session)
-            .commit(messages: deliveries.map(\.message), deliveries: deliveries, now: now)
+            .commit(messages: deliveries.map(\.message).unique, deliveries: deliveries, now: now)
+        return deliveries
     }
 
     func count(_ query: Query) async throws -> Int64 {
@@ -93,5 +98,13 @@ struct Fixture: Sendable {
             attempt: AttemptRecord(
                 at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
             isGone: isGone)
+    }
+}
+
+extension [Message] {
+    /// Each once, in order.
+    fileprivate var unique: [Message] {
+        var seen: Set<MessageID> = []
+        return self.filter { seen.insert($0.id).inserted }
     }
 }

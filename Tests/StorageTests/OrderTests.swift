@@ -75,8 +75,7 @@ struct ReplayTests {
     func replay() async throws {
         let fixture = try await Fixture()
         let store = try await fixture.store()
-        let all = fixture.deliveries(1...4, leased: true)
-        try await fixture.commit(all, by: store.session)
+        let all = try await fixture.commit(fixture.deliveries(1...4, leased: true), by: store.session)
         _ = try await store.complete([
             fixture.result(all[0], .failed(reason: "status 500"), status: 500),
             fixture.result(all[1], .failed(reason: "status 500"), status: 500),

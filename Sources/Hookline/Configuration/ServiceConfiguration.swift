@@ -62,7 +62,7 @@ struct ServiceConfiguration: Sendable {
         self.delivery.restartPatience = try settings.duration(
             "mqtt.restart_patience", default: self.delivery.restartPatience)
         self.delivery.grace = try settings.duration("delivery.grace", default: self.delivery.grace)
-        self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(1, cores / 4))
+        self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try Self.groupRate(settings)
         self.addressGuard = try Self.addressGuard(settings)
