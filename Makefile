@@ -1,7 +1,8 @@
 # Every target does all it needs on a Debian 12 that has Swift.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
+SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
 
-.PHONY: run test test-faults build release lint format setup clean
+.PHONY: run test test-faults build release bench bench-parts lint format setup clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
@@ -32,14 +33,21 @@ RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -cross-module-optimiz
 release: setup ## The binary to install: .build/release/hookline
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
 
+bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --rounds 3'; --help says what else
+	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-load
+	.build/release/hookline-load --binary .build/release/hookline $(LOAD)
+
+bench-parts: setup ## Instructions and time of the parts of a message's way
+	cd Benchmarks && swift package benchmark
+
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests migrations
+	swift format lint --strict --recursive $(SWIFT_SOURCES)
 
 format:
-	swift format --in-place --recursive Package.swift Sources Tests migrations
+	swift format --in-place --recursive $(SWIFT_SOURCES)
 
 setup:
 	@scripts/setup
 
 clean:
-	rm -rf .build .hookline
+	rm -rf .build Benchmarks/.build .hookline

@@ -38,7 +38,8 @@ let package = Package(
     name: "hookline",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "hookline", targets: ["Hookline"])
+        .executable(name: "hookline", targets: ["Hookline"]),
+        .executable(name: "hookline-load", targets: ["Load"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -64,6 +65,8 @@ let package = Package(
         .systemLibrary(
             name: "CMosquitto", pkgConfig: "libmosquitto",
             providers: [.apt(["libmosquitto-dev"]), .brew(["mosquitto"])]),
+        // glibc's malloc.h, which Swift's Glibc module leaves out.
+        .systemLibrary(name: "CMalloc"),
 
         // Foundations: no knowledge of what Hookline does.
         .target(name: "Threads", swiftSettings: cRoom),
@@ -113,10 +116,18 @@ let package = Package(
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "BrokerAccounts", "Delivery", "Domain", "Intake", "LocalServices", "MQTT", "Observability",
-                "Postgres", "Storage",
+                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Intake", "LocalServices", "MQTT",
+                "Observability", "Postgres", "Storage",
                 "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
+            ],
+            swiftSettings: common),
+
+        // Measures the service from outside.
+        .executableTarget(
+            name: "Load",
+            dependencies: [
+                "Domain", "LocalServices", "Postgres", "Storage", argumentParser, logging, nioCore, nioPosix,
             ],
             swiftSettings: common),
 

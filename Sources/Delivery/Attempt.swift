@@ -23,61 +23,10 @@ final class Attempt: PendingRequest {
     }
 
     func encode(into buffer: inout ByteBuffer) {
-        let message = self.delivery.message
-        buffer.reserveCapacity(self.target.requestHead.count + 400 + message.payload.count)
-        buffer.writeBytes(self.target.requestHead)
-        if !self.target.setsContentType {
-            buffer.writeStaticString("content-type: ")
-            buffer.writeString(message.contentType)
-            buffer.writeStaticString("\r\n")
-        }
-        let (id, timestamp) = (self.delivery.id.text, self.startedAtWall / 1_000_000)
-        if let keys = self.target.signingKeys {
-            buffer.writeStaticString("webhook-signature: ")
-            buffer.writeString(keys.header(id: id, timestamp: timestamp, body: message.payload))
-            buffer.writeStaticString("\r\n")
-        }
-        buffer.writeStaticString("webhook-id: ")
-        buffer.writeString(id)
-        buffer.writeStaticString("\r\nwebhook-timestamp: ")
-        buffer.writeDecimal(timestamp)
-        buffer.writeStaticString("\r\nx-hookline-thing-id: ")
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: EntityID.textLength) { bytes in
-            message.thing.write(to: bytes)
-            return EntityID.textLength
-        }
-        if !message.subtopic.isEmpty {
-            buffer.writeStaticString("\r\nx-hookline-subtopic: ")
-            buffer.writeString(message.subtopic)
-        }
-        if let traceparent = message.traceparent {
-            buffer.writeStaticString("\r\ntraceparent: ")
-            buffer.writeString(traceparent)
-        }
-        buffer.writeStaticString("\r\ncontent-length: ")
-        buffer.writeDecimal(Int64(message.payload.count))
-        buffer.writeStaticString("\r\n\r\n")
-        buffer.writeBytes(message.payload)
+        buffer.writeRequest(of: self.delivery, to: self.target, at: self.startedAtWall)
     }
 
     func ended(_ outcome: Outcome) {
         self.lane.ended(self, outcome)
-    }
-}
-
-extension ByteBuffer {
-    /// A non-negative number in decimal, without a string in between.
-    mutating func writeDecimal(_ value: Int64) {
-        var digits: (UInt64, UInt64, UInt32) = (0, 0, 0)
-        withUnsafeMutableBytes(of: &digits) { scratch in
-            var rest = UInt64(max(0, value))
-            var start = scratch.count
-            repeat {
-                start -= 1
-                scratch[start] = UInt8(ascii: "0") + UInt8(rest % 10)
-                rest /= 10
-            } while rest > 0
-            self.writeBytes(UnsafeRawBufferPointer(scratch)[start...])
-        }
     }
 }

@@ -39,10 +39,11 @@ struct Backlog {
     /// Sees whether the backlog is through.
     ///
     /// New deliveries stay in the database while there is a backlog. When a claim finds the end of it, they may come
-    /// straight again, but into the pen: some may have been committed just after the claim looked. A second claim,
-    /// begun when nothing was left uncommitted, finds those; then the pen opens.
+    /// straight again, but into the pen: some may have been committed just after the claim looked. A claim that begins
+    /// when nothing is left uncommitted finds those; then the pen opens. What was spilled since then, because the pen
+    /// was full, is newer than everything in it.
     ///
-    /// - Returns: whether the pen opens now.
+    /// - Returns: whether nothing older than what is in the pen is in the database any more.
     mutating func endClaim(
         _ claim: Claim, seesAllSpills: Bool, isOrdered: Bool, key: WebhookKey, ledger: LaneLedger
     ) -> Bool {
@@ -50,16 +51,30 @@ struct Backlog {
         if let due = claim.nextDue { self.note(due: due) }
         if claim.isPartial {
             self.hasDue = true
-        } else if isOrdered {
+            return false
+        }
+        // In strict order everything comes by way of the database, and there is nothing to catch up with.
+        if isOrdered {
             self.isCatchingUp = false
             return true
-        } else if self.isCatchingUp, seesAllSpills, !ledger.isSpilling(key) {
+        }
+        if self.isCatchingUp {
+            guard seesAllSpills else { return false }
             self.isCatchingUp = false
+            self.hasDue = ledger.isSpilling(key)
             return true
-        } else if self.isCatchingUp || ledger.isSpilling(key) {
+        }
+        if ledger.isSpilling(key) {
             self.isCatchingUp = true
             ledger.stopSpilling(key)
         }
         return false
+    }
+
+    /// The pen is empty although the end was not found. If nothing can come into it, it is of no use any more.
+    mutating func penIsEmpty(key: WebhookKey, ledger: LaneLedger) {
+        guard self.isCatchingUp, ledger.isSpilling(key) else { return }
+        self.isCatchingUp = false
+        self.hasDue = true
     }
 }

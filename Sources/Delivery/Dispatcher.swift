@@ -106,7 +106,8 @@ actor Dispatcher {
         for key in keys {
             guard let lane = self.lanes[key], lane.wantsClaim(wallNow: wallNow, now: now),
                 let room = self.context.ledger.reserveForClaim(
-                    key, most: self.context.configuration.claimBatch, mostBytes: self.context.configuration.claimBytes)
+                    key, penned: lane.penned, most: self.context.configuration.claimBatch,
+                    mostBytes: self.context.configuration.claimBytes)
             else { continue }
             lane.beginClaim()
             self.requestClaim(ClaimRequest(webhook: key, isInOrder: lane.isInOrder, room: room))

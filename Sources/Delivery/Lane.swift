@@ -33,6 +33,7 @@ final class Lane {
     }
 
     var isClaiming: Bool { self.backlog.isClaiming }
+    var penned: LaneLedger.Size { self.queue.penned }
     var isOpen: Bool { self.gate.isOpen }
     var isInOrder: Bool { self.target.policy.ordering == .thing }
 
@@ -170,21 +171,28 @@ final class Lane {
     }
 
     func endClaim(_ claim: Claim, seesAllSpills: Bool) {
-        for claimed in claim.deliveries {
+        let claimed = claim.deliveries.map { claimed in
             var delivery = Delivery(
                 message: claimed.message, webhook: self.target, attempts: claimed.attempts,
                 replayedAt: claimed.replayedAt, isLeased: true)
             delivery.batch = claimed.batch
-            self.enqueue(delivery)
+            return delivery
         }
-        self.queue.claimEnded()
-        // In strict order everything comes by way of the database, and there is nothing to catch up with.
-        if self.backlog.endClaim(
+        let isThrough = self.backlog.endClaim(
             claim, seesAllSpills: seesAllSpills, isOrdered: self.isInOrder, key: self.key,
             ledger: self.dispatcher.ledger)
-        {
-            for delivery in self.queue.openPen() { self.enqueue(delivery) }
+        // Claims take the oldest first. So what is in the pen and older than something that was claimed has nothing
+        // before it any more, and goes out in its place.
+        var penned: [Delivery] = []
+        if isThrough {
+            penned = self.queue.openPen(until: nil)
+        } else if let last = claimed.last(where: { $0.attempts == 0 }) {
+            penned = self.queue.openPen(until: last.message.id)
         }
+        let due = penned.isEmpty ? claimed : (claimed + penned).sorted { $0.message.id < $1.message.id }
+        for delivery in due { self.enqueue(delivery) }
+        self.queue.claimEnded()
+        if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(key: self.key, ledger: self.dispatcher.ledger) }
     }
 
     // MARK: Changes

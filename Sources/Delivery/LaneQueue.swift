@@ -11,6 +11,8 @@ struct LaneQueue {
     private var chains: [EntityID: Deque<Delivery>] = [:]
     /// Deliveries that came in while the last of a backlog was still being read; they go behind it.
     private var pen: Deque<Delivery> = []
+    /// What the pen holds.
+    private(set) var penned = LaneLedger.Size()
     /// Strict order: things whose failure is not in the database yet. What a claim brings of them goes back.
     private var stalled: Set<EntityID> = []
     private var stalledUntilClaimEnds: Set<EntityID> = []
@@ -35,11 +37,18 @@ struct LaneQueue {
 
     mutating func appendToPen(_ delivery: Delivery) {
         self.pen.append(delivery)
+        self.penned += LaneLedger.Size(of: delivery)
     }
 
-    mutating func openPen() -> [Delivery] {
-        defer { self.pen = [] }
-        return Array(self.pen)
+    /// Takes out of the pen what is older than `last`; everything if that is nil.
+    mutating func openPen(until last: MessageID?) -> [Delivery] {
+        var out: [Delivery] = []
+        while let delivery = self.pen.first, last.map({ delivery.message.id < $0 }) ?? true {
+            self.pen.removeFirst()
+            self.penned -= LaneLedger.Size(of: delivery)
+            out.append(delivery)
+        }
+        return out
     }
 
     mutating func removeFirst() {
@@ -78,6 +87,7 @@ struct LaneQueue {
         for chain in self.chains.values { all += chain }
         self.ready = []
         self.pen = []
+        self.penned = LaneLedger.Size()
         self.chains = self.chains.filter { onTheWire.contains($0.key) }.mapValues { _ in [] }
         return all
     }

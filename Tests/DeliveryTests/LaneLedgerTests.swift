@@ -140,4 +140,23 @@ struct LaneLedgerTests {
         ledger.settle(late, of: WebhookKey(rawValue: 1), claimed: [])
         #expect(ledger.held == 0)
     }
+
+    @Test("lets a lane claim that holds nothing but what waits for the end of its backlog")
+    func penned() throws {
+        let ledger = self.ledger()
+        let key = WebhookKey(rawValue: 1)
+        var batch = try self.deliveries(10, to: 1)
+        ledger.plan(&batch)
+        #expect(batch.filter(\.isLeased).count == 10)
+        #expect(ledger.reserveForClaim(key, most: 5, mostBytes: 100) == nil, "it is full")
+        var penned = LaneLedger.Size()
+        for delivery in batch { penned += LaneLedger.Size(of: delivery) }
+        let room = try #require(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100))
+        #expect(room.deliveries == 1, "as little as there can be")
+        ledger.settle(room, of: key, claimed: batch[..<3].map(\.message))
+        #expect(ledger.held == 13)
+        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claimed counts")
+        ledger.release(batch[..<3])
+        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) != nil)
+    }
 }

@@ -2,6 +2,7 @@ import Domain
 import Testing
 
 @testable import Delivery
+@testable import Storage
 
 @Suite("A lane's queue")
 struct LaneQueueTests {
@@ -70,12 +71,24 @@ struct LaneQueueTests {
         #expect(queue.append(try self.delivery(1, 0, attempts: 1), inOrder: true))
     }
 
+    @Test("lets out of the pen what is older than something that was claimed")
+    func partOfThePen() throws {
+        var queue = LaneQueue()
+        for number in [2, 3, 5] { queue.appendToPen(try self.delivery(number, 0)) }
+        #expect(queue.penned.deliveries == 3)
+        #expect(queue.openPen(until: MessageID(rawValue: 4)).map(\.message.id.rawValue) == [2, 3])
+        #expect(queue.penned.deliveries == 1)
+        #expect(queue.openPen(until: MessageID(rawValue: 4)).isEmpty)
+        #expect(queue.openPen(until: nil).map(\.message.id.rawValue) == [5])
+        #expect(queue.penned == LaneLedger.Size())
+    }
+
     @Test("keeps what came during the end of a backlog behind it, and gives everything back on demand")
     func pen() throws {
         var queue = LaneQueue()
         #expect(queue.append(try self.delivery(1, 0), inOrder: false))
         queue.appendToPen(try self.delivery(2, 0))
-        #expect(queue.openPen().map(\.message.id.rawValue) == [2])
+        #expect(queue.openPen(until: nil).map(\.message.id.rawValue) == [2])
         #expect(queue.append(try self.delivery(3, 0), inOrder: false))
         #expect(self.pop(&queue) == 1)
         #expect(Set(queue.takeAll().map(\.message.id.rawValue)) == [3])
@@ -83,6 +96,75 @@ struct LaneQueueTests {
         #expect(self.pop(&queue) == nil, "the first is still on the wire")
         queue.advance(self.things[0])
         #expect(self.pop(&queue) == 4)
+    }
+}
+
+@Suite("The end of a backlog")
+struct BacklogTests {
+    private let key = WebhookKey(rawValue: 1)
+
+    private func claim(isPartial: Bool) -> Claim {
+        Claim(deliveries: [], isPartial: isPartial, nextDue: nil)
+    }
+
+    @Test("opens the pen when a claim that sees everything has found it")
+    func through() {
+        let ledger = LaneLedger()
+        ledger.startSpilling(self.key)
+        var backlog = Backlog()
+        backlog.note()
+        // Each line: what a claim comes back with, and whether the pen opens, new deliveries go into it, and still spill.
+        for (isPartial, seesAllSpills, opens, pen, spills) in [
+            (true, true, false, false, true), (false, true, false, true, false), (false, false, false, true, false),
+            (true, true, false, true, false), (false, true, true, false, false),
+        ] {
+            #expect(backlog.wantsClaim(wallNow: 0))
+            backlog.beginClaim()
+            #expect(!backlog.wantsClaim(wallNow: 0))
+            let didOpen = backlog.endClaim(
+                self.claim(isPartial: isPartial), seesAllSpills: seesAllSpills, isOrdered: false, key: self.key,
+                ledger: ledger)
+            #expect(didOpen == opens)
+            #expect(backlog.isCatchingUp == pen)
+            #expect(ledger.isSpilling(self.key) == spills)
+        }
+        #expect(backlog.isEmpty)
+    }
+
+    @Test("starts over when the pen was full and something was spilled behind it")
+    func spilledAgain() {
+        let ledger = LaneLedger()
+        ledger.startSpilling(self.key)
+        var backlog = Backlog()
+        backlog.note()
+        backlog.beginClaim()
+        _ = backlog.endClaim(
+            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        #expect(backlog.isCatchingUp)
+        ledger.startSpilling(self.key)
+        backlog.beginClaim()
+        let didOpen = backlog.endClaim(
+            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        #expect(didOpen, "all that is older than the pen is out")
+        #expect(backlog.wantsClaim(wallNow: 0), "what was spilled is next")
+        #expect(!backlog.isCatchingUp)
+        #expect(ledger.isSpilling(self.key), "and nothing may overtake it")
+    }
+
+    @Test("gives up a pen that is empty and that nothing can come into")
+    func emptyPen() {
+        let ledger = LaneLedger()
+        ledger.startSpilling(self.key)
+        var backlog = Backlog()
+        backlog.note()
+        backlog.beginClaim()
+        _ = backlog.endClaim(
+            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        backlog.penIsEmpty(key: self.key, ledger: ledger)
+        #expect(backlog.isCatchingUp, "something may come yet")
+        ledger.startSpilling(self.key)
+        backlog.penIsEmpty(key: self.key, ledger: ledger)
+        #expect(!backlog.isCatchingUp)
     }
 }
 

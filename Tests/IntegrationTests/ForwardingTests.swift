@@ -44,6 +44,19 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("more than the memory holds, in large messages, all arrives")
+        func large() async throws {
+            let receiver = try await Receiver.start(keepsRequests: false)
+            try await Installation.with { installation, _ in
+                try await installation.addWebhook("hook", receiver.url())
+                // 60 MB, eight times what a lane may have in memory.
+                let count = 2_000
+                try await installation.publish(1...count, padding: 30_000)
+                try await waitUntil("all of them", within: .seconds(120)) { receiver.bodies.unique == count }
+            }
+            await receiver.stop()
+        }
+
         @Test("a change of the profile or of the webhooks takes effect without a restart")
         func changes() async throws {
             let receiver = try await Receiver.start()

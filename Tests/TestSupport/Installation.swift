@@ -118,19 +118,22 @@ package final class Installation: Sendable {
     }
 
     /// Publishes `{"n":<first>}` … `{"n":<last>}` at QoS 1 over one connection, and returns when all are acknowledged.
-    package func publish(_ range: ClosedRange<Int>) async throws {
+    ///
+    /// - Parameter padding: bytes that are added to each, as a string.
+    package func publish(_ range: ClosedRange<Int>, padding: Int = 0) async throws {
+        let more = padding == 0 ? "" : #","p":"\#(String(repeating: "x", count: padding))""#
         // mosquitto_pub takes itself for done when a packet id comes round again, after 65,535 lines.
         guard range.count <= 20_000 else {
             let middle = range.lowerBound + 20_000
-            try await self.publish(range.lowerBound...(middle - 1))
-            return try await self.publish(middle...range.upperBound)
+            try await self.publish(range.lowerBound...(middle - 1), padding: padding)
+            return try await self.publish(middle...range.upperBound, padding: padding)
         }
         try await ChildProcess.complete(
             "sh",
             [
                 "-c",
                 """
-                seq -f '{"n":%.0f}' \(range.lowerBound) \(range.upperBound) | \
+                seq -f '{"n":%.0f\(more)}' \(range.lowerBound) \(range.upperBound) | \
                 mosquitto_pub -h 127.0.0.1 -p \(self.mosquitto.port) -q 1 -l -t things/\(self.thing)/messages/load
                 """,
             ])

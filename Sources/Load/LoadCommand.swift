@@ -1,0 +1,43 @@
+internal import ArgumentParser
+internal import LocalServices
+
+/// `hookline-load`: runs a built `hookline` with a PostgreSQL, a broker and receivers of its own, all on loopback, and
+/// says what it did and what that took.
+@main
+struct LoadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hookline-load", abstract: "Measures a built hookline on this machine.")
+
+    @Option(help: "The hookline to measure.") var binary = ".build/release/hookline"
+    @Option(help: "Messages to publish.") var messages = 50_000
+    @Option(help: "Messages per second; 0 is as fast as they can be published.") var rate = 0
+    @Option(help: "Webhooks of each group.") var fanOut = 1
+    @Option(help: "Groups that the messages are spread over.") var groups = 1
+    @Option(help: "Things that publish, over all groups.") var things = 100
+    @Option(help: "Things in the directory that publish nothing.") var idleThings = 0
+    @Option(help: "Bytes of a payload.") var size = 256
+    @Option(help: "Receivers, each with an address of its own; webhooks share them in turn.") var origins = 1
+    @Flag(help: "Adds to the first group a webhook that hangs and one that answers after 100 ms.") var beside = false
+    @Flag(help: "The receivers are away until everything is published; meanwhile another group is served.")
+    var outage = false
+    @Option(help: "How often to repeat it.") var rounds = 1
+
+    func validate() throws {
+        guard self.messages > 0, self.fanOut > 0, self.groups > 0, self.origins > 0, self.rounds > 0,
+            self.things >= self.groups
+        else { throw ValidationError("counts are positive, and there is a thing for each group at the least") }
+        guard self.size >= Payload.smallest else {
+            throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
+        }
+        guard Files.exists(self.binary) else {
+            throw ValidationError("there is no \(self.binary); make release builds it")
+        }
+    }
+
+    func run() async throws {
+        for _ in 0..<self.rounds {
+            let report = try await Rig.with(self) { try await Scenario(rig: $0, options: self).run() }
+            print(report.text)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+internal import Domain
+internal import LocalServices
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Postgres
+internal import Storage
+
+/// A database, a broker, event loops for the load, and what is in the directory.
+struct Rig {
+    let postgres: LocalPostgres
+    let server: ChildProcess
+    let mosquitto: LocalMosquitto
+    let broker: ChildProcess
+    let loops: MultiThreadedEventLoopGroup
+    let folder: String
+    /// Where webhooks go, in turn.
+    let ports: [Int]
+    /// Where the webhook that hangs and the one that is slow go.
+    let besidePorts: [Int]
+    /// The topics of the things that publish.
+    let topics: [String]
+    /// Of the group that is served while the others' receivers are away.
+    let healthy: (topic: String, port: Int)
+    private let settings: [String: String]
+    private let binary: String
+
+    /// Makes one, runs `body`, and takes everything down again.
+    static func with<Result: Sendable>(
+        _ options: LoadCommand, _ body: (Rig) async throws -> Result
+    ) async throws -> Result {
+        let folder = try Files.makeTemporaryFolder()
+        let postgres = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
+        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort(), persistent: false)
+        let server = try await postgres.start()
+        let broker = try await mosquitto.start()
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        do {
+            let directory = try await Directory.make(options, in: postgres.url)
+            let rig = Rig(
+                postgres: postgres, server: server, mosquitto: mosquitto, broker: broker, loops: loops, folder: folder,
+                ports: directory.ports, besidePorts: directory.besidePorts, topics: directory.topics,
+                healthy: directory.healthy,
+                settings: [
+                    "POSTGRES_URL": postgres.url, "MQTT_PORT": "\(mosquitto.port)", "HTTP_PORT": "\(try freePort())",
+                    "AUTH_JWT_SECRET": "measuring, with more than 32 bytes", "DELIVERY_ALLOWED_NETWORKS": "127.0.0.0/8",
+                    "DELIVERY_RETRY_SCHEDULE": "1s,2s,5s,10s,10s,10s", "LOG_LEVEL": "warning",
+                ], binary: options.binary)
+            let result = try await body(rig)
+            await Self.stop(server, broker, loops)
+            return result
+        } catch {
+            await Self.stop(server, broker, loops)
+            throw error
+        }
+    }
+
+    private static func stop(
+        _ server: ChildProcess, _ broker: ChildProcess, _ loops: MultiThreadedEventLoopGroup
+    ) async {
+        await broker.stop()
+        await server.stop(2)
+        try? await loops.shutdownGracefully()
+    }
+
+    /// Starts `hookline serve`, and waits until it and the new database are warm.
+    ///
+    /// - Parameter tally: of the healthy group, whose receiver runs from then on.
+    func startHookline(healthy tally: Tally) async throws -> ChildProcess {
+        let hookline = try await ChildProcess.start(
+            self.binary, ["serve"], environment: self.settings, logFile: "\(self.folder)/hookline.log")
+        try await Receiver.start(port: self.healthy.port, on: self.loops, tally: tally)
+        var number = 0
+        try await waitUntil("hookline to forward (see \(self.folder)/hookline.log)", within: .seconds(120)) {
+            try await self.publisher("probe", topics: [self.healthy.topic], size: Payload.smallest)
+                .publish(number..<number + 1, rate: 0)
+            number += 1
+            try await Task.sleep(for: .milliseconds(300))
+            return tally.counts.unique > 0
+        }
+        try await self.publisher("warm up", topics: [self.healthy.topic], size: Payload.smallest)
+            .publish(number..<number + 20_000, rate: 0)
+        try await waitUntil("what warms up") { tally.counts.unique >= 19_000 }
+        try await Task.sleep(for: .seconds(2))
+        return hookline
+    }
+
+    func publisher(_ clientID: String, topics: [String], size: Int) -> Publisher {
+        Publisher(port: self.mosquitto.port, group: self.loops, clientID: clientID, topics: topics, size: size)
+    }
+}
+
+/// Groups, things and webhooks, written as the API writes them.
+private struct Directory {
+    private(set) var ports: [Int] = []
+    private(set) var besidePorts: [Int] = []
+    private(set) var topics: [String] = []
+    private(set) var healthy: (topic: String, port: Int) = ("", 0)
+    private let database: Database
+    private let box = SecretBox(key: nil)
+
+    static func make(_ options: LoadCommand, in url: String) async throws -> Directory {
+        let logger = Logger(label: "load") { _ in SwiftLogNoOpLogHandler() }
+        var directory = Directory(database: Database(pool: Pool(endpoint: try Endpoint(url), logger: logger)))
+        _ = try await directory.database.migrate()
+        // Below the ports that the system gives out, which connections may have by the time they are needed.
+        directory.ports = Array((10_000..<32_000).lazy.filter { !isListening(on: $0) }.prefix(options.origins))
+        var groups: [(group: EntityID, profile: EntityID)] = []
+        var webhook = 0
+        for index in 0..<options.groups {
+            let group = try await directory.addGroup("group \(index)")
+            groups.append(group)
+            let urls = (0..<options.fanOut).map { offset in
+                let number = webhook + offset
+                return "http://127.0.0.1:\(directory.ports[number % options.origins])/\(number)"
+            }
+            webhook += options.fanOut
+            try await directory.addWebhooks(urls, to: group.group)
+        }
+        var things = try await directory.addThings(options.things, to: groups)
+        directory.topics = things.map { "things/\($0)/messages/load" }
+        _ = try await directory.addThings(options.idleThings, to: groups, named: "idle")
+        if options.beside {
+            directory.besidePorts = [try freePort(), try freePort()]
+            try await directory.addWebhooks(
+                directory.besidePorts.map { "http://127.0.0.1:\($0)/" }, to: groups[0].group, named: "beside")
+        }
+        let healthy = try await directory.addGroup("healthy")
+        things = try await directory.addThings(1, to: [healthy])
+        directory.healthy = ("things/\(things[0])/messages/load", try freePort())
+        try await directory.addWebhooks(["http://127.0.0.1:\(directory.healthy.port)/0"], to: healthy.group)
+        return directory
+    }
+
+    private init(database: Database) {
+        self.database = database
+    }
+
+    private func addGroup(_ name: String) async throws -> (group: EntityID, profile: EntityID) {
+        let (group, profile) = (EntityID.random(), EntityID.random())
+        try await GroupStore(self.database).create([GroupRecord(id: group, org: nil, name: name)], owner: "load")
+        try await ProfileStore(self.database).create([
+            ProfileRecord(
+                id: profile, group: group, name: "forwarding", configJSON: #"{"webhook": true, "write": false}"#)
+        ])
+        return (group, profile)
+    }
+
+    /// - Returns: the things, spread over the groups in turn.
+    private func addThings(
+        _ count: Int, to groups: [(group: EntityID, profile: EntityID)], named name: String = "thing"
+    ) async throws -> [EntityID] {
+        let store = ThingStore(self.database, box: self.box)
+        // Nobody signs in as one of them.
+        let noKey = StoredKey(text: "", hash: [0])
+        var ids: [EntityID] = []
+        for start in stride(from: 0, to: count, by: 10_000) {
+            let things = (start..<min(start + 10_000, count)).map { number in
+                let (group, profile) = groups[number % groups.count]
+                return ThingRecord(id: .random(), group: group, profile: profile, name: "\(name) \(number)")
+            }
+            try await store.create(things, keys: things.map { _ in noKey })
+            ids += things.map(\.id)
+        }
+        return ids
+    }
+
+    private func addWebhooks(_ urls: [String], to group: EntityID, named name: String = "webhook") async throws {
+        var generator = SystemRandomNumberGenerator()
+        var webhooks: [(webhook: Webhook, keys: SigningKeys)] = []
+        for (number, url) in urls.enumerated() {
+            let webhook = Webhook(
+                id: .random(), group: group, name: "\(name) \(number)", url: try WebhookURL(url),
+                headers: [Header(name: "X-Api-Key", value: "as a receiver may want it")])
+            webhooks.append((webhook, SigningKeys(current: .random(.hmac, using: &generator))))
+        }
+        try await WebhookStore(self.database, box: self.box).create(webhooks)
+    }
+}
