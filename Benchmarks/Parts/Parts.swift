@@ -4,7 +4,8 @@ import Domain
 import NIOCore
 import Postgres
 
-// What a message goes through, part by part, without I/O. Instructions are the figure to compare: they hardly vary.
+// What a message goes through, part by part, without I/O. Where the machine counts instructions, they are the figure to
+// compare: they hardly vary.
 
 let benchmarks: @Sendable () -> Void = {
     Benchmark.defaultConfiguration = .init(
