@@ -11,13 +11,13 @@ run: setup ## Try it: a private database and broker, a demo thing, and what to t
 test: setup ## All tests, on a real PostgreSQL and a real mosquitto that they start themselves
 	@scripts/setup-python
 	swift build $(SWIFT_FLAGS) --build-tests
-	swift test $(SWIFT_FLAGS) --skip-build
+	scripts/run-tests $(SWIFT_FLAGS) --skip-build
 
 test-faults: setup ## Every fault, under larger loads than `make test`, and a table of what it did
 	@scripts/setup-python
 	swift build $(SWIFT_FLAGS) --build-tests
 	@rm -f .build/faults.txt
-	FAULT_SCALE=5 FAULT_REPORT=$(CURDIR)/.build/faults.txt swift test $(SWIFT_FLAGS) --skip-build \
+	FAULT_SCALE=5 FAULT_REPORT=$(CURDIR)/.build/faults.txt scripts/run-tests $(SWIFT_FLAGS) --skip-build \
 		--filter 'FaultTests|ReplicaTests|PolicyTests|BrokerAccountTests|HostileReceiverTests'
 	@cat .build/faults.txt
 

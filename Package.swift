@@ -91,7 +91,7 @@ let package = Package(
         .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
         .target(
             name: "Intake",
-            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", deque, logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "BrokerAccounts", dependencies: ["Domain", "MQTT", "Postgres", "Storage", logging, serviceLifecycle],

@@ -27,13 +27,15 @@ package struct APIConfiguration: Sendable {
 ///
 /// - Parameters:
 ///   - onListening: told the port once the API listens.
+///   - refresh: told what a caller has changed of the routes, before they are answered.
 package func makeAPIServices(
     _ configuration: APIConfiguration, database: Database, box: SecretBox, keys: JWTKeyCollection, metrics: Metrics,
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
-    onListening: @escaping @Sendable (Int) async -> Void
+    onListening: @escaping @Sendable (Int) async -> Void, refresh: @escaping RouteRefresh
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
+        refresh: refresh,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -52,9 +54,12 @@ package func makeAPIServices(
     ]
 }
 
+/// Makes this instance follow changes of the routes at once; it returns when it does.
+package typealias RouteRefresh = @Sendable ([RouteStore.Change]) async -> Void
+
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    system: SystemRoutes
+    refresh: @escaping RouteRefresh, system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self)
     router.addMiddleware { ErrorMiddleware() }
@@ -64,13 +69,14 @@ func makeRouter(
     let access = Access(groups: groups)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
     let store = WebhookStore(database, box: box)
-    let webhooks = WebhookRoutes(webhooks: store, things: things, access: access, addressGuard: addressGuard)
+    let webhooks = WebhookRoutes(
+        webhooks: store, things: things, access: access, addressGuard: addressGuard, refresh: refresh)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
-    GroupRoutes(groups: groups, access: access).add(to: routes)
-    ProfileRoutes(profiles: ProfileStore(database), access: access).add(to: routes)
-    ThingRoutes(things: things, messages: MessageStore(database), access: access).add(to: routes)
+    GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
+    ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
+    ThingRoutes(things: things, messages: MessageStore(database), access: access, refresh: refresh).add(to: routes)
     return router
 }
 

@@ -6,6 +6,7 @@ internal import Storage
 struct GroupRoutes: Sendable {
     let groups: GroupStore
     let access: Access
+    let refresh: RouteRefresh
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups") { try await self.create($0, $1) }
@@ -28,12 +29,14 @@ struct GroupRoutes: Sendable {
             guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
                 throw APIError.notFound("group")
             }
+            if networks != nil { await self.refresh([.webhooks(group: id)]) }
             return try await self.show(id)
         }
         routes.delete("groups/:id") { _, context in
             let id = try context.id(of: "group")
             try await self.access.requireGroup(.owner, id, for: context.caller())
             guard try await self.groups.remove(id) else { throw APIError.notFound("group") }
+            await self.refresh([.webhooks(group: id)])
             return Response.noContent
         }
         routes.get("groups/:id/members") { try await self.listMembers($0, $1) }

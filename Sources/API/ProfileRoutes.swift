@@ -6,6 +6,7 @@ internal import Storage
 struct ProfileRoutes: Sendable {
     let profiles: ProfileStore
     let access: Access
+    let refresh: RouteRefresh
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/profiles") { try await self.create($0, $1) }
@@ -27,6 +28,7 @@ struct ProfileRoutes: Sendable {
                 let updated = try await self.profiles.update(
                     profile.id, name: draft.name, configJSON: try JSON.text(draft.config))
             else { throw APIError.notFound("profile") }
+            await self.refresh([.profile(profile.id)])
             return try Response.json(try ProfileDTO(updated))
         }
         routes.delete("profiles/:id") { _, context in
@@ -46,6 +48,7 @@ struct ProfileRoutes: Sendable {
                 ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: try JSON.text(draft.config)))
         }
         try await self.profiles.create(created)
+        await self.refresh(created.map { .profile($0.id) })
         return try Response.json(.created, try created.map { try ProfileDTO($0) })
     }
 

@@ -8,6 +8,7 @@ struct ThingRoutes: Sendable {
     let things: ThingStore
     let messages: MessageStore
     let access: Access
+    let refresh: RouteRefresh
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/things") { try await self.create($0, $1) }
@@ -26,6 +27,7 @@ struct ThingRoutes: Sendable {
         routes.delete("things/:id") { _, context in
             let thing = try await self.find(context, needing: .editor)
             guard try await self.things.remove(thing.id) else { throw APIError.notFound("thing") }
+            await self.refresh([.thing(thing.id)])
             return Response.noContent
         }
         routes.get("things/:id/messages") { try await self.listMessages($0, $1) }
@@ -55,6 +57,7 @@ struct ThingRoutes: Sendable {
             keys.append(try ThingKey.given(in: object) ?? .random())
         }
         try await self.things.create(created, keys: keys.map(\.stored))
+        await self.refresh(created.map { .thing($0.id) })
         return try Response.json(.created, zip(created, keys).map { ThingDTO($0, key: $1) })
     }
 
@@ -67,6 +70,7 @@ struct ThingRoutes: Sendable {
                 thing.id, name: try Name.checked(try object.string("name")),
                 profile: try object.id("profile_id") ?? thing.profile, key: key?.stored)
         else { throw APIError.notFound("thing") }
+        await self.refresh([.thing(thing.id)])
         return try Response.json(ThingDTO(updated, key: key))
     }
 

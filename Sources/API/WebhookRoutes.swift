@@ -8,6 +8,7 @@ struct WebhookRoutes: Sendable {
     let things: ThingStore
     let access: Access
     let addressGuard: AddressGuard
+    let refresh: RouteRefresh
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -40,6 +41,7 @@ struct WebhookRoutes: Sendable {
         routes.delete("webhooks/:id") { _, context in
             let (webhook, _) = try await self.find(context, needing: .editor)
             try await self.webhooks.remove([webhook.id])
+            await self.refresh([.webhooks(group: webhook.group)])
             return Response.noContent
         }
     }
@@ -76,6 +78,7 @@ struct WebhookRoutes: Sendable {
             throw APIError.conflict("the name \(double) is given twice")
         }
         try await self.webhooks.create(created)
+        await self.refresh([.webhooks(group: group)])
         return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
     }
 
@@ -119,6 +122,7 @@ struct WebhookRoutes: Sendable {
         try await self.checkAddress(of: try WebhookDraft(object, changing: webhook), in: webhook.group, at: object)
         let updated = try await self.webhooks.update(webhook.id) { try WebhookDraft(object, changing: $0) }
         guard let updated else { throw APIError.notFound("webhook") }
+        await self.refresh([.webhooks(group: webhook.group)])
         return try Response.json(WebhookDTO(updated, seenBy: role))
     }
 
@@ -141,6 +145,7 @@ struct WebhookRoutes: Sendable {
             try await self.access.require(.editor, in: owner, for: caller, seeking: "webhook")
         }
         try await self.webhooks.remove(ids)
+        await self.refresh(Set(groups.values).map { .webhooks(group: $0) })
         return Response.noContent
     }
 }

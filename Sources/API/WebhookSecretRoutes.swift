@@ -36,6 +36,7 @@ struct WebhookSecretRoutes: Sendable {
                 },
                 formerUntil: self.wallClock.milliseconds / 1_000 + overlap)
             guard let key else { throw APIError.notFound("webhook") }
+            await self.webhooks.refresh([.webhooks(group: webhook.group)])
             return try Response.json(SecretDTO(key))
         }
     }

@@ -100,6 +100,15 @@ package struct DeliveryService: Service, DeliveryPort {
 
     // MARK: Running
 
+    /// Has what waits from before go out ahead of what comes in new. To be called before anything does.
+    package func resumeBacklog() async throws {
+        let now = self.wallClock.microseconds()
+        let waiting = self.webhooks().filter { $0.status == .enabled }.map(\.key)
+        for (webhook, due) in try await self.store.due(of: waiting) where due <= now {
+            self.ledger.startSpilling(webhook)
+        }
+    }
+
     package func run() async throws {
         let ticks = self.dispatchers.map { dispatcher in
             dispatcher.eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) {

@@ -61,6 +61,9 @@ struct Assembly {
         metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
             pools.all.reduce(0) { $0 + $1.usage.waiting }
         }
+        metrics.register(gauge: "hookline_webhooks", help: "Webhooks known to this instance.") {
+            routes.withRoutes { $0.webhooks.count }
+        }
         metrics.register(gauge: "hookline_things", help: "Things known to this instance.") {
             routes.withRoutes { $0.thingCount }
         }
@@ -71,6 +74,7 @@ struct Assembly {
         let delivery = try self.makeDelivery(
             loops: loops, threads: threads, pools: pools, sessions: sessions, session: session, routes: routes,
             metrics: metrics, wallClock: wallClock)
+        try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
         let intake = IntakeService(
             session: mqttSession, routes: routes,
@@ -98,7 +102,7 @@ struct Assembly {
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
             readiness: { await Self.readiness(database: database, metrics: metrics) },
-            onListening: { announcer.listening(on: $0) })
+            onListening: { announcer.listening(on: $0) }, refresh: { await routes.refresh($0) })
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(

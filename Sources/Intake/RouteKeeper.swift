@@ -25,6 +25,8 @@ package final class RouteKeeper: Service {
     private let configuration: Configuration
     private let logger: Logger
     private let routes = Mutex(Routes())
+    /// What was read later must not be overwritten by what was read earlier.
+    private let gate = SerialGate()
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
@@ -67,9 +69,21 @@ package final class RouteKeeper: Service {
 
     /// Reads everything.
     package func load() async throws {
-        let fresh = try await self.store.load()
-        self.routes.withLock { $0.replace(with: fresh) }
-        self.unknown.withLock { $0.removeAll() }
+        try await self.gate.run {
+            let fresh = try await self.store.load()
+            self.routes.withLock { $0.replace(with: fresh) }
+            self.unknown.withLock { $0.removeAll() }
+        }
+    }
+
+    /// Reads again what was just changed by this instance, so that who changed it and was answered meets it changed.
+    /// If that fails, the announcement of the change makes up for it.
+    package func refresh(_ changes: [RouteStore.Change]) async {
+        do {
+            try await self.apply(changes)
+        } catch {
+            self.logger.debug("changes of routes are read later", metadata: ["error": "\(error)"])
+        }
     }
 
     package func run() async throws {
@@ -108,8 +122,10 @@ package final class RouteKeeper: Service {
     }
 
     private func apply(_ changes: [RouteStore.Change]) async throws {
-        let edit = try await self.store.changes(changes)
-        self.routes.withLock { edit(&$0) }
+        try await self.gate.run {
+            let edit = try await self.store.changes(changes)
+            self.routes.withLock { edit(&$0) }
+        }
         // Something that was unknown may be known now.
         self.unknown.withLock { unknown in
             for case .thing(let id) in changes { unknown[id] = nil }

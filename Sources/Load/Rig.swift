@@ -14,14 +14,7 @@ struct Rig {
     let broker: ChildProcess
     let loops: MultiThreadedEventLoopGroup
     let folder: String
-    /// Where webhooks go, in turn.
-    let ports: [Int]
-    /// Where the webhook that hangs and the one that is slow go.
-    let besidePorts: [Int]
-    /// The topics of the things that publish.
-    let topics: [String]
-    /// Of the group that is served while the others' receivers are away.
-    let healthy: (topic: String, port: Int)
+    let directory: Directory
     private let settings: [String: String]
     private let binary: String
 
@@ -39,8 +32,7 @@ struct Rig {
             let directory = try await Directory.make(options, in: postgres.url)
             let rig = Rig(
                 postgres: postgres, server: server, mosquitto: mosquitto, broker: broker, loops: loops, folder: folder,
-                ports: directory.ports, besidePorts: directory.besidePorts, topics: directory.topics,
-                healthy: directory.healthy,
+                directory: directory,
                 settings: [
                     "POSTGRES_URL": postgres.url, "MQTT_PORT": "\(mosquitto.port)", "HTTP_PORT": "\(try freePort())",
                     "AUTH_JWT_SECRET": "measuring, with more than 32 bytes", "DELIVERY_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -69,16 +61,16 @@ struct Rig {
     func startHookline(healthy tally: Tally) async throws -> ChildProcess {
         let hookline = try await ChildProcess.start(
             self.binary, ["serve"], environment: self.settings, logFile: "\(self.folder)/hookline.log")
-        try await Receiver.start(port: self.healthy.port, on: self.loops, tally: tally)
+        try await Receiver.start(port: self.directory.healthy.port, on: self.loops, tally: tally)
         var number = 0
         try await waitUntil("hookline to forward (see \(self.folder)/hookline.log)", within: .seconds(120)) {
-            try await self.publisher("probe", topics: [self.healthy.topic], size: Payload.smallest)
+            try await self.publisher("probe", topics: [self.directory.healthy.topic], size: Payload.smallest)
                 .publish(number..<number + 1, rate: 0)
             number += 1
             try await Task.sleep(for: .milliseconds(300))
             return tally.counts.unique > 0
         }
-        try await self.publisher("warm up", topics: [self.healthy.topic], size: Payload.smallest)
+        try await self.publisher("warm up", topics: [self.directory.healthy.topic], size: Payload.smallest)
             .publish(number..<number + 20_000, rate: 0)
         try await waitUntil("what warms up") { tally.counts.unique >= 19_000 }
         try await Task.sleep(for: .seconds(2))
@@ -91,10 +83,14 @@ struct Rig {
 }
 
 /// Groups, things and webhooks, written as the API writes them.
-private struct Directory {
+struct Directory {
+    /// Where webhooks go, in turn.
     private(set) var ports: [Int] = []
+    /// Where the webhook that hangs and the one that is slow go.
     private(set) var besidePorts: [Int] = []
+    /// The topics of the things that publish.
     private(set) var topics: [String] = []
+    /// Of the group that is served while the others' receivers are away.
     private(set) var healthy: (topic: String, port: Int) = ("", 0)
     private let database: Database
     private let box = SecretBox(key: nil)

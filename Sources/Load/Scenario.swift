@@ -25,14 +25,14 @@ struct Scenario {
             things: self.options.things)
         let expected = self.options.messages * self.options.fanOut
         let behaviours: [Receiver.Behaviour] = [.hang, .answerLate(.milliseconds(100))]
-        for (port, behaviour) in zip(self.rig.besidePorts, behaviours) {
+        for (port, behaviour) in zip(self.rig.directory.besidePorts, behaviours) {
             try await Receiver.start(port: port, on: self.rig.loops, behaviour: behaviour, tally: nil)
         }
         var report = Report(options: self.options)
         report.idleMemory = Usage.memory(of: hookline.pid).now
         if !self.options.outage { try await self.startReceivers(tally) }
         let before = (hookline: Usage.cpu(of: hookline.pid), postgres: Usage.cpuOfFamily(self.rig.server.pid))
-        let publisher = self.rig.publisher("load", topics: self.rig.topics, size: self.options.size)
+        let publisher = self.rig.publisher("load", topics: self.rig.directory.topics, size: self.options.size)
         if self.options.outage {
             try await publisher.publish(0..<self.options.messages, rate: self.options.rate)
             // Behind everything that the broker still had to hand over.
@@ -57,7 +57,7 @@ struct Scenario {
     }
 
     private func startReceivers(_ tally: Tally) async throws {
-        for port in self.rig.ports {
+        for port in self.rig.directory.ports {
             try await Receiver.start(port: port, on: self.rig.loops, tally: tally)
         }
     }
@@ -78,7 +78,7 @@ struct Scenario {
         let before = tally.counts
         // Behind what probed.
         let range = 100_000 + first..<100_000 + first + count
-        try await self.rig.publisher("healthy", topics: [self.rig.healthy.topic], size: Payload.smallest)
+        try await self.rig.publisher("healthy", topics: [self.rig.directory.healthy.topic], size: Payload.smallest)
             .publish(range, rate: 200)
         try await waitUntil("the healthy group's messages") { tally.counts.unique >= before.unique + count }
         var counts = tally.counts

@@ -106,6 +106,7 @@ final class Link {
     /// As ``flush()``, for many packets: libmosquitto writes each by itself, and each would go out, and wake the
     /// broker, by itself.
     func flushTogether() throws(MQTTError) {
+        guard self.client?.wantsToWrite == true else { return }
         self.client?.cork(true)
         defer { self.client?.cork(false) }
         try self.flush()

@@ -131,15 +131,21 @@ struct BacklogTests {
         #expect(backlog.isEmpty)
     }
 
-    @Test("starts over when the pen was full and something was spilled behind it")
-    func spilledAgain() {
-        let ledger = LaneLedger()
+    /// One whose first claim has found the end, so that new deliveries go into the pen.
+    private func catchingUp(_ ledger: LaneLedger) -> Backlog {
         ledger.startSpilling(self.key)
         var backlog = Backlog()
         backlog.note()
         backlog.beginClaim()
         _ = backlog.endClaim(
             self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        return backlog
+    }
+
+    @Test("starts over when the pen was full and something was spilled behind it")
+    func spilledAgain() {
+        let ledger = LaneLedger()
+        var backlog = self.catchingUp(ledger)
         #expect(backlog.isCatchingUp)
         ledger.startSpilling(self.key)
         backlog.beginClaim()
@@ -154,12 +160,7 @@ struct BacklogTests {
     @Test("gives up a pen that is empty and that nothing can come into")
     func emptyPen() {
         let ledger = LaneLedger()
-        ledger.startSpilling(self.key)
-        var backlog = Backlog()
-        backlog.note()
-        backlog.beginClaim()
-        _ = backlog.endClaim(
-            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        var backlog = self.catchingUp(ledger)
         backlog.penIsEmpty(key: self.key, ledger: ledger)
         #expect(backlog.isCatchingUp, "something may come yet")
         ledger.startSpilling(self.key)

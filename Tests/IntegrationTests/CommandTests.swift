@@ -89,6 +89,30 @@ struct CommandTests {
         #expect(try await self.run(["--version"]).output.contains("."))
     }
 
+    @Test("runs everything by itself with `dev`: the lines that it prints work as they stand")
+    func dev() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        let process = try await ChildProcess.start(
+            HooklineProcess.binary, ["dev", "--folder", "\(folder)/dev"], environment: [:], logFile: "\(folder)/log")
+        func guide() -> String { Files.read("\(folder)/log") ?? "" }
+        do {
+            try await waitUntil("the guide", within: .seconds(120)) { guide().contains("Ctrl-C ends everything") }
+            // From "export TOKEN" on, what stands by itself is a command.
+            let lines = guide().split(separator: "\n").filter { $0.hasPrefix("  ") }.joined(separator: "\n")
+            try await ChildProcess.complete("sh", ["-ec", lines])
+            try await waitUntil("the message") {
+                guide().contains("<-- received POST /hook") && guide().contains(#"{"t":21.70}"#)
+                    && guide().lowercased().contains("x-api-key: secret")
+            }
+        } catch {
+            await process.stop()
+            throw error
+        }
+        await process.stop()
+        let end = await process.waitForExit()
+        #expect(end == "exited(0)", "\(guide().suffix(2_000))")
+    }
+
     @Test("prints a token and nothing else")
     func token() async throws {
         let environment = ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret]

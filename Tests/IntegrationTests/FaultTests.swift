@@ -12,6 +12,13 @@ extension WholeServiceTests {
                     logFile: "\(installation.folder)/hookline.log"))
         }
 
+        private func waitUntilNotReady(_ running: Installation.Running) async throws {
+            let port = await running.hookline.port
+            try await waitUntil("hookline to say that it is not ready") {
+                try await HTTP.get("http://127.0.0.1:\(port)/ready").status == 503
+            }
+        }
+
         @Test("killing it at several moments under load loses nothing")
         func kill() async throws {
             let total = 20_000 * FaultReport.scale
@@ -121,8 +128,7 @@ extension WholeServiceTests {
                 let half = 500 * FaultReport.scale
                 try await installation.publish(1...half)
                 await running.broker.stop()
-                try await Task.sleep(for: .milliseconds(500))
-                #expect(try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/ready").status == 503)
+                try await self.waitUntilNotReady(running)
                 try await waitUntil("what was taken before") { receiver.bodies.unique > 0 }
                 let before = receiver.bodies.unique
                 let start = ContinuousClock.now
@@ -146,8 +152,7 @@ extension WholeServiceTests {
                 try await installation.publish(1...half)
                 await running.postgres?.stop(2)
                 try await installation.publish((half + 1)...(2 * half))
-                try await Task.sleep(for: .seconds(1))
-                #expect(try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/ready").status == 503)
+                try await self.waitUntilNotReady(running)
                 let before = receiver.bodies.unique
                 let start = ContinuousClock.now
                 await running.replace(postgres: try await installation.postgres.start())

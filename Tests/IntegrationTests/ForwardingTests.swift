@@ -121,7 +121,6 @@ extension WholeServiceTests {
                 _ = try await installation.api.call(
                     "PUT", "/profiles/\(installation.profile)", #"{"name":"P","config":{"write":false,"webhook":true}}"#
                 )
-                try await Task.sleep(for: .milliseconds(300))
                 try await installation.publish("passing through")
                 try await waitUntil("the other") { receiver.has(body: "passing through") }
                 let database = String(installation.postgresURL.split(separator: "/").last ?? "")

@@ -26,6 +26,11 @@ extension WholeServiceTests {
                 let three = try await self.start(installation, "three")
                 do {
                     try await installation.addWebhook("hook", receiver.url())
+                    for instance in [two, three] {
+                        try await waitUntil("the webhook to be known everywhere") {
+                            try await instance.metric("hookline_webhooks") == 1
+                        }
+                    }
                     async let published: Void = installation.publish(1...total)
                     try await waitUntil("a quarter of the deliveries", within: .seconds(120)) {
                         receiver.bodies.unique >= total / 4

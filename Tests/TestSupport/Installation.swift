@@ -101,8 +101,6 @@ package final class Installation: Sendable {
     package func addWebhook(_ name: String, _ url: String, headers: String = "{}") async throws {
         _ = try await self.api.create(
             "/groups/\(self.group)/webhooks", #"[{"name":"\#(name)","url":"\#(url)","headers":\#(headers)}]"#)
-        // Long enough for the change to reach the routes; nothing else can be observed from outside.
-        try await Task.sleep(for: .milliseconds(300))
     }
 
     /// Publishes one message with `mosquitto_pub`.
