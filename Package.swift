@@ -27,6 +27,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -78,7 +79,7 @@ let package = Package(
             resources: [
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
-                .embedInCode("0005_delivery_batches.sql"),
+                .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
             ],
             swiftSettings: common),
 
@@ -88,7 +89,9 @@ let package = Package(
         .target(
             name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging, serviceLifecycle],
             swiftSettings: common),
-        .target(name: "Observability", dependencies: ["Domain", logging], swiftSettings: common),
+        .target(
+            name: "Observability", dependencies: ["Domain", "Storage", logging, serviceLifecycle],
+            swiftSettings: common),
         .target(
             name: "Intake",
             dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", deque, logging, serviceLifecycle],
@@ -97,11 +100,19 @@ let package = Package(
             name: "BrokerAccounts", dependencies: ["Domain", "MQTT", "Postgres", "Storage", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL], swiftSettings: common),
+            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
+            swiftSettings: common),
         .target(
             name: "Delivery",
             dependencies: [
                 "Domain", "Observability", "Storage", "WebhookClient", deque, logging, nioCore, nioPosix,
+                serviceLifecycle,
+            ],
+            swiftSettings: common),
+        .target(
+            name: "Notifications",
+            dependencies: [
+                "Domain", "MQTT", "Observability", "Storage", "WebhookClient", deque, logging, nioCore,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -117,7 +128,7 @@ let package = Package(
             name: "Hookline",
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Intake", "LocalServices", "MQTT",
-                "Observability", "Postgres", "Storage",
+                "Notifications", "Observability", "Postgres", "Storage",
                 "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],

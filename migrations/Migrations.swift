@@ -9,5 +9,6 @@ package enum MigrationFiles {
         (3, "broker accounts", PackageResources._003_broker_accounts_sql),
         (4, "abandoned clients", PackageResources._004_abandoned_clients_sql),
         (5, "delivery batches", PackageResources._005_delivery_batches_sql),
+        (6, "webhook fields", PackageResources._006_webhook_fields_sql),
     ]
 }

@@ -27,15 +27,14 @@ package struct APIConfiguration: Sendable {
 ///
 /// - Parameters:
 ///   - onListening: told the port once the API listens.
-///   - refresh: told what a caller has changed of the routes, before they are answered.
 package func makeAPIServices(
     _ configuration: APIConfiguration, database: Database, box: SecretBox, keys: JWTKeyCollection, metrics: Metrics,
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
-    onListening: @escaping @Sendable (Int) async -> Void, refresh: @escaping RouteRefresh
+    onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        refresh: refresh,
+        ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -57,23 +56,52 @@ package func makeAPIServices(
 /// Makes this instance follow changes of the routes at once; it returns when it does.
 package typealias RouteRefresh = @Sendable ([RouteStore.Change]) async -> Void
 
+/// What the API needs of the rest of the service.
+package struct APIPorts: Sendable {
+    /// Told what a caller has changed of the routes, before they are answered.
+    package let refresh: RouteRefresh
+    package let tester: any WebhookTesting
+    /// The newest message of a group that is at hand.
+    package let newestMessage: @Sendable (EntityID) -> Message?
+    package let ids: MessageIDGenerator
+
+    package init(
+        refresh: @escaping RouteRefresh, tester: any WebhookTesting,
+        newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator
+    ) {
+        self.refresh = refresh
+        self.tester = tester
+        self.newestMessage = newestMessage
+        self.ids = ids
+    }
+}
+
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    refresh: @escaping RouteRefresh, system: SystemRoutes
+    ports: APIPorts, system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self)
     router.addMiddleware { ErrorMiddleware() }
     system.add(to: router)
+    let refresh = ports.refresh
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let access = Access(groups: groups)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
     let store = WebhookStore(database, box: box)
     let webhooks = WebhookRoutes(
-        webhooks: store, things: things, access: access, addressGuard: addressGuard, refresh: refresh)
+        webhooks: store, things: things, access: access, addressGuard: addressGuard, refresh: refresh,
+        wallClock: wallClock)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
+    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: StatsStore(database), wallClock: wallClock)
+        .add(to: routes)
+    TryRoutes(
+        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
+        newestMessage: ports.newestMessage, ids: ports.ids
+    ).add(to: routes)
+    OrgRoutes(store: NotificationStore(database)).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(things: things, messages: MessageStore(database), access: access, refresh: refresh).add(to: routes)
@@ -86,7 +114,10 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder {
     let base: Base
 
     private static var collections: Set<Substring> {
-        ["things", "groups", "profiles", "webhooks", "health", "ready", "metrics", "openapi.json"]
+        [
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "health", "ready", "metrics",
+            "openapi.json",
+        ]
     }
 
     func respond(to request: Request, context: Base.Context) async throws -> Response {

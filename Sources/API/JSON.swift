@@ -192,6 +192,22 @@ struct JSONObject {
         }
     }
 
+    /// The elements of an array of objects.
+    func objects(_ field: String) throws(InvalidField) -> [JSONObject]? {
+        guard
+            let values = try self.elements(
+                field, "an object",
+                { value in
+                    if case .object = value { value } else { nil }
+                })
+        else { return nil }
+        var objects: [JSONObject] = []
+        for (index, value) in values.enumerated() {
+            objects.append(try JSONObject(value, at: "\(self.name(field))[\(index)]"))
+        }
+        return objects
+    }
+
     /// Texts that stand for something; one that does not is named by its place.
     ///
     /// - Parameter expected: what each must be, behind "must be".

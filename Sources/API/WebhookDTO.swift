@@ -18,6 +18,26 @@ struct WebhookDTO: Encodable {
     let rate_limit: RateLimitDTO?
     let ordering: String
     let version: Int64
+    let method: String
+    let content_type: String
+    let body: JSONValue
+    let query: [JSONValue]
+    let format: String
+    let auth: JSONValue
+    let trigger: JSONValue
+    let conditions: JSONValue
+    let notify: [String]
+    let respond: Bool
+    let batch: JSONValue
+    let description: String
+    let metadata: JSONValue
+    let created_at: Int64
+    let updated_at: Int64
+    let last_triggered_at: Int64?
+    let attempts: Int64
+    let consecutive_failures: Int64
+    let last_status: Int?
+    let skipped: Int64
 
     struct RateLimitDTO: Encodable {
         let per_second: Double
@@ -46,6 +66,27 @@ struct WebhookDTO: Encodable {
         self.rate_limit = policy.rateLimit.map { RateLimitDTO(per_second: $0.perSecond, burst: $0.burst) }
         self.ordering = policy.ordering.rawValue
         self.version = webhook.version
+        let (options, isShown) = (webhook.options, role >= .editor)
+        self.method = options.request.method.rawValue
+        self.content_type = options.request.contentType.rawValue
+        self.body = JSONValue(options.request.body, isShown: isShown)
+        self.query = options.request.query.map { JSONValue($0, isShown: isShown) }
+        self.format = options.request.format.rawValue
+        self.auth = JSONValue(options.auth, isShown: isShown)
+        self.trigger = JSONValue(options.trigger)
+        self.conditions = JSONValue(options.conditions)
+        self.notify = options.notify
+        self.respond = options.responds
+        self.batch = JSONValue(options.batching)
+        self.description = options.description
+        self.metadata = (try? JSON.decode(options.metadata)) ?? .object([:])
+        self.created_at = webhook.record.createdAt
+        self.updated_at = webhook.record.updatedAt
+        self.last_triggered_at = webhook.record.lastTriggeredAt
+        self.attempts = webhook.record.attempts
+        self.consecutive_failures = webhook.record.consecutiveFailures
+        self.last_status = webhook.record.lastStatus
+        self.skipped = webhook.record.skipped
     }
 }
 
@@ -63,9 +104,10 @@ extension WebhookDraft {
         let name = try object.string("name")
         let url = try object.string("url")
         let policy = try DeliveryPolicy(object, changing: webhook?.policy ?? DeliveryPolicy())
+        let options = try WebhookOptions(object, changing: webhook?.options ?? WebhookOptions())
         let isEnabled = try Self.isEnabled(object)
         do throws(InvalidField) {
-            try self.init(name: name, url: url, headers: list, policy: policy, isEnabled: isEnabled)
+            try self.init(name: name, url: url, headers: list, policy: policy, options: options, isEnabled: isEnabled)
         } catch {
             throw InvalidField(object.name(error.field), error.reason)
         }

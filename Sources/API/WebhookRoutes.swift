@@ -9,6 +9,7 @@ struct WebhookRoutes: Sendable {
     let access: Access
     let addressGuard: AddressGuard
     let refresh: RouteRefresh
+    let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -63,15 +64,24 @@ struct WebhookRoutes: Sendable {
         return (webhook, role)
     }
 
+    /// The webhook as the log names it.
+    func targets(of webhook: Webhook) async throws -> [WebhookKey: WebhookAddress] {
+        guard let key = try await self.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
+        return [key: WebhookAddress(id: webhook.id, url: webhook.url)]
+    }
+
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
         let objects = try JSONObject.list(try await JSON.body(of: request))
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
+        let now = self.wallClock.milliseconds
         for object in objects {
             let draft = try WebhookDraft(object, changing: nil)
             try await self.checkAddress(of: draft, in: group, at: object)
-            let webhook = Webhook(
+            var webhook = Webhook(
                 id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
-                status: draft.status(after: .enabled), policy: draft.policy)
+                status: draft.status(after: .enabled), policy: draft.policy, options: draft.options)
+            webhook.record.createdAt = now
+            webhook.record.updatedAt = now
             created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
         }
         if let double = created.map(\.webhook.name).firstDuplicate {
@@ -84,10 +94,16 @@ struct WebhookRoutes: Sendable {
 
     /// A literal address that no request will go to is told now; names are looked up with every request.
     private func checkAddress(of draft: WebhookDraft, in group: EntityID, at object: JSONObject) async throws {
-        guard let address = IPAddress(draft.url.host) else { return }
-        let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
-        guard self.addressGuard.allowing(networks).permits(address) else {
-            throw InvalidField(object.name("url"), "must not point to \(address), an address that is not public")
+        var urls = [("url", draft.url)]
+        if draft.options.auth.kind == .oauth2, let url = try? WebhookURL(draft.options.auth.tokenURL ?? "") {
+            urls.append(("auth.token_url", url))
+        }
+        for (field, url) in urls {
+            guard let address = IPAddress(url.host) else { continue }
+            let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
+            guard self.addressGuard.allowing(networks).permits(address) else {
+                throw InvalidField(object.name(field), "must not point to \(address), an address that is not public")
+            }
         }
     }
 

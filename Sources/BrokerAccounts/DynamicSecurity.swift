@@ -154,8 +154,12 @@ extension DynamicSecurity {
             AccessRule(acltype: "publishClientReceive", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/responses/#"),
+            AccessRule(acltype: "publishClientSend", topic: "users/+/notifications"),
         ]
-        _ = try await self.run([role], ignoring: Self.alreadyThere)
+        // One that an earlier version made lacks what has been added since.
+        var modify = role
+        modify.command = "modifyRole"
+        _ = try await self.run([role, modify], ignoring: Self.alreadyThere)
         var question = Command("getClient")
         question.username = username
         // The plugin calls it an internal error to give a role twice, so it is asked first.

@@ -27,6 +27,8 @@ package struct DeliveryConfiguration: Sendable {
     package var restartPatience: Duration = .seconds(60)
     /// How long requests under way may take when the service stops.
     package var grace: Duration = .seconds(10)
+    /// How much of an answer a thing is told, in bytes.
+    package var largestResponse = 64 * 1024
     /// Event loops that send; each webhook stays on one.
     package var threads = 1
 

@@ -13,7 +13,7 @@ package struct DeliveryService: Service, DeliveryPort {
     private let sessions: SessionStore
     private let session: SessionID
     private let clientID: String
-    private let webhooks: @Sendable () -> [WebhookTarget]
+    private let ports: DeliveryPorts
     private let wallClock: WallClock
     private let logger: Logger
     private let ledger: LaneLedger
@@ -23,14 +23,10 @@ package struct DeliveryService: Service, DeliveryPort {
     private let claims: AsyncStream<Dispatcher.ClaimRequest>
     private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest>.Continuation
 
-    /// - Parameters:
-    ///   - target: a webhook as it now is, or nil if it is gone.
-    ///   - webhooks: all there are.
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
         store: DeliveryStore, sessions: SessionStore, session: SessionID, clientID: String, metrics: Metrics,
-        wallClock: WallClock, logger: Logger, target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
-        webhooks: @escaping @Sendable () -> [WebhookTarget]
+        wallClock: WallClock, logger: Logger, ports: DeliveryPorts
     ) {
         let ledger = LaneLedger()
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
@@ -42,7 +38,7 @@ package struct DeliveryService: Service, DeliveryPort {
         self.sessions = sessions
         self.session = session
         self.clientID = clientID
-        self.webhooks = webhooks
+        self.ports = ports
         self.wallClock = wallClock
         self.logger = logger
         self.ledger = ledger
@@ -54,8 +50,8 @@ package struct DeliveryService: Service, DeliveryPort {
             Dispatcher(
                 context: Dispatcher.Context(
                     eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
-                    metrics: metrics, ledger: ledger, quotas: quotas, completer: completer),
-                currentTarget: target, requestClaim: { continuation.yield($0) })
+                    metrics: metrics, ledger: ledger, quotas: quotas, ports: ports, completer: completer),
+                currentTarget: ports.target, requestClaim: { continuation.yield($0) })
         }
     }
 
@@ -90,6 +86,17 @@ package struct DeliveryService: Service, DeliveryPort {
         }
     }
 
+    package func noteWaiting(_ webhooks: Set<WebhookKey>) {
+        let now = self.wallClock.microseconds()
+        for (index, dispatcher) in self.dispatchers.enumerated() {
+            let mine = webhooks.filter { self.index(of: $0) == index }
+            guard !mine.isEmpty else { continue }
+            dispatcher.onLoop { dispatcher in
+                dispatcher.noteDues(Dictionary(uniqueKeysWithValues: mine.map { ($0, now) }))
+            }
+        }
+    }
+
     private func index(of key: WebhookKey) -> Int {
         Int(key.rawValue) % self.dispatchers.count
     }
@@ -103,7 +110,7 @@ package struct DeliveryService: Service, DeliveryPort {
     /// Has what waits from before go out ahead of what comes in new. To be called before anything does.
     package func resumeBacklog() async throws {
         let now = self.wallClock.microseconds()
-        let waiting = self.webhooks().filter { $0.status == .enabled }.map(\.key)
+        let waiting = self.ports.webhooks().filter { $0.status == .enabled }.map(\.key)
         for (webhook, due) in try await self.store.due(of: waiting) where due <= now {
             self.ledger.startSpilling(webhook)
         }
@@ -212,7 +219,7 @@ package struct DeliveryService: Service, DeliveryPort {
     private func share(among instances: Int) async {
         for dispatcher in self.dispatchers { await dispatcher.share(among: instances) }
         self.quotas?.share(
-            among: instances, groups: Set(self.webhooks().map(\.group)), now: NIODeadline.now().nanoseconds)
+            among: instances, groups: Set(self.ports.webhooks().map(\.group)), now: NIODeadline.now().nanoseconds)
     }
 
     private func askWhatIsDue() async {
@@ -225,7 +232,7 @@ package struct DeliveryService: Service, DeliveryPort {
     private func noteDues() async {
         do {
             let dues = try await self.store.due(
-                of: self.webhooks().filter { $0.status == .enabled }.map(\.key))
+                of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
             for (index, dispatcher) in self.dispatchers.enumerated() {
                 await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
             }

@@ -13,6 +13,7 @@ extension Dispatcher {
         let metrics: Metrics
         let ledger: LaneLedger
         let quotas: GroupQuotas?
+        let ports: DeliveryPorts
         var isStopping = false
         var instances = 1
         private let client: ClientConfiguration
@@ -23,8 +24,10 @@ extension Dispatcher {
 
         init(
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, client: ClientConfiguration,
-            wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?, completer: Completer
+            wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
+            ports: DeliveryPorts, completer: Completer
         ) {
+            self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
             self.client = client
@@ -36,9 +39,24 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
+            let keptBody = target.options.responds ? self.configuration.largestResponse : self.client.keptBody
+            return self.makePool(to: target.url, for: target, keptBody: keptBody)
+        }
+
+        /// Gets the tokens of a webhook whose receiver wants some.
+        func makeTokenSource(for target: WebhookTarget) -> TokenSource? {
+            TokenExchange(target.options.auth).map { exchange in
+                TokenSource(
+                    exchange,
+                    pool: self.makePool(to: exchange.url, for: target, keptBody: TokenExchange.largestAnswer))
+            }
+        }
+
+        private func makePool(to url: WebhookURL, for target: WebhookTarget, keptBody: Int) -> ConnectionPool {
             var client = self.client
             client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
-            return ConnectionPool(url: target.url, eventLoop: self.eventLoop, configuration: client)
+            client.keptBody = keptBody
+            return ConnectionPool(url: url, eventLoop: self.eventLoop, configuration: client)
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.
@@ -52,24 +70,62 @@ extension Dispatcher {
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
             switch verdict.ending {
             case .succeeded:
-                self.metrics.delivered.add()
+                self.metrics.delivered.add(1 + attempt.others.count)
                 if let received = delivery.message.receivedNanoseconds {
                     self.metrics.endToEndTime.record(microseconds: (now.nanoseconds - received) / 1_000)
                 }
             case .retried, .failed: break
             case .released:
-                self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                for delivery in [delivery] + attempt.others {
+                    self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                }
                 return verdict
             }
+            let items = attempt.others.isEmpty ? [] : [delivery.message.id] + attempt.others.map(\.message.id)
             let record = AttemptRecord(
                 at: attempt.startedAtWall, latencyMicroseconds: Int32(clamping: latency), status: verdict.status,
-                error: verdict.error, response: verdict.response)
+                error: verdict.error, response: verdict.response.map { Array($0.prefix(Self.loggedBody)) },
+                target: attempt.target.plan.hasVaryingTarget
+                    ? attempt.request.map { String(decoding: $0.target, as: UTF8.self) } : nil, items: items)
             // With the target that was called: a webhook changed since then is not disabled for it.
             self.add(
                 DeliveryResult(
                     delivery: delivery.webhook === attempt.target ? delivery : delivery.with(attempt.target),
                     ending: verdict.ending, attempt: record, isGone: verdict.isGone))
+            for other in attempt.others {
+                self.add(
+                    DeliveryResult(
+                        delivery: other.with(attempt.target), ending: verdict.ending, attempt: nil, wasTriedAlong: true)
+                )
+            }
+            if attempt.target.options.responds { self.respond(verdict, to: attempt) }
             return verdict
+        }
+
+        /// How much of an answer the log keeps.
+        private static let loggedBody = 4 * 1024
+
+        /// Tells the thing what came of its message, once that is settled.
+        private func respond(_ verdict: Verdict, to attempt: Attempt) {
+            switch verdict.ending {
+            case .retried, .released: return
+            case .succeeded, .failed:
+                self.ports.responses?.respond(
+                    ThingResponse(
+                        thing: attempt.delivery.message.thing, webhook: attempt.target.id,
+                        delivery: attempt.delivery.id,
+                        status: verdict.status.map(Int.init), error: verdict.error, body: verdict.response ?? []))
+            }
+        }
+
+        /// Gives up what no request can be made of.
+        func giveUp(_ delivery: Delivery, _ reason: String, wallNow: Int64) {
+            self.add(
+                DeliveryResult(
+                    delivery: delivery, ending: .failed(reason: reason),
+                    attempt: AttemptRecord(
+                        at: wallNow, latencyMicroseconds: 0, status: nil, error: reason, response: nil, wasSent: false))
+            )
         }
 
         func teach(_ gate: inout Gate, _ verdict: Verdict, startedAt: NIODeadline, now: NIODeadline) {
@@ -94,6 +150,7 @@ extension Dispatcher {
         }
 
         func flush() {
+            self.ports.tally.note(self.results)
             self.completer.submit(self.results)
             self.results.removeAll(keepingCapacity: true)
         }
@@ -107,6 +164,7 @@ extension Delivery {
             message: self.message, webhook: target, attempts: self.attempts, replayedAt: self.replayedAt,
             isLeased: self.isLeased)
         delivery.batch = self.batch
+        delivery.bundle = self.bundle
         return delivery
     }
 }

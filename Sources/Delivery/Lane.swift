@@ -9,15 +9,17 @@ internal import WebhookClient
 final class Lane {
     let key: WebhookKey
     private(set) var target: WebhookTarget
-    private let dispatcher: Dispatcher.Context
-    private var pool: ConnectionPool
+    let dispatcher: Dispatcher.Context
+    private(set) var pool: ConnectionPool
+    /// nil if the receiver wants no tokens.
+    private(set) var tokens: TokenSource?
     /// Pools of former urls, until their last request has ended.
     private var retiredPools: [ConnectionPool] = []
-    private var queue = LaneQueue()
-    private var gate: Gate
+    var queue = LaneQueue()
+    var gate: Gate
     private var backlog = Backlog()
-    private(set) var inFlight = 0
-    private var wakeUp: (at: Int64, task: Scheduled<Void>)?
+    var inFlight = 0
+    var wakeUp: (at: Int64, task: Scheduled<Void>)?
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
@@ -25,11 +27,12 @@ final class Lane {
         self.dispatcher = dispatcher
         self.gate = Gate(most: dispatcher.configuration.connectionsPerWebhook)
         self.pool = dispatcher.makePool(for: target)
+        self.tokens = dispatcher.makeTokenSource(for: target)
     }
 
     var isIdle: Bool {
         self.inFlight == 0 && self.queue.isEmpty && self.backlog.isEmpty && self.pool.openCount == 0
-            && !self.gate.isOpen && self.wakeUp == nil
+            && !self.gate.isOpen && self.wakeUp == nil && self.tokens?.isIdle != false
     }
 
     var isClaiming: Bool { self.backlog.isClaiming }
@@ -47,11 +50,12 @@ final class Lane {
     }
 
     private func enqueue(_ delivery: Delivery) {
+        if self.target.plan.batching != nil { return self.queue.appendToBatch(delivery) }
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
     /// Gives deliveries back to the database, where they wait for a better time.
-    private func putBack(_ deliveries: some Sequence<Delivery>) {
+    func putBack(_ deliveries: some Sequence<Delivery>) {
         var isEmpty = true
         for delivery in deliveries {
             isEmpty = false
@@ -62,52 +66,14 @@ final class Lane {
         self.backlog.note()
     }
 
-    // MARK: Attempts
-
-    /// Starts as many attempts as there may be.
-    func pump(now: NIODeadline) {
-        guard !self.dispatcher.isStopping, self.target.status == .enabled else { return }
-        let wallNow = self.dispatcher.wallClock.microseconds()
-        let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
-        let time = now.nanoseconds
-        self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
-        while let delivery = self.queue.first {
-            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge) {
-                self.queue.removeFirst()
-                self.dispatcher.add(
-                    DeliveryResult(
-                        delivery: delivery, ending: .failed(reason: "too old: it waited for over \(maxAge)"),
-                        attempt: nil))
-                if self.isInOrder || delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
-                continue
-            }
-            switch self.gate.admit(
-                inFlight: self.inFlight, now: time,
-                quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
-            {
-            case .full: return
-            case .at(let later): return self.wake(at: later)
-            case .now:
-                self.queue.removeFirst()
-                self.inFlight += 1
-                self.pool.execute(
-                    Attempt(delivery, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
-            }
-        }
-    }
-
-    private func wake(at time: Int64) {
-        if let wakeUp, wakeUp.at <= time { return }
-        self.wakeUp?.task.cancel()
-        let deadline = NIODeadline.uptimeNanoseconds(UInt64(max(0, time)))
-        let task = self.dispatcher.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-            self.wakeUp = nil
-            self.pump(now: .now())
-        }
-        self.wakeUp = (time, task)
-    }
+    // MARK: Results
 
     func ended(_ attempt: Attempt, _ outcome: Outcome) {
+        if case .response(401, _, _) = outcome, self.tryAgainWithNewToken(attempt, outcome) { return }
+        self.finish(attempt, outcome)
+    }
+
+    func finish(_ attempt: Attempt, _ outcome: Outcome) {
         self.inFlight -= 1
         let now = NIODeadline.now()
         let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
@@ -140,6 +106,7 @@ final class Lane {
 
     func checkDeadlines(now: NIODeadline) {
         self.pool.checkDeadlines(now: now)
+        self.tokens?.checkDeadlines(now: now)
         for pool in self.retiredPools { pool.checkDeadlines(now: now) }
         self.retiredPools.removeAll { $0.openCount == 0 }
     }
@@ -176,6 +143,7 @@ final class Lane {
                 message: claimed.message, webhook: self.target, attempts: claimed.attempts,
                 replayedAt: claimed.replayedAt, isLeased: true)
             delivery.batch = claimed.batch
+            delivery.bundle = claimed.bundle
             return delivery
         }
         let isThrough = self.backlog.endClaim(
@@ -207,10 +175,20 @@ final class Lane {
             self.wakeUp?.task.cancel()
             self.wakeUp = nil
         }
-        if !target.isSentFromMemory || old.policy.ordering != target.policy.ordering {
+        let isQueuedOtherwise =
+            old.policy.ordering != target.policy.ordering
+            || (old.plan.batching == nil) != (target.plan.batching == nil)
+        if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll())
         }
-        guard target.url.origin != old.url.origin || target.allowedNetworks != old.allowedNetworks else { return }
+        if target.options.auth != old.options.auth {
+            self.tokens?.close()
+            self.tokens = self.dispatcher.makeTokenSource(for: target)
+        }
+        let isSameReceiver =
+            target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
+            && target.options.responds == old.options.responds
+        guard !isSameReceiver else { return }
         self.retiredPools.append(self.pool)
         self.pool = self.dispatcher.makePool(for: target)
     }
@@ -224,6 +202,7 @@ final class Lane {
         self.wakeUp?.task.cancel()
         self.wakeUp = nil
         self.pool.close()
+        self.tokens?.close()
         for pool in self.retiredPools { pool.close() }
     }
 }

@@ -20,6 +20,21 @@ struct LaneQueue {
     var isEmpty: Bool { self.ready.isEmpty && self.chains.isEmpty && self.pen.isEmpty }
     var first: Delivery? { self.ready.first }
 
+    /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
+    mutating func appendToBatch(_ delivery: Delivery) {
+        self.ready.append(delivery)
+    }
+
+    /// The first `most` that are to go out together: those of a bundle, or those of none.
+    func nextBatch(_ most: Int) -> [Delivery] {
+        guard let first = self.ready.first else { return [] }
+        return Array(self.ready.prefix { $0.bundle == first.bundle }.prefix(most))
+    }
+
+    mutating func removeFirst(_ count: Int) {
+        self.ready.removeFirst(count)
+    }
+
     /// - Returns: whether it was taken; a stalled thing's delivery is not.
     mutating func append(_ delivery: Delivery, inOrder: Bool) -> Bool {
         let thing = delivery.message.thing

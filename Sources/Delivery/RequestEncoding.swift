@@ -7,42 +7,89 @@ extension ByteBuffer {
     /// - Parameters:
     ///   - target: the webhook as it is now.
     ///   - time: microseconds since 1970, for the `webhook-timestamp`.
-    package mutating func writeRequest(of delivery: Delivery, to target: WebhookTarget, at time: Int64) {
+    ///   - authorization: where it is not always the same.
+    package mutating func writeRequest(
+        of delivery: Delivery, to target: WebhookTarget, at time: Int64, authorization: String? = nil
+    ) {
         let message = delivery.message
         self.reserveCapacity(target.requestHead.count + 400 + message.payload.count)
         self.writeBytes(target.requestHead)
-        if !target.setsContentType {
-            self.writeStaticString("content-type: ")
-            self.writeString(message.contentType)
+        if !target.setsContentType { self.writeHeader("content-type: ", message.contentType) }
+        if let authorization { self.writeHeader("authorization: ", authorization) }
+        self.writeHead(of: message, id: delivery.id.text, body: message.payload, to: target, at: time)
+        self.writeBytes(message.payload)
+    }
+
+    /// Writes a request that was made from templates.
+    ///
+    /// - Parameters:
+    ///   - message: what it is about; of several the first.
+    ///   - id: the `webhook-id`.
+    package mutating func writeRequest(
+        _ request: RenderedRequest, about message: Message, id: String, to target: WebhookTarget, at time: Int64,
+        authorization: String? = nil
+    ) {
+        self.reserveCapacity(target.commonHeaders.count + 600 + (request.body?.count ?? 0))
+        self.writeString(request.method)
+        self.writeStaticString(" ")
+        self.writeBytes(request.target)
+        self.writeStaticString(" HTTP/1.1\r\n")
+        self.writeBytes(target.commonHeaders)
+        for (name, value) in request.headers {
+            self.writeString(name)
+            self.writeStaticString(": ")
+            self.writeBytes(value)
             self.writeStaticString("\r\n")
         }
-        let (id, timestamp) = (delivery.id.text, time / 1_000_000)
+        if let type = request.contentType { self.writeHeader("content-type: ", type) }
+        if let authorization { self.writeHeader("authorization: ", authorization) }
+        self.writeHead(of: message, id: id, body: request.body, to: target, at: time)
+        if let body = request.body { self.writeBytes(body) }
+    }
+
+    /// What every request says of itself, up to the empty line.
+    private mutating func writeHead(
+        of message: Message, id: String, body: [UInt8]?, to target: WebhookTarget, at time: Int64
+    ) {
+        let timestamp = time / 1_000_000
         if let keys = target.signingKeys {
-            self.writeStaticString("webhook-signature: ")
-            self.writeString(keys.header(id: id, timestamp: timestamp, body: message.payload))
-            self.writeStaticString("\r\n")
+            self.writeHeader("webhook-signature: ", keys.header(id: id, timestamp: timestamp, body: body ?? []))
         }
         self.writeStaticString("webhook-id: ")
         self.writeString(id)
         self.writeStaticString("\r\nwebhook-timestamp: ")
         self.writeDecimal(timestamp)
-        self.writeStaticString("\r\nx-hookline-thing-id: ")
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: EntityID.textLength) { bytes in
-            message.thing.write(to: bytes)
-            return EntityID.textLength
+        if message.hasThing {
+            self.writeStaticString("\r\nx-hookline-thing-id: ")
+            self.writeWithUnsafeMutableBytes(minimumWritableBytes: EntityID.textLength) { bytes in
+                message.thing.write(to: bytes)
+                return EntityID.textLength
+            }
         }
         if !message.subtopic.isEmpty {
             self.writeStaticString("\r\nx-hookline-subtopic: ")
             self.writeString(message.subtopic)
         }
+        if let event = message.event {
+            self.writeStaticString("\r\nx-hookline-trigger: ")
+            self.writeString(event.rawValue)
+        }
         if let traceparent = message.traceparent {
             self.writeStaticString("\r\ntraceparent: ")
             self.writeString(traceparent)
         }
-        self.writeStaticString("\r\ncontent-length: ")
-        self.writeDecimal(Int64(message.payload.count))
+        // A method without a body says nothing of its length (RFC 9110, section 8.6).
+        if let body {
+            self.writeStaticString("\r\ncontent-length: ")
+            self.writeDecimal(Int64(body.count))
+        }
         self.writeStaticString("\r\n\r\n")
-        self.writeBytes(message.payload)
+    }
+
+    private mutating func writeHeader(_ name: StaticString, _ value: String) {
+        self.writeStaticString(name)
+        self.writeString(value)
+        self.writeStaticString("\r\n")
     }
 
     /// A non-negative number in decimal, without a string in between.

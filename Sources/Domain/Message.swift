@@ -1,4 +1,5 @@
-/// One publish of a thing, on its way. The payload is kept and sent exactly as it was published.
+/// One publish of a thing, on its way, or something that happened to a thing or a member. The payload is kept and sent
+/// exactly as it was published.
 package final class Message: Sendable {
     package let id: MessageID
     package let thing: EntityID
@@ -13,11 +14,14 @@ package final class Message: Sendable {
     /// When it was read from the broker, on the machine's monotonic clock in nanoseconds; nil if it was read back from
     /// the database. For the latency histogram.
     package let receivedNanoseconds: Int64?
+    /// What happened, if this is no publish; the payload is then a JSON object that tells of it.
+    package let event: TriggerKind?
 
     package init(
         id: MessageID, thing: EntityID, group: EntityID, subtopic: String, contentType: String, payload: [UInt8],
-        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?
+        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?, event: TriggerKind? = nil
     ) {
+        self.event = event
         self.id = id
         self.thing = thing
         self.group = group
@@ -27,6 +31,15 @@ package final class Message: Sendable {
         self.traceparent = traceparent
         self.isKept = isKept
         self.receivedNanoseconds = receivedNanoseconds
+    }
+
+    /// What stands for the thing where there is none.
+    package static let noThing = EntityID(high: 0, low: 0)
+    package var hasThing: Bool { self.thing != Self.noThing }
+
+    /// Where it was published.
+    package var topic: String {
+        "things/\(self.thing)/messages\(self.subtopic.isEmpty ? "" : "/" + self.subtopic)"
     }
 }
 
@@ -43,6 +56,8 @@ package struct Delivery: Sendable {
     package var isLeased: Bool
     /// The row in which it stands with others; nil if it has one of its own.
     package var batch: DeliveryBatch?
+    /// Those that were sent in one request and failed have the same, and are sent together again.
+    package var bundle: MessageID?
 
     package init(
         message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Int64? = nil, isLeased: Bool = false
@@ -109,6 +124,21 @@ package struct DeliveryID: Hashable, Sendable {
     }
 }
 
+/// What identifies several messages in one request: made of all of them, so that no other request has the same.
+package enum BundleID {
+    package static func text(_ webhook: WebhookKey, _ messages: [MessageID]) -> String {
+        // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), for telling apart what begins with the same message.
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for message in messages {
+            for shift in stride(from: 0, to: 64, by: 8) {
+                hash = (hash ^ UInt64(truncatingIfNeeded: message.rawValue >> Int64(shift)) & 0xFF) &* 0x100_0000_01B3
+            }
+        }
+        let first = messages.first.map { String($0.rawValue, radix: 36) } ?? "0"
+        return "bat_\(first)_\(String(webhook.rawValue, radix: 36))_\(String(hash, radix: 36))"
+    }
+}
+
 /// A webhook's number inside this installation: four bytes instead of sixteen in every row about it. Never shown.
 package struct WebhookKey: RawRepresentable, Hashable, Sendable {
     package let rawValue: Int32
@@ -126,6 +156,37 @@ package protocol DeliveryPort: Sendable {
     func accept(_ deliveries: [Delivery])
     /// The commit did not happen: takes back what ``plan(_:)`` set aside.
     func withdraw(_ deliveries: [Delivery])
+    /// Something that did not come by way of intake waits in the database for these webhooks.
+    func noteWaiting(_ webhooks: Set<WebhookKey>)
+}
+
+/// What a receiver answered, for the thing whose message it was sent.
+package struct ThingResponse: Sendable {
+    package let thing: EntityID
+    package let webhook: EntityID
+    package let delivery: DeliveryID
+    /// nil if there was no answer, and then `error` says why.
+    package let status: Int?
+    package let error: String?
+    package let body: [UInt8]
+
+    package init(
+        thing: EntityID, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?, body: [UInt8]
+    ) {
+        self.thing = thing
+        self.webhook = webhook
+        self.delivery = delivery
+        self.status = status
+        self.error = error
+        self.body = body
+    }
+
+    package var topic: String { "things/\(self.thing)/responses/\(self.webhook)" }
+}
+
+/// Takes answers for things. It does not wait: what is too much is dropped and counted.
+package protocol ResponsePort: Sendable {
+    func respond(_ response: ThingResponse)
 }
 
 /// The time of day. Passed in, so that tests can stop it.

@@ -1,54 +1,3 @@
-/// A webhook as delivery needs it. It does not change; a changed webhook is a new target with a higher version.
-package final class WebhookTarget: Sendable {
-    package let key: WebhookKey
-    package let id: EntityID
-    package let group: EntityID
-    package let version: Int64
-    package let url: WebhookURL
-    package let headers: [Header]
-    package let status: WebhookStatus
-    package let policy: DeliveryPolicy
-    package let signingKeys: SigningKeys?
-    /// Blocks of addresses that the group may reach beyond those of the installation.
-    package let allowedNetworks: [Network]
-    /// The part of the request head that is the same for every message: request line and headers.
-    package let requestHead: [UInt8]
-
-    package init(
-        key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
-        status: WebhookStatus = .enabled, policy: DeliveryPolicy = DeliveryPolicy(), signingKeys: SigningKeys? = nil,
-        allowedNetworks: [Network] = []
-    ) {
-        self.key = key
-        self.id = id
-        self.group = group
-        self.version = version
-        self.url = url
-        self.headers = headers
-        self.status = status
-        self.policy = policy
-        self.signingKeys = signingKeys
-        self.allowedNetworks = allowedNetworks
-        var head = "POST \(url.target) HTTP/1.1\r\nhost: \(url.authority)\r\n"
-        if !headers.contains(where: { $0.name.lowercased() == "user-agent" }) {
-            head += "user-agent: \(Self.userAgent)\r\n"
-        }
-        for header in headers { head += "\(header.name): \(header.value)\r\n" }
-        // A thing's messages go to webhooks of its own group alone.
-        head += "x-hookline-group-id: \(group)\r\n"
-        self.requestHead = Array(head.utf8)
-        self.setsContentType = headers.contains { $0.name.lowercased() == "content-type" }
-    }
-
-    package static let userAgent = "Hookline/0.1 (+webhooks)"
-    /// Whether the webhook's own headers say the type, which then wins over the profile's.
-    package let setsContentType: Bool
-
-    /// Whether what comes in goes out straight from memory. Otherwise it waits in the database: for the webhook to be
-    /// enabled again, or for its turn among the messages of its thing.
-    package var isSentFromMemory: Bool { self.status == .enabled && self.policy.ordering == .none }
-}
-
 /// Which things there are and where their messages go: the directory in memory.
 ///
 /// A value without I/O; who keeps it in step with the database is the `RouteKeeper`.
@@ -59,15 +8,25 @@ package struct Routes: Sendable {
         package let profile: ProfileConfig
         /// Empty unless the profile's `webhook` is set.
         package let webhooks: [WebhookTarget]
+        /// Whether a message of the thing was seen before.
+        package let hasSent: Bool
+        /// Whether a webhook of the group waits for things to fall silent.
+        package let isWatched: Bool
     }
 
     package struct Thing: Sendable {
         let group: EntityID
         let profile: EntityID
+        /// Only where a webhook of the group needs it: a million names take their place in memory.
+        let name: String?
+        /// Whether a message of it was ever seen.
+        var hasSent: Bool
 
-        package init(group: EntityID, profile: EntityID) {
+        package init(group: EntityID, profile: EntityID, name: String? = nil, hasSent: Bool = false) {
             self.group = group
             self.profile = profile
+            self.name = name
+            self.hasSent = hasSent
         }
     }
 
@@ -77,6 +36,8 @@ package struct Routes: Sendable {
     /// Those of them that messages go to: all but the disabled.
     private var receivingByGroup: [EntityID: [WebhookTarget]] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
+    /// Groups whose things' silence matters to a webhook.
+    private var watchedGroups: Set<EntityID> = []
 
     package init() {}
 
@@ -87,7 +48,16 @@ package struct Routes: Sendable {
         guard let thing = self.things[thing], let profile = self.profiles[thing.profile] else { return nil }
         return Resolution(
             group: thing.group, profile: profile,
-            webhooks: profile.webhook ? self.receivingByGroup[thing.group] ?? [] : [])
+            webhooks: profile.webhook ? self.receivingByGroup[thing.group] ?? [] : [],
+            hasSent: thing.hasSent, isWatched: self.watchedGroups.contains(thing.group))
+    }
+
+    package func facts(of thing: EntityID) -> ThingFacts {
+        self.things[thing].map { ThingFacts(name: $0.name, profile: $0.profile) } ?? .unknown
+    }
+
+    package mutating func noteSent(_ things: Set<EntityID>) {
+        for thing in things { self.things[thing]?.hasSent = true }
     }
 
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }
@@ -104,7 +74,12 @@ package struct Routes: Sendable {
             old.first { $0.key == webhook.key && $0.version == webhook.version } ?? webhook
         }
         self.webhooksByGroup[group] = merged.isEmpty ? nil : merged
-        let receiving = merged.filter { $0.status != .disabled }
+        let receiving = merged.filter { $0.status != .disabled && $0.isForMessages }
+        if merged.contains(where: { $0.status != .disabled && $0.filter.kind == .thingSilent }) {
+            self.watchedGroups.insert(group)
+        } else {
+            self.watchedGroups.remove(group)
+        }
         self.receivingByGroup[group] = receiving.isEmpty ? nil : receiving
         for webhook in merged { self.webhooksByKey[webhook.key] = webhook }
     }

@@ -8,6 +8,7 @@ internal import Logging
 internal import MQTT
 internal import NIOCore
 internal import NIOPosix
+internal import Notifications
 internal import Observability
 internal import Postgres
 internal import ServiceLifecycle
@@ -71,15 +72,32 @@ struct Assembly {
         let threads = NIOThreadPool(numberOfThreads: 4)
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
-        let delivery = try self.makeDelivery(
-            loops: loops, threads: threads, pools: pools, sessions: sessions, session: session, routes: routes,
-            metrics: metrics, wallClock: wallClock)
+        let client = try self.makeClient(threads)
+        let tally = WebhookTally()
+        let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
+        let responder = ThingResponder(
+            messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
+        let delivery = DeliveryService(
+            configuration: self.configuration.delivery, client: client,
+            eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },
+            store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
+            session: session, clientID: clientID, metrics: metrics, wallClock: wallClock, logger: self.logger,
+            ports: DeliveryPorts(
+                target: { key in routes.withRoutes { $0.webhook(key) } },
+                webhooks: { routes.withRoutes { Array($0.webhooks) } },
+                facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, responses: responder, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
+        let ids = MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds })
+        let events = EventStore(database)
+        let activity = ThingActivity(store: events, routes: routes)
+        let relay = EventRelay(
+            store: events, activity: activity, routes: routes, delivery: delivery, ids: ids, wallClock: wallClock,
+            metrics: metrics, tally: tally, logger: self.logger)
         let intake = IntakeService(
             session: mqttSession, routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session), delivery: delivery,
-            ids: MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds }),
+            ids: ids, activity: activity, tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
         let accounts: [any Service] =
             self.configuration.accounts.map { accounts in
@@ -102,13 +120,23 @@ struct Assembly {
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
             readiness: { await Self.readiness(database: database, metrics: metrics) },
-            onListening: { announcer.listening(on: $0) }, refresh: { await routes.refresh($0) })
+            onListening: { announcer.listening(on: $0) },
+            ports: APIPorts(
+                refresh: { await routes.refresh($0) },
+                tester: WebhookTester(
+                    client: client, eventLoop: loops.next(),
+                    facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock),
+                newestMessage: { activity.newestMessage(of: $0) }, ids: ids))
+        let notifier = Notifier(
+            store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
+            logger: self.logger)
+        let keeper = TallyKeeper(tally: tally, store: StatsStore(database), logger: self.logger)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + [routes, housekeeper, delivery, intake] + adopters
-                    + [announcer] + api).map {
+                services: (companions + accounts + [routes, housekeeper, keeper, responder, notifier, delivery, relay]
+                    + [intake] + adopters + [announcer] + api).map {
                         .init(service: $0)
                     },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
@@ -163,23 +191,15 @@ struct Assembly {
         }
     }
 
-    private func makeDelivery(
-        loops: MultiThreadedEventLoopGroup, threads: NIOThreadPool, pools: Pools, sessions: SessionStore,
-        session: SessionID, routes: RouteKeeper, metrics: Metrics, wallClock: WallClock
-    ) throws -> DeliveryService {
+    /// How receivers are reached, by whatever has something to tell them.
+    private func makeClient(_ threads: NIOThreadPool) throws -> ClientConfiguration {
         var client = ClientConfiguration(resolver: Resolver(threads: threads))
         client.addressGuard = self.configuration.addressGuard
         client.connectTimeout = self.configuration.connectTimeout
         client.firstByteTimeout = self.configuration.firstByteTimeout
         client.totalTimeout = self.configuration.totalTimeout
         client.tls = try ClientConfiguration.makeTLSContext(additionalRoots: self.configuration.additionalRoots)
-        return DeliveryService(
-            configuration: self.configuration.delivery, client: client,
-            eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },
-            store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
-            session: session, clientID: self.configuration.mqtt.clientID, metrics: metrics, wallClock: wallClock,
-            logger: self.logger, target: { key in routes.withRoutes { $0.webhook(key) } },
-            webhooks: { routes.withRoutes { Array($0.webhooks) } })
+        return client
     }
 
     private static func readiness(database: Database, metrics: Metrics) async -> [Readiness] {

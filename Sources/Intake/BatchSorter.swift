@@ -1,6 +1,7 @@
 internal import Domain
 internal import MQTT
 internal import Observability
+internal import Storage
 
 /// What a batch comes to.
 struct SortedBatch {
@@ -13,6 +14,18 @@ struct SortedBatch {
     /// A topic for each reason, for the log.
     var examples: [RefusalReason: String] = [:]
     var unknownThings: Set<EntityID> = []
+    /// Deliveries that are not made because a webhook's conditions are not met.
+    var skips: [Skip] = []
+    /// What conditions compare with and was not at hand: the batch has to be sorted again with it.
+    var missingMemory: Set<ConditionSubject> = []
+    /// What conditions are to remember from now on.
+    var memory: ConditionMemory = [:]
+    /// Things of which no message was seen before.
+    var newThings: Set<EntityID> = []
+    /// When things were heard of whose silence matters, in milliseconds since 1970.
+    var heard: [EntityID: Int64] = [:]
+    /// The last message of each group.
+    var newest: [EntityID: Message] = [:]
 }
 
 /// Decides what each message of a batch is and where it goes. Without I/O, and without a query per message.
@@ -25,8 +38,10 @@ struct BatchSorter: Sendable {
         self.largestPayload = largestPayload
     }
 
-    func sort(_ batch: Batch, by routes: borrowing Routes) -> SortedBatch {
+    /// - Parameter memory: what conditions compare with; nil if it has not been read.
+    func sort(_ batch: Batch, by routes: borrowing Routes, memory: ConditionMemory? = nil) -> SortedBatch {
         var sorted = SortedBatch()
+        sorted.memory = memory ?? [:]
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
@@ -43,6 +58,8 @@ struct BatchSorter: Sendable {
                     Self.refuse(received, .unknownThing, in: &sorted)
                     continue
                 }
+                if !route.hasSent { sorted.newThings.insert(topic.thing) }
+                if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
                 guard route.profile.write || !route.webhooks.isEmpty else {
                     sorted.unrouted += 1
                     continue
@@ -52,15 +69,46 @@ struct BatchSorter: Sendable {
                     contentType: route.profile.contentType, payload: received.payload,
                     traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
                     receivedNanoseconds: now)
-                sorted.messages.append(message)
-                for webhook in route.webhooks {
-                    sorted.deliveries.append(Delivery(message: message, webhook: webhook))
-                }
+                let before = sorted.deliveries.count
+                self.route(message, to: route.webhooks, hasMemory: memory != nil, in: &sorted)
+                if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+                sorted.newest[route.group] = message
             } catch {
                 Self.refuse(received, RefusalReason(error), in: &sorted)
             }
         }
         return sorted
+    }
+
+    /// Makes the deliveries of a message: to the webhooks whose trigger it is and whose conditions it meets.
+    private func route(
+        _ message: Message, to webhooks: [WebhookTarget], hasMemory: Bool, in sorted: inout SortedBatch
+    ) {
+        var payload: RawJSON??
+        for webhook in webhooks {
+            if !webhook.filter.isOpen, !webhook.filter.admits(thing: message.thing, subtopic: message.subtopic) {
+                continue
+            }
+            if let conditions = webhook.conditions {
+                let json = payload ?? RawJSON(message.payload)
+                payload = .some(json)
+                let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
+                if conditions.remembers, !hasMemory {
+                    sorted.missingMemory.insert(subject)
+                    continue
+                }
+                let outcome = conditions.evaluate(json, memory: sorted.memory[subject] ?? [:])
+                if conditions.remembers { sorted.memory[subject] = outcome.memory }
+                if let unmet = outcome.unmet {
+                    sorted.skips.append(
+                        Skip(
+                            delivery: DeliveryID(message: message.id, webhook: webhook.key), thing: message.thing,
+                            reason: "condition not met: \(unmet)", at: message.id.millisecondsSince1970 * 1_000))
+                    continue
+                }
+            }
+            sorted.deliveries.append(Delivery(message: message, webhook: webhook))
+        }
     }
 
     private static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {

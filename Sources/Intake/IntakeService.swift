@@ -33,12 +33,16 @@ package struct IntakeService: Service {
     private let metrics: Metrics
     private let logger: Logger
     private let refusals: RateLimitedLog
+    private let activity: ThingActivity
+    private let tally: WebhookTally
 
     package init(
         session: Session, routes: RouteKeeper, store: IntakeStore, delivery: any DeliveryPort,
-        ids: MessageIDGenerator, configuration: Configuration = Configuration(), wallClock: WallClock,
-        metrics: Metrics, logger: Logger
+        ids: MessageIDGenerator, activity: ThingActivity, tally: WebhookTally,
+        configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger
     ) {
+        self.activity = activity
+        self.tally = tally
         self.session = session
         self.routes = routes
         self.store = store
@@ -67,6 +71,7 @@ package struct IntakeService: Service {
                 try await self.routes.load()
                 try await self.session.connect()
                 self.metrics.isBrokerConnected.set(1)
+                self.activity.listening(since: self.wallClock.milliseconds)
                 self.metrics.brokerConnections.add()
                 self.logger.info("connected to the broker")
                 backoff.reset()
@@ -75,6 +80,7 @@ package struct IntakeService: Service {
                 throw error
             } catch {
                 self.metrics.isBrokerConnected.set(0)
+                self.activity.listening(since: nil)
                 guard !Task.isShuttingDownGracefully else { break }
                 let wait = backoff.next()
                 self.logger.warning(
@@ -115,19 +121,29 @@ package struct IntakeService: Service {
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)
         }
+        if !sorted.missingMemory.isEmpty {
+            let memory = try await self.store.memory(of: sorted.missingMemory)
+            sorted = self.sort(batch, memory: memory)
+        }
+        if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
+        self.activity.note(sorted.heard, newest: sorted.newest)
         for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
         var deliveries = sorted.deliveries
         if !sorted.messages.isEmpty {
             await self.delivery.makeRoom(for: deliveries)
             self.delivery.plan(&deliveries)
-            try await self.commitOrSplit(sorted.messages[...], deliveries)
+            try await self.commitOrSplit(sorted.messages[...], deliveries, sorted.memory)
+        }
+        if !sorted.skips.isEmpty {
+            self.metrics.skipped.add(sorted.skips.count)
+            self.tally.skipped(sorted.skips)
         }
         self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
         self.metrics.unrouted.add(sorted.unrouted)
     }
 
-    private func sort(_ batch: Batch) -> SortedBatch {
-        self.routes.withRoutes { routes in self.sorter.sort(batch, by: routes) }
+    private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {
+        self.routes.withRoutes { routes in self.sorter.sort(batch, by: routes, memory: memory) }
     }
 
     private func refuse(_ reason: RefusalReason, _ count: Int, example: String?) {
@@ -139,11 +155,13 @@ package struct IntakeService: Service {
 
     /// Commits and hands over. If the database will never take the batch as it is, the half with the fault in it is
     /// found and its one message refused, so that it does not come back with every reconnect.
-    private func commitOrSplit(_ messages: ArraySlice<Message>, _ deliveries: [Delivery]) async throws {
+    private func commitOrSplit(
+        _ messages: ArraySlice<Message>, _ deliveries: [Delivery], _ memory: ConditionMemory
+    ) async throws {
         var deliveries = deliveries
         deliveries.formBatches()
         do {
-            try await self.commit(Array(messages), deliveries)
+            try await self.commit(Array(messages), deliveries, memory)
             self.delivery.accept(deliveries)
         } catch  where DatabaseAvailability.isOutage(error) || error is CancellationError {
             self.delivery.withdraw(deliveries)
@@ -160,24 +178,24 @@ package struct IntakeService: Service {
                 deliveries.filter { $0.message.id < boundary }, deliveries.filter { $0.message.id >= boundary }
             )
             do {
-                try await self.commitOrSplit(messages[..<middle], first)
+                try await self.commitOrSplit(messages[..<middle], first, memory)
             } catch {
                 self.delivery.withdraw(second)
                 throw error
             }
-            try await self.commitOrSplit(messages[middle...], second)
+            try await self.commitOrSplit(messages[middle...], second, memory)
         }
     }
 
     /// Tries until it works, the patience is over, or the service is stopping.
-    private func commit(_ messages: [Message], _ deliveries: [Delivery]) async throws {
+    private func commit(_ messages: [Message], _ deliveries: [Delivery], _ memory: ConditionMemory) async throws {
         let end = ContinuousClock.now + self.configuration.commitPatience
         var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
         while true {
             let start = ContinuousClock.now
             do {
                 try await self.store.commit(
-                    messages: messages, deliveries: deliveries, now: self.wallClock.microseconds())
+                    messages: messages, deliveries: deliveries, memory: memory, now: self.wallClock.microseconds())
                 self.metrics.batches.add()
                 self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
                 return

@@ -46,6 +46,11 @@ package final class RouteKeeper: Service {
         self.routes.withLock { body($0) }
     }
 
+    /// Messages of these things were seen.
+    func noteSent(_ things: Set<EntityID>) {
+        self.routes.withLock { $0.noteSent(things) }
+    }
+
     /// Looks things up in the database that are not known here, so that one that was made just before its first message
     /// is not refused. Who is not there either is remembered for a while, which keeps strangers from costing a query
     /// each time.

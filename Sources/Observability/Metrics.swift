@@ -42,11 +42,18 @@ package final class Metrics: Sendable {
     package let waiting = Gauge()
     package let failedForGood = Gauge()
     package let openBreakers = Gauge()
+    /// Deliveries that were not made because their messages did not meet the webhook's conditions.
+    package let skipped = Counter()
+    /// Answers of receivers that things were told, and those that were too many at a time.
+    package let responses = Counter()
+    package let droppedResponses = Counter()
+    /// Things that happened, as far as webhooks wanted to know.
+    package let events = Counter()
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
     package static let failureKinds = [
-        "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "cancelled",
+        "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "oauth2", "cancelled",
     ]
 
     private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])
@@ -75,6 +82,13 @@ package final class Metrics: Sendable {
         text.counter("hookline_deliveries_succeeded_total", "Deliveries that a receiver accepted.", self.delivered)
         text.counters(
             "hookline_attempts_failed_total", "Attempts that failed.", label: "kind", self.failedAttempts, \.self)
+        text.counter(
+            "hookline_deliveries_skipped_total", "Deliveries whose message did not meet the webhook's conditions.",
+            self.skipped)
+        text.counter("hookline_responses_total", "Receivers' answers that things were told.", self.responses)
+        text.counter(
+            "hookline_responses_dropped_total", "Answers that were too many to tell the thing.", self.droppedResponses)
+        text.counter("hookline_events_total", "Events that webhooks were fired by.", self.events)
         text.counter("hookline_deliveries_failed_total", "Deliveries given up after their last attempt.", self.givenUp)
         text.histogram("hookline_attempt_seconds", "How long an attempt takes.", self.attemptTime)
         text.histogram(

@@ -3,49 +3,19 @@ internal import Postgres
 
 /// The requests of a set of results, for the log and the counters.
 struct AttemptLog {
-    /// nil if nothing was tried.
-    let insertion: Query?
+    /// Empty if nothing was tried.
+    let insertions: [Query]
     /// Adds up the counters and answers the streaks of failures; nil if nothing was tried.
     let counters: Query?
     let hasFailures: Bool
 
     init(_ results: [DeliveryResult]) {
         self.hasFailures = results.contains { result in
-            if case .succeeded = result.ending { false } else { result.attempt != nil }
+            result.attempt?.wasSent == true && !result.hasSucceeded
         }
         let isEmpty = results.allSatisfy { $0.attempt == nil }
-        self.insertion = isEmpty ? nil : Self.insertion(results)
+        self.insertions = AttemptRows(results).insertions
         self.counters = isEmpty ? nil : Self.counters(results)
-    }
-
-    private static func insertion(_ results: [DeliveryResult]) -> Query {
-        var times = ArrayParameter(of: PostgresTimestamp.self, count: results.count, bytesPerElement: 8)
-        var messages = ArrayParameter(of: Int64.self, count: results.count, bytesPerElement: 8)
-        var things = ArrayParameter(of: EntityID.self, count: results.count)
-        var webhooks = ArrayParameter(of: Int32.self, count: results.count, bytesPerElement: 4)
-        var latencies = ArrayParameter(of: Int32.self, count: results.count, bytesPerElement: 4)
-        var numbers = ArrayParameter(of: Int16.self, count: results.count, bytesPerElement: 2)
-        var statuses = ArrayParameter(of: Int16.self, count: results.count, bytesPerElement: 2)
-        var errors = ArrayParameter(of: String.self, count: results.count, bytesPerElement: 0)
-        var responses = ArrayParameter(of: Bytes.self, count: results.count)
-        for result in results {
-            guard let attempt = result.attempt else { continue }
-            times.append(PostgresTimestamp(microsecondsSince1970: attempt.at))
-            messages.append(result.delivery.message.id.rawValue)
-            things.append(result.delivery.message.thing)
-            webhooks.append(result.delivery.webhook.key.rawValue)
-            latencies.append(attempt.latencyMicroseconds)
-            numbers.append(Int16(clamping: result.delivery.attempts + 1))
-            if let status = attempt.status { statuses.append(status) } else { statuses.appendNull() }
-            if let error = attempt.error { errors.append(error) } else { errors.appendNull() }
-            if let response = attempt.response { responses.append(bytes: response) } else { responses.appendNull() }
-        }
-        return """
-            INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, error, response)
-            SELECT * FROM unnest(\(times.parameter), \(messages.parameter), \(things.parameter), \(webhooks.parameter),
-                \(latencies.parameter), \(numbers.parameter), \(statuses.parameter), \(errors.parameter),
-                \(responses.parameter))
-            """
     }
 
     private static func counters(_ results: [DeliveryResult]) -> Query {
@@ -59,10 +29,10 @@ struct AttemptLog {
         }
         var sums: [Int32: Sum] = [:]
         for result in results {
-            guard let attempt = result.attempt else { continue }
+            guard let attempt = result.attempt, attempt.wasSent else { continue }
             var sum = sums[result.delivery.webhook.key.rawValue] ?? Sum()
             sum.attempts += 1
-            if case .succeeded = result.ending {
+            if result.hasSucceeded {
                 sum.succeeded += 1
                 sum.trailingFailures = 0
                 sum.failingSince = nil
@@ -95,7 +65,7 @@ struct AttemptLog {
                 failing_since = CASE WHEN excluded.succeeded > 0 THEN excluded.failing_since
                     ELSE coalesce(c.failing_since, excluded.failing_since) END,
                 last_status = excluded.last_status, last_attempt_at = excluded.last_attempt_at
-            RETURNING webhook_key, consecutive_failures, failing_since
+            RETURNING webhook_key, consecutive_failures, failing_since, is_recovering
             """
     }
 }

@@ -139,13 +139,15 @@ struct BatchedResults {
         let deliveries = results.map(\.delivery)
         return """
             INSERT INTO deliveries
-                (message_id, batch_id, webhook_key, payload_bytes, is_kept, attempts, due_at, failure, failed_at)
-            SELECT m, b, w, size, kept, tried, due, failure, CASE WHEN failure IS NOT NULL THEN now() END
+                (message_id, batch_id, webhook_key, payload_bytes, is_kept, attempts, due_at, bundle_id, failure,
+                 failed_at)
+            SELECT m, b, w, size, kept, tried, due, bundle, failure, CASE WHEN failure IS NOT NULL THEN now() END
             FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(array: deliveries.map { $0.batch?.id.rawValue }),
                         \(deliveries.map(\.webhook.key.rawValue)),
                         \(deliveries.map { Int32(clamping: $0.message.payload.count) }),
-                        \(deliveries.map(\.message.isKept)), \(results.map { Int16($0.attempt == nil ? 0 : 1) }),
-                        \(dues), \(array: failures)) AS r (m, b, w, size, kept, tried, due, failure)
+                        \(deliveries.map(\.message.isKept)), \(results.map(\.tried)), \(dues),
+                        \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures))
+                AS r (m, b, w, size, kept, tried, due, bundle, failure)
             """
     }
 }

@@ -18,6 +18,8 @@ package struct ClaimedDelivery: Sendable {
     package let replayedAt: Int64?
     /// The row in which it stands with others; nil if it has one of its own.
     package let batch: DeliveryBatch?
+    /// See ``Delivery/bundle``.
+    package let bundle: MessageID?
 }
 
 extension DeliveryStore {
@@ -57,7 +59,7 @@ extension DeliveryStore {
                 messages[row.id].map {
                     ClaimedDelivery(
                         message: $0, attempts: Int32(row.attempts), replayedAt: row.replayedAt,
-                        batch: row.batch.flatMap { batches[$0] })
+                        batch: row.batch.flatMap { batches[$0] }, bundle: row.bundle)
                 }
             }
             return Claim(
@@ -196,7 +198,8 @@ extension DeliveryStore {
         )
         UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
         WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
-        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked), d.replayed_at, NULL::bigint
+        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked), d.replayed_at, NULL::bigint,
+            d.bundle_id
         """
     }
 
@@ -239,6 +242,7 @@ extension DeliveryStore {
         let batch: BatchRow?
         /// Of a batch: whether it is there only for its place.
         let isDone: Bool
+        let bundle: MessageID?
 
         static func decode(_ row: borrowing Row) throws -> ClaimRow {
             ClaimRow(
@@ -246,7 +250,8 @@ extension DeliveryStore {
                 locked: try row.int64(3),
                 replayedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
                 batch: row.isNull(5) ? nil : BatchRow(id: try row.messageID(5), first: try row.messageID(6)),
-                isDone: row.isNull(5) ? false : try row.bool(7))
+                isDone: row.isNull(5) ? false : try row.bool(7),
+                bundle: row.isNull(5) && !row.isNull(6) ? try row.messageID(6) : nil)
         }
     }
 
@@ -259,12 +264,12 @@ extension DeliveryStore {
         var messages: [Message] = []
         if !transient.isEmpty {
             messages += try db.query(
-                "SELECT \(MessageRow.columns), false FROM transient_messages WHERE id = ANY(\(transient))",
+                "SELECT \(MessageRow.selection), false FROM transient_messages WHERE id = ANY(\(transient))",
                 MessageRow.decode)
         }
         if !kept.isEmpty {
             messages += try db.query(
-                "SELECT \(MessageRow.columns), true FROM messages WHERE id = ANY(\(kept))", MessageRow.decode)
+                "SELECT \(MessageRow.selection), true FROM messages WHERE id = ANY(\(kept))", MessageRow.decode)
         }
         return Dictionary(messages.map { ($0.id, $0) }) { first, _ in first }
     }

@@ -22,18 +22,55 @@ extension DeliveryStore {
             try db.execute("SET LOCAL synchronous_commit = off")
             try single.write(on: db)
             try batched.write(on: db)
-            guard let insertion = log.insertion, let counters = log.counters else { return [] }
-            try db.execute(insertion)
+            guard let counters = log.counters else { return [] }
+            for insertion in log.insertions { try db.execute(insertion) }
             let streaks = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
-                    since: row.isNull(2) ? nil : try row.timestamp(2).microsecondsSince1970)
+                    since: row.isNull(2) ? nil : try row.timestamp(2).microsecondsSince1970,
+                    isRecovering: try row.bool(3))
             }
+            try Self.noteRecovered(results, streaks, on: db)
             guard log.hasFailures else { return [] }
-            return try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
+            let disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
+            if !disabled.isEmpty { try Self.noteDisabled(disabled, results, on: db) }
+            return disabled
         }
         batched.noteWritten()
         return disabled
+    }
+
+    /// Those that were disabled because of errors, and now have succeeded again.
+    private static func noteRecovered(
+        _ results: [DeliveryResult], _ streaks: [FailureStreak], on db: isolated Connection
+    ) throws {
+        let recovered = Set(streaks.filter { $0.isRecovering && $0.count == 0 }.map(\.webhook))
+        guard !recovered.isEmpty else { return }
+        try db.execute(
+            """
+            UPDATE webhook_counters SET is_recovering = false
+            WHERE webhook_key = ANY(\(recovered.map(\.rawValue))) AND is_recovering
+            """)
+        try Notice.write(
+            recovered.compactMap { key in
+                results.first { $0.delivery.webhook.key == key }.map { Notice(.recovered, $0.delivery.webhook) }
+            }, on: db)
+    }
+
+    private static func noteDisabled(
+        _ disabled: [DisabledWebhook], _ results: [DeliveryResult], on db: isolated Connection
+    ) throws {
+        let notices = disabled.compactMap { webhook in
+            results.first { $0.delivery.webhook.id == webhook.id }.map {
+                Notice(.disabled(reason: webhook.reason), $0.delivery.webhook)
+            }
+        }
+        try db.execute(
+            """
+            UPDATE webhook_counters SET is_recovering = true
+            WHERE webhook_key = ANY(\(notices.map(\.webhook.key.rawValue)))
+            """)
+        try Notice.write(notices, on: db)
     }
 
     /// A webhook that was changed after the failures keeps its status: it has started afresh.
@@ -60,6 +97,8 @@ private struct FailureStreak {
     let count: Int
     /// Microseconds since 1970; nil if the last attempt succeeded.
     let since: Int64?
+    /// Whether it was disabled because of errors and has not succeeded since, this time aside.
+    let isRecovering: Bool
 }
 
 /// Who has failed too often.
@@ -75,7 +114,7 @@ private enum FailureLimit {
         var gone: [WebhookKey: Int64] = [:]
         var lastAt: [WebhookKey: Int64] = [:]
         for result in results {
-            guard let attempt = result.attempt else { continue }
+            guard let attempt = result.attempt, attempt.wasSent else { continue }
             let target = result.delivery.webhook
             if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
             // Of an address that was changed since then it says nothing.

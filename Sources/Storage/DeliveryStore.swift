@@ -20,13 +20,23 @@ package struct DeliveryResult: Sendable {
     package let attempt: AttemptRecord?
     /// Whether the receiver said that it is gone (410), which disables the webhook.
     package let isGone: Bool
+    /// Whether it was tried along with another, whose result has the attempt.
+    package let wasTriedAlong: Bool
 
-    package init(delivery: Delivery, ending: Ending, attempt: AttemptRecord?, isGone: Bool = false) {
+    package init(
+        delivery: Delivery, ending: Ending, attempt: AttemptRecord?, isGone: Bool = false, wasTriedAlong: Bool = false
+    ) {
+        self.wasTriedAlong = wasTriedAlong
         self.delivery = delivery
         self.ending = ending
         self.attempt = attempt
         self.isGone = isGone
     }
+
+    package var hasSucceeded: Bool { if case .succeeded = self.ending { true } else { false } }
+
+    /// How many attempts it adds to its delivery.
+    var tried: Int16 { self.attempt != nil || self.wasTriedAlong ? 1 : 0 }
 }
 
 /// One request as the log keeps it.
@@ -38,8 +48,20 @@ package struct AttemptRecord: Sendable {
     package let error: String?
     /// The first 4 KiB of the response's body.
     package let response: [UInt8]?
+    /// Path and query, where they are not the same for all messages of the webhook.
+    package let target: String?
+    /// The messages that were sent together; empty for one alone.
+    package let items: [MessageID]
+    /// Whether a request was made; false if none could be made of the message. It is logged, but not counted.
+    package let wasSent: Bool
 
-    package init(at: Int64, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?) {
+    package init(
+        at: Int64, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?,
+        target: String? = nil, items: [MessageID] = [], wasSent: Bool = true
+    ) {
+        self.wasSent = wasSent
+        self.target = target
+        self.items = items
         self.at = at
         self.latencyMicroseconds = latencyMicroseconds
         self.status = status

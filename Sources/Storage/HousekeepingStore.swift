@@ -22,7 +22,7 @@ package struct HousekeepingStore: Sendable {
     ) async throws -> [String] {
         let today = now / Self.millisecondsPerDay
         var dropped: [String] = []
-        for table in [PartitionedTable.messages, .attempts] {
+        for table in PartitionedTable.allCases {
             let keep = table == .messages ? keepMessages : keepAttempts
             let oldest = (now - keep.milliseconds) / Self.millisecondsPerDay
             dropped += try await self.pool.withConnection { db in
@@ -62,6 +62,10 @@ package struct HousekeepingStore: Sendable {
         try await self.pool.withConnection { db in
             for var statement: Query in [
                 "DELETE FROM deliveries WHERE failed_at < \(failedBefore)",
+                """
+                DELETE FROM webhook_stats WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
+                    - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
+                """,
                 """
                 DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
                 AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
@@ -140,8 +144,9 @@ package struct HousekeepingStore: Sendable {
 }
 
 /// A table with one partition per day, named `<table>_d<days since 1970>`.
-private enum PartitionedTable: String, Sendable {
-    case messages, attempts
+private enum PartitionedTable: String, Sendable, CaseIterable {
+    case messages, attempts, skips
+    case attemptBatches = "attempt_batches"
 
     func name(of day: Int64) -> String { "\(self.rawValue)_d\(day)" }
 
@@ -154,7 +159,8 @@ private enum PartitionedTable: String, Sendable {
                     "\(MessageID.first(atMillisecondsSince1970: day * 86_400_000).rawValue)",
                     "\(MessageID.first(atMillisecondsSince1970: (day + 1) * 86_400_000).rawValue)"
                 )
-            case .attempts: ("to_timestamp(\(day) * 86400.0)", "to_timestamp((\(day) + 1) * 86400.0)")
+            case .attempts, .attemptBatches, .skips:
+                ("to_timestamp(\(day) * 86400.0)", "to_timestamp((\(day) + 1) * 86400.0)")
             }
         return "CREATE TABLE \(self.name(of: day)) PARTITION OF \(self.rawValue) FOR VALUES FROM (\(from)) TO (\(to))"
     }

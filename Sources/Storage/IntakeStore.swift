@@ -3,7 +3,7 @@ internal import Postgres
 
 /// Writes what came in: one statement, and so one commit and one round trip, per batch.
 package struct IntakeStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     private let session: SessionID
 
     /// - Parameter session: in whose name leased deliveries are written.
@@ -19,12 +19,16 @@ package struct IntakeStore: Sendable {
     ///   - deliveries: each of one of these messages, in their order and in batches as far as may be. One that is leased is this session's to send; the others can be
     ///     claimed by any.
     ///   - now: microseconds since 1970, when the deliveries fall due.
-    package func commit(messages: [Message], deliveries: [Delivery], now: Int64) async throws {
+    ///   - memory: what conditions are to remember from now on.
+    package func commit(
+        messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:], now: Int64
+    ) async throws {
         let parts = [
             MessageColumns(messages.filter(\.isKept)).insertion(into: "messages"),
             MessageColumns(messages.filter { !$0.isKept }).insertion(into: "transient_messages"),
             DeliveryBatchColumns(deliveries, session: self.session, now: now).insertion,
             DeliveryColumns(deliveries, session: self.session, now: now).insertion,
+            ConditionMemoryColumns(memory).upsert,
         ].compactMap { $0 }
         guard let statement = Self.statement(of: parts) else { return }
         _ = try await self.pool.withConnection { try $0.execute(statement) }
@@ -37,7 +41,9 @@ package struct IntakeStore: Sendable {
         case 1: last
         case 2: "WITH first AS (\(parts[0])) \(last)"
         case 3: "WITH first AS (\(parts[0])), second AS (\(parts[1])) \(last)"
-        default: "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])) \(last)"
+        case 4: "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])) \(last)"
+        default:
+            "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])), fourth AS (\(parts[3])) \(last)"
         }
     }
 }
@@ -78,7 +84,7 @@ private struct MessageColumns {
 }
 
 /// Deliveries with a row of their own.
-private struct DeliveryColumns {
+struct DeliveryColumns {
     let insertion: Query?
 
     init(_ deliveries: [Delivery], session: SessionID, now: Int64) {

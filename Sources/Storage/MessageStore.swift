@@ -26,9 +26,21 @@ package struct MessageStore: Sendable {
             let total = try db.query("SELECT count(*) \(condition)") { try $0.int64(0) }
             let items = try db.query(
                 """
-                SELECT \(MessageRow.columns), true \(condition) ORDER BY id DESC LIMIT \(limit) OFFSET \(offset)
+                SELECT \(MessageRow.selection), true \(condition) ORDER BY id DESC LIMIT \(limit) OFFSET \(offset)
                 """, MessageRow.decode)
             return Page(total: total.first ?? 0, items: items)
+        }
+    }
+
+    /// The newest kept message of a group; nil if there is none among the newest of all.
+    package func newest(in group: EntityID) async throws -> Message? {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT * FROM (SELECT \(MessageRow.selection), true FROM messages ORDER BY id DESC LIMIT 20000) AS newest
+                WHERE group_id = \(group) ORDER BY id DESC LIMIT 1
+                """, MessageRow.decode
+            ).first
         }
     }
 }
@@ -37,12 +49,16 @@ package struct MessageStore: Sendable {
 enum MessageRow {
     static let columns: Query = "id, thing_id, group_id, subtopic, content_type, traceparent, payload"
 
-    /// ``columns``, and then whether the message is kept.
+    /// To be read: ``columns``, and what only events have.
+    static let selection: Query = "\(columns), event"
+
+    /// ``selection``, and then whether the message is kept.
     static func decode(_ row: borrowing Row) throws -> Message {
         Message(
             id: try row.messageID(0), thing: try row.entityID(1), group: try row.entityID(2),
             subtopic: try row.string(3), contentType: try row.string(4),
             payload: try row.bytes(6), traceparent: row.isNull(5) ? nil : try row.string(5),
-            isKept: try row.bool(7), receivedNanoseconds: nil)
+            isKept: try row.bool(8), receivedNanoseconds: nil,
+            event: row.isNull(7) ? nil : TriggerKind(rawValue: try row.string(7)))
     }
 }

@@ -50,6 +50,11 @@ package struct RouteStore: Sendable {
         }
     }
 
+    /// One webhook as it is now.
+    func target(of key: WebhookKey) async throws -> WebhookTarget? {
+        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first }
+    }
+
     /// The rows behind these changes, as an edit of the routes.
     package func changes(_ changes: [Change]) async throws -> @Sendable (inout Routes) -> Void {
         var things: [EntityID] = []
@@ -67,10 +72,15 @@ package struct RouteStore: Sendable {
         }
         let (changedThings, changedProfiles, changedGroups) = (things, profiles, groups)
         let found = try await self.pool.withConnection { db in
-            try Found(
-                things: changedThings.isEmpty ? [] : Self.things("id = ANY(\(changedThings))", on: db),
+            let webhooks = changedGroups.isEmpty ? [] : try self.webhooks("w.group_id = ANY(\(changedGroups))", on: db)
+            var things = changedThings.isEmpty ? [] : try Self.things("t.id = ANY(\(changedThings))", on: db)
+            // A webhook that names things may be the first of its group to do so.
+            let naming = Array(Set(webhooks.filter(\.plan.needsFacts).map(\.group)))
+            if !naming.isEmpty { things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
+            return try Found(
+                things: things,
                 profiles: changedProfiles.isEmpty ? [] : Self.profiles("id = ANY(\(changedProfiles))", on: db),
-                webhooks: changedGroups.isEmpty ? [] : self.webhooks("w.group_id = ANY(\(changedGroups))", on: db))
+                webhooks: webhooks)
         }
         return { routes in
             for id in changedThings { routes.set(thing: id, to: nil) }
@@ -98,9 +108,21 @@ package struct RouteStore: Sendable {
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
     }
 
+    /// - Parameter condition: on `t`.
     private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
-        try db.query("SELECT id, group_id, profile_id FROM things WHERE \(condition)") { row in
-            (try row.entityID(0), Routes.Thing(group: try row.entityID(1), profile: try row.entityID(2)))
+        try db.query(
+            """
+            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL,
+                CASE WHEN t.group_id IN (SELECT group_id FROM webhooks WHERE needs_names) THEN t.name END
+            FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
+            """
+        ) { row in
+            (
+                try row.entityID(0),
+                Routes.Thing(
+                    group: try row.entityID(1), profile: try row.entityID(2),
+                    name: row.isNull(4) ? nil : try row.string(4), hasSent: try row.bool(3))
+            )
         }
     }
 
@@ -124,7 +146,7 @@ package struct RouteStore: Sendable {
         try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ',')
+                array_to_string(g.allowed_networks, ','), g.org_id
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
             """
         ) { row in
@@ -134,7 +156,8 @@ package struct RouteStore: Sendable {
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
                 version: try row.int64(3), url: try StoredURL.decode(row.string(4)), headers: secrets.headerList,
                 status: WebhookStatus(rawValue: try row.string(6)) ?? .disabled,
-                policy: try PolicyJSON.decode(row.json(7)), signingKeys: secrets.signingKeys,
+                policy: try PolicyJSON.decode(row.json(7)), options: secrets.options ?? WebhookOptions(),
+                org: row.isNull(9) ? nil : try row.entityID(9), signingKeys: secrets.signingKeys,
                 allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) })
         }
     }

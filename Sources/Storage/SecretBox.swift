@@ -84,12 +84,15 @@ package struct SecretBox: Sendable {
 /// What a webhook keeps secret, as one JSON object under one seal.
 struct WebhookSecrets: Codable, Sendable {
     var headers: [String: String]
+    /// nil for a webhook from before there were any.
+    var options: WebhookOptions?
     var signingKey: String?
     var formerSigningKey: String?
     /// Seconds since 1970.
     var formerUntil: Int64?
 
-    init(headers: [Header], signingKeys: SigningKeys) {
+    init(headers: [Header], options: WebhookOptions, signingKeys: SigningKeys) {
+        self.options = options
         self.headers = Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
         self.signingKey = signingKeys.current.text
         self.formerSigningKey = signingKeys.former?.text

@@ -47,6 +47,7 @@ struct SingleResults {
         var tried: [Int16] = []
         var dues: [PostgresTimestamp?] = []
         var failures: [String?] = []
+        var bundles: [Int64?] = []
         for result in results {
             switch result.ending {
             case .succeeded, .released: continue
@@ -59,7 +60,8 @@ struct SingleResults {
             }
             messages.append(result.delivery.message.id.rawValue)
             webhooks.append(result.delivery.webhook.key.rawValue)
-            tried.append(result.attempt == nil ? 0 : 1)
+            tried.append(result.tried)
+            bundles.append(result.delivery.bundle?.rawValue)
         }
         guard !messages.isEmpty else { return nil }
         // Only while the lease is ours: if it ran out meanwhile, the delivery is somebody else's now. Where order is
@@ -69,9 +71,9 @@ struct SingleResults {
             SET due_at = CASE WHEN d.thing_id IS NULL THEN coalesce(r.due, d.due_at) ELSE d.due_at END,
                 blocked_until = CASE WHEN d.thing_id IS NOT NULL THEN r.due END,
                 failed_at = CASE WHEN r.failure IS NOT NULL THEN now() END, failure = r.failure,
-                attempts = d.attempts + r.tried, leased_by = NULL
-            FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures))
-                AS r (m, w, tried, due, failure)
+                attempts = d.attempts + r.tried, leased_by = NULL, bundle_id = r.bundle
+            FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles))
+                AS r (m, w, tried, due, failure, bundle)
             WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(session.rawValue)
             """
     }

@@ -11,6 +11,23 @@ package protocol PendingRequest: AnyObject {
     func encode(into buffer: inout ByteBuffer)
     /// Called once, on the pool's event loop.
     func ended(_ outcome: Outcome)
+    /// Called on the way, if a connection has to be opened.
+    func progressed(_ step: ConnectionStep)
+}
+
+extension PendingRequest {
+    package func progressed(_ step: ConnectionStep) {}
+}
+
+/// What has been done to open a connection.
+package enum ConnectionStep: Sendable {
+    /// The host's addresses, as text.
+    case resolved([String])
+    /// All of them may be connected to.
+    case permitted
+    case connected(String)
+    /// The TLS handshake is done.
+    case secured
 }
 
 /// What all pools share.
@@ -23,6 +40,8 @@ package struct ClientConfiguration: Sendable {
     package var totalTimeout: TimeAmount = .seconds(30)
     /// How long an unused connection stays open.
     package var idleTimeout: TimeAmount = .seconds(55)
+    /// How much of an answer's body is kept.
+    package var keptBody = 4 * 1024
     /// nil where no webhook may use https (never in the service itself).
     package var tls: NIOSSLContext?
     package let resolver: Resolver
@@ -119,7 +138,9 @@ package final class ConnectionPool {
         self.configuration.resolver.resolve(self.url.host, port: self.url.port, on: self.eventLoop)
             .assumeIsolated().whenComplete { result in
                 switch result {
-                case .success(let addresses): self.connect(connection, to: addresses)
+                case .success(let addresses):
+                    connection.progressed(.resolved(addresses.map { $0.ipAddress ?? "\($0)" }))
+                    self.connect(connection, to: addresses)
                 case .failure(let error): connection.fail(.dns("\(self.url.host): \(error)"))
                 }
             }
@@ -133,6 +154,7 @@ package final class ConnectionPool {
                 return connection.fail(.forbiddenAddress(address.ipAddress ?? "\(address)"))
             }
         }
+        connection.progressed(.permitted)
         self.connect(connection, toFirstOf: addresses[...])
     }
 
@@ -147,7 +169,9 @@ package final class ConnectionPool {
             .connect(to: address)
             .assumeIsolated().whenComplete { result in
                 switch result {
-                case .success(let channel): self.start(connection, on: channel)
+                case .success(let channel):
+                    connection.progressed(.connected(address.ipAddress ?? "\(address)"))
+                    self.start(connection, on: channel)
                 case .failure(let error) where addresses.count == 1:
                     connection.fail(
                         error is ChannelError ? .timeout(.connect) : .connect("\(address): \(shortReason(error))"))

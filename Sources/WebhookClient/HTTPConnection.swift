@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOSSL
+internal import NIOTLS
 
 /// One connection, and the request it carries: HTTP/1.1 without pipelining.
 ///
@@ -13,7 +14,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private let pool: ConnectionPool
     private var context: ChannelHandlerContext?
     private var request: (any PendingRequest)?
-    private var parser = ResponseParser()
+    private var parser: ResponseParser
     private var outgoing = ByteBuffer()
     private var deadline: NIODeadline
     /// When the request was written; nil while connecting.
@@ -27,6 +28,9 @@ final class HTTPConnection: ChannelInboundHandler {
 
     init(pool: ConnectionPool, request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
         self.pool = pool
+        var limits = ResponseParser.Limits()
+        limits.keptBody = pool.configuration.keptBody
+        self.parser = ResponseParser(limits: limits)
         self.request = request
         self.connectStarted = now
         self.deadline = deadline
@@ -48,6 +52,10 @@ final class HTTPConnection: ChannelInboundHandler {
         request.encode(into: &self.outgoing)
         self.sentAt = now
         context.writeAndFlush(self.wrapOutboundOut(self.outgoing), promise: nil)
+    }
+
+    func progressed(_ step: ConnectionStep) {
+        self.request?.progressed(step)
     }
 
     func checkDeadlines(now: NIODeadline) {
@@ -142,6 +150,11 @@ final class HTTPConnection: ChannelInboundHandler {
             }
         }
         return try result.get()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { self.progressed(.secured) }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

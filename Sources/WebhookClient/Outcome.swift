@@ -17,6 +17,8 @@ package enum Outcome: Sendable {
         case closed
         /// What the receiver sent is not HTTP/1.1.
         case invalidResponse(String)
+        /// No access token could be had for the request.
+        case token(String)
         /// Nobody wants the answer any more: the webhook was removed, or the service is stopping.
         case cancelled
     }
@@ -37,6 +39,7 @@ extension Outcome.Failure: CustomStringConvertible {
         case .timeout(let phase): "timeout: \(phase.rawValue)"
         case .closed: "closed: the receiver closed the connection without an answer"
         case .invalidResponse(let why): "response: \(why)"
+        case .token(let why): "oauth2: \(why)"
         case .cancelled: "cancelled"
         }
     }
@@ -51,6 +54,7 @@ extension Outcome.Failure: CustomStringConvertible {
         case .timeout: "timeout"
         case .closed: "closed"
         case .invalidResponse: "response"
+        case .token: "oauth2"
         case .cancelled: "cancelled"
         }
     }

@@ -86,7 +86,7 @@ struct RoutesTests {
         let head = String(decoding: target.requestHead, as: UTF8.self)
         #expect(
             head
-                == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\nx-hookline-group-id: \(target.group)\r\n"
+                == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nx-hookline-group-id: \(target.group)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\n"
         )
         #expect(target.setsContentType)
     }

@@ -65,6 +65,8 @@ struct ServiceConfiguration: Sendable {
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try Self.groupRate(settings)
+        self.delivery.largestResponse = try settings.integer(
+            "respond.largest_body", in: 1...(1024 * 1024), default: self.delivery.largestResponse)
         self.addressGuard = try Self.addressGuard(settings)
         self.api.addressGuard = self.addressGuard
         self.secrets = try Self.secrets(settings)

@@ -33,6 +33,8 @@ struct Setting: Sendable {
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
         Setting(
+            key: "respond.largest_body", help: "how much of an answer a thing is told, in bytes", fallback: "65536"),
+        Setting(
             key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none",
             isSecret: true),
         Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),

@@ -9,12 +9,15 @@ package struct Webhook: Sendable {
     /// Why Hookline disabled it.
     package var statusReason: String?
     package var policy: DeliveryPolicy
+    package var options: WebhookOptions
     package var version: Int64
+    /// What has become of it so far.
+    package var record: WebhookRecord
 
     package init(
         id: EntityID, group: EntityID, name: String, url: WebhookURL, headers: [Header],
         status: WebhookStatus = .enabled, statusReason: String? = nil, policy: DeliveryPolicy = DeliveryPolicy(),
-        version: Int64 = 1
+        options: WebhookOptions = WebhookOptions(), version: Int64 = 1, record: WebhookRecord = WebhookRecord()
     ) {
         self.id = id
         self.group = group
@@ -24,8 +27,32 @@ package struct Webhook: Sendable {
         self.status = status
         self.statusReason = statusReason
         self.policy = policy
+        self.options = options
         self.version = version
+        self.record = record
     }
+
+    /// Whether its templates name things.
+    package var needsNames: Bool {
+        RequestPlan(stored: self.url, headers: self.headers, options: self.options).needsFacts
+    }
+}
+
+/// What Hookline notes of a webhook. Times are milliseconds since 1970.
+package struct WebhookRecord: Sendable {
+    package var createdAt: Int64 = 0
+    package var updatedAt: Int64 = 0
+    /// nil if it was never called.
+    package var lastTriggeredAt: Int64?
+    /// Requests made, tests included.
+    package var attempts: Int64 = 0
+    package var consecutiveFailures: Int64 = 0
+    /// Of the last answer; nil if there was none.
+    package var lastStatus: Int?
+    /// Messages that did not meet its conditions.
+    package var skipped: Int64 = 0
+
+    package init() {}
 }
 
 /// What a caller says of a webhook when making or changing one. Making one checks all of it.
@@ -34,13 +61,14 @@ package struct WebhookDraft: Sendable {
     package let url: WebhookURL
     package let headers: [Header]
     package let policy: DeliveryPolicy
+    package let options: WebhookOptions
     /// nil leaves it to what it was.
     package let isEnabled: Bool?
 
     /// - Throws: ``InvalidField`` naming the field at fault.
     package init(
         name: String?, url: String?, headers: [Header], policy: DeliveryPolicy = DeliveryPolicy(),
-        isEnabled: Bool? = nil
+        options: WebhookOptions = WebhookOptions(), isEnabled: Bool? = nil
     ) throws(InvalidField) {
         self.name = try Name.checked(name)
         guard let url, !url.isEmpty else { throw InvalidField("url", "is required") }
@@ -55,7 +83,17 @@ package struct WebhookDraft: Sendable {
         self.headers = headers
         try policy.check()
         self.policy = policy
+        try options.check(headers: headers)
+        guard options.batching == nil || policy.ordering == .none else {
+            throw InvalidField("batch", "does not go with the ordering thing")
+        }
+        _ = try RequestPlan(url: self.url, headers: headers, options: options)
+        self.options = options
         self.isEnabled = isEnabled
+    }
+
+    package var needsNames: Bool {
+        RequestPlan(stored: self.url, headers: self.headers, options: self.options).needsFacts
     }
 
     /// The status after saving. Saving starts afresh: what Hookline disabled is enabled again.

@@ -82,6 +82,9 @@ package struct WebhookURL: Hashable, Sendable {
         }
         var name = host.lowercased()
         if name.hasSuffix(".") { name.removeLast() }
+        guard !name.contains(where: { "{}".contains($0) }) else {
+            throw Refusal(reason: "must not have a placeholder in its host")
+        }
         try Self.check(name)
         return (name, try Self.port(portText, defaultPort))
     }

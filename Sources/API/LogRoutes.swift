@@ -1,0 +1,261 @@
+internal import Domain
+internal import Hummingbird
+internal import Storage
+
+/// The log of what became of deliveries, and counts of it.
+struct LogRoutes: Sendable {
+    let webhooks: WebhookRoutes
+    let store: LogStore
+    let stats: StatsStore
+    let wallClock: WallClock
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.get("webhooks/:id/log") { request, context in
+            let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
+            return try await self.list(request, of: try await self.webhooks.targets(of: webhook))
+        }
+        routes.get("groups/:id/log") { request, context in
+            let group = try context.id(of: "group")
+            try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.list(request, of: try await self.webhooks.webhooks.addresses(in: group))
+        }
+        routes.get("webhooks/:id/stats") { request, context in
+            let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
+            return try await self.count(request, of: try await self.webhooks.targets(of: webhook))
+        }
+        routes.get("groups/:id/stats") { request, context in
+            let group = try context.id(of: "group")
+            try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.count(request, of: try await self.webhooks.webhooks.addresses(in: group))
+        }
+        routes.get("deliveries/:id") { try await self.show($0, $1) }
+    }
+
+    // MARK: Log
+
+    private func list(_ request: Request, of webhooks: [WebhookKey: WebhookAddress]) async throws -> Response {
+        let query = try Self.query(request)
+        let page = try await self.store.list(query, of: Array(webhooks.keys))
+        return try Response.json(
+            PageDTO(
+                "log", total: page.total, offset: query.offset, limit: query.limit, order: query.order.rawValue,
+                dir: query.isAscending ? "asc" : "desc",
+                items: page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook]) }))
+    }
+
+    private static func query(_ request: Request) throws(InvalidField) -> LogQuery {
+        var query = LogQuery()
+        if let text = request.uri.queryParameters.get("status"), !text.isEmpty {
+            query.statuses = []
+            for name in text.split(separator: ",") {
+                guard let status = LogEntry.Status(rawValue: name.uppercased()) else {
+                    let all = LogEntry.Status.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw InvalidField("status", "must be one or more of \(all), parted by commas")
+                }
+                query.statuses.insert(status)
+            }
+        }
+        query.from = try request.time("from")
+        query.to = try request.time("to")
+        query.thing = try request.queryID("thing")
+        query.order = try request.choice("order") ?? .date
+        let direction: PageRequest.Direction? = try request.choice("dir")
+        query.isAscending = direction == .ascending
+        query.offset = try request.integer("offset", in: 0...LogStore.window) ?? 0
+        query.limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        return query
+    }
+
+    // MARK: Stats
+
+    private static let mostSpans: Int64 = 3_000
+
+    private func count(_ request: Request, of webhooks: [WebhookKey: WebhookAddress]) async throws -> Response {
+        let period: StatsPeriod = try request.choice("by") ?? .hour
+        let to = try request.time("to") ?? self.wallClock.milliseconds + 1
+        let from = try request.time("from") ?? to - 60 * period.length
+        guard from < to, (to - from) / period.length <= Self.mostSpans else {
+            throw InvalidField("from", "must lie before to, by at most \(Self.mostSpans) times the period")
+        }
+        let stats = try await self.stats.read(of: Array(webhooks.keys), by: period, from: from, to: to)
+        return try Response.json(StatsDTO(stats, by: period, from: from, to: to))
+    }
+
+    // MARK: Deliveries
+
+    private func show(_ request: Request, _ context: APIContext) async throws -> Response {
+        guard let id = DeliveryID(context.parameters.get("id") ?? "") else {
+            throw APIError.badRequest("the delivery id in the path must be one such as msg_1a2b3c_1")
+        }
+        guard let (target, group) = try await self.webhooks.webhooks.target(of: id.webhook) else {
+            throw APIError.notFound("delivery")
+        }
+        let role = try await self.webhooks.access.require(
+            .viewer, in: group, for: context.caller(), seeking: "delivery")
+        guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
+        return try Response.json(DeliveryHistoryDTO(history, of: target, seenBy: role))
+    }
+}
+
+struct LogEntryDTO: Encodable {
+    let trigger_id: String
+    let webhook_id: String?
+    let status: String
+    let date: Int64
+    let thing_id: String?
+    let response: Int?
+    let error: String?
+    let latency_ms: Double?
+    let attempt: Int
+    let url: String?
+    let items: Int
+    let due_at: Int64?
+
+    init(_ entry: LogEntry, _ webhook: WebhookAddress?) {
+        self.trigger_id = entry.delivery.text
+        self.webhook_id = webhook?.id.description
+        self.status = entry.status.rawValue
+        self.date = entry.at
+        self.thing_id = entry.thing?.description
+        self.response = entry.response
+        self.error = entry.error
+        self.latency_ms = entry.latencyMicroseconds.map { Double($0) / 1_000 }
+        self.attempt = entry.attempt
+        self.url = webhook.map { webhook in entry.target.map { webhook.url.origin + $0 } ?? webhook.url.text }
+        self.items = entry.items
+        self.due_at = entry.dueAt
+    }
+}
+
+struct StatsDTO: Encodable {
+    let by: String
+    let from: Int64
+    let to: Int64
+    let total: SpanDTO
+    let spans: [SpanDTO]
+
+    struct SpanDTO: Encodable {
+        let start: Int64
+        let succeeded: Int64
+        let failed: Int64
+        let skipped: Int64
+        let latency_ms: Percentiles?
+    }
+
+    struct Percentiles: Encodable {
+        let p50: Double
+        let p90: Double
+        let p99: Double
+
+        init?(_ latencies: LatencyBuckets) {
+            guard let p50 = latencies.percentile(0.5), let p90 = latencies.percentile(0.9),
+                let p99 = latencies.percentile(0.99)
+            else { return nil }
+            self.p50 = Double(p50) / 1_000
+            self.p90 = Double(p90) / 1_000
+            self.p99 = Double(p99) / 1_000
+        }
+    }
+
+    init(_ stats: WebhookStats, by period: StatsPeriod, from: Int64, to: Int64) {
+        self.by = period.rawValue
+        self.from = from
+        self.to = to
+        var all = LatencyBuckets()
+        for span in stats.spans { all.add(span.latencies) }
+        self.total = SpanDTO(
+            start: from, succeeded: stats.spans.reduce(0) { $0 + $1.succeeded },
+            failed: stats.spans.reduce(0) { $0 + $1.failed }, skipped: stats.spans.reduce(0) { $0 + $1.skipped },
+            latency_ms: Percentiles(all))
+        self.spans = stats.spans.map { span in
+            SpanDTO(
+                start: span.start, succeeded: span.succeeded, failed: span.failed, skipped: span.skipped,
+                latency_ms: Percentiles(span.latencies))
+        }
+    }
+}
+
+struct DeliveryHistoryDTO: Encodable {
+    let id: String
+    let webhook_id: String
+    let status: String
+    let thing_id: String?
+    let subtopic: String?
+    let received_at: Int64
+    let due_at: Int64?
+    let failed_at: Int64?
+    let failure: String?
+    /// As the webhook would make it of the message now; null if the message is no longer kept.
+    let request: RequestDTO?
+    let attempts: [AttemptDTO]
+
+    struct AttemptDTO: Encodable {
+        let date: Int64
+        let number: Int
+        let status: String
+        let response: Int?
+        let error: String?
+        let latency_ms: Double
+        let url: String
+        let items: Int
+        let body: BodyDTO?
+        /// Whether the webhook was changed since then, so that `request` may not be what was sent.
+        let is_outdated: Bool
+    }
+
+    init(_ history: DeliveryHistory, of target: WebhookTarget, seenBy role: Role) {
+        self.id = history.id.text
+        self.webhook_id = target.id.description
+        self.status = history.status.rawValue
+        self.thing_id = history.thing?.description
+        self.subtopic = history.message?.subtopic
+        self.received_at = history.id.message.millisecondsSince1970
+        self.due_at = history.dueAt
+        self.failed_at = history.failedAt
+        self.failure = history.failure
+        self.request = history.message.flatMap { message in
+            let request =
+                target.plan.batching == nil
+                ? try? target.plan.render(message, org: target.org, facts: .unknown)
+                : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown })
+            return request.map {
+                RequestDTO(RequestDescription($0, of: message, to: target, showsHeaders: false))
+            }
+        }
+        self.attempts = history.attempts.map { attempt in
+            AttemptDTO(
+                date: attempt.at, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
+                response: attempt.status, error: attempt.error,
+                latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
+                url: attempt.target.map { target.url.origin + $0 } ?? target.url.text, items: max(1, attempt.items),
+                // What a receiver says may be meant for those who set it up.
+                body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
+                is_outdated: attempt.version != target.version)
+        }
+    }
+}
+
+struct RequestDTO: Encodable {
+    let method: String
+    let url: String
+    let headers: [String: String]
+    let body: BodyDTO?
+
+    init(_ request: RequestDescription) {
+        self.method = request.method
+        self.url = request.url
+        self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
+        self.body = request.body.map(BodyDTO.init)
+    }
+}
+
+/// Bytes as text, or else in base64.
+struct BodyDTO: Encodable {
+    let text: String?
+    let base64: String?
+
+    init(_ bytes: [UInt8]) {
+        self.text = String(validating: bytes, as: UTF8.self)
+        self.base64 = self.text == nil ? Base64.encode(bytes) : nil
+    }
+}

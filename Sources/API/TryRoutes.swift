@@ -1,0 +1,170 @@
+internal import Domain
+internal import Hummingbird
+internal import Storage
+
+/// Trying webhooks out, and firing those that wait to be.
+struct TryRoutes: Sendable {
+    let webhooks: WebhookRoutes
+    let events: EventStore
+    let messages: MessageStore
+    let tester: any WebhookTesting
+    let newestMessage: @Sendable (EntityID) -> Message?
+    let ids: MessageIDGenerator
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("groups/:id/webhooks/test") { try await self.testDraft($0, $1) }
+        routes.post("webhooks/:id/test") { try await self.testSaved($0, $1) }
+        routes.post("webhooks/:id/trigger") { try await self.trigger($0, $1) }
+    }
+
+    // MARK: Tests
+
+    /// `{"webhook": {…}, "message"?: {…}}`: a webhook as it would be created.
+    private func testDraft(_ request: Request, _ context: APIContext) async throws -> Response {
+        let group = try context.id(of: "group")
+        try await self.webhooks.access.requireGroup(.editor, group, for: context.caller())
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        guard let fields = try object.object("webhook") else { throw InvalidField("webhook", "is required") }
+        let draft = try WebhookDraft(fields, changing: nil)
+        let record = try await self.webhooks.access.groups.find(group)
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 0), id: .random(), group: group, version: 0, url: draft.url,
+            headers: draft.headers, policy: draft.policy, options: draft.options, org: record?.org,
+            signingKeys: SigningKeys(current: try SigningKey.wanted(by: fields)),
+            allowedNetworks: record?.allowedNetworks ?? [])
+        return try await self.test(target, object)
+    }
+
+    /// `{"message"?: {…}}`.
+    private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        guard let key = try await self.webhooks.webhooks.key(of: webhook.id),
+            let (target, _) = try await self.webhooks.webhooks.target(of: key)
+        else { throw APIError.notFound("webhook") }
+        let answer = try await self.test(target, object)
+        try await self.webhooks.webhooks.countTest(of: key)
+        return answer
+    }
+
+    private func test(_ target: WebhookTarget, _ object: JSONObject) async throws -> Response {
+        let (message, source) = try await self.message(object, for: target)
+        let report = await self.tester.test(target, with: message)
+        return try Response.json(TestReportDTO(report, message: message, source: source))
+    }
+
+    /// The message to try with: the one given, the newest real one, or a made-up one.
+    private func message(
+        _ object: JSONObject, for target: WebhookTarget
+    ) async throws -> (Message, source: String) {
+        if let fields = try object.object("message") { return (try self.message(fields, for: target), "given") }
+        if target.isForMessages {
+            if let newest = self.newestMessage(target.group) { return (newest, "newest") }
+            if let newest = try await self.messages.newest(in: target.group) { return (newest, "newest") }
+        }
+        let kind = target.filter.kind
+        let thing = kind.isOfThing ? EntityID.random() : Message.noThing
+        let sample =
+            kind == .message
+            ? #"{"value":21.70,"unit":"C"}"#
+            : #"{"type":"\#(kind.rawValue)","group_id":"\#(target.group)","is_sample":true}"#
+        return (
+            Message(
+                id: self.ids.next(1)[0], thing: thing, group: target.group, subtopic: "",
+                contentType: ProfileConfig.defaultContentType, payload: Array(sample.utf8), traceparent: nil,
+                isKept: false, receivedNanoseconds: nil, event: kind == .message ? nil : kind), "sample"
+        )
+    }
+
+    /// `{"payload": any, "thing_id"?, "subtopic"?, "content_type"?}`; a payload that is a string is the payload's text.
+    private func message(_ fields: JSONObject, for target: WebhookTarget) throws -> Message {
+        let payload: [UInt8]
+        switch fields.fields["payload"] {
+        case nil, .null?: payload = []
+        case .string(let text)?: payload = Array(text.utf8)
+        case let value?: payload = Array(try JSON.text(value).utf8)
+        }
+        let subtopic = try fields.string("subtopic") ?? ""
+        guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
+            subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
+            throw InvalidField(
+                fields.name("subtopic"),
+                "must be at most \(ThingTopic.longestSubtopic) bytes without control characters")
+        }
+        let type = try fields.string("content_type")
+        if let type {
+            do throws(InvalidField) { _ = try ProfileConfig.checkedContentType(type) } catch {
+                throw InvalidField(fields.name("content_type"), error.reason)
+            }
+        }
+        let kind = target.filter.kind
+        return Message(
+            id: self.ids.next(1)[0],
+            thing: try fields.id("thing_id") ?? (kind.isOfThing ? EntityID.random() : Message.noThing),
+            group: target.group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
+            payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil,
+            event: kind == .message ? nil : kind)
+    }
+
+    // MARK: Trigger
+
+    /// `{"payload"?: any, "thing_id"?}`.
+    private func trigger(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+        guard webhook.options.trigger.kind == .manual else {
+            throw APIError.conflict(
+                "its trigger is \(webhook.options.trigger.kind.rawValue); MANUAL is what can be fired, anything can be tested"
+            )
+        }
+        guard webhook.status != .disabled else { throw APIError.conflict("the webhook is disabled") }
+        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        guard let key = try await self.webhooks.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
+        let thing = try object.id("thing_id")
+        if let thing, try await self.webhooks.things.find(thing)?.group != webhook.group {
+            throw InvalidField("thing_id", "must be a thing of the webhook's group")
+        }
+        let message = self.ids.next(1)[0]
+        let payload = object.fields["payload"]
+        let details = try JSON.text(payload ?? .object(["user_id": .string(try context.caller().id)]))
+        try await self.events.fire(
+            key, of: webhook.group, as: message, thing: thing, details: details, isPayload: payload != nil)
+        return try Response.json(
+            .accepted, ["trigger_id": DeliveryID(message: message, webhook: key).text])
+    }
+}
+
+struct TestReportDTO: Encodable {
+    let success: Bool
+    let status: Int?
+    let latency_ms: Double
+    let steps: [StepDTO]
+    let request: RequestDTO?
+    let response: BodyDTO?
+    /// The message it was tried with, and whether that is the one given, the newest real one or a sample.
+    let message: MessageDTO
+    let message_source: String
+
+    struct StepDTO: Encodable {
+        let name: String
+        let ok: Bool
+        let detail: String?
+        let error: String?
+        let latency_ms: Double
+    }
+
+    init(_ report: TestReport, message: Message, source: String) {
+        self.success = report.hasSucceeded
+        self.status = report.status
+        self.latency_ms = Double(report.microseconds) / 1_000
+        self.steps = report.steps.map { step in
+            StepDTO(
+                name: step.name, ok: step.error == nil, detail: step.detail, error: step.error,
+                latency_ms: Double(step.microseconds) / 1_000)
+        }
+        self.request = report.request.map(RequestDTO.init)
+        self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
+        self.message = MessageDTO(message)
+        self.message_source = source
+    }
+}

@@ -1,0 +1,157 @@
+internal import Domain
+internal import NIOCore
+internal import Storage
+internal import WebhookClient
+
+/// How a lane's deliveries become requests.
+extension Lane {
+    /// Starts as many attempts as there may be.
+    func pump(now: NIODeadline) {
+        guard !self.dispatcher.isStopping, self.target.status == .enabled else { return }
+        let wallNow = self.dispatcher.wallClock.microseconds()
+        let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
+        let time = now.nanoseconds
+        self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
+        while let delivery = self.queue.first {
+            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge) {
+                self.queue.removeFirst()
+                self.dispatcher.add(
+                    DeliveryResult(
+                        delivery: delivery, ending: .failed(reason: "too old: it waited for over \(maxAge)"),
+                        attempt: nil))
+                if self.isInOrder || delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
+                continue
+            }
+            if let batching = self.target.plan.batching {
+                guard self.isBatchReady(batching, first: delivery, wallNow: wallNow, now: time) else { return }
+            }
+            // A token is had first, unless nothing may go out anyway.
+            let authorization = self.tokens?.authorization(now: now)
+            if self.tokens != nil, authorization == nil, !self.gate.isShut(now: time) { return self.fetchToken(now) }
+            switch self.gate.admit(
+                inFlight: self.inFlight, now: time,
+                quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
+            {
+            case .full: return
+            case .at(let later): return self.wake(at: later)
+            case .now: self.sendNext(delivery, authorization: authorization, now: now, wallNow: wallNow)
+            }
+        }
+    }
+
+    func wake(at time: Int64) {
+        if let wakeUp, wakeUp.at <= time { return }
+        self.wakeUp?.task.cancel()
+        let deadline = NIODeadline.uptimeNanoseconds(UInt64(max(0, time)))
+        let task = self.dispatcher.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            self.wakeUp = nil
+            self.pump(now: .now())
+        }
+        self.wakeUp = (time, task)
+    }
+
+    private func sendNext(_ first: Delivery, authorization: String?, now: NIODeadline, wallNow: Int64) {
+        if let batching = self.target.plan.batching {
+            let batch = self.queue.nextBatch(batching.mostItems)
+            self.queue.removeFirst(batch.count)
+            return self.send(batch, authorization: authorization, now: now, wallNow: wallNow)
+        }
+        self.queue.removeFirst()
+        guard !self.target.isPlain else {
+            self.inFlight += 1
+            return self.pool.execute(
+                Attempt(
+                    first, request: nil, target: self.target, authorization: authorization, lane: self, now: now,
+                    wallNow: wallNow), now: now)
+        }
+        do throws(RenderFailure) {
+            let facts = self.target.plan.needsFacts ? self.dispatcher.ports.facts(first.message.thing) : .unknown
+            let request = try self.target.plan.render(first.message, org: self.target.org, facts: facts)
+            self.inFlight += 1
+            self.pool.execute(
+                Attempt(
+                    first, request: request, target: self.target, authorization: authorization, lane: self, now: now,
+                    wallNow: wallNow), now: now)
+        } catch {
+            self.dispatcher.giveUp(first, error.description, wallNow: wallNow)
+            if self.isInOrder || first.attempts == 0 { self.queue.advance(first.message.thing) }
+        }
+    }
+
+    // MARK: Batches
+
+    /// Whether what waits is enough for a request, or has waited long enough. One request at a time, so that a thing's
+    /// messages keep their order.
+    private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Int64, now: Int64) -> Bool {
+        guard self.inFlight == 0 else { return false }
+        // What failed together goes out together, as it was.
+        guard first.bundle == nil else { return true }
+        let waited = wallNow / 1_000 - first.message.id.millisecondsSince1970
+        guard waited < batching.longestWait, self.queue.nextBatch(batching.mostItems).count < batching.mostItems else {
+            return true
+        }
+        self.wake(at: now + max(1, Int64(batching.longestWait) - waited) * 1_000_000)
+        return false
+    }
+
+    private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Int64) {
+        do throws(RenderFailure) {
+            let request = try self.target.plan.render(
+                batch: batch.map(\.message), org: self.target.org, facts: self.dispatcher.ports.facts)
+            let together = batch.map { delivery in
+                var delivery = delivery
+                delivery.bundle = batch.count > 1 ? batch[0].message.id : nil
+                return delivery
+            }
+            self.inFlight += 1
+            self.pool.execute(
+                Attempt(
+                    together[0], with: Array(together.dropFirst()), request: request, target: self.target,
+                    authorization: authorization, lane: self, now: now, wallNow: wallNow), now: now)
+        } catch {
+            for delivery in batch { self.dispatcher.giveUp(delivery, error.description, wallNow: wallNow) }
+        }
+    }
+
+    // MARK: Tokens
+
+    /// Goes on when there is a token. If there is none to be had, that is what the next attempt fails with.
+    private func fetchToken(_ now: NIODeadline) {
+        self.tokens?.fetch(now: now) { result in
+            switch result {
+            case .success: self.pump(now: .now())
+            case .failure(.cancelled): break
+            case .failure(let failure): self.failNext(failure)
+            }
+        }
+    }
+
+    private func failNext(_ failure: Outcome.Failure) {
+        let batch = self.queue.nextBatch(self.target.plan.batching?.mostItems ?? 1)
+        guard let first = batch.first, !self.dispatcher.isStopping else { return }
+        self.queue.removeFirst(batch.count)
+        self.inFlight += 1
+        let attempt = Attempt(
+            first, with: Array(batch.dropFirst()), request: nil, target: self.target, authorization: nil, lane: self,
+            now: .now(), wallNow: self.dispatcher.wallClock.microseconds())
+        self.finish(attempt, .failure(failure))
+    }
+
+    /// A token that the receiver does not take is replaced, once.
+    ///
+    /// - Returns: false if there is nothing to replace.
+    func tryAgainWithNewToken(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
+        guard let tokens = self.tokens, attempt.authorization != nil, !attempt.hasRefreshed else { return false }
+        attempt.hasRefreshed = true
+        tokens.invalidate(attempt.authorization)
+        tokens.fetch(now: .now()) { result in
+            switch result {
+            case .success(let authorization):
+                attempt.authorization = authorization
+                self.pool.execute(attempt, now: .now())
+            case .failure: self.finish(attempt, outcome)
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,75 @@
+internal import Domain
+internal import NIOCore
+internal import WebhookClient
+
+/// Asking for an access token by client credentials, and reading the answer (RFC 6749, sections 4.4 and 5).
+struct TokenExchange: Sendable {
+    enum Result: Sendable {
+        /// The `authorization` header, and for how many seconds it is good.
+        case success(String, lifetime: Int64)
+        case failure(Outcome.Failure)
+    }
+
+    let url: WebhookURL
+    private let auth: WebhookAuth
+
+    static let largestAnswer = 64 * 1024
+    /// A token is not used in its last moments: a request takes its time.
+    private static let margin: Int64 = 30
+    private static let defaultLifetime: Int64 = 3_600
+
+    /// nil if that is not how the webhook shows who it is.
+    init?(_ auth: WebhookAuth) {
+        guard auth.kind == .oauth2, let url = try? WebhookURL(auth.tokenURL ?? "") else { return nil }
+        self.auth = auth
+        self.url = url
+    }
+
+    func write(to buffer: inout ByteBuffer) {
+        var body = Array("grant_type=client_credentials".utf8)
+        if let scope = self.auth.scope, !scope.isEmpty {
+            body += Array("&scope=".utf8)
+            body.appendPercentEncoded(scope.utf8)
+        }
+        // Section 2.3.1: both are encoded before they are joined.
+        var credentials: [UInt8] = []
+        credentials.appendPercentEncoded((self.auth.clientID ?? "").utf8)
+        credentials.append(UInt8(ascii: ":"))
+        credentials.appendPercentEncoded((self.auth.clientSecret ?? "").utf8)
+        buffer.writeString(
+            """
+            POST \(self.url.target) HTTP/1.1\r
+            host: \(self.url.authority)\r
+            user-agent: \(WebhookTarget.userAgent)\r
+            accept: application/json\r
+            authorization: Basic \(Base64.encode(credentials))\r
+            content-type: application/x-www-form-urlencoded\r
+            content-length: \(body.count)\r
+            \r
+
+            """)
+        buffer.writeBytes(body)
+    }
+
+    func read(_ outcome: Outcome) -> Result {
+        switch outcome {
+        case .failure(.cancelled): return .failure(.cancelled)
+        case .failure(let failure): return .failure(.token(failure.description))
+        case .response(let status, let body, _):
+            let answer = RawJSON(body)
+            guard status == 200, let value = answer?.member("access_token")?.string, Self.isToken(value) else {
+                // Of the answer only the error's code is told (section 5.2): it may hold anything.
+                let code = answer?.member("error")?.string.map { ": \($0.prefix(100))" } ?? ""
+                return .failure(.token("the token url answered \(status)\(code)"))
+            }
+            let lifetime = answer?.member("expires_in")?.number.map { Int64(max(0, min($0, 86_400))) }
+            return .success(
+                "Bearer \(value)", lifetime: max(1, (lifetime ?? Self.defaultLifetime) - Self.margin))
+        }
+    }
+
+    /// It becomes a header.
+    private static func isToken(_ text: String) -> Bool {
+        (1...16_384).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+}

@@ -1,0 +1,133 @@
+package import Domain
+package import NIOCore
+internal import Synchronization
+package import WebhookClient
+
+/// Makes one request as a delivery would and tells of every step. Nothing of it is logged, and no status changes.
+package struct WebhookTester: WebhookTesting {
+    private let client: ClientConfiguration
+    private let eventLoop: any EventLoop
+    private let facts: @Sendable (EntityID) -> ThingFacts
+    private let wallClock: WallClock
+
+    package init(
+        client: ClientConfiguration, eventLoop: any EventLoop, facts: @escaping @Sendable (EntityID) -> ThingFacts,
+        wallClock: WallClock
+    ) {
+        self.client = client
+        self.eventLoop = eventLoop
+        self.facts = facts
+        self.wallClock = wallClock
+    }
+
+    /// The steps so far, each with the time since the one before.
+    private final class Trail: Sendable {
+        private let state: Mutex<(steps: [TestReport.Step], last: NIODeadline)>
+        private let start: NIODeadline
+
+        init(now: NIODeadline) {
+            self.start = now
+            self.state = Mutex(([], now))
+        }
+
+        func add(_ name: String, error: String? = nil, detail: String? = nil) {
+            let now = NIODeadline.now()
+            self.state.withLock { state in
+                state.steps.append(
+                    TestReport.Step(
+                        name: name, error: error, detail: detail,
+                        microseconds: (now - state.last).nanoseconds / 1_000))
+                state.last = now
+            }
+        }
+
+        var steps: [TestReport.Step] { self.state.withLock { $0.steps } }
+        var microseconds: Int64 { (NIODeadline.now() - self.start).nanoseconds / 1_000 }
+    }
+
+    package func test(_ target: WebhookTarget, with message: Message) async -> TestReport {
+        let trail = Trail(now: .now())
+        let request: RenderedRequest
+        do throws(RenderFailure) {
+            request =
+                try target.plan.batching == nil
+                ? target.plan.render(message, org: target.org, facts: self.facts(message.thing))
+                : target.plan.render(batch: [message], org: target.org, facts: self.facts)
+            trail.add("render")
+        } catch {
+            trail.add("render", error: error.description)
+            return TestReport(
+                steps: trail.steps, request: nil, status: nil, body: [], hasSucceeded: false,
+                microseconds: trail.microseconds)
+        }
+        let description = RequestDescription(request, of: message, to: target, showsHeaders: true)
+        func report(_ status: Int?, _ body: [UInt8], hasSucceeded: Bool) -> TestReport {
+            TestReport(
+                steps: trail.steps, request: description, status: status, body: body, hasSucceeded: hasSucceeded,
+                microseconds: trail.microseconds)
+        }
+        var client = self.client
+        client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
+        var authorization: String?
+        switch await self.token(for: target, client, trail) {
+        case nil: break
+        case .success(let value, _)?: authorization = value
+        case .failure?: return report(nil, [], hasSucceeded: false)
+        }
+        let (id, now, token) = (
+            DeliveryID(message: message.id, webhook: target.key).text, self.wallClock.microseconds(), authorization
+        )
+        let outcome = await SingleRequest.send(
+            to: target.url, on: self.eventLoop, configuration: client, onStep: { Self.note($0, in: trail) }
+        ) { buffer in
+            buffer.writeRequest(request, about: message, id: id, to: target, at: now, authorization: token)
+        }
+        switch outcome {
+        case .response(let status, let body, _):
+            let isGood = (200..<300).contains(status) || target.policy.successStatuses.contains(status)
+            trail.add("response", error: isGood ? nil : "status \(status)", detail: "status \(status)")
+            return report(status, body, hasSucceeded: isGood)
+        case .failure(let failure):
+            trail.add(Self.step(of: failure), error: failure.description)
+            return report(nil, [], hasSucceeded: false)
+        }
+    }
+
+    /// nil if the receiver wants none.
+    private func token(
+        for target: WebhookTarget, _ client: ClientConfiguration, _ trail: Trail
+    ) async -> TokenExchange.Result? {
+        guard let exchange = TokenExchange(target.options.auth) else { return nil }
+        var client = client
+        client.keptBody = TokenExchange.largestAnswer
+        let outcome = await SingleRequest.send(to: exchange.url, on: self.eventLoop, configuration: client) {
+            exchange.write(to: &$0)
+        }
+        let result = exchange.read(outcome)
+        switch result {
+        case .success: trail.add("token")
+        case .failure(let failure): trail.add("token", error: failure.description)
+        }
+        return result
+    }
+
+    private static func note(_ step: ConnectionStep, in trail: Trail) {
+        switch step {
+        case .resolved(let addresses): trail.add("resolve", detail: addresses.joined(separator: ", "))
+        case .permitted: trail.add("address")
+        case .connected(let address): trail.add("connect", detail: address)
+        case .secured: trail.add("tls")
+        }
+    }
+
+    private static func step(of failure: Outcome.Failure) -> String {
+        switch failure {
+        case .dns: "resolve"
+        case .forbiddenAddress: "address"
+        case .connect, .timeout(.connect): "connect"
+        case .tls: "tls"
+        case .token: "token"
+        case .timeout, .closed, .invalidResponse, .cancelled: "response"
+        }
+    }
+}

@@ -1,0 +1,72 @@
+/// What a template can stand for: `{thing_id}`, `{payload.a.b[0]}`.
+package enum Placeholder: Sendable, Hashable {
+    case thingID, thingName, groupID, orgID, userID, profileID, topic, subtopic, messageID, receivedAt
+    case payload(JSONPath)
+    /// What the message measures: the payload's member `value`, or else the payload itself.
+    case value(JSONPath)
+
+    /// The names as they are written; `{payload}` and `{value}` may have a path behind them.
+    package static let names = [
+        "thing_id", "device_id", "thing_name", "group_id", "org_id", "user_id", "profile_id", "topic", "subtopic",
+        "message_id", "received_at", "payload", "value",
+    ]
+
+    /// - Parameter text: what stands between the braces.
+    init?(_ text: Substring) {
+        let name = text.prefix { $0.isLetter || $0 == "_" }
+        let path = JSONPath(text[name.endIndex...])
+        switch (name, path) {
+        case ("payload", let path?): self = .payload(path)
+        case ("value", let path?): self = .value(path)
+        case (_, let path?) where path.steps.isEmpty:
+            switch name {
+            case "thing_id", "device_id": self = .thingID
+            case "thing_name": self = .thingName
+            case "group_id": self = .groupID
+            case "org_id": self = .orgID
+            case "user_id": self = .userID
+            case "profile_id": self = .profileID
+            case "topic": self = .topic
+            case "subtopic": self = .subtopic
+            case "message_id": self = .messageID
+            case "received_at": self = .receivedAt
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    /// Whether it is the same for all messages of a group.
+    var isOfGroup: Bool {
+        switch self {
+        case .groupID, .orgID: true
+        default: false
+        }
+    }
+
+    /// The name that was probably meant by one that is none.
+    static func suggestion(for text: Substring) -> String? {
+        let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "_" }.lowercased()
+        let squeezed = name.filter { $0 != "_" }
+        if let same = Self.names.first(where: { $0.filter { $0 != "_" } == squeezed }) { return same }
+        let nearest = Self.names.map { ($0, Self.distance($0, name)) }.min { $0.1 < $1.1 }
+        guard let nearest, nearest.1 <= max(2, nearest.0.count / 3) else { return nil }
+        return nearest.0
+    }
+
+    /// How many letters have to be added, removed or changed (Levenshtein).
+    private static func distance(_ a: String, _ b: String) -> Int {
+        let b = Array(b)
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let next = min(row[j] + 1, row[j + 1] + 1, diagonal + (x == y ? 0 : 1))
+                diagonal = row[j + 1]
+                row[j + 1] = next
+            }
+        }
+        return row[b.count]
+    }
+}

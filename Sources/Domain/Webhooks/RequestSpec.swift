@@ -1,0 +1,148 @@
+/// How a webhook's requests look, beyond url and headers.
+package struct RequestSpec: Sendable, Equatable, Codable {
+    package enum Method: String, Sendable, Codable, CaseIterable {
+        case post = "POST"
+        case get = "GET"
+        case put = "PUT"
+        case delete = "DELETE"
+        case patch = "PATCH"
+    }
+
+    /// What the request says its body is.
+    package enum BodyType: String, Sendable, Codable, CaseIterable {
+        /// What the thing's profile says.
+        case profile
+        case json, form, text
+
+        /// nil leaves it to the profile.
+        package var mediaType: String? {
+            switch self {
+            case .profile: nil
+            case .json: "application/json"
+            case .form: "application/x-www-form-urlencoded"
+            case .text: "text/plain; charset=utf-8"
+            }
+        }
+    }
+
+    /// A template for the body. Without one it is the message's payload, as it was published.
+    package enum Body: Sendable, Equatable, Codable {
+        case json(String)
+        case text(String)
+        case form([Row])
+    }
+
+    /// A key and the template of its value.
+    package struct Row: Sendable, Equatable, Codable {
+        package let key: String
+        package let value: String
+
+        package init(key: String, value: String) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    package enum Format: String, Sendable, Codable, CaseIterable {
+        case plain
+        /// CloudEvents 1.0, binary content mode.
+        case cloudEvents = "cloudevents"
+    }
+
+    package var method = Method.post
+    package var contentType = BodyType.profile
+    package var body: Body?
+    package var query: [Row] = []
+    package var format = Format.plain
+
+    package init() {}
+
+    package static let longestKey = 100
+    package static let mostRows = 100
+    package static let longestBody = 64 * 1024
+}
+
+/// Several messages in one request.
+package struct Batching: Sendable, Equatable, Codable {
+    package enum Form: String, Sendable, Codable, CaseIterable { case json, ndjson }
+
+    package let mostItems: Int
+    /// How long the first message waits for others, in milliseconds.
+    package let longestWait: Int
+    package let form: Form
+
+    package init(mostItems: Int, longestWait: Int, form: Form = .json) {
+        self.mostItems = mostItems
+        self.longestWait = longestWait
+        self.form = form
+    }
+
+    func check() throws(InvalidField) {
+        guard (1...1_000).contains(self.mostItems) else {
+            throw InvalidField("batch.max_items", "must be a number from 1 to 1000")
+        }
+        guard (1...60_000).contains(self.longestWait) else {
+            throw InvalidField("batch.max_wait_ms", "must be a number from 1 to 60000")
+        }
+    }
+}
+
+/// How a webhook shows who it is.
+package struct WebhookAuth: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, Codable, CaseIterable {
+        case none, basic, bearer
+        /// Client credentials (RFC 6749, section 4.4).
+        case oauth2
+    }
+
+    package var kind = Kind.none
+    package var username: String?
+    package var password: String?
+    package var token: String?
+    package var clientID: String?
+    package var clientSecret: String?
+    package var tokenURL: String?
+    package var scope: String?
+
+    package init() {}
+
+    func check() throws(InvalidField) {
+        switch self.kind {
+        case .none: return
+        case .basic:
+            let name = try Self.given(self.username, "username")
+            guard !name.contains(":") else {
+                throw InvalidField("auth.username", "must not contain a colon (RFC 7617, section 2)")
+            }
+            _ = try Self.given(self.password, "password", mayBeEmpty: true)
+        case .bearer: _ = try Self.given(self.token, "token")
+        case .oauth2:
+            _ = try Self.given(self.clientID, "client_id")
+            _ = try Self.given(self.clientSecret, "client_secret")
+            let text = try Self.given(self.tokenURL, "token_url")
+            do throws(WebhookURL.Refusal) { _ = try WebhookURL(text) } catch {
+                throw InvalidField("auth.token_url", error.reason)
+            }
+            if let scope { _ = try Self.given(scope, "scope", mayBeEmpty: true) }
+        }
+    }
+
+    private static func given(
+        _ value: String?, _ field: String, mayBeEmpty: Bool = false
+    ) throws(InvalidField) -> String {
+        guard let value, mayBeEmpty || !value.isEmpty else { throw InvalidField("auth.\(field)", "is required") }
+        guard value.utf8.count <= 4_096, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw InvalidField("auth.\(field)", "must be at most 4096 bytes without control characters")
+        }
+        return value
+    }
+
+    /// The `authorization` header where it is always the same; nil if there is none, or a token has to be fetched.
+    package var authorization: String? {
+        switch self.kind {
+        case .none, .oauth2: nil
+        case .basic: "Basic " + Base64.encode("\(self.username ?? ""):\(self.password ?? "")".utf8)
+        case .bearer: "Bearer \(self.token ?? "")"
+        }
+    }
+}

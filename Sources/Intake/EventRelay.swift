@@ -1,0 +1,118 @@
+package import Domain
+package import Logging
+package import Observability
+internal import ServiceLifecycle
+package import Storage
+
+/// Makes deliveries of what happens to things and members: takes the events that the database notes with each change,
+/// and commits them as messages for the webhooks that they fire.
+package struct EventRelay: Service {
+    private let store: EventStore
+    private let activity: ThingActivity
+    private let routes: RouteKeeper
+    private let delivery: any DeliveryPort
+    private let ids: MessageIDGenerator
+    private let wallClock: WallClock
+    private let metrics: Metrics
+    private let tally: WebhookTally
+    private let logger: Logger
+
+    private static let interval: Duration = .milliseconds(250)
+    private static let activityInterval: Duration = .seconds(2)
+
+    package init(
+        store: EventStore, activity: ThingActivity, routes: RouteKeeper, delivery: any DeliveryPort,
+        ids: MessageIDGenerator, wallClock: WallClock, metrics: Metrics, tally: WebhookTally, logger: Logger
+    ) {
+        self.store = store
+        self.activity = activity
+        self.routes = routes
+        self.delivery = delivery
+        self.ids = ids
+        self.wallClock = wallClock
+        self.metrics = metrics
+        self.tally = tally
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await self.repeatedly(every: Self.interval, "events are not relayed") {
+                        while try await self.relay() {}
+                    }
+                }
+                group.addTask {
+                    await self.repeatedly(every: Self.activityInterval, "silences are not noticed") {
+                        try await self.activity.write(now: self.wallClock.milliseconds)
+                    }
+                }
+            }
+        }
+    }
+
+    private func repeatedly(
+        every interval: Duration, _ what: String, _ body: @Sendable () async throws -> Void
+    ) async {
+        let log = RateLimitedLog(logger: self.logger)
+        while !Task.isCancelled {
+            do { try await body() } catch {
+                if Task.isCancelled { return }
+                log.warning(what, "\(what); trying again", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: interval)
+        }
+    }
+
+    /// - Returns: whether there may be more.
+    private func relay() async throws -> Bool {
+        let (webhooks, isPartial) = try await self.store.relay(now: self.wallClock.microseconds()) { self.plan($0) }
+        if !webhooks.isEmpty { self.delivery.noteWaiting(webhooks) }
+        return isPartial
+    }
+
+    private func plan(_ events: [EventRecord]) -> EventPlan {
+        var plan = EventPlan()
+        for event in events {
+            let targets = self.routes.withRoutes { routes in event.webhooks.map { routes.webhook($0) } }
+            // One that was made a moment ago is known here a moment later.
+            guard !targets.contains(where: { $0 == nil }) else { continue }
+            plan.settled.append(event.number)
+            let message = Message(
+                id: event.message ?? self.ids.next(1)[0], thing: event.thing ?? Message.noThing, group: event.group,
+                subtopic: "", contentType: ProfileConfig.defaultContentType, payload: Self.payload(of: event),
+                traceparent: nil, isKept: false, receivedNanoseconds: nil, event: event.kind)
+            let wanting = targets.compactMap(\.self).filter { self.isWanted(message, by: $0) }
+            guard !wanting.isEmpty else { continue }
+            self.metrics.events.add()
+            plan.messages.append(message)
+            plan.deliveries += wanting.map { Delivery(message: message, webhook: $0) }
+        }
+        return plan
+    }
+
+    private func isWanted(_ message: Message, by webhook: WebhookTarget) -> Bool {
+        guard webhook.filter.admits(thing: message.thing, subtopic: "") else { return false }
+        guard let conditions = webhook.conditions,
+            let unmet = conditions.evaluate(RawJSON(message.payload)).unmet
+        else { return true }
+        self.metrics.skipped.add()
+        self.tally.skipped([
+            Skip(
+                delivery: DeliveryID(message: message.id, webhook: webhook.key), thing: message.thing,
+                reason: "condition not met: \(unmet)", at: self.wallClock.microseconds())
+        ])
+        return false
+    }
+
+    /// `{"type", "at", "group_id", "thing_id"?, …}`, and what the kind of event adds.
+    private static func payload(of event: EventRecord) -> [UInt8] {
+        guard !event.isPayload else { return Array(event.details.utf8) }
+        var text = #"{"type":"\#(event.kind.rawValue)","at":\#(event.at),"group_id":"\#(event.group)""#
+        if let thing = event.thing { text += #","thing_id":"\#(thing)""# }
+        let details = event.details.drop { $0 != "{" }.dropFirst()
+        text += details.first == "}" ? "}" : "," + details
+        return Array(text.utf8)
+    }
+}

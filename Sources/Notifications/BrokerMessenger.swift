@@ -1,0 +1,41 @@
+package import Logging
+package import MQTT
+
+/// Publishes for the rest of this room, on a connection of its own that is made when it is needed.
+package actor BrokerMessenger {
+    private let publisher: Publisher
+    private var isConnected = false
+
+    /// - Parameter broker: how this instance reaches the broker; it comes in under another client id.
+    package init(_ broker: Session.Configuration, logger: Logger) {
+        var broker = broker
+        broker.clientID += "-notices"
+        self.publisher = Publisher(broker, logger: logger)
+    }
+
+    /// Returns when the broker has it.
+    func publish(_ payload: [UInt8], to topic: String) async throws(MQTTError) {
+        do throws(MQTTError) {
+            if !self.isConnected {
+                try await self.publisher.connect()
+                self.isConnected = true
+            }
+            try await self.publisher.publish(payload, to: topic)
+        } catch {
+            // What the broker refuses on this topic says nothing about the connection.
+            if error.kind != .refused { self.isConnected = false }
+            throw error
+        }
+    }
+
+    /// To be called every few seconds.
+    func keepAlive() async {
+        guard self.isConnected else { return }
+        do { try await self.publisher.keepAlive() } catch { self.isConnected = false }
+    }
+
+    func disconnect() async {
+        if self.isConnected { await self.publisher.disconnect() }
+        self.isConnected = false
+    }
+}

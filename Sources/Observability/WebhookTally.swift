@@ -1,0 +1,121 @@
+internal import Domain
+package import Logging
+internal import ServiceLifecycle
+package import Storage
+internal import Synchronization
+
+/// Counts what becomes of each webhook's messages, by the minute, until it is written down.
+///
+/// It is written every few seconds: a crash loses the counts since then, but nothing of the log.
+package final class WebhookTally: Sendable {
+    private struct Key: Hashable {
+        let webhook: WebhookKey
+        let minute: Int64
+    }
+
+    private struct State {
+        var increments: [Key: StatsIncrement] = [:]
+        var skips: [Skip] = []
+        var skipsByWebhook: [WebhookKey: Int] = [:]
+    }
+
+    /// Of many skipped messages the log shows so many per webhook, each time that it is written.
+    private static let mostSkips = 100
+    private static let mostSkipsInAll = 2_000
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func note(_ results: [DeliveryResult]) {
+        self.state.withLock { state in
+            for result in results {
+                guard let attempt = result.attempt, attempt.wasSent else { continue }
+                let webhook = result.delivery.webhook.key
+                let key = Key(webhook: webhook, minute: attempt.at / 60_000_000 * 60_000)
+                Self.count(
+                    result, Int64(attempt.latencyMicroseconds),
+                    in: &state.increments[key, default: StatsIncrement(webhook: webhook, minute: key.minute)])
+            }
+        }
+    }
+
+    private static func count(_ result: DeliveryResult, _ latency: Int64, in increment: inout StatsIncrement) {
+        if result.hasSucceeded { increment.succeeded += 1 } else { increment.failed += 1 }
+        increment.latencies.record(microseconds: latency)
+    }
+
+    package func skipped(_ skips: [Skip]) {
+        self.state.withLock { state in
+            for skip in skips {
+                let webhook = skip.delivery.webhook
+                let key = Key(webhook: webhook, minute: skip.at / 60_000_000 * 60_000)
+                state.increments[key, default: StatsIncrement(webhook: webhook, minute: key.minute)].skipped += 1
+                guard state.skips.count < Self.mostSkipsInAll,
+                    state.skipsByWebhook[webhook, default: 0] < Self.mostSkips
+                else { continue }
+                state.skipsByWebhook[webhook, default: 0] += 1
+                state.skips.append(skip)
+            }
+        }
+    }
+
+    func take() -> (increments: [StatsIncrement], skips: [Skip]) {
+        self.state.withLock { state in
+            defer { state = State() }
+            return (Array(state.increments.values), state.skips)
+        }
+    }
+
+    /// What could not be written is counted in again; what it skipped is not shown one by one.
+    func giveBack(_ increments: [StatsIncrement]) {
+        self.state.withLock { state in
+            for increment in increments {
+                let key = Key(webhook: increment.webhook, minute: increment.minute)
+                var sum =
+                    state.increments[key] ?? StatsIncrement(webhook: increment.webhook, minute: increment.minute)
+                sum.succeeded += increment.succeeded
+                sum.failed += increment.failed
+                sum.skipped += increment.skipped
+                sum.latencies.add(increment.latencies)
+                state.increments[key] = sum
+            }
+        }
+    }
+}
+
+/// Writes the tally down.
+package struct TallyKeeper: Service {
+    private let tally: WebhookTally
+    private let store: StatsStore
+    private let interval: Duration
+    private let logger: Logger
+
+    package init(tally: WebhookTally, store: StatsStore, interval: Duration = .seconds(2), logger: Logger) {
+        self.tally = tally
+        self.store = store
+        self.interval = interval
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: self.interval)
+                guard !Task.isCancelled else { break }
+                await self.write()
+            }
+        }
+        await self.write()
+    }
+
+    private func write() async {
+        let (increments, skips) = self.tally.take()
+        do {
+            try await self.store.add(increments, skips: skips)
+        } catch {
+            self.tally.giveBack(increments)
+            self.logger.debug("counts are written later", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package import Domain
+internal import Postgres
+
+/// A delivery with everything that is known of it.
+package struct DeliveryHistory: Sendable {
+    package let id: DeliveryID
+    package let status: LogEntry.Status
+    /// nil if it is no longer kept.
+    package let message: Message?
+    package let thing: EntityID?
+    /// Milliseconds since 1970, like all times here.
+    package let dueAt: Int64?
+    package let failedAt: Int64?
+    package let failure: String?
+    package let attempts: [AttemptHistory]
+}
+
+package struct AttemptHistory: Sendable {
+    package let at: Int64
+    package let number: Int
+    package let hasSucceeded: Bool
+    package let status: Int?
+    package let error: String?
+    package let latencyMicroseconds: Int
+    package let response: [UInt8]?
+    /// Of the webhook when it was called; nil in the log of earlier versions.
+    package let version: Int64?
+    package let target: String?
+    /// The messages that were sent together; empty for one alone.
+    package let items: Int
+    fileprivate let thing: EntityID?
+}
+
+extension LogStore {
+    /// nil if nothing is known of it.
+    package func history(of id: DeliveryID) async throws -> DeliveryHistory? {
+        try await self.pool.withConnection { db in
+            let waiting = try Self.state(of: id, on: db)
+            let attempts = try Self.attempts(of: id, on: db)
+            guard waiting != nil || !attempts.isEmpty else { return nil }
+            let message = try db.query(
+                """
+                SELECT \(MessageRow.selection), false FROM transient_messages WHERE id = \(id.message.rawValue)
+                UNION ALL SELECT \(MessageRow.selection), true FROM messages WHERE id = \(id.message.rawValue)
+                """, MessageRow.decode
+            ).first
+            let status: LogEntry.Status =
+                if let waiting { waiting.failedAt == nil ? .waiting : .failed } else {
+                    attempts.contains(where: \.hasSucceeded) ? .ok : .failed
+                }
+            return DeliveryHistory(
+                id: id, status: status, message: message,
+                thing: message.flatMap { $0.hasThing ? $0.thing : nil } ?? attempts.first?.thing,
+                dueAt: waiting?.failedAt == nil ? waiting?.dueAt : nil, failedAt: waiting?.failedAt,
+                failure: waiting?.failure, attempts: attempts)
+        }
+    }
+
+    private struct State: Sendable {
+        let dueAt: Int64
+        let failedAt: Int64?
+        let failure: String?
+    }
+
+    /// nil if it is done.
+    private static func state(of id: DeliveryID, on db: isolated Connection) throws -> State? {
+        let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
+        return try db.query(
+            """
+            SELECT coalesce(blocked_until, due_at), failed_at, failure FROM deliveries
+            WHERE message_id = \(message) AND webhook_key = \(webhook)
+            UNION ALL
+            SELECT due_at, NULL, NULL FROM delivery_batches
+            WHERE webhook_key = \(webhook) AND first_message_id <= \(message) AND \(message) = ANY(message_ids)
+                AND \(message) IN (SELECT remaining_messages(message_ids, done))
+            LIMIT 1
+            """
+        ) { row in
+            State(
+                dueAt: try row.timestamp(0).microsecondsSince1970 / 1_000,
+                failedAt: row.isNull(1) ? nil : try row.timestamp(1).microsecondsSince1970 / 1_000,
+                failure: row.isNull(2) ? nil : try row.string(2))
+        }.first
+    }
+
+    private static func attempts(of id: DeliveryID, on db: isolated Connection) throws -> [AttemptHistory] {
+        let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
+        let received = PostgresTimestamp(microsecondsSince1970: id.message.millisecondsSince1970 * 1_000 - 60_000_000)
+        let columns: Query = """
+            at, number, coalesce(succeeded, status BETWEEN 200 AND 299), status, error, latency_us, response, version,
+                target, coalesce(cardinality(items), 0), thing_id
+            """
+        return try db.query(
+            """
+            SELECT \(columns) FROM attempts WHERE message_id = \(message) AND webhook_key = \(webhook)
+            UNION ALL
+            SELECT \(columns) FROM (
+                SELECT * FROM attempts WHERE webhook_key = \(webhook) AND at >= \(received) ORDER BY at LIMIT 20000) AS a
+            WHERE message_id < \(message) AND \(message) = ANY(items)
+            UNION ALL
+            SELECT first_at + make_interval(secs => offsets_us[n] / 1000000.0), 1::smallint, true, status, NULL,
+                latencies_us[n], responses[n], version, NULL, 0, thing_ids[n]
+            FROM attempt_batches, array_position(message_ids, \(message)) AS n
+            WHERE webhook_key = \(webhook) AND last_at >= \(received) AND first_message_id <= \(message)
+                AND last_message_id >= \(message) AND n IS NOT NULL
+            ORDER BY 1
+            """
+        ) { row in
+            AttemptHistory(
+                at: try row.timestamp(0).microsecondsSince1970 / 1_000, number: Int(try row.int16(1)),
+                hasSucceeded: row.isNull(2) ? false : try row.bool(2),
+                status: row.isNull(3) ? nil : Int(try row.int16(3)), error: row.isNull(4) ? nil : try row.string(4),
+                latencyMicroseconds: Int(try row.int32(5)), response: row.isNull(6) ? nil : try row.bytes(6),
+                version: row.isNull(7) ? nil : try row.int64(7), target: row.isNull(8) ? nil : try row.string(8),
+                items: Int(try row.int32(9)), thing: try row.thing(10))
+        }
+    }
+}
