@@ -74,31 +74,33 @@ package struct LogStore: Sendable {
     private static let batchesLookedThrough: Int64 = 1_000
 
     package func list(_ query: LogQuery, of webhooks: [WebhookKey]) async throws -> Page<LogEntry> {
-        guard !webhooks.isEmpty else { return Page(total: 0, items: []) }
-        let parts = Self.parts(query, of: webhooks)
-        guard var all = parts.first else { return Page(total: 0, items: []) }
-        for part in parts.dropFirst() { all = "\(all) UNION ALL \(part)" }
-        let statement: Query = """
-            SELECT kind, at, key, message_id, thing_id, response, error, latency, number, target, items, due,
-                count(*) OVER ()
-            FROM (\(all)) AS entries ORDER BY \(Self.order(query)) LIMIT \(query.limit) OFFSET \(query.offset)
-            """
+        guard let statement = Self.statement(query, of: webhooks) else { return Page(total: 0, items: []) }
         let rows = try await self.pool.withConnection { db in
             try db.query(statement) { row in (entry: try Self.decode(row), total: try row.int64(12)) }
         }
         return Page(total: rows.first?.total ?? 0, items: rows.map(\.entry))
     }
 
-    /// The statement that makes a page, for those who want to see how it is carried out.
+    /// How the statement that makes a page is carried out, and how long that takes.
     package func explain(_ query: LogQuery, of webhooks: [WebhookKey]) async throws -> [String] {
+        guard let statement = Self.statement(query, of: webhooks) else { return [] }
+        return try await self.pool.withConnection {
+            try $0.query("EXPLAIN (ANALYZE, BUFFERS) \(statement)") { try $0.string(0) }
+        }
+    }
+
+    /// nil if nothing can be in the page.
+    private static func statement(_ query: LogQuery, of webhooks: [WebhookKey]) -> Query? {
+        guard !webhooks.isEmpty else { return nil }
         let parts = Self.parts(query, of: webhooks)
-        guard var all = parts.first else { return [] }
+        guard var all = parts.first else { return nil }
         for part in parts.dropFirst() { all = "\(all) UNION ALL \(part)" }
-        let statement: Query = """
-            EXPLAIN (ANALYZE, BUFFERS) SELECT *, count(*) OVER () FROM (\(all)) AS entries
+        return """
+            SELECT *, count(*) OVER ()
+            FROM (\(all)) AS entries (kind, at, key, message_id, thing_id, response, error, latency, number, target,
+                items, due)
             ORDER BY \(Self.order(query)) LIMIT \(query.limit) OFFSET \(query.offset)
             """
-        return try await self.pool.withConnection { try $0.query(statement) { try $0.string(0) } }
     }
 
     private static func parts(_ query: LogQuery, of webhooks: [WebhookKey]) -> [Query] {
@@ -138,9 +140,8 @@ package struct LogStore: Sendable {
         // Without a filter the newest are what is wanted; with one, what it leaves of a bounded number.
         let isFiltered = statuses.count < 2 || query.thing != nil
         return """
-            SELECT CASE WHEN \(succeeded) THEN 0 ELSE 1 END::smallint AS kind, a.at, k.key, a.message_id, a.thing_id,
-                a.status AS response, a.error, a.latency_us AS latency, a.number, a.target,
-                coalesce(cardinality(a.items), 1) AS items, NULL::timestamptz AS due
+            SELECT CASE WHEN \(succeeded) THEN 0 ELSE 1 END::smallint, a.at, k.key, a.message_id, a.thing_id, a.status,
+                a.error, a.latency_us, a.number, a.target, coalesce(cardinality(a.items), 1), NULL::timestamptz
             FROM \(keys), LATERAL (
                 SELECT * FROM (
                     SELECT * FROM attempts WHERE webhook_key = k.key AND \(Self.times("at", query))

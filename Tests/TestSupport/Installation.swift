@@ -103,6 +103,36 @@ package final class Installation: Sendable {
             "/groups/\(self.group)/webhooks", #"[{"name":"\#(name)","url":"\#(url)","headers":\#(headers)}]"#)
     }
 
+    /// Makes a webhook of this JSON's fields, and answers its id.
+    package func webhook(_ name: String, _ url: String, _ fields: String = "") async throws -> String {
+        try await self.api.create(
+            "/groups/\(self.group)/webhooks",
+            #"[{"name":"\#(name)","url":"\#(url)"\#(fields.isEmpty ? "" : ",")\#(fields)}]"#)
+    }
+
+    /// Runs a statement, and answers what it says.
+    package func sql(_ statement: String) async throws -> String {
+        try await self.postgres.psql(statement, database: String(self.postgresURL.split(separator: "/").last ?? ""))
+    }
+
+    /// Listens to a topic; what comes is in the file, a line each: the topic, a space, the payload.
+    package func listen(_ topic: String) async throws -> (process: ChildProcess, file: String) {
+        let file = try Files.makeTemporaryFolder() + "/heard"
+        let process = try await ChildProcess.start(
+            "mosquitto_sub",
+            [
+                "-h", "127.0.0.1", "-p", "\(self.mosquitto.port)", "-q", "1", "-v", "-t", topic, "-t",
+                "ready/\(topic.utf8.count)",
+            ],
+            logFile: file)
+        // It has subscribed once it hears us.
+        try await waitUntil("the subscription") {
+            try await self.publish("?", topic: "ready/\(topic.utf8.count)")
+            return Files.read(file)?.contains("ready/") == true
+        }
+        return (process, file)
+    }
+
     /// Publishes one message with `mosquitto_pub`.
     package func publish(_ payload: String, subtopic: String? = nil, more: [String] = []) async throws {
         try await self.publish(

@@ -21,6 +21,8 @@ package final class Receiver: Sendable {
         case hang
         /// Answers with this status and these headers.
         case reply(Int, [String: String])
+        /// Answers with this status and body.
+        case content(Int, String)
         /// Answers 200 after a while.
         case delay(Duration)
         /// Answers with the status that is worked out for each request.
@@ -102,10 +104,11 @@ package final class Receiver: Sendable {
 
     fileprivate func receive(_ request: ReceivedRequest) -> Behaviour {
         self.state.withLock { state in
-            let behaviour = state.behaviours[request.path] ?? .answer(200)
+            let path = String(request.path.prefix { $0 != "?" })
+            let behaviour = state.behaviours[path] ?? .answer(200)
             if state.keepsRequests { state.requests.append(request) }
             switch behaviour {
-            case .answer(200..<300), .delay: state.bodies[request.body, default: 0] += 1
+            case .answer(200..<300), .delay, .content(200..<300, _): state.bodies[request.body, default: 0] += 1
             case .decide(let decide):
                 let status = decide(request)
                 if (200..<300).contains(status) {
@@ -152,6 +155,7 @@ package final class Receiver: Sendable {
                 switch receiver.receive(request) {
                 case .answer(let status): self.answer(status, context)
                 case .reply(let status, let headers): self.answer(status, context, headers)
+                case .content(let status, let body): self.answer(status, context, body: body)
                 case .hang, .decide: return
                 case .delay(let duration):
                     let context = NIOLoopBound(context, eventLoop: context.eventLoop)
@@ -163,12 +167,14 @@ package final class Receiver: Sendable {
             }
         }
 
-        private func answer(_ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:]) {
+        private func answer(
+            _ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:], body: String = "ok"
+        ) {
             var response = HTTPResponseHead(
-                version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "2"])
+                version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "\(body.utf8.count)"])
             for (name, value) in headers { response.headers.add(name: name, value: value) }
             context.write(self.wrapOutboundOut(.head(response)), promise: nil)
-            context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "ok")))), promise: nil)
+            context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
             context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         }
 

@@ -1,0 +1,246 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("What makes a webhook fire")
+    struct TriggerEventTests {
+        @Test("messages by their subtopics, things and conditions; what was not sent is in the log with its reason")
+        func messages() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let other = try await installation.api.create(
+                    "/groups/\(installation.group)/things",
+                    #"[{"name":"Other","profile_id":"\#(installation.profile)"}]"#)
+                _ = try await installation.webhook(
+                    "subtopics", receiver.url("/subtopics"), #""trigger":{"subtopics":["room/+","alarms/#"]}"#)
+                _ = try await installation.webhook(
+                    "things", receiver.url("/things"), #""trigger":{"things":["\#(other)"]}"#)
+                let hot = try await installation.webhook(
+                    "hot", receiver.url("/hot"),
+                    #""conditions":[{"path":"t","operator":"gt","value":30},{"path":"unit","operator":"eq","value":"C"}]"#
+                )
+                _ = try await installation.webhook(
+                    "changed", receiver.url("/changed"),
+                    #""conditions":[{"path":"t","operator":"changed_by","value":5}]"#)
+                _ = try await installation.webhook("all", receiver.url("/all"))
+                func send(_ payload: String, _ subtopic: String?, from thing: String) async throws {
+                    try await installation.publish(
+                        payload, topic: "things/\(thing)/messages\(subtopic.map { "/\($0)" } ?? "")")
+                }
+                let sent: [(String, String?, String)] = [
+                    (#"{"t":20,"unit":"C","n":1}"#, "room/1", installation.thing),
+                    (#"{"t":31,"unit":"C","n":2}"#, "alarms", installation.thing),
+                    (#"{"t":35,"unit":"F","n":3}"#, nil, installation.thing),
+                    (#"{"t":32,"unit":"C","n":4}"#, "room/1/x", other),
+                    ("no json", "alarms/a/b", other), (#"{"t":37,"unit":"C","n":6}"#, nil, installation.thing),
+                ]
+                for (payload, subtopic, thing) in sent { try await send(payload, subtopic, from: thing) }
+                try await waitUntil("all at the open one") { receiver.requests(at: "/all").count == sent.count }
+                func bodies(_ path: String) -> Set<String> { Set(receiver.requests(at: path).map(\.body)) }
+                func expected(_ numbers: Int...) -> Set<String> { Set(numbers.map { sent[$0 - 1].0 }) }
+                try await waitUntil("those of the rest") {
+                    bodies("/subtopics") == expected(1, 2, 5) && bodies("/things") == expected(4, 5)
+                        && bodies("/hot") == expected(2, 4, 6) && bodies("/changed") == expected(1, 2, 4, 6)
+                }
+                try await waitUntil("the reasons") {
+                    let log = try await installation.api.call("GET", "/webhooks/\(hot)/log?status=skipped&dir=asc")
+                    return log.values(of: "error") == [
+                        "condition not met: t gt 30", #"condition not met: unit eq \"#, "condition not met: t gt 30",
+                    ]
+                }
+                #expect(try await installation.api.call("GET", "/webhooks/\(hot)").number(of: "skipped") == 3)
+                #expect(try await running.hookline.metric("hookline_deliveries_skipped_total") == 5)
+                // What conditions remember survives a restart.
+                await running.hookline.kill()
+                await running.replace(
+                    hookline: try await HooklineProcess.serve(
+                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                        logFile: "\(installation.folder)/hookline.log"))
+                try await send(#"{"t":39,"n":7}"#, nil, from: installation.thing)
+                try await send(#"{"t":42,"n":8}"#, nil, from: installation.thing)
+                try await waitUntil("the change") { bodies("/changed").contains(#"{"t":42,"n":8}"#) }
+                #expect(!bodies("/changed").contains(#"{"t":39,"n":7}"#))
+            }
+            await receiver.stop()
+        }
+
+        @Test("what happens to things and members, once for each, with what is known of them")
+        func events() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let kinds = [
+                    "THING_CREATED", "THING_FIRST_MESSAGE", "THING_REMOVED", "MEMBER_ADDED", "MEMBER_REMOVED",
+                    "MEMBER_UPDATED",
+                ]
+                for kind in kinds {
+                    _ = try await installation.webhook(kind, receiver.url("/\(kind)"), #""trigger":"\#(kind)""#)
+                }
+                _ = try await installation.webhook(
+                    "named", receiver.url("/named"),
+                    #""trigger":"THING_REMOVED","body":"{\"gone\":\"{thing_name}\",\"id\":{thing_id}}""#)
+                let thing = try await installation.api.create(
+                    "/groups/\(installation.group)/things",
+                    #"[{"name":"New \"one\"","profile_id":"\#(installation.profile)"}]"#)
+                for number in 1...3 {
+                    try await installation.publish("\(number)", topic: "things/\(thing)/messages")
+                }
+                let members = "/groups/\(installation.group)/members"
+                _ = try await installation.api.call("PUT", members, #"[{"member_id":"anna","role":"viewer"}]"#)
+                _ = try await installation.api.call("PUT", members, #"[{"member_id":"anna","role":"editor"}]"#)
+                _ = try await installation.api.call("PUT", members, #"[{"member_id":"anna","role":"editor"}]"#)
+                _ = try await installation.api.call("DELETE", members, #"{"member_ids":["anna"]}"#)
+                try await waitUntil("the first message's event") {
+                    !receiver.requests(at: "/THING_FIRST_MESSAGE").isEmpty
+                }
+                #expect(try await installation.api.call("DELETE", "/things/\(thing)").status == 204)
+                try await waitUntil("all events") {
+                    kinds.allSatisfy { !receiver.requests(at: "/\($0)").isEmpty }
+                        && !receiver.requests(at: "/named").isEmpty
+                }
+                // After a restart nothing is new.
+                await running.hookline.process.stop()
+                await running.replace(
+                    hookline: try await HooklineProcess.serve(
+                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                        logFile: "\(installation.folder)/hookline.log"))
+                try await installation.publish("first of the other")
+                try await waitUntil("its event") { receiver.requests(at: "/THING_FIRST_MESSAGE").count == 2 }
+                for kind in kinds where kind != "THING_FIRST_MESSAGE" {
+                    #expect(receiver.requests(at: "/\(kind)").count == 1, "\(kind)")
+                }
+                let created = try #require(receiver.requests(at: "/THING_CREATED").first)
+                #expect(created.headers["x-hookline-trigger"] == "THING_CREATED")
+                #expect(created.headers["x-hookline-thing-id"] == thing)
+                #expect(created.body.hasPrefix(#"{"type":"THING_CREATED","at":"#))
+                for part in [
+                    #""group_id":"\#(installation.group)""#, #""thing_id":"\#(thing)""#,
+                    #""thing_name": "New \"one\"""#,
+                    #""profile_id": "\#(installation.profile)""#,
+                ] {
+                    #expect(created.body.contains(part), "\(created.body)")
+                }
+                #expect(receiver.requests(at: "/named").first?.body == #"{"gone":"New \"one\"","id":"\#(thing)"}"#)
+                let updated = try #require(receiver.requests(at: "/MEMBER_UPDATED").first)
+                #expect(
+                    updated.body.contains(#""role": "editor""#) && updated.body.contains(#""former_role": "viewer""#))
+                #expect(updated.headers["x-hookline-thing-id"] == nil)
+                #expect(try await installation.sql("SELECT count(*) FROM events") == "0")
+            }
+            await receiver.stop()
+        }
+
+        @Test("silence, once, and again when the thing is back")
+        func silence() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                _ = try await installation.webhook(
+                    "hook", receiver.url(), #""trigger":{"type":"THING_SILENT","after":10}"#)
+                try await installation.publish("a sign of life")
+                try await waitUntil("silence", within: .seconds(60)) { receiver.requests.count == 1 }
+                #expect(receiver.requests[0].body.contains(#""state": "silent""#))
+                #expect(receiver.requests[0].headers["x-hookline-thing-id"] == installation.thing)
+                try await installation.publish("back again")
+                try await waitUntil("the return") { receiver.requests.count == 2 }
+                #expect(receiver.requests[1].body.contains(#""state": "returned""#))
+            }
+            await receiver.stop()
+        }
+
+        @Test("a request, with a payload or without, and only where the trigger is MANUAL")
+        func manual() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let id = try await installation.webhook("hook", receiver.url(), #""trigger":"MANUAL""#)
+                let fired = try await installation.api.call(
+                    "POST", "/webhooks/\(id)/trigger", #"{"payload":{"n":1},"thing_id":"\#(installation.thing)"}"#)
+                #expect(fired.status == 202)
+                let trigger = try #require(fired.value(of: "trigger_id"))
+                #expect(try await installation.api.call("POST", "/webhooks/\(id)/trigger").status == 202)
+                try await waitUntil("both") { receiver.requests.count == 2 }
+                #expect(receiver.requests[0].body.filter { $0 != " " } == #"{"n":1}"#)
+                #expect(receiver.requests[0].headers["webhook-id"] == trigger)
+                #expect(receiver.requests[0].headers["x-hookline-thing-id"] == installation.thing)
+                #expect(receiver.requests[1].body.contains(#""user_id": "owner""#))
+                try await waitUntil("the delivery to be seen") {
+                    try await installation.api.call("GET", "/deliveries/\(trigger)").value(of: "status") == "OK"
+                }
+                try await installation.publish("not a manual one")
+                let plain = try await installation.webhook("plain", receiver.url("/plain"))
+                #expect(try await installation.api.call("POST", "/webhooks/\(plain)/trigger").status == 409)
+                #expect(
+                    try await installation.api.call(
+                        "POST", "/webhooks/\(id)/trigger", #"{"thing_id":"\#(installation.group)"}"#
+                    ).status == 400)
+                #expect(receiver.requests.count == 2)
+            }
+            await receiver.stop()
+        }
+
+        @Test("things hear what the receiver answered, and a thing that answers back comes to an end")
+        func respond() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let id = try await installation.webhook("hook", receiver.url(), #""respond":true"#)
+                let (listener, heard) = try await installation.listen("things/+/responses/#")
+                receiver.set(.content(200, #"{"answer":"\#(String(repeating: "x", count: 20_000))"}"#))
+                try await installation.publish("?")
+                try await waitUntil("the answer") { (Files.read(heard) ?? "").contains(#""status":200"#) }
+                let text = Files.read(heard) ?? ""
+                #expect(text.contains("things/\(installation.thing)/responses/\(id) "))
+                #expect(text.contains(String(repeating: "x", count: 20_000)), "longer than what the log keeps")
+                #expect(text.contains(#""webhook_id":"\#(id)""#) && text.contains(#""trigger_id":"msg_"#))
+                receiver.set(.answer(200))
+                try await installation.publish(1...200)
+                try await waitUntil("all delivered") { receiver.bodies.unique >= 201 }
+                try await waitUntil("the rest to be dropped and counted") {
+                    let told = try await running.hookline.metric("hookline_responses_total")
+                    let dropped = try await running.hookline.metric("hookline_responses_dropped_total")
+                    return told + dropped == 201 && dropped > 0
+                }
+                await listener.stop()
+            }
+            await receiver.stop()
+        }
+
+        @Test("users and the org are told when one is disabled and when it works again")
+        func notify() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let root = await running.hookline.api(token: try await HooklineProcess.token(user: "root", root: true))
+                let org = "00000000-0000-4000-8000-00000000000c"
+                let group = try await installation.api.create("/groups", #"[{"name":"Of org","org_id":"\#(org)"}]"#)
+                let profile = try await installation.api.create(
+                    "/groups/\(group)/profiles", #"[{"name":"p","config":{"webhook":true}}]"#)
+                let thing = try await installation.api.create(
+                    "/groups/\(group)/things", #"[{"name":"t","profile_id":"\#(profile)"}]"#)
+                let put = #"{"notification_url":"\#(receiver.url("/org"))"}"#
+                #expect(try await installation.api.call("PUT", "/orgs/\(org)", put).status == 403)
+                #expect(try await root.call("PUT", "/orgs/\(org)", put).status == 200)
+                #expect(
+                    try await root.call("GET", "/orgs/\(org)").value(of: "notification_url") == receiver.url("/org"))
+                #expect(try await root.call("PUT", "/orgs/\(installation.group)", put).status == 404)
+                let fields = #""notify":["anna"],"failure_limit":1,"failure_window":0"#
+                let id = try await installation.api.create(
+                    "/groups/\(group)/webhooks", #"[{"name":"hook","url":"\#(receiver.url())",\#(fields)}]"#)
+                let (listener, heard) = try await installation.listen("users/anna/notifications")
+                receiver.set(.answer(500))
+                try await installation.publish("1", topic: "things/\(thing)/messages")
+                try await waitUntil("both to be told") {
+                    (Files.read(heard) ?? "").contains("WEBHOOK_DISABLED") && receiver.requests(at: "/org").count == 1
+                }
+                let told = try #require(receiver.requests(at: "/org").first).body
+                for part in [id, group, org, "1 failures in a row", "WEBHOOK_DISABLED"] { #expect(told.contains(part)) }
+                receiver.set(.answer(200))
+                _ = try await installation.api.call(
+                    "PUT", "/webhooks/\(id)", #"{"name":"hook","url":"\#(receiver.url())","status":"ENABLED"}"#)
+                try await waitUntil("both to be told of the recovery") {
+                    (Files.read(heard) ?? "").contains("WEBHOOK_RECOVERED") && receiver.requests(at: "/org").count == 2
+                }
+                #expect(try await installation.sql("SELECT count(*) FROM notifications") == "0")
+                await listener.stop()
+            }
+            await receiver.stop()
+        }
+    }
+}
