@@ -7,50 +7,70 @@ internal import WebhookClient
 /// It lives on its lane's event loop, and only while the attempt is under way.
 final class Attempt: PendingRequest {
     let delivery: Delivery
-    /// What goes along in the same request.
-    let others: [Delivery]
     let startedAt: NIODeadline
     /// Microseconds since 1970, for the log and the `webhook-timestamp`.
     let startedAtWall: Int64
     /// The webhook as it is now, which may be newer than when the message came in.
     let target: WebhookTarget
-    /// nil if it is the webhook's plain one: the same head, and the payload.
-    let request: RenderedRequest?
-    /// Where it is not always the same.
-    var authorization: String?
-    /// Whether a token that was refused has been replaced already.
-    var hasRefreshed = false
+    /// nil if it is the webhook's plain request: the same head, and the payload.
+    let special: Special?
     private let lane: Lane
 
+    /// What few attempts have, apart, so that the others do not pay for it.
+    final class Special {
+        let first: MessageID
+        /// What goes along in the same request.
+        let others: [Delivery]
+        /// nil if it is the plain one, but for the authorization.
+        let request: RenderedRequest?
+        let hasVaryingTarget: Bool
+        /// Where it is not always the same.
+        var authorization: String?
+        /// Whether a token that was refused has been replaced already.
+        var hasRefreshed = false
+
+        init(
+            _ first: Delivery, with others: [Delivery] = [], request: RenderedRequest?, hasVaryingTarget: Bool,
+            authorization: String?
+        ) {
+            self.first = first.message.id
+            self.others = others
+            self.request = request
+            self.hasVaryingTarget = hasVaryingTarget
+            self.authorization = authorization
+        }
+
+        /// The `webhook-id`. Of several messages it is made of all of them, so that a receiver that has seen it has seen
+        /// them.
+        func id(of delivery: Delivery) -> String {
+            self.others.isEmpty
+                ? delivery.id.text
+                : BundleID.text(delivery.webhook.key, [self.first] + self.others.map(\.message.id))
+        }
+    }
+
     init(
-        _ delivery: Delivery, with others: [Delivery] = [], request: RenderedRequest?, target: WebhookTarget,
-        authorization: String?, lane: Lane, now: NIODeadline, wallNow: Int64
+        _ delivery: Delivery, special: Special?, target: WebhookTarget, lane: Lane, now: NIODeadline, wallNow: Int64
     ) {
         self.delivery = delivery
-        self.others = others
-        self.request = request
+        self.special = special
         self.target = target
-        self.authorization = authorization
         self.lane = lane
         self.startedAt = now
         self.startedAtWall = wallNow
     }
 
-    /// The `webhook-id`. Of several messages it is made of all of them, so that a receiver that has seen it has seen them.
-    private var id: String {
-        self.others.isEmpty
-            ? self.delivery.id.text
-            : BundleID.text(self.delivery.webhook.key, [self.delivery.message.id] + self.others.map(\.message.id))
-    }
+    /// What goes along in the same request.
+    var others: [Delivery] { self.special?.others ?? [] }
 
     func encode(into buffer: inout ByteBuffer) {
-        if let request {
+        if let special, let request = special.request {
             buffer.writeRequest(
-                request, about: self.delivery.message, id: self.id, to: self.target, at: self.startedAtWall,
-                authorization: self.authorization)
+                request, about: self.delivery.message, id: special.id(of: self.delivery), to: self.target,
+                at: self.startedAtWall, authorization: special.authorization)
         } else {
             buffer.writeRequest(
-                of: self.delivery, to: self.target, at: self.startedAtWall, authorization: self.authorization)
+                of: self.delivery, to: self.target, at: self.startedAtWall, authorization: self.special?.authorization)
         }
     }
 

@@ -29,7 +29,9 @@ final class Completer: Sendable {
 
     func submit(_ results: [DeliveryResult]) {
         guard !results.isEmpty else { return }
-        self.pending.withLock { $0 += results }
+        self.pending.withLock { pending in
+            if pending.isEmpty { pending = results } else { pending += results }
+        }
         self.signal.yield()
     }
 
@@ -44,7 +46,7 @@ final class Completer: Sendable {
         for await _ in self.signals {
             while let batch = self.take() {
                 await self.record(batch)
-                self.ledger.release(batch.lazy.map(\.delivery))
+                self.ledger.release(batch)
                 onRecorded(batch)
             }
         }
@@ -53,6 +55,10 @@ final class Completer: Sendable {
     private func take() -> [DeliveryResult]? {
         self.pending.withLock { pending in
             guard !pending.isEmpty else { return nil }
+            if pending.count <= Self.mostPerTransaction {
+                defer { pending = [] }
+                return pending
+            }
             let batch = pending.prefix(Self.mostPerTransaction)
             pending.removeFirst(batch.count)
             return Array(batch)

@@ -167,10 +167,15 @@ package struct DeliveryService: Service, DeliveryPort {
 
     @Sendable
     private func recorded(_ results: [DeliveryResult]) {
-        let webhooks = Set(results.lazy.map(\.delivery.webhook.key))
         // Of what has succeeded no lane needs to hear more than that there is room again.
-        let notable = results.filter { result in
-            if case .succeeded = result.ending { false } else { true }
+        var webhooks: Set<WebhookKey> = []
+        var notable: [DeliveryResult] = []
+        var last: WebhookKey?
+        for index in results.indices {
+            let key = results[index].delivery.webhook.key
+            if key != last { webhooks.insert(key) }
+            last = key
+            if !results[index].hasSucceeded { notable.append(results[index]) }
         }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             let mine = webhooks.filter { self.index(of: $0) == index }

@@ -47,9 +47,9 @@ actor Dispatcher {
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
-        for delivery in deliveries where delivery.isLeased && isHere(delivery.webhook.key) {
-            let lane = self.lane(for: delivery.webhook)
-            lane.accept(delivery)
+        for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
+            let lane = self.lane(for: deliveries[index].webhook)
+            lane.accept(deliveries[index])
             touched.insert(lane.key)
         }
         let now = NIODeadline.now()

@@ -39,7 +39,7 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
-            let keptBody = target.options.responds ? self.configuration.largestResponse : self.client.keptBody
+            let keptBody = target.responds ? self.configuration.largestResponse : self.client.keptBody
             return self.makePool(to: target.url, for: target, keptBody: keptBody)
         }
 
@@ -76,17 +76,18 @@ extension Dispatcher {
                 }
             case .retried, .failed: break
             case .released:
-                for delivery in [delivery] + attempt.others {
-                    self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                for other in attempt.others {
+                    self.add(DeliveryResult(delivery: other, ending: .released, attempt: nil))
                 }
                 return verdict
             }
-            let items = attempt.others.isEmpty ? [] : [delivery.message.id] + attempt.others.map(\.message.id)
+            var response = verdict.response
+            if let long = response, long.count > Self.loggedBody { response = Array(long.prefix(Self.loggedBody)) }
             let record = AttemptRecord(
                 at: attempt.startedAtWall, latencyMicroseconds: Int32(clamping: latency), status: verdict.status,
-                error: verdict.error, response: verdict.response.map { Array($0.prefix(Self.loggedBody)) },
-                target: attempt.target.plan.hasVaryingTarget
-                    ? attempt.request.map { String(decoding: $0.target, as: UTF8.self) } : nil, items: items)
+                error: verdict.error, response: response,
+                peculiarities: attempt.special.map(Self.peculiarities(of:)))
             // With the target that was called: a webhook changed since then is not disabled for it.
             self.add(
                 DeliveryResult(
@@ -98,8 +99,15 @@ extension Dispatcher {
                         delivery: other.with(attempt.target), ending: verdict.ending, attempt: nil, wasTriedAlong: true)
                 )
             }
-            if attempt.target.options.responds { self.respond(verdict, to: attempt) }
+            if attempt.target.responds { self.respond(verdict, to: attempt) }
             return verdict
+        }
+
+        private static func peculiarities(of special: Attempt.Special) -> AttemptRecord.Peculiarities {
+            AttemptRecord.Peculiarities(
+                target: special.hasVaryingTarget
+                    ? special.request.map { String(decoding: $0.target, as: UTF8.self) } : nil,
+                items: special.others.isEmpty ? [] : [special.first] + special.others.map(\.message.id))
         }
 
         /// How much of an answer the log keeps.
@@ -124,8 +132,8 @@ extension Dispatcher {
                 DeliveryResult(
                     delivery: delivery, ending: .failed(reason: reason),
                     attempt: AttemptRecord(
-                        at: wallNow, latencyMicroseconds: 0, status: nil, error: reason, response: nil, wasSent: false))
-            )
+                        at: wallNow, latencyMicroseconds: 0, status: nil, error: reason, response: nil,
+                        peculiarities: AttemptRecord.Peculiarities(wasSent: false))))
         }
 
         func teach(_ gate: inout Gate, _ verdict: Verdict, startedAt: NIODeadline, now: NIODeadline) {

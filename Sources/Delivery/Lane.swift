@@ -50,7 +50,7 @@ final class Lane {
     }
 
     private func enqueue(_ delivery: Delivery) {
-        if self.target.plan.batching != nil { return self.queue.appendToBatch(delivery) }
+        if self.target.batching != nil { return self.queue.appendToBatch(delivery) }
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
@@ -177,7 +177,7 @@ final class Lane {
         }
         let isQueuedOtherwise =
             old.policy.ordering != target.policy.ordering
-            || (old.plan.batching == nil) != (target.plan.batching == nil)
+            || (old.batching == nil) != (target.batching == nil)
         if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll())
         }
@@ -187,7 +187,7 @@ final class Lane {
         }
         let isSameReceiver =
             target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
-            && target.options.responds == old.options.responds
+            && target.responds == old.responds
         guard !isSameReceiver else { return }
         self.retiredPools.append(self.pool)
         self.pool = self.dispatcher.makePool(for: target)

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Storage
 internal import Synchronization
 
 /// How much each lane has in memory, and whether new deliveries may join it there.
@@ -89,9 +90,9 @@ final class LaneLedger: Sendable {
     /// How many of these deliveries would go out from memory if there were room for them now.
     func missingRoom(for deliveries: [Delivery]) -> Int {
         var wanted: [WebhookKey: (count: Int, bytes: Int)] = [:]
-        for delivery in deliveries where delivery.webhook.isSentFromMemory {
-            let (count, bytes) = wanted[delivery.webhook.key] ?? (0, 0)
-            wanted[delivery.webhook.key] = (count + 1, bytes + delivery.message.payload.count)
+        for index in deliveries.indices where deliveries[index].webhook.isSentFromMemory {
+            wanted[deliveries[index].webhook.key, default: (0, 0)].count += 1
+            wanted[deliveries[index].webhook.key, default: (0, 0)].bytes += deliveries[index].message.payload.count
         }
         return self.state.withLock { state in
             wanted.reduce(0) { missing, want in
@@ -121,9 +122,10 @@ final class LaneLedger: Sendable {
     func committed(_ deliveries: [Delivery]) -> Set<WebhookKey> {
         var spilled: Set<WebhookKey> = []
         self.state.withLock { state in
-            for delivery in deliveries where !delivery.isLeased {
-                state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
-                spilled.insert(delivery.webhook.key)
+            for index in deliveries.indices where !deliveries[index].isLeased {
+                let key = deliveries[index].webhook.key
+                state.accounts[key]?.uncommittedSpills -= 1
+                spilled.insert(key)
             }
         }
         return spilled
@@ -142,11 +144,20 @@ final class LaneLedger: Sendable {
     }
 
     /// Deliveries that are done and recorded leave the memory.
-    func release(_ deliveries: some Sequence<Delivery>) {
+    func release(_ results: [DeliveryResult]) {
         self.state.withLock { state in
-            for delivery in deliveries {
-                Self.release(1, delivery.message.payload.count, of: delivery.webhook.key, in: &state)
+            // Those of one webhook come one after the other more often than not.
+            var run = (key: WebhookKey(rawValue: -1), size: Size())
+            for index in results.indices {
+                let key = results[index].delivery.webhook.key
+                if key != run.key {
+                    Self.release(run.size.deliveries, run.size.bytes, of: run.key, in: &state)
+                    run = (key, Size())
+                }
+                run.size.deliveries += 1
+                run.size.bytes += results[index].delivery.message.payload.count
             }
+            Self.release(run.size.deliveries, run.size.bytes, of: run.key, in: &state)
         }
     }
 

@@ -22,7 +22,7 @@ extension Lane {
                 if self.isInOrder || delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
                 continue
             }
-            if let batching = self.target.plan.batching {
+            if let batching = self.target.batching {
                 guard self.isBatchReady(batching, first: delivery, wallNow: wallNow, now: time) else { return }
             }
             // A token is had first, unless nothing may go out anyway.
@@ -51,31 +51,34 @@ extension Lane {
     }
 
     private func sendNext(_ first: Delivery, authorization: String?, now: NIODeadline, wallNow: Int64) {
-        if let batching = self.target.plan.batching {
+        if let batching = self.target.batching {
             let batch = self.queue.nextBatch(batching.mostItems)
             self.queue.removeFirst(batch.count)
             return self.send(batch, authorization: authorization, now: now, wallNow: wallNow)
         }
         self.queue.removeFirst()
         guard !self.target.isPlain else {
-            self.inFlight += 1
-            return self.pool.execute(
-                Attempt(
-                    first, request: nil, target: self.target, authorization: authorization, lane: self, now: now,
-                    wallNow: wallNow), now: now)
+            let special = authorization.map { token in
+                Attempt.Special(first, request: nil, hasVaryingTarget: false, authorization: token)
+            }
+            return self.start(first, special, now: now, wallNow: wallNow)
         }
         do throws(RenderFailure) {
             let facts = self.target.plan.needsFacts ? self.dispatcher.ports.facts(first.message.thing) : .unknown
             let request = try self.target.plan.render(first.message, org: self.target.org, facts: facts)
-            self.inFlight += 1
-            self.pool.execute(
-                Attempt(
-                    first, request: request, target: self.target, authorization: authorization, lane: self, now: now,
-                    wallNow: wallNow), now: now)
+            let special = Attempt.Special(
+                first, request: request, hasVaryingTarget: self.target.hasVaryingTarget, authorization: authorization)
+            self.start(first, special, now: now, wallNow: wallNow)
         } catch {
             self.dispatcher.giveUp(first, error.description, wallNow: wallNow)
             if self.isInOrder || first.attempts == 0 { self.queue.advance(first.message.thing) }
         }
+    }
+
+    private func start(_ delivery: Delivery, _ special: Attempt.Special?, now: NIODeadline, wallNow: Int64) {
+        self.inFlight += 1
+        self.pool.execute(
+            Attempt(delivery, special: special, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
     }
 
     // MARK: Batches
@@ -103,11 +106,10 @@ extension Lane {
                 delivery.bundle = batch.count > 1 ? batch[0].message.id : nil
                 return delivery
             }
-            self.inFlight += 1
-            self.pool.execute(
-                Attempt(
-                    together[0], with: Array(together.dropFirst()), request: request, target: self.target,
-                    authorization: authorization, lane: self, now: now, wallNow: wallNow), now: now)
+            let special = Attempt.Special(
+                together[0], with: Array(together.dropFirst()), request: request, hasVaryingTarget: false,
+                authorization: authorization)
+            self.start(together[0], special, now: now, wallNow: wallNow)
         } catch {
             for delivery in batch { self.dispatcher.giveUp(delivery, error.description, wallNow: wallNow) }
         }
@@ -127,13 +129,15 @@ extension Lane {
     }
 
     private func failNext(_ failure: Outcome.Failure) {
-        let batch = self.queue.nextBatch(self.target.plan.batching?.mostItems ?? 1)
+        let batch = self.queue.nextBatch(self.target.batching?.mostItems ?? 1)
         guard let first = batch.first, !self.dispatcher.isStopping else { return }
         self.queue.removeFirst(batch.count)
         self.inFlight += 1
+        let special = Attempt.Special(
+            first, with: Array(batch.dropFirst()), request: nil, hasVaryingTarget: false, authorization: nil)
         let attempt = Attempt(
-            first, with: Array(batch.dropFirst()), request: nil, target: self.target, authorization: nil, lane: self,
-            now: .now(), wallNow: self.dispatcher.wallClock.microseconds())
+            first, special: special, target: self.target, lane: self, now: .now(),
+            wallNow: self.dispatcher.wallClock.microseconds())
         self.finish(attempt, .failure(failure))
     }
 
@@ -141,13 +145,15 @@ extension Lane {
     ///
     /// - Returns: false if there is nothing to replace.
     func tryAgainWithNewToken(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
-        guard let tokens = self.tokens, attempt.authorization != nil, !attempt.hasRefreshed else { return false }
-        attempt.hasRefreshed = true
-        tokens.invalidate(attempt.authorization)
+        guard let tokens = self.tokens, let special = attempt.special, let authorization = special.authorization,
+            !special.hasRefreshed
+        else { return false }
+        special.hasRefreshed = true
+        tokens.invalidate(authorization)
         tokens.fetch(now: .now()) { result in
             switch result {
             case .success(let authorization):
-                attempt.authorization = authorization
+                special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)
             }

@@ -10,6 +10,30 @@ package enum Base64 {
         Data(bytes).base64EncodedString()
     }
 
+    private static let alphabet: [UInt8] = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    /// Writes the base64 of some bytes; there must be room for it.
+    ///
+    /// - Returns: how many characters were written.
+    static func write(_ bytes: UnsafeRawBufferPointer, to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        precondition(text.count >= (bytes.count + 2) / 3 * 4)
+        return Self.alphabet.withUnsafeBufferPointer { alphabet in
+            var end = 0
+            for start in stride(from: 0, to: bytes.count, by: 3) {
+                let rest = bytes.count - start
+                let second = rest > 1 ? UInt32(bytes[start + 1]) << 8 : 0
+                let bits = UInt32(bytes[start]) << 16 | second | (rest > 2 ? UInt32(bytes[start + 2]) : 0)
+                text[end] = alphabet[Int(bits >> 18)]
+                text[end + 1] = alphabet[Int(bits >> 12 & 63)]
+                text[end + 2] = rest > 1 ? alphabet[Int(bits >> 6 & 63)] : UInt8(ascii: "=")
+                text[end + 3] = rest > 2 ? alphabet[Int(bits & 63)] : UInt8(ascii: "=")
+                end += 4
+            }
+            return end
+        }
+    }
+
     /// The padding may be missing; anything else that is not base64 answers nil.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let bare = String(text.prefix { $0 != "=" })

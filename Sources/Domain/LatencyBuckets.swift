@@ -18,7 +18,12 @@ package struct LatencyBuckets: Sendable, Equatable {
     }
 
     package mutating func record(microseconds: Int64) {
-        self.counts[Self.bounds.firstIndex { microseconds <= $0 } ?? Self.bounds.count] += 1
+        var (low, high) = (0, Self.bounds.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if Self.bounds[middle] < microseconds { low = middle + 1 } else { high = middle }
+        }
+        self.counts[low] += 1
     }
 
     package mutating func add(_ other: LatencyBuckets) {

@@ -69,14 +69,29 @@ package struct SigningKey: Sendable {
         return "whpk_" + Base64.encode(key.publicKey.rawRepresentation)
     }
 
+    /// A code in base64 behind its version, written where it stays: it is made for every request.
+    private static func header(_ version: StaticString, _ code: HMAC<SHA256>.MAC) -> String {
+        code.withUnsafeBytes { code in
+            String(unsafeUninitializedCapacity: version.utf8CodeUnitCount + (code.count + 2) / 3 * 4) { text in
+                var end = version.utf8CodeUnitCount
+                for index in 0..<end { text[index] = version.utf8Start[index] }
+                end += Base64.write(code, to: UnsafeMutableBufferPointer(rebasing: text[end...]))
+                return end
+            }
+        }
+    }
+
     /// The signature of `<id>.<timestamp>.<body>`, with its version: `v1,…` or `v1a,…`.
     package func signature(id: String, timestamp: Int64, body: [UInt8]) -> String {
-        let prefix = "\(id).\(timestamp)."
+        var prefix = id
+        prefix += "."
+        prefix += String(timestamp)
+        prefix += "."
         switch self.material {
         case .hmac(var code, _):
-            code.update(data: Array(prefix.utf8))
+            prefix.withUTF8 { code.update(data: $0) }
             code.update(data: body)
-            return "v1," + Base64.encode(code.finalize())
+            return Self.header("v1,", code.finalize())
         case .ed25519(let key):
             // Fails only for want of entropy, which a deterministic scheme does not ask for.
             let signature = try? key.signature(for: Array(prefix.utf8) + body)

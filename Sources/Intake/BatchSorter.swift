@@ -86,6 +86,10 @@ struct BatchSorter: Sendable {
     ) {
         var payload: RawJSON??
         for webhook in webhooks {
+            if webhook.takesAllMessages {
+                sorted.deliveries.append(Delivery(message: message, webhook: webhook))
+                continue
+            }
             if !webhook.filter.isOpen, !webhook.filter.admits(thing: message.thing, subtopic: message.subtopic) {
                 continue
             }

@@ -29,20 +29,22 @@ package final class WebhookTally: Sendable {
 
     package func note(_ results: [DeliveryResult]) {
         self.state.withLock { state in
-            for result in results {
-                guard let attempt = result.attempt, attempt.wasSent else { continue }
-                let webhook = result.delivery.webhook.key
-                let key = Key(webhook: webhook, minute: attempt.at / 60_000_000 * 60_000)
-                Self.count(
-                    result, Int64(attempt.latencyMicroseconds),
-                    in: &state.increments[key, default: StatsIncrement(webhook: webhook, minute: key.minute)])
+            // Results of one webhook come one after the other more often than not.
+            var current: (key: Key, increment: StatsIncrement)?
+            for index in results.indices {
+                guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
+                let key = Key(webhook: results[index].delivery.webhook.key, minute: at / 60_000_000 * 60_000)
+                if current?.key != key {
+                    if let current { state.increments[current.key] = current.increment }
+                    let increment = state.increments.removeValue(forKey: key)
+                    current = (key, increment ?? StatsIncrement(webhook: key.webhook, minute: key.minute))
+                }
+                current?.increment.count(
+                    succeeded: results[index].hasSucceeded,
+                    latencyMicroseconds: Int64(results[index].attempt?.latencyMicroseconds ?? 0))
             }
+            if let current { state.increments[current.key] = current.increment }
         }
-    }
-
-    private static func count(_ result: DeliveryResult, _ latency: Int64, in increment: inout StatsIncrement) {
-        if result.hasSucceeded { increment.succeeded += 1 } else { increment.failed += 1 }
-        increment.latencies.record(microseconds: latency)
     }
 
     package func skipped(_ skips: [Skip]) {

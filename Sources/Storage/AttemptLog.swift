@@ -10,10 +10,10 @@ struct AttemptLog {
     let hasFailures: Bool
 
     init(_ results: [DeliveryResult]) {
-        self.hasFailures = results.contains { result in
-            result.attempt?.wasSent == true && !result.hasSucceeded
+        self.hasFailures = results.indices.contains { index in
+            !results[index].hasSucceeded && results[index].attempt?.wasSent == true
         }
-        let isEmpty = results.allSatisfy { $0.attempt == nil }
+        let isEmpty = results.indices.allSatisfy { results[$0].attempt == nil }
         self.insertions = AttemptRows(results).insertions
         self.counters = isEmpty ? nil : Self.counters(results)
     }
@@ -26,23 +26,26 @@ struct AttemptLog {
             var failingSince: Int64?
             var lastStatus: Int32?
             var lastAt: Int64 = 0
+
+            mutating func add(succeeded: Bool, status: Int16?, at: Int64) {
+                self.attempts += 1
+                if succeeded {
+                    self.succeeded += 1
+                    self.trailingFailures = 0
+                    self.failingSince = nil
+                } else {
+                    self.trailingFailures += 1
+                    self.failingSince = self.failingSince ?? at
+                }
+                self.lastStatus = status.map(Int32.init)
+                self.lastAt = max(self.lastAt, at)
+            }
         }
         var sums: [Int32: Sum] = [:]
-        for result in results {
-            guard let attempt = result.attempt, attempt.wasSent else { continue }
-            var sum = sums[result.delivery.webhook.key.rawValue] ?? Sum()
-            sum.attempts += 1
-            if result.hasSucceeded {
-                sum.succeeded += 1
-                sum.trailingFailures = 0
-                sum.failingSince = nil
-            } else {
-                sum.trailingFailures += 1
-                sum.failingSince = sum.failingSince ?? attempt.at
-            }
-            sum.lastStatus = attempt.status.map(Int32.init)
-            sum.lastAt = max(sum.lastAt, attempt.at)
-            sums[result.delivery.webhook.key.rawValue] = sum
+        for index in results.indices {
+            guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
+            sums[results[index].delivery.webhook.key.rawValue, default: Sum()].add(
+                succeeded: results[index].hasSucceeded, status: results[index].attempt?.status, at: at)
         }
         // In the order of the keys, so that instances lock the rows in the same order.
         let rows = sums.sorted { $0.key < $1.key }

@@ -18,32 +18,45 @@ struct AttemptRows {
     let insertions: [Query]
 
     init(_ results: [DeliveryResult]) {
-        var single: [Logged] = []
-        var together: [Key: [Logged]] = [:]
-        for result in results {
-            guard let attempt = result.attempt else { continue }
-            if let key = Self.key(result, attempt) {
-                together[key, default: []].append((result, attempt))
-            } else {
-                single.append((result, attempt))
+        // By their places: the results themselves are large to copy.
+        var single: [Int] = []
+        var places: [Key: Int] = [:]
+        var together: [(key: Key, indices: [Int])] = []
+        var last: (key: Key, place: Int)?
+        for index in results.indices {
+            guard let key = Self.key(of: results, at: index) else {
+                if results[index].attempt != nil { single.append(index) }
+                continue
             }
+            if let last, last.key == key {
+                together[last.place].indices.append(index)
+                continue
+            }
+            let place = places[key] ?? together.count
+            if place == together.count {
+                together.append((key, []))
+                places[key] = place
+            }
+            together[place].indices.append(index)
+            last = (key, place)
         }
-        for (key, few) in together where few.count < Self.fewest {
-            single += few
-            together[key] = nil
-        }
+        single += together.filter { $0.indices.count < Self.fewest }.flatMap(\.indices)
+        together.removeAll { $0.indices.count < Self.fewest }
         var insertions: [Query] = []
-        if !single.isEmpty { insertions.append(Self.insertion(single)) }
-        if !together.isEmpty { insertions.append(Self.insertion(together)) }
+        if !single.isEmpty {
+            insertions.append(
+                Self.insertion(single.compactMap { index in results[index].attempt.map { (results[index], $0) } }))
+        }
+        if !together.isEmpty { insertions.append(Self.insertion(together, of: results)) }
         self.insertions = insertions
     }
 
     /// What an attempt that succeeded at once is kept with; nil for others.
-    private static func key(_ result: DeliveryResult, _ attempt: AttemptRecord) -> Key? {
-        guard case .succeeded = result.ending, result.delivery.attempts == 0, let status = attempt.status,
-            attempt.target == nil, attempt.items.isEmpty
+    private static func key(of results: [DeliveryResult], at index: Int) -> Key? {
+        guard results[index].hasSucceeded, results[index].delivery.attempts == 0,
+            let status = results[index].attempt?.status, results[index].attempt?.peculiarities == nil
         else { return nil }
-        let webhook = result.delivery.webhook
+        let webhook = results[index].delivery.webhook
         return Key(webhook: webhook.key.rawValue, version: webhook.version, status: status)
     }
 
@@ -59,7 +72,7 @@ struct AttemptRows {
         var responses = ArrayParameter(of: Bytes.self, count: logged.count)
         for (result, attempt) in logged {
             times.append(PostgresTimestamp(microsecondsSince1970: attempt.at))
-            messages.append((attempt.items.first ?? result.delivery.message.id).rawValue)
+            messages.append((attempt.peculiarities?.items.first ?? result.delivery.message.id).rawValue)
             things.append(result.delivery.message.thing)
             webhooks.append(result.delivery.webhook.key.rawValue)
             latencies.append(attempt.latencyMicroseconds)
@@ -68,7 +81,7 @@ struct AttemptRows {
             if let error = attempt.error { errors.append(error) } else { errors.appendNull() }
             if let response = attempt.response { responses.append(bytes: response) } else { responses.appendNull() }
         }
-        let items = MessageIDLists(logged.map(\.attempt.items))
+        let items = MessageIDLists(logged.map { $0.attempt.peculiarities?.items ?? [] })
         return """
             INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, error, response,
                 version, succeeded, target, items)
@@ -77,14 +90,13 @@ struct AttemptRows {
                 unnest(\(times.parameter), \(messages.parameter), \(things.parameter), \(webhooks.parameter),
                     \(latencies.parameter), \(numbers.parameter), \(statuses.parameter), \(errors.parameter),
                     \(responses.parameter), \(logged.map(\.result.delivery.webhook.version)),
-                    \(logged.map(\.result.hasSucceeded)), \(array: logged.map(\.attempt.target)), \(items.starts),
+                    \(logged.map(\.result.hasSucceeded)), \(array: logged.map { $0.attempt.peculiarities?.target }), \(items.starts),
                     \(items.ends)) AS r (t, m, th, w, l, n, st, er, re, v, su, ta, s, e)
             """
     }
 
-    private static func insertion(_ together: [Key: [Logged]]) -> Query {
-        let rows = together.map { $0 }
-        let count = rows.reduce(0) { $0 + $1.value.count }
+    private static func insertion(_ rows: [(key: Key, indices: [Int])], of results: [DeliveryResult]) -> Query {
+        let count = rows.reduce(0) { $0 + $1.indices.count }
         var offsets = ArrayParameter(of: Int32.self, count: count, bytesPerElement: 4)
         var latencies = ArrayParameter(of: Int32.self, count: count, bytesPerElement: 4)
         var messages = ArrayParameter(of: Int64.self, count: count, bytesPerElement: 8)
@@ -94,13 +106,14 @@ struct AttemptRows {
         var (firstMessages, lastMessages): ([Int64], [Int64]) = ([], [])
         var (starts, ends, answered): ([Int32], [Int32], [Bool]) = ([], [], [])
         var position: Int32 = 0
-        for (_, logged) in rows {
+        for (_, indices) in rows {
             var (first, last) = (Int64.max, Int64.min)
             var (firstMessage, lastMessage) = (Int64.max, Int64.min)
             var hasResponse = false
-            for (_, attempt) in logged { first = min(first, attempt.at) }
-            for (result, attempt) in logged {
-                let message = result.delivery.message
+            for index in indices { first = min(first, results[index].attempt?.at ?? first) }
+            for index in indices {
+                guard let attempt = results[index].attempt else { continue }
+                let message = results[index].delivery.message
                 last = max(last, attempt.at)
                 firstMessage = min(firstMessage, message.id.rawValue)
                 lastMessage = max(lastMessage, message.id.rawValue)
@@ -120,7 +133,7 @@ struct AttemptRows {
             firstMessages.append(firstMessage)
             lastMessages.append(lastMessage)
             starts.append(position + 1)
-            position += Int32(logged.count)
+            position += Int32(indices.count)
             ends.append(position)
             answered.append(hasResponse)
         }

@@ -20,14 +20,20 @@ struct BatchedResults {
     init(_ results: [DeliveryResult], session: SessionID) {
         self.session = session
         var members: [ObjectIdentifier: Members] = [:]
-        for result in results {
-            guard let batch = result.delivery.batch else { continue }
-            members[ObjectIdentifier(batch), default: Members(batch: batch)].add(result)
+        for index in results.indices {
+            guard let batch = results[index].delivery.batch else { continue }
+            // Nearly all have succeeded, and of those the number is all that is needed.
+            if results[index].hasSucceeded {
+                let id = results[index].delivery.message.id
+                members[ObjectIdentifier(batch), default: Members(batch: batch)].ended.append(id)
+            } else {
+                members[ObjectIdentifier(batch), default: Members(batch: batch)].add(results[index])
+            }
         }
         self.changes = members.values.map(\.change)
     }
 
-    /// The results of one batch. Nearly all of them have succeeded, and of those the number is all that is needed.
+    /// The results of one batch.
     private struct Members {
         let batch: DeliveryBatch
         var ended: [MessageID] = []

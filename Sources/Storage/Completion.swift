@@ -15,7 +15,8 @@ extension DeliveryStore {
     ///
     /// - Returns: the webhooks that have failed once too often.
     package func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
-        let single = SingleResults(results.filter { $0.delivery.batch == nil }, session: self.session)
+        let alone = results.indices.filter { results[$0].delivery.batch == nil }.map { results[$0] }
+        let single = SingleResults(alone, session: self.session)
         let batched = BatchedResults(results, session: self.session)
         let log = AttemptLog(results)
         let disabled: [DisabledWebhook] = try await self.pool.transaction { db in

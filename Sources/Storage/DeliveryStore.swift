@@ -48,20 +48,32 @@ package struct AttemptRecord: Sendable {
     package let error: String?
     /// The first 4 KiB of the response's body.
     package let response: [UInt8]?
-    /// Path and query, where they are not the same for all messages of the webhook.
-    package let target: String?
-    /// The messages that were sent together; empty for one alone.
-    package let items: [MessageID]
-    /// Whether a request was made; false if none could be made of the message. It is logged, but not counted.
-    package let wasSent: Bool
+    /// nil for a plain request, as nearly all are.
+    package let peculiarities: Peculiarities?
+
+    /// What few attempts have.
+    package final class Peculiarities: Sendable {
+        /// Path and query, where they are not the same for all messages of the webhook.
+        package let target: String?
+        /// The messages that were sent together; empty for one alone.
+        package let items: [MessageID]
+        /// Whether a request was made; false if none could be made of the message. It is logged, but not counted.
+        package let wasSent: Bool
+
+        package init(target: String? = nil, items: [MessageID] = [], wasSent: Bool = true) {
+            self.target = target
+            self.items = items
+            self.wasSent = wasSent
+        }
+    }
+
+    package var wasSent: Bool { self.peculiarities?.wasSent ?? true }
 
     package init(
         at: Int64, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?,
-        target: String? = nil, items: [MessageID] = [], wasSent: Bool = true
+        peculiarities: Peculiarities? = nil
     ) {
-        self.wasSent = wasSent
-        self.target = target
-        self.items = items
+        self.peculiarities = peculiarities
         self.at = at
         self.latencyMicroseconds = latencyMicroseconds
         self.status = status

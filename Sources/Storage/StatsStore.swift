@@ -42,6 +42,11 @@ package struct StatsIncrement: Sendable {
         self.webhook = webhook
         self.minute = minute
     }
+
+    package mutating func count(succeeded: Bool, latencyMicroseconds: Int64) {
+        if succeeded { self.succeeded += 1 } else { self.failed += 1 }
+        self.latencies.record(microseconds: latencyMicroseconds)
+    }
 }
 
 /// A message that did not meet a webhook's conditions.

@@ -1,4 +1,5 @@
 import Domain
+import Storage
 import Testing
 
 @testable import Delivery
@@ -41,7 +42,7 @@ struct LaneLedgerTests {
         var first = try self.deliveries(12, to: 1)
         ledger.plan(&first)
         _ = ledger.committed(first)
-        ledger.release(first.filter(\.isLeased))
+        ledger.release(done(first.filter(\.isLeased)))
         var second = try self.deliveries(1, to: 1)
         ledger.plan(&second)
         #expect(!second[0].isLeased, "there is room, but a backlog is in front")
@@ -85,7 +86,7 @@ struct LaneLedgerTests {
         ledger.plan(&held)
         let more = try self.deliveries(5, to: 1) + self.deliveries(3, to: 2)
         #expect(ledger.missingRoom(for: more) == 3)
-        ledger.release(Array(held.prefix(2)))
+        ledger.release(done(Array(held.prefix(2))))
         #expect(ledger.missingRoom(for: more) == 1)
         #expect(ledger.missingRoom(for: try self.deliveries(1, to: 3, bytes: 3_000)) == 1, "bytes count too")
         var spilled = try self.deliveries(9, to: 1)
@@ -127,13 +128,13 @@ struct LaneLedgerTests {
         var batch = try self.deliveries(12, to: 1)
         ledger.plan(&batch)
         #expect(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100) == nil, "still full")
-        ledger.release(batch.filter(\.isLeased))
+        ledger.release(done(batch.filter(\.isLeased)))
         let early = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
         #expect(!early.seesAllSpills)
         ledger.settle(early, of: WebhookKey(rawValue: 1), claimed: [batch[10].message])
         #expect(ledger.held == 1)
         _ = ledger.committed(batch)
-        ledger.release([batch[10]])
+        ledger.release(done([batch[10]]))
         #expect(ledger.held == 0)
         let late = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
         #expect(late.seesAllSpills)
@@ -156,7 +157,12 @@ struct LaneLedgerTests {
         ledger.settle(room, of: key, claimed: batch[..<3].map(\.message))
         #expect(ledger.held == 13)
         #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claimed counts")
-        ledger.release(batch[..<3])
+        ledger.release(done(batch[..<3]))
         #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) != nil)
     }
+}
+
+/// Deliveries that have succeeded.
+private func done(_ deliveries: some Sequence<Delivery>) -> [DeliveryResult] {
+    deliveries.map { DeliveryResult(delivery: $0, ending: .succeeded, attempt: nil) }
 }

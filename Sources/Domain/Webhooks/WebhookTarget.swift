@@ -12,8 +12,17 @@ package final class WebhookTarget: Sendable {
     /// The org of its group.
     package let org: EntityID?
     package let plan: RequestPlan
+    // What is asked for with every message stands by itself: reading it out of the large values would copy them.
+
     /// Whether a request is ``requestHead`` and the payload as it came.
     package let isPlain: Bool
+    package let batching: Batching?
+    /// Whether the thing is told what the receiver answered.
+    package let responds: Bool
+    /// Whether path and query differ from message to message.
+    package let hasVaryingTarget: Bool
+    /// Whether every message of the group is sent to it.
+    package let takesAllMessages: Bool
     package let filter: TriggerFilter
     package let conditions: ConditionSet?
     package let signingKeys: SigningKeys?
@@ -36,7 +45,10 @@ package final class WebhookTarget: Sendable {
         self.conditions = options.conditions.map(ConditionSet.init)
         self.plan = RequestPlan(stored: url, headers: headers, options: options)
         self.isPlain = self.plan.isPlain
-
+        self.batching = options.batching
+        self.responds = options.responds
+        self.hasVaryingTarget = self.plan.hasVaryingTarget
+        self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
         self.key = key
         self.id = id
         self.group = group
