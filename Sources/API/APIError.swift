@@ -20,6 +20,12 @@ struct APIError: Error, HTTPResponseError {
     static func notFound(_ what: String) -> APIError { APIError(status: .notFound, message: "\(what) not found") }
     static func conflict(_ message: String) -> APIError { APIError(status: .conflict, message: message) }
 
+    static func methodNotAllowed(_ methods: [String]) -> APIError {
+        let list = methods.joined(separator: ", ")
+        return APIError(
+            status: .methodNotAllowed, message: "this path has \(list)", headers: [.allow: list])
+    }
+
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var headers = self.headers
         headers[.contentType] = "application/json"
@@ -57,6 +63,7 @@ struct ErrorMiddleware: RouterMiddleware {
     private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
         -> Response
     {
+        guard !DatabaseAvailability.isZeroByte(error) else { throw APIError.badRequest("a text has a zero byte") }
         let isTransient = DatabaseAvailability.isOutage(error)
         context.logger.error(
             "a request failed",

@@ -38,7 +38,7 @@ package func makeAPIServices(
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
-        responder: UnprefixedResponder(base: router.buildResponder()),
+        responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
         configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
@@ -80,7 +80,7 @@ func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
     ports: APIPorts, system: SystemRoutes
 ) -> Router<APIContext> {
-    let router = Router(context: APIContext.self)
+    let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware { ErrorMiddleware() }
     system.add(to: router)
     let refresh = ports.refresh
@@ -110,8 +110,9 @@ func makeRouter(
 
 /// Answers every path under `/webhooks` as well, as the Mainflux reverse proxy did: `/webhooks/things/<id>/webhooks` is
 /// `/things/<id>/webhooks`. An id is never a collection's name, so `/webhooks/<id>` stays itself.
-struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder {
+struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Context: RequestContext {
     let base: Base
+    let methods: MethodTable
 
     private static var collections: Set<Substring> {
         [
@@ -126,6 +127,10 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder {
             let rest = path.dropFirst(9)
             let collection = rest.dropFirst().prefix { $0 != "/" && $0 != "?" }
             if Self.collections.contains(collection) { head.path = String(rest) }
+        }
+        let path = (head.path ?? "/").prefix { $0 != "?" }
+        if let methods = self.methods.methods(of: path), !methods.contains(head.method.rawValue) {
+            return try APIError.methodNotAllowed(methods).response(from: request, context: context)
         }
         return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
     }

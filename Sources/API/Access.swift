@@ -61,7 +61,7 @@ extension Request {
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String
     ) throws(InvalidField) -> Choice? where Choice.RawValue == String {
-        guard let text = self.uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard let text = self.uri.queryParameters.get(name) else { return nil }
         guard let choice = Choice(rawValue: text) else {
             let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
             throw InvalidField(name, "must be one of \(choices)")
@@ -70,7 +70,7 @@ extension Request {
     }
 
     func queryID(_ name: String) throws(InvalidField) -> EntityID? {
-        guard let text = self.uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard let text = self.uri.queryParameters.get(name) else { return nil }
         guard let id = EntityID(text) else { throw InvalidField(name, "must be a UUID") }
         return id
     }

@@ -20,7 +20,7 @@ private func time(_ text: some StringProtocol, field: String) throws(InvalidFiel
 extension Request {
     /// A parameter of the query.
     func time(_ name: String) throws(InvalidField) -> Int64? {
-        guard let text = self.uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard let text = self.uri.queryParameters.get(name) else { return nil }
         return try API.time(text, field: name)
     }
 }

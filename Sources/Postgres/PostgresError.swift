@@ -60,6 +60,9 @@ package struct SQLState: Sendable, Equatable {
     package static let foreignKeyViolation = SQLState("23503")
     package static let checkViolation = SQLState("23514")
     package static let undefinedTable = SQLState("42P01")
+    /// A text with a zero byte, as text and inside of JSON.
+    package static let characterNotInRepertoire = SQLState("22021")
+    package static let untranslatableCharacter = SQLState("22P05")
 
     /// Classes 08 (connection), 53 (resources), 57 (operator intervention) and 40 (rollback, e.g. deadlock).
     var isTransient: Bool {

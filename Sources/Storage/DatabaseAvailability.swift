@@ -5,4 +5,10 @@ package enum DatabaseAvailability {
     package static func isOutage(_ error: any Error) -> Bool {
         (error as? PostgresError)?.isTransient ?? false
     }
+
+    /// Whether a text that a caller sent has a zero byte, which no text of the database can have.
+    package static func isZeroByte(_ error: any Error) -> Bool {
+        let state = (error as? PostgresError)?.sqlState
+        return state == .characterNotInRepertoire || state == .untranslatableCharacter
+    }
 }

@@ -130,6 +130,8 @@ extension WholeServiceTests {
                 (#""failure_limit":1001"#, "failure_limit"), (#""failure_window":-5"#, "failure_window"),
                 (#""rate_limit":0"#, "rate_limit.per_second"), (#""rate_limit":{}"#, "rate_limit.per_second"),
                 (#""rate_limit":{"per_second":5,"burst":0}"#, "rate_limit.burst"), (#""rate_limit":"5""#, "rate_limit"),
+                (#""rate_limit":-1e300"#, "rate_limit.per_second"),
+                (#""rate_limit":{"per_second":1e300}"#, "rate_limit.per_second"),
                 (#""ordering":"group""#, "ordering"), (#""status":"PAUSED""#, "status"),
                 (#""url":"http://10.0.0.1/""#, "url"), (#""url":"http://[::ffff:127.0.0.1]/""#, "url"),
                 (#""url":"http://169.254.169.254/latest/meta-data""#, "url"),

@@ -78,7 +78,8 @@ package struct RateLimit: Sendable, Equatable, Codable {
 
     package init(perSecond: Double, burst: Int? = nil) {
         self.perSecond = perSecond
-        self.burst = burst ?? max(1, Int(min(perSecond.rounded(.up), 1_000_000)))
+        // Clamped first: it has not been checked yet, and a number that no Int can hold would trap.
+        self.burst = burst ?? Int(max(1, min(perSecond.rounded(.up), 1_000_000)))
     }
 
     func check() throws(InvalidField) {
