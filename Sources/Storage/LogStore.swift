@@ -72,6 +72,8 @@ package struct LogStore: Sendable {
     /// How many rows are looked through for a thing or a status, per webhook.
     private static let rowsLookedThrough: Int64 = 20_000
     private static let batchesLookedThrough: Int64 = 1_000
+    /// Looking for a thing takes each of them apart.
+    private static let batchesSearched: Int64 = 200
 
     package func list(_ query: LogQuery, of webhooks: [WebhookKey]) async throws -> Page<LogEntry> {
         guard let statement = Self.statement(query, of: webhooks) else { return Page(total: 0, items: []) }
@@ -162,7 +164,7 @@ package struct LogStore: Sendable {
                 FROM (
                     SELECT * FROM attempt_batches WHERE webhook_key = k.key AND \(Self.times("last_at", query, from: true))
                         AND \(Self.times("first_at", query, from: false))
-                    ORDER BY last_at DESC LIMIT \(min(most, Self.batchesLookedThrough))) AS newest) AS b,
+                    ORDER BY last_at DESC LIMIT \(query.thing == nil ? min(most, Self.batchesLookedThrough) : Self.batchesSearched)) AS newest) AS b,
                 LATERAL unnest(b.offsets_us, b.latencies_us, b.message_ids, b.thing_ids) AS u (o, l, m, t)
             WHERE b.before < \(enough) AND \(things) AND \(Self.things("u.t", query))
                 AND \(Self.times("b.first_at + make_interval(secs => u.o / 1000000.0)", query))

@@ -286,11 +286,16 @@ extension WholeServiceTests {
                     ("(GET|PUT|POST|PATCH) /webhooks/", webhook),
                     ("GET /deliveries/", delivery ?? ""),
                 ]
-                try Files.write(
-                    ids.map {
-                        "[[operations]]\ninclude-name-regex = \"^\($0)\"\nparameters = { \"path.id\" = \"\($1)\" }\n"
-                    }
-                    .joined(), to: "\(folder)/schemathesis.toml")
+                let operations = ids.map {
+                    "[[operations]]\ninclude-name-regex = \"^\($0)\"\nparameters = { \"path.id\" = \"\($1)\" }\n"
+                }
+                // Too large is refused as well.
+                let checks = """
+                    [checks.negative_data_rejection]
+                    expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415]
+
+                    """
+                try Files.write(checks + operations.joined(), to: "\(folder)/schemathesis.toml")
                 let token = try await HooklineProcess.token(user: "owner", root: true)
                 let tool = HooklineProcess.python.dropLast("python".count) + "schemathesis"
                 // Not checked: that everything which fits the schema is taken. Placeholders, filters and the like have

@@ -104,6 +104,10 @@ struct CommandTests {
                 guide().contains("<-- received POST /hook") && guide().contains(#"{"t":21.70}"#)
                     && guide().lowercased().contains("x-api-key: secret")
             }
+            // And so do those of the documentation, one block after the other.
+            for page in ["webhooks.md", "api.md"] {
+                try await self.runShellBlocks(of: page, in: folder)
+            }
         } catch {
             await process.stop()
             throw error
@@ -111,6 +115,27 @@ struct CommandTests {
         await process.stop()
         let end = await process.waitForExit()
         #expect(end == "exited(0)", "\(guide().suffix(2_000))")
+    }
+
+    /// Runs what a page of `docs/` shows to be typed, as it would be; a request that is not taken ends it.
+    private func runShellBlocks(of page: String, in folder: String) async throws {
+        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let text = try #require(Files.read("\(root)/docs/\(page)"))
+        let blocks = text.split(separator: "```sh\n").dropFirst().map { block in
+            block.prefix { $0 != "`" }
+        }
+        #expect(!blocks.isEmpty)
+        let script = """
+            set -eu
+            ln -sfn dev .hookline
+            source .hookline/env
+            curl() { command curl -sS -f "$@"; }
+            trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+            \(blocks.joined(separator: "\nsleep 1\n"))
+            """
+        try Files.write(script, to: "\(folder)/\(page).sh")
+        try await ChildProcess.complete(
+            "bash", ["-c", "cd \(folder) && bash \(page).sh > \(page).out 2>&1 || { tail -5 \(page).out; exit 1; }"])
     }
 
     @Test("prints a token and nothing else")
