@@ -80,6 +80,7 @@ let package = Package(
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
+                .embedInCode("0007_sources.sql"),
             ],
             swiftSettings: common),
 
@@ -110,6 +111,10 @@ let package = Package(
             ],
             swiftSettings: common),
         .target(
+            name: "Inbound",
+            dependencies: ["Domain", "MQTT", "Observability", "Storage", logging, serviceLifecycle],
+            swiftSettings: common),
+        .target(
             name: "Notifications",
             dependencies: [
                 "Domain", "MQTT", "Observability", "Storage", "WebhookClient", deque, logging, nioCore,
@@ -127,8 +132,8 @@ let package = Package(
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Intake", "LocalServices", "MQTT",
-                "Notifications", "Observability", "Postgres", "Storage",
+                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "LocalServices",
+                "MQTT", "Notifications", "Observability", "Postgres", "Storage",
                 "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],

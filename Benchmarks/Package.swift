@@ -44,6 +44,7 @@ let package = Package(
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
+                .embedInCode("0007_sources.sql"),
             ],
             swiftSettings: settings),
         .target(

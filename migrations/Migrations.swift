@@ -10,5 +10,6 @@ package enum MigrationFiles {
         (4, "abandoned clients", PackageResources._004_abandoned_clients_sql),
         (5, "delivery batches", PackageResources._005_delivery_batches_sql),
         (6, "webhook fields", PackageResources._006_webhook_fields_sql),
+        (7, "sources", PackageResources._007_sources_sql),
     ]
 }

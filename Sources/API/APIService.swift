@@ -101,6 +101,11 @@ func makeRouter(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
+    SourceRoutes(sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock)
+        .add(to: routes)
+    InboundRoutes(
+        store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
+    ).add(to: router)
     OrgRoutes(store: NotificationStore(database)).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
@@ -116,7 +121,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "health", "ready", "metrics",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "health", "ready",
+            "metrics",
             "openapi.json",
         ]
     }

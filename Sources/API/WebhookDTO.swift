@@ -159,7 +159,7 @@ extension DeliveryPolicy {
 
 extension RateLimit {
     /// `{"per_second", "burst"?}`, or the number alone.
-    fileprivate init?(_ object: JSONObject) throws(InvalidField) {
+    init?(_ object: JSONObject) throws(InvalidField) {
         switch object.fields["rate_limit"] {
         case nil, .null?: return nil
         case .integer?, .number?:

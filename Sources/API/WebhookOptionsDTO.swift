@@ -176,7 +176,7 @@ extension Trigger {
 
 extension Conditions {
     /// `{"match"?, "rules": […]}`, or the rules alone.
-    fileprivate init?(_ object: JSONObject) throws(InvalidField) {
+    init?(_ object: JSONObject) throws(InvalidField) {
         let objects: [JSONObject]?
         var match = Match.all
         if case .array? = object.fields["conditions"] {

@@ -3,6 +3,7 @@ internal import BrokerAccounts
 internal import Delivery
 internal import Domain
 internal import Glibc
+internal import Inbound
 internal import Intake
 internal import Logging
 internal import MQTT
@@ -130,12 +131,17 @@ struct Assembly {
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)
+        let publisher = SourcePublisher(
+            store: SourceEventStore(database, box: box), broker: self.configuration.mqtt, metrics: metrics,
+            logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), logger: self.logger)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + [routes, housekeeper, keeper, responder, notifier, delivery, relay]
+                services: (companions + accounts + [
+                    routes, housekeeper, keeper, responder, notifier, delivery, relay, publisher,
+                ]
                     + [intake] + adopters + [announcer] + api).map {
                         .init(service: $0)
                     },
@@ -180,6 +186,7 @@ struct Assembly {
                 var generator = SystemRandomNumberGenerator()
                 return .random(.hmac, using: &generator)
             }
+            _ = try await SourceStore(database, box: box).sealAll()
             if count > 0 {
                 self.logger.notice(
                     "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])

@@ -47,6 +47,8 @@ package final class Metrics: Sendable {
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
     package let droppedResponses = Counter()
+    /// Events of sources that were put on the bus.
+    package let sourceEvents = Counter()
     /// Things that happened, as far as webhooks wanted to know.
     package let events = Counter()
     /// Webhooks that were disabled because of their receivers.
@@ -88,6 +90,7 @@ package final class Metrics: Sendable {
         text.counter("hookline_responses_total", "Receivers' answers that things were told.", self.responses)
         text.counter(
             "hookline_responses_dropped_total", "Answers that were too many to tell the thing.", self.droppedResponses)
+        text.counter("hookline_source_events_total", "Events of sources put on the bus.", self.sourceEvents)
         text.counter("hookline_events_total", "Events that webhooks were fired by.", self.events)
         text.counter("hookline_deliveries_failed_total", "Deliveries given up after their last attempt.", self.givenUp)
         text.histogram("hookline_attempt_seconds", "How long an attempt takes.", self.attemptTime)

@@ -62,6 +62,7 @@ package struct HousekeepingStore: Sendable {
         try await self.pool.withConnection { db in
             for var statement: Query in [
                 "DELETE FROM deliveries WHERE failed_at < \(failedBefore)",
+                "DELETE FROM source_event_ids WHERE expires_at < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))",
                 """
                 DELETE FROM webhook_stats WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
                     - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
@@ -147,6 +148,7 @@ package struct HousekeepingStore: Sendable {
 private enum PartitionedTable: String, Sendable, CaseIterable {
     case messages, attempts, skips
     case attemptBatches = "attempt_batches"
+    case sourceLog = "source_log"
 
     func name(of day: Int64) -> String { "\(self.rawValue)_d\(day)" }
 
@@ -159,7 +161,7 @@ private enum PartitionedTable: String, Sendable, CaseIterable {
                     "\(MessageID.first(atMillisecondsSince1970: day * 86_400_000).rawValue)",
                     "\(MessageID.first(atMillisecondsSince1970: (day + 1) * 86_400_000).rawValue)"
                 )
-            case .attempts, .attemptBatches, .skips:
+            case .attempts, .attemptBatches, .skips, .sourceLog:
                 ("to_timestamp(\(day) * 86400.0)", "to_timestamp((\(day) + 1) * 86400.0)")
             }
         return "CREATE TABLE \(self.name(of: day)) PARTITION OF \(self.rawValue) FOR VALUES FROM (\(from)) TO (\(to))"

@@ -105,7 +105,7 @@ struct CommandTests {
                     && guide().lowercased().contains("x-api-key: secret")
             }
             // And so do those of the documentation, one block after the other.
-            for page in ["webhooks.md", "api.md"] {
+            for page in ["webhooks.md", "api.md", "sources.md"] {
                 try await self.runShellBlocks(of: page, in: folder)
             }
         } catch {

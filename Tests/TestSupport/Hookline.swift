@@ -90,6 +90,15 @@ package enum HTTP {
         try await self.send(HTTPClientRequest(url: url))
     }
 
+    /// Posts as an outside system would.
+    package static func post(_ url: String, _ body: String, headers: [String: String]) async throws -> HTTPAnswer {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        request.body = .bytes(ByteBuffer(string: body))
+        return try await self.send(request)
+    }
+
     static func send(_ request: HTTPClientRequest) async throws -> HTTPAnswer {
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
         let body = try await response.body.collect(upTo: 16 * 1024 * 1024)

@@ -44,6 +44,14 @@ package enum Placeholder: Sendable, Hashable {
         }
     }
 
+    /// Whether it is of what the message carries.
+    package var isOfPayload: Bool {
+        switch self {
+        case .payload, .value: true
+        default: false
+        }
+    }
+
     /// The name that was probably meant by one that is none.
     static func suggestion(for text: Substring) -> String? {
         let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "_" }.lowercased()

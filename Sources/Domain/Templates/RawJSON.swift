@@ -77,6 +77,30 @@ package struct RawJSON: Sendable {
         return all
     }
 
+    /// In their order.
+    package var members: [(name: String, value: RawJSON)] {
+        var all: [(name: String, value: RawJSON)] = []
+        self.forEachMember { all.append(($0, $1)) }
+        return all
+    }
+
+    /// Numbers as numbers, strings as what they say, the rest by its text.
+    package func isSame(as other: RawJSON) -> Bool {
+        guard self.kind == other.kind else { return false }
+        switch self.kind {
+        case .number:
+            // Whole numbers beyond 2^53 are not exact as doubles.
+            if let x = Int64(String(decoding: self.text, as: UTF8.self)),
+                let y = Int64(String(decoding: other.text, as: UTF8.self))
+            {
+                return x == y
+            }
+            return self.number == other.number
+        case .string: return self.string == other.string
+        default: return self.text == other.text
+        }
+    }
+
     private func forEachMember(_ body: (String, RawJSON) -> Void) {
         guard self.kind == .object else { return }
         var scanner = JSONScanner(self.bytes, at: self.range.lowerBound + 1)

@@ -134,9 +134,9 @@ package struct ConditionSet: Sendable {
         // The first value is news.
         guard let text, let before = RawJSON(Array(text.utf8)) else { return true }
         if found.text.count > Self.longestMemory { return Self.remembered(found) != text }
-        guard rule.rule.operator == .changedBy else { return !Self.equal(found, before) }
+        guard rule.rule.operator == .changedBy else { return !found.isSame(as: before) }
         guard let number = found.number, let earlier = before.number, let least = rule.value?.number else {
-            return !Self.equal(found, before)
+            return !found.isSame(as: before)
         }
         // 21.3 - 21.2 is a little less than 0.1 in binary.
         return abs(number - earlier) >= least * (1 - 1e-9)
@@ -153,12 +153,12 @@ package struct ConditionSet: Sendable {
     private static func holds(_ rule: Compiled, _ found: RawJSON?) -> Bool {
         switch rule.rule.operator {
         case .exists: return (found != nil) == (rule.value?.bool ?? true)
-        case .ne: return found.map { found in rule.value.map { !Self.equal(found, $0) } ?? true } ?? true
+        case .ne: return found.map { found in rule.value.map { !found.isSame(as: $0) } ?? true } ?? true
         default: break
         }
         guard let found, let value = rule.value else { return false }
         switch rule.rule.operator {
-        case .eq: return Self.equal(found, value)
+        case .eq: return found.isSame(as: value)
         case .gt:
             return Self.compare(found, value) {
                 $0 > $1
@@ -185,26 +185,9 @@ package struct ConditionSet: Sendable {
             }
         case .contains:
             if let text = found.string { return value.string.map { text.contains($0) } ?? false }
-            return found.elements.contains { Self.equal($0, value) }
-        case .isIn: return value.elements.contains { Self.equal($0, found) }
+            return found.elements.contains { $0.isSame(as: value) }
+        case .isIn: return value.elements.contains { $0.isSame(as: found) }
         case .ne, .exists, .changed, .changedBy: return false
-        }
-    }
-
-    /// Numbers as numbers, strings as what they say, the rest by its text.
-    private static func equal(_ a: RawJSON, _ b: RawJSON) -> Bool {
-        guard a.kind == b.kind else { return false }
-        switch a.kind {
-        case .number:
-            // Whole numbers beyond 2^53 are not exact as doubles.
-            if let x = Int64(String(decoding: a.text, as: UTF8.self)),
-                let y = Int64(String(decoding: b.text, as: UTF8.self))
-            {
-                return x == y
-            }
-            return a.number == b.number
-        case .string: return a.string == b.string
-        default: return a.text == b.text
         }
     }
 

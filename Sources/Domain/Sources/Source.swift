@@ -1,0 +1,158 @@
+/// An inbound webhook: an outside system posts here, and what it posts becomes a message of a thing.
+package struct Source: Sendable {
+    package let id: EntityID
+    package let group: EntityID
+    package var name: String
+    package var thing: EntityID
+    package var isEnabled: Bool
+    package var settings: SourceSettings
+    package var version: Int64
+    /// Milliseconds since 1970.
+    package var createdAt: Int64
+    package var updatedAt: Int64
+    package var counters: SourceCounters
+
+    package init(
+        id: EntityID, group: EntityID, name: String, thing: EntityID, isEnabled: Bool, settings: SourceSettings,
+        version: Int64 = 1, createdAt: Int64, updatedAt: Int64, counters: SourceCounters = SourceCounters()
+    ) {
+        self.id = id
+        self.group = group
+        self.name = name
+        self.thing = thing
+        self.isEnabled = isEnabled
+        self.settings = settings
+        self.version = version
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.counters = counters
+    }
+}
+
+/// How often a source was called, and what came of it.
+package struct SourceCounters: Sendable {
+    package var accepted: Int64 = 0
+    /// Acknowledged, and nothing done: seen before, or not meeting the conditions.
+    package var ignored: Int64 = 0
+    package var rejected: Int64 = 0
+    /// Milliseconds since 1970.
+    package var lastEventAt: Int64?
+
+    package init() {}
+}
+
+/// What a source says of itself. `Codable` is for Storage, which keeps it as one JSON column.
+package struct SourceSettings: Sendable, Equatable, Codable {
+    /// nil: by API key.
+    package var signature: SignatureScheme?
+    /// A template of what comes behind `messages/`; placeholders from the event.
+    package var subtopic = ""
+    package var conditions: Conditions?
+    /// A JSON Schema, as its text.
+    package var schema: String?
+    /// An event to build on, as its text.
+    package var sample: String?
+    package var rateLimit: RateLimit?
+    /// For how long a repeated event id is recognized, in seconds.
+    package var repetitionWindow: Int64 = 86_400
+    /// Where the event's id stands in its body, if no header says it.
+    package var eventIDPath: String?
+
+    package init() {}
+
+    /// What may be called per second unless a source says otherwise.
+    package static let defaultRate = RateLimit(perSecond: 100, burst: 200)
+
+    /// - Throws: ``InvalidField``, named as the API names it.
+    package func check() throws(InvalidField) {
+        try self.signature?.check()
+        try self.conditions?.check()
+        if self.conditions.map({ ConditionSet($0).remembers }) == true {
+            throw InvalidField("conditions", "of sources take no changed and changed_by")
+        }
+        _ = try self.subtopicTemplate()
+        if let schema {
+            guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {
+                throw InvalidField("schema", "must be at most \(JSONSchema.longest) bytes of JSON")
+            }
+            _ = try JSONSchema(json)
+        }
+        try self.rateLimit?.check()
+        guard (0...604_800).contains(self.repetitionWindow) else {
+            throw InvalidField("repetition_window", "must be a number from 0 to 604800 seconds")
+        }
+        if let eventIDPath, JSONPath(eventIDPath)?.steps.isEmpty != false {
+            throw InvalidField("event_id_path", "must be a path such as data.id")
+        }
+    }
+
+    /// The template; its values become levels of a topic, so the template itself must be good for that.
+    package func subtopicTemplate() throws(InvalidField) -> Template {
+        guard !self.subtopic.contains(where: { "+#".contains($0) }), self.subtopic.utf8.count <= 254,
+            self.subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else { throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters") }
+        do throws(Template.Refusal) {
+            let template = try Template(self.subtopic, kind: .text)
+            guard template.placeholders.allSatisfy(\.isOfPayload) else {
+                throw Template.Refusal(reason: "may have placeholders of the payload only", position: 1)
+            }
+            return template
+        } catch {
+            throw InvalidField("subtopic", error.reason)
+        }
+    }
+}
+
+/// Everything that is asked of an event, ready to be asked.
+package struct SourceGate: Sendable {
+    /// What an event comes to.
+    package enum Verdict: Sendable, Equatable {
+        /// To be published on this subtopic; the id is what repetitions are recognized by.
+        case accepted(subtopic: String, eventID: String?)
+        /// Not what is wanted, for this reason; its sender is told that all is well.
+        case ignored(String)
+        /// Not what it should be.
+        case invalid(String)
+    }
+
+    private let settings: SourceSettings
+    private let conditions: ConditionSet?
+    private let schema: JSONSchema?
+    private let template: Template?
+    private let eventIDPath: JSONPath?
+
+    package init(_ settings: SourceSettings) {
+        self.settings = settings
+        self.conditions = settings.conditions.map(ConditionSet.init)
+        self.schema = settings.schema.flatMap { RawJSON(Array($0.utf8)) }.flatMap { try? JSONSchema($0) }
+        self.template = try? settings.subtopicTemplate()
+        self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
+    }
+
+    package func judge(_ request: SignedRequest, as message: Message) -> Verdict {
+        let json = RawJSON(request.body)
+        if let schema {
+            guard let json else { return .invalid("payload must be JSON") }
+            if let fault = schema.fault(in: json) { return .invalid(fault) }
+        }
+        if let unmet = self.conditions?.evaluate(json).unmet { return .ignored("condition not met: \(unmet)") }
+        var subtopic = ""
+        if let template {
+            subtopic = String(decoding: template.render(TemplateValues(message, org: nil)), as: UTF8.self)
+        }
+        guard (try? ThingTopic("things/\(message.thing)/messages/\(subtopic)")) != nil,
+            !subtopic.contains(where: { "+#".contains($0) })
+        else { return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))") }
+        return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, json))
+    }
+
+    private func eventID(of request: SignedRequest, _ json: RawJSON?) -> String? {
+        if let id = self.settings.signature?.eventID(of: request) { return id }
+        if let path = self.eventIDPath, let value = json?.value(at: path) {
+            let text = value.string ?? String(decoding: value.text, as: UTF8.self)
+            return (1...255).contains(text.utf8.count) ? text : nil
+        }
+        guard let id = request.headers["idempotency-key"] ?? request.headers["webhook-id"] else { return nil }
+        return (1...255).contains(id.utf8.count) ? id : nil
+    }
+}

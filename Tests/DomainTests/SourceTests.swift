@@ -1,0 +1,145 @@
+import Domain
+import Testing
+
+@Suite("Signatures of outside systems")
+struct SignatureSchemeTests {
+    private static let now: Int64 = 1_531_420_618
+
+    private func verifies(
+        _ scheme: SignatureScheme, _ headers: [String: String], _ body: String, _ secret: String, now: Int64 = now
+    ) -> Bool {
+        scheme.verifies(SignedRequest(headers: headers, body: Array(body.utf8)), secret: secret, now: now)
+    }
+
+    @Test("GitHub's published one verifies, and nothing near it does")
+    func github() {
+        // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+        let (scheme, secret) = (SignatureScheme(vendor: .github), "It's a Secret to Everybody")
+        let code = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+        let good = ["x-hub-signature-256": "sha256=\(code)"]
+        #expect(self.verifies(scheme, good, "Hello, World!", secret))
+        #expect(self.verifies(scheme, ["x-hub-signature-256": "sha256=\(code.uppercased())"], "Hello, World!", secret))
+        #expect(!self.verifies(scheme, good, "Hello, World", secret))
+        #expect(!self.verifies(scheme, good, "Hello, World!", secret + "?"))
+        for header in [
+            "", code, "sha1=\(code)", "sha256=", "sha256=\(code.dropLast(2))", "sha256=\(code)00", "sha256=zz",
+        ] {
+            #expect(!self.verifies(scheme, ["x-hub-signature-256": header], "Hello, World!", secret), "\(header)")
+        }
+        #expect(!self.verifies(scheme, [:], "Hello, World!", secret))
+    }
+
+    @Test("Slack's published one verifies while it is fresh")
+    func slack() {
+        // https://docs.slack.dev/authentication/verifying-requests-from-slack
+        let (scheme, secret) = (SignatureScheme(vendor: .slack), "8f742231b10e8888abcd99yyyzzz85a5")
+        let body =
+            "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+        let headers = [
+            "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
+            "x-slack-request-timestamp": "1531420618",
+        ]
+        #expect(self.verifies(scheme, headers, body, secret))
+        #expect(self.verifies(scheme, headers, body, secret, now: Self.now + 300))
+        #expect(!self.verifies(scheme, headers, body, secret, now: Self.now + 301))
+        #expect(!self.verifies(scheme, headers, body, secret, now: Self.now - 301))
+        #expect(!self.verifies(scheme, headers.filter { $0.key == "x-slack-signature" }, body, secret))
+        let challenge = SignedRequest(headers: [:], body: Array(#"{"type":"url_verification","challenge":"c"}"#.utf8))
+        #expect(scheme.challenge(in: challenge) == "c")
+        #expect(SignatureScheme(vendor: .github).challenge(in: challenge) == nil)
+    }
+
+    @Test("Standard Webhooks' published one verifies, one of several being enough")
+    func standard() {
+        let (scheme, secret) = (SignatureScheme(vendor: .standard), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        let body = #"{"test": 2432232314}"#
+        let good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        func headers(_ signature: String, id: String = "msg_p5jXN8AQM9LWM0D4loKWxJek") -> [String: String] {
+            ["webhook-id": id, "webhook-timestamp": "1614265330", "webhook-signature": signature]
+        }
+        #expect(self.verifies(scheme, headers(good), body, secret, now: 1_614_265_330))
+        #expect(self.verifies(scheme, headers("v1,AAAA v2,x \(good)"), body, secret, now: 1_614_265_330))
+        #expect(!self.verifies(scheme, headers("v2,\(good.dropFirst(3))"), body, secret, now: 1_614_265_330))
+        #expect(!self.verifies(scheme, headers(good, id: "msg_other"), body, secret, now: 1_614_265_330))
+        #expect(!self.verifies(scheme, headers(good), body, secret, now: 1_614_266_330))
+    }
+
+    @Test("know the events' ids")
+    func ids() {
+        func id(_ vendor: SignatureScheme.Vendor, _ headers: [String: String], _ body: String) -> String? {
+            SignatureScheme(vendor: vendor).eventID(of: SignedRequest(headers: headers, body: Array(body.utf8)))
+        }
+        #expect(id(.github, ["x-github-delivery": "d"], "{}") == "d")
+        #expect(id(.stripe, [:], #"{"id":"evt_1"}"#) == "evt_1")
+        #expect(id(.slack, [:], #"{"event_id":"Ev1"}"#) == "Ev1")
+        #expect(id(.shopify, ["x-shopify-event-id": "s"], "{}") == "s")
+        #expect(id(.standard, ["webhook-id": String(repeating: "x", count: 256)], "{}") == nil)
+    }
+
+    @Test(
+        "secrets are compared as a whole",
+        arguments: [
+            ([1, 2], [1, 2], true), ([1, 2], [1, 3], false), ([], [], true),
+            ([1], [1, 2], false), ([], [0], false), ([0], [], false), ([1], [], false),
+        ] as [([UInt8], [UInt8], Bool)])
+    func constantTime(a: [UInt8], b: [UInt8], isSame: Bool) {
+        #expect(constantTimeEqual(a, b) == isSame)
+    }
+}
+
+@Suite("JSON Schema")
+struct JSONSchemaTests {
+    private func schema(_ text: String) throws -> JSONSchema {
+        try JSONSchema(try #require(RawJSON(Array(text.utf8))))
+    }
+
+    private static let order = #"""
+        {"type":"object","required":["id","lines"],"additionalProperties":false,"properties":{
+          "id":{"type":"integer","minimum":1},"state":{"enum":["new","done"]},"note":{"type":["string","null"],"maxLength":3},
+          "lines":{"type":"array","minItems":1,"items":{"type":"object","required":["sku"],"properties":{
+            "sku":{"type":"string","minLength":2},"n":{"type":"number","exclusiveMinimum":0,"maximum":10}}}}}}
+        """#
+
+    @Test(
+        "tells what is wrong, and where",
+        arguments: [
+            (#"{"id":1,"lines":[{"sku":"ab","n":0.5}],"state":"new","note":null}"#, nil),
+            ("[]", "payload must be object"), (#"{"lines":[]}"#, "payload.id is required"),
+            (#"{"id":1.5,"lines":[{"sku":"ab"}]}"#, "payload.id must be integer"),
+            (#"{"id":0,"lines":[{"sku":"ab"}]}"#, "payload.id must be at least 1"),
+            (#"{"id":1,"lines":[]}"#, "payload.lines must have at least 1 elements"),
+            (#"{"id":1,"lines":[{"sku":"ab"},{"sku":"a"}]}"#, "payload.lines[1].sku must have at least 2 characters"),
+            (#"{"id":1,"lines":[{"sku":"ab","n":0}]}"#, "payload.lines[0].n must be more than 0.0"),
+            (#"{"id":1,"lines":[{"sku":"ab","n":11}]}"#, "payload.lines[0].n must be at most 10"),
+            (#"{"id":1,"lines":[{}]}"#, "payload.lines[0].sku is required"),
+            (#"{"id":1,"lines":[{"sku":"ab"}],"x":1}"#, "payload.x is not allowed"),
+            (#"{"id":1,"lines":[{"sku":"ab"}],"state":"old"}"#, "payload.state is none of the values allowed"),
+            (#"{"id":1,"lines":[{"sku":"ab"}],"note":"long"}"#, "payload.note must have at most 3 characters"),
+            (#"{"id":1,"lines":[{"sku":"ab"}],"note":1}"#, "payload.note must be string or null"),
+        ] as [(String, String?)])
+    func faults(value: String, fault: String?) throws {
+        #expect(try self.schema(Self.order).fault(in: try #require(RawJSON(Array(value.utf8)))) == fault)
+    }
+
+    @Test(
+        "is refused with the keyword at fault",
+        arguments: [
+            ("[]", "schema"), (#"{"type":"date"}"#, "schema.type"), (#"{"oneOf":[]}"#, "schema.oneOf"),
+            (#"{"properties":{"a":{"pattern":"x"}}}"#, "schema.properties.a.pattern"),
+            (#"{"minimum":"1"}"#, "schema.minimum"), (#"{"items":[]}"#, "schema.items"),
+            (#"{"enum":1}"#, "schema.enum"),
+        ])
+    func refused(text: String, field: String) {
+        let error = #expect(throws: InvalidField.self) { try self.schema(text) }
+        #expect(error?.field == field)
+    }
+
+    @Test("is inferred so that the sample fits it, and another kind of value does not")
+    func inferred() throws {
+        let sample = try #require(RawJSON(Array(#"{"a":[{"b":1.5}],"c":"x","d":null,"e":{"f \"g\"":true}}"#.utf8)))
+        let schema = try self.schema(JSONSchema.inferred(from: sample))
+        #expect(schema.fault(in: sample) == nil)
+        let other = try #require(RawJSON(Array(#"{"a":[{"b":"1.5"}],"c":"x","d":null,"e":{"f \"g\"":true}}"#.utf8)))
+        #expect(schema.fault(in: other) == "payload.a[0].b must be number")
+    }
+}
