@@ -11,13 +11,14 @@ struct LogRoutes: Sendable {
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/log") { request, context in
-            let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
-            return try await self.list(request, of: try await self.webhooks.targets(of: webhook))
+            let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
+            return try await self.list(request, of: try await self.webhooks.targets(of: webhook), seenBy: role)
         }
         routes.get("groups/:id/log") { request, context in
             let group = try context.id(of: "group")
-            try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
-            return try await self.list(request, of: try await self.webhooks.webhooks.addresses(in: group))
+            let role = try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.list(
+                request, of: try await self.webhooks.webhooks.addresses(in: group), seenBy: role)
         }
         routes.get("webhooks/:id/stats") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
@@ -33,14 +34,16 @@ struct LogRoutes: Sendable {
 
     // MARK: Log
 
-    private func list(_ request: Request, of webhooks: [WebhookKey: WebhookAddress]) async throws -> Response {
+    private func list(
+        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
+    ) async throws -> Response {
         let query = try Self.query(request)
         let page = try await self.store.list(query, of: Array(webhooks.keys))
         return try Response.json(
             PageDTO(
                 "log", total: page.total, offset: query.offset, limit: query.limit, order: query.order.rawValue,
                 dir: query.isAscending ? "asc" : "desc",
-                items: page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook]) }))
+                items: page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) }))
     }
 
     private static func query(_ request: Request) throws(InvalidField) -> LogQuery {
@@ -111,7 +114,7 @@ struct LogEntryDTO: Encodable {
     let items: Int
     let due_at: Int64?
 
-    init(_ entry: LogEntry, _ webhook: WebhookAddress?) {
+    init(_ entry: LogEntry, _ webhook: WebhookAddress?, seenBy role: Role) {
         self.trigger_id = entry.delivery.text
         self.webhook_id = webhook?.id.description
         self.status = entry.status.rawValue
@@ -121,9 +124,19 @@ struct LogEntryDTO: Encodable {
         self.error = entry.error
         self.latency_ms = entry.latencyMicroseconds.map { Double($0) / 1_000 }
         self.attempt = entry.attempt
-        self.url = webhook.map { webhook in entry.target.map { webhook.url.origin + $0 } ?? webhook.url.text }
+        self.url = webhook.map { webhook in
+            entry.target.map { RenderedURL.text(webhook.url.origin + $0, seenBy: role) } ?? webhook.url.text
+        }
         self.items = entry.items
         self.due_at = entry.dueAt
+    }
+}
+
+/// A url with everything filled in. Keys stand in queries, so who may not see the webhook's rows does not see them here.
+enum RenderedURL {
+    static func text(_ url: String, seenBy role: Role) -> String {
+        guard role < .editor, let query = url.firstIndex(of: "?") else { return url }
+        return url[..<query] + "?***"
     }
 }
 
@@ -219,7 +232,9 @@ struct DeliveryHistoryDTO: Encodable {
                 ? try? target.plan.render(message, org: target.org, facts: .unknown)
                 : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown })
             return request.map {
-                RequestDTO(RequestDescription($0, of: message, to: target, showsHeaders: false))
+                RequestDTO(
+                    RequestDescription($0, of: message, to: target, showsHeaders: false),
+                    hidesBody: role < .editor && target.options.request.body != nil, seenBy: role)
             }
         }
         self.attempts = history.attempts.map { attempt in
@@ -227,7 +242,8 @@ struct DeliveryHistoryDTO: Encodable {
                 date: attempt.at, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
                 response: attempt.status, error: attempt.error,
                 latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
-                url: attempt.target.map { target.url.origin + $0 } ?? target.url.text, items: max(1, attempt.items),
+                url: attempt.target.map { RenderedURL.text(target.url.origin + $0, seenBy: role) } ?? target.url.text,
+                items: max(1, attempt.items),
                 // What a receiver says may be meant for those who set it up.
                 body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
                 is_outdated: attempt.version != target.version)
@@ -241,11 +257,12 @@ struct RequestDTO: Encodable {
     let headers: [String: String]
     let body: BodyDTO?
 
-    init(_ request: RequestDescription) {
+    /// - Parameter hidesBody: it is made from a template, which may hold keys.
+    init(_ request: RequestDescription, hidesBody: Bool = false, seenBy role: Role = .editor) {
         self.method = request.method
-        self.url = request.url
+        self.url = RenderedURL.text(request.url, seenBy: role)
         self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
-        self.body = request.body.map(BodyDTO.init)
+        self.body = hidesBody ? nil : request.body.map(BodyDTO.init)
     }
 }
 

@@ -162,7 +162,7 @@ struct TestReportDTO: Encodable {
                 name: step.name, ok: step.error == nil, detail: step.detail, error: step.error,
                 latency_ms: Double(step.microseconds) / 1_000)
         }
-        self.request = report.request.map(RequestDTO.init)
+        self.request = report.request.map { RequestDTO($0) }
         self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
         self.message = MessageDTO(message)
         self.message_source = source

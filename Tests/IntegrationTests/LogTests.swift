@@ -11,7 +11,8 @@ extension WholeServiceTests {
             try await Installation.with { installation, running in
                 let api = installation.api
                 let good = try await installation.webhook(
-                    "good", receiver.url("/good/{payload.n}"), #""headers":{"X-Key":"s3cret"}"#)
+                    "good", receiver.url("/good/{payload.n}"),
+                    #""headers":{"X-Key":"s3cret"},"query":[{"key":"k","value":"s3cret-query"}]"#)
                 let plain = try await installation.webhook("plain", receiver.url("/plain"))
                 // Few, because one that fails is tried ever more seldom.
                 let few = #""conditions":[{"path":"n","operator":"le","value":3}]"#
@@ -37,7 +38,7 @@ extension WholeServiceTests {
 
                 let page = try await log("/webhooks/\(good)/log?limit=3&offset=2&order=date&dir=asc")
                 #expect(page.values(of: "url").map { $0.hasPrefix(receiver.url("/good/")) } == [true, true, true])
-                #expect(page.values(of: "url") == (3...5).map { receiver.url("/good/\($0)") })
+                #expect(page.values(of: "url") == (3...5).map { receiver.url("/good/\($0)?k=s3cret-query") })
                 #expect(page.number(of: "response") == 200 && page.number(of: "attempt") == 1)
                 for order in [
                     "date", "status", "response", "error", "latency", "attempt", "thing", "url", "trigger_id",
@@ -87,6 +88,8 @@ extension WholeServiceTests {
                     "GET", "/deliveries/\(try #require(try await log("/webhooks/\(good)/log").value(of: "trigger_id")))"
                 )
                 #expect(!secretive.body.contains("s3cret"))
+                let lines = try await viewer.call("GET", "/webhooks/\(good)/log")
+                #expect(lines.values(of: "url").first?.hasSuffix("?***") == true && !lines.body.contains("s3cret"))
                 for path in [
                     "/deliveries/\(failed)", "/webhooks/\(good)/log", "/groups/\(installation.group)/log",
                     "/webhooks/\(good)/stats", "/groups/\(installation.group)/stats",
