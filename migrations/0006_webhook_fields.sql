@@ -49,6 +49,9 @@ BEGIN
     INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
     SELECT TG_ARGV[0], t.group_id, t.id, jsonb_build_object('thing_name', t.name, 'profile_id', t.profile_id), w.keys
     FROM changed AS t JOIN webhooks_of_event(TG_ARGV[0]) AS w USING (group_id);
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM condition_memory WHERE thing_id IN (SELECT id FROM changed);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -121,6 +124,7 @@ CREATE TABLE condition_memory (
     value text NOT NULL,
     PRIMARY KEY (webhook_key, thing_id, rule)
 ) WITH (fillfactor = 70);
+CREATE INDEX condition_memory_of_thing ON condition_memory (thing_id);
 
 -- The log. A request that has something to tell has a row…
 ALTER TABLE attempts

@@ -11,7 +11,7 @@ final class LaneLedger: Sendable {
         /// Per webhook, so that one that does not answer cannot take the memory of all.
         var laneDeliveries = 12_288
         var laneBytes = 8 * 1024 * 1024
-        var totalDeliveries = 24_576
+        var totalDeliveries = 14_336
         var totalBytes = 32 * 1024 * 1024
     }
 

@@ -74,13 +74,8 @@ package final class WebhookTally: Sendable {
         self.state.withLock { state in
             for increment in increments {
                 let key = Key(webhook: increment.webhook, minute: increment.minute)
-                var sum =
-                    state.increments[key] ?? StatsIncrement(webhook: increment.webhook, minute: increment.minute)
-                sum.succeeded += increment.succeeded
-                sum.failed += increment.failed
-                sum.skipped += increment.skipped
-                sum.latencies.add(increment.latencies)
-                state.increments[key] = sum
+                let none = StatsIncrement(webhook: increment.webhook, minute: increment.minute)
+                state.increments[key, default: none].add(increment)
             }
         }
     }

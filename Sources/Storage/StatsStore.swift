@@ -43,6 +43,13 @@ package struct StatsIncrement: Sendable {
         self.minute = minute
     }
 
+    package mutating func add(_ other: StatsIncrement) {
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.latencies.add(other.latencies)
+    }
+
     package mutating func count(succeeded: Bool, latencyMicroseconds: Int64) {
         if succeeded { self.succeeded += 1 } else { self.failed += 1 }
         self.latencies.record(microseconds: latencyMicroseconds)
@@ -75,17 +82,14 @@ package struct StatsStore: Sendable {
 
     package func add(_ increments: [StatsIncrement], skips: [Skip]) async throws {
         guard !increments.isEmpty || !skips.isEmpty else { return }
-        // In order, so that instances lock the rows in the same order.
-        let rows = increments.sorted { ($0.webhook.rawValue, $0.minute) < ($1.webhook.rawValue, $1.minute) }
+        let rows = Self.rows(increments)
         var skipped: [Int32: Int64] = [:]
-        for row in rows where row.skipped > 0 { skipped[row.webhook.rawValue, default: 0] += row.skipped }
+        for increment in increments where increment.skipped > 0 {
+            skipped[increment.webhook.rawValue, default: 0] += increment.skipped
+        }
         let counters = skipped.sorted { $0.key < $1.key }
         try await self.pool.transaction { db in
-            for row in rows {
-                for (period, length): (Query, Int64) in [("'m'", 60_000), ("'h'", 3_600_000)] {
-                    try db.execute(Self.upsert(row, period, row.minute / length * length))
-                }
-            }
+            if !rows.isEmpty { try db.execute(Self.upsert(rows)) }
             if !counters.isEmpty {
                 try db.execute(
                     """
@@ -105,15 +109,46 @@ package struct StatsStore: Sendable {
         }
     }
 
-    private static func upsert(_ row: StatsIncrement, _ period: Query, _ start: Int64) -> Query {
-        """
-        INSERT INTO webhook_stats AS s (webhook_key, period, start, succeeded, failed, skipped, latencies)
-        VALUES (\(row.webhook.rawValue), \(period), \(PostgresTimestamp(microsecondsSince1970: start * 1_000)),
-            \(row.succeeded), \(row.failed), \(row.skipped), \(row.latencies.counts))
-        ON CONFLICT (webhook_key, period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
-            failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
-            latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))
-        """
+    private struct Row: Sendable {
+        let period: String
+        let start: Int64
+        var sum: StatsIncrement
+    }
+
+    /// A row for each minute, and one for each hour, in an order that all instances lock them in.
+    private static func rows(_ increments: [StatsIncrement]) -> [Row] {
+        struct Key: Hashable {
+            let webhook: WebhookKey
+            let period: String
+            let start: Int64
+        }
+        var rows: [Key: Row] = [:]
+        for increment in increments {
+            for (period, length): (String, Int64) in [("m", 60_000), ("h", 3_600_000)] {
+                let start = increment.minute / length * length
+                let key = Key(webhook: increment.webhook, period: period, start: start)
+                let none = StatsIncrement(webhook: increment.webhook, minute: start)
+                rows[key, default: Row(period: period, start: start, sum: none)].sum.add(increment)
+            }
+        }
+        return rows.values.sorted {
+            ($0.sum.webhook.rawValue, $0.period, $0.start) < ($1.sum.webhook.rawValue, $1.period, $1.start)
+        }
+    }
+
+    private static func upsert(_ rows: [Row]) -> Query {
+        // An array of arrays would do for the buckets, but `unnest` takes it apart to the last number.
+        let buckets = rows.map { $0.sum.latencies.counts.map(String.init).joined(separator: ",") }
+        return """
+            INSERT INTO webhook_stats AS s (webhook_key, period, start, succeeded, failed, skipped, latencies)
+            SELECT w, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]
+            FROM unnest(\(rows.map(\.sum.webhook.rawValue)), \(rows.map(\.period)),
+                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.start * 1_000) }), \(rows.map(\.sum.succeeded)),
+                \(rows.map(\.sum.failed)), \(rows.map(\.sum.skipped)), \(buckets)) AS r (w, p, t, su, fa, sk, la)
+            ON CONFLICT (webhook_key, period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
+                failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
+                latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))
+            """
     }
 
     /// The spans in which anything happened, the oldest first.
