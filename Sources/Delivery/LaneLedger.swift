@@ -99,23 +99,32 @@ final class LaneLedger: Sendable {
                 let account = state.accounts[want.key] ?? Account()
                 // Who has a backlog already gets its deliveries from there.
                 guard !account.isSpilling else { return missing }
-                let room = min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries)
-                let byteRoom = min(self.limits.laneBytes, self.limits.totalBytes - state.bytes)
+                let most = self.most(account, of: state)
                 let averageBytes = max(1, want.value.bytes / want.value.count)
                 return missing
                     + max(
-                        0, want.value.count - (room - account.deliveries),
-                        want.value.count - (byteRoom - account.bytes) / averageBytes)
+                        0, want.value.count - (most.deliveries - account.deliveries),
+                        want.value.count - (most.bytes - account.bytes) / averageBytes)
             }
         }
     }
 
     private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
-        // A single payload larger than all limits still gets through, alone. Otherwise a lane may have as much as is
-        // still free of the whole: a few that do not get rid of what they have never leave nothing to the others.
-        account.deliveries == 0
-            || (account.deliveries < min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries)
-                && account.bytes + bytes <= min(self.limits.laneBytes, self.limits.totalBytes - state.bytes))
+        // A single payload larger than all limits still gets through, alone.
+        let most = self.most(account, of: state)
+        return account.deliveries == 0
+            || (account.deliveries < most.deliveries && account.bytes + bytes <= most.bytes)
+    }
+
+    /// The most that a lane may have: three quarters of what the others leave of the whole. So a few that do not get rid of
+    /// what they have never leave nothing to the others.
+    private func most(_ account: Account, of state: State) -> (deliveries: Int, bytes: Int) {
+        (
+            min(
+                self.limits.laneDeliveries,
+                (self.limits.totalDeliveries - state.deliveries + account.deliveries) * 3 / 4),
+            min(self.limits.laneBytes, (self.limits.totalBytes - state.bytes + account.bytes) * 3 / 4)
+        )
     }
 
     /// The batch is committed: what was left in the database is there to be claimed. Answers for whom.
@@ -184,12 +193,9 @@ final class LaneLedger: Sendable {
                 account.bytes - penned.bytes <= self.limits.laneBytes / 2,
                 moving == 0 || self.fits(1, in: account, of: state)
             else { return nil }
-            let (freeDeliveries, freeBytes) = (
-                min(self.limits.laneDeliveries, self.limits.totalDeliveries - state.deliveries) - account.deliveries,
-                min(self.limits.laneBytes, self.limits.totalBytes - state.bytes) - account.bytes
-            )
-            let count = max(1, min(most, freeDeliveries))
-            let bytes = max(1, min(mostBytes, freeBytes))
+            let room = self.most(account, of: state)
+            let count = max(1, min(most, room.deliveries - account.deliveries))
+            let bytes = max(1, min(mostBytes, room.bytes - account.bytes))
             account.deliveries += count
             account.bytes += bytes
             state.deliveries += count

@@ -72,7 +72,7 @@ struct LaneLedgerTests {
             ledger.plan(&batch)
             held.append(batch.filter(\.isLeased).count)
         }
-        #expect(held == [8, 4, 2, 1], "each may have as much as is still free")
+        #expect(held == [10, 3, 1, 1], "each may have three quarters of what the others leave")
         var huge = try self.deliveries(2, to: 9, bytes: 5_000)
         ledger.plan(&huge)
         #expect(huge.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
