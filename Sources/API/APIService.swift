@@ -13,6 +13,8 @@ package struct APIConfiguration: Sendable {
     package var port: Int
     /// nil answers metrics on the API's own port.
     package var metricsPort: Int?
+    /// How outside systems reach the API, without a slash at the end; nil takes the address that a caller used.
+    package var publicURL: String?
     /// Where webhooks may point to.
     package var addressGuard = AddressGuard()
 
@@ -34,7 +36,7 @@ package func makeAPIServices(
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        ports: ports,
+        publicURL: configuration.publicURL, ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -78,7 +80,7 @@ package struct APIPorts: Sendable {
 
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    ports: APIPorts, system: SystemRoutes
+    publicURL: String?, ports: APIPorts, system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware { ErrorMiddleware() }
@@ -101,8 +103,10 @@ func makeRouter(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
-    SourceRoutes(sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock)
-        .add(to: routes)
+    SourceRoutes(
+        sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock,
+        publicURL: publicURL
+    ).add(to: routes)
     InboundRoutes(
         store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
     ).add(to: router)

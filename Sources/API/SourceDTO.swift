@@ -11,6 +11,8 @@ struct SourceDTO: Encodable {
     let auth: JSONValue
     /// The path to post to; with an API key in it when that has just been made.
     let path: String
+    /// The same as a whole, to be pasted into the vendor's form.
+    let url: String
     let key: String?
     let conditions: JSONValue
     let schema: JSONValue
@@ -26,7 +28,8 @@ struct SourceDTO: Encodable {
     let rejected: Int64
     let last_event_at: Int64?
 
-    init(_ source: Source, seenBy role: Role, key: SourceKey? = nil) {
+    /// - Parameter base: how outside systems reach us.
+    init(_ source: Source, at base: String, seenBy role: Role, key: SourceKey? = nil) {
         let settings = source.settings
         self.id = source.id.description
         self.group_id = source.group.description
@@ -36,6 +39,7 @@ struct SourceDTO: Encodable {
         self.status = source.isEnabled ? "ENABLED" : "DISABLED"
         self.auth = JSONValue(settings.signature)
         self.path = "/in/\(source.id)" + (key.map { "?key=\($0.text)" } ?? "")
+        self.url = base + self.path
         self.key = key?.text
         self.conditions = JSONValue(settings.conditions)
         self.schema = settings.schema.flatMap { try? JSON.decode($0) } ?? .null

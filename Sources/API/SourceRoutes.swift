@@ -10,6 +10,12 @@ struct SourceRoutes: Sendable {
     let things: ThingStore
     let access: Access
     let wallClock: WallClock
+    /// How outside systems reach us; nil takes the address that a caller used.
+    let publicURL: String?
+
+    private func base(_ request: Request) -> String {
+        self.publicURL ?? "http://\(request.head.authority ?? "127.0.0.1")"
+    }
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/sources") { try await self.create($0, $1) }
@@ -20,11 +26,12 @@ struct SourceRoutes: Sendable {
             let page = try await self.sources.list(in: group, pageRequest)
             return try Response.json(
                 PageDTO(
-                    "sources", total: page.total, pageRequest, items: page.items.map { SourceDTO($0, seenBy: role) }))
+                    "sources", total: page.total, pageRequest,
+                    items: page.items.map { SourceDTO($0, at: self.base(request), seenBy: role) }))
         }
-        routes.get("sources/:id") { _, context in
+        routes.get("sources/:id") { request, context in
             let (source, role) = try await self.find(context, needing: .viewer)
-            return try Response.json(SourceDTO(source, seenBy: role))
+            return try Response.json(SourceDTO(source, at: self.base(request), seenBy: role))
         }
         routes.put("sources/:id") { try await self.update($0, $1) }
         routes.delete("sources/:id") { _, context in
@@ -32,7 +39,7 @@ struct SourceRoutes: Sendable {
             guard try await self.sources.remove(source.id) else { throw APIError.notFound("source") }
             return Response.noContent
         }
-        routes.post("sources/:id/key/rotate") { _, context in
+        routes.post("sources/:id/key/rotate") { request, context in
             let (source, _) = try await self.find(context, needing: .editor)
             guard source.settings.signature == nil else {
                 throw APIError.conflict("its callers sign; their secret is set with auth.secret")
@@ -41,7 +48,7 @@ struct SourceRoutes: Sendable {
             guard let updated = try await self.sources.update(source.id, secret: .keyHash(key.hash), { _ in }) else {
                 throw APIError.notFound("source")
             }
-            return try Response.json(SourceDTO(updated, seenBy: .editor, key: key))
+            return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: .editor, key: key))
         }
         routes.get("sources/:id/log") { try await self.log($0, $1) }
         routes.post("sources/:id/listen") { try await self.listen($0, $1) }
@@ -95,7 +102,8 @@ struct SourceRoutes: Sendable {
         }
         try await self.sources.create(created)
         return try Response.json(
-            .created, zip(created, keys).map { SourceDTO($0.source, seenBy: .editor, key: $1) })
+            .created,
+            zip(created, keys).map { SourceDTO($0.source, at: self.base(request), seenBy: .editor, key: $1) })
     }
 
     /// Vendors give their sources their names.
@@ -159,7 +167,7 @@ struct SourceRoutes: Sendable {
             source.settings = try SourceSettings(object, changing: source.settings)
         }
         guard let updated else { throw APIError.notFound("source") }
-        return try Response.json(SourceDTO(updated, seenBy: role, key: key))
+        return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role, key: key))
     }
 
     /// `{"sample": any, "apply_schema"?: bool}`; what listening answered, or anything like it.
@@ -178,7 +186,7 @@ struct SourceRoutes: Sendable {
             try source.settings.check()
         }
         guard let updated else { throw APIError.notFound("source") }
-        return try Response.json(SourceDTO(updated, seenBy: role))
+        return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role))
     }
 
     // MARK: Looking on

@@ -41,7 +41,9 @@ package struct LogEntry: Sendable {
 package struct LogQuery: Sendable {
     package enum Order: String, Sendable, CaseIterable {
         case date, status, response, error, latency, attempt, thing, url
+        case webhook, items
         case triggerID = "trigger_id"
+        case dueAt = "due_at"
     }
 
     package var statuses: Set<LogEntry.Status> = [.ok, .failed, .waiting]
@@ -230,7 +232,10 @@ package struct LogStore: Sendable {
             case .attempt: "number"
             case .thing: "thing_id"
             case .url: "target"
+            case .webhook: "key"
+            case .items: "items"
             case .triggerID: "message_id"
+            case .dueAt: "due"
             }
         let direction: Query = query.isAscending ? "ASC" : "DESC"
         return "\(column) \(direction) NULLS LAST, at \(direction), message_id \(direction)"

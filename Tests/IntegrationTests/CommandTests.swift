@@ -25,6 +25,7 @@ struct CommandTests {
             (["POSTGRES_URL": "host=x", "AUTH_JWT_SECRET_FILE": "/does/not/exist"], "AUTH_JWT_SECRET_FILE"),
             (["HTTP_PORT": "70000"], "HTTP_PORT"),
             (["MQTT_PORT": "x"], "MQTT_PORT"),
+            (["HTTP_PUBLIC_URL": "hooks.example.com"], "HTTP_PUBLIC_URL"),
             (["MQTT_TLS_CA_FILE": "/does/not/exist"], "MQTT_TLS_CA_FILE"),
             (["MQTT_SHARED_GROUP": "a/b"], "MQTT_SHARED_GROUP"),
             (["DELIVERY_ALLOWED_NETWORKS": "10.0.0.0/33"], "DELIVERY_ALLOWED_NETWORKS"),

@@ -41,7 +41,8 @@ extension WholeServiceTests {
                 #expect(page.values(of: "url") == (3...5).map { receiver.url("/good/\($0)?k=s3cret-query") })
                 #expect(page.number(of: "response") == 200 && page.number(of: "attempt") == 1)
                 for order in [
-                    "date", "status", "response", "error", "latency", "attempt", "thing", "url", "trigger_id",
+                    "date", "status", "response", "error", "latency", "attempt", "thing", "url", "webhook", "items",
+                    "trigger_id", "due_at",
                 ] {
                     #expect(try await log("/webhooks/\(bad)/log?order=\(order)&dir=asc").status == 200, "\(order)")
                 }

@@ -37,7 +37,8 @@ extension WholeServiceTests {
                 let (listener, heard) = try await installation.listen("things/\(installation.thing)/messages/#")
                 let made = try await self.make(installation, #""name":"shop","subtopic":"shop/{payload.kind}""#)
                 let (id, key) = (try #require(made.value(of: "id")), try #require(made.value(of: "key")))
-                let url = "http://127.0.0.1:\(port)" + (try #require(made.values(of: "path").last))
+                let url = try #require(made.value(of: "url"))
+                #expect(url == "http://127.0.0.1:\(port)/in/\(id)?key=\(key)")
                 let body = #"{"kind":"order","price":21.70}"#
                 for (path, headers) in [
                     (url, [:]), ("http://127.0.0.1:\(port)/in/\(id)", ["x-api-key": key]),

@@ -47,6 +47,7 @@ struct ServiceConfiguration: Sendable {
             port: try settings.integer("http.port", in: 0...65_535, default: 9_021),
             metricsPort: try settings.string("metrics.port") == nil
                 ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
+        self.api.publicURL = try Self.publicURL(settings)
         self.auth = try Self.auth(settings)
         self.mqtt = try Self.mqtt(settings)
         self.intake = .init()
@@ -92,6 +93,15 @@ struct ServiceConfiguration: Sendable {
         } catch {
             throw settings.invalid("postgres.url", error.message)
         }
+    }
+
+    private static func publicURL(_ settings: SettingsReader) throws -> String? {
+        guard let text = try settings.string("http.public_url") else { return nil }
+        do throws(WebhookURL.Refusal) { _ = try WebhookURL(text) } catch {
+            throw settings.invalid("http.public_url", error.reason)
+        }
+        guard !text.contains("?") else { throw settings.invalid("http.public_url", "must not have a query") }
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
     }
 
     static func auth(_ settings: SettingsReader) throws -> Auth {

@@ -14,6 +14,9 @@ struct Setting: Sendable {
     static let all: [Setting] = [
         Setting(key: "http.host", help: "address of the API", fallback: "127.0.0.1"),
         Setting(key: "http.port", help: "port of the API", fallback: "9021"),
+        Setting(
+            key: "http.public_url", help: "how outside systems reach the API, for the urls of sources",
+            fallback: "as the API is called"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
         Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
