@@ -70,12 +70,12 @@ package struct LogStore: Sendable {
         self.pool = database.pool
     }
 
-    package static let window: Int64 = 10_000
+    package static let window: Int64 = 5_000
     /// How many rows are looked through for a thing or a status, per webhook.
     private static let rowsLookedThrough: Int64 = 20_000
     private static let batchesLookedThrough: Int64 = 1_000
     /// Looking for a thing takes each of them apart.
-    private static let batchesSearched: Int64 = 200
+    private static let batchesSearched: Int64 = 120
 
     package func list(_ query: LogQuery, of webhooks: [WebhookKey]) async throws -> Page<LogEntry> {
         guard let statement = Self.statement(query, of: webhooks) else { return Page(total: 0, items: []) }
