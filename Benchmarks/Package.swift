@@ -16,6 +16,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -51,11 +52,11 @@ let package = Package(
             name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging, serviceLifecycle],
             path: "Sources/Storage", swiftSettings: settings),
         .target(
-            name: "Observability", dependencies: ["Domain", logging], path: "Sources/Observability",
-            swiftSettings: settings),
+            name: "Observability", dependencies: ["Domain", "Storage", logging, serviceLifecycle],
+            path: "Sources/Observability", swiftSettings: settings),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", nioCore, nioPosix, nioSSL], path: "Sources/WebhookClient",
-            swiftSettings: settings),
+            name: "WebhookClient", dependencies: ["Domain", nioCore, nioPosix, nioSSL, nioTLS],
+            path: "Sources/WebhookClient", swiftSettings: settings),
         .target(
             name: "Delivery",
             dependencies: [

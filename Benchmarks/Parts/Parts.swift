@@ -29,6 +29,18 @@ let benchmarks: @Sendable () -> Void = {
         for index in benchmark.scaledIterations { blackHole(routes.resolve(things[(index * 7_919) % things.count])) }
     }
 
+    Benchmark("Template: a JSON body of three values, 256 bytes of payload") { benchmark in
+        let parts = Parts()
+        guard
+            let template = try? Template(
+                #"{"t":{payload.t},"of":"{thing_id}","at":{received_at}}"#, kind: .json)
+        else { preconditionFailure("no template") }
+        let padding = String(repeating: "x", count: 230)
+        let message = parts.message(0, payload: Array(#"{"p":"\#(padding)","t":21.70}"#.utf8))
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { blackHole(template.render(TemplateValues(message, org: nil))) }
+    }
+
     Benchmark("Signature: 256 bytes") { benchmark in
         let parts = Parts()
         let (id, payload) = (parts.delivery.id.text, parts.message.payload)
@@ -91,12 +103,11 @@ struct Parts {
             headers: [Header(name: "X-Api-Key", value: "as a receiver may want it")], signingKeys: self.keys)
     }
 
-    func message(_ number: Int) -> Message {
+    func message(_ number: Int, payload: [UInt8] = [UInt8](repeating: UInt8(ascii: "x"), count: 256)) -> Message {
         Message(
             id: MessageID(rawValue: 400_000_000_000_000_000 + Int64(number)), thing: self.thing, group: self.group,
             subtopic: "room/temperature", contentType: "application/json",
-            payload: [UInt8](repeating: UInt8(ascii: "x"), count: 256), traceparent: nil, isKept: false,
-            receivedNanoseconds: nil)
+            payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil)
     }
 
     var message: Message { self.message(0) }
