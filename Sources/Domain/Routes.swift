@@ -20,7 +20,7 @@ package struct Routes: Sendable {
         /// Only where a webhook of the group needs it: a million names take their place in memory.
         let name: String?
         /// Whether a message of it was ever seen.
-        var hasSent: Bool
+        let hasSent: Bool
 
         package init(group: EntityID, profile: EntityID, name: String? = nil, hasSent: Bool = false) {
             self.group = group
@@ -30,7 +30,16 @@ package struct Routes: Sendable {
         }
     }
 
-    private var things: [EntityID: Thing] = [:]
+    /// What every message asks of its thing.
+    private struct Entry {
+        let group: EntityID
+        let profile: EntityID
+        var hasSent: Bool
+    }
+
+    private var things: [EntityID: Entry] = [:]
+    /// Apart, because few things have one here and no message without a template asks for it.
+    private var names: [EntityID: String] = [:]
     private var profiles: [EntityID: ProfileConfig] = [:]
     private var webhooksByGroup: [EntityID: [WebhookTarget]] = [:]
     /// Those of them that messages go to: all but the disabled.
@@ -53,7 +62,7 @@ package struct Routes: Sendable {
     }
 
     package func facts(of thing: EntityID) -> ThingFacts {
-        self.things[thing].map { ThingFacts(name: $0.name, profile: $0.profile) } ?? .unknown
+        self.things[thing].map { ThingFacts(name: self.names[thing], profile: $0.profile) } ?? .unknown
     }
 
     package mutating func noteSent(_ things: Set<EntityID>) {
@@ -63,7 +72,12 @@ package struct Routes: Sendable {
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }
 
     /// nil removes.
-    package mutating func set(thing id: EntityID, to thing: Thing?) { self.things[id] = thing }
+    package mutating func set(thing id: EntityID, to thing: Thing?) {
+        self.things[id] = thing.map { Entry(group: $0.group, profile: $0.profile, hasSent: $0.hasSent) }
+        self.names[id] = thing?.name
+    }
+
+    /// nil removes.
     package mutating func set(profile id: EntityID, to profile: ProfileConfig?) { self.profiles[id] = profile }
 
     /// Replaces all webhooks of a group. Targets that did not change stay the same objects.
