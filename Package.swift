@@ -80,7 +80,7 @@ let package = Package(
                 .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
-                .embedInCode("0007_sources.sql"),
+                .embedInCode("0007_sources.sql"), .embedInCode("0008_group_stats.sql"),
             ],
             swiftSettings: common),
 
@@ -127,7 +127,7 @@ let package = Package(
                 "Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore,
                 serviceLifecycle,
             ],
-            resources: [.embedInCode("openapi.json")],
+            resources: [.embedInCode("openapi.json"), .embedInCode("Console/assets")],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",

@@ -11,5 +11,6 @@ package enum MigrationFiles {
         (5, "delivery batches", PackageResources._005_delivery_batches_sql),
         (6, "webhook fields", PackageResources._006_webhook_fields_sql),
         (7, "sources", PackageResources._007_sources_sql),
+        (8, "group_stats", PackageResources._008_group_stats_sql),
     ]
 }

@@ -5,10 +5,12 @@ internal import Logging
 internal import NIOCore
 internal import Storage
 
-/// What a caller is told when something cannot be done: a status, and `{"error": "…"}`.
+/// What a caller is told when something cannot be done: a status, and `{"error": "…", "field"?: "…"}`.
 struct APIError: Error, HTTPResponseError {
     let status: HTTPResponse.Status
     let message: String
+    /// The field of the request at fault, if it is one.
+    var field: String?
     var headers: HTTPFields = [:]
 
     static func badRequest(_ message: String) -> APIError { APIError(status: .badRequest, message: message) }
@@ -29,7 +31,9 @@ struct APIError: Error, HTTPResponseError {
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var headers = self.headers
         headers[.contentType] = "application/json"
-        let body = try JSON.encode(["error": self.message])
+        var fields = ["error": self.message]
+        fields["field"] = self.field
+        let body = try JSON.encode(fields)
         return Response(status: self.status, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 }
@@ -44,7 +48,7 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let error as APIError {
             throw error
         } catch let error as InvalidField {
-            throw APIError.badRequest(error.description)
+            throw APIError(status: .badRequest, message: error.description, field: error.field)
         } catch let error as StorageError {
             throw Self.translate(error)
         } catch let error as HTTPError {
@@ -77,8 +81,10 @@ struct ErrorMiddleware: RouterMiddleware {
 
     private static func translate(_ error: StorageError) -> APIError {
         switch error {
-        case .duplicate(let field): .conflict("\(field) is taken already")
-        case .missing(let field): .badRequest("\(field) does not exist in this group")
+        case .duplicate(let field):
+            APIError(status: .conflict, message: "\(field) is taken already", field: field)
+        case .missing(let field):
+            APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
         case .inUse(let by): .conflict("it is still in use by \(by)")
         }
     }

@@ -17,6 +17,19 @@ package struct APIConfiguration: Sendable {
     package var publicURL: String?
     /// Where webhooks may point to.
     package var addressGuard = AddressGuard()
+    package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
+
+    /// How things reach the broker, for people to type.
+    package struct Broker: Sendable {
+        package let url: String
+        /// Whether each thing has an account there, with its key.
+        package let hasAccounts: Bool
+
+        package init(url: String, hasAccounts: Bool) {
+            self.url = url
+            self.hasAccounts = hasAccounts
+        }
+    }
 
     package init(host: String, port: Int, metricsPort: Int? = nil) {
         self.host = host
@@ -36,7 +49,7 @@ package func makeAPIServices(
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        publicURL: configuration.publicURL, ports: ports,
+        publicURL: configuration.publicURL, broker: configuration.broker, ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -66,39 +79,47 @@ package struct APIPorts: Sendable {
     /// The newest message of a group that is at hand.
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
+    package let tail: ThingTailing
 
     package init(
         refresh: @escaping RouteRefresh, tester: any WebhookTesting,
-        newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator
+        newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
+        tail: @escaping ThingTailing
     ) {
         self.refresh = refresh
         self.tester = tester
         self.newestMessage = newestMessage
         self.ids = ids
+        self.tail = tail
     }
 }
 
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    publicURL: String?, ports: APIPorts, system: SystemRoutes
+    publicURL: String?, broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware { ErrorMiddleware() }
     system.add(to: router)
+    ConsoleRoutes().add(to: router)
     let refresh = ports.refresh
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let access = Access(groups: groups)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
     let store = WebhookStore(database, box: box)
+    let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, things: things, access: access, addressGuard: addressGuard, refresh: refresh,
-        wallClock: wallClock)
+        stats: stats, wallClock: wallClock)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
-    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: StatsStore(database), wallClock: wallClock)
-        .add(to: routes)
+    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock).add(to: routes)
+    LiveRoutes(
+        access: access, things: things, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
+        wallClock: wallClock
+    ).add(to: routes)
     TryRoutes(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
         newestMessage: ports.newestMessage, ids: ports.ids
@@ -110,6 +131,10 @@ func makeRouter(
     InboundRoutes(
         store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
     ).add(to: router)
+    routes.get("me") { _, context in
+        let caller = try context.caller()
+        return try Response.json(MeDTO(caller, roles: try await groups.roles(of: caller.id), broker))
+    }
     OrgRoutes(store: NotificationStore(database)).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
@@ -125,9 +150,9 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "health", "ready",
-            "metrics",
-            "openapi.json",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "console",
+            "health",
+            "ready", "metrics", "openapi.json",
         ]
     }
 

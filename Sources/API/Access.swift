@@ -40,11 +40,15 @@ extension APIContext {
 
 extension Request {
     /// `offset`, `limit`, `order`, `dir`, `name`; what is wrong is told by its name.
-    func pageRequest() throws(InvalidField) -> PageRequest {
+    ///
+    /// - Parameter orders: what the list can be ordered by.
+    func pageRequest(
+        orders: [PageRequest.Order] = PageRequest.Order.common
+    ) throws(InvalidField) -> PageRequest {
         var page = PageRequest()
         page.offset = try self.integer("offset", in: 0...Int64(Int32.max)) ?? 0
         page.limit = try self.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
-        page.order = try self.choice("order") ?? .id
+        page.order = try self.choice("order", among: orders) ?? .id
         page.direction = try self.choice("dir") ?? .descending
         page.name = self.uri.queryParameters.get("name")
         return page
@@ -61,10 +65,15 @@ extension Request {
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String
     ) throws(InvalidField) -> Choice? where Choice.RawValue == String {
+        try self.choice(name, among: Array(Choice.allCases))
+    }
+
+    func choice<Choice: RawRepresentable>(
+        _ name: String, among choices: [Choice]
+    ) throws(InvalidField) -> Choice? where Choice.RawValue == String {
         guard let text = self.uri.queryParameters.get(name) else { return nil }
-        guard let choice = Choice(rawValue: text) else {
-            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            throw InvalidField(name, "must be one of \(choices)")
+        guard let choice = choices.first(where: { $0.rawValue == text }) else {
+            throw InvalidField(name, "must be one of \(choices.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }

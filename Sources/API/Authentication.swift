@@ -2,6 +2,12 @@ internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
 
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 /// What a user token says (RFC 7519): `sub` is the user, `exp` when it ends, `root` that everything is allowed.
 package struct UserToken: JWTPayload {
     package let sub: SubjectClaim
@@ -26,6 +32,8 @@ package struct UserToken: JWTPayload {
 struct Caller: Sendable {
     let id: String
     let isRoot: Bool
+    /// When the token ends, in milliseconds since 1970.
+    let expiresAt: Int64?
 
     /// Whose memberships limit what is seen; nil for root.
     var visibleTo: String? { self.isRoot ? nil : self.id }
@@ -66,7 +74,9 @@ struct TokenMiddleware: RouterMiddleware {
             throw APIError.unauthorized
         }
         var context = context
-        context.verifiedCaller = Caller(id: token.sub.value, isRoot: token.root == true)
+        context.verifiedCaller = Caller(
+            id: token.sub.value, isRoot: token.root == true,
+            expiresAt: token.exp.map { Int64(exactly: ($0.value.timeIntervalSince1970 * 1_000).rounded()) ?? .max })
         return try await next(request, context)
     }
 }

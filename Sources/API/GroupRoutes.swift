@@ -13,12 +13,12 @@ struct GroupRoutes: Sendable {
         routes.get("groups") { try await self.list($0, $1) }
         routes.get("groups/:id") { _, context in
             let id = try context.id(of: "group")
-            try await self.access.requireGroup(.viewer, id, for: context.caller())
-            return try await self.show(id)
+            let role = try await self.access.requireGroup(.viewer, id, for: context.caller())
+            return try await self.show(id, to: role)
         }
         routes.put("groups/:id") { request, context in
             let id = try context.id(of: "group")
-            try await self.access.requireGroup(.admin, id, for: context.caller())
+            let role = try await self.access.requireGroup(.admin, id, for: context.caller())
             let object = try JSONObject(try await JSON.body(of: request), at: "")
             let networks = try Self.networks(of: object)
             // Where requests may go inside the operator's network is the operator's to say.
@@ -30,7 +30,7 @@ struct GroupRoutes: Sendable {
                 throw APIError.notFound("group")
             }
             if networks != nil { await self.refresh([.webhooks(group: id)]) }
-            return try await self.show(id)
+            return try await self.show(id, to: role)
         }
         routes.delete("groups/:id") { _, context in
             let id = try context.id(of: "group")
@@ -50,9 +50,9 @@ struct GroupRoutes: Sendable {
         return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
     }
 
-    private func show(_ id: EntityID) async throws -> Response {
+    private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
-        return try Response.json(GroupDTO(group))
+        return try Response.json(GroupDTO(group, role: role))
     }
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -65,15 +65,17 @@ struct GroupRoutes: Sendable {
                     name: try Name.checked(try object.string("name"), field: object.name("name"))))
         }
         try await self.groups.create(created, owner: caller.id)
-        return try Response.json(.created, created.map(GroupDTO.init))
+        return try Response.json(.created, created.map { GroupDTO($0, role: .owner) })
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         let pageRequest = try request.pageRequest()
+        let caller = try context.caller()
         let page = try await self.groups.list(
-            visibleTo: try context.caller().visibleTo, org: try request.queryID("org_id"), pageRequest)
-        return try Response.json(
-            PageDTO("groups", total: page.total, pageRequest, items: page.items.map(GroupDTO.init)))
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+        let roles = caller.isRoot ? [:] : try await self.groups.roles(of: caller.id)
+        let items = page.items.map { GroupDTO($0, role: caller.isRoot ? .owner : roles[$0.id] ?? .viewer) }
+        return try Response.json(PageDTO("groups", total: page.total, pageRequest, items: items))
     }
 
     // MARK: Members
@@ -137,11 +139,14 @@ struct GroupDTO: Encodable {
     let org_id: String?
     let name: String
     let allowed_networks: [String]?
+    /// The caller's.
+    let role: String
 
-    init(_ group: GroupRecord) {
+    init(_ group: GroupRecord, role: Role) {
         self.id = group.id.description
         self.org_id = group.org?.description
         self.name = group.name
+        self.role = role.rawValue
         self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }
@@ -153,5 +158,29 @@ struct MemberDTO: Encodable {
     init(_ member: Member) {
         self.member_id = member.id
         self.role = member.role.rawValue
+    }
+}
+
+/// Who is calling, as far as they may do anything.
+struct MeDTO: Encodable {
+    let user_id: String
+    let root: Bool
+    /// Milliseconds since 1970; absent if the token has no end.
+    let expires_at: Int64?
+    /// How many groups they are a member of, by role.
+    let groups: [String: Int]
+    let broker: BrokerDTO
+
+    struct BrokerDTO: Encodable {
+        let url: String
+        let has_accounts: Bool
+    }
+
+    init(_ caller: Caller, roles: [EntityID: Role], _ broker: APIConfiguration.Broker) {
+        self.broker = BrokerDTO(url: broker.url, has_accounts: broker.hasAccounts)
+        self.user_id = caller.id
+        self.root = caller.isRoot
+        self.expires_at = caller.expiresAt
+        self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

@@ -50,6 +50,8 @@ struct StatsDTO: Encodable {
 
     struct SpanDTO: Encodable {
         let start: Int64
+        /// Of a group: what came in.
+        let messages: Int64?
         let succeeded: Int64
         let failed: Int64
         let skipped: Int64
@@ -78,14 +80,13 @@ struct StatsDTO: Encodable {
         var all = LatencyBuckets()
         for span in stats.spans { all.add(span.latencies) }
         self.total = SpanDTO(
-            start: from, succeeded: stats.spans.reduce(0) { $0 + $1.succeeded },
+            start: from,
+            messages: stats.spans.contains { $0.messages != nil }
+                ? stats.spans.reduce(0) { $0 + ($1.messages ?? 0) } : nil,
+            succeeded: stats.spans.reduce(0) { $0 + $1.succeeded },
             failed: stats.spans.reduce(0) { $0 + $1.failed }, skipped: stats.spans.reduce(0) { $0 + $1.skipped },
             latency_ms: Percentiles(all))
-        self.spans = stats.spans.map { span in
-            SpanDTO(
-                start: span.start, succeeded: span.succeeded, failed: span.failed, skipped: span.skipped,
-                latency_ms: Percentiles(span.latencies))
-        }
+        self.spans = stats.spans.map(SpanDTO.init)
     }
 }
 
@@ -175,5 +176,13 @@ struct BodyDTO: Encodable {
     init(_ bytes: [UInt8]) {
         self.text = String(validating: bytes, as: UTF8.self)
         self.base64 = self.text == nil ? Base64.encode(bytes) : nil
+    }
+}
+
+extension StatsDTO.SpanDTO {
+    init(_ span: WebhookStats.Span) {
+        self.init(
+            start: span.start, messages: span.messages, succeeded: span.succeeded, failed: span.failed,
+            skipped: span.skipped, latency_ms: .init(span.latencies))
     }
 }

@@ -22,12 +22,15 @@ struct LogRoutes: Sendable {
         }
         routes.get("webhooks/:id/stats") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
-            return try await self.count(request, of: try await self.webhooks.targets(of: webhook))
+            guard let key = try await self.webhooks.webhooks.key(of: webhook.id) else {
+                throw APIError.notFound("webhook")
+            }
+            return try await self.count(request, of: .webhook(key))
         }
         routes.get("groups/:id/stats") { request, context in
             let group = try context.id(of: "group")
             try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
-            return try await self.count(request, of: try await self.webhooks.webhooks.addresses(in: group))
+            return try await self.count(request, of: .group(group))
         }
         routes.get("deliveries/:id") { try await self.show($0, $1) }
     }
@@ -73,14 +76,14 @@ struct LogRoutes: Sendable {
 
     private static let mostSpans: Int64 = 3_000
 
-    private func count(_ request: Request, of webhooks: [WebhookKey: WebhookAddress]) async throws -> Response {
+    private func count(_ request: Request, of owner: StatsOwner) async throws -> Response {
         let period: StatsPeriod = try request.choice("by") ?? .hour
         let to = try request.time("to") ?? self.wallClock.milliseconds + 1
         let from = try request.time("from") ?? to - 60 * period.length
         guard from < to, (to - from) / period.length <= Self.mostSpans else {
             throw InvalidField("from", "must lie before to, by at most \(Self.mostSpans) times the period")
         }
-        let stats = try await self.stats.read(of: Array(webhooks.keys), by: period, from: from, to: to)
+        let stats = try await self.stats.read(of: owner, by: period, from: from, to: to)
         return try Response.json(StatsDTO(stats, by: period, from: from, to: to))
     }
 

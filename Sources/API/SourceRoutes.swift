@@ -215,27 +215,22 @@ struct SourceRoutes: Sendable {
         }
         try await self.sources.listen(source.id, for: .seconds(seconds))
         let (sources, id) = (self.sources, source.id)
-        let body = ResponseBody { writer in
-            try await writer.write(ByteBuffer(string: ": listening\n\n"))
+        return EventStream.response { events in
+            try await events.comment("listening")
             let end = ContinuousClock.now + .seconds(seconds)
             var rounds = 0
             while ContinuousClock.now < end, !Task.isCancelled {
                 if let heard = try await sources.heard(by: id) {
                     try await sources.stopListening(id)
-                    try await writer.write(ByteBuffer(string: "event: sample\ndata: \(heard)\n\n"))
-                    return try await writer.finish(nil)
+                    return try await events.send("sample", heard)
                 }
                 rounds += 1
-                // Nothing said for long looks like a dead connection to what is in between.
-                if rounds.isMultiple(of: 50) { try await writer.write(ByteBuffer(string: ": waiting\n\n")) }
-                try await Task.sleep(for: .milliseconds(200))
+                if rounds.isMultiple(of: 50) { try await events.comment("waiting") }
+                try await events.pause(for: .milliseconds(200))
             }
             try await sources.stopListening(id)
-            try await writer.write(ByteBuffer(string: "event: timeout\ndata: {}\n\n"))
-            try await writer.finish(nil)
+            try await events.send("timeout", "{}")
         }
-        return Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
     }
 }
 

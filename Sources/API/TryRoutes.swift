@@ -19,13 +19,17 @@ struct TryRoutes: Sendable {
 
     // MARK: Tests
 
-    /// `{"webhook": {…}, "message"?: {…}}`: a webhook as it would be created.
+    /// `{"webhook": {…}, "message"?: {…}, "dry_run"?: bool}`: a webhook as it would be created. A dry run renders the
+    /// request and sends nothing.
     private func testDraft(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
         try await self.webhooks.access.requireGroup(.editor, group, for: context.caller())
         let object = try JSONObject(try await JSON.body(of: request), at: "")
         guard let fields = try object.object("webhook") else { throw InvalidField("webhook", "is required") }
-        let draft = try WebhookDraft(fields, changing: nil)
+        let draft: WebhookDraft
+        do throws(InvalidField) { draft = try WebhookDraft(fields, changing: nil) } catch {
+            return try await self.tell(error, of: group, object)
+        }
         let record = try await self.webhooks.access.groups.find(group)
         let target = WebhookTarget(
             key: WebhookKey(rawValue: 0), id: .random(), group: group, version: 0, url: draft.url,
@@ -35,49 +39,70 @@ struct TryRoutes: Sendable {
         return try await self.test(target, object)
     }
 
-    /// `{"message"?: {…}}`.
+    /// `{"webhook"?: {…}, "message"?: {…}, "dry_run"?: bool}`; `webhook` is what would be changed.
     private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
         guard let key = try await self.webhooks.webhooks.key(of: webhook.id),
-            let (target, _) = try await self.webhooks.webhooks.target(of: key)
+            var (target, _) = try await self.webhooks.webhooks.target(of: key)
         else { throw APIError.notFound("webhook") }
+        if let fields = try object.object("webhook") {
+            let draft: WebhookDraft
+            do throws(InvalidField) { draft = try WebhookDraft(fields, changing: webhook) } catch {
+                return try await self.tell(error, of: webhook.group, object)
+            }
+            target = WebhookTarget(
+                key: key, id: webhook.id, group: webhook.group, version: webhook.version, url: draft.url,
+                headers: draft.headers, policy: draft.policy, options: draft.options, org: target.org,
+                signingKeys: target.signingKeys, allowedNetworks: target.allowedNetworks)
+        }
         let answer = try await self.test(target, object)
-        try await self.webhooks.webhooks.countTest(of: key)
+        if try object.bool("dry_run") != true { try await self.webhooks.webhooks.countTest(of: key) }
         return answer
     }
 
+    /// Who only wants to know what the request would be, while it is being written, is answered what is missing.
+    private func tell(_ error: InvalidField, of group: EntityID, _ object: JSONObject) async throws -> Response {
+        guard try object.bool("dry_run") == true else { throw error }
+        let (message, source) = try await self.message(object, in: group, for: .message)
+        let report = TestReport(
+            steps: [TestReport.Step(name: "check", error: error.description, microseconds: 0)], request: nil,
+            status: nil, body: [], hasSucceeded: false, microseconds: 0)
+        return try Response.json(TestReportDTO(report, message: message, source: source))
+    }
+
     private func test(_ target: WebhookTarget, _ object: JSONObject) async throws -> Response {
-        let (message, source) = try await self.message(object, for: target)
-        let report = await self.tester.test(target, with: message)
+        let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
+        let report = await self.tester.test(target, with: message, sends: try object.bool("dry_run") != true)
         return try Response.json(TestReportDTO(report, message: message, source: source))
     }
 
     /// The message to try with: the one given, the newest real one, or a made-up one.
     private func message(
-        _ object: JSONObject, for target: WebhookTarget
+        _ object: JSONObject, in group: EntityID, for kind: TriggerKind
     ) async throws -> (Message, source: String) {
-        if let fields = try object.object("message") { return (try self.message(fields, for: target), "given") }
-        if target.isForMessages {
-            if let newest = self.newestMessage(target.group) { return (newest, "newest") }
-            if let newest = try await self.messages.newest(in: target.group) { return (newest, "newest") }
+        if let fields = try object.object("message") {
+            return (try self.message(fields, in: group, for: kind), "given")
         }
-        let kind = target.filter.kind
+        if kind == .message {
+            if let newest = self.newestMessage(group) { return (newest, "newest") }
+            if let newest = try await self.messages.newest(in: group) { return (newest, "newest") }
+        }
         let thing = kind.isOfThing ? EntityID.random() : Message.noThing
         let sample =
             kind == .message
             ? #"{"value":21.70,"unit":"C"}"#
-            : #"{"type":"\#(kind.rawValue)","group_id":"\#(target.group)","is_sample":true}"#
+            : #"{"type":"\#(kind.rawValue)","group_id":"\#(group)","is_sample":true}"#
         return (
             Message(
-                id: self.ids.next(1)[0], thing: thing, group: target.group, subtopic: "",
+                id: self.ids.next(1)[0], thing: thing, group: group, subtopic: "",
                 contentType: ProfileConfig.defaultContentType, payload: Array(sample.utf8), traceparent: nil,
                 isKept: false, receivedNanoseconds: nil, event: kind == .message ? nil : kind), "sample"
         )
     }
 
     /// `{"payload": any, "thing_id"?, "subtopic"?, "content_type"?}`; a payload that is a string is the payload's text.
-    private func message(_ fields: JSONObject, for target: WebhookTarget) throws -> Message {
+    private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
         let payload: [UInt8]
         switch fields.fields["payload"] {
         case nil, .null?: payload = []
@@ -98,11 +123,10 @@ struct TryRoutes: Sendable {
                 throw InvalidField(fields.name("content_type"), error.reason)
             }
         }
-        let kind = target.filter.kind
         return Message(
             id: self.ids.next(1)[0],
             thing: try fields.id("thing_id") ?? (kind.isOfThing ? EntityID.random() : Message.noThing),
-            group: target.group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
+            group: group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
             payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil,
             event: kind == .message ? nil : kind)
     }

@@ -38,6 +38,8 @@ struct WebhookDTO: Encodable {
     let consecutive_failures: Int64
     let last_status: Int?
     let skipped: Int64
+    /// If asked for.
+    var activity: ActivityDTO?
 
     struct RateLimitDTO: Encodable {
         let per_second: Double
@@ -87,6 +89,30 @@ struct WebhookDTO: Encodable {
         self.consecutive_failures = webhook.record.consecutiveFailures
         self.last_status = webhook.record.lastStatus
         self.skipped = webhook.record.skipped
+    }
+}
+
+/// The last hour of a webhook, in twelve parts.
+struct ActivityDTO: Encodable {
+    static let length: Int64 = 3_600_000
+    private static let parts: Int64 = 12
+
+    let from: Int64
+    /// Milliseconds that a part lasts.
+    let step: Int64
+    var succeeded: [Int64]
+    var failed: [Int64]
+
+    init(_ minutes: [(start: Int64, succeeded: Int64, failed: Int64)], from: Int64) {
+        self.from = from
+        self.step = Self.length / Self.parts
+        self.succeeded = [Int64](repeating: 0, count: Int(Self.parts))
+        self.failed = self.succeeded
+        for minute in minutes {
+            let part = Int(min(Self.parts - 1, max(0, (minute.start - from) / self.step)))
+            self.succeeded[part] += minute.succeeded
+            self.failed[part] += minute.failed
+        }
     }
 }
 

@@ -9,6 +9,7 @@ struct WebhookRoutes: Sendable {
     let access: Access
     let addressGuard: AddressGuard
     let refresh: RouteRefresh
+    let stats: StatsStore
     let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
@@ -34,6 +35,7 @@ struct WebhookRoutes: Sendable {
         routes.get("webhooks") { try await self.listAll($0, $1) }
         routes.delete("webhooks") { try await self.removeMany($0, $1, from: nil) }
         routes.patch("webhooks") { try await self.removeMany($0, $1, from: nil) }
+        routes.put("webhooks/status") { try await self.setStatus($0, $1) }
         routes.get("webhooks/:id") { _, context in
             let (webhook, role) = try await self.find(context, needing: .viewer)
             return try Response.json(WebhookDTO(webhook, seenBy: role))
@@ -108,25 +110,40 @@ struct WebhookRoutes: Sendable {
     }
 
     private func list(in group: EntityID, _ request: Request, _ context: APIContext) async throws -> Response {
-        let pageRequest = try request.pageRequest()
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let caller = try context.caller()
         let role = try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
         let page = try await self.webhooks.list(in: group, pageRequest)
-        return try Response.json(
-            PageDTO(
-                "webhooks", total: page.total, pageRequest, items: page.items.map { WebhookDTO($0, seenBy: role) }))
+        return try await self.answer(page, pageRequest, request) { _ in role }
     }
+
+    private func answer(
+        _ page: Page<Webhook>, _ pageRequest: PageRequest, _ request: Request, role: (Webhook) -> Role
+    ) async throws -> Response {
+        var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
+        let include: Inclusion? = try request.choice("include")
+        if include == .activity {
+            let to = self.wallClock.milliseconds + 1
+            let from = to - ActivityDTO.length
+            let activity = try await self.stats.activity(of: page.items.map(\.id), from: from, to: to)
+            for (index, webhook) in page.items.enumerated() {
+                items[index].activity = ActivityDTO(activity[webhook.id] ?? [], from: from)
+            }
+        }
+        return try Response.json(PageDTO("webhooks", total: page.total, pageRequest, items: items))
+    }
+
+    private enum Inclusion: String, CaseIterable { case activity }
 
     private func listAll(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
-        let pageRequest = try request.pageRequest()
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let page = try await self.webhooks.list(
             visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
         let roles = caller.isRoot ? [:] : try await self.access.groups.roles(of: caller.id)
-        let items = page.items.map { webhook in
-            WebhookDTO(webhook, seenBy: caller.isRoot ? .owner : roles[webhook.group] ?? .viewer)
+        return try await self.answer(page, pageRequest, request) { webhook in
+            caller.isRoot ? .owner : roles[webhook.group] ?? .viewer
         }
-        return try Response.json(PageDTO("webhooks", total: page.total, pageRequest, items: items))
     }
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -144,9 +161,30 @@ struct WebhookRoutes: Sendable {
 
     /// `{"webhook_ids": […]}`: all of them or none.
     private func removeMany(_ request: Request, _ context: APIContext, from group: EntityID?) async throws -> Response {
-        let caller = try context.caller()
-        if let group { try await self.access.requireGroup(.editor, group, for: caller) }
+        if let group { try await self.access.requireGroup(.editor, group, for: context.caller()) }
         let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let (ids, groups) = try await self.webhooks(namedIn: body, context, from: group)
+        try await self.webhooks.remove(ids)
+        await self.refresh(groups.map { .webhooks(group: $0) })
+        return Response.noContent
+    }
+
+    /// `{"webhook_ids": […], "status": "ENABLED"|"DISABLED"}`: all of them or none. Enabling starts afresh.
+    private func setStatus(_ request: Request, _ context: APIContext) async throws -> Response {
+        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let (ids, groups) = try await self.webhooks(namedIn: body, context, from: nil)
+        guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
+            status != .disabledDueToErrors
+        else { throw InvalidField("status", "must be ENABLED or DISABLED") }
+        try await self.webhooks.set(status, of: ids)
+        await self.refresh(groups.map { .webhooks(group: $0) })
+        return Response.noContent
+    }
+
+    /// `webhook_ids`, all of which the caller may change; and their groups.
+    private func webhooks(
+        namedIn body: JSONObject, _ context: APIContext, from group: EntityID?
+    ) async throws -> (ids: [EntityID], groups: Set<EntityID>) {
         guard let texts = try body.strings("webhook_ids"), !texts.isEmpty else {
             throw InvalidField("webhook_ids", "must name at least one webhook")
         }
@@ -158,11 +196,9 @@ struct WebhookRoutes: Sendable {
             }
         }
         for owner in Set(groups.values) {
-            try await self.access.require(.editor, in: owner, for: caller, seeking: "webhook")
+            try await self.access.require(.editor, in: owner, for: context.caller(), seeking: "webhook")
         }
-        try await self.webhooks.remove(ids)
-        await self.refresh(Set(groups.values).map { .webhooks(group: $0) })
-        return Response.noContent
+        return (ids, Set(groups.values))
     }
 }
 

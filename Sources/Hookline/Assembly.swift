@@ -127,7 +127,11 @@ struct Assembly {
                 tester: WebhookTester(
                     client: client, eventLoop: loops.next(),
                     facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock),
-                newestMessage: { activity.newestMessage(of: $0) }, ids: ids))
+                newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
+                tail: {
+                    [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
+                    try await tail.follow($0, $1)
+                }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)

@@ -24,8 +24,22 @@ struct SortedBatch {
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
     var heard: [EntityID: Int64] = [:]
-    /// The last message of each group.
+    /// The last message of each group, whether anybody wants it or not: a group's first webhook is tried with it.
     var newest: [EntityID: Message] = [:]
+    /// How many messages came in of each group's things.
+    var received: [EntityID: Int] = [:]
+}
+
+/// Messages of one group, one after the other. Most come so, and then there is nothing to look up for each.
+private struct GroupRun {
+    let group: EntityID
+    var count = 0
+    var newest: Message?
+
+    func close(into sorted: inout SortedBatch) {
+        sorted.received[self.group, default: 0] += self.count
+        if let newest { sorted.newest[self.group] = newest }
+    }
 }
 
 /// Decides what each message of a batch is and where it goes. Without I/O, and without a query per message.
@@ -46,6 +60,7 @@ struct BatchSorter: Sendable {
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
         let now = monotonicNanoseconds()
+        var run: GroupRun?
         for (received, id) in zip(batch.messages, ids) {
             do throws(ThingTopic.Refusal) {
                 let topic = try ThingTopic(received.topic)
@@ -58,25 +73,31 @@ struct BatchSorter: Sendable {
                     Self.refuse(received, .unknownThing, in: &sorted)
                     continue
                 }
+                if run?.group != route.group {
+                    run?.close(into: &sorted)
+                    run = GroupRun(group: route.group)
+                }
+                run?.count += 1
                 if !route.hasSent { sorted.newThings.insert(topic.thing) }
                 if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
-                guard route.profile.write || !route.webhooks.isEmpty else {
-                    sorted.unrouted += 1
-                    continue
-                }
                 let message = Message(
                     id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
                     contentType: route.profile.contentType, payload: received.payload,
                     traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
                     receivedNanoseconds: now)
+                run?.newest = message
+                guard route.profile.write || !route.webhooks.isEmpty else {
+                    sorted.unrouted += 1
+                    continue
+                }
                 let before = sorted.deliveries.count
                 self.route(message, to: route.webhooks, hasMemory: memory != nil, in: &sorted)
                 if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
-                sorted.newest[route.group] = message
             } catch {
                 Self.refuse(received, RefusalReason(error), in: &sorted)
             }
         }
+        run?.close(into: &sorted)
         return sorted
     }
 
@@ -106,8 +127,9 @@ struct BatchSorter: Sendable {
                 if let unmet = outcome.unmet {
                     sorted.skips.append(
                         Skip(
-                            delivery: DeliveryID(message: message.id, webhook: webhook.key), thing: message.thing,
-                            reason: "condition not met: \(unmet)", at: message.id.millisecondsSince1970 * 1_000))
+                            delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
+                            thing: message.thing, reason: "condition not met: \(unmet)",
+                            at: message.id.millisecondsSince1970 * 1_000))
                     continue
                 }
             }

@@ -100,7 +100,8 @@ package struct EventRelay: Service {
         self.metrics.skipped.add()
         self.tally.skipped([
             Skip(
-                delivery: DeliveryID(message: message.id, webhook: webhook.key), thing: message.thing,
+                delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
+                thing: message.thing,
                 reason: "condition not met: \(unmet)", at: self.wallClock.microseconds())
         ])
         return false

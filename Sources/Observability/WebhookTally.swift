@@ -1,16 +1,20 @@
-internal import Domain
+package import Domain
 package import Logging
 internal import ServiceLifecycle
 package import Storage
 internal import Synchronization
 
-/// Counts what becomes of each webhook's messages, by the minute, until it is written down.
+/// Counts what comes in of each group and what becomes of it at each webhook, by the minute, until it is written down.
 ///
 /// It is written every few seconds: a crash loses the counts since then, but nothing of the log.
 package final class WebhookTally: Sendable {
     private struct Key: Hashable {
-        let webhook: WebhookKey
+        /// nil for what came in.
+        let webhook: WebhookKey?
+        let group: EntityID
         let minute: Int64
+
+        var nothing: StatsIncrement { StatsIncrement(webhook: self.webhook, group: self.group, minute: self.minute) }
     }
 
     private struct State {
@@ -33,13 +37,14 @@ package final class WebhookTally: Sendable {
             var current: (key: Key, increment: StatsIncrement)?
             for index in results.indices {
                 guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
-                let key = Key(webhook: results[index].delivery.webhook.key, minute: at / 60_000_000 * 60_000)
-                if current?.key != key {
+                let webhook = results[index].delivery.webhook
+                let minute = at / 60_000_000 * 60_000
+                if current?.key.webhook != webhook.key || current?.key.minute != minute {
                     if let current { state.increments[current.key] = current.increment }
-                    let increment = state.increments.removeValue(forKey: key)
-                    current = (key, increment ?? StatsIncrement(webhook: key.webhook, minute: key.minute))
+                    let key = Key(webhook: webhook.key, group: webhook.group, minute: minute)
+                    current = (key, state.increments.removeValue(forKey: key) ?? key.nothing)
                 }
-                current?.increment.count(
+                current?.increment.count.count(
                     succeeded: results[index].hasSucceeded,
                     latencyMicroseconds: Int64(results[index].attempt?.latencyMicroseconds ?? 0))
             }
@@ -51,13 +56,25 @@ package final class WebhookTally: Sendable {
         self.state.withLock { state in
             for skip in skips {
                 let webhook = skip.delivery.webhook
-                let key = Key(webhook: webhook, minute: skip.at / 60_000_000 * 60_000)
-                state.increments[key, default: StatsIncrement(webhook: webhook, minute: key.minute)].skipped += 1
+                let key = Key(webhook: webhook, group: skip.group, minute: skip.at / 60_000_000 * 60_000)
+                state.increments[key, default: key.nothing].count.skipped += 1
                 guard state.skips.count < Self.mostSkipsInAll,
                     state.skipsByWebhook[webhook, default: 0] < Self.mostSkips
                 else { continue }
                 state.skipsByWebhook[webhook, default: 0] += 1
                 state.skips.append(skip)
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - counts: how many messages came in of each group.
+    ///   - now: milliseconds since 1970.
+    package func received(_ counts: [EntityID: Int], now: Int64) {
+        self.state.withLock { state in
+            for (group, count) in counts {
+                let key = Key(webhook: nil, group: group, minute: now / 60_000 * 60_000)
+                state.increments[key, default: key.nothing].count.messages += Int64(count)
             }
         }
     }
@@ -73,9 +90,8 @@ package final class WebhookTally: Sendable {
     func giveBack(_ increments: [StatsIncrement]) {
         self.state.withLock { state in
             for increment in increments {
-                let key = Key(webhook: increment.webhook, minute: increment.minute)
-                let none = StatsIncrement(webhook: increment.webhook, minute: increment.minute)
-                state.increments[key, default: none].add(increment)
+                let key = Key(webhook: increment.webhook, group: increment.group, minute: increment.minute)
+                state.increments[key, default: key.nothing].count.add(increment.count)
             }
         }
     }

@@ -96,6 +96,7 @@ package struct GroupStore: Sendable {
         try await self.pool.transaction { db in
             // First the things: they hold on to their profiles, which the cascade would remove in any order.
             try db.execute("DELETE FROM things WHERE group_id = \(id)")
+            try db.execute("DELETE FROM group_stats WHERE group_id = \(id)")
             return try db.execute("DELETE FROM groups WHERE id = \(id)") == 1
         }
     }

@@ -68,6 +68,10 @@ package struct HousekeepingStore: Sendable {
                     - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
                 """,
                 """
+                DELETE FROM group_stats WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
+                    - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
+                """,
+                """
                 DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
                 AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
                 """,

@@ -6,6 +6,8 @@ package struct WebhookStats: Sendable {
     package struct Span: Sendable {
         /// Milliseconds since 1970.
         package let start: Int64
+        /// Messages that came in; nil for a webhook, which sees only some.
+        package let messages: Int64?
         package let succeeded: Int64
         package let failed: Int64
         package let skipped: Int64
@@ -28,22 +30,18 @@ package enum StatsPeriod: String, Sendable, CaseIterable {
     }
 }
 
-/// What was counted for one webhook within one minute, to be added.
-package struct StatsIncrement: Sendable {
-    package let webhook: WebhookKey
-    /// Milliseconds since 1970, a whole minute.
-    package let minute: Int64
+/// What was counted, to be added.
+package struct StatsCount: Sendable {
+    package var messages: Int64 = 0
     package var succeeded: Int64 = 0
     package var failed: Int64 = 0
     package var skipped: Int64 = 0
     package var latencies = LatencyBuckets()
 
-    package init(webhook: WebhookKey, minute: Int64) {
-        self.webhook = webhook
-        self.minute = minute
-    }
+    package init() {}
 
-    package mutating func add(_ other: StatsIncrement) {
+    package mutating func add(_ other: StatsCount) {
+        self.messages += other.messages
         self.succeeded += other.succeeded
         self.failed += other.failed
         self.skipped += other.skipped
@@ -56,16 +54,40 @@ package struct StatsIncrement: Sendable {
     }
 }
 
+/// What was counted for one webhook, or for what came in of one group, within one minute.
+package struct StatsIncrement: Sendable {
+    /// nil for what came in.
+    package let webhook: WebhookKey?
+    package let group: EntityID
+    /// Milliseconds since 1970, a whole minute.
+    package let minute: Int64
+    package var count = StatsCount()
+
+    package init(webhook: WebhookKey?, group: EntityID, minute: Int64) {
+        self.webhook = webhook
+        self.group = group
+        self.minute = minute
+    }
+}
+
+/// Whose counts.
+package enum StatsOwner: Sendable {
+    case webhook(WebhookKey)
+    case group(EntityID)
+}
+
 /// A message that did not meet a webhook's conditions.
 package struct Skip: Sendable {
     package let delivery: DeliveryID
+    package let group: EntityID
     package let thing: EntityID
     package let reason: String
     /// Microseconds since 1970.
     package let at: Int64
 
-    package init(delivery: DeliveryID, thing: EntityID, reason: String, at: Int64) {
+    package init(delivery: DeliveryID, group: EntityID, thing: EntityID, reason: String, at: Int64) {
         self.delivery = delivery
+        self.group = group
         self.thing = thing
         self.reason = reason
         self.at = at
@@ -82,14 +104,22 @@ package struct StatsStore: Sendable {
 
     package func add(_ increments: [StatsIncrement], skips: [Skip]) async throws {
         guard !increments.isEmpty || !skips.isEmpty else { return }
-        let rows = Self.rows(increments)
+        let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
+        let ofGroups = Self.rows(increments) { $0.group }
         var skipped: [Int32: Int64] = [:]
-        for increment in increments where increment.skipped > 0 {
-            skipped[increment.webhook.rawValue, default: 0] += increment.skipped
+        for increment in increments where increment.count.skipped > 0 {
+            guard let webhook = increment.webhook else { continue }
+            skipped[webhook.rawValue, default: 0] += increment.count.skipped
         }
         let counters = skipped.sorted { $0.key < $1.key }
         try await self.pool.transaction { db in
-            if !rows.isEmpty { try db.execute(Self.upsert(rows)) }
+            if !ofWebhooks.isEmpty { try db.execute(Self.upsert(ofWebhooks, into: "webhook_stats", by: "webhook_key")) }
+            if !ofGroups.isEmpty {
+                try db.execute(
+                    Self.upsert(
+                        ofGroups, into: "group_stats", by: "group_id", more: ", messages",
+                        adding: ", messages = s.messages + excluded.messages"))
+            }
             if !counters.isEmpty {
                 try db.execute(
                     """
@@ -109,45 +139,53 @@ package struct StatsStore: Sendable {
         }
     }
 
-    private struct Row: Sendable {
+    private struct RowKey<Owner: Hashable>: Hashable {
+        let owner: Owner
         let period: String
         let start: Int64
-        var sum: StatsIncrement
+    }
+
+    private struct Row<Owner: Hashable & Sendable>: Sendable {
+        let owner: Owner
+        let period: String
+        let start: Int64
+        var sum = StatsCount()
     }
 
     /// A row for each minute, and one for each hour, in an order that all instances lock them in.
-    private static func rows(_ increments: [StatsIncrement]) -> [Row] {
-        struct Key: Hashable {
-            let webhook: WebhookKey
-            let period: String
-            let start: Int64
-        }
-        var rows: [Key: Row] = [:]
+    private static func rows<Owner: Hashable & Comparable & Sendable>(
+        _ increments: [StatsIncrement], of owner: (StatsIncrement) -> Owner?
+    ) -> [Row<Owner>] {
+        var rows: [RowKey<Owner>: Row<Owner>] = [:]
         for increment in increments {
+            guard let owner = owner(increment) else { continue }
             for (period, length): (String, Int64) in [("m", 60_000), ("h", 3_600_000)] {
                 let start = increment.minute / length * length
-                let key = Key(webhook: increment.webhook, period: period, start: start)
-                let none = StatsIncrement(webhook: increment.webhook, minute: start)
-                rows[key, default: Row(period: period, start: start, sum: none)].sum.add(increment)
+                let key = RowKey(owner: owner, period: period, start: start)
+                rows[key, default: Row(owner: owner, period: period, start: start)].sum.add(increment.count)
             }
         }
-        return rows.values.sorted {
-            ($0.sum.webhook.rawValue, $0.period, $0.start) < ($1.sum.webhook.rawValue, $1.period, $1.start)
-        }
+        return rows.values.sorted { ($0.owner, $0.period, $0.start) < ($1.owner, $1.period, $1.start) }
     }
 
-    private static func upsert(_ rows: [Row]) -> Query {
+    /// - Parameters:
+    ///   - column: the owner's.
+    ///   - more: columns that only this table has, and `sums` how they are added.
+    private static func upsert<Owner: PostgresEncodable>(
+        _ rows: [Row<Owner>], into table: Query, by column: Query, more: Query = "", adding sums: Query = ""
+    ) -> Query {
         // An array of arrays would do for the buckets, but `unnest` takes it apart to the last number.
         let buckets = rows.map { $0.sum.latencies.counts.map(String.init).joined(separator: ",") }
         return """
-            INSERT INTO webhook_stats AS s (webhook_key, period, start, succeeded, failed, skipped, latencies)
-            SELECT w, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]
-            FROM unnest(\(rows.map(\.sum.webhook.rawValue)), \(rows.map(\.period)),
+            INSERT INTO \(table) AS s (\(column), period, start, succeeded, failed, skipped, latencies\(more))
+            SELECT owner, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]\(more)
+            FROM unnest(\(rows.map(\.owner)), \(rows.map(\.period)),
                 \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.start * 1_000) }), \(rows.map(\.sum.succeeded)),
-                \(rows.map(\.sum.failed)), \(rows.map(\.sum.skipped)), \(buckets)) AS r (w, p, t, su, fa, sk, la)
-            ON CONFLICT (webhook_key, period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
+                \(rows.map(\.sum.failed)), \(rows.map(\.sum.skipped)), \(buckets), \(rows.map(\.sum.messages)))
+                AS r (owner, p, t, su, fa, sk, la, messages)
+            ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
                 failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
-                latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))
+                latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))\(sums)
             """
     }
 
@@ -156,20 +194,24 @@ package struct StatsStore: Sendable {
     /// - Parameters:
     ///   - from: milliseconds since 1970; `to`: the time that all begin before.
     package func read(
-        of webhooks: [WebhookKey], by period: StatsPeriod, from: Int64, to: Int64
+        of owner: StatsOwner, by period: StatsPeriod, from: Int64, to: Int64
     ) async throws -> WebhookStats {
         let stored: Query = period == .minute ? "'m'" : "'h'"
-        let time = { @Sendable (milliseconds: Int64) in PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000) }
+        let (messages, source): (Query, Query) =
+            switch owner {
+            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE webhook_key = \(key.rawValue)")
+            case .group(let id): ("messages", "group_stats WHERE group_id = \(id)")
+            }
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT start, succeeded, failed, skipped, array_to_string(latencies, ',') FROM webhook_stats
-                WHERE webhook_key = ANY(\(webhooks.map(\.rawValue))) AND period = \(stored)
-                    AND start >= \(time(from)) AND start < \(time(to))
+                SELECT start, succeeded, failed, skipped, array_to_string(latencies, ','), \(messages)
+                FROM \(source) AND period = \(stored) AND start >= \(Self.time(from)) AND start < \(Self.time(to))
                 """
             ) { row in
                 WebhookStats.Span(
-                    start: try row.timestamp(0).microsecondsSince1970 / 1_000, succeeded: try row.int64(1),
+                    start: try row.timestamp(0).microsecondsSince1970 / 1_000,
+                    messages: row.isNull(5) ? nil : try row.int64(5), succeeded: try row.int64(1),
                     failed: try row.int64(2), skipped: try row.int64(3),
                     latencies: LatencyBuckets(
                         counts: try row.string(4).split(separator: ",").compactMap { Int64($0) }))
@@ -179,9 +221,39 @@ package struct StatsStore: Sendable {
         return WebhookStats(
             spans: bySpan.map { start, rows in
                 WebhookStats.Span(
-                    start: start, succeeded: rows.reduce(0) { $0 + $1.succeeded },
+                    start: start,
+                    messages: rows.first?.messages == nil ? nil : rows.reduce(0) { $0 + ($1.messages ?? 0) },
+                    succeeded: rows.reduce(0) { $0 + $1.succeeded },
                     failed: rows.reduce(0) { $0 + $1.failed }, skipped: rows.reduce(0) { $0 + $1.skipped },
                     latencies: rows.reduce(into: LatencyBuckets()) { $0.add($1.latencies) })
             }.sorted { $0.start < $1.start })
+    }
+
+    /// What became of these webhooks' deliveries, by the minute and without latencies: enough for a small picture of each.
+    ///
+    /// - Parameters:
+    ///   - from: milliseconds since 1970; `to`: the time that all begin before.
+    package func activity(
+        of webhooks: [EntityID], from: Int64, to: Int64
+    ) async throws -> [EntityID: [(start: Int64, succeeded: Int64, failed: Int64)]] {
+        let rows = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w JOIN webhook_stats AS s ON s.webhook_key = w.key
+                WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(Self.time(from))
+                    AND s.start < \(Self.time(to))
+                """
+            ) { row in
+                (
+                    id: try row.entityID(0), start: try row.timestamp(1).microsecondsSince1970 / 1_000,
+                    succeeded: try row.int64(2), failed: try row.int64(3)
+                )
+            }
+        }
+        return Dictionary(grouping: rows) { $0.id }.mapValues { $0.map { ($0.start, $0.succeeded, $0.failed) } }
+    }
+
+    private static func time(_ milliseconds: Int64) -> PostgresTimestamp {
+        PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000)
     }
 }

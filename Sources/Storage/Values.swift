@@ -28,6 +28,12 @@ package struct PageRequest: Sendable {
         case id, name
         case createdAt = "created_at"
         case updatedAt = "updated_at"
+        // Of webhooks alone:
+        case status, trigger, attempts
+        case lastTriggeredAt = "last_triggered_at"
+
+        /// What every list can be ordered by.
+        package static let common: [Order] = [.id, .name, .createdAt, .updatedAt]
     }
     package enum Direction: String, Sendable, CaseIterable { case ascending = "asc", descending = "desc" }
 
@@ -51,9 +57,13 @@ package struct PageRequest: Sendable {
             case .name: "lower(name)"
             case .createdAt: "created_at"
             case .updatedAt: "updated_at"
+            case .status: "status"
+            case .trigger: "trigger"
+            case .attempts: "coalesce(attempts, 0)"
+            case .lastTriggeredAt: "last_attempt_at"
             }
         let direction: Query = self.direction == .ascending ? "ASC" : "DESC"
-        return "ORDER BY \(column) \(direction), id \(direction) LIMIT \(self.limit) OFFSET \(self.offset)"
+        return "ORDER BY \(column) \(direction) NULLS LAST, id \(direction) LIMIT \(self.limit) OFFSET \(self.offset)"
     }
 
     /// True for all if no name was asked for. `position` knows no wildcards, so `%` means itself.

@@ -160,6 +160,27 @@ package struct WebhookStore: Sendable {
         }
     }
 
+    /// Enables or disables; what was failing starts afresh.
+    package func set(_ status: WebhookStatus, of ids: [EntityID]) async throws {
+        try await self.pool.transaction { db in
+            // In one order, as two callers may name the same ones.
+            let keys = try db.query("SELECT key FROM webhooks WHERE id = ANY(\(ids)) ORDER BY key FOR UPDATE") {
+                try $0.int32(0)
+            }
+            try db.execute(
+                """
+                UPDATE webhooks SET status = \(status.rawValue), status_reason = NULL, version = version + 1,
+                    updated_at = now()
+                WHERE key = ANY(\(keys))
+                """)
+            try db.execute(
+                """
+                UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
+                WHERE webhook_key = ANY(\(keys))
+                """)
+        }
+    }
+
     /// Removes those of the ids that exist, with what is waiting for them.
     package func remove(_ ids: [EntityID]) async throws {
         try await self.pool.transaction { db in

@@ -308,7 +308,8 @@ extension WholeServiceTests {
                         "-c", #"cd "$0" && exec "$@""#, folder, String(tool), "run",
                         "http://127.0.0.1:\(hookline.port)/openapi.json", "-H", "Authorization: Bearer \(token)",
                         "--max-examples", "10", "--seed", "1", "--exclude-checks", "positive_data_acceptance",
-                        "--suppress-health-check", "all", "--request-timeout", "60", "--exclude-path-regex", "/listen$",
+                        "--suppress-health-check", "all", "--request-timeout", "60", "--exclude-path-regex",
+                        "/(listen|live)$",
                         "--phases",
                         "examples,coverage,fuzzing,stateful",
                     ], logFile: "\(folder)/log"

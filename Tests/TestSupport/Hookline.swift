@@ -86,8 +86,10 @@ package struct HTTPAnswer: Sendable {
 }
 
 package enum HTTP {
-    package static func get(_ url: String) async throws -> HTTPAnswer {
-        try await self.send(HTTPClientRequest(url: url))
+    package static func get(_ url: String, headers: [String: String] = [:]) async throws -> HTTPAnswer {
+        var request = HTTPClientRequest(url: url)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        return try await self.send(request)
     }
 
     /// Posts as an outside system would.

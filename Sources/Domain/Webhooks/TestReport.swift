@@ -1,7 +1,7 @@
 /// What came of trying a webhook out, step by step.
 package struct TestReport: Sendable {
     package struct Step: Sendable {
-        /// render, token, resolve, address, connect, tls, request or response.
+        /// check (of a dry run), render, token, resolve, address, connect, tls, request or response.
         package let name: String
         /// nil if it went well.
         package let error: String?
@@ -41,7 +41,8 @@ package struct TestReport: Sendable {
 
 /// Tries webhooks out.
 package protocol WebhookTesting: Sendable {
-    func test(_ target: WebhookTarget, with message: Message) async -> TestReport
+    /// - Parameter sends: whether the request is made; otherwise it is only rendered.
+    func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport
 }
 
 /// A request as people look at it.

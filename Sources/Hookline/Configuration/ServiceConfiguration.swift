@@ -72,6 +72,8 @@ struct ServiceConfiguration: Sendable {
         self.api.addressGuard = self.addressGuard
         self.secrets = try Self.secrets(settings)
         self.accounts = try Self.accounts(settings, mqtt: self.mqtt, secrets: self.secrets)
+        self.api.broker = .init(
+            url: try Self.brokerURL(settings, self.mqtt), hasAccounts: self.accounts != nil)
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
@@ -102,6 +104,19 @@ struct ServiceConfiguration: Sendable {
         }
         guard !text.contains("?") else { throw settings.invalid("http.public_url", "must not have a query") }
         return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    private static func brokerURL(_ settings: SettingsReader, _ mqtt: Session.Configuration) throws -> String {
+        guard let url = try settings.string("mqtt.public_url") else {
+            return "mqtt\(mqtt.tlsCAFile == nil ? "" : "s")://\(mqtt.host):\(mqtt.port)"
+        }
+        guard let scheme = ["mqtt://", "mqtts://"].first(where: url.hasPrefix),
+            !url.dropFirst(scheme.count).isEmpty,
+            url.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"'\"\\`$;|&<>()".utf8.contains($0) })
+        else {
+            throw settings.invalid("mqtt.public_url", "must be a url such as mqtt://broker.example.com:1883")
+        }
+        return url.hasSuffix("/") ? String(url.dropLast()) : url
     }
 
     static func auth(_ settings: SettingsReader) throws -> Auth {

@@ -14,6 +14,10 @@ struct DevGuide: Sendable {
         """
 
         Hookline is running. The API is at \(self.api), the broker at 127.0.0.1:\(self.mqttPort).
+        The console, with the token filled in:
+
+        \(self.api)/console/#token=\(self.token)
+
         In another terminal, first:
 
           export TOKEN=\(self.token)

@@ -1,0 +1,121 @@
+// The API, as this page uses it. The token is in this tab alone: it is sent in a header, never as a cookie, so no other site can
+// make this browser act for its user.
+
+const tokenKey = "hookline.token";
+
+/** The folder that the API is in, seen from `…/console/`. */
+export const base = new URL("../", document.baseURI).pathname;
+
+let token = sessionStorage.getItem(tokenKey);
+
+export const hasToken = () => token !== null;
+export const currentToken = () => token;
+
+export function useToken(text) {
+  token = text;
+  if (text === null) sessionStorage.removeItem(tokenKey);
+  else sessionStorage.setItem(tokenKey, text);
+}
+
+/** Something that the server did not do, in its own words. */
+export class Refusal extends Error {
+  constructor(status, message, field) {
+    super(message);
+    this.status = status;
+    this.field = field;
+  }
+}
+
+async function request(method, path, body, signal) {
+  let response;
+  try {
+    response = await fetch(base + path.replace(/^\//, ""), {
+      method, signal, cache: "no-store", credentials: "omit",
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal(0, "Hookline cannot be reached. Is it running?");
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  const refusal = new Refusal(response.status, problem.error ?? `status ${response.status}`, problem.field);
+  if (response.status === 401) dispatchEvent(new CustomEvent("signed-out", { detail: refusal.message }));
+  throw refusal;
+}
+
+async function call(method, path, body, signal) {
+  const response = await request(method, path, body, signal);
+  return response.status === 204 ? undefined : response.json();
+}
+
+export const get = (path, signal) => call("GET", path, undefined, signal);
+export const post = (path, body, signal) => call("POST", path, body, signal);
+export const put = (path, body, signal) => call("PUT", path, body, signal);
+export const remove = (path, body) => call("DELETE", path, body);
+
+/** `?a=1&b=2`, without what is empty. */
+export function query(values) {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null && value !== "") parameters.set(name, value);
+  }
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** All pages of a list, up to so many things. */
+export async function all(path, key, signal, most = 1000) {
+  const items = [];
+  for (;;) {
+    const page = await get(`${path}${query({ limit: 200, offset: items.length, order: "name", dir: "asc" })}`, signal);
+    items.push(...page[key]);
+    if (items.length >= page.total || page[key].length === 0 || items.length >= most) return items;
+  }
+}
+
+/** The server-sent events of one answer: `{event, data}`, with the data read as JSON. */
+export async function* events(method, path, body, signal) {
+  const response = await request(method, path, body, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    let end;
+    while ((end = text.indexOf("\n\n")) >= 0) {
+      const lines = text.slice(0, end).split("\n");
+      text = text.slice(end + 2);
+      const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      const data = field("data");
+      if (data !== undefined) yield { event: field("event"), data: JSON.parse(data) };
+    }
+  }
+}
+
+/** Follows a stream of events for as long as the page shows it, and connects again when it ends. */
+export async function follow(path, signal, onEvent) {
+  let wait = 1000;
+  while (!signal.aborted) {
+    try {
+      for await (const event of events("GET", path, undefined, signal)) {
+        wait = 1000;
+        onEvent(event);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof Refusal && [401, 403, 404].includes(error.status)) {
+        onEvent({ event: "unavailable", data: { error: error.message } });
+        return;
+      }
+      onEvent({ event: "unavailable", data: { error: error instanceof Refusal ? error.message : "The connection was lost." } });
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    wait = Math.min(wait * 2, 15_000);
+  }
+}

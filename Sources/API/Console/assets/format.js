@@ -1,0 +1,71 @@
+// How numbers and times are shown, in the reader's own language.
+
+const whole = new Intl.NumberFormat();
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const one = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+export const number = (value) => (value >= 100_000 ? short : whole).format(value);
+export const decimal = (value) => one.format(value);
+export const dateTime = (milliseconds) => moment.format(milliseconds);
+export const time = (milliseconds) => clock.format(milliseconds);
+
+/** A mark on the axis of a chart that is so long. */
+export const mark = (milliseconds, length) => (length > 2 * 86_400_000 ? day : minute).format(milliseconds);
+
+/** How long ago, or how far ahead. */
+export function ago(milliseconds, now = Date.now()) {
+  const seconds = (milliseconds - now) / 1000;
+  for (const [unit, length] of [["day", 86_400], ["hour", 3_600], ["minute", 60]]) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  }
+  return Math.abs(seconds) < 5 ? "just now" : relative.format(Math.round(seconds), "second");
+}
+
+export const latency = (milliseconds) =>
+  milliseconds === undefined || milliseconds === null ? "–"
+    : milliseconds >= 1000 ? `${one.format(milliseconds / 1000)} s` : `${one.format(milliseconds)} ms`;
+
+export function bytes(count) {
+  return count < 1024 ? `${count} B` : count < 1024 * 1024 ? `${one.format(count / 1024)} KiB` : `${one.format(count / 1048576)} MiB`;
+}
+
+/** JSON in lines; anything else as it is. What the values are written like stays: 21.70 is not 21.7. */
+export function pretty(text) {
+  try {
+    if (typeof JSON.parse(text) !== "object") return text;
+  } catch {
+    return text;
+  }
+  let [lines, depth] = ["", 0];
+  const newLine = () => "\n" + "  ".repeat(depth);
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    if (token === "}" || token === "]") {
+      depth -= 1;
+      lines = /[{[]\n\s*$/.test(lines) ? lines.trimEnd() + token : lines + newLine() + token;
+    } else if (token === "{" || token === "[") {
+      depth += 1;
+      lines += token + newLine();
+    } else lines += token === "," ? token + newLine() : token === ":" ? ": " : token;
+  }
+  return lines;
+}
+
+/** Bytes as the API shows them: `{text}` or `{base64}`. */
+export const body = (value) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
+
+const triggers = {
+  MESSAGE: "Message", THING_CREATED: "Thing created", THING_REMOVED: "Thing removed", THING_FIRST_MESSAGE: "First message",
+  THING_SILENT: "Thing silent", MEMBER_ADDED: "Member added", MEMBER_REMOVED: "Member removed", MEMBER_UPDATED: "Member updated",
+  MANUAL: "Manual",
+};
+export const triggerNames = triggers;
+export const trigger = (kind) => triggers[kind] ?? kind;
+
+/** What to type to publish as a thing. */
+export const publishLine = (thing, broker, key = "<key>") =>
+  `mosquitto_pub -L ${broker.url}/things/${thing}/messages${broker.has_accounts ? ` -u ${thing} -P '${key}'` : ""} -q 1 -m '{"t":21.70}'`;

@@ -1,0 +1,100 @@
+// One thing: what it publishes, while it does, and what was kept of that.
+
+import { all, follow, get, put, query, remove } from "./api.js";
+import { h, replace } from "./dom.js";
+import { bytes, dateTime, number, publishLine, time } from "./format.js";
+import { showKey } from "./things.js";
+import { busy, command, confirm, empty, facts, failure, field, formDialog, head, identity, input, menu, pager, select, table, toast } from "./ui.js";
+
+const mostShown = 200;
+
+export async function show({ me, item: thing, group, signal, can, at, go }) {
+  const profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
+  const profile = profiles.find(({ id }) => id === thing.profile_id);
+  const actions = can("editor") && menu("Actions", [
+    ["Edit", () => edit()],
+    ["Make a new key", () => rekey()],
+    ["Delete", async () => {
+      if (!await confirm(`Delete “${thing.name}”?`, "Its sources are deleted with it, and what it publishes is no longer taken. This cannot be undone.", `Delete “${thing.name}”`)) return;
+      busy(actions, async () => {
+        await remove(`/things/${thing.id}`);
+        toast(`“${thing.name}” deleted`);
+        go(at("things"));
+      });
+    }, "danger"],
+  ]);
+  const edit = () => {
+    const name = input(thing.name, { autofocus: true });
+    const kind = select(thing.profile_id, profiles.map(({ id, name: label }) => [id, label]));
+    return formDialog(`Edit “${thing.name}”`, [field("Name", "name", name), field("Profile", "profile_id", kind)], "Save", async () => {
+      await put(`/things/${thing.id}`, { name: name.value, profile_id: kind.value });
+      go(`#/thing/${thing.id}`);
+    });
+  };
+  const rekey = async () => {
+    if (!await confirm(`Make a new key for “${thing.name}”?`, "The one it has now is no longer good at once.", "Make a new key")) return;
+    const key = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    await busy(actions, async () => showKey(await put(`/things/${thing.id}`, { name: thing.name, key }), me.broker));
+  };
+  return [
+    head({ title: thing.name, crumbs: ["Things", at("things")], actions }),
+    h("div", { class: "stack" },
+      h("div", { class: "grid" }, h("section", { class: "card" }, h("h2", {}, "About"), facts(["Id", identity(thing.id)], ["Profile", profile?.name ?? "–"],
+        ["Messages", profile ? `${profile.config.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${profile.config.write === true ? "are kept" : "are not kept"}` : "–"])),
+      h("section", { class: "card" }, h("h2", {}, "Publish as this thing"), command(publishLine(thing.id, me.broker)))),
+      tail(thing, signal), kept(thing, profile, signal)),
+  ];
+}
+
+function tail(thing, signal) {
+  const list = h("ol", { class: "tail", "aria-label": "Live messages", tabindex: "0" });
+  const state = h("span", { class: "badge wait", role: "status" }, "Connecting");
+  const none = h("p", { class: "loading" }, "What the thing publishes from now on is shown here.");
+  let paused = false;
+  let held = [];
+  const pause = h("button", {
+    type: "button", "aria-pressed": "false", onclick: () => {
+      paused = !paused;
+      pause.setAttribute("aria-pressed", String(paused));
+      pause.textContent = paused ? "Go on" : "Pause";
+      if (!paused) {
+        add(held);
+        held = [];
+      }
+    },
+  }, "Pause");
+  const add = (messages) => {
+    if (messages.length > 0) none.remove();
+    for (const message of messages) {
+      list.prepend(h("li", {}, h("time", { class: "muted small", datetime: new Date(message.at).toISOString() }, time(message.at)), h("code", { class: "break small" }, message.subtopic || "–"),
+        h("code", { class: "break" }, message.payload.text ?? `base64: ${message.payload.base64}`, message.bytes > 16_384 ? ` … ${bytes(message.bytes)} in all` : "")));
+    }
+    while (list.children.length > mostShown) list.lastChild.remove();
+  };
+  follow(`/things/${thing.id}/live`, signal, ({ event, data }) => {
+    if (event === "listening") [state.className, state.textContent] = ["badge good", "Listening"];
+    if (event === "unavailable") [state.className, state.textContent] = ["badge bad", data.error];
+    if (event !== "messages") return;
+    if (paused) held = [...held, ...data.messages].slice(-mostShown);
+    else add(data.messages);
+    if (data.dropped > 0) toast(`${number(data.dropped)} messages came too fast to be shown`);
+  });
+  return h("section", { class: "card flush" }, h("div", { class: "row" }, h("h2", {}, "Live"), h("div", { class: "grow" }, state), pause), none, list);
+}
+
+function kept(thing, profile, signal) {
+  const list = h("div", {});
+  const columns = [{ label: "Received", class: "fit" }, { label: "Subtopic", class: "fit" }, { label: "Payload" }];
+  const load = async (offset = 0) => {
+    try {
+      const page = await get(`/things/${thing.id}/messages${query({ offset, limit: 25 })}`, signal);
+      replace(list, page.total === 0
+        ? empty("No messages are kept", profile?.config.write === true ? "None has come in yet." : "The thing's profile has write off, so messages are forwarded and not kept.")
+        : [table({ label: "Kept messages", columns, rows: page.messages.map((message) => [dateTime(message.received_at), h("code", {}, message.subtopic || "–"), h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`)]) }), pager(page, load)]);
+    } catch (error) {
+      if (error.name !== "AbortError") replace(list, failure(error, () => load(offset)));
+    }
+  };
+  load();
+  return h("section", { class: "card flush" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Kept messages"), h("button", { type: "button", onclick: () => load() }, "Refresh")), list);
+}
