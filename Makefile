@@ -1,20 +1,28 @@
 # Every target does all it needs on a Debian 12 that has Swift.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
+CONSOLE := Sources/API/Console
+DENO := $(CURDIR)/.build/python/bin/deno
+RUFF_FLAGS := --no-cache --line-length 120
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
 
-.PHONY: run test test-faults build release bench bench-parts lint format setup clean
+.PHONY: run test test-console test-faults build release bench bench-parts lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
 	.build/debug/hookline dev
 
-test: setup ## All tests, on a real PostgreSQL and a real mosquitto that they start themselves
-	@scripts/setup-python
+test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
 	swift build $(SWIFT_FLAGS) --build-tests
 	scripts/run-tests $(SWIFT_FLAGS) --skip-build
+	$(CONSOLE_TESTS)
 
-test-faults: setup ## Every fault, under larger loads than `make test`, and a table of what it did
-	@scripts/setup-python
+CONSOLE_TESTS := .build/python/bin/pytest -c Tests/Console/pytest.ini Tests/Console
+
+test-console: setup setup-tests ## The console in a browser, with pictures of its pages in .build/console
+	swift build $(SWIFT_FLAGS) --product hookline
+	$(CONSOLE_TESTS)
+
+test-faults: setup setup-tests ## Every fault, under larger loads than `make test`, and a table of what it did
 	swift build $(SWIFT_FLAGS) --build-tests
 	@rm -f .build/faults.txt
 	FAULT_SCALE=5 FAULT_REPORT=$(CURDIR)/.build/faults.txt scripts/run-tests $(SWIFT_FLAGS) --skip-build \
@@ -40,14 +48,23 @@ bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --
 bench-parts: setup ## Instructions and time of the parts of a message's way
 	cd Benchmarks && swift package benchmark
 
-lint:
+lint: setup setup-tests
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
+	cd $(CONSOLE) && $(DENO) fmt --check && $(DENO) lint && $(DENO) check assets/*.js
+	.build/python/bin/ruff format --check $(RUFF_FLAGS) Tests/Console
+	.build/python/bin/ruff check $(RUFF_FLAGS) Tests/Console
 
-format:
+format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)
+	cd $(CONSOLE) && $(DENO) fmt
+	.build/python/bin/ruff format $(RUFF_FLAGS) Tests/Console
 
 setup:
 	@scripts/setup
+
+setup-tests: setup
+	@scripts/setup chromium fonts-liberation
+	@scripts/setup-python
 
 clean:
 	rm -rf .build Benchmarks/.build .hookline

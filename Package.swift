@@ -127,6 +127,7 @@ let package = Package(
                 "Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore,
                 serviceLifecycle,
             ],
+            exclude: ["Console/deno.json"],
             resources: [.embedInCode("openapi.json"), .embedInCode("Console/assets")],
             swiftSettings: common),
         .executableTarget(

@@ -2,6 +2,12 @@ internal import Domain
 internal import Hummingbird
 internal import Storage
 
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 /// Who may do what. What a caller has no role in does not exist for them (404); where they have a role that is not
 /// enough, they are told so (403).
 struct Access: Sendable {
@@ -50,8 +56,14 @@ extension Request {
         page.limit = try self.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
         page.order = try self.choice("order", among: orders) ?? .id
         page.direction = try self.choice("dir") ?? .descending
-        page.name = self.uri.queryParameters.get("name")
+        page.name = self.text("name")
         return page
+    }
+
+    /// A text of the query. Forms and most clients write a space as `+` (https://url.spec.whatwg.org/#urlencoded-parsing).
+    func text(_ name: String) -> String? {
+        let query = (self.uri.query ?? "").replacing("+", with: "%20")
+        return URLComponents(string: "/?\(query)")?.queryItems?.first { $0.name == name }?.value
     }
 
     func integer(_ name: String, in range: ClosedRange<Int64>) throws(InvalidField) -> Int64? {

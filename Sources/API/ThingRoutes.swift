@@ -80,7 +80,7 @@ struct ThingRoutes: Sendable {
         let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
         let page = try await self.messages.list(
             of: thing.id, from: try request.time("from"), to: try request.time("to"),
-            subtopic: request.uri.queryParameters.get("subtopic"), offset: offset, limit: limit)
+            subtopic: request.text("subtopic"), offset: offset, limit: limit)
         return try Response.json(
             PageDTO(
                 "messages", total: page.total, offset: offset, limit: limit, order: "received_at", dir: "desc",

@@ -38,6 +38,11 @@ extension WholeServiceTests {
                     let one = try await api.call("GET", path)
                     #expect(one.status == 200 && one.value(of: "id") == ids[0], "\(path)")
                 }
+                // A space is written in two ways.
+                for query in ["name=data+PIPE", "name=data%20pipe&limit=1", "limit=1&name=%44ata+pipeline"] {
+                    let spaced = try await api.call("GET", "/webhooks?\(query)")
+                    #expect(spaced.number(of: "total") == 1, "\(query)")
+                }
                 let changed = try await api.call(
                     "PUT", "/webhooks/webhooks/\(ids[0])", #"{"name":"Renamed","url":"https://example.com/2"}"#)
                 #expect(changed.status == 200)

@@ -30,7 +30,10 @@ async function request(method, path, body, signal) {
   let response;
   try {
     response = await fetch(base + path.replace(/^\//, ""), {
-      method, signal, cache: "no-store", credentials: "omit",
+      method,
+      signal,
+      cache: "no-store",
+      credentials: "omit",
       headers: {
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -72,7 +75,10 @@ export function query(values) {
 export async function all(path, key, signal, most = 1000) {
   const items = [];
   for (;;) {
-    const page = await get(`${path}${query({ limit: 200, offset: items.length, order: "name", dir: "asc" })}`, signal);
+    const page = await get(
+      `${path}${query({ limit: 200, offset: items.length, order: "name", dir: "asc" })}`,
+      signal,
+    );
     items.push(...page[key]);
     if (items.length >= page.total || page[key].length === 0 || items.length >= most) return items;
   }
@@ -113,7 +119,10 @@ export async function follow(path, signal, onEvent) {
         onEvent({ event: "unavailable", data: { error: error.message } });
         return;
       }
-      onEvent({ event: "unavailable", data: { error: error instanceof Refusal ? error.message : "The connection was lost." } });
+      onEvent({
+        event: "unavailable",
+        data: { error: error instanceof Refusal ? error.message : "The connection was lost." },
+      });
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
     wait = Math.min(wait * 2, 15_000);

@@ -8,15 +8,21 @@ export function sparkline({ succeeded, failed }) {
   const most = Math.max(1, ...succeeded.map((count, index) => count + failed[index]));
   const [ok, no] = [succeeded, failed].map((counts) => counts.reduce((sum, count) => sum + count, 0));
   const label = ok + no === 0 ? "Nothing in the last hour" : `Last hour: ${number(ok)} ok, ${number(no)} failed`;
-  return s("svg", { class: "spark", viewBox: "0 0 108 24", role: "img", "aria-label": label, preserveAspectRatio: "none" }, s("title", {}, label),
+  return s(
+    "svg",
+    { class: "spark", viewBox: "0 0 108 24", role: "img", "aria-label": label, preserveAspectRatio: "none" },
+    s("title", {}, label),
     succeeded.map((count, index) => {
       const [x, good, bad] = [index * 9 + 1, (count / most) * 23, (failed[index] / most) * 23];
       return [
         count + failed[index] === 0 && s("rect", { class: "none", x, y: 22, width: 7, height: 2 }),
-        count > 0 && s("rect", { class: "ok", x, y: 24 - Math.max(2, good), width: 7, height: Math.max(2, good) }),
-        failed[index] > 0 && s("rect", { class: "no", x, y: 24 - good - Math.max(2, bad), width: 7, height: Math.max(2, bad) }),
+        count > 0 &&
+        s("rect", { class: "ok", x, y: 24 - Math.max(2, good), width: 7, height: Math.max(2, good) }),
+        failed[index] > 0 &&
+        s("rect", { class: "no", x, y: 24 - good - Math.max(2, bad), width: 7, height: Math.max(2, bad) }),
       ];
-    }));
+    }),
+  );
 }
 
 /**
@@ -35,28 +41,69 @@ export function lines({ label, series, from, step, show = decimal }) {
   const length = step * (count - 1);
   const summary = `${label}. ` + series.map(({ name, values }) => {
     const numbers = values.filter((value) => value !== undefined);
-    return `${name}: ${numbers.length === 0 ? "nothing" : `now ${show(numbers.at(-1))}, at most ${show(Math.max(...numbers))}`}`;
+    return `${name}: ${
+      numbers.length === 0 ? "nothing" : `now ${show(numbers.at(-1))}, at most ${show(Math.max(...numbers))}`
+    }`;
   }).join("; ");
-  const picture = s("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary, preserveAspectRatio: "none" },
-    [0, 0.5, 1].map((part) => s("line", { class: "grid-line", x1: left, x2: width, y1: y(most * part), y2: y(most * part) })),
-    series.map(({ kind, values }) => runs(values).map((run) => {
-      const points = run.map(([index, value]) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`);
-      const [first, last] = [x(run[0][0]), x(run.at(-1)[0])];
-      return run.length === 1
-        ? s("circle", { class: kind, cx: first, cy: y(run[0][1]), r: 2.5 })
-        : [s("polygon", { class: `${kind} area`, points: `${first},${y(0)} ${points.join(" ")} ${last},${y(0)}` }), s("polyline", { class: kind, points: points.join(" ") })];
-    })));
+  const picture = s(
+    "svg",
+    {
+      class: "chart",
+      viewBox: `0 0 ${width} ${height}`,
+      role: "img",
+      "aria-label": summary,
+      preserveAspectRatio: "none",
+    },
+    [0, 0.5, 1].map((part) =>
+      s("line", { class: "grid-line", x1: left, x2: width, y1: y(most * part), y2: y(most * part) })
+    ),
+    series.map(({ kind, values }) =>
+      runs(values).map((run) => {
+        const points = run.map(([index, value]) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`);
+        const [first, last] = [x(run[0][0]), x(run.at(-1)[0])];
+        return run.length === 1 ? s("circle", { class: kind, cx: first, cy: y(run[0][1]), r: 2.5 }) : [
+          s("polygon", {
+            class: `${kind} area`,
+            points: `${first},${y(0)} ${points.join(" ")} ${last},${y(0)}`,
+          }),
+          s("polyline", { class: kind, points: points.join(" ") }),
+        ];
+      })
+    ),
+  );
   const reading = h("span", { class: "muted" });
-  const box = h("figure", { class: "stack tight", style: undefined },
-    h("figcaption", { class: "row small" }, h("strong", { class: "grow" }, label), reading,
-      h("span", { class: "legend" }, series.map(({ name, kind }) => h("span", { class: kind }, name)))),
+  const box = h(
+    "figure",
+    { class: "stack tight", style: undefined },
+    h(
+      "figcaption",
+      { class: "row small" },
+      h("strong", { class: "grow" }, label),
+      reading,
+      h("span", { class: "legend" }, series.map(({ name, kind }) => h("span", { class: kind }, name))),
+    ),
     picture,
-    h("div", { class: "row small muted", "aria-hidden": "true" }, h("span", { class: "grow" }, mark(from, length)), h("span", {}, `up to ${show(most)}`),
-      h("span", { class: "grow number" }, mark(from + length, length))));
+    h(
+      "div",
+      { class: "row small muted", "aria-hidden": "true" },
+      h("span", { class: "grow" }, mark(from, length)),
+      h("span", {}, `up to ${show(most)}`),
+      h("span", { class: "grow number" }, mark(from + length, length)),
+    ),
+  );
   picture.addEventListener("pointermove", (event) => {
     const area = picture.getBoundingClientRect();
-    const index = Math.max(0, Math.min(count - 1, Math.round(((event.clientX - area.left) / area.width) * (count - 1))));
-    replace(reading, `${mark(from + index * step, length)}: `, series.map(({ name, values }) => `${name} ${values[index] === undefined ? "–" : show(values[index])}`).join(", "));
+    const index = Math.max(
+      0,
+      Math.min(count - 1, Math.round(((event.clientX - area.left) / area.width) * (count - 1))),
+    );
+    replace(
+      reading,
+      `${mark(from + index * step, length)}: `,
+      series.map(({ name, values }) => `${name} ${values[index] === undefined ? "–" : show(values[index])}`).join(
+        ", ",
+      ),
+    );
   });
   picture.addEventListener("pointerleave", () => replace(reading));
   return box;

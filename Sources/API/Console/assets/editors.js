@@ -1,12 +1,22 @@
 // Fields of several parts: rows of keys and values, rules of conditions, and the list of dynamic data.
 
 import { h, icon, replace } from "./dom.js";
-import { check, input, popup, secretInput, select } from "./ui.js";
+import { check, input, secretInput, select } from "./fields.js";
+import { popup } from "./overlays.js";
 
 const placeholders = [
-  ["{payload}", "the payload"], ["{value}", "the payload's member value, or else the payload"], ["{thing_id}", "the thing"], ["{thing_name}", "its name"],
-  ["{profile_id}", "its profile"], ["{group_id}", "the group"], ["{org_id}", "its org"], ["{user_id}", "of a member's event, or who fired it"],
-  ["{topic}", "where it was published"], ["{subtopic}", "the part behind messages/"], ["{message_id}", "the message's number"], ["{received_at}", "when it came in, in ms since 1970"],
+  ["{payload}", "the payload"],
+  ["{value}", "the payload's member value, or else the payload"],
+  ["{thing_id}", "the thing"],
+  ["{thing_name}", "its name"],
+  ["{profile_id}", "its profile"],
+  ["{group_id}", "the group"],
+  ["{org_id}", "its org"],
+  ["{user_id}", "of a member's event, or who fired it"],
+  ["{topic}", "where it was published"],
+  ["{subtopic}", "the part behind messages/"],
+  ["{message_id}", "the message's number"],
+  ["{received_at}", "when it came in, in ms since 1970"],
 ];
 
 /** The places of a payload, with the values of this one: `[["{payload.a[0]}", "21.70"]]`. */
@@ -17,7 +27,9 @@ export function pathsOf(payload, most = 200) {
     if (path !== "") found.push([`{payload${path}}`, JSON.stringify(value)]);
     if (Array.isArray(value)) value.forEach((each, index) => walk(each, `${path}[${index}]`));
     else if (value !== null && typeof value === "object") {
-      for (const [name, each] of Object.entries(value)) walk(each, /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`);
+      for (const [name, each] of Object.entries(value)) {
+        walk(each, /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`);
+      }
     }
   };
   walk(payload, "");
@@ -32,22 +44,46 @@ export function pathsOf(payload, most = 200) {
 export function dynamicData(control, what, sample) {
   let close;
   const button = h("button", {
-    type: "button", class: "icon-only", "aria-haspopup": "dialog", "aria-expanded": "false", title: "Insert dynamic data", "aria-label": `Insert dynamic data into ${what}`,
+    type: "button",
+    class: "icon-only",
+    "aria-haspopup": "dialog",
+    "aria-expanded": "false",
+    title: "Insert dynamic data",
+    "aria-label": `Insert dynamic data into ${what}`,
     onclick: () => {
       if (close) return close();
       const known = [...placeholders, ...pathsOf(sample())];
       const list = h("ul", {});
-      const search = input("", { type: "search", placeholder: "Search dynamic data", "aria-label": "Search dynamic data" });
+      const search = input("", {
+        type: "search",
+        placeholder: "Search dynamic data",
+        "aria-label": "Search dynamic data",
+      });
       const fill = () => {
         const wanted = search.value.toLowerCase();
         const fitting = known.filter(([text, hint]) => `${text} ${hint}`.toLowerCase().includes(wanted));
-        replace(list, fitting.map(([text, hint]) => h("li", {}, h("button", {
-          type: "button",
-          onclick: () => {
-            close(false);
-            insert(control, text);
-          },
-        }, h("code", {}, text), h("span", { class: "hint break" }, hint.length > 80 ? `${hint.slice(0, 80)}…` : hint)))), fitting.length === 0 && h("li", { class: "hint" }, "There is none like that."));
+        replace(
+          list,
+          fitting.map(([text, hint]) =>
+            h(
+              "li",
+              {},
+              h(
+                "button",
+                {
+                  type: "button",
+                  onclick: () => {
+                    close(false);
+                    insert(control, text);
+                  },
+                },
+                h("code", {}, text),
+                h("span", { class: "hint break" }, hint.length > 80 ? `${hint.slice(0, 80)}…` : hint),
+              ),
+            )
+          ),
+          fitting.length === 0 && h("li", { class: "hint" }, "There is none like that."),
+        );
       };
       search.addEventListener("input", fill);
       search.addEventListener("keydown", (event) => {
@@ -59,7 +95,13 @@ export function dynamicData(control, what, sample) {
         }
       });
       fill();
-      close = popup(button, h("div", { class: "popup picker", role: "dialog", "aria-label": "Dynamic data" }, search, list), () => { close = undefined; });
+      close = popup(
+        button,
+        h("div", { class: "popup picker", role: "dialog", "aria-label": "Dynamic data" }, search, list),
+        () => {
+          close = undefined;
+        },
+      );
       search.focus();
     },
   }, icon("braces"));
@@ -76,8 +118,9 @@ function insert(control, text) {
 /**
  * Rows of a key and a value.
  *
- * - hidesValues: the values are secrets as often as not.
- * - sample: see `dynamicData`.
+ * @param {{
+ *   legend: string, name: string, rows: string[][], keyLabel: string, sample: () => any, hidesValues?: boolean, hint?: string,
+ * }} parts `hidesValues` if they are secrets as often as not; `sample` as of `dynamicData`.
  */
 export function pairs({ legend, name, rows, keyLabel, sample, hidesValues, hint }) {
   const list = h("div", { class: "stack tight" });
@@ -88,23 +131,47 @@ export function pairs({ legend, name, rows, keyLabel, sample, hidesValues, hint 
     box.setAttribute("aria-label", `Value ${lines.length + 1}`);
     box.setAttribute("placeholder", "Value");
     const line = { keyBox, box };
-    const element = h("div", { class: "pair" }, keyBox, h("div", { class: "with" }, box, toggle), dynamicData(box, `value ${lines.length + 1}`, sample), h("button", {
-      type: "button", class: "icon-only", "aria-label": `Remove row ${lines.length + 1}`, title: "Remove",
-      onclick: () => {
-        lines.splice(lines.indexOf(line), 1);
-        element.remove();
-        more.focus();
-        list.dispatchEvent(new Event("input", { bubbles: true }));
-      },
-    }, icon("close")));
+    const element = h(
+      "div",
+      { class: "pair" },
+      keyBox,
+      h("div", { class: "with" }, box, toggle),
+      dynamicData(box, `value ${lines.length + 1}`, sample),
+      h("button", {
+        type: "button",
+        class: "icon-only",
+        "aria-label": `Remove row ${lines.length + 1}`,
+        title: "Remove",
+        onclick: () => {
+          lines.splice(lines.indexOf(line), 1);
+          element.remove();
+          more.focus();
+          list.dispatchEvent(new Event("input", { bubbles: true }));
+        },
+      }, icon("close")),
+    );
     lines.push(line);
     list.append(element);
     return keyBox;
   };
   const more = h("button", { type: "button", onclick: () => add().focus() }, icon("plus"), "Add a row");
   for (const [key, value] of rows) add(key, value);
-  const element = h("fieldset", { "data-field": name }, h("legend", {}, legend), hint && h("span", { class: "hint" }, hint), list, h("span", { class: "fault" }), h("div", {}, more));
-  return { element, read: () => lines.filter(({ keyBox, box }) => keyBox.value !== "" || box.value !== "").map(({ keyBox, box }) => [keyBox.value, box.value]) };
+  const element = h(
+    "fieldset",
+    { "data-field": name },
+    h("legend", {}, legend),
+    hint && h("span", { class: "hint" }, hint),
+    list,
+    h("span", { class: "fault" }),
+    h("div", {}, more),
+  );
+  return {
+    element,
+    read: () =>
+      lines.filter(({ keyBox, box }) => keyBox.value !== "" || box.value !== "").map((
+        { keyBox, box },
+      ) => [keyBox.value, box.value]),
+  };
 }
 
 const operators = ["eq", "ne", "gt", "ge", "lt", "le", "contains", "in", "exists", "changed", "changed_by"];
@@ -113,24 +180,45 @@ const operators = ["eq", "ne", "gt", "ge", "lt", "le", "contains", "in", "exists
 export function rules({ conditions, remembers = true, hint }) {
   const list = h("div", { class: "stack tight" });
   const lines = [];
-  const match = select(conditions?.match ?? "all", [["all", "all of these are met"], ["any", "any of these is met"]], { "aria-label": "How many rules have to be met" });
+  const match = select(
+    conditions?.match ?? "all",
+    [["all", "all of these are met"], ["any", "any of these is met"]],
+    { "aria-label": "How many rules have to be met" },
+  );
   const known = remembers ? operators : operators.filter((operator) => !operator.startsWith("changed"));
   const add = (rule = { path: "", operator: "eq" }) => {
     const path = input(rule.path, { "aria-label": `Path ${lines.length + 1}`, placeholder: "sensor.values[0]" });
-    const operator = select(rule.operator, known.map((each) => [each, each.replace("_", " ")]), { "aria-label": `Operator ${lines.length + 1}` });
-    const value = input(rule.value === undefined ? "" : JSON.stringify(rule.value), { "aria-label": `Compared with ${lines.length + 1}`, placeholder: '30 or "C"' });
-    const show = () => { value.disabled = operator.value === "changed"; };
+    const operator = select(rule.operator, known.map((each) => [each, each.replace("_", " ")]), {
+      "aria-label": `Operator ${lines.length + 1}`,
+    });
+    const value = input(rule.value === undefined ? "" : JSON.stringify(rule.value), {
+      "aria-label": `Compared with ${lines.length + 1}`,
+      placeholder: '30 or "C"',
+    });
+    const show = () => {
+      value.disabled = operator.value === "changed";
+    };
     operator.addEventListener("change", show);
     show();
     const line = { path, operator, value };
-    const element = h("div", { class: "rule" }, path, operator, value, h("button", {
-      type: "button", class: "icon-only", "aria-label": `Remove rule ${lines.length + 1}`, title: "Remove",
-      onclick: () => {
-        lines.splice(lines.indexOf(line), 1);
-        element.remove();
-        more.focus();
-      },
-    }, icon("close")));
+    const element = h(
+      "div",
+      { class: "rule" },
+      path,
+      operator,
+      value,
+      h("button", {
+        type: "button",
+        class: "icon-only",
+        "aria-label": `Remove rule ${lines.length + 1}`,
+        title: "Remove",
+        onclick: () => {
+          lines.splice(lines.indexOf(line), 1);
+          element.remove();
+          more.focus();
+        },
+      }, icon("close")),
+    );
     lines.push(line);
     list.append(element);
     return path;
@@ -139,9 +227,25 @@ export function rules({ conditions, remembers = true, hint }) {
   for (const rule of conditions?.rules ?? []) add(rule);
   const read = () => (lines.length === 0 ? null : {
     match: match.value,
-    rules: lines.map(({ path, operator, value }) => ({ path: path.value, operator: operator.value, ...(value.disabled || value.value === "" ? {} : { value: readValue(value.value) }) })),
+    rules: lines.map(({ path, operator, value }) => ({
+      path: path.value,
+      operator: operator.value,
+      ...(value.disabled || value.value === "" ? {} : { value: readValue(value.value) }),
+    })),
   });
-  return { element: h("fieldset", { "data-field": "conditions" }, h("legend", {}, "Only if"), hint && h("span", { class: "hint" }, hint), h("div", {}, match), list, h("span", { class: "fault" }), h("div", {}, more)), read };
+  return {
+    element: h(
+      "fieldset",
+      { "data-field": "conditions" },
+      h("legend", {}, "Only if"),
+      hint && h("span", { class: "hint" }, hint),
+      h("div", {}, match),
+      list,
+      h("span", { class: "fault" }),
+      h("div", {}, more),
+    ),
+    read,
+  };
 }
 
 function readValue(text) {
@@ -156,7 +260,9 @@ function readValue(text) {
 export function optional(label, name, isOn, content, hint) {
   const { box, element } = check(label, name, isOn, hint);
   const inside = h("div", { class: "stack", hidden: !isOn }, content);
-  box.addEventListener("change", () => { inside.hidden = !box.checked; });
+  box.addEventListener("change", () => {
+    inside.hidden = !box.checked;
+  });
   return { box, element: h("div", { class: "stack" }, element, inside) };
 }
 

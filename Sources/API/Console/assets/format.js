@@ -17,21 +17,30 @@ export const time = (milliseconds) => clock.format(milliseconds);
 /** A mark on the axis of a chart that is so long. */
 export const mark = (milliseconds, length) => (length > 2 * 86_400_000 ? day : minute).format(milliseconds);
 
+/** @type {{unit: Intl.RelativeTimeFormatUnit, length: number}[]} */
+const units = [{ unit: "day", length: 86_400 }, { unit: "hour", length: 3_600 }, { unit: "minute", length: 60 }];
+
 /** How long ago, or how far ahead. */
 export function ago(milliseconds, now = Date.now()) {
   const seconds = (milliseconds - now) / 1000;
-  for (const [unit, length] of [["day", 86_400], ["hour", 3_600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
-  }
+  const fitting = units.find(({ length }) => Math.abs(seconds) >= length);
+  if (fitting) return relative.format(Math.round(seconds / fitting.length), fitting.unit);
   return Math.abs(seconds) < 5 ? "just now" : relative.format(Math.round(seconds), "second");
 }
 
 export const latency = (milliseconds) =>
-  milliseconds === undefined || milliseconds === null ? "–"
-    : milliseconds >= 1000 ? `${one.format(milliseconds / 1000)} s` : `${one.format(milliseconds)} ms`;
+  milliseconds === undefined || milliseconds === null
+    ? "–"
+    : milliseconds >= 1000
+    ? `${one.format(milliseconds / 1000)} s`
+    : `${one.format(milliseconds)} ms`;
 
 export function bytes(count) {
-  return count < 1024 ? `${count} B` : count < 1024 * 1024 ? `${one.format(count / 1024)} KiB` : `${one.format(count / 1048576)} MiB`;
+  return count < 1024
+    ? `${count} B`
+    : count < 1024 * 1024
+    ? `${one.format(count / 1024)} KiB`
+    : `${one.format(count / 1048576)} MiB`;
 }
 
 /** JSON in lines; anything else as it is. What the values are written like stays: 21.70 is not 21.7. */
@@ -56,11 +65,19 @@ export function pretty(text) {
 }
 
 /** Bytes as the API shows them: `{text}` or `{base64}`. */
-export const body = (value) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
+export const body = (
+  value,
+) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
 
 const triggers = {
-  MESSAGE: "Message", THING_CREATED: "Thing created", THING_REMOVED: "Thing removed", THING_FIRST_MESSAGE: "First message",
-  THING_SILENT: "Thing silent", MEMBER_ADDED: "Member added", MEMBER_REMOVED: "Member removed", MEMBER_UPDATED: "Member updated",
+  MESSAGE: "Message",
+  THING_CREATED: "Thing created",
+  THING_REMOVED: "Thing removed",
+  THING_FIRST_MESSAGE: "First message",
+  THING_SILENT: "Thing silent",
+  MEMBER_ADDED: "Member added",
+  MEMBER_REMOVED: "Member removed",
+  MEMBER_UPDATED: "Member updated",
   MANUAL: "Manual",
 };
 export const triggerNames = triggers;
@@ -68,4 +85,6 @@ export const trigger = (kind) => triggers[kind] ?? kind;
 
 /** What to type to publish as a thing. */
 export const publishLine = (thing, broker, key = "<key>") =>
-  `mosquitto_pub -L ${broker.url}/things/${thing}/messages${broker.has_accounts ? ` -u ${thing} -P '${key}'` : ""} -q 1 -m '{"t":21.70}'`;
+  `mosquitto_pub -L ${broker.url}/things/${thing}/messages${
+    broker.has_accounts ? ` -u ${thing} -P '${key}'` : ""
+  } -q 1 -m '{"t":21.70}'`;

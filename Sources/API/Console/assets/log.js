@@ -4,18 +4,32 @@ import { get, post, query } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { body, dateTime, latency, number } from "./format.js";
 import { requestView } from "./testing.js";
-import { busy, confirm, copyButton, empty, failure, field, identity, input, later, loading, moment, pager, select, table, tableRow, tabs, toast } from "./ui.js";
+import { field, input, select, tabs } from "./fields.js";
+import { pager, table, tableRow } from "./lists.js";
+import { confirm } from "./overlays.js";
+import { busy, copyButton, empty, failure, identity, later, loading, moment, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
 const columns = [
-  { label: "Details", hides: true, class: "fit" }, { label: "Status", order: "status", class: "fit" }, { label: "Date", order: "date", class: "fit" },
-  { label: "Request to", order: "url" }, { label: "Answer", order: "response", class: "fit" }, { label: "Latency", order: "latency", class: "number fit" }, { label: "Attempt", order: "attempt", class: "number fit" },
-  { label: "Trigger id", order: "trigger_id", class: "fit" }, { label: "Actions", hides: true, class: "fit" },
+  { label: "Details", hides: true, class: "fit" },
+  { label: "Status", order: "status", class: "fit" },
+  { label: "Date", order: "date", class: "fit" },
+  { label: "Request to", order: "url" },
+  { label: "Answer", order: "response", class: "fit" },
+  { label: "Latency", order: "latency", class: "number fit" },
+  { label: "Attempt", order: "attempt", class: "number fit" },
+  { label: "Trigger id", order: "trigger_id", class: "fit" },
+  { label: "Actions", hides: true, class: "fit" },
 ];
 
 const outcome = (entry) => {
-  const [kind, text] = { OK: ["good", "OK"], WAITING: ["wait", "Waiting"], SKIPPED: ["", "Skipped"], FAILED: ["bad", entry.response ? `Failed ${entry.response}` : "Failed"] }[entry.status] ?? ["", entry.status];
+  const [kind, text] = {
+    OK: ["good", "OK"],
+    WAITING: ["wait", "Waiting"],
+    SKIPPED: ["", "Skipped"],
+    FAILED: ["bad", entry.response ? `Failed ${entry.response}` : "Failed"],
+  }[entry.status] ?? ["", entry.status];
   return h("span", { class: `badge ${kind}` }, text);
 };
 
@@ -24,7 +38,7 @@ const localTime = (milliseconds) => {
   return date.toISOString().slice(0, 16);
 };
 
-export function logSection(webhook, { signal, mayRetry }) {
+export function logSection(webhook, { signal, mayRetry, hint }) {
   const state = { status: "", period: "day", order: "date", dir: "desc", offset: 0, limit: 25 };
   const list = h("div", {}, loading());
   const from = input(localTime(Date.now() - lengths.day), { type: "datetime-local" });
@@ -33,7 +47,10 @@ export function logSection(webhook, { signal, mayRetry }) {
   for (const box of [from, to]) box.addEventListener("change", () => load({ offset: 0 }));
 
   const span = () => (state.period === "custom"
-    ? { from: from.value && new Date(from.value).getTime(), to: to.value && new Date(to.value).getTime() + 60_000 }
+    ? {
+      from: from.value && new Date(from.value).getTime(),
+      to: to.value && new Date(to.value).getTime() + 60_000,
+    }
     : { from: Date.now() - lengths[state.period] });
 
   const load = async (changes = {}) => {
@@ -41,68 +58,196 @@ export function logSection(webhook, { signal, mayRetry }) {
     custom.hidden = state.period !== "custom";
     const { status, order, dir, offset, limit } = state;
     try {
-      draw(await get(`/webhooks/${webhook.id}/log${query({ status, order, dir, offset, limit, ...span() })}`, signal));
+      draw(
+        await get(
+          `/webhooks/${webhook.id}/log${query({ status, order, dir, offset, limit, ...span() })}`,
+          signal,
+        ),
+      );
     } catch (error) {
       if (error.name !== "AbortError") replace(list, failure(error, () => load()));
     }
   };
 
-  const retry = (button, selection, what) => busy(button, async () => {
-    const { replayed } = await post(`/webhooks/${webhook.id}/replay`, selection);
-    toast(replayed === 0 ? `${what}: nothing was sent again. What has not failed for good is tried again by itself.` : `${number(replayed)} sent again`);
-    await load();
-  });
+  const retry = (button, selection, what) =>
+    busy(button, async () => {
+      const { replayed } = await post(`/webhooks/${webhook.id}/replay`, selection);
+      toast(
+        replayed === 0
+          ? `${what}: nothing was sent again. What has not failed for good is tried again by itself.`
+          : `${number(replayed)} sent again`,
+      );
+      await load();
+    });
 
   const draw = (page) => {
     if (page.total === 0) {
-      return replace(list, empty("Nothing here", state.status ? "Nothing of that status in this time." : "This webhook was not called in this time. Publish a message, or press Test."));
+      return replace(
+        list,
+        empty(
+          "Nothing here",
+          state.status ? "Nothing of that status in this time." : "This webhook was not called in this time.",
+          !state.status && hint(),
+        ),
+      );
     }
     const rows = page.log.flatMap((entry) => {
       const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
       const open = h("button", {
-        type: "button", class: "quiet icon-only", "aria-expanded": "false", "aria-label": `Details of ${entry.trigger_id}`,
+        type: "button",
+        class: "quiet icon-only",
+        "aria-expanded": "false",
+        "aria-label": `Details of ${entry.trigger_id}`,
         onclick: () => {
           const opens = detail.hidden;
           detail.hidden = !opens;
           open.setAttribute("aria-expanded", String(opens));
           replace(open, icon(opens ? "fold" : "right"));
-          if (opens) replace(detail, h("td", { colspan: columns.length }, later(get(`/deliveries/${entry.trigger_id}`, signal), history)));
+          if (opens) {
+            replace(
+              detail,
+              h(
+                "td",
+                { colspan: columns.length },
+                later(get(`/deliveries/${entry.trigger_id}`, signal), history),
+              ),
+            );
+          }
         },
       }, icon("right"));
-      const again = mayRetry && entry.status === "FAILED" && h("button", { type: "button", onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry") }, "Retry");
-      return [tableRow(columns, [
-        open, outcome(entry), h("span", { title: dateTime(entry.date) }, moment(entry.date)), h("span", { class: "break small" }, entry.url ?? "–", entry.items > 1 ? ` (${entry.items} messages)` : ""),
-        entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"), latency(entry.latency_ms), entry.attempt,
-        h("span", { class: "row tight" }, h("code", {}, entry.trigger_id), copyButton(entry.trigger_id, "the trigger id")), again,
-      ]), detail];
+      const again = mayRetry && entry.status === "FAILED" &&
+        h("button", {
+          type: "button",
+          onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
+        }, "Retry");
+      return [
+        tableRow(columns, [
+          open,
+          outcome(entry),
+          h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+          h(
+            "span",
+            { class: "break small" },
+            entry.url ?? "–",
+            entry.items > 1 ? ` (${entry.items} messages)` : "",
+          ),
+          entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"),
+          latency(entry.latency_ms),
+          entry.attempt,
+          h(
+            "span",
+            { class: "row tight" },
+            h("code", {}, entry.trigger_id),
+            copyButton(entry.trigger_id, "the trigger id"),
+          ),
+          again,
+        ]),
+        detail,
+      ];
     });
-    replace(list, table({ label: "Log", columns, rows, sort: state, onSort: (order, dir) => load({ order, dir, offset: 0 }) }), pager(page, (offset) => load({ offset })));
+    replace(
+      list,
+      table({
+        label: "Log",
+        columns,
+        rows,
+        sort: state,
+        onSort: (order, dir) => load({ order, dir, offset: 0 }),
+      }),
+      pager(page, (offset) => load({ offset })),
+    );
   };
 
-  const status = select("", [["", "All but skipped"], ["ok", "OK"], ["failed", "Failed"], ["waiting", "Waiting"], ["skipped", "Skipped"]], {
-    "aria-label": "Status", onchange: () => load({ status: status.value, offset: 0 }),
+  const status = select("", [["", "All but skipped"], ["ok", "OK"], ["failed", "Failed"], ["waiting", "Waiting"], [
+    "skipped",
+    "Skipped",
+  ]], {
+    "aria-label": "Status",
+    onchange: () => load({ status: status.value, offset: 0 }),
   });
-  const refresh = h("button", { type: "button", class: "icon-only", "aria-label": "Refresh the log", title: "Refresh", onclick: () => busy(refresh, load) }, icon("refresh"));
+  const refresh = h("button", {
+    type: "button",
+    class: "icon-only",
+    "aria-label": "Refresh the log",
+    title: "Refresh",
+    onclick: () => busy(refresh, load),
+  }, icon("refresh"));
   const all = mayRetry && h("button", {
-    type: "button", onclick: async () => {
+    type: "button",
+    onclick: async () => {
       const since = span().from || 0;
-      if (await confirm("Retry what has failed?", `Everything of “${webhook.name}” that failed for good since ${dateTime(since)} is sent again.`, "Retry all")) retry(all, { since }, "Retry all");
+      if (
+        await confirm(
+          "Retry what has failed?",
+          `Everything of “${webhook.name}” that failed for good since ${dateTime(since)} is sent again.`,
+          "Retry all",
+        )
+      ) retry(all, { since }, "Retry all");
     },
   }, "Retry all failed");
   load();
-  return h("section", { class: "card flush" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Log"), h("div", {}, status),
-    tabs("Time shown by the log", state.period, [["hour", "Hour"], ["day", "Day"], ["week", "Week"], ["custom", "Custom"]], (period) => load({ period, offset: 0 })), all, refresh,
-    custom), list);
+  return h(
+    "section",
+    { class: "card flush" },
+    h(
+      "div",
+      { class: "row" },
+      h("h2", { class: "grow" }, "Log"),
+      h("div", {}, status),
+      tabs("Time shown by the log", state.period, [["hour", "Hour"], ["day", "Day"], ["week", "Week"], [
+        "custom",
+        "Custom",
+      ]], (period) => load({ period, offset: 0 })),
+      all,
+      refresh,
+      custom,
+    ),
+    list,
+  );
 }
 
-const history = (delivery) => h("div", { class: "stack" },
-  h("div", { class: "row" }, delivery.thing_id && h("span", {}, "From thing ", identity(delivery.thing_id, "the thing's id")), delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
-    h("span", { class: "muted" }, `received ${dateTime(delivery.received_at)}`), delivery.due_at && h("span", { class: "muted" }, `next attempt ${dateTime(delivery.due_at)}`),
-    delivery.failure && h("span", { class: "fault" }, delivery.failure)),
-  delivery.attempts.map((attempt) => h("div", { class: "card stack tight" },
-    h("div", { class: "row" }, h("h3", {}, `Attempt ${attempt.number}`), outcome({ status: attempt.status, response: attempt.response }), h("span", { class: "muted" }, `${dateTime(attempt.date)}, ${latency(attempt.latency_ms)}`)),
-    h("p", { class: "small break" }, attempt.url), attempt.error && h("p", { class: "fault" }, attempt.error),
-    attempt.body && h("pre", { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` }, body(attempt.body) || "(empty)"),
-    attempt.is_outdated && h("p", { class: "hint" }, "The webhook was changed since: the request shown below may differ from what was sent."))),
-  delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
-  delivery.request ? h("div", { class: "stack tight" }, h("h3", {}, "Request"), requestView(delivery.request)) : h("p", { class: "muted" }, "The message is no longer kept, so the request cannot be shown."));
+const history = (delivery) =>
+  h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "row" },
+      delivery.thing_id && h("span", {}, "From thing ", identity(delivery.thing_id, "the thing's id")),
+      delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
+      h("span", { class: "muted" }, `received ${dateTime(delivery.received_at)}`),
+      delivery.due_at && h("span", { class: "muted" }, `next attempt ${dateTime(delivery.due_at)}`),
+      delivery.failure && h("span", { class: "fault" }, delivery.failure),
+    ),
+    delivery.attempts.map((attempt) =>
+      h(
+        "div",
+        { class: "card stack tight" },
+        h(
+          "div",
+          { class: "row" },
+          h("h3", {}, `Attempt ${attempt.number}`),
+          outcome({ status: attempt.status, response: attempt.response }),
+          h("span", { class: "muted" }, `${dateTime(attempt.date)}, ${latency(attempt.latency_ms)}`),
+        ),
+        h("p", { class: "small break" }, attempt.url),
+        attempt.error && h("p", { class: "fault" }, attempt.error),
+        attempt.body &&
+          h(
+            "pre",
+            { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
+            body(attempt.body) || "(empty)",
+          ),
+        attempt.is_outdated &&
+          h(
+            "p",
+            { class: "hint" },
+            "The webhook was changed since: the request shown below may differ from what was sent.",
+          ),
+      )
+    ),
+    delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
+    delivery.request
+      ? h("div", { class: "stack tight" }, h("h3", {}, "Request"), requestView(delivery.request))
+      : h("p", { class: "muted" }, "The message is no longer kept, so the request cannot be shown."),
+  );

@@ -8,8 +8,13 @@ import { command, empty, head, statusBadge } from "./ui.js";
 
 const hour = 3_600_000;
 
-export async function show({ me, group, signal, at, can }) {
-  const [figures, charts, failing, start] = [h("dl", { class: "figures" }), h("div", { class: "grid" }), h("section", { class: "card stack" }), h("div", {})];
+export function show({ me, group, signal, at, can }) {
+  const [figures, charts, failing, start] = [
+    h("dl", { class: "figures" }),
+    h("div", { class: "grid" }),
+    h("section", { class: "card stack" }),
+    h("div", {}),
+  ];
   const state = h("span", { class: "badge wait", role: "status" }, "Connecting");
   const minutes = new Map();
   const samples = [];
@@ -22,50 +27,157 @@ export async function show({ me, group, signal, at, can }) {
     samples.push({ at: data.at, messages: sum((span) => span.messages ?? 0), done: sum((span) => span.succeeded) });
     while (samples.length > 6) samples.shift();
     const [first, last] = [samples[0], samples.at(-1)];
-    const rate = (name) => (last.at > first.at ? Math.max(0, ((last[name] - first[name]) * 1000) / (last.at - first.at)) : 0);
+    const rate = (
+      name,
+    ) => (last.at > first.at ? Math.max(0, ((last[name] - first[name]) * 1000) / (last.at - first.at)) : 0);
     const [ok, failed] = [sum((span) => span.succeeded), sum((span) => span.failed)];
     const newest = [...minutes.values()].sort((a, b) => b.start - a.start).find((span) => span.latency_ms);
-    replace(figures,
-      figure("Messages in", decimal(rate("messages")), "per second"), figure("Deliveries out", decimal(rate("done")), "per second"),
-      figure("Waiting", number(data.waiting), "deliveries"), figure("Failing webhooks", number(data.failing_total), `of ${number(data.webhooks)}`, data.failing_total > 0),
-      figure("Success, last hour", ok + failed === 0 ? "–" : `${decimal((100 * ok) / (ok + failed))} %`, "of attempts"),
-      figure("Latency", latency(newest?.latency_ms?.p50), "median"));
+    replace(
+      figures,
+      figure("Messages in", decimal(rate("messages")), "per second"),
+      figure("Deliveries out", decimal(rate("done")), "per second"),
+      figure("Waiting", number(data.waiting), "deliveries"),
+      figure(
+        "Failing webhooks",
+        number(data.failing_total),
+        `of ${number(data.webhooks)}`,
+        data.failing_total > 0,
+      ),
+      figure(
+        "Success, last hour",
+        ok + failed === 0 ? "–" : `${decimal((100 * ok) / (ok + failed))} %`,
+        "of attempts",
+      ),
+      figure("Latency", latency(newest?.latency_ms?.p50), "median"),
+    );
     const from = Math.floor((data.at - hour) / 60_000) * 60_000 + 60_000;
     const spans = [...minutes.values()];
     const chart = (read, nothing) => evenly(spans, from, data.at, 60_000, read, nothing);
-    replace(charts,
-      h("section", { class: "card" }, lines({
-        label: "Throughput per minute", from, step: 60_000, show: number,
-        series: [{ name: "messages in", kind: "c", values: chart((span) => span.messages, 0) }, { name: "delivered", kind: "a", values: chart((span) => span.succeeded, 0) },
-          { name: "failed", kind: "b", values: chart((span) => span.failed, 0) }],
-      })),
-      h("section", { class: "card" }, lines({
-        label: "Latency", from, step: 60_000, show: latency,
-        series: [{ name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) }, { name: "p50", kind: "a", values: chart((span) => span.latency_ms?.p50) }],
-      })));
-    replace(failing, h("h2", {}, "Failing webhooks"), data.failing.length === 0
-      ? h("p", { class: "muted" }, data.webhooks === 0 ? "There is no webhook yet." : "None. Every receiver takes what it is sent.")
-      : h("ul", { class: "nav" }, data.failing.map((webhook) => h("li", {}, h("a", { href: `#/webhook/${webhook.webhook_id}` },
-        statusBadge(webhook.status), h("strong", { class: "break" }, webhook.name),
-        h("span", { class: "muted small break" }, webhook.status_reason ?? `${number(webhook.consecutive_failures)} failures in a row${webhook.last_status ? `, last ${webhook.last_status}` : ""}`))))));
+    replace(
+      charts,
+      h(
+        "section",
+        { class: "card" },
+        lines({
+          label: "Throughput per minute",
+          from,
+          step: 60_000,
+          show: number,
+          series: [
+            {
+              name: "messages in",
+              kind: "c",
+              values: chart((span) => span.messages, 0),
+            },
+            { name: "delivered", kind: "a", values: chart((span) => span.succeeded, 0) },
+            { name: "failed", kind: "b", values: chart((span) => span.failed, 0) },
+          ],
+        }),
+      ),
+      h(
+        "section",
+        { class: "card" },
+        lines({
+          label: "Latency",
+          from,
+          step: 60_000,
+          show: latency,
+          series: [{ name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) }, {
+            name: "p50",
+            kind: "a",
+            values: chart((span) => span.latency_ms?.p50),
+          }],
+        }),
+      ),
+    );
+    replace(
+      failing,
+      h("h2", {}, "Failing webhooks"),
+      data.failing.length === 0
+        ? h(
+          "p",
+          { class: "muted" },
+          data.webhooks === 0 ? "There is no webhook yet." : "None. Every receiver takes what it is sent.",
+        )
+        : h(
+          "ul",
+          { class: "nav" },
+          data.failing.map((webhook) =>
+            h(
+              "li",
+              {},
+              h(
+                "a",
+                { href: `#/webhook/${webhook.webhook_id}` },
+                statusBadge(webhook.status),
+                h("strong", { class: "break" }, webhook.name),
+                h(
+                  "span",
+                  { class: "muted small break" },
+                  webhook.status_reason ??
+                    `${number(webhook.consecutive_failures)} failures in a row${
+                      webhook.last_status ? `, last ${webhook.last_status}` : ""
+                    }`,
+                ),
+              ),
+            )
+          ),
+        ),
+    );
     guide(data);
   };
 
   let guided;
   const guide = async (data) => {
-    const step = data.things === 0 ? "thing" : data.webhooks === 0 ? "webhook" : samples.at(-1).messages === 0 ? "message" : "";
+    const step = data.things === 0
+      ? "thing"
+      : data.webhooks === 0
+      ? "webhook"
+      : samples.at(-1).messages === 0
+      ? "message"
+      : "";
     if (step === guided) return;
     guided = step;
     if (step === "thing") {
-      replace(start, h("div", { class: "card" }, empty("No things yet", "A thing is a device that publishes over MQTT. It has a profile, which says what becomes of its messages.",
-        can("editor") && h("a", { class: "button primary", href: at("things") }, "Add a thing"))));
+      replace(
+        start,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            "No things yet",
+            "A thing is a device that publishes over MQTT. It has a profile, which says what becomes of its messages.",
+            can("editor") && h("a", { class: "button primary", href: at("things") }, "Add a thing"),
+          ),
+        ),
+      );
     } else if (step === "webhook") {
-      replace(start, h("div", { class: "card" }, empty("No webhooks yet", "A webhook sends every message of the group's things to a url of yours.",
-        can("editor") && h("a", { class: "button primary", href: at("webhooks/new") }, "Add a webhook"))));
+      replace(
+        start,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            "No webhooks yet",
+            "A webhook sends every message of the group's things to a url of yours.",
+            can("editor") && h("a", { class: "button primary", href: at("webhooks/new") }, "Add a webhook"),
+          ),
+        ),
+      );
     } else if (step === "message") {
       const [thing] = await all(`/groups/${group.id}/things`, "things", signal, 1);
-      replace(start, h("div", { class: "card" }, empty("Nothing came in during the last hour", "Publish a message as one of the group's things:",
-        thing && command(publishLine(thing.id, me.broker)))));
+      replace(
+        start,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            "Nothing came in during the last hour",
+            "Publish a message as one of the group's things:",
+            thing && command(publishLine(thing.id, me.broker)),
+          ),
+        ),
+      );
     } else replace(start);
   };
 
@@ -83,4 +195,10 @@ export async function show({ me, group, signal, at, can }) {
   return [head({ title: "Overview", badge: state }), h("div", { class: "stack" }, figures, start, charts, failing)];
 }
 
-const figure = (label, value, unit, isAlarm) => h("div", { class: `figure ${isAlarm ? "alarm" : ""}` }, h("dt", {}, label), h("dd", {}, value, " ", h("small", {}, unit)));
+const figure = (label, value, unit, isAlarm) =>
+  h(
+    "div",
+    { class: `figure ${isAlarm ? "alarm" : ""}` },
+    h("dt", {}, label),
+    h("dd", {}, value, " ", h("small", {}, unit)),
+  );

@@ -3,45 +3,116 @@
 import { post } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body, latency } from "./format.js";
-import { dialog, failure, loading } from "./ui.js";
+import { dialog } from "./overlays.js";
+import { failure, loading } from "./ui.js";
 
 const names = {
-  render: "Make the request", token: "Get a token", resolve: "Look up the host", address: "Check the address", connect: "Connect", tls: "Secure (TLS)", response: "Answer",
+  render: "Make the request",
+  token: "Get a token",
+  resolve: "Look up the host",
+  address: "Check the address",
+  connect: "Connect",
+  tls: "Secure (TLS)",
+  response: "Answer",
 };
 
 export const headerList = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 
 /** A request as it was, or would be, made. */
-export const requestView = (request) => h("div", { class: "stack tight" },
-  h("pre", { tabindex: "0", "aria-label": "Request" }, `${request.method} ${request.url}\n${headerList(request.headers)}`),
-  request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)));
+export const requestView = (request) =>
+  h(
+    "div",
+    { class: "stack tight" },
+    h(
+      "pre",
+      { tabindex: "0", "aria-label": "Request" },
+      `${request.method} ${request.url}\n${headerList(request.headers)}`,
+    ),
+    request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)),
+  );
 
-export const reportView = (report) => h("div", { class: "stack tight", role: "status" },
-  h("p", {}, h("span", { class: `badge ${report.success ? "good" : "bad"}` }, report.success ? "It works" : "It failed"), " ",
-    h("span", { class: "muted" }, report.status ? `status ${report.status}, ` : "", latency(report.latency_ms))),
-  h("ol", { class: "steps" }, report.steps.map((step) => h("li", {},
-    h("span", { class: step.ok ? "ok" : "no", role: "img", "aria-label": step.ok ? "ok" : "failed" }, step.ok ? "✓" : "✗"),
-    h("span", {}, names[step.name] ?? step.name, " ", h("span", { class: step.error ? "fault" : "muted small" }, step.error ?? step.detail ?? "")),
-    h("span", { class: "muted small number" }, latency(step.latency_ms))))),
-  report.response && h("div", { class: "stack tight" }, h("h3", {}, "What was answered"), h("pre", { tabindex: "0", "aria-label": "Answer" }, body(report.response))),
-  h("details", {}, h("summary", {}, "The request"), h("div", { class: "stack tight" },
-    h("p", { class: "muted small" }, { given: "With the message given.", newest: "With the newest message of the group.", sample: "With a made-up message: none has come in yet." }[report.message_source]),
-    report.request ? requestView(report.request) : h("p", { class: "muted" }, "None could be made."))));
+export const reportView = (report) =>
+  h(
+    "div",
+    { class: "stack tight", role: "status" },
+    h(
+      "p",
+      {},
+      h("span", { class: `badge ${report.success ? "good" : "bad"}` }, report.success ? "It works" : "It failed"),
+      " ",
+      h("span", { class: "muted" }, report.status ? `status ${report.status}, ` : "", latency(report.latency_ms)),
+    ),
+    h(
+      "ol",
+      { class: "steps" },
+      report.steps.map((step) =>
+        h(
+          "li",
+          {},
+          h(
+            "span",
+            { class: step.ok ? "ok" : "no", role: "img", "aria-label": step.ok ? "ok" : "failed" },
+            step.ok ? "✓" : "✗",
+          ),
+          h(
+            "span",
+            {},
+            names[step.name] ?? step.name,
+            " ",
+            h("span", { class: step.error ? "fault" : "muted small" }, step.error ?? step.detail ?? ""),
+          ),
+          h("span", { class: "muted small number" }, latency(step.latency_ms)),
+        )
+      ),
+    ),
+    report.response &&
+      h(
+        "div",
+        { class: "stack tight" },
+        h("h3", {}, "What was answered"),
+        h("pre", { tabindex: "0", "aria-label": "Answer" }, body(report.response)),
+      ),
+    h(
+      "details",
+      {},
+      h("summary", {}, "The request"),
+      h(
+        "div",
+        { class: "stack tight" },
+        h(
+          "p",
+          { class: "muted small" },
+          {
+            given: "With the message given.",
+            newest: "With the newest message of the group.",
+            sample: "With a made-up message: none has come in yet.",
+          }[report.message_source],
+        ),
+        report.request ? requestView(report.request) : h("p", { class: "muted" }, "None could be made."),
+      ),
+    ),
+  );
 
 /** Tests a saved webhook. */
-export const testDialog = (webhook) => dialog(`Test “${webhook.name}”`, (close) => {
-  const place = h("div", {});
-  const again = h("button", { type: "button", class: "primary", onclick: () => run() }, "Test again");
-  const run = async () => {
-    again.disabled = true;
-    replace(place, loading());
-    try {
-      replace(place, reportView(await post(`/webhooks/${webhook.id}/test`, {})));
-    } catch (error) {
-      replace(place, failure(error));
-    }
-    again.disabled = false;
-  };
-  run();
-  return h("div", { class: "inside" }, place, h("div", { class: "actions" }, h("button", { type: "button", onclick: () => close() }, "Close"), again));
-}, "wide");
+export const testDialog = (webhook) =>
+  dialog(`Test “${webhook.name}”`, (close) => {
+    const place = h("div", {});
+    const again = h("button", { type: "button", class: "primary", onclick: () => run() }, "Test again");
+    const run = async () => {
+      again.disabled = true;
+      replace(place, loading());
+      try {
+        replace(place, reportView(await post(`/webhooks/${webhook.id}/test`, {})));
+      } catch (error) {
+        replace(place, failure(error));
+      }
+      again.disabled = false;
+    };
+    run();
+    return h(
+      "div",
+      { class: "inside" },
+      place,
+      h("div", { class: "actions" }, h("button", { type: "button", onclick: () => close() }, "Close"), again),
+    );
+  }, "wide");

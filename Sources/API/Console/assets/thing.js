@@ -4,7 +4,10 @@ import { all, follow, get, put, query, remove } from "./api.js";
 import { h, replace } from "./dom.js";
 import { bytes, dateTime, number, publishLine, time } from "./format.js";
 import { showKey } from "./things.js";
-import { busy, command, confirm, empty, facts, failure, field, formDialog, head, identity, input, menu, pager, select, table, toast } from "./ui.js";
+import { field, input, select } from "./fields.js";
+import { pager, table } from "./lists.js";
+import { confirm, formDialog, menu } from "./overlays.js";
+import { busy, command, empty, facts, failure, head, identity, toast } from "./ui.js";
 
 const mostShown = 200;
 
@@ -15,7 +18,13 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     ["Edit", () => edit()],
     ["Make a new key", () => rekey()],
     ["Delete", async () => {
-      if (!await confirm(`Delete “${thing.name}”?`, "Its sources are deleted with it, and what it publishes is no longer taken. This cannot be undone.", `Delete “${thing.name}”`)) return;
+      if (
+        !await confirm(
+          `Delete “${thing.name}”?`,
+          "Its sources are deleted with it, and what it publishes is no longer taken. This cannot be undone.",
+          `Delete “${thing.name}”`,
+        )
+      ) return;
       busy(actions, async () => {
         await remove(`/things/${thing.id}`);
         toast(`“${thing.name}” deleted`);
@@ -26,23 +35,62 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
   const edit = () => {
     const name = input(thing.name, { autofocus: true });
     const kind = select(thing.profile_id, profiles.map(({ id, name: label }) => [id, label]));
-    return formDialog(`Edit “${thing.name}”`, [field("Name", "name", name), field("Profile", "profile_id", kind)], "Save", async () => {
-      await put(`/things/${thing.id}`, { name: name.value, profile_id: kind.value });
-      go(`#/thing/${thing.id}`);
-    });
+    return formDialog(
+      `Edit “${thing.name}”`,
+      [field("Name", "name", name), field("Profile", "profile_id", kind)],
+      "Save",
+      async () => {
+        await put(`/things/${thing.id}`, { name: name.value, profile_id: kind.value });
+        go(`#/thing/${thing.id}`);
+      },
+    );
   };
   const rekey = async () => {
-    if (!await confirm(`Make a new key for “${thing.name}”?`, "The one it has now is no longer good at once.", "Make a new key")) return;
-    const key = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    await busy(actions, async () => showKey(await put(`/things/${thing.id}`, { name: thing.name, key }), me.broker));
+    if (
+      !await confirm(
+        `Make a new key for “${thing.name}”?`,
+        "The one it has now is no longer good at once.",
+        "Make a new key",
+      )
+    ) return;
+    const key = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0"))
+      .join("");
+    await busy(
+      actions,
+      async () => showKey(await put(`/things/${thing.id}`, { name: thing.name, key }), me.broker),
+    );
   };
   return [
     head({ title: thing.name, crumbs: ["Things", at("things")], actions }),
-    h("div", { class: "stack" },
-      h("div", { class: "grid" }, h("section", { class: "card" }, h("h2", {}, "About"), facts(["Id", identity(thing.id)], ["Profile", profile?.name ?? "–"],
-        ["Messages", profile ? `${profile.config.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${profile.config.write === true ? "are kept" : "are not kept"}` : "–"])),
-      h("section", { class: "card" }, h("h2", {}, "Publish as this thing"), command(publishLine(thing.id, me.broker)))),
-      tail(thing, signal), kept(thing, profile, signal)),
+    h(
+      "div",
+      { class: "stack" },
+      h(
+        "div",
+        { class: "grid" },
+        h(
+          "section",
+          { class: "card" },
+          h("h2", {}, "About"),
+          facts(["Id", identity(thing.id)], ["Profile", profile?.name ?? "–"], [
+            "Messages",
+            profile
+              ? `${profile.config.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${
+                profile.config.write === true ? "are kept" : "are not kept"
+              }`
+              : "–",
+          ]),
+        ),
+        h(
+          "section",
+          { class: "card" },
+          h("h2", {}, "Publish as this thing"),
+          command(publishLine(thing.id, me.broker)),
+        ),
+      ),
+      tail(thing, signal),
+      kept(thing, profile, signal),
+    ),
   ];
 }
 
@@ -53,7 +101,9 @@ function tail(thing, signal) {
   let paused = false;
   let held = [];
   const pause = h("button", {
-    type: "button", "aria-pressed": "false", onclick: () => {
+    type: "button",
+    "aria-pressed": "false",
+    onclick: () => {
       paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
       pause.textContent = paused ? "Go on" : "Pause";
@@ -66,8 +116,20 @@ function tail(thing, signal) {
   const add = (messages) => {
     if (messages.length > 0) none.remove();
     for (const message of messages) {
-      list.prepend(h("li", {}, h("time", { class: "muted small", datetime: new Date(message.at).toISOString() }, time(message.at)), h("code", { class: "break small" }, message.subtopic || "–"),
-        h("code", { class: "break" }, message.payload.text ?? `base64: ${message.payload.base64}`, message.bytes > 16_384 ? ` … ${bytes(message.bytes)} in all` : "")));
+      list.prepend(
+        h(
+          "li",
+          {},
+          h("time", { class: "muted small", datetime: new Date(message.at).toISOString() }, time(message.at)),
+          h("code", { class: "break small" }, message.subtopic || "–"),
+          h(
+            "code",
+            { class: "break" },
+            message.payload.text ?? `base64: ${message.payload.base64}`,
+            message.bytes > 16_384 ? ` … ${bytes(message.bytes)} in all` : "",
+          ),
+        ),
+      );
     }
     while (list.children.length > mostShown) list.lastChild.remove();
   };
@@ -79,7 +141,13 @@ function tail(thing, signal) {
     else add(data.messages);
     if (data.dropped > 0) toast(`${number(data.dropped)} messages came too fast to be shown`);
   });
-  return h("section", { class: "card flush" }, h("div", { class: "row" }, h("h2", {}, "Live"), h("div", { class: "grow" }, state), pause), none, list);
+  return h(
+    "section",
+    { class: "card flush" },
+    h("div", { class: "row" }, h("h2", {}, "Live"), h("div", { class: "grow" }, state), pause),
+    none,
+    list,
+  );
 }
 
 function kept(thing, profile, signal) {
@@ -88,13 +156,44 @@ function kept(thing, profile, signal) {
   const load = async (offset = 0) => {
     try {
       const page = await get(`/things/${thing.id}/messages${query({ offset, limit: 25 })}`, signal);
-      replace(list, page.total === 0
-        ? empty("No messages are kept", profile?.config.write === true ? "None has come in yet." : "The thing's profile has write off, so messages are forwarded and not kept.")
-        : [table({ label: "Kept messages", columns, rows: page.messages.map((message) => [dateTime(message.received_at), h("code", {}, message.subtopic || "–"), h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`)]) }), pager(page, load)]);
+      replace(
+        list,
+        page.total === 0
+          ? empty(
+            "No messages are kept",
+            profile?.config.write === true
+              ? "None has come in yet."
+              : "The thing's profile has write off, so messages are forwarded and not kept.",
+          )
+          : [
+            table({
+              label: "Kept messages",
+              columns,
+              rows: page.messages.map((
+                message,
+              ) => [
+                dateTime(message.received_at),
+                h("code", {}, message.subtopic || "–"),
+                h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`),
+              ]),
+            }),
+            pager(page, load),
+          ],
+      );
     } catch (error) {
       if (error.name !== "AbortError") replace(list, failure(error, () => load(offset)));
     }
   };
   load();
-  return h("section", { class: "card flush" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Kept messages"), h("button", { type: "button", onclick: () => load() }, "Refresh")), list);
+  return h(
+    "section",
+    { class: "card flush" },
+    h(
+      "div",
+      { class: "row" },
+      h("h2", { class: "grow" }, "Kept messages"),
+      h("button", { type: "button", onclick: () => load() }, "Refresh"),
+    ),
+    list,
+  );
 }

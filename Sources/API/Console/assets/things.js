@@ -3,7 +3,10 @@
 import { all, get, post, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
-import { busy, check, command, confirm, copyButton, debounced, dialog, empty, failure, field, formDialog, head, identity, input, menu, pager, select, table, toast, toggle } from "./ui.js";
+import { check, debounced, field, input, select, toggle } from "./fields.js";
+import { pager, table } from "./lists.js";
+import { confirm, dialog, formDialog, menu } from "./overlays.js";
+import { busy, command, copyButton, empty, failure, head, identity, toast } from "./ui.js";
 
 export async function show(context) {
   const { group, signal, can } = context;
@@ -14,7 +17,12 @@ export async function show(context) {
   const loadThings = async (changes = {}) => {
     Object.assign(state, changes);
     try {
-      drawThings(await get(`/groups/${group.id}/things${query({ ...state, limit: 25, order: "name", dir: "asc" })}`, signal));
+      drawThings(
+        await get(
+          `/groups/${group.id}/things${query({ ...state, limit: 25, order: "name", dir: "asc" })}`,
+          signal,
+        ),
+      );
     } catch (error) {
       if (error.name !== "AbortError") replace(thingList, failure(error, () => loadThings()));
     }
@@ -28,74 +36,222 @@ export async function show(context) {
 
   const drawThings = (page) => {
     if (page.total === 0 && state.name === "") {
-      return replace(thingList, empty("No things yet", profiles.length === 0 ? "A thing needs a profile first, which says what becomes of its messages." : "A thing is a device that publishes over MQTT.",
-        can("editor") && profiles.length > 0 && h("button", { type: "button", class: "primary", onclick: () => newThing(context, profiles, loadThings) }, "Add the first thing"),
-        can("admin") && profiles.length === 0 && h("button", { type: "button", class: "primary", onclick: () => editProfile(group, undefined, reload) }, "Make a profile")));
+      return replace(
+        thingList,
+        empty(
+          "No things yet",
+          profiles.length === 0
+            ? "A thing needs a profile first, which says what becomes of its messages."
+            : "A thing is a device that publishes over MQTT.",
+          can("editor") && profiles.length > 0 &&
+            h("button", {
+              type: "button",
+              class: "primary",
+              onclick: () => newThing(context, profiles, loadThings),
+            }, "Add the first thing"),
+          can("admin") && profiles.length === 0 &&
+            h("button", {
+              type: "button",
+              class: "primary",
+              onclick: () => editProfile(group, undefined, reload),
+            }, "Make a profile"),
+        ),
+      );
     }
-    if (page.total === 0) return replace(thingList, empty("None has that in its name", `Nothing was found for “${state.name}”.`));
-    const columns = [{ label: "Name" }, { label: "Profile" }, { label: "To webhooks", class: "fit" }, { label: "Kept", class: "fit" }, { label: "Id", class: "fit" }];
-    replace(thingList, table({
-      label: "Things", columns, rows: page.things.map((thing) => {
-        const profile = profiles.find(({ id }) => id === thing.profile_id);
-        const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
-        return [h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name), profile?.name ?? "–", flag(profile?.config.webhook === true), flag(profile?.config.write === true), identity(thing.id, `the id of ${thing.name}`)];
+    if (page.total === 0) {
+      return replace(thingList, empty("None has that in its name", `Nothing was found for “${state.name}”.`));
+    }
+    const columns = [{ label: "Name" }, { label: "Profile" }, { label: "To webhooks", class: "fit" }, {
+      label: "Kept",
+      class: "fit",
+    }, { label: "Id", class: "fit" }];
+    replace(
+      thingList,
+      table({
+        label: "Things",
+        columns,
+        rows: page.things.map((thing) => {
+          const profile = profiles.find(({ id }) => id === thing.profile_id);
+          const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
+          return [
+            h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
+            profile?.name ?? "–",
+            flag(profile?.config.webhook === true),
+            flag(profile?.config.write === true),
+            identity(thing.id, `the id of ${thing.name}`),
+          ];
+        }),
       }),
-    }), pager(page, (offset) => loadThings({ offset })));
+      pager(page, (offset) => loadThings({ offset })),
+    );
   };
 
   const drawProfiles = () => {
-    if (profiles.length === 0) return replace(profileList, empty("No profiles yet", "A profile says what becomes of the messages of its things."));
-    const columns = [{ label: "Name" }, { label: "Content type" }, { label: "Webhook", class: "fit" }, { label: "Write", class: "fit" }, { label: "Actions", hides: true, class: "fit" }];
-    replace(profileList, table({
-      label: "Profiles", columns: can("admin") ? columns : columns.slice(0, -1), rows: profiles.map((profile) => {
-        const flag = (name, what) => toggle(`${name} of ${profile.name}`, profile.config[name] === true, async (isOn) => {
-          Object.assign(profile, await put(`/profiles/${profile.id}`, { name: profile.name, config: { ...profile.config, [name]: isOn } }));
-          toast(`${profile.name}: ${what[Number(isOn)]}`);
-          await loadThings();
-        }, can("admin"));
-        const cells = [h("span", { class: "name" }, profile.name), h("code", {}, profile.config.content_type ?? "application/json"), flag("webhook", ["messages are not sent to webhooks", "messages are sent to webhooks"]),
-          flag("write", ["messages are not kept", "messages are kept"])];
-        const actions = menu(`Actions for ${profile.name}`, [
-          ["Edit", () => editProfile(group, profile, reload)],
-          ["Delete", async () => {
-            if (!await confirm(`Delete “${profile.name}”?`, "A profile that things have cannot be deleted.", `Delete “${profile.name}”`)) return;
-            await busy(actions, async () => {
-              await remove(`/profiles/${profile.id}`);
-              await reload();
-            });
-          }, "danger"],
-        ]);
-        return can("admin") ? [...cells, actions] : cells;
+    if (profiles.length === 0) {
+      return replace(
+        profileList,
+        empty("No profiles yet", "A profile says what becomes of the messages of its things."),
+      );
+    }
+    const columns = [{ label: "Name" }, { label: "Content type" }, { label: "Webhook", class: "fit" }, {
+      label: "Write",
+      class: "fit",
+    }, { label: "Actions", hides: true, class: "fit" }];
+    replace(
+      profileList,
+      table({
+        label: "Profiles",
+        columns: can("admin") ? columns : columns.slice(0, -1),
+        rows: profiles.map((profile) => {
+          const flag = (name, what) =>
+            toggle(`${name} of ${profile.name}`, profile.config[name] === true, async (isOn) => {
+              Object.assign(
+                profile,
+                await put(`/profiles/${profile.id}`, {
+                  name: profile.name,
+                  config: { ...profile.config, [name]: isOn },
+                }),
+              );
+              toast(`${profile.name}: ${what[Number(isOn)]}`);
+              await loadThings();
+            }, can("admin"));
+          const cells = [
+            h("span", { class: "name" }, profile.name),
+            h("code", {}, profile.config.content_type ?? "application/json"),
+            flag("webhook", ["messages are not sent to webhooks", "messages are sent to webhooks"]),
+            flag("write", ["messages are not kept", "messages are kept"]),
+          ];
+          const actions = menu(`Actions for ${profile.name}`, [
+            ["Edit", () => editProfile(group, profile, reload)],
+            ["Delete", async () => {
+              if (
+                !await confirm(
+                  `Delete “${profile.name}”?`,
+                  "A profile that things have cannot be deleted.",
+                  `Delete “${profile.name}”`,
+                )
+              ) return;
+              await busy(actions, async () => {
+                await remove(`/profiles/${profile.id}`);
+                await reload();
+              });
+            }, "danger"],
+          ]);
+          return can("admin") ? [...cells, actions] : cells;
+        }),
       }),
-    }));
+    );
   };
 
-  const search = input("", { type: "search", placeholder: "Search by name", "aria-label": "Search things by name", oninput: debounced(() => loadThings({ name: search.value, offset: 0 })) });
+  const search = input("", {
+    type: "search",
+    placeholder: "Search by name",
+    "aria-label": "Search things by name",
+    oninput: debounced(() => loadThings({ name: search.value, offset: 0 })),
+  });
   drawProfiles();
   await loadThings();
   return [
-    head({ title: "Things", actions: can("editor") && profiles.length > 0 && h("button", { type: "button", class: "primary", onclick: () => newThing(context, profiles, loadThings) }, icon("plus"), "New thing") }),
-    h("div", { class: "stack" },
-      h("section", { class: "card flush", "aria-label": "Things" }, h("div", { class: "row" }, h("div", { class: "grow" }, search)), thingList),
-      h("section", { class: "card flush" }, h("div", { class: "row" }, h("div", { class: "grow" }, h("h2", {}, "Profiles"), h("p", { class: "hint" }, "webhook: messages go to the group's webhooks. write: messages are kept and can be read.")),
-        can("admin") && h("button", { type: "button", onclick: () => editProfile(group, undefined, reload) }, icon("plus"), "New profile")), profileList)),
+    head({
+      title: "Things",
+      actions: can("editor") && profiles.length > 0 &&
+        h(
+          "button",
+          {
+            type: "button",
+            class: "primary",
+            onclick: () => newThing(context, profiles, loadThings),
+          },
+          icon("plus"),
+          "New thing",
+        ),
+    }),
+    h(
+      "div",
+      { class: "stack" },
+      h(
+        "section",
+        { class: "card flush" },
+        h("div", { class: "row" }, h("div", { class: "grow" }, search)),
+        thingList,
+      ),
+      h(
+        "section",
+        { class: "card flush" },
+        h(
+          "div",
+          { class: "row" },
+          h(
+            "div",
+            { class: "grow" },
+            h("h2", {}, "Profiles"),
+            h(
+              "p",
+              { class: "hint" },
+              "webhook: messages go to the group's webhooks. write: messages are kept and can be read.",
+            ),
+          ),
+          can("admin") &&
+            h(
+              "button",
+              { type: "button", onclick: () => editProfile(group, undefined, reload) },
+              icon("plus"),
+              "New profile",
+            ),
+        ),
+        profileList,
+      ),
+    ),
   ];
 }
 
 /** Shows a key, this once, and what to type with it. */
-export const showKey = (thing, broker) => dialog(`The key of “${thing.name}”`, (close) => h("div", { class: "inside" },
-  h("p", {}, "It is the thing's password at the broker, and is shown now and never again."),
-  h("div", { class: "row" }, h("code", { class: "break grow" }, thing.key), copyButton(thing.key, "the key")), command(publishLine(thing.id, broker, thing.key)),
-  h("div", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: () => close() }, "Done"))));
+export const showKey = (thing, broker) =>
+  dialog(
+    `The key of “${thing.name}”`,
+    (close) =>
+      h(
+        "div",
+        { class: "inside" },
+        h("p", {}, "It is the thing's password at the broker, and is shown now and never again."),
+        h(
+          "div",
+          { class: "row" },
+          h("code", { class: "break grow" }, thing.key),
+          copyButton(thing.key, "the key"),
+        ),
+        command(publishLine(thing.id, broker, thing.key)),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", class: "primary", onclick: () => close() }, "Done"),
+        ),
+      ),
+  );
 
 async function newThing({ group, me }, profiles, done) {
   const name = input("", { autofocus: true });
   const profile = select(profiles[0].id, profiles.map(({ id, name: label }) => [id, label]));
   const [id, key] = [input("", { placeholder: "made for you" }), input("", { placeholder: "made for you" })];
-  const thing = await formDialog("New thing", [field("Name", "name", name), field("Profile", "profile_id", profile), field("Id", "id", id, "A UUID; it is the thing's user name at the broker."), field("Key", "key", key)], "Create thing", async () => {
-    const [made] = await post(`/groups/${group.id}/things`, [{ name: name.value, profile_id: profile.value, id: id.value || null, key: key.value || null }]);
-    return made;
-  });
+  const thing = await formDialog(
+    "New thing",
+    [
+      field("Name", "name", name),
+      field("Profile", "profile_id", profile),
+      field("Id", "id", id, "A UUID; it is the thing's user name at the broker."),
+      field("Key", "key", key),
+    ],
+    "Create thing",
+    async () => {
+      const [made] = await post(`/groups/${group.id}/things`, [{
+        name: name.value,
+        profile_id: profile.value,
+        id: id.value || null,
+        key: key.value || null,
+      }]);
+      return made;
+    },
+  );
   if (!thing) return;
   await done();
   await showKey(thing, me.broker);
@@ -107,10 +263,23 @@ function editProfile(group, profile, done) {
   const type = input(config.content_type ?? "application/json");
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
   const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");
-  return formDialog(profile ? `Edit “${profile.name}”` : "New profile", [field("Name", "name", name), field("Content type", "config.content_type", type, "Of the messages, as receivers are told."), webhook.element, write.element], profile ? "Save" : "Create profile", async () => {
-    const draft = { name: name.value, config: { ...config, content_type: type.value, webhook: webhook.box.checked, write: write.box.checked } };
-    if (profile) await put(`/profiles/${profile.id}`, draft);
-    else await post(`/groups/${group.id}/profiles`, [draft]);
-    await done();
-  });
+  return formDialog(
+    profile ? `Edit “${profile.name}”` : "New profile",
+    [
+      field("Name", "name", name),
+      field("Content type", "config.content_type", type, "Of the messages, as receivers are told."),
+      webhook.element,
+      write.element,
+    ],
+    profile ? "Save" : "Create profile",
+    async () => {
+      const draft = {
+        name: name.value,
+        config: { ...config, content_type: type.value, webhook: webhook.box.checked, write: write.box.checked },
+      };
+      if (profile) await put(`/profiles/${profile.id}`, draft);
+      else await post(`/groups/${group.id}/profiles`, [draft]);
+      await done();
+    },
+  );
 }

@@ -3,71 +3,159 @@
 import { get, post, query } from "./api.js";
 import { evenly, lines } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { dateTime, decimal, latency, number, trigger } from "./format.js";
+import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
 import { logSection } from "./log.js";
 import { testDialog } from "./testing.js";
 import { removeWebhooks, setStatus } from "./webhooks.js";
-import { busy, copyButton, facts, failure, field, formDialog, head, identity, input, later, loading, menu, moment, statusBadge, tabs, toast } from "./ui.js";
+import { field, input, tabs } from "./fields.js";
+import { formDialog, menu } from "./overlays.js";
+import {
+  busy,
+  command,
+  copyButton,
+  facts,
+  failure,
+  head,
+  identity,
+  later,
+  loading,
+  moment,
+  statusBadge,
+  toast,
+} from "./ui.js";
 
 const periods = {
-  hour: { length: 3_600_000, step: 60_000, by: "minute" }, day: { length: 86_400_000, step: 3_600_000, by: "hour" }, week: { length: 7 * 86_400_000, step: 3_600_000, by: "hour" },
+  hour: { length: 3_600_000, step: 60_000, by: "minute" },
+  day: { length: 86_400_000, step: 3_600_000, by: "hour" },
+  week: { length: 7 * 86_400_000, step: 3_600_000, by: "hour" },
 };
 
-export async function show({ item: webhook, signal, can, at, go }) {
+export function show({ me, group, item: webhook, signal, can, at, go }) {
   const reload = () => go(`#/webhook/${webhook.id}`);
   const isOff = webhook.status !== "ENABLED";
   const change = h("button", {
-    type: "button", onclick: () => busy(change, async () => {
-      await setStatus([webhook], isOff ? "ENABLED" : "DISABLED");
-      reload();
-    }),
+    type: "button",
+    onclick: () =>
+      busy(change, async () => {
+        await setStatus([webhook], isOff ? "ENABLED" : "DISABLED");
+        reload();
+      }),
   }, isOff ? "Enable" : "Disable");
   const actions = can("editor") && [
-    h("button", { type: "button", onclick: () => testDialog(webhook) }, "Test"), change, h("a", { class: "button primary", href: `#/webhook/${webhook.id}/edit` }, "Edit"),
+    h("button", { type: "button", onclick: () => testDialog(webhook) }, "Test"),
+    change,
+    h("a", { class: "button primary", href: `#/webhook/${webhook.id}/edit` }, "Edit"),
     menu("More actions", [
       webhook.trigger.type === "MANUAL" && ["Fire now", () => fire(webhook)],
       ["Rotate the secret", () => rotate(webhook, reload)],
-      ["Delete", async () => { if (await removeWebhooks([webhook]).catch((error) => toast(error.message, "bad"))) go(at("webhooks")); }, "danger"],
+      ["Delete", async () => {
+        if (await removeWebhooks([webhook]).catch((error) => toast(error.message, "bad"))) go(at("webhooks"));
+      }, "danger"],
     ]),
   ];
   const health = h("section", { class: "stack" }, loading());
   return [
-    head({ title: webhook.name, crumbs: ["Webhooks", at("webhooks")], badge: statusBadge(webhook.status), actions }),
-    h("div", { class: "stack" },
-      webhook.status_reason && h("div", { class: "note bad" }, h("span", { class: "grow" }, `Disabled because of its receiver: ${webhook.status_reason}. What comes in waits until you enable it.`)),
-      h("div", { class: "grid" },
+    head({
+      title: webhook.name,
+      crumbs: ["Webhooks", at("webhooks")],
+      badge: statusBadge(webhook.status),
+      actions,
+    }),
+    h(
+      "div",
+      { class: "stack" },
+      webhook.status_reason &&
+        h(
+          "div",
+          { class: "note bad" },
+          h(
+            "span",
+            { class: "grow" },
+            `Disabled because of its receiver: ${webhook.status_reason}. What comes in waits until you enable it.`,
+          ),
+        ),
+      h(
+        "div",
+        { class: "grid" },
         h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor"))),
-        h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, signal))),
-      charts(webhook, health, signal), logSection(webhook, { signal, mayRetry: can("editor") })),
+        h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, signal)),
+      ),
+      charts(webhook, health, signal),
+      logSection(webhook, { signal, mayRetry: can("editor"), hint: () => howToFire(webhook, group, me, signal) }),
+    ),
   ];
 }
 
-const about = (webhook, isEditor) => facts(
-  ["Sends to", h("span", {}, h("code", {}, webhook.method), " ", h("span", { class: "break" }, webhook.url))],
-  ["Trigger", [trigger(webhook.trigger.type), webhook.trigger.subtopics?.length ? ` on ${webhook.trigger.subtopics.join(", ")}` : "", webhook.trigger.after ? ` after ${number(webhook.trigger.after)} s` : ""]],
-  webhook.conditions && ["Conditions", `${webhook.conditions.match}: ${webhook.conditions.rules.map((rule) => `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : JSON.stringify(rule.value)}`).join("; ")}`],
-  ["Id", identity(webhook.id)], ["Created", moment(webhook.created_at)], ["Changed", h("span", {}, moment(webhook.updated_at), h("span", { class: "muted" }, ` · version ${webhook.version}`))],
-  webhook.description && ["Description", webhook.description], isEditor && ["Signing secret", secret(webhook)]);
+/** What to type so that it is called. */
+const howToFire = (webhook, group, me, signal) =>
+  webhook.trigger.type === "MESSAGE" && later(
+    get(`/groups/${group.id}/things?limit=1`, signal),
+    ({ things: [thing] }) => thing && command(publishLine(thing.id, me.broker)),
+  );
+
+const about = (webhook, isEditor) =>
+  facts(
+    ["Sends to", h("span", {}, h("code", {}, webhook.method), " ", h("span", { class: "break" }, webhook.url))],
+    ["Trigger", [
+      trigger(webhook.trigger.type),
+      webhook.trigger.subtopics?.length ? ` on ${webhook.trigger.subtopics.join(", ")}` : "",
+      webhook.trigger.after ? ` after ${number(webhook.trigger.after)} s` : "",
+    ]],
+    webhook.conditions && [
+      "Conditions",
+      `${webhook.conditions.match}: ${
+        webhook.conditions.rules.map((rule) =>
+          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : JSON.stringify(rule.value)}`
+        ).join("; ")
+      }`,
+    ],
+    ["Id", identity(webhook.id)],
+    ["Created", moment(webhook.created_at)],
+    [
+      "Changed",
+      h("span", {}, moment(webhook.updated_at), h("span", { class: "muted" }, ` · version ${webhook.version}`)),
+    ],
+    webhook.description && ["Description", webhook.description],
+    isEditor && ["Signing secret", secret(webhook)],
+  );
 
 function secret(webhook) {
   const place = h("span", { class: "row tight" });
   const reveal = h("button", {
-    type: "button", onclick: () => busy(reveal, async () => {
-      const answer = await get(`/webhooks/${webhook.id}/secret`);
-      replace(place, h("code", { class: "break" }, answer.secret), copyButton(answer.secret, "the secret"));
-    }),
+    type: "button",
+    onclick: () =>
+      busy(reveal, async () => {
+        const answer = await get(`/webhooks/${webhook.id}/secret`);
+        replace(place, h("code", { class: "break" }, answer.secret), copyButton(answer.secret, "the secret"));
+      }),
   }, "Show");
   place.append(reveal);
   return place;
 }
 
-const healthFacts = (webhook, signal) => h("div", {}, facts(
-  ["Attempts", number(webhook.attempts)], ["Last triggered", moment(webhook.last_triggered_at)],
-  ["Last answer", webhook.last_status ? `status ${webhook.last_status}` : h("span", { class: "muted" }, "none")],
-  ["Failures in a row", number(webhook.consecutive_failures)],
-  webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
-  ["Waiting", later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) => number(page.total))],
-  ["Failed for good", later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) => number(page.total))]));
+const healthFacts = (webhook, signal) =>
+  h(
+    "div",
+    {},
+    facts(
+      ["Attempts", number(webhook.attempts)],
+      ["Last triggered", moment(webhook.last_triggered_at)],
+      [
+        "Last answer",
+        webhook.last_status ? `status ${webhook.last_status}` : h("span", { class: "muted" }, "none"),
+      ],
+      ["Failures in a row", number(webhook.consecutive_failures)],
+      webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
+      [
+        "Waiting",
+        later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) => number(page.total)),
+      ],
+      [
+        "Failed for good",
+        later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) => number(page.total)),
+      ],
+    ),
+  );
 
 function charts(webhook, place, signal) {
   const load = async (name) => {
@@ -78,34 +166,93 @@ function charts(webhook, place, signal) {
       const stats = await get(`/webhooks/${webhook.id}/stats${query({ by, from, to })}`, signal);
       const chart = (read, nothing) => evenly(stats.spans, from, to, step, read, nothing);
       const sent = stats.total.succeeded + stats.total.failed;
-      replace(place, h("p", { class: "muted" }, sent === 0 ? "No attempts in this time." : `${decimal((100 * stats.total.succeeded) / sent)} % of ${number(sent)} attempts succeeded.`),
-        h("div", { class: "grid" },
-          lines({ label: "Attempts", from, step, show: number, series: [{ name: "ok", kind: "a", values: chart((span) => span.succeeded, 0) }, { name: "failed", kind: "b", values: chart((span) => span.failed, 0) }] }),
-          lines({ label: "Latency", from, step, show: latency, series: [{ name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) }, { name: "p50", kind: "a", values: chart((span) => span.latency_ms?.p50) }] })));
+      replace(
+        place,
+        h(
+          "p",
+          { class: "muted" },
+          sent === 0
+            ? "No attempts in this time."
+            : `${decimal((100 * stats.total.succeeded) / sent)} % of ${number(sent)} attempts succeeded.`,
+        ),
+        h(
+          "div",
+          { class: "grid" },
+          lines({
+            label: "Attempts",
+            from,
+            step,
+            show: number,
+            series: [{ name: "ok", kind: "a", values: chart((span) => span.succeeded, 0) }, {
+              name: "failed",
+              kind: "b",
+              values: chart((span) => span.failed, 0),
+            }],
+          }),
+          lines({
+            label: "Latency",
+            from,
+            step,
+            show: latency,
+            series: [{ name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) }, {
+              name: "p50",
+              kind: "a",
+              values: chart((span) => span.latency_ms?.p50),
+            }],
+          }),
+        ),
+      );
     } catch (error) {
       if (error.name !== "AbortError") replace(place, failure(error, () => load(name)));
     }
   };
   load("hour");
-  return h("section", { class: "card stack" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Success and latency"),
-    tabs("Time shown by the charts", "hour", [["hour", "Hour"], ["day", "Day"], ["week", "Week"]], load)), place);
+  return h(
+    "section",
+    { class: "card stack" },
+    h(
+      "div",
+      { class: "row" },
+      h("h2", { class: "grow" }, "Success and latency"),
+      tabs("Time shown by the charts", "hour", [["hour", "Hour"], ["day", "Day"], ["week", "Week"]], load),
+    ),
+    place,
+  );
 }
 
 const rotate = (webhook, reload) => {
   const overlap = input("86400", { type: "number", min: "0" });
-  return formDialog("Rotate the secret", [
-    field("Sign with both for", "overlap_seconds", overlap, "Seconds in which requests carry the old signature too, so that the receiver has time to change."),
-  ], "Make a new secret", async () => {
-    await post(`/webhooks/${webhook.id}/secret/rotate`, { overlap_seconds: Number(overlap.value) });
-    toast("There is a new secret");
-    reload();
-  });
+  return formDialog(
+    "Rotate the secret",
+    [
+      field(
+        "Sign with both for",
+        "overlap_seconds",
+        overlap,
+        "Seconds in which requests carry the old signature too, so that the receiver has time to change.",
+      ),
+    ],
+    "Make a new secret",
+    async () => {
+      await post(`/webhooks/${webhook.id}/secret/rotate`, { overlap_seconds: Number(overlap.value) });
+      toast("There is a new secret");
+      reload();
+    },
+  );
 };
 
 const fire = (webhook) => {
   const payload = input("", { placeholder: '{"n":1}' });
-  return formDialog(`Fire “${webhook.name}”`, [field("Payload", "payload", payload, "JSON, or nothing.")], "Fire", async () => {
-    const answer = await post(`/webhooks/${webhook.id}/trigger`, payload.value.trim() === "" ? {} : { payload: JSON.parse(payload.value) });
-    toast(`Fired at ${dateTime(Date.now())}: ${answer.trigger_id}`);
-  });
+  return formDialog(
+    `Fire “${webhook.name}”`,
+    [field("Payload", "payload", payload, "JSON, or nothing.")],
+    "Fire",
+    async () => {
+      const answer = await post(
+        `/webhooks/${webhook.id}/trigger`,
+        payload.value.trim() === "" ? {} : { payload: JSON.parse(payload.value) },
+      );
+      toast(`Fired at ${dateTime(Date.now())}: ${answer.trigger_id}`);
+    },
+  );
 };

@@ -1,15 +1,36 @@
 // Making and changing a webhook: every field, a preview of the request, and a test before it is saved.
 
 import { all, post, put } from "./api.js";
-import { dynamicData, numberOrNull, optional, pairs, rules, words } from "./editors.js";
 import { h, replace } from "./dom.js";
-import { body as bodyText, triggerNames } from "./format.js";
+import { body as bodyText } from "./format.js";
 import { reportView, requestView } from "./testing.js";
-import { check, clearFaults, debounced, field, head, input, loading, secretInput, select, showFault, toast } from "./ui.js";
+import { clearFaults, debounced, showFault } from "./fields.js";
+import { head, loading, toast } from "./ui.js";
+import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
 const defaults = {
-  name: "", url: "", method: "POST", headers: {}, query: [], content_type: "profile", body: null, format: "plain", auth: { type: "none" }, trigger: { type: "MESSAGE" }, conditions: null,
-  respond: false, batch: null, notify: [], description: "", metadata: {}, status: "ENABLED", success_statuses: [], retry_client_errors: true, failure_limit: 10, failure_window: 300, ordering: "none",
+  name: "",
+  url: "",
+  method: "POST",
+  headers: {},
+  query: [],
+  content_type: "profile",
+  body: null,
+  format: "plain",
+  auth: { type: "none" },
+  trigger: { type: "MESSAGE" },
+  conditions: null,
+  respond: false,
+  batch: null,
+  notify: [],
+  description: "",
+  metadata: {},
+  status: "ENABLED",
+  success_statuses: [],
+  retry_client_errors: true,
+  failure_limit: 10,
+  failure_window: 300,
+  ordering: "none",
 };
 
 export async function show({ group, item, signal, at, go }) {
@@ -18,7 +39,14 @@ export async function show({ group, item, signal, at, go }) {
   const things = await all(`/groups/${group.id}/things`, "things", signal, 500);
   let samplePayload;
   const sample = () => samplePayload;
-  const parts = [basics(webhook, sample), requestPart(webhook, sample), triggerPart(webhook, things), authPart(webhook), deliveryPart(webhook), morePart(webhook, isNew)];
+  const parts = [
+    basics(webhook, sample),
+    requestPart(webhook, sample),
+    triggerPart(webhook, things),
+    authPart(webhook),
+    deliveryPart(webhook),
+    morePart(webhook, isNew),
+  ];
   const draft = () => Object.assign({}, ...parts.map((part) => part.read()));
 
   // The preview: what the request would be, made by the server itself of the newest real message.
@@ -27,20 +55,52 @@ export async function show({ group, item, signal, at, go }) {
     try {
       const values = draft();
       const report = isNew
-        ? await post(`/groups/${group.id}/webhooks/test`, { webhook: { ...values, name: values.name || "preview" }, dry_run: true }, signal)
-        : await post(`/webhooks/${webhook.id}/test`, { webhook: { ...values, name: values.name || "preview" }, dry_run: true }, signal);
+        ? await post(`/groups/${group.id}/webhooks/test`, {
+          webhook: { ...values, name: values.name || "preview" },
+          dry_run: true,
+        }, signal)
+        : await post(`/webhooks/${webhook.id}/test`, {
+          webhook: { ...values, name: values.name || "preview" },
+          dry_run: true,
+        }, signal);
       readSample(report);
       const failed = report.steps.find((step) => step.error);
-      if (failed?.name === "check") return replace(preview, h("p", { class: "muted" }, `No request can be made yet: ${failed.error.replace(/^webhook\./, "")}`), messageView(report));
-      replace(preview, h("p", { class: "hint" }, { newest: "Of the newest message that came in.", sample: "Of a made-up message: none has come in yet." }[report.message_source] ?? ""),
-        failed && h("p", { class: "fault" }, failed.error), report.request && requestView(report.request),
-        messageView(report));
+      if (failed?.name === "check") {
+        return replace(
+          preview,
+          h("p", { class: "muted" }, `No request can be made yet: ${failed.error.replace(/^webhook\./, "")}`),
+          messageView(report),
+        );
+      }
+      replace(
+        preview,
+        h(
+          "p",
+          { class: "hint" },
+          {
+            newest: "Of the newest message that came in.",
+            sample: "Of a made-up message: none has come in yet.",
+          }[report.message_source] ?? "",
+        ),
+        failed && h("p", { class: "fault" }, failed.error),
+        report.request && requestView(report.request),
+        messageView(report),
+      );
     } catch (error) {
       if (error.name !== "AbortError") replace(preview, h("p", { class: "muted" }, error.message));
     }
   }, 300);
-  const messageView = ({ message }) => h("details", {}, h("summary", {}, "The message"),
-    h("pre", { tabindex: "0", "aria-label": "Message" }, bodyText({ text: message.payload, base64: message.payload_base64 })));
+  const messageView = ({ message }) =>
+    h(
+      "details",
+      {},
+      h("summary", {}, "The message"),
+      h(
+        "pre",
+        { tabindex: "0", "aria-label": "Message" },
+        bodyText({ text: message.payload, base64: message.payload_base64 }),
+      ),
+    );
   const readSample = (report) => {
     try {
       samplePayload = JSON.parse(report.message.payload);
@@ -50,204 +110,93 @@ export async function show({ group, item, signal, at, go }) {
   };
 
   const problem = h("p", { class: "fault", role: "alert" });
-  const tell = (error) => { if (!showFault(form, error)) problem.textContent = error.message; };
+  const tell = (error) => {
+    if (!showFault(form, error)) problem.textContent = error.message;
+  };
 
   // The test takes the button's place, and gives it back.
   const trial = h("div", { class: "stack" });
-  const testButton = (text) => h("button", {
-    type: "button", onclick: async () => {
-      clearFaults(form);
-      problem.textContent = "";
-      let values;
-      try {
-        values = draft();
-      } catch (error) {
-        return tell(error);
-      }
-      replace(trial, loading());
-      try {
-        const report = isNew ? await post(`/groups/${group.id}/webhooks/test`, { webhook: values }) : await post(`/webhooks/${webhook.id}/test`, { webhook: values });
-        readSample(report);
-        replace(trial, reportView(report), h("div", {}, testButton("Test again")));
-        trial.querySelector("button").focus();
-      } catch (error) {
-        offerTest();
-        tell(error);
-      }
-    },
-  }, text);
+  const testButton = (text) =>
+    h("button", {
+      type: "button",
+      onclick: async () => {
+        clearFaults(form);
+        problem.textContent = "";
+        let values;
+        try {
+          values = draft();
+        } catch (error) {
+          return tell(error);
+        }
+        replace(trial, loading());
+        try {
+          const report = isNew
+            ? await post(`/groups/${group.id}/webhooks/test`, { webhook: values })
+            : await post(`/webhooks/${webhook.id}/test`, { webhook: values });
+          readSample(report);
+          replace(trial, reportView(report), h("div", {}, testButton("Test again")));
+          trial.querySelector("button").focus();
+        } catch (error) {
+          offerTest();
+          tell(error);
+        }
+      },
+    }, text);
   const offerTest = () => replace(trial, h("div", {}, testButton("Test")));
   offerTest();
 
   const save = h("button", { class: "primary" }, isNew ? "Create webhook" : "Save");
-  const form = h("form", {
-    class: "stack", novalidate: true, oninput: refresh, onchange: refresh,
-    onsubmit: async (event) => {
-      event.preventDefault();
-      clearFaults(form);
-      problem.textContent = "";
-      save.disabled = true;
-      try {
-        const values = draft();
-        const saved = isNew ? (await post(`/groups/${group.id}/webhooks`, [values]))[0] : await put(`/webhooks/${webhook.id}`, values);
-        toast(isNew ? `“${saved.name}” created` : "Saved");
-        go(`#/webhook/${saved.id}`);
-      } catch (error) {
-        tell(error);
-      } finally {
-        save.disabled = false;
-      }
+  const form = h(
+    "form",
+    {
+      class: "stack",
+      novalidate: true,
+      oninput: refresh,
+      onchange: refresh,
+      onsubmit: async (event) => {
+        event.preventDefault();
+        clearFaults(form);
+        problem.textContent = "";
+        save.disabled = true;
+        try {
+          const values = draft();
+          const saved = isNew
+            ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
+            : await put(`/webhooks/${webhook.id}`, values);
+          toast(isNew ? `“${saved.name}” created` : "Saved");
+          go(`#/webhook/${saved.id}`);
+        } catch (error) {
+          tell(error);
+        } finally {
+          save.disabled = false;
+        }
+      },
     },
-  }, parts.map((part) => part.element),
-  h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial), problem,
-  h("div", { class: "actions" }, h("a", { class: "button", href: isNew ? at("webhooks") : `#/webhook/${webhook.id}` }, "Cancel"), save));
+    parts.map((part) => part.element),
+    h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial),
+    problem,
+    h(
+      "div",
+      { class: "actions" },
+      h("a", { class: "button", href: isNew ? at("webhooks") : `#/webhook/${webhook.id}` }, "Cancel"),
+      save,
+    ),
+  );
   refresh();
   return [
-    head({ title: isNew ? "New webhook" : `Edit ${webhook.name}`, crumbs: isNew ? ["Webhooks", at("webhooks")] : [webhook.name, `#/webhook/${webhook.id}`] }),
-    h("div", { class: "beside" }, form, h("aside", { "aria-label": "Preview" }, h("section", { class: "card stack" }, h("h2", {}, "Preview"), preview))),
+    head({
+      title: isNew ? "New webhook" : `Edit ${webhook.name}`,
+      crumbs: isNew ? ["Webhooks", at("webhooks")] : [webhook.name, `#/webhook/${webhook.id}`],
+    }),
+    h(
+      "div",
+      { class: "beside" },
+      form,
+      h(
+        "aside",
+        { "aria-label": "Preview" },
+        h("section", { class: "card stack" }, h("h2", {}, "Preview"), preview),
+      ),
+    ),
   ];
-}
-
-const card = (title, ...content) => h("section", { class: "card stack" }, h("h2", {}, title), content);
-const folded = (title, hint, ...content) => h("section", { class: "card" }, h("details", {}, h("summary", {}, title, h("span", { class: "hint" }, ` ${hint}`)), h("div", { class: "stack" }, content)));
-
-function basics(webhook, sample) {
-  const name = input(webhook.name, { required: true, maxlength: "254" });
-  const url = input(webhook.url, { inputmode: "url", placeholder: "https://example.com/hook", required: true });
-  const method = select(webhook.method, ["POST", "PUT", "PATCH", "GET", "DELETE"].map((each) => [each]));
-  const description = input(webhook.description);
-  return {
-    element: card("Webhook", field("Name", "name", name), h("div", { class: "fields" }, field("Method", "method", method)),
-      field("Url", "url", url, "http or https. Path and query may have placeholders.", dynamicData(url, "the url", sample)), field("Description", "description", description)),
-    read: () => ({ name: name.value, url: url.value, method: method.value, description: description.value }),
-  };
-}
-
-function requestPart(webhook, sample) {
-  const isForm = Array.isArray(webhook.body);
-  const type = select(webhook.content_type, [["profile", "What the thing's profile says"], ["json", "JSON"], ["form", "Form data"], ["text", "Text"]]);
-  const text = h("textarea", { value: isForm ? "" : webhook.body ?? "", spellcheck: "false", placeholder: "Empty: the payload, byte for byte as it was published" });
-  const textField = field("Body", "body", text, undefined, dynamicData(text, "the body", sample));
-  const rows = pairs({ legend: "Form data", name: "body", rows: isForm ? webhook.body.map(({ key, value }) => [key, value]) : [], keyLabel: "Field", sample });
-  const showBody = () => {
-    textField.hidden = type.value === "form";
-    rows.element.hidden = type.value !== "form";
-    for (const [element, isShown] of [[textField, type.value !== "form"], [rows.element, type.value === "form"]]) {
-      if (isShown) element.dataset.field = "body";
-      else delete element.dataset.field;
-    }
-  };
-  type.addEventListener("change", showBody);
-  showBody();
-  const parameters = pairs({ legend: "Query parameters", name: "query", rows: webhook.query.map(({ key, value }) => [key, value]), keyLabel: "Parameter", sample });
-  const headers = pairs({ legend: "Headers", name: "headers", rows: Object.entries(webhook.headers), keyLabel: "Header", sample, hidesValues: true });
-  const format = select(webhook.format, [["plain", "Plain"], ["cloudevents", "CloudEvents 1.0"]]);
-  return {
-    element: card("Request", headers.element, parameters.element, h("div", { class: "fields" }, field("Content type", "content_type", type), field("Format", "format", format)), textField, rows.element),
-    read: () => ({
-      headers: Object.fromEntries(headers.read()), query: parameters.read().map(([key, value]) => ({ key, value })), content_type: type.value, format: format.value,
-      body: type.value === "form" ? (rows.read().length ? rows.read().map(([key, value]) => ({ key, value })) : null) : text.value === "" ? null : text.value,
-    }),
-  };
-}
-
-function triggerPart(webhook, things) {
-  const { trigger } = webhook;
-  const kind = select(trigger.type, Object.entries(triggerNames));
-  const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
-  const after = input(trigger.after ?? "", { type: "number", min: "10" });
-  const chosen = new Set(trigger.things ?? []);
-  const thingList = h("select", { multiple: true, size: Math.min(6, Math.max(2, things.length)) }, things.map((thing) => h("option", { value: thing.id, selected: chosen.has(thing.id) }, thing.name)));
-  const [ofSubtopics, ofAfter, ofThings] = [
-    field("Subtopics", "trigger.subtopics", subtopics, "None: all."), field("Silent for (seconds)", "trigger.after", after), field("Things", "trigger.things", thingList, "None chosen: all."),
-  ];
-  const showKind = () => {
-    ofSubtopics.hidden = kind.value !== "MESSAGE";
-    ofAfter.hidden = kind.value !== "THING_SILENT";
-    ofThings.hidden = kind.value !== "MESSAGE" && !kind.value.startsWith("THING_");
-  };
-  kind.addEventListener("change", showKind);
-  showKind();
-  const conditions = rules({ conditions: webhook.conditions, hint: "Paths lead into the payload; empty is the payload itself. Values are JSON." });
-  return {
-    element: card("When", field("Trigger", "trigger", kind), h("div", { class: "fields" }, ofSubtopics, ofAfter, ofThings), conditions.element),
-    read: () => ({
-      trigger: {
-        type: kind.value, ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }), ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
-        ...(ofThings.hidden ? {} : { things: [...thingList.selectedOptions].map((option) => option.value) }),
-      },
-      conditions: conditions.read(),
-    }),
-  };
-}
-
-function authPart(webhook) {
-  const { auth } = webhook;
-  const kind = select(auth.type, [["none", "None"], ["basic", "Basic: name and password"], ["bearer", "Bearer token"], ["oauth2", "OAuth 2 client credentials"]]);
-  const plain = { username: input(auth.username), client_id: input(auth.client_id), token_url: input(auth.token_url, { inputmode: "url" }), scope: input(auth.scope) };
-  const secret = { password: secretInput(auth.password), token: secretInput(auth.token), client_secret: secretInput(auth.client_secret) };
-  const labels = { username: "User name", password: "Password", token: "Token", client_id: "Client id", client_secret: "Client secret", token_url: "Token url", scope: "Scope" };
-  const kinds = { none: [], basic: ["username", "password"], bearer: ["token"], oauth2: ["client_id", "client_secret", "token_url", "scope"] };
-  const fields = Object.fromEntries(Object.keys(labels).map((name) => [name, plain[name] ? field(labels[name], `auth.${name}`, plain[name]) : field(labels[name], `auth.${name}`, secret[name].box, undefined, secret[name].toggle)]));
-  const showKind = () => { for (const name of Object.keys(labels)) fields[name].hidden = !kinds[kind.value].includes(name); };
-  kind.addEventListener("change", showKind);
-  showKind();
-  return {
-    element: card("Authentication", h("div", { class: "fields" }, field("Kind", "auth", kind, "How Hookline signs in at the receiver."), Object.values(fields))),
-    read: () => ({ auth: { type: kind.value, ...Object.fromEntries(kinds[kind.value].map((name) => [name, (plain[name] ?? secret[name].box).value || null])) } }),
-  };
-}
-
-function deliveryPart(webhook) {
-  const whole = (value, more) => input(value ?? "", { type: "number", min: "0", ...more });
-  const [attempts, age, limit, window] = [whole(webhook.max_attempts, { min: "1" }), whole(webhook.max_age, { min: "1" }), whole(webhook.failure_limit), whole(webhook.failure_window)];
-  const [perSecond, burst] = [whole(webhook.rate_limit?.per_second, { step: "any" }), whole(webhook.rate_limit?.burst, { min: "1" })];
-  const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
-  const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
-  const ordering = select(webhook.ordering, [["none", "First attempts in order"], ["thing", "Strict order per thing, over retries"]]);
-  const clientErrors = check("Try 4xx answers again", "retry_client_errors", webhook.retry_client_errors);
-  const size = whole(webhook.batch?.max_items ?? 100, { min: "1", max: "1000" });
-  const wait = whole(webhook.batch?.max_wait_ms ?? 1000, { min: "1", max: "60000" });
-  const form = select(webhook.batch?.format ?? "json", [["json", "A JSON array"], ["ndjson", "A line each (NDJSON)"]]);
-  const batch = optional("Several messages in one request", "batch", webhook.batch !== null, h("div", { class: "fields" }, field("At most", "batch.max_items", size, "messages"), field("Wait at most", "batch.max_wait_ms", wait, "milliseconds"), field("As", "batch.format", form)));
-  const list = (box) => words(box.value).map((word) => (Number.isNaN(Number(word)) ? word : Number(word)));
-  return {
-    element: folded("Delivery", "retries, limits, order, batches", h("div", { class: "fields" },
-      field("Retry after", "retry_schedule", schedule, "Seconds, with commas. Empty: as the installation has it."), field("Attempts at most", "max_attempts", attempts), field("Give up after", "max_age", age, "seconds"),
-      field("Further success statuses", "success_statuses", statuses, "Besides 2xx."), field("Disable after failures", "failure_limit", limit, "In a row; 0: never."), field("and after", "failure_window", window, "seconds of failing"),
-      field("Requests per second", "rate_limit.per_second", perSecond, "Empty: no limit."), field("In bursts of", "rate_limit.burst", burst), field("Order", "ordering", ordering)), clientErrors.element, batch.element),
-    read: () => ({
-      retry_schedule: schedule.value.trim() === "" ? null : list(schedule), max_attempts: numberOrNull(attempts), max_age: numberOrNull(age), success_statuses: list(statuses),
-      failure_limit: numberOrNull(limit), failure_window: numberOrNull(window), ordering: ordering.value, retry_client_errors: clientErrors.box.checked,
-      rate_limit: perSecond.value === "" ? null : { per_second: Number(perSecond.value), ...(burst.value === "" ? {} : { burst: Number(burst.value) }) },
-      batch: batch.box.checked ? { max_items: numberOrNull(size), max_wait_ms: numberOrNull(wait), format: form.value } : null,
-    }),
-  };
-}
-
-function morePart(webhook, isNew) {
-  const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
-  const respond = check("Tell the thing what was answered", "respond", webhook.respond, "On things/<id>/responses/<webhook>.");
-  const notify = input((webhook.notify ?? []).join(", "), { placeholder: "anna, ben" });
-  const metadata = h("textarea", { value: JSON.stringify(webhook.metadata ?? {}, null, 2), spellcheck: "false" });
-  const { box: secret, toggle } = secretInput("");
-  const signature = select("v1", [["v1", "HMAC-SHA256 (v1)"], ["v1a", "Ed25519 (v1a)"]]);
-  return {
-    element: folded("More", "status, answers to things, notices, signature, metadata", enabled.element, respond.element,
-      field("Tell these users when it is disabled because of errors", "notify", notify, "User ids, with commas."),
-      isNew && h("div", { class: "fields" }, field("Signature", "signature", signature), field("Signing secret", "secret", secret, "Empty: one is made.", toggle)),
-      field("Metadata", "metadata", metadata, "A JSON object of yours.")),
-    read: () => {
-      let data;
-      try {
-        data = JSON.parse(metadata.value.trim() === "" ? "{}" : metadata.value);
-      } catch {
-        throw Object.assign(new Error("metadata must be a JSON object"), { field: "metadata" });
-      }
-      return {
-        status: enabled.box.checked ? "ENABLED" : "DISABLED", respond: respond.box.checked, notify: words(notify.value), metadata: data,
-        ...(isNew && secret.value !== "" ? { secret: secret.value } : {}), ...(isNew && secret.value === "" && signature.value !== "v1" ? { signature: signature.value } : {}),
-      };
-    },
-  };
 }

@@ -5,12 +5,19 @@ import { sparkline } from "./charts.js";
 import { h, icon, replace } from "./dom.js";
 import { number, trigger } from "./format.js";
 import { testDialog } from "./testing.js";
-import { busy, command, confirm, debounced, empty, failure, head, input, menu, moment, pager, select, statusBadge, table, tableRow, toast } from "./ui.js";
+import { debounced, input, select } from "./fields.js";
+import { pager, table, tableRow } from "./lists.js";
+import { confirm, menu } from "./overlays.js";
+import { busy, command, empty, failure, head, moment, statusBadge, toast } from "./ui.js";
 
 const columns = [
-  { label: "Name", order: "name" }, { label: "Status", order: "status", class: "fit" }, { label: "Trigger", order: "trigger", class: "fit" },
-  { label: "Last triggered", order: "last_triggered_at", class: "fit" }, { label: "Attempts", order: "attempts", class: "number fit" },
-  { label: "Last hour", class: "fit" }, { label: "Actions", hides: true, class: "fit" },
+  { label: "Name", order: "name" },
+  { label: "Status", order: "status", class: "fit" },
+  { label: "Trigger", order: "trigger", class: "fit" },
+  { label: "Last triggered", order: "last_triggered_at", class: "fit" },
+  { label: "Attempts", order: "attempts", class: "number fit" },
+  { label: "Last hour", class: "fit" },
+  { label: "Actions", hides: true, class: "fit" },
 ];
 
 /** What became of the change of a webhook's status; for its page too. */
@@ -24,16 +31,31 @@ export async function setStatus(webhooks, status) {
 export async function removeWebhooks(webhooks) {
   const [first] = webhooks;
   const what = webhooks.length === 1 ? `“${first.name}”` : `${number(webhooks.length)} webhooks`;
-  const names = webhooks.slice(0, 5).map(({ name }) => `“${name}”`).join(", ") + (webhooks.length > 5 ? ` and ${number(webhooks.length - 5)} more` : "");
-  const text = `${webhooks.length === 1 ? `It sends to ${first.url}. ` : `${names}. `}What is waiting for it is removed with it. This cannot be undone.`;
-  if (!await confirm(`Delete ${what}?`, webhooks.length === 1 ? text : text.replaceAll(" it ", " them ").replace("with it", "with them"), `Delete ${what}`)) return false;
+  const names = webhooks.slice(0, 5).map(({ name }) => `“${name}”`).join(", ") +
+    (webhooks.length > 5 ? ` and ${number(webhooks.length - 5)} more` : "");
+  const text = `${
+    webhooks.length === 1 ? `It sends to ${first.url}. ` : `${names}. `
+  }What is waiting for it is removed with it. This cannot be undone.`;
+  if (
+    !await confirm(
+      `Delete ${what}?`,
+      webhooks.length === 1 ? text : text.replaceAll(" it ", " them ").replace("with it", "with them"),
+      `Delete ${what}`,
+    )
+  ) return false;
   await remove("/webhooks", { webhook_ids: webhooks.map(({ id }) => id) });
   toast(`${what} deleted`);
   return true;
 }
 
 export async function show({ group, query: asked, signal, can, at, go, setQuery }) {
-  const state = { name: asked.name ?? "", order: asked.order ?? "name", dir: asked.dir ?? "asc", offset: Number(asked.offset ?? 0), limit: Number(asked.limit ?? 50) };
+  const state = {
+    name: asked.name ?? "",
+    order: asked.order ?? "name",
+    dir: asked.dir ?? "asc",
+    offset: Number(asked.offset ?? 0),
+    limit: Number(asked.limit ?? 50),
+  };
   const chosen = new Map();
   const [list, bulk] = [h("div", {}), h("div", { class: "bulk", role: "status", hidden: true })];
   let request = new AbortController();
@@ -46,8 +68,13 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     request.abort();
     request = new AbortController();
     try {
-      const page = await get(`/groups/${group.id}/webhooks${query({ ...state, include: "activity" })}`, AbortSignal.any([signal, request.signal]));
-      if (page.webhooks.length === 0 && page.total > 0) return load({ offset: Math.floor((page.total - 1) / state.limit) * state.limit });
+      const page = await get(
+        `/groups/${group.id}/webhooks${query({ ...state, include: "activity" })}`,
+        AbortSignal.any([signal, request.signal]),
+      );
+      if (page.webhooks.length === 0 && page.total > 0) {
+        return load({ offset: Math.floor((page.total - 1) / state.limit) * state.limit });
+      }
       draw(page);
     } catch (error) {
       if (error.name !== "AbortError") replace(list, h("div", { class: "inside" }, failure(error, () => load())));
@@ -63,19 +90,43 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     const webhooks = [...chosen.values()];
     bulk.hidden = webhooks.length === 0;
     const change = (label, status) => {
-      const button = h("button", { type: "button", onclick: () => act(button, () => setStatus(webhooks, status)) }, label);
+      const button = h("button", {
+        type: "button",
+        onclick: () => act(button, () => setStatus(webhooks, status)),
+      }, label);
       return button;
     };
-    const erase = h("button", { type: "button", class: "danger", onclick: () => act(erase, () => removeWebhooks(webhooks)) }, "Delete");
-    replace(bulk, h("strong", { class: "grow" }, `${number(webhooks.length)} selected`), change("Enable", "ENABLED"), change("Disable", "DISABLED"), erase);
+    const erase = h("button", {
+      type: "button",
+      class: "danger",
+      onclick: () => act(erase, () => removeWebhooks(webhooks)),
+    }, "Delete");
+    replace(
+      bulk,
+      h("strong", { class: "grow" }, `${number(webhooks.length)} selected`),
+      change("Enable", "ENABLED"),
+      change("Disable", "DISABLED"),
+      erase,
+    );
   };
 
   const draw = (page) => {
     if (page.total === 0 && state.name === "") {
-      replace(list, empty("No webhooks yet", "A webhook sends every message of the group's things to a url of yours.",
-        can("editor") && h("a", { class: "button primary", href: at("webhooks/new") }, "Add the first webhook"),
-        can("editor") && [h("p", { class: "muted" }, "Or from a terminal:"), command(
-          `curl -X POST ${location.origin}${base}groups/${group.id}/webhooks -H "Authorization: Bearer $TOKEN" \\\n  -H 'Content-Type: application/json' -d '[{"name":"First","url":"https://example.com/hook"}]'`)]));
+      replace(
+        list,
+        empty(
+          "No webhooks yet",
+          "A webhook sends every message of the group's things to a url of yours.",
+          can("editor") &&
+            h("a", { class: "button primary", href: at("webhooks/new") }, "Add the first webhook"),
+          can("editor") && [
+            h("p", { class: "muted" }, "Or from a terminal:"),
+            command(
+              `curl -X POST ${location.origin}${base}groups/${group.id}/webhooks -H "Authorization: Bearer $TOKEN" \\\n  -H 'Content-Type: application/json' -d '[{"name":"First","url":"https://example.com/hook"}]'`,
+            ),
+          ],
+        ),
+      );
       return drawBulk();
     }
     if (page.total === 0) {
@@ -84,15 +135,23 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     }
     const boxes = [];
     const everything = h("input", {
-      type: "checkbox", "aria-label": "Select all on this page", checked: page.webhooks.every(({ id }) => chosen.has(id)),
-      onchange: () => boxes.forEach((box) => {
-        if (box.checked !== everything.checked) box.click();
-      }),
+      type: "checkbox",
+      "aria-label": "Select all on this page",
+      checked: page.webhooks.every(({ id }) => chosen.has(id)),
+      onchange: () => {
+        // The boxes set this one too.
+        const wanted = everything.checked;
+        for (const box of boxes) if (box.checked !== wanted) box.click();
+      },
     });
-    const shown = can("editor") ? [{ label: "Select", class: "fit", content: everything }, ...columns] : columns.slice(0, -1);
+    const shown = can("editor")
+      ? [{ label: "Select", class: "fit", content: everything }, ...columns]
+      : columns.slice(0, -1);
     const rows = page.webhooks.map((webhook) => {
       const box = h("input", {
-        type: "checkbox", "aria-label": `Select ${webhook.name}`, checked: chosen.has(webhook.id),
+        type: "checkbox",
+        "aria-label": `Select ${webhook.name}`,
+        checked: chosen.has(webhook.id),
         onchange: () => {
           if (box.checked) chosen.set(webhook.id, webhook);
           else chosen.delete(webhook.id);
@@ -105,30 +164,64 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
       const actions = menu(`Actions for ${webhook.name}`, [
         ["Edit", () => go(`#/webhook/${webhook.id}/edit`)],
         ["Test", () => testDialog(webhook)],
-        [isOff ? "Enable" : "Disable", () => act(actions, () => setStatus([webhook], isOff ? "ENABLED" : "DISABLED"))],
+        [
+          isOff ? "Enable" : "Disable",
+          () => act(actions, () => setStatus([webhook], isOff ? "ENABLED" : "DISABLED")),
+        ],
         ["Delete", () => act(actions, () => removeWebhooks([webhook])), "danger"],
       ]);
       const cells = [
-        h("div", {}, h("a", { class: "name", href: `#/webhook/${webhook.id}` }, webhook.name), h("div", { class: "muted small break" }, webhook.url)),
-        statusBadge(webhook.status), trigger(webhook.trigger.type), moment(webhook.last_triggered_at), number(webhook.attempts), sparkline(webhook.activity),
+        h(
+          "div",
+          {},
+          h("a", { class: "name", href: `#/webhook/${webhook.id}` }, webhook.name),
+          h("div", { class: "muted small break" }, webhook.url),
+        ),
+        statusBadge(webhook.status),
+        trigger(webhook.trigger.type),
+        moment(webhook.last_triggered_at),
+        number(webhook.attempts),
+        sparkline(webhook.activity),
       ];
       return tableRow(shown, can("editor") ? [box, ...cells, actions] : cells);
     });
-    replace(list, table({ label: "Webhooks", columns: shown, rows, sort: state, onSort: (order, dir) => load({ order, dir, offset: 0 }) }),
-      pager(page, (offset) => load({ offset }, true)));
+    replace(
+      list,
+      table({
+        label: "Webhooks",
+        columns: shown,
+        rows,
+        sort: state,
+        onSort: (order, dir) => load({ order, dir, offset: 0 }),
+      }),
+      pager(page, (offset) => load({ offset }, true)),
+    );
     drawBulk();
   };
 
   const search = input(state.name, {
-    type: "search", placeholder: "Search by name", "aria-label": "Search webhooks by name",
+    type: "search",
+    placeholder: "Search by name",
+    "aria-label": "Search webhooks by name",
     oninput: debounced(() => load({ name: search.value, offset: 0 })),
   });
   const size = select(String(state.limit), ["25", "50", "100", "200"].map((count) => [count, `${count} per page`]), {
-    "aria-label": "Webhooks per page", onchange: () => load({ limit: Number(size.value), offset: 0 }),
+    "aria-label": "Webhooks per page",
+    onchange: () => load({ limit: Number(size.value), offset: 0 }),
   });
   await load({}, true);
   return [
-    head({ title: "Webhooks", actions: can("editor") && h("a", { class: "button primary", href: at("webhooks/new") }, icon("plus"), "New webhook") }),
-    h("section", { class: "card flush" }, h("div", { class: "row" }, h("div", { class: "grow" }, search), h("div", {}, size)), bulk, list),
+    head({
+      title: "Webhooks",
+      actions: can("editor") &&
+        h("a", { class: "button primary", href: at("webhooks/new") }, icon("plus"), "New webhook"),
+    }),
+    h(
+      "section",
+      { class: "card flush" },
+      h("div", { class: "row" }, h("div", { class: "grow" }, search), h("div", {}, size)),
+      bulk,
+      list,
+    ),
   ];
 }

@@ -1,0 +1,144 @@
+// The controls of forms, and what is said at them.
+
+import { h, icon, uniqueID } from "./dom.js";
+import { busy } from "./ui.js";
+
+/** A labelled control. `name` is what the API calls it, so that its errors find their place. */
+export function field(label, name, control, hint, beside) {
+  control.id ||= uniqueID("f");
+  const [hintID, faultID] = [uniqueID(), uniqueID()];
+  control.setAttribute("aria-describedby", hint ? `${hintID} ${faultID}` : faultID);
+  return h(
+    "div",
+    { class: "field", "data-field": name },
+    h("label", { for: control.id }, label),
+    beside ? h("div", { class: "with" }, control, beside) : control,
+    hint && h("span", { class: "hint", id: hintID }, hint),
+    h("span", { class: "fault", id: faultID }),
+  );
+}
+
+export const input = (value, more = {}) =>
+  h("input", { value: value ?? "", autocomplete: "off", spellcheck: "false", ...more });
+
+export const select = (value, options, more = {}) =>
+  h(
+    "select",
+    more,
+    options.map(([option, label]) => h("option", { value: option, selected: option === value }, label ?? option)),
+  );
+
+export function check(label, name, isChecked, hint) {
+  const [box, hintID] = [h("input", { type: "checkbox", checked: isChecked, id: uniqueID("f") }), uniqueID()];
+  if (hint) box.setAttribute("aria-describedby", hintID);
+  return {
+    box,
+    element: h(
+      "div",
+      { class: "check", "data-field": name },
+      box,
+      h(
+        "div",
+        {},
+        h("label", { for: box.id }, label),
+        hint && h("div", { class: "hint", id: hintID }, hint),
+        h("span", { class: "fault" }),
+      ),
+    ),
+  };
+}
+
+/** An input whose text is not shown unless asked for. */
+export function secretInput(value, more = {}) {
+  const box = input(value, { type: "password", autocomplete: "new-password", ...more });
+  const toggle = h("button", {
+    type: "button",
+    class: "icon-only",
+    "aria-label": "Show",
+    "aria-pressed": "false",
+    title: "Show",
+    onclick: () => {
+      const shows = box.type === "password";
+      box.type = shows ? "text" : "password";
+      toggle.setAttribute("aria-pressed", String(shows));
+    },
+  }, icon("eye"));
+  return { box, toggle };
+}
+
+/** An on-off switch that says what it did when the server did it. */
+export function toggle(label, isOn, change, mayChange = true) {
+  const element = h("button", {
+    type: "button",
+    role: "switch",
+    class: "switch",
+    "aria-checked": String(isOn),
+    "aria-label": label,
+    disabled: !mayChange,
+    onclick: () =>
+      busy(element, async () => {
+        await change(!isOn);
+        isOn = !isOn;
+        element.setAttribute("aria-checked", String(isOn));
+        word.textContent = isOn ? "on" : "off";
+      }),
+  });
+  const word = h("span", {}, isOn ? "on" : "off");
+  element.append(word);
+  return element;
+}
+
+export function clearFaults(form) {
+  for (const fault of form.querySelectorAll(".fault")) fault.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+}
+
+/** Shows the server's words at the field that they are about, and goes there. False if there is no such field here. */
+export function showFault(form, error) {
+  if (!error.field) return false;
+  // `webhook.headers.X` may be about the place called `headers.X`, or else about `headers`.
+  const full = error.field.replace(/^(\[\d+\]|webhook)\.?/, "");
+  let name = full;
+  let place;
+  while (name !== "" && !(place = form.querySelector(`[data-field="${CSS.escape(name)}"]`))) {
+    name = name.replace(/(\.|\[)?[^.[]*$/, "");
+  }
+  if (!place) return false;
+  const fault = place.querySelector(".fault");
+  fault.textContent = error.message.replace(/^(\[\d+\]|webhook)\.?/, "");
+  place.closest("details")?.setAttribute("open", "");
+  // Of several rows the one at fault, by its number or its key.
+  const rest = full.slice(name.length);
+  const rows = [...place.querySelectorAll(".pair, .rule")];
+  const row = rows[/^(?:\.rules)?\[(\d+)\]/.exec(rest)?.[1]] ??
+    rows.find((each) => each.querySelector("input").value.toLowerCase() === rest.slice(1).toLowerCase());
+  const controls = [...(row ?? place).querySelectorAll("input, select, textarea")];
+  for (const control of controls) control.setAttribute("aria-invalid", "true");
+  controls[0]?.focus();
+  place.scrollIntoView({ block: "center" });
+  return true;
+}
+
+/** Buttons of which one is pressed. */
+export function tabs(label, value, options, onChange) {
+  const buttons = options.map(([option, text]) =>
+    h("button", {
+      type: "button",
+      "aria-pressed": String(option === value),
+      onclick: () => {
+        buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(options[index][0] === option)));
+        onChange(option);
+      },
+    }, text)
+  );
+  return h("div", { class: "tabs", role: "group", "aria-label": label }, buttons);
+}
+
+/** Waits until nothing was typed for a moment. */
+export function debounced(work, milliseconds = 250) {
+  let timer;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...values), milliseconds);
+  };
+}

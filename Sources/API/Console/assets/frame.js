@@ -1,0 +1,103 @@
+// What is around every page: the sections, the group at hand, who is signed in.
+
+import { h, icon, replace } from "./dom.js";
+import { select } from "./fields.js";
+import { groupPicker } from "./groups.js";
+import { at, state } from "./state.js";
+
+/** Those that are about a group are shown to who is in one: others have no right to anything in them. */
+const sections = [
+  { section: "overview", label: "Overview", isOfGroup: true },
+  { section: "webhooks", label: "Webhooks", isOfGroup: true },
+  { section: "things", label: "Things", isOfGroup: true },
+  { section: "sources", label: "Sources", isOfGroup: true },
+  { section: "members", label: "Groups and members", isOfGroup: false },
+];
+
+let current;
+let actions;
+
+/** - parameters: `{go, signOut}`, what the frame's controls do. */
+export function drawFrame(root, does) {
+  actions = does;
+  const main = h("main", { id: "main", tabindex: "-1" });
+  const skip = h("a", {
+    class: "skip",
+    href: "#main",
+    onclick: (event) => {
+      event.preventDefault();
+      main.focus();
+    },
+  }, "Skip to the page");
+  replace(root, skip, h("div", { class: "frame" }, h("header", { class: "side" }), main));
+  drawSide();
+}
+
+/** Shows which section the page belongs to, and closes the menu of small screens. */
+export function markSection(section) {
+  current = section;
+  drawSide();
+}
+
+function drawSide() {
+  const side = document.querySelector(".side");
+  if (!side) return;
+  side.classList.remove("open");
+  const visible = sections.filter(({ isOfGroup }) => !isOfGroup || state.group);
+  const link = ({ section, label }) =>
+    h(
+      "li",
+      {},
+      h("a", { href: at(section), "aria-current": section === current ? "page" : undefined }, icon(section), label),
+    );
+  const toggle = h("button", {
+    type: "button",
+    class: "menu-toggle icon-only",
+    "aria-label": "Menu",
+    "aria-expanded": "false",
+    onclick: () => toggle.setAttribute("aria-expanded", String(side.classList.toggle("open"))),
+  }, icon("menu"));
+  const brand = h("a", { class: "brand", href: at("overview") }, h("img", { src: "icon.svg", alt: "" }), "Hookline");
+  replace(
+    side,
+    h("div", { class: "side-top" }, brand, toggle),
+    state.group && h("div", { class: "row" }, groupPicker((group) => actions.go(`#/${group.id}/${current}`))),
+    h("nav", { "aria-label": "Sections" }, h("ul", { class: "nav" }, visible.map(link))),
+    h("div", { class: "foot" }, appearance(), signedIn()),
+  );
+}
+
+const signedIn = () => [
+  h(
+    "p",
+    { class: "small muted break" },
+    "Signed in as ",
+    h("strong", {}, state.me.user_id),
+    state.me.root && " (root)",
+  ),
+  h("button", { type: "button", onclick: () => actions.signOut() }, "Sign out"),
+];
+
+// Appearance
+
+const themeKey = "hookline.theme";
+
+function appearance() {
+  const themes = [["", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+  const choice = select(localStorage.getItem(themeKey) ?? "", themes, {
+    onchange: () => {
+      localStorage.setItem(themeKey, choice.value);
+      applyTheme();
+    },
+  });
+  return h("label", { class: "field small" }, h("span", { class: "muted" }, "Appearance"), choice);
+}
+
+/** Shows the page in the colours that were chosen here before. */
+export function applyTheme() {
+  const theme = localStorage.getItem(themeKey);
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
+addEventListener("group-changed", drawSide);

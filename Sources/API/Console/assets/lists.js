@@ -1,0 +1,116 @@
+// Tables, and how they go on.
+
+import { h, icon } from "./dom.js";
+import { select } from "./fields.js";
+import { number } from "./format.js";
+
+/** How a list goes on: "1–50 of 10,000", back and forth. */
+export const pager = ({ total, offset, limit }, onMove, what = "") =>
+  h(
+    total > limit ? "nav" : "div",
+    { class: "pager", "aria-label": total > limit ? `Pages ${what}`.trim() : undefined },
+    h(
+      "span",
+      { class: "muted small" },
+      total === 0 ? "None" : `${number(offset + 1)}–${number(Math.min(offset + limit, total))} of ${number(total)}`,
+    ),
+    total > limit &&
+      h(
+        "span",
+        { class: "row" },
+        h("button", {
+          type: "button",
+          disabled: offset === 0,
+          onclick: () => onMove(Math.max(0, offset - limit)),
+        }, "Previous"),
+        h("button", {
+          type: "button",
+          disabled: offset + limit >= total,
+          onclick: () => onMove(offset + limit),
+        }, "Next"),
+      ),
+  );
+
+/**
+ * A table.
+ *
+ * @param {{
+ *   label: string,
+ *   columns: {label: string, order?: string, class?: string, hides?: boolean, content?: Node}[],
+ *   rows: any[],
+ *   sort?: {order: string, dir: string},
+ *   onSort?: (order: string, dir: string) => void,
+ * }} parts A column with an `order` can be sorted by that; one that `hides` its label says it to those who listen alone.
+ * Rows are arrays of cells, or elements that are rows already.
+ */
+export function table({ label, columns, rows, sort, onSort }) {
+  const headings = columns.map(({ label: text, order, class: kind, hides, content }) => {
+    if (content) return h("th", { scope: "col", class: kind }, content);
+    if (!order || !onSort) {
+      return h("th", { scope: "col", class: kind }, hides ? h("span", { class: "hidden" }, text) : text);
+    }
+    const isSorted = sort.order === order;
+    const next = isSorted && sort.dir === "desc" ? "asc" : "desc";
+    return h(
+      "th",
+      {
+        scope: "col",
+        class: kind,
+        "aria-sort": isSorted ? (sort.dir === "asc" ? "ascending" : "descending") : undefined,
+      },
+      h(
+        "button",
+        { type: "button", onclick: () => onSort(order, next) },
+        text,
+        isSorted && small(sort.dir === "asc" ? "up" : "down"),
+      ),
+    );
+  });
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    onSort && sortChoice(label, columns, sort, onSort),
+    h(
+      "table",
+      { class: "cards" },
+      h("caption", { class: "hidden" }, label),
+      h("thead", {}, h("tr", {}, headings)),
+      h("tbody", {}, rows.map((row) => (Array.isArray(row) ? tableRow(columns, row) : row))),
+    ),
+  );
+}
+
+/** What stands in for the headings where there is no room for them. */
+function sortChoice(label, columns, sort, onSort) {
+  const options = columns.filter(({ order }) => order).flatMap(({ label: text, order }) => [
+    [`${order} asc`, `${text}, ascending`],
+    [`${order} desc`, `${text}, descending`],
+  ]);
+  return h(
+    "div",
+    { class: "sort-choice" },
+    select(`${sort.order} ${sort.dir}`, options, {
+      "aria-label": `Sort ${label}`,
+      onchange: (event) => onSort(...event.target.value.split(" ")),
+    }),
+  );
+}
+
+export const tableRow = (columns, cells, more = {}) =>
+  h(
+    "tr",
+    more,
+    cells.map((cell, index) =>
+      h("td", {
+        class: columns[index].class,
+        "data-label": columns[index].hides || columns[index].content ? undefined : columns[index].label,
+      }, cell)
+    ),
+  );
+
+function small(name) {
+  const picture = icon(name);
+  picture.setAttribute("width", 14);
+  picture.setAttribute("height", 14);
+  return picture;
+}

@@ -1,0 +1,189 @@
+// What lies above a page: dialogs, menus, and lists to choose from.
+
+import { h, icon, uniqueID } from "./dom.js";
+import { clearFaults, showFault } from "./fields.js";
+
+// Dialogs
+
+/** Shows a dialog and waits for it to be closed. `build(close)` makes what is in it; `close(value)` ends it. */
+export function dialog(title, build, kind = "") {
+  return new Promise((resolve) => {
+    const heading = uniqueID();
+    const before = /** @type {HTMLElement} */ (document.activeElement);
+    let answer;
+    const element = h("dialog", { class: kind, "aria-labelledby": heading });
+    const close = (value) => {
+      answer = value;
+      element.close();
+    };
+    const content = build(close);
+    content.prepend(h(
+      "div",
+      { class: "row" },
+      h("h2", { id: heading, class: "grow" }, title),
+      h("button", {
+        type: "button",
+        class: "quiet icon-only",
+        "aria-label": "Close",
+        onclick: () => close(undefined),
+      }, icon("close")),
+    ));
+    element.append(content);
+    element.addEventListener("close", () => {
+      element.remove();
+      if (before?.isConnected) before.focus();
+      else document.querySelector("h1")?.focus();
+      resolve(answer);
+    });
+    document.body.append(element);
+    element.showModal();
+    (element.querySelector("[autofocus]") ?? element.querySelector("input, select, textarea"))?.focus();
+  });
+}
+
+/** Asks before something that cannot be undone. */
+export const confirm = (title, text, action) =>
+  dialog(
+    title,
+    (close) =>
+      h(
+        "div",
+        { class: "inside" },
+        h("p", { class: "break" }, text),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", autofocus: true, onclick: () => close(false) }, "Cancel"),
+          h("button", {
+            type: "button",
+            class: "danger",
+            onclick: () => close(true),
+          }, action),
+        ),
+      ),
+  );
+
+/** A small form in a dialog. `save(values)` does what it is for; what the server does not take is shown at the field. */
+export const formDialog = (title, fields, action, save) =>
+  dialog(title, (close) => {
+    const problem = h("p", { class: "fault", role: "alert" });
+    const form = h(
+      "form",
+      {
+        novalidate: true,
+        onsubmit: async (event) => {
+          event.preventDefault();
+          clearFaults(form);
+          problem.textContent = "";
+          submit.disabled = true;
+          try {
+            close((await save()) ?? true);
+          } catch (error) {
+            if (!showFault(form, error)) problem.textContent = error.message;
+          } finally {
+            submit.disabled = false;
+          }
+        },
+      },
+      fields,
+      problem,
+    );
+    const submit = h("button", { class: "primary" }, action);
+    form.append(h(
+      "div",
+      { class: "actions" },
+      h("button", { type: "button", onclick: () => close(undefined) }, "Cancel"),
+      submit,
+    ));
+    return form;
+  });
+
+// Popups
+
+/** Puts what lies above beside its button, within the window. */
+export function place(popup, button) {
+  const [at, size] = [button.getBoundingClientRect(), popup.getBoundingClientRect()];
+  const fits = at.bottom + size.height + 8 < innerHeight || at.top < size.height + 8;
+  popup.style.top = `${
+    Math.max(6, fits ? Math.min(at.bottom + 4, innerHeight - size.height - 6) : at.top - size.height - 4)
+  }px`;
+  popup.style.left = `${Math.max(6, Math.min(at.right - size.width, innerWidth - size.width - 6))}px`;
+}
+
+/** Opens something above the page until it is left; answers how to close it. */
+export function popup(button, element, onClose) {
+  const home = button.closest("dialog, main, header") ?? document.body;
+  const close = (returnsFocus = true) => {
+    element.remove();
+    removeEventListener("pointerdown", outside, true);
+    removeEventListener("scroll", moved, true);
+    button.setAttribute("aria-expanded", "false");
+    if (returnsFocus) button.focus();
+    onClose?.();
+  };
+  const outside = (event) => {
+    if (!element.contains(event.target) && !button.contains(event.target)) close(false);
+  };
+  const moved = (event) => {
+    if (!element.contains(event.target)) close(false);
+  };
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      close();
+    }
+  });
+  home.append(element);
+  place(element, button);
+  addEventListener("pointerdown", outside, true);
+  setTimeout(() => addEventListener("scroll", moved, true), 150);
+  button.setAttribute("aria-expanded", "true");
+  return close;
+}
+
+/** A button with a menu: `[["Edit", f], ["Delete", f, "danger"]]`. */
+export function menu(label, items) {
+  let close;
+  const button = h("button", {
+    type: "button",
+    class: "quiet icon-only",
+    "aria-label": label,
+    "aria-haspopup": "menu",
+    "aria-expanded": "false",
+    title: label,
+    onclick: () => {
+      if (close) return close();
+      const entries = items.filter(Boolean).map(([text, action, kind]) =>
+        h("button", {
+          type: "button",
+          role: "menuitem",
+          class: kind ?? "",
+          tabindex: "-1",
+          onclick: () => {
+            close();
+            action();
+          },
+        }, text)
+      );
+      const list = h("div", {
+        class: "popup",
+        role: "menu",
+        "aria-label": label,
+        onkeydown: (event) => {
+          const at = entries.indexOf(document.activeElement);
+          const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+          if (step) {
+            event.preventDefault();
+            entries[(at + step + entries.length) % entries.length].focus();
+          } else if (event.key === "Tab") close(false);
+        },
+      }, entries);
+      close = popup(button, list, () => {
+        close = undefined;
+      });
+      entries[0].focus();
+    },
+  }, icon("more"));
+  return button;
+}

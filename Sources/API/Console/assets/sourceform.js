@@ -1,0 +1,212 @@
+// The form that makes a source, or changes it.
+
+import { all, post, put } from "./api.js";
+import { dynamicData, numberOrNull, rules } from "./editors.js";
+import { h } from "./dom.js";
+import { check, clearFaults, field, input, secretInput, select, showFault } from "./fields.js";
+import { pretty } from "./format.js";
+import { showKey } from "./source.js";
+import { vendors } from "./sources.js";
+import { empty, head, toast } from "./ui.js";
+
+export async function show({ group, item, signal, at, go }) {
+  const isNew = item === undefined;
+  const source = item ??
+    {
+      name: "",
+      subtopic: "",
+      auth: { type: "api_key" },
+      conditions: null,
+      schema: null,
+      repetition_window: 86_400,
+      event_id_path: null,
+      status: "ENABLED",
+      rate_limit: {},
+    };
+  const things = await all(`/groups/${group.id}/things`, "things", signal, 500);
+  if (things.length === 0) {
+    return [
+      head({ title: "New source", crumbs: ["Sources", at("sources")] }),
+      h(
+        "section",
+        { class: "card" },
+        empty(
+          "A source needs a thing",
+          "What it takes is published as a message of one.",
+          h("a", { class: "button primary", href: at("things") }, "Add a thing"),
+        ),
+      ),
+    ];
+  }
+  const sample = () => source.sample ?? undefined;
+  const { auth } = source;
+  const name = input(source.name);
+  const thing = select(source.thing_id ?? things[0].id, things.map(({ id, name: label }) => [id, label]));
+  const subtopic = input(source.subtopic, { placeholder: "shop/{payload.kind}" });
+  const kind = select(auth.type === "api_key" ? "api_key" : auth.vendor, [
+    ["api_key", "An API key, made for you"],
+    ...Object.entries(vendors),
+  ]);
+  const { box: secret, toggle } = secretInput(auth.secret === "***" ? "" : auth.secret, {
+    placeholder: isNew ? "" : "unchanged",
+  });
+  const custom = {
+    header: input(auth.header, { placeholder: "X-Signature" }),
+    algorithm: select(auth.algorithm ?? "sha256", [["sha256"], ["sha1"], ["sha512"]]),
+    encoding: select(auth.encoding ?? "hex", [["hex"], ["base64"]]),
+    prefix: input(auth.prefix, { placeholder: "sha256=" }),
+    timestamp_header: input(auth.timestamp_header, { placeholder: "none" }),
+  };
+  const [ofSecret, ofCustom] = [
+    field("Secret", "auth.secret", secret, "As the other system shows it, or as you gave it there.", toggle),
+    h(
+      "div",
+      { class: "fields" },
+      field("Header", "auth.header", custom.header),
+      field("Algorithm", "auth.algorithm", custom.algorithm),
+      field("Written as", "auth.encoding", custom.encoding),
+      field("Behind", "auth.prefix", custom.prefix),
+      field("Time in header", "auth.timestamp_header", custom.timestamp_header),
+    ),
+  ];
+  const showKind = () => {
+    ofSecret.hidden = kind.value === "api_key";
+    ofCustom.hidden = kind.value !== "custom";
+  };
+  kind.addEventListener("change", showKind);
+  showKind();
+  const conditions = rules({
+    conditions: source.conditions,
+    remembers: false,
+    hint: "Events that do not meet them are acknowledged and ignored.",
+  });
+  const schema = h("textarea", {
+    value: source.schema === null ? "" : pretty(JSON.stringify(source.schema)),
+    spellcheck: "false",
+    placeholder: '{"type":"object","required":["kind"]}',
+  });
+  const [rate, burst] = [
+    input(source.rate_limit.per_second ?? "", { type: "number", min: "0", step: "any", placeholder: "100" }),
+    input(source.rate_limit.burst ?? "", { type: "number", min: "1", placeholder: "200" }),
+  ];
+  const window = input(source.repetition_window, { type: "number", min: "0" });
+  const path = input(source.event_id_path, { placeholder: "data.id" });
+  const enabled = check(
+    "Enabled",
+    "status",
+    source.status === "ENABLED",
+    "A disabled source takes events only while somebody listens.",
+  );
+  const problem = h("p", { class: "fault", role: "alert" });
+
+  const draft = () => {
+    let schemaValue = null;
+    if (schema.value.trim() !== "") {
+      try {
+        schemaValue = JSON.parse(schema.value);
+      } catch {
+        throw Object.assign(new Error("schema must be JSON"), { field: "schema" });
+      }
+    }
+    const proofOf = kind.value === "api_key" ? { type: "api_key" } : {
+      type: "signature",
+      vendor: kind.value,
+      ...(secret.value === "" ? {} : { secret: secret.value }),
+      ...(kind.value === "custom"
+        ? {
+          header: custom.header.value,
+          algorithm: custom.algorithm.value,
+          encoding: custom.encoding.value,
+          prefix: custom.prefix.value,
+          timestamp_header: custom.timestamp_header.value || null,
+        }
+        : {}),
+    };
+    return {
+      ...(isNew && name.value === "" ? {} : { name: name.value }),
+      thing_id: thing.value,
+      subtopic: subtopic.value,
+      auth: proofOf,
+      conditions: conditions.read(),
+      schema: schemaValue,
+      status: enabled.box.checked ? "ENABLED" : "DISABLED",
+      rate_limit: rate.value === ""
+        ? null
+        : { per_second: Number(rate.value), ...(burst.value === "" ? {} : { burst: Number(burst.value) }) },
+      repetition_window: numberOrNull(window),
+      event_id_path: path.value || null,
+    };
+  };
+  const save = h("button", { class: "primary" }, isNew ? "Create source" : "Save");
+  const form = h(
+    "form",
+    {
+      class: "stack",
+      novalidate: true,
+      onsubmit: async (event) => {
+        event.preventDefault();
+        clearFaults(form);
+        problem.textContent = "";
+        save.disabled = true;
+        try {
+          const saved = isNew
+            ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
+            : await put(`/sources/${source.id}`, draft());
+          if (saved.key) await showKey(saved);
+          else toast("Saved");
+          go(`#/source/${saved.id}`);
+        } catch (error) {
+          if (!showFault(form, error)) problem.textContent = error.message;
+        } finally {
+          save.disabled = false;
+        }
+      },
+    },
+    h(
+      "section",
+      { class: "card stack" },
+      h("h2", {}, "Source"),
+      field("Name", "name", name, isNew ? "Empty: named after what shows who it is from." : undefined),
+      field("Thing", "thing_id", thing, "What comes in is published as its messages."),
+      field("Subtopic", "subtopic", subtopic, undefined, dynamicData(subtopic, "the subtopic", sample)),
+      enabled.element,
+    ),
+    h(
+      "section",
+      { class: "card stack" },
+      h("h2", {}, "Who it is from"),
+      field("Shown by", "auth", kind),
+      ofSecret,
+      ofCustom,
+    ),
+    h(
+      "section",
+      { class: "card stack" },
+      h("h2", {}, "What is wanted"),
+      conditions.element,
+      field("Schema", "schema", schema, "A JSON Schema that events have to fit."),
+      h(
+        "div",
+        { class: "fields" },
+        field("Events per second", "rate_limit.per_second", rate),
+        field("In bursts of", "rate_limit.burst", burst),
+        field("Repetitions within", "repetition_window", window, "seconds"),
+        field("Id of an event", "event_id_path", path, "A path into it; empty: the other system's own place."),
+      ),
+    ),
+    problem,
+    h(
+      "div",
+      { class: "actions" },
+      h("a", { class: "button", href: isNew ? at("sources") : `#/source/${source.id}` }, "Cancel"),
+      save,
+    ),
+  );
+  return [
+    head({
+      title: isNew ? "New source" : `Edit ${source.name}`,
+      crumbs: isNew ? ["Sources", at("sources")] : [source.name, `#/source/${source.id}`],
+    }),
+    form,
+  ];
+}

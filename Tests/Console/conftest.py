@@ -1,0 +1,230 @@
+"""The console in a real browser, against `hookline dev`.
+
+Every test has a user and a group of its own, and fails if the page said something on the browser's console, or asked
+anybody but Hookline for anything.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = ROOT / ".build/debug/hookline"
+SCREENSHOTS = ROOT / ".build/console"
+
+# The machine may be busy with other things.
+expect.set_options(timeout=20_000)
+
+
+class Refused(Exception):
+    def __init__(self, status, text):
+        super().__init__(f"{status} {text}")
+        self.status = status
+
+
+class API:
+    """Calls the API as one user."""
+
+    def __init__(self, base, token):
+        self.base = base
+        self.token = token
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(
+            self.base + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                text = response.read()
+                return json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, error.read().decode()) from None
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def post(self, path, body):
+        return self.call("POST", path, body)
+
+    def put(self, path, body):
+        return self.call("PUT", path, body)
+
+
+class Hookline:
+    """A running `hookline dev`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with open(folder / "log", "w") as log:
+            self.process = subprocess.Popen([BINARY, "dev", "--folder", folder / "dev"], stdout=log, stderr=log)
+        until(lambda: "Ctrl-C ends everything" in (folder / "log").read_text(), "hookline dev", 120)
+        lines = (folder / "dev/env").read_text().splitlines()
+        self.env = dict(line.split("=", 1) for line in lines if "=" in line)
+        self.base = self.env["HOOKLINE_API"]
+        self.console = self.base + "/console/"
+        self.receiver = self.env["HOOKLINE_RECEIVER"]
+        self.root = API(self.base, self.env["TOKEN"])
+
+    def token(self, user, expires="1h"):
+        return subprocess.check_output(
+            [BINARY, "token", "--user", user, "--expires", expires],
+            env={**os.environ, "AUTH_JWT_SECRET_FILE": str(self.folder / "dev/jwt_secret")},
+            text=True,
+        ).strip()
+
+    def publish(self, thing, payload, subtopic=""):
+        topic = f"things/{thing}/messages" + (f"/{subtopic}" if subtopic else "")
+        port = self.env["HOOKLINE_MQTT_PORT"]
+        subprocess.check_call(["mosquitto_pub", "-p", port, "-q", "1", "-t", topic, "-m", payload])
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(60) == 0
+
+
+class Group:
+    """A group of a user's own, with a profile and a thing."""
+
+    def __init__(self, hookline):
+        self.hookline = hookline
+        self.user = f"user-{uuid.uuid4().hex[:8]}"
+        self.token = hookline.token(self.user)
+        self.api = API(hookline.base, self.token)
+        self.name = f"Group {self.user[-8:]}"
+        self.id = self.api.post("/groups", [{"name": self.name}])[0]["id"]
+        config = {"content_type": "application/json", "webhook": True, "write": True}
+        self.profile = self.api.post(f"/groups/{self.id}/profiles", [{"name": "Sensors", "config": config}])[0]["id"]
+        self.thing = self.api.post(f"/groups/{self.id}/things", [{"name": "Boiler", "profile_id": self.profile}])[0][
+            "id"
+        ]
+
+    def webhook(self, name="Pipeline", **fields):
+        draft = {"name": name, "url": self.hookline.receiver, **fields}
+        return self.api.post(f"/groups/{self.id}/webhooks", [draft])[0]
+
+    def publish(self, payload, subtopic=""):
+        self.hookline.publish(self.thing, payload, subtopic)
+
+    def url(self, section):
+        return f"{self.hookline.console}#/{self.id}/{section}"
+
+    def attempts(self, webhook):
+        return self.api.get(f"/webhooks/{webhook['id']}")["attempts"]
+
+
+def until(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def hookline(tmp_path_factory):
+    hookline = Hookline(tmp_path_factory.mktemp("hookline"))
+    yield hookline
+    hookline.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        # There is no sandbox within a sandbox.
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def group(hookline):
+    return Group(hookline)
+
+
+class Watch:
+    """What a page said and asked for."""
+
+    def __init__(self, hookline):
+        self.hookline = hookline
+        self.faults = []
+        self.requests = []
+        self.expected = set()
+
+    def look_at(self, page):
+        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        page.on("console", self.heard)
+        page.on("request", self.asked)
+
+    def heard(self, message):
+        # A browser says of itself that an answer was a refusal; where the test is about one, that is no fault.
+        refusal = next((s for s in self.expected if f"status of {s}" in message.text), None)
+        if message.type in ("error", "warning") and refusal is None:
+            self.faults.append(f"{message.type}: {message.text} ({message.location})")
+
+    def asked(self, request):
+        self.requests.append(request)
+        if not request.url.startswith(self.hookline.base + "/"):
+            self.faults.append(f"a request to {request.url}")
+
+    def expects(self, *statuses):
+        self.expected |= set(statuses)
+
+
+@pytest.fixture
+def watch(hookline):
+    watch = Watch(hookline)
+    yield watch
+    assert watch.faults == []
+
+
+@pytest.fixture
+def new_page(browser, watch):
+    contexts = []
+
+    def make(**options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        watch.look_at(page)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def sign_in(page, hookline, token):
+    page.goto(hookline.console)
+    page.get_by_label("Token", exact=True).fill(token)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").wait_for()
+
+
+@pytest.fixture
+def page(new_page, hookline, group):
+    """Signed in as the group's owner."""
+    page = new_page()
+    sign_in(page, hookline, group.token)
+    return page
+
+
+def open_page(page, url, title):
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+
+
+def picture(page, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -1,0 +1,245 @@
+"""Making and changing webhooks."""
+
+from conftest import open_page, picture, until
+from playwright.sync_api import expect
+
+
+def new_webhook(page, group):
+    open_page(page, group.url("webhooks/new"), "New webhook")
+
+
+def add_row(page, legend, key, value):
+    rows = page.get_by_role("group", name=legend)
+    rows.get_by_role("button", name="Add a row").click()
+    rows.get_by_placeholder(
+        "Header" if legend == "Headers" else "Parameter" if legend == "Query parameters" else "Field"
+    ).last.fill(key)
+    rows.get_by_placeholder("Value").last.fill(value)
+    return rows
+
+
+def test_placeholders_are_inserted_at_the_cursor_and_the_preview_is_of_the_newest_message(page, group):
+    group.publish('{"t":21.70,"room":"1a"}', "room")
+    until(lambda: group.api.get(f"/things/{group.thing}/messages")["total"] == 1, "the message")
+    new_webhook(page, group)
+    preview = page.get_by_role("complementary", name="Preview")
+    expect(preview).to_contain_text("No request can be made yet: url is required")
+    url = page.get_by_label("Url", exact=True)
+    url.fill(group.hookline.receiver + "/rooms/?x=1")
+    expect(preview).to_contain_text("Of the newest message that came in.")
+    # Between the path and the query.
+    url.evaluate("(box) => box.setSelectionRange(box.value.indexOf('?'), box.value.indexOf('?'))")
+    page.get_by_role("button", name="Insert dynamic data into the url").click()
+    picker = page.get_by_role("dialog", name="Dynamic data")
+    picker.get_by_label("Search dynamic data").fill("room")
+    expect(picker.get_by_role("button")).to_have_count(1)
+    picker.get_by_label("Search dynamic data").press("Enter")
+    expect(url).to_have_value(group.hookline.receiver + "/rooms/{payload.room}?x=1")
+    expect(url).to_be_focused()
+    expect(preview.get_by_label("Request", exact=True)).to_contain_text("/rooms/1a?x=1")
+
+    body = page.get_by_label("Body", exact=True)
+    body.fill('{"temperature":}')
+    body.evaluate("(box) => box.setSelectionRange(box.value.length - 1, box.value.length - 1)")
+    page.get_by_role("button", name="Insert dynamic data into the body").click()
+    picker.get_by_role("button", name="{payload.t}").click()
+    expect(body).to_have_value('{"temperature":{payload.t}}')
+    # Written as it came in.
+    expect(preview.get_by_label("Request body")).to_contain_text("21.70")
+    picture(page, "form")
+
+
+def test_every_field_is_saved_as_it_was_filled_in(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Everything")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_label("Method").select_option("PUT")
+    page.get_by_label("Description").fill("All of it")
+    add_row(page, "Headers", "X-Api-Key", "k")
+    add_row(page, "Query parameters", "at", "{received_at}")
+    page.get_by_label("Content type").select_option("form")
+    add_row(page, "Form data", "temperature", "{payload.t}")
+    page.get_by_label("Trigger", exact=True).select_option("MESSAGE")
+    page.get_by_label("Subtopics").fill("room/+, alarms/#")
+    page.get_by_label("Things", exact=True).select_option(label="Boiler")
+    page.get_by_label("How many rules have to be met").select_option("any")
+    page.get_by_role("button", name="Add a rule").click()
+    page.get_by_label("Path 1").fill("t")
+    page.get_by_label("Operator 1").select_option("gt")
+    page.get_by_label("Compared with 1").fill("30")
+    page.get_by_label("Kind", exact=True).select_option("basic")
+    page.get_by_label("User name").fill("me")
+    page.get_by_label("Password").fill("hidden")
+    expect(page.get_by_label("Password")).to_have_attribute("type", "password")
+    page.get_by_text("Delivery retries").click()
+    page.get_by_label("Retry after").fill("5, 60")
+    page.get_by_label("Attempts at most").fill("3")
+    page.get_by_label("Give up after").fill("3600")
+    page.get_by_label("Further success statuses").fill("302")
+    page.get_by_label("Disable after failures").fill("20")
+    page.get_by_label("and after").fill("60")
+    page.get_by_label("Requests per second").fill("2.5")
+    page.get_by_label("In bursts of").fill("5")
+    page.get_by_label("Order", exact=True).select_option("thing")
+    page.get_by_label("Try 4xx answers again").uncheck()
+    page.get_by_text("More status").click()
+    page.get_by_label("Tell the thing what was answered").check()
+    page.get_by_label("Tell these users").fill("anna, ben")
+    page.get_by_label("Metadata").fill('{"team":"data"}')
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Everything")).to_be_visible()
+    id = page.url.split("/")[-1]
+    webhook = group.api.get(f"/webhooks/{id}")
+    expected = {
+        "name": "Everything",
+        "url": group.hookline.receiver,
+        "method": "PUT",
+        "description": "All of it",
+        "headers": {"X-Api-Key": "k"},
+        "query": [{"key": "at", "value": "{received_at}"}],
+        "content_type": "form",
+        "body": [{"key": "temperature", "value": "{payload.t}"}],
+        "trigger": {"type": "MESSAGE", "subtopics": ["room/+", "alarms/#"], "things": [group.thing]},
+        "conditions": {"match": "any", "rules": [{"path": "t", "operator": "gt", "value": 30}]},
+        "auth": {"type": "basic", "username": "me", "password": "hidden"},
+        "retry_schedule": [5, 60],
+        "max_attempts": 3,
+        "max_age": 3600,
+        "success_statuses": [302],
+        "failure_limit": 20,
+        "failure_window": 60,
+        "rate_limit": {"per_second": 2.5, "burst": 5},
+        "ordering": "thing",
+        "retry_client_errors": False,
+        "respond": True,
+        "notify": ["anna", "ben"],
+        "metadata": {"team": "data"},
+        "status": "ENABLED",
+    }
+    assert {name: webhook[name] for name in expected} == expected
+
+    # And saving it again, untouched, changes nothing of it.
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Edit Everything")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("version 2")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{id}")
+    assert {name: webhook[name] for name in expected} == expected
+
+
+def test_batches_silence_and_cloudevents_are_saved_too(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Batched")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_text("Delivery retries").click()
+    page.get_by_label("Several messages in one request").check()
+    page.get_by_label("At most", exact=True).fill("50")
+    page.get_by_label("Wait at most").fill("200")
+    page.get_by_label("As", exact=True).select_option("ndjson")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Batched")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{page.url.split('/')[-1]}")
+    assert webhook["batch"] == {"max_items": 50, "max_wait_ms": 200, "format": "ndjson"}
+
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Silence")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_label("Trigger", exact=True).select_option("THING_SILENT")
+    page.get_by_label("Silent for (seconds)").fill("600")
+    page.get_by_label("Format", exact=True).select_option("cloudevents")
+    page.get_by_text("More status").click()
+    page.get_by_label("Signature", exact=True).select_option("v1a")
+    page.get_by_label("Enabled", exact=True).uncheck()
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Silence")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{page.url.split('/')[-1]}")
+    assert webhook["trigger"] == {"type": "THING_SILENT", "after": 600}
+    assert (webhook["format"], webhook["status"]) == ("cloudevents", "DISABLED")
+    assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
+
+
+def test_what_the_server_does_not_take_is_said_at_the_field(page, group, watch):
+    watch.expects(400, 409)
+    group.webhook("Taken")
+    new_webhook(page, group)
+    create = page.get_by_role("button", name="Create webhook")
+    create.click()
+    name = page.get_by_label("Name", exact=True)
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_description("name is required")
+    name.fill("Taken")
+    create.click()
+    url = page.get_by_label("Url", exact=True)
+    expect(url).to_be_focused()
+    expect(url).to_have_accessible_description("http or https. Path and query may have placeholders. url is required")
+    url.fill("ftp://example.com")
+    create.click()
+    expect(url).to_have_attribute("aria-invalid", "true")
+    url.fill("https://example.com/")
+    create.click()
+    expect(name).to_have_accessible_description("name is taken already")
+    expect(url).not_to_have_attribute("aria-invalid", "true")
+    name.fill("Mine")
+    # In a part that is folded away, and in one row of several.
+    add_row(page, "Headers", "X-Good", "1")
+    add_row(page, "Headers", "Host", "2")
+    create.click()
+    expect(page.get_by_label("Header 2")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Header 1")).not_to_have_attribute("aria-invalid", "true")
+    page.get_by_role("button", name="Remove row 2").click()
+    page.get_by_text("Delivery retries").click()
+    page.get_by_label("Attempts at most").fill("100000")
+    page.get_by_text("Delivery retries").click()
+    create.click()
+    expect(page.get_by_label("Attempts at most")).to_be_focused()
+    page.get_by_label("Attempts at most").fill("")
+    page.get_by_text("More status").click()
+    page.get_by_label("Metadata").fill("{")
+    create.click()
+    expect(page.get_by_text("metadata must be a JSON object")).to_be_visible()
+    picture(page, "form-errors")
+    page.get_by_label("Metadata").fill("{}")
+    create.click()
+    expect(page.get_by_role("heading", level=1, name="Mine")).to_be_visible()
+
+
+def test_a_webhook_is_tested_before_it_is_saved_and_the_steps_take_the_buttons_place(page, group, watch):
+    watch.expects(400)
+    new_webhook(page, group)
+    test = page.get_by_role("button", name="Test", exact=True)
+    test.click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.get_by_label("Name", exact=True).fill("Tried")
+    page.get_by_label("Url", exact=True).fill("http://127.0.0.1:9/")
+    test.click()
+    expect(page.get_by_text("It failed")).to_be_visible()
+    steps = page.get_by_role("list").filter(has_text="Check the address").get_by_role("listitem")
+    expect(steps.filter(has=page.get_by_role("img", name="failed"))).to_have_count(1)
+    expect(test).to_have_count(0)
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_role("button", name="Test again").click()
+    expect(page.get_by_text("It works")).to_be_visible()
+    expect(page.get_by_label("Answer", exact=True)).to_have_text("received")
+    picture(page, "form-test")
+    assert group.api.get(f"/groups/{group.id}/webhooks")["total"] == 0
+
+
+def test_secrets_are_hidden_until_shown_and_a_change_is_previewed_and_tested_unsaved(page, group):
+    webhook = group.webhook(headers={"X-Api-Key": "s3cret"}, auth={"type": "bearer", "token": "t0ken"})
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}/edit", "Edit Pipeline")
+    value = page.get_by_label("Value 1", exact=True)
+    expect(value).to_have_attribute("type", "password")
+    expect(page.get_by_label("Token", exact=True)).to_have_attribute("type", "password")
+    page.get_by_role("group", name="Headers").get_by_role("button", name="Show").click()
+    expect(value).to_have_attribute("type", "text")
+    expect(value).to_have_value("s3cret")
+    preview = page.get_by_role("complementary", name="Preview")
+    expect(preview).to_contain_text("authorization: ***")
+    page.get_by_label("Method").select_option("PATCH")
+    expect(preview).to_contain_text("PATCH ")
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.get_by_text("It works")).to_be_visible()
+    assert group.api.get(f"/webhooks/{webhook['id']}")["method"] == "POST"
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("heading", level=1, name="Pipeline")).to_be_visible()

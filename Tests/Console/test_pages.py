@@ -1,0 +1,284 @@
+"""The overview, things and profiles, groups and members, sources."""
+
+import json
+import re
+import urllib.request
+
+from conftest import open_page, picture, until
+from playwright.sync_api import expect
+
+
+def section(page, heading):
+    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
+
+
+# The overview
+
+
+def test_the_overview_follows_what_happens(page, group):
+    group.webhook("Good")
+    group.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0)
+    open_page(page, group.url("overview"), "Overview")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing came in during the last hour")).to_be_visible()
+    assert group.thing in page.get_by_label("Command", exact=True).text_content()
+    for n in range(4):
+        group.publish(f'{{"n":{n}}}')
+    # Without being asked for.
+    expect(page.get_by_role("img", name=re.compile(r"messages in: now 4.*delivered: now 4"))).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing came in during the last hour")).to_have_count(0)
+    failing = section(page, "Failing webhooks")
+    expect(failing.get_by_role("link")).to_contain_text("Bad")
+    expect(page.locator(".figure", has_text="Failing webhooks")).to_contain_text("of 2")
+    expect(page.locator(".figure", has_text="Waiting")).to_contain_text("4")
+    expect(page.get_by_role("img", name=re.compile("^Latency.*p50: now"))).to_be_visible()
+    picture(page, "overview")
+    failing.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1, name="Bad")).to_be_visible()
+
+
+def test_the_overview_of_an_empty_group_leads_to_the_first_thing(page, group):
+    other = group.api.post("/groups", [{"name": "Empty"}])[0]["id"]
+    open_page(page, f"{group.hookline.console}#/{other}/overview", "Overview")
+    page.get_by_role("link", name="Add a thing").click()
+    page.get_by_role("button", name="Make a profile").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Meters")
+    dialog.get_by_label("write").check()
+    dialog.get_by_role("button", name="Create profile").click()
+    page.get_by_role("button", name="Add the first thing").click()
+    dialog.get_by_label("Name").fill("Meter 1")
+    dialog.get_by_role("button", name="Create thing").click()
+    expect(dialog.get_by_role("heading", name="The key of “Meter 1”")).to_be_visible()
+    dialog.get_by_role("button", name="Copy the key").click()
+    assert re.fullmatch("[0-9a-f]{64}", page.evaluate("navigator.clipboard.readText()"))
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("link", name="Meter 1")).to_be_visible()
+
+
+# Things and profiles
+
+
+def test_the_flags_of_profiles_are_switched_and_take_effect(page, group):
+    open_page(page, group.url("things"), "Things")
+    row = page.get_by_role("table", name="Things").get_by_role("row").filter(has_text="Boiler")
+    expect(row.get_by_text("yes")).to_have_count(2)
+    for flag in ["webhook", "write"]:
+        switch = page.get_by_role("switch", name=f"{flag} of Sensors")
+        expect(switch).to_have_attribute("aria-checked", "true")
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", "false")
+    expect(row.get_by_text("no", exact=True)).to_have_count(2)
+    config = group.api.get(f"/profiles/{group.profile}")["config"]
+    assert (config["webhook"], config["write"], config["content_type"]) == (False, False, "application/json")
+    picture(page, "things")
+
+
+def test_profiles_are_made_changed_and_deleted(page, group, watch):
+    watch.expects(400, 409)
+    open_page(page, group.url("things"), "Things")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="New profile").click()
+    dialog.get_by_role("button", name="Create profile").click()
+    expect(dialog.get_by_label("Name")).to_have_accessible_description("name is required")
+    dialog.get_by_label("Name").fill("Cameras")
+    dialog.get_by_label("Content type").fill("image/jpeg")
+    dialog.get_by_role("button", name="Create profile").click()
+    page.get_by_role("button", name="Actions for Cameras").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    dialog.get_by_label("Name").fill("Video")
+    dialog.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Actions for Video").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog.get_by_role("button", name="Delete “Video”").click()
+    expect(page.get_by_role("button", name="Actions for Video")).to_have_count(0)
+    # One that is in use stays, and why is said.
+    page.get_by_role("button", name="Actions for Sensors").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog.get_by_role("button", name="Delete “Sensors”").click()
+    expect(page.get_by_text("it is still in use by")).to_be_visible()
+
+
+def test_a_things_messages_are_followed_live_and_those_that_are_kept_are_read(page, group):
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("link", name="Boiler").click()
+    expect(page.get_by_text("Listening")).to_be_visible()
+    group.publish('{"t":21.70}', "kitchen")
+    live = page.get_by_role("list", name="Live messages")
+    expect(live.get_by_role("listitem").first).to_contain_text('{"t":21.70}')
+    expect(live.get_by_role("listitem").first).to_contain_text("kitchen")
+    pause = page.get_by_role("button", name="Pause")
+    pause.click()
+    group.publish('{"t":22}')
+    until(lambda: group.api.get(f"/things/{group.thing}/messages")["total"] == 2, "the second message")
+    expect(live.get_by_role("listitem")).to_have_count(1)
+    page.get_by_role("button", name="Go on").click()
+    expect(live.get_by_role("listitem")).to_have_count(2)
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("table", name="Kept messages").get_by_text('{"t":21.70}')).to_be_visible()
+    picture(page, "thing")
+
+
+def test_a_thing_is_renamed_gets_a_new_key_and_is_deleted(page, group):
+    open_page(page, f"{group.hookline.console}#/thing/{group.thing}", "Boiler")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    dialog.get_by_label("Name").fill("Kettle")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1, name="Kettle")).to_be_visible()
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Make a new key").click()
+    dialog.get_by_role("button", name="Make a new key").click()
+    expect(page.get_by_role("heading", name="The key of “Kettle”")).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog.get_by_role("button", name="Delete “Kettle”").click()
+    expect(page.get_by_role("heading", name="No things yet")).to_be_visible()
+
+
+# Groups and members
+
+
+def test_members_are_added_change_roles_and_leave(page, group, watch):
+    watch.expects(409)
+    open_page(page, group.url("members"), "Groups and members")
+    dialog = page.get_by_role("dialog")
+    for user, role in [("anna", "editor"), ("ben", "viewer")]:
+        page.get_by_role("button", name="Add a member").click()
+        dialog.get_by_label("User").fill(user)
+        dialog.get_by_label("Role").select_option(role)
+        dialog.get_by_role("button", name="Add").click()
+        expect(page.get_by_label(f"Role of {user}")).to_have_value(role)
+    # By role: owners first.
+    expect(page.get_by_role("table", name=f"Members of {group.name}").locator("tbody .name")).to_have_text(
+        [f"{group.user} (you)", "anna", "ben"]
+    )
+    page.get_by_label("Role of ben").select_option("admin")
+    expect(page.get_by_text("ben is admin now")).to_be_visible()
+    picture(page, "members")
+    page.get_by_role("button", name="Remove anna").click()
+    dialog.get_by_role("button", name="Remove “anna”").click()
+    expect(page.get_by_label("Role of anna")).to_have_count(0)
+    # A group keeps an owner.
+    page.get_by_role("button", name=f"Leave {group.name}").click()
+    dialog.get_by_role("button", name="Leave").click()
+    expect(page.get_by_text("a group must keep an owner")).to_be_visible()
+
+
+def test_groups_are_made_chosen_renamed_and_deleted(page, group):
+    open_page(page, group.url("members"), "Groups and members")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="New group").click()
+    dialog.get_by_label("Name").fill("Greenhouse")
+    dialog.get_by_role("button", name="Create group").click()
+    expect(page.get_by_role("heading", name="Members of Greenhouse")).to_be_visible()
+    # By the picker, back to the first.
+    page.get_by_role("button", name="Group Greenhouse, change").click()
+    page.get_by_label("Search groups", exact=True).fill(group.name)
+    page.get_by_role("dialog", name="Groups").get_by_role("button", name=group.name).click()
+    expect(page.get_by_role("heading", name=f"Members of {group.name}")).to_be_visible()
+    page.get_by_role("button", name="Actions for Greenhouse").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    dialog.get_by_label("Name").fill("Orchard")
+    dialog.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Actions for Orchard").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog.get_by_role("button", name="Delete “Orchard”").click()
+    expect(page.get_by_role("button", name="Actions for Orchard")).to_have_count(0)
+    assert group.api.get("/groups")["total"] == 1
+
+
+# Sources
+
+
+def post_event(url, event):
+    request = urllib.request.Request(
+        url, method="POST", data=json.dumps(event).encode(), headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.loads(response.read())
+
+
+def test_a_source_is_made_listened_to_checked_by_its_sample_and_deleted(page, group):
+    open_page(page, group.url("sources"), "Sources")
+    expect(page.get_by_role("heading", name="No sources yet")).to_be_visible()
+    page.get_by_role("link", name="Add the first source").click()
+    page.get_by_label("Name", exact=True).fill("Shop")
+    page.get_by_label("Subtopic", exact=True).fill("shop/{payload.kind}")
+    page.get_by_role("button", name="Create source").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="The key of “Shop”")).to_be_visible()
+    dialog.get_by_role("button", name="Copy the url").click()
+    url = page.evaluate("navigator.clipboard.readText()")
+    assert "/in/" in url and "key=hlk_" in url
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("heading", level=1, name="Shop")).to_be_visible()
+
+    page.get_by_role("button", name="Listen for a sample").click()
+    expect(page.get_by_text("Waiting for the next event")).to_be_visible()
+    sample = page.get_by_label("Sample", exact=True)
+    # Until it really listens.
+    until(lambda: post_event(url, {"kind": "order", "price": 21.5}) and sample.is_visible(), "the event to be heard")
+    expect(sample).to_contain_text('"price": 21.5')
+    expect(page.get_by_label("Schema", exact=True)).to_contain_text('"required"')
+    picture(page, "source")
+    page.get_by_role("button", name="Keep it, and check events by this schema").click()
+    expect(page.get_by_label("Kept sample")).to_contain_text("order")
+    assert post_event(url, {"kind": "refund", "price": 1})["status"] == "accepted"
+    log = section(page, "Log")
+    until(
+        lambda: (
+            log.get_by_role("button", name="Refresh").click() is None and log.get_by_text("accepted").first.is_visible()
+        ),
+        "the log",
+    )
+    until(lambda: group.api.get(f"/things/{group.thing}/messages?subtopic=shop/refund")["total"] == 1, "the message")
+
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Make a new key").click()
+    dialog.get_by_role("button", name="Make a new key").click()
+    dialog.get_by_role("button", name="Done").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Market")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1, name="Market")).to_be_visible()
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog.get_by_role("button", name="Delete “Market”").click()
+    expect(page.get_by_role("heading", name="No sources yet")).to_be_visible()
+
+
+def test_a_signed_source_needs_its_secret_and_says_so_at_the_field(page, group, watch):
+    watch.expects(400)
+    open_page(page, group.url("sources/new"), "New source")
+    page.get_by_label("Shown by").select_option("custom")
+    page.get_by_label("Header", exact=True).fill("X-Signature")
+    page.get_by_role("button", name="Create source").click()
+    expect(page.get_by_label("Secret", exact=True)).to_be_focused()
+    expect(page.get_by_label("Secret", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Secret", exact=True).fill("a secret of ours")
+    page.get_by_label("Schema", exact=True).fill('{"type":"object","required":["kind"]}')
+    page.get_by_role("button", name="Add a rule").click()
+    page.get_by_label("Path 1").fill("kind")
+    page.get_by_label("Operator 1").select_option("in")
+    page.get_by_label("Compared with 1").fill('["order"]')
+    page.get_by_role("button", name="Create source").click()
+    expect(page.get_by_role("heading", level=1, name="Signed")).to_be_visible()
+    source = group.api.get(f"/groups/{group.id}/sources")["sources"][0]
+    assert source["auth"]["header"] == "X-Signature" and source["schema"]["required"] == ["kind"]
+    assert source["conditions"]["rules"] == [{"path": "kind", "operator": "in", "value": ["order"]}]
+
+
+def test_what_cannot_be_reached_is_said_and_tried_again(page, group, watch):
+    open_page(page, group.url("webhooks"), "Webhooks")
+    watch.faults.clear()
+    page.route("**/groups/*/webhooks?*", lambda route: route.abort())
+    page.get_by_label("Search webhooks by name").fill("x")
+    expect(page.get_by_role("alert")).to_contain_text("Hookline cannot be reached")
+    page.unroute("**/groups/*/webhooks?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="None has that in its name")).to_be_visible()
+    # That much the browser says of it by itself.
+    watch.faults = [fault for fault in watch.faults if "net::ERR_FAILED" not in fault]
