@@ -78,6 +78,8 @@ def test_a_viewer_reads_and_is_offered_nothing_that_changes(new_page, hookline, 
     for name in ["Test", "Disable", "Show", "Retry all failed"]:
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
     assert "s3cret" not in page.content()
+    page.goto(f"{hookline.console}#/webhook/{webhook['id']}/edit")
+    expect(page.get_by_role("alert")).to_contain_text("role editor")
     open_page(page, group.url("things"), "Things")
     expect(page.get_by_role("switch", name="webhook of Sensors")).to_be_disabled()
 

@@ -63,6 +63,12 @@ extension WholeServiceTests {
                     try await !self.canPublish(
                         installation, as: a, key: "wrong", to: "$CONTROL/dynamic-security/v1"))
 
+                // Who looks on live may listen to it, with Hookline's own account.
+                async let watched = installation.api.call("GET", "/things/\(a)/live?timeout=4")
+                try await Task.sleep(for: .seconds(1))
+                #expect(try await self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages/live"))
+                #expect(try await watched.value(of: "subtopic") == "live")
+
                 // A new key replaces the old one.
                 let rekeyed = try await installation.api.call(
                     "PUT", "/things/\(a)", #"{"name":"a","key":"a-new-key-of-the-thing"}"#)

@@ -219,6 +219,29 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("lets so many look on at a time, and tells the next to come back")
+        func places() async throws {
+            try await Installation.with { installation, _ in
+                let url = "\(installation.api.base)/things/\(installation.thing)/live?timeout=4"
+                let statuses = try await ChildProcess.complete(
+                    "sh",
+                    [
+                        "-c",
+                        """
+                        for n in $(seq 40); do
+                            curl -s -o /dev/null -w '%{http_code}\n' -H "Authorization: Bearer $1" "$0" &
+                        done; wait
+                        """, url, installation.api.token,
+                    ])
+                #expect(statuses.split(separator: "\n").filter { $0 == "200" }.count == 32)
+                #expect(statuses.split(separator: "\n").filter { $0 == "503" }.count == 8)
+                // And they are free again.
+                let stream = try await installation.api.call(
+                    "GET", "/things/\(installation.thing)/live?timeout=1")
+                #expect(stream.status == 200 && stream.body.contains("event: listening"))
+            }
+        }
+
         @Test("follows what a thing publishes, wanted or not, and says what came too fast to be shown")
         func tail() async throws {
             try await Installation.with(profile: #"{"webhook":false,"write":false}"#) { installation, _ in

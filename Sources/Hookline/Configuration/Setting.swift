@@ -22,10 +22,10 @@ struct Setting: Sendable {
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
         Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
         Setting(key: "mqtt.host", help: "the broker", fallback: "127.0.0.1"),
+        Setting(key: "mqtt.port", help: "the broker's port", fallback: "1883"),
         Setting(
             key: "mqtt.public_url", help: "how things reach the broker, for the lines that the console shows",
             fallback: "mqtt://MQTT_HOST:MQTT_PORT"),
-        Setting(key: "mqtt.port", help: "the broker's port", fallback: "1883"),
         Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
         Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),

@@ -44,9 +44,9 @@ export function show({ me, group, signal, at, can }) {
         data.failing_total > 0,
       ),
       figure(
-        "Success, last hour",
+        "Success",
         ok + failed === 0 ? "–" : `${decimal((100 * ok) / (ok + failed))} %`,
-        "of attempts",
+        "in the last hour",
       ),
       figure("Latency", latency(newest?.latency_ms?.p50), "median"),
     );
@@ -109,7 +109,9 @@ export function show({ me, group, signal, at, can }) {
               h(
                 "a",
                 { href: `#/webhook/${webhook.webhook_id}` },
-                statusBadge(webhook.status),
+                webhook.status === "ENABLED"
+                  ? h("span", { class: "badge wait" }, "Failing")
+                  : statusBadge(webhook.status),
                 h("strong", { class: "break" }, webhook.name),
                 h(
                   "span",

@@ -7,9 +7,11 @@ import { check, clearFaults, field, input, secretInput, select, showFault } from
 import { pretty } from "./format.js";
 import { showKey } from "./source.js";
 import { vendors } from "./sources.js";
+import { withMissing } from "./webhookparts.js";
 import { empty, head, toast } from "./ui.js";
 
-export async function show({ group, item, signal, at, go }) {
+export async function show({ group, item, signal, can, at, go }) {
+  if (!can("editor")) throw new Error("Sources are changed by those with the role editor in the group.");
   const isNew = item === undefined;
   const source = item ??
     {
@@ -41,7 +43,10 @@ export async function show({ group, item, signal, at, go }) {
   const sample = () => source.sample ?? undefined;
   const { auth } = source;
   const name = input(source.name);
-  const thing = select(source.thing_id ?? things[0].id, things.map(({ id, name: label }) => [id, label]));
+  const thing = select(
+    source.thing_id ?? things[0].id,
+    withMissing(things, source.thing_id ? [source.thing_id] : []).map(({ id, name: label }) => [id, label]),
+  );
   const subtopic = input(source.subtopic, { placeholder: "shop/{payload.kind}" });
   const kind = select(auth.type === "api_key" ? "api_key" : auth.vendor, [
     ["api_key", "An API key, made for you"],

@@ -32,7 +32,7 @@ export async function copy(text) {
   } catch {
     // Without TLS a page may not write to the clipboard, unless it is on this machine.
     const area = h("textarea", { class: "hidden", "aria-hidden": "true", value: text });
-    document.body.append(area);
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
     document.execCommand("copy");
     area.remove();

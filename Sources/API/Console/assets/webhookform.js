@@ -33,7 +33,8 @@ const defaults = {
   ordering: "none",
 };
 
-export async function show({ group, item, signal, at, go }) {
+export async function show({ group, item, signal, can, at, go }) {
+  if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const webhook = item ?? defaults;
   const isNew = item === undefined;
   const things = await all(`/groups/${group.id}/things`, "things", signal, 500);

@@ -5,6 +5,9 @@ import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
 import { triggerNames } from "./format.js";
 
+/** What is wrong before the server is asked, said as it would say it. */
+const fault = (field, reason) => Object.assign(new Error(`${field} ${reason}`), { field });
+
 const card = (title, ...content) => h("section", { class: "card stack" }, h("h2", {}, title), content);
 const folded = (title, hint, ...content) =>
   h(
@@ -39,6 +42,13 @@ export function basics(webhook, sample) {
     ),
     read: () => ({ name: name.value, url: url.value, method: method.value, description: description.value }),
   };
+}
+
+function withoutRepetition(headers) {
+  const names = headers.map(([name]) => name.toLowerCase());
+  const repeated = headers.find(([name], index) => names.indexOf(name.toLowerCase()) !== index);
+  if (repeated) throw fault(`headers.${repeated[0]}`, "is given twice");
+  return Object.fromEntries(headers);
 }
 
 export function requestPart(webhook, sample) {
@@ -101,7 +111,7 @@ export function requestPart(webhook, sample) {
       rows.element,
     ),
     read: () => ({
-      headers: Object.fromEntries(headers.read()),
+      headers: withoutRepetition(headers.read()),
       query: parameters.read().map(([key, value]) => ({ key, value })),
       content_type: type.value,
       format: format.value,
@@ -114,16 +124,23 @@ export function requestPart(webhook, sample) {
   };
 }
 
+/** Of very many things only some are listed; those that were chosen are, by their ids if need be. */
+export const withMissing = (things, chosen) => [
+  ...chosen.filter((id) => !things.some((thing) => thing.id === id)).map((id) => ({ id, name: id })),
+  ...things,
+];
+
 export function triggerPart(webhook, things) {
   const { trigger } = webhook;
   const kind = select(trigger.type, Object.entries(triggerNames));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", min: "10" });
-  const chosen = new Set(trigger.things ?? []);
+  const chosen = trigger.things ?? [];
+  const options = withMissing(things, chosen);
   const thingList = h(
     "select",
-    { multiple: true, size: Math.min(6, Math.max(2, things.length)) },
-    things.map((thing) => h("option", { value: thing.id, selected: chosen.has(thing.id) }, thing.name)),
+    { multiple: true, size: Math.min(6, Math.max(2, options.length)) },
+    options.map((thing) => h("option", { value: thing.id, selected: chosen.includes(thing.id) }, thing.name)),
   );
   const [ofSubtopics, ofAfter, ofThings] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
@@ -141,6 +158,7 @@ export function triggerPart(webhook, things) {
     conditions: webhook.conditions,
     hint: "Paths lead into the payload; empty is the payload itself. Values are JSON.",
   });
+  const before = JSON.stringify(conditions.read());
   return {
     element: card(
       "When",
@@ -155,7 +173,8 @@ export function triggerPart(webhook, things) {
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
         ...(ofThings.hidden ? {} : { things: [...thingList.selectedOptions].map((option) => option.value) }),
       },
-      conditions: conditions.read(),
+      // What was not touched is not sent: numbers may have more digits than a script can hold.
+      ...(JSON.stringify(conditions.read()) === before ? {} : { conditions: conditions.read() }),
     }),
   };
 }
@@ -320,7 +339,8 @@ export function morePart(webhook, isNew) {
     "On things/<id>/responses/<webhook>.",
   );
   const notify = input((webhook.notify ?? []).join(", "), { placeholder: "anna, ben" });
-  const metadata = h("textarea", { value: JSON.stringify(webhook.metadata ?? {}, null, 2), spellcheck: "false" });
+  const written = JSON.stringify(webhook.metadata ?? {}, null, 2);
+  const metadata = h("textarea", { value: written, spellcheck: "false" });
   const { box: secret, toggle } = secretInput("");
   const signature = select("v1", [["v1", "HMAC-SHA256 (v1)"], ["v1a", "Ed25519 (v1a)"]]);
   return {
@@ -341,16 +361,18 @@ export function morePart(webhook, isNew) {
     ),
     read: () => {
       let data;
-      try {
-        data = JSON.parse(metadata.value.trim() === "" ? "{}" : metadata.value);
-      } catch {
-        throw Object.assign(new Error("metadata must be a JSON object"), { field: "metadata" });
+      if (metadata.value !== written) {
+        try {
+          data = JSON.parse(metadata.value.trim() === "" ? "{}" : metadata.value);
+        } catch {
+          throw fault("metadata", "must be a JSON object");
+        }
       }
       return {
         status: enabled.box.checked ? "ENABLED" : "DISABLED",
         respond: respond.box.checked,
         notify: words(notify.value),
-        metadata: data,
+        ...(data === undefined ? {} : { metadata: data }),
         ...(isNew && secret.value !== "" ? { secret: secret.value } : {}),
         ...(isNew && secret.value === "" && signature.value !== "v1" ? { signature: signature.value } : {}),
       };
