@@ -5,7 +5,7 @@ DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
 
-.PHONY: run test test-console test-faults build release bench bench-parts lint format setup setup-tests clean
+.PHONY: run test test-console test-faults build release binary check-deploy bench bench-parts lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
@@ -38,7 +38,10 @@ build: setup
 RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -cross-module-optimization \
 	-Xswiftc -enforce-exclusivity=unchecked
 
-release: setup ## The binary to install: .build/release/hookline
+release: setup binary ## The binary to install: .build/release/hookline
+
+# For who has the packages already, such as an image.
+binary:
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
 
 bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --rounds 3'; --help says what else
@@ -53,6 +56,10 @@ lint: setup setup-tests
 	cd $(CONSOLE) && $(DENO) fmt --check && $(DENO) lint && $(DENO) check assets/*.js
 	.build/python/bin/ruff format --check $(RUFF_FLAGS) Tests/Console
 	.build/python/bin/ruff check $(RUFF_FLAGS) Tests/Console
+
+check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
+	@scripts/setup docker-compose prometheus systemd
+	scripts/check-deploy
 
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)

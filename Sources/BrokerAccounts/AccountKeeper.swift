@@ -13,12 +13,23 @@ package struct AccountKeeper: Service {
     package struct Configuration: Sendable {
         /// The account that may administer the plugin.
         package var admin: Session.Configuration
-        /// The account that receives messages, which is given the right to if it exists.
-        package var receiver: String?
+        /// The account that receives messages, which is given the right to; it is made if it is not there.
+        package var receiver: Receiver?
         package var fullComparison: Duration = .seconds(600)
         package var retry: Duration = .seconds(2)
 
-        package init(admin: Session.Configuration, receiver: String?) {
+        package struct Receiver: Sendable {
+            package let username: String
+            /// nil leaves making the account to others.
+            package let password: String?
+
+            package init(username: String, password: String?) {
+                self.username = username
+                self.password = password
+            }
+        }
+
+        package init(admin: Session.Configuration, receiver: Receiver?) {
             self.admin = admin
             self.receiver = receiver
         }
@@ -69,7 +80,7 @@ package struct AccountKeeper: Service {
 
     private func follow(_ connection: Connection, _ publisher: Publisher) async throws {
         let broker = DynamicSecurity(publisher)
-        if let receiver = self.configuration.receiver { try await broker.admit(own: receiver) }
+        if let receiver = self.configuration.receiver { try await broker.admit(receiver) }
         // Listening first, then comparing: what changes in between is heard.
         try await connection.listen(to: RouteStore.channel)
         try await self.compare(broker)

@@ -145,12 +145,14 @@ extension DynamicSecurity {
         return [client, role]
     }
 
-    /// Gives Hookline's own account what it needs to do its work.
-    func admit(own username: String) async throws {
+    /// Makes Hookline's own account if need be, and gives it what it needs to do its work.
+    func admit(_ receiver: AccountKeeper.Configuration.Receiver) async throws {
         var role = Command("createRole")
         role.rolename = "hookline"
         role.acls = [
             AccessRule(acltype: "subscribePattern", topic: "things/+/messages/#"),
+            // The plugin sees a shared subscription with all that stands before the filter.
+            AccessRule(acltype: "subscribePattern", topic: "$share/+/things/+/messages/#"),
             AccessRule(acltype: "publishClientReceive", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/responses/#"),
@@ -161,12 +163,22 @@ extension DynamicSecurity {
         modify.command = "modifyRole"
         _ = try await self.run([role, modify], ignoring: Self.alreadyThere)
         var question = Command("getClient")
-        question.username = username
+        question.username = receiver.username
         // The plugin calls it an internal error to give a role twice, so it is asked first.
-        let roles = try await self.run([question]).first?.data?.client?.roles ?? []
+        let ignored = receiver.password == nil ? [] : Self.alreadyGone
+        guard let account = try await self.run([question], ignoring: ignored).first?.data?.client else {
+            var make = Command("createClient")
+            make.username = receiver.username
+            make.password = receiver.password
+            make.textdescription = "hookline"
+            make.roles = [RoleName(rolename: "hookline")]
+            _ = try await self.run([make])
+            return
+        }
+        let roles = account.roles ?? []
         guard !roles.contains(where: { $0.rolename == "hookline" }) else { return }
         var admission = Command("addClientRole")
-        admission.username = username
+        admission.username = receiver.username
         admission.rolename = "hookline"
         _ = try await self.run([admission])
     }

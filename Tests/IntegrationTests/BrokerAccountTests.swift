@@ -106,5 +106,35 @@ extension WholeServiceTests {
             }
             await receiver.stop()
         }
+
+        @Test("is made for Hookline itself by the administrator's, and is enough for a shared subscription")
+        func ownAccount() async throws {
+            var settings = Self.settings
+            settings.merge([
+                "MQTT_USERNAME": "hookline", "MQTT_PASSWORD": "hookline's own password", "MQTT_ADMIN_USERNAME": "admin",
+                "MQTT_ADMIN_PASSWORD": "the admin's password", "MQTT_SHARED_GROUP": "group",
+            ]) { _, new in new }
+            let receiver = try await Receiver.start()
+            try await Installation.with(settings: settings, prepareBroker: Self.broker) { installation, running in
+                try await installation.addWebhook("hook", receiver.url())
+                let created = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/things",
+                    #"[{"name":"a","profile_id":"\#(installation.profile)"}]"#)
+                let (thing, key) = (created.value(of: "id") ?? "", created.value(of: "key") ?? "")
+                try await waitUntil("the account") {
+                    try await self.canPublish(installation, as: thing, key: key, to: "things/\(thing)/messages")
+                }
+                try await waitUntil("the message") { receiver.has(body: "things/\(thing)/messages") }
+                // Once it is there it is left alone.
+                await running.hookline.process.stop()
+                let again = try await HooklineProcess.serve(
+                    postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                    logFile: "\(installation.folder)/again.log", settings: settings)
+                await running.replace(hookline: again)
+                #expect(try await self.canPublish(installation, as: thing, key: key, to: "things/\(thing)/messages/x"))
+                try await waitUntil("the next message") { receiver.has(body: "things/\(thing)/messages/x") }
+            }
+            await receiver.stop()
+        }
     }
 }

@@ -49,6 +49,15 @@ struct CommandTests {
         }
     }
 
+    /// Where `check-config` says that these settings come from; nil for one that is not so.
+    private func origins(_ output: String, _ settings: [String]) -> [String?] {
+        settings.map { setting in
+            output.split(separator: "\n").first { $0.hasPrefix(setting + " ") }.flatMap { line in
+                line.firstRange(of: "# ").map { String(line[$0.upperBound...]) }
+            }
+        }
+    }
+
     @Test("refuses a flag that is none, and takes those that are")
     func flags() async throws {
         #expect(try await self.run(["serve", "--htp-port", "1"]).end == "exited(64)")
@@ -60,9 +69,12 @@ struct CommandTests {
             ],
             ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "HTTP_PORT": "1111", "MQTT_HOST": "broker"])
         #expect(end == "exited(0)", "\(output)")
-        for line in ["HTTP_PORT=9999\n", "MQTT_CLIENT_ID=me\n", "MQTT_HOST=broker\n", "POSTGRES_URL=(set, hidden)\n"] {
-            #expect(output.contains(line), "\(line)")
-        }
+        #expect(
+            self.origins(
+                output, ["HTTP_PORT=9999", "MQTT_CLIENT_ID=me", "MQTT_HOST=broker", "POSTGRES_URL=(set, hidden)"])
+                == ["flag", "flag", "environment", "flag"])
+        #expect(
+            self.origins(output, ["MQTT_PORT=1883", "AUTH_JWT_SECRET=(set, hidden)"]) == ["default", "environment"])
         #expect(!output.contains("do-not-show") && !output.contains(HooklineProcess.jwtSecret))
     }
 
@@ -75,14 +87,15 @@ struct CommandTests {
             ["check-config", "--config-file", "\(folder)/settings"],
             ["MQTT_HOST": "from-environment", "AUTH_JWT_SECRET_FILE": "\(folder)/secret"])
         #expect(end == "exited(0)", "\(output)")
-        for line in ["HTTP_PORT=1234\n", "MQTT_HOST=from-environment\n", "AUTH_JWT_SECRET=(set, hidden)\n"] {
-            #expect(output.contains(line), "\(line)")
-        }
+        #expect(
+            self.origins(
+                output, ["HTTP_PORT=1234", "MQTT_HOST=from-environment", "AUTH_JWT_SECRET=(set, hidden)"])
+                == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
     }
 
     @Test("explains itself")
     func help() async throws {
-        for command in ["serve", "migrate", "dev", "token", "check-config"] {
+        for command in ["serve", "migrate", "dev", "token", "check-config", "health"] {
             let (end, output) = try await self.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
@@ -137,6 +150,29 @@ struct CommandTests {
         try Files.write(script, to: "\(folder)/\(page).sh")
         try await ChildProcess.complete(
             "bash", ["-c", "cd \(folder) && bash \(page).sh > \(page).out 2>&1 || { tail -5 \(page).out; exit 1; }"])
+    }
+
+    @Test("tells whether the instance on this machine is ready")
+    func health() async throws {
+        let port = try freePort()
+        let away = try await self.run(["health"], ["HTTP_PORT": "\(port)"])
+        #expect(away.end == "exited(1)" && away.output.contains("not reachable at port \(port)"))
+        let postgres = try await SharedPostgres.shared.makeDatabase()
+        let folder = try Files.makeTemporaryFolder()
+        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
+        let broker = try await mosquitto.start()
+        let hookline = try await HooklineProcess.serve(
+            postgres: postgres, mqttPort: mosquitto.port, logFile: "\(folder)/log", settings: ["HTTP_HOST": "0.0.0.0"])
+        let settings = ["HTTP_PORT": "\(hookline.port)", "HTTP_HOST": "0.0.0.0"]
+        let ready = try await self.run(["health"], settings)
+        #expect(ready.end == "exited(0)" && ready.output.contains(#""status":"pass""#), "\(ready.output)")
+        await broker.stop()
+        // It runs, and receives nothing.
+        try await waitUntil("the loss of the broker to be noticed") {
+            let unwell = try await self.run(["health"], settings)
+            return unwell.end == "exited(1)" && unwell.output.contains("not connected")
+        }
+        await hookline.process.stop()
     }
 
     @Test("prints a token and nothing else")

@@ -166,7 +166,8 @@ struct ServiceConfiguration: Sendable {
         guard admin.username != nil else {
             throw settings.invalid("mqtt.admin_username", "is required with MQTT_DYNAMIC_SECURITY")
         }
-        return AccountKeeper.Configuration(admin: admin, receiver: mqtt.username)
+        return AccountKeeper.Configuration(
+            admin: admin, receiver: mqtt.username.map { .init(username: $0, password: mqtt.password) })
     }
 
     private static func deliveryDefaults(_ settings: SettingsReader) throws -> DeliveryDefaults {

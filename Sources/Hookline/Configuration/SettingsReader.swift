@@ -14,7 +14,24 @@ struct InvalidSetting: Error, CustomStringConvertible {
 
 /// Reads settings from flags, the environment and a file, and names the one at fault.
 struct SettingsReader: Sendable {
-    private let reader: ConfigReader
+    /// Where settings can come from, the first to win over the others.
+    private struct Source: Sendable {
+        let name: String
+        let reader: ConfigReader
+
+        init(_ name: String, _ provider: any ConfigProvider) {
+            self.name = name
+            self.reader = ConfigReader(providers: [provider])
+        }
+    }
+
+    /// What a setting is, and who says so.
+    struct Finding: Sendable {
+        let value: String
+        let origin: String
+    }
+
+    private let sources: [Source]
 
     /// - Parameters:
     ///   - arguments: what stands behind the command, such as `--http-port 9021`.
@@ -22,17 +39,20 @@ struct SettingsReader: Sendable {
     /// - Throws: ``InvalidSetting`` for a file that cannot be read, `ValidationError` for a flag that is none.
     init(arguments: [String], overrides: [String: String] = [:]) async throws {
         let (flags, file) = try Self.parse(arguments)
-        var providers: [any ConfigProvider] = []
-        if !overrides.isEmpty { providers.append(EnvironmentVariablesProvider(environmentVariables: overrides)) }
-        providers.append(CommandLineArgumentsProvider(arguments: ["hookline"] + flags))
-        providers.append(EnvironmentVariablesProvider())
+        var sources: [Source] = []
+        if !overrides.isEmpty {
+            sources.append(Source("hookline dev", EnvironmentVariablesProvider(environmentVariables: overrides)))
+        }
+        sources.append(Source("flag", CommandLineArgumentsProvider(arguments: ["hookline"] + flags)))
+        sources.append(Source("environment", EnvironmentVariablesProvider()))
         if let file {
             guard Files.exists(file) else {
                 throw InvalidSetting(setting: "--config-file", reason: "\(file) cannot be read")
             }
-            providers.append(try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file)))
+            sources.append(
+                Source("file \(file)", try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file))))
         }
-        self.reader = ConfigReader(providers: providers)
+        self.sources = sources
     }
 
     /// Takes the flags apart, so that a misspelt one is refused instead of ignored.
@@ -58,18 +78,31 @@ struct SettingsReader: Sendable {
 
     /// nil if it is not set, or empty.
     func string(_ key: String) throws -> String? {
+        try self.find(key)?.value
+    }
+
+    /// As ``string(_:)``, and where it comes from.
+    func find(_ key: String) throws -> Finding? {
         guard let setting = Setting.all.first(where: { $0.key == key }) else {
             preconditionFailure("\(key) is not in the table of settings")
         }
-        // Keys have underscores inside a part; flags and variables come from the same camel-case key.
-        let value = self.reader.string(forKey: Self.configKey(key), isSecret: setting.isSecret)
-        if let value, !value.isEmpty { return value }
-        guard setting.isSecret, let file = self.reader.string(forKey: Self.configKey(key + ".file")) else { return nil }
-        guard let text = Files.read(file) else {
-            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file) cannot be read")
+        if let found = self.first(key, isSecret: setting.isSecret), !found.value.isEmpty { return found }
+        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
+        guard let text = Files.read(file.value) else {
+            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) cannot be read")
         }
         let trimmed = text.trimmingSuffix(while: \.isNewline)
-        return trimmed.isEmpty ? nil : String(trimmed)
+        guard !trimmed.isEmpty else { return nil }
+        return Finding(value: String(trimmed), origin: "\(file.value), named by \(file.origin)")
+    }
+
+    private func first(_ key: String, isSecret: Bool) -> Finding? {
+        // Keys have underscores inside a part; flags and variables come from the same camel-case key.
+        for source in self.sources {
+            guard let value = source.reader.string(forKey: Self.configKey(key), isSecret: isSecret) else { continue }
+            return Finding(value: value, origin: source.name)
+        }
+        return nil
     }
 
     func required(_ key: String) throws -> String {

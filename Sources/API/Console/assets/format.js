@@ -85,6 +85,6 @@ export const trigger = (kind) => triggers[kind] ?? kind;
 
 /** What to type to publish as a thing. */
 export const publishLine = (thing, broker, key = "<key>") =>
-  `mosquitto_pub -L ${broker.url}/things/${thing}/messages${
+  `mosquitto_pub -L ${broker.url}/things/${thing}/messages${broker.url.startsWith("mqtts:") ? " --cafile ca.crt" : ""}${
     broker.has_accounts ? ` -u ${thing} -P '${key}'` : ""
   } -q 1 -m '{"t":21.70}'`;
