@@ -6,25 +6,23 @@ internal import NIOCore
 /// `/console/`: a web page of our own that uses the API as any client does. It is made of files that are part of the
 /// program, loads nothing from anywhere else, and needs no cookies: the token is sent by the page itself.
 struct ConsoleRoutes: Sendable {
+    /// A file. What nobody asks for is not even read into memory.
     private struct Asset: Sendable {
         let name: String
-        let contentType: String
-        let bytes: ByteBuffer
-        let entityTag: String
+        let bytes: @Sendable () -> [UInt8]
 
-        init(_ name: String, _ bytes: [UInt8]) {
+        init(_ name: String, _ bytes: @autoclosure @escaping @Sendable () -> [UInt8]) {
             self.name = name
-            self.bytes = ByteBuffer(bytes: bytes)
-            self.entityTag =
-                "\"" + SHA256.hash(data: bytes).prefix(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-                + "\""
-            self.contentType =
-                switch name.split(separator: ".").last {
-                case "js": "text/javascript; charset=utf-8"
-                case "css": "text/css; charset=utf-8"
-                case "svg": "image/svg+xml"
-                default: "text/html; charset=utf-8"
-                }
+            self.bytes = bytes
+        }
+
+        var contentType: String {
+            switch self.name.split(separator: ".").last {
+            case "js": "text/javascript; charset=utf-8"
+            case "css": "text/css; charset=utf-8"
+            case "svg": "image/svg+xml"
+            default: "text/html; charset=utf-8"
+            }
         }
     }
 
@@ -82,8 +80,11 @@ struct ConsoleRoutes: Sendable {
     }
 
     private static func answer(_ asset: Asset, to request: Request) -> Response {
+        let bytes = asset.bytes()
+        let hash = SHA256.hash(data: bytes).prefix(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        let entityTag = "\"\(hash.joined())\""
         var headers: HTTPFields = [
-            .contentType: asset.contentType, .eTag: asset.entityTag,
+            .contentType: asset.contentType, .eTag: entityTag,
             // Asked for again each time, and answered in a few bytes: another version is never mixed with this one.
             .cacheControl: "no-cache", .contentSecurityPolicy: Self.securityPolicy, .xContentTypeOptions: "nosniff",
         ]
@@ -91,9 +92,9 @@ struct ConsoleRoutes: Sendable {
         headers[.init("cross-origin-opener-policy")!] = "same-origin"
         headers[.init("cross-origin-resource-policy")!] = "same-origin"
         headers[.init("permissions-policy")!] = "camera=(), geolocation=(), microphone=()"
-        guard request.headers[.ifNoneMatch] != asset.entityTag else {
+        guard request.headers[.ifNoneMatch] != entityTag else {
             return Response(status: .notModified, headers: headers)
         }
-        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: asset.bytes))
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }
