@@ -36,7 +36,7 @@ def test_a_token_that_is_not_valid_is_refused_in_words(new_page, hookline, watch
 def test_a_token_that_ends_leads_back_to_signing_in(new_page, hookline, group, watch):
     watch.expects(401)
     page = new_page()
-    sign_in(page, hookline, hookline.token(group.user, "4s"))
+    sign_in(page, hookline, hookline.token(group.user, "8s"))
     expect(page.get_by_role("alert")).to_contain_text("Your token has ended")
 
 

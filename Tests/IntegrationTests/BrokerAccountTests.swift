@@ -64,8 +64,8 @@ extension WholeServiceTests {
                         installation, as: a, key: "wrong", to: "$CONTROL/dynamic-security/v1"))
 
                 // Who looks on live may listen to it, with Hookline's own account.
-                async let watched = installation.api.call("GET", "/things/\(a)/live?timeout=4")
-                try await Task.sleep(for: .seconds(1))
+                async let watched = installation.api.call("GET", "/things/\(a)/live?timeout=8")
+                try await Task.sleep(for: .seconds(2))
                 #expect(try await self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages/live"))
                 #expect(try await watched.value(of: "subtopic") == "live")
 

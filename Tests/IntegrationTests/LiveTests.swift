@@ -206,13 +206,13 @@ extension WholeServiceTests {
                 let members = "/groups/\(installation.group)/members"
                 _ = try await installation.api.call("PUT", members, #"[{"member_id":"viewer","role":"viewer"}]"#)
                 async let watched = viewer.call("GET", "/groups/\(installation.group)/live?timeout=3600")
-                try await Task.sleep(for: .milliseconds(500))
+                try await Task.sleep(for: .seconds(2))
                 _ = try await installation.api.call("DELETE", members, #"{"member_ids":["viewer"]}"#)
                 #expect(try await watched.body.contains("event: overview"))
 
                 async let first = installation.api.call("GET", "/groups/\(installation.group)/live?timeout=3600")
                 async let second = installation.api.call("GET", "/things/\(installation.thing)/live?timeout=3600")
-                try await Task.sleep(for: .milliseconds(500))
+                try await Task.sleep(for: .seconds(2))
                 hookline.process.signal(15)
                 #expect(await hookline.process.waitForExit() == "exited(0)")
                 _ = try? await (first, second)
@@ -222,7 +222,7 @@ extension WholeServiceTests {
         @Test("lets so many look on at a time, and tells the next to come back")
         func places() async throws {
             try await Installation.with { installation, _ in
-                let url = "\(installation.api.base)/things/\(installation.thing)/live?timeout=4"
+                let url = "\(installation.api.base)/things/\(installation.thing)/live?timeout=12"
                 let statuses = try await ChildProcess.complete(
                     "sh",
                     [
@@ -245,9 +245,9 @@ extension WholeServiceTests {
         @Test("follows what a thing publishes, wanted or not, and says what came too fast to be shown")
         func tail() async throws {
             try await Installation.with(profile: #"{"webhook":false,"write":false}"#) { installation, _ in
-                async let watched = installation.api.call("GET", "/things/\(installation.thing)/live?timeout=4")
-                // It listens once it hears us.
-                try await Task.sleep(for: .seconds(1))
+                async let watched = installation.api.call("GET", "/things/\(installation.thing)/live?timeout=12")
+                // It listens by then; what comes too early would be missed.
+                try await Task.sleep(for: .seconds(2))
                 try await installation.publish(#"{"t":21.70}"#, subtopic: "a/b")
                 try await installation.publish("\u{1}x", subtopic: "last")
                 try await Task.sleep(for: .milliseconds(500))

@@ -126,7 +126,10 @@ export function show({ me, group, signal, at, can }) {
           ),
         ),
     );
-    guide(data);
+    guide(data).catch((error) => {
+      // The page may be left while it asks.
+      if (error.name !== "AbortError") state.textContent = error.message;
+    });
   };
 
   let guided;
