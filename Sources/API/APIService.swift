@@ -105,19 +105,19 @@ func makeRouter(
     let refresh = ports.refresh
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
-    let access = Access(groups: groups)
+    let access = Access(groups: groups, things: things)
     let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
-        webhooks: store, things: things, access: access, addressGuard: addressGuard, refresh: refresh,
+        webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
         stats: stats, wallClock: wallClock)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock).add(to: routes)
     LiveRoutes(
-        access: access, things: things, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
+        access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock
     ).add(to: routes)
     TryRoutes(
@@ -151,8 +151,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private static var collections: Set<Substring> {
         [
             "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "console",
-            "health",
-            "ready", "metrics", "openapi.json",
+            "health", "ready", "metrics", "openapi.json",
         ]
     }
 

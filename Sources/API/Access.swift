@@ -12,6 +12,7 @@ internal import Foundation
 /// enough, they are told so (403).
 struct Access: Sendable {
     let groups: GroupStore
+    let things: ThingStore
 
     /// The caller's role in the group; root has all.
     ///
@@ -31,6 +32,22 @@ struct Access: Sendable {
             guard try await self.groups.find(group) != nil else { throw APIError.notFound("group") }
         }
         return try await self.require(needed, in: group, for: caller, seeking: "group")
+    }
+
+    /// The thing that the path names.
+    func thing(_ context: APIContext, needing role: Role) async throws -> ThingRecord {
+        guard let thing = try await self.things.find(try context.id(of: "thing")) else {
+            throw APIError.notFound("thing")
+        }
+        try await self.require(role, in: thing.group, for: context.caller(), seeking: "thing")
+        return thing
+    }
+
+    /// The caller's role in each group of a list that holds only what they may see.
+    func roles(of caller: Caller) async throws -> (EntityID) -> Role {
+        if caller.isRoot { return { _ in .owner } }
+        let roles = try await self.groups.roles(of: caller.id)
+        return { roles[$0] ?? .viewer }
     }
 }
 

@@ -17,8 +17,7 @@ struct DeliveryRoutes: Sendable {
 
     private func key(_ context: APIContext, needing role: Role) async throws -> WebhookKey {
         let (webhook, _) = try await self.webhooks.find(context, needing: role)
-        guard let key = try await self.webhooks.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
-        return key
+        return try await self.webhooks.key(of: webhook)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -6,13 +6,16 @@ internal import Synchronization
 /// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as an answer that goes on until
 /// there is nothing more to say, the reader has gone, or the service stops.
 enum EventStream {
-    /// - Parameter produce: writes events; what it throws ends the stream.
+    /// - Parameters:
+    ///   - place: held until the stream ends, if such streams are counted.
+    ///   - produce: writes events; what it throws ends the stream.
     static func response(
-        _ produce: @escaping @Sendable (inout EventWriter) async throws -> Void
+        in place: StreamPlaces.Place? = nil, _ produce: @escaping @Sendable (inout EventWriter) async throws -> Void
     ) -> Response {
         let body = ResponseBody { writer in
             var events = EventWriter(writer)
             do { try await produce(&events) } catch is CancellationError {}
+            withExtendedLifetime(place) {}
             try await events.finish()
         }
         return Response(

@@ -73,8 +73,8 @@ struct GroupRoutes: Sendable {
         let caller = try context.caller()
         let page = try await self.groups.list(
             visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
-        let roles = caller.isRoot ? [:] : try await self.groups.roles(of: caller.id)
-        let items = page.items.map { GroupDTO($0, role: caller.isRoot ? .owner : roles[$0.id] ?? .viewer) }
+        let role = try await self.access.roles(of: caller)
+        let items = page.items.map { GroupDTO($0, role: role($0.id)) }
         return try Response.json(PageDTO("groups", total: page.total, pageRequest, items: items))
     }
 

@@ -6,7 +6,6 @@ internal import Storage
 /// What happens, while it happens: a group's counts, and a thing's messages.
 struct LiveRoutes: Sendable {
     let access: Access
-    let things: ThingStore
     let overviews: OverviewStore
     let stats: StatsStore
     let tail: ThingTailing
@@ -20,11 +19,10 @@ struct LiveRoutes: Sendable {
     private static let interval: Duration = .seconds(2)
 
     init(
-        access: Access, things: ThingStore, overviews: OverviewStore, stats: StatsStore,
+        access: Access, overviews: OverviewStore, stats: StatsStore,
         tail: @escaping ThingTailing, wallClock: WallClock
     ) {
         self.access = access
-        self.things = things
         self.overviews = overviews
         self.stats = stats
         self.tail = tail
@@ -36,23 +34,16 @@ struct LiveRoutes: Sendable {
             let (group, caller) = (try context.id(of: "group"), try context.caller())
             try await self.access.requireGroup(.viewer, group, for: caller)
             let end = try self.end(of: request, for: caller)
-            let place = try self.overviewPlaces.take()
-            return EventStream.response { events in
+            return EventStream.response(in: try self.overviewPlaces.take()) { events in
                 try await self.showGroup(group, to: caller, until: end, &events)
-                withExtendedLifetime(place) {}
             }
         }
         routes.get("things/:id/live") { request, context in
             let caller = try context.caller()
-            guard let thing = try await self.things.find(try context.id(of: "thing")) else {
-                throw APIError.notFound("thing")
-            }
-            try await self.access.require(.viewer, in: thing.group, for: caller, seeking: "thing")
+            let thing = try await self.access.thing(context, needing: .viewer)
             let end = try self.end(of: request, for: caller)
-            let place = try self.tailPlaces.take()
-            return EventStream.response { events in
+            return EventStream.response(in: try self.tailPlaces.take()) { events in
                 try await self.showMessages(of: thing, to: caller, until: end, &events)
-                withExtendedLifetime(place) {}
             }
         }
     }
@@ -87,7 +78,7 @@ struct LiveRoutes: Sendable {
                 try await events.send("overview", OverviewDTO(overview, spans.spans, at: now))
                 from = now - 60_000
             } catch let error where DatabaseAvailability.isOutage(error) {
-                try await events.send("unavailable", #"{"error":"the database is not available"}"#)
+                try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
             }
             try await events.pause(for: Self.interval)
         }

@@ -77,15 +77,7 @@ struct StatsDTO: Encodable {
         self.by = period.rawValue
         self.from = from
         self.to = to
-        var all = LatencyBuckets()
-        for span in stats.spans { all.add(span.latencies) }
-        self.total = SpanDTO(
-            start: from,
-            messages: stats.spans.contains { $0.messages != nil }
-                ? stats.spans.reduce(0) { $0 + ($1.messages ?? 0) } : nil,
-            succeeded: stats.spans.reduce(0) { $0 + $1.succeeded },
-            failed: stats.spans.reduce(0) { $0 + $1.failed }, skipped: stats.spans.reduce(0) { $0 + $1.skipped },
-            latency_ms: Percentiles(all))
+        self.total = SpanDTO(stats.total(from: from))
         self.spans = stats.spans.map(SpanDTO.init)
     }
 }

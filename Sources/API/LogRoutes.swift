@@ -12,7 +12,8 @@ struct LogRoutes: Sendable {
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/log") { request, context in
             let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
-            return try await self.list(request, of: try await self.webhooks.targets(of: webhook), seenBy: role)
+            let address = WebhookAddress(id: webhook.id, url: webhook.url)
+            return try await self.list(request, of: [try await self.webhooks.key(of: webhook): address], seenBy: role)
         }
         routes.get("groups/:id/log") { request, context in
             let group = try context.id(of: "group")
@@ -22,10 +23,7 @@ struct LogRoutes: Sendable {
         }
         routes.get("webhooks/:id/stats") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
-            guard let key = try await self.webhooks.webhooks.key(of: webhook.id) else {
-                throw APIError.notFound("webhook")
-            }
-            return try await self.count(request, of: .webhook(key))
+            return try await self.count(request, of: .webhook(try await self.webhooks.key(of: webhook)))
         }
         routes.get("groups/:id/stats") { request, context in
             let group = try context.id(of: "group")

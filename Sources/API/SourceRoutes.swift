@@ -244,9 +244,6 @@ struct SourceKey: Sendable {
     static func hash(of text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 
     static func random() -> SourceKey {
-        let key = SymmetricKey(size: .bits256)
-        return SourceKey(
-            text: "hlk_"
-                + key.withUnsafeBytes { $0.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined() })
+        SourceKey(text: "hlk_" + SymmetricKey(size: .bits256).withUnsafeBytes { Hex.encode($0) })
     }
 }

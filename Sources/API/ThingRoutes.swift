@@ -21,24 +21,16 @@ struct ThingRoutes: Sendable {
                 PageDTO("things", total: page.total, pageRequest, items: page.items.map { ThingDTO($0, key: nil) }))
         }
         routes.get("things/:id") { _, context in
-            try Response.json(ThingDTO(try await self.find(context, needing: .viewer), key: nil))
+            try Response.json(ThingDTO(try await self.access.thing(context, needing: .viewer), key: nil))
         }
         routes.put("things/:id") { try await self.update($0, $1) }
         routes.delete("things/:id") { _, context in
-            let thing = try await self.find(context, needing: .editor)
+            let thing = try await self.access.thing(context, needing: .editor)
             guard try await self.things.remove(thing.id) else { throw APIError.notFound("thing") }
             await self.refresh([.thing(thing.id)])
             return Response.noContent
         }
         routes.get("things/:id/messages") { try await self.listMessages($0, $1) }
-    }
-
-    private func find(_ context: APIContext, needing role: Role) async throws -> ThingRecord {
-        guard let thing = try await self.things.find(try context.id(of: "thing")) else {
-            throw APIError.notFound("thing")
-        }
-        try await self.access.require(role, in: thing.group, for: context.caller(), seeking: "thing")
-        return thing
     }
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -62,7 +54,7 @@ struct ThingRoutes: Sendable {
     }
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
-        let thing = try await self.find(context, needing: .editor)
+        let thing = try await self.access.thing(context, needing: .editor)
         let object = try JSONObject(try await JSON.body(of: request), at: "")
         let key = try ThingKey.given(in: object)
         guard
@@ -75,7 +67,7 @@ struct ThingRoutes: Sendable {
     }
 
     private func listMessages(_ request: Request, _ context: APIContext) async throws -> Response {
-        let thing = try await self.find(context, needing: .viewer)
+        let thing = try await self.access.thing(context, needing: .viewer)
         let offset = try request.integer("offset", in: 0...Int64(Int32.max)) ?? 0
         let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
         let page = try await self.messages.list(
@@ -98,9 +90,7 @@ struct ThingKey: Sendable {
     var stored: StoredKey { StoredKey(text: self.text, hash: self.hash) }
 
     static func random() -> ThingKey {
-        let key = SymmetricKey(size: .bits256)
-        return ThingKey(
-            text: key.withUnsafeBytes { $0.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined() })
+        ThingKey(text: SymmetricKey(size: .bits256).withUnsafeBytes { Hex.encode($0) })
     }
 
     static func given(in object: JSONObject) throws(InvalidField) -> ThingKey? {

@@ -43,9 +43,10 @@ struct TryRoutes: Sendable {
     private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
-        guard let key = try await self.webhooks.webhooks.key(of: webhook.id),
-            var (target, _) = try await self.webhooks.webhooks.target(of: key)
-        else { throw APIError.notFound("webhook") }
+        let key = try await self.webhooks.key(of: webhook)
+        guard var (target, _) = try await self.webhooks.webhooks.target(of: key) else {
+            throw APIError.notFound("webhook")
+        }
         if let fields = try object.object("webhook") {
             let draft: WebhookDraft
             do throws(InvalidField) { draft = try WebhookDraft(fields, changing: webhook) } catch {
@@ -143,9 +144,9 @@ struct TryRoutes: Sendable {
         }
         guard webhook.status != .disabled else { throw APIError.conflict("the webhook is disabled") }
         let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
-        guard let key = try await self.webhooks.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
+        let key = try await self.webhooks.key(of: webhook)
         let thing = try object.id("thing_id")
-        if let thing, try await self.webhooks.things.find(thing)?.group != webhook.group {
+        if let thing, try await self.webhooks.access.things.find(thing)?.group != webhook.group {
             throw InvalidField("thing_id", "must be a thing of the webhook's group")
         }
         let message = self.ids.next(1)[0]

@@ -5,7 +5,6 @@ internal import Storage
 /// `/webhooks` and the webhooks of things and groups.
 struct WebhookRoutes: Sendable {
     let webhooks: WebhookStore
-    let things: ThingStore
     let access: Access
     let addressGuard: AddressGuard
     let refresh: RouteRefresh
@@ -14,10 +13,10 @@ struct WebhookRoutes: Sendable {
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
-            try await self.create(in: try await self.groupOfThing(context, needing: .editor), request)
+            try await self.create(in: try await self.access.thing(context, needing: .editor).group, request)
         }
         routes.get("things/:id/webhooks") { request, context in
-            try await self.list(in: try await self.groupOfThing(context, needing: .viewer), request, context)
+            try await self.list(in: try await self.access.thing(context, needing: .viewer).group, request, context)
         }
         routes.post("groups/:id/webhooks") { request, context in
             let group = try context.id(of: "group")
@@ -49,14 +48,6 @@ struct WebhookRoutes: Sendable {
         }
     }
 
-    private func groupOfThing(_ context: APIContext, needing role: Role) async throws -> EntityID {
-        guard let thing = try await self.things.find(try context.id(of: "thing")) else {
-            throw APIError.notFound("thing")
-        }
-        try await self.access.require(role, in: thing.group, for: context.caller(), seeking: "thing")
-        return thing.group
-    }
-
     func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
         guard let webhook = try await self.webhooks.find(try context.id(of: "webhook")) else {
             throw APIError.notFound("webhook")
@@ -66,10 +57,10 @@ struct WebhookRoutes: Sendable {
         return (webhook, role)
     }
 
-    /// The webhook as the log names it.
-    func targets(of webhook: Webhook) async throws -> [WebhookKey: WebhookAddress] {
+    /// What the webhook is known by in the tables of deliveries; it may have gone meanwhile.
+    func key(of webhook: Webhook) async throws -> WebhookKey {
         guard let key = try await self.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
-        return [key: WebhookAddress(id: webhook.id, url: webhook.url)]
+        return key
     }
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
@@ -140,10 +131,8 @@ struct WebhookRoutes: Sendable {
         let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let page = try await self.webhooks.list(
             visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
-        let roles = caller.isRoot ? [:] : try await self.access.groups.roles(of: caller.id)
-        return try await self.answer(page, pageRequest, request) { webhook in
-            caller.isRoot ? .owner : roles[webhook.group] ?? .viewer
-        }
+        let role = try await self.access.roles(of: caller)
+        return try await self.answer(page, pageRequest, request) { role($0.group) }
     }
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -51,6 +51,14 @@ package struct HousekeepingStore: Sendable {
         ) { try $0.int64(0) }
     }
 
+    /// Counts by the minute are kept for two days, those by the hour for more than a year.
+    private static func oldCounts(_ table: Query, now: Int64) -> Query {
+        """
+        DELETE FROM \(table) WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
+            - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
+        """
+    }
+
     /// Removes deliveries whose webhook is gone, failed ones whose retention is over, and payloads that no delivery
     /// needs any more.
     ///
@@ -63,14 +71,7 @@ package struct HousekeepingStore: Sendable {
             for var statement: Query in [
                 "DELETE FROM deliveries WHERE failed_at < \(failedBefore)",
                 "DELETE FROM source_event_ids WHERE expires_at < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))",
-                """
-                DELETE FROM webhook_stats WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
-                    - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
-                """,
-                """
-                DELETE FROM group_stats WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
-                    - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
-                """,
+                Self.oldCounts("webhook_stats", now: now), Self.oldCounts("group_stats", now: now),
                 """
                 DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
                 AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)

@@ -14,7 +14,21 @@ package struct WebhookStats: Sendable {
         package let latencies: LatencyBuckets
     }
 
+    /// The spans in which anything happened, the oldest first.
     package let spans: [Span]
+
+    /// All of it as one span, which begins where it is said.
+    package func total(from start: Int64) -> Span { Span(start: start, summing: self.spans) }
+}
+
+extension WebhookStats.Span {
+    fileprivate init(start: Int64, summing parts: [WebhookStats.Span]) {
+        self.init(
+            start: start, messages: parts.compactMap(\.messages).reduce(nil) { ($0 ?? 0) + $1 },
+            succeeded: parts.reduce(0) { $0 + $1.succeeded }, failed: parts.reduce(0) { $0 + $1.failed },
+            skipped: parts.reduce(0) { $0 + $1.skipped },
+            latencies: parts.reduce(into: LatencyBuckets()) { $0.add($1.latencies) })
+    }
 }
 
 package enum StatsPeriod: String, Sendable, CaseIterable {
@@ -139,33 +153,29 @@ package struct StatsStore: Sendable {
         }
     }
 
-    private struct RowKey<Owner: Hashable>: Hashable {
+    private struct RowKey<Owner: Hashable & Sendable>: Hashable {
         let owner: Owner
         let period: String
         let start: Int64
     }
 
-    private struct Row<Owner: Hashable & Sendable>: Sendable {
-        let owner: Owner
-        let period: String
-        let start: Int64
-        var sum = StatsCount()
-    }
+    private typealias Row<Owner: Hashable & Sendable> = (key: RowKey<Owner>, value: StatsCount)
 
     /// A row for each minute, and one for each hour, in an order that all instances lock them in.
     private static func rows<Owner: Hashable & Comparable & Sendable>(
         _ increments: [StatsIncrement], of owner: (StatsIncrement) -> Owner?
     ) -> [Row<Owner>] {
-        var rows: [RowKey<Owner>: Row<Owner>] = [:]
+        var rows: [RowKey<Owner>: StatsCount] = [:]
         for increment in increments {
             guard let owner = owner(increment) else { continue }
             for (period, length): (String, Int64) in [("m", 60_000), ("h", 3_600_000)] {
                 let start = increment.minute / length * length
-                let key = RowKey(owner: owner, period: period, start: start)
-                rows[key, default: Row(owner: owner, period: period, start: start)].sum.add(increment.count)
+                rows[RowKey(owner: owner, period: period, start: start), default: StatsCount()].add(increment.count)
             }
         }
-        return rows.values.sorted { ($0.owner, $0.period, $0.start) < ($1.owner, $1.period, $1.start) }
+        return rows.sorted {
+            ($0.key.owner, $0.key.period, $0.key.start) < ($1.key.owner, $1.key.period, $1.key.start)
+        }
     }
 
     /// - Parameters:
@@ -175,13 +185,13 @@ package struct StatsStore: Sendable {
         _ rows: [Row<Owner>], into table: Query, by column: Query, more: Query = "", adding sums: Query = ""
     ) -> Query {
         // An array of arrays would do for the buckets, but `unnest` takes it apart to the last number.
-        let buckets = rows.map { $0.sum.latencies.counts.map(String.init).joined(separator: ",") }
+        let buckets = rows.map { $0.value.latencies.counts.map(String.init).joined(separator: ",") }
         return """
             INSERT INTO \(table) AS s (\(column), period, start, succeeded, failed, skipped, latencies\(more))
             SELECT owner, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]\(more)
-            FROM unnest(\(rows.map(\.owner)), \(rows.map(\.period)),
-                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.start * 1_000) }), \(rows.map(\.sum.succeeded)),
-                \(rows.map(\.sum.failed)), \(rows.map(\.sum.skipped)), \(buckets), \(rows.map(\.sum.messages)))
+            FROM unnest(\(rows.map(\.key.owner)), \(rows.map(\.key.period)),
+                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.key.start * 1_000) }), \(rows.map(\.value.succeeded)),
+                \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)))
                 AS r (owner, p, t, su, fa, sk, la, messages)
             ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
                 failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
@@ -219,14 +229,7 @@ package struct StatsStore: Sendable {
         }
         let bySpan = Dictionary(grouping: rows) { $0.start / period.length * period.length }
         return WebhookStats(
-            spans: bySpan.map { start, rows in
-                WebhookStats.Span(
-                    start: start,
-                    messages: rows.first?.messages == nil ? nil : rows.reduce(0) { $0 + ($1.messages ?? 0) },
-                    succeeded: rows.reduce(0) { $0 + $1.succeeded },
-                    failed: rows.reduce(0) { $0 + $1.failed }, skipped: rows.reduce(0) { $0 + $1.skipped },
-                    latencies: rows.reduce(into: LatencyBuckets()) { $0.add($1.latencies) })
-            }.sorted { $0.start < $1.start })
+            spans: bySpan.map { WebhookStats.Span(start: $0, summing: $1) }.sorted { $0.start < $1.start })
     }
 
     /// What became of these webhooks' deliveries, by the minute and without latencies: enough for a small picture of each.

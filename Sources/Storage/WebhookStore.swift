@@ -116,7 +116,7 @@ package struct WebhookStore: Sendable {
         }
     }
 
-    /// Replaces what the draft says, and starts afresh: what has failed before no longer counts.
+    /// Replaces what the draft says, and starts afresh.
     ///
     /// - Parameter draft: made from the webhook as it is, which is locked meanwhile.
     package func update(
@@ -142,11 +142,7 @@ package struct WebhookStore: Sendable {
                         needs_names = \(draft.needsNames), version = version + 1, updated_at = now()
                     WHERE id = \(id)
                     """)
-                try db.execute(
-                    """
-                    UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
-                    WHERE webhook_key = \(old.key)
-                    """)
+                try Self.startAfresh([old.key], on: db)
                 if draft.options.conditions != old.webhook.options.conditions {
                     try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
                 }
@@ -173,12 +169,17 @@ package struct WebhookStore: Sendable {
                     updated_at = now()
                 WHERE key = ANY(\(keys))
                 """)
-            try db.execute(
-                """
-                UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
-                WHERE webhook_key = ANY(\(keys))
-                """)
+            try Self.startAfresh(keys, on: db)
         }
+    }
+
+    /// What has failed before no longer counts.
+    private static func startAfresh(_ keys: [Int32], on db: isolated Connection) throws {
+        try db.execute(
+            """
+            UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
+            WHERE webhook_key = ANY(\(keys))
+            """)
     }
 
     /// Removes those of the ids that exist, with what is waiting for them.

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
@@ -81,8 +82,7 @@ struct ConsoleRoutes: Sendable {
 
     private static func answer(_ asset: Asset, to request: Request) -> Response {
         let bytes = asset.bytes()
-        let hash = SHA256.hash(data: bytes).prefix(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-        let entityTag = "\"\(hash.joined())\""
+        let entityTag = "\"\(Hex.encode(SHA256.hash(data: bytes).prefix(12)))\""
         var headers: HTTPFields = [
             .contentType: asset.contentType, .eTag: entityTag,
             // Asked for again each time, and answered in a few bytes: another version is never mixed with this one.

@@ -66,7 +66,7 @@ extension SignatureScheme {
         // All of them are looked at: which one fits is nobody's business.
         var isSigned = false
         for signature in claim.signatures {
-            let bytes = (self.encodes ? Base64.decode(signature) : Self.hex(signature)) ?? []
+            let bytes = (self.encodes ? Base64.decode(signature) : Hex.decode(signature.prefix(256))) ?? []
             if constantTimeEqual(bytes, expected) { isSigned = true }
         }
         let isRecent = claim.timestamp.map { abs(now - $0) <= self.tolerance } ?? !claim.needsTimestamp
@@ -170,19 +170,6 @@ extension SignatureScheme {
         case .sha1: Array(HMAC<Insecure.SHA1>.authenticationCode(for: bytes, using: key))
         case .sha512: Array(HMAC<SHA512>.authenticationCode(for: bytes, using: key))
         }
-    }
-
-    private static func hex(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count.isMultiple(of: 2), digits.count <= 256 else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(byte)
-        }
-        return bytes
     }
 }
 

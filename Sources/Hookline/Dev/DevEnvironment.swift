@@ -17,9 +17,7 @@ struct DevEnvironment: Sendable {
     /// Starts both; whatever is missing on this machine is named.
     static func start(in folder: String) async throws -> DevEnvironment {
         try Files.makeFolder(folder)
-        let secret = try self.secret("jwt_secret", in: folder) { bytes in
-            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
+        let secret = try self.secret("jwt_secret", in: folder) { Hex.encode($0) }
         let secretsKey = try self.secret("secrets_key", in: folder) { Base64.encode($0) }
         let cluster = try await LocalPostgres.prepare(
             in: try self.clusterFolder(in: folder), port: try freePort(),
