@@ -121,6 +121,7 @@ let package = Package(
                 serviceLifecycle,
             ],
             swiftSettings: common),
+        .target(name: "Mainflux", dependencies: ["Domain", "Storage"], swiftSettings: common),
         .target(
             name: "API",
             dependencies: [
@@ -134,8 +135,8 @@ let package = Package(
             name: "Hookline",
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "LocalServices",
-                "MQTT", "Notifications", "Observability", "Postgres", "Storage",
-                "WebhookClient", argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
+                "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Storage", "WebhookClient",
+                argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
             swiftSettings: common),
@@ -170,6 +171,7 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Storage", "WebhookClient"],
             swiftSettings: common),
+        .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Storage"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
         .testTarget(
             name: "IntegrationTests", dependencies: ["LocalServices", "TestSupport"], swiftSettings: common),

@@ -84,10 +84,7 @@ struct ThingRoutes: Sendable {
 struct ThingKey: Sendable {
     let text: String
 
-    /// A random key has 256 bits, which no hash needs to stretch; one that is given should be as hard to guess.
-    var hash: [UInt8] { Array(SHA256.hash(data: Array(self.text.utf8))) }
-
-    var stored: StoredKey { StoredKey(text: self.text, hash: self.hash) }
+    var stored: StoredKey { StoredKey(self.text) }
 
     static func random() -> ThingKey {
         ThingKey(text: SymmetricKey(size: .bits256).withUnsafeBytes { Hex.encode($0) })

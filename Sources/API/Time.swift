@@ -1,19 +1,10 @@
 internal import Domain
 internal import Hummingbird
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
 /// A point in time as it is written: milliseconds since 1970, or RFC 3339. Answers milliseconds.
 private func time(_ text: some StringProtocol, field: String) throws(InvalidField) -> Int64 {
     if let milliseconds = Int64(text), milliseconds >= 0 { return milliseconds }
-    for fractional in [false, true] {
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: fractional)
-        if let date = try? style.parse(String(text)) { return Int64(date.timeIntervalSince1970 * 1_000) }
-    }
+    if let milliseconds = RFC3339.milliseconds(text) { return milliseconds }
     throw InvalidField(field, "must be milliseconds since 1970 or a time such as 2026-01-31T12:00:00Z")
 }
 

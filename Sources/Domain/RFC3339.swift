@@ -1,5 +1,20 @@
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 /// Points in time as internet protocols write them.
 package enum RFC3339 {
+    /// Reads a point in time, with or without fractions of a second; milliseconds since 1970.
+    package static func milliseconds(_ text: some StringProtocol) -> Int64? {
+        for fractional in [false, true] {
+            let style = Date.ISO8601FormatStyle(includingFractionalSeconds: fractional)
+            if let date = try? style.parse(String(text)) { return Int64(date.timeIntervalSince1970 * 1_000) }
+        }
+        return nil
+    }
+
     /// `2026-01-31T12:00:00.000Z`.
     ///
     /// - Parameter milliseconds: since 1970.

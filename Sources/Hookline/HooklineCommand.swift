@@ -11,7 +11,10 @@ struct HooklineCommand: AsyncParsableCommand {
         commandName: "hookline",
         abstract: "MQTT in, webhooks out: forwards the messages of things to the webhooks of their groups.",
         version: version,
-        subcommands: [Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self])
+        subcommands: [
+            Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self, Top.self, Replay.self,
+            Import.self,
+        ])
 
     static func main() async {
         // libmosquitto writes to its socket without asking for no signal; a broker that goes away must not end us.

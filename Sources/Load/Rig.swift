@@ -148,7 +148,7 @@ struct Directory {
     ) async throws -> [EntityID] {
         let store = ThingStore(self.database, box: self.box)
         // Nobody signs in as one of them.
-        let noKey = StoredKey(text: "", hash: [0])
+        let noKey = StoredKey("")
         var ids: [EntityID] = []
         for start in stride(from: 0, to: count, by: 10_000) {
             let things = (start..<min(start + 10_000, count)).map { number in

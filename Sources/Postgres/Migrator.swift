@@ -28,8 +28,11 @@ package struct Migrator: Sendable {
 
     /// Applies what is missing and answers it.
     ///
+    /// - Parameter onStep: told before each, and how many are done, of how many.
     /// - Throws: ``PostgresError`` of kind `migration` if an applied one differs, or is unknown to this program.
-    package func apply(on connection: isolated Connection) throws -> [Migration] {
+    package func apply(
+        on connection: isolated Connection, onStep: (Migration, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+    ) throws -> [Migration] {
         var lock: Query = "SELECT pg_advisory_lock(\(Self.lockKey))"
         lock.timeout = .seconds(600)
         try connection.execute(lock)
@@ -40,7 +43,8 @@ package struct Migrator: Sendable {
         let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { try $0.bool(0) }
         if exists != [true] { try self.createTable(on: connection) }
         let pending = try self.pending(on: connection)
-        for migration in pending {
+        for (index, migration) in pending.enumerated() {
+            onStep(migration, index, pending.count)
             try connection.transaction { connection in
                 try connection.executeScript(migration.sql)
                 try connection.execute(

@@ -17,8 +17,14 @@ package struct Database: Sendable {
     }
 
     /// Brings the schema up to date and answers the names of what was applied.
-    package func migrate() async throws -> [String] {
-        try await self.pool.withConnection { try Self.migrator.apply(on: $0).map(\.name) }
+    ///
+    /// - Parameter onStep: told the name of each before it is applied, and how many are done, of how many.
+    package func migrate(
+        onStep: @escaping @Sendable (_ name: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+    ) async throws -> [String] {
+        try await self.pool.withConnection { db in
+            try Self.migrator.apply(on: db) { onStep($0.name, $1, $2) }.map(\.name)
+        }
     }
 
     /// The names of what ``migrate()`` would apply.

@@ -55,6 +55,21 @@ package struct ReplayStore: Sendable {
         return try await self.pool.withConnection { try $0.execute(replay) }
     }
 
+    /// What of a replay is not done yet: still on its way, and failed again.
+    ///
+    /// - Parameter now: the one that the replay was given.
+    package func rest(of webhook: WebhookKey, replayedAt now: Int64) async throws -> (waiting: Int64, failed: Int64) {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT count(*) FILTER (WHERE failed_at IS NULL), count(*) FILTER (WHERE failed_at IS NOT NULL)
+                FROM deliveries WHERE webhook_key = \(webhook.rawValue)
+                    AND replayed_at = \(PostgresTimestamp(microsecondsSince1970: now))
+                """
+            ) { (try $0.int64(0), try $0.int64(1)) }
+        }[0]
+    }
+
     /// The newest first.
     package func list(
         _ status: DeliveryRecord.Status, of webhook: WebhookKey, offset: Int64, limit: Int64

@@ -1,3 +1,4 @@
+internal import Crypto
 package import Domain
 internal import Postgres
 
@@ -18,11 +19,12 @@ package struct ThingRecord: Sendable {
 /// A thing's password at the broker, on its way to be stored.
 package struct StoredKey: Sendable {
     package let text: String
+    /// A random key has 256 bits, which no hash needs to stretch; one that is given should be as hard to guess.
     package let hash: [UInt8]
 
-    package init(text: String, hash: [UInt8]) {
+    package init(_ text: String) {
         self.text = text
-        self.hash = hash
+        self.hash = Array(SHA256.hash(data: Array(text.utf8)))
     }
 }
 

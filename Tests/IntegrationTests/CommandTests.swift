@@ -4,17 +4,6 @@ import Testing
 
 @Suite("The hookline command")
 struct CommandTests {
-    /// Runs the binary with nothing but these variables set by us, and tells how it ended and what it said.
-    private func run(_ arguments: [String], _ environment: [String: String] = [:]) async throws -> (
-        end: String, output: String
-    ) {
-        let log = try Files.makeTemporaryFolder() + "/log"
-        let process = try await ChildProcess.start(
-            HooklineProcess.binary, arguments, environment: environment, logFile: log)
-        let end = await process.waitForExit()
-        return (end, Files.read(log) ?? "")
-    }
-
     @Test(
         "names the setting that is wrong and ends with 78",
         arguments: [
@@ -42,7 +31,7 @@ struct CommandTests {
             environment["AUTH_JWT_SECRET"] = HooklineProcess.jwtSecret
         }
         for command in ["serve", "check-config"] {
-            let (end, output) = try await self.run([command], environment)
+            let (end, output) = try await HooklineProcess.run([command], environment)
             #expect(end == "exited(78)", "\(output)")
             #expect(output.contains("hookline: \(culprit): "), "\(output)")
             #expect(!output.contains("do-not-show"))
@@ -60,9 +49,9 @@ struct CommandTests {
 
     @Test("refuses a flag that is none, and takes those that are")
     func flags() async throws {
-        #expect(try await self.run(["serve", "--htp-port", "1"]).end == "exited(64)")
-        #expect(try await self.run(["serve", "--http-port"]).end == "exited(64)")
-        let (end, output) = try await self.run(
+        #expect(try await HooklineProcess.run(["serve", "--htp-port", "1"]).end == "exited(64)")
+        #expect(try await HooklineProcess.run(["serve", "--http-port"]).end == "exited(64)")
+        let (end, output) = try await HooklineProcess.run(
             [
                 "check-config", "--http-port", "9999", "--mqtt-client-id=me", "--postgres-url",
                 "host=x password=do-not-show",
@@ -83,7 +72,7 @@ struct CommandTests {
         let folder = try Files.makeTemporaryFolder()
         try Files.write("HTTP_PORT=1234\nMQTT_HOST=from-file\nPOSTGRES_URL=host=x\n", to: "\(folder)/settings")
         try Files.write(HooklineProcess.jwtSecret + "\n", to: "\(folder)/secret")
-        let (end, output) = try await self.run(
+        let (end, output) = try await HooklineProcess.run(
             ["check-config", "--config-file", "\(folder)/settings"],
             ["MQTT_HOST": "from-environment", "AUTH_JWT_SECRET_FILE": "\(folder)/secret"])
         #expect(end == "exited(0)", "\(output)")
@@ -96,11 +85,11 @@ struct CommandTests {
     @Test("explains itself")
     func help() async throws {
         for command in ["serve", "migrate", "dev", "token", "check-config", "health"] {
-            let (end, output) = try await self.run([command, "--help"])
+            let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
-        #expect(try await self.run(["serve", "--help"]).output.contains("--http-port"))
-        #expect(try await self.run(["--version"]).output.contains("."))
+        #expect(try await HooklineProcess.run(["serve", "--help"]).output.contains("--http-port"))
+        #expect(try await HooklineProcess.run(["--version"]).output.contains("."))
     }
 
     @Test("runs everything by itself with `dev`: the lines that it prints work as they stand")
@@ -155,8 +144,8 @@ struct CommandTests {
     @Test("tells whether the instance on this machine is ready")
     func health() async throws {
         let port = try freePort()
-        let away = try await self.run(["health"], ["HTTP_PORT": "\(port)"])
-        #expect(away.end == "exited(1)" && away.output.contains("not reachable at port \(port)"))
+        let away = try await HooklineProcess.run(["health"], ["HTTP_PORT": "\(port)"])
+        #expect(away.end == "exited(1)" && away.output.contains("not reachable at 127.0.0.1:\(port)"))
         let postgres = try await SharedPostgres.shared.makeDatabase()
         let folder = try Files.makeTemporaryFolder()
         let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
@@ -164,12 +153,12 @@ struct CommandTests {
         let hookline = try await HooklineProcess.serve(
             postgres: postgres, mqttPort: mosquitto.port, logFile: "\(folder)/log", settings: ["HTTP_HOST": "0.0.0.0"])
         let settings = ["HTTP_PORT": "\(hookline.port)", "HTTP_HOST": "0.0.0.0"]
-        let ready = try await self.run(["health"], settings)
+        let ready = try await HooklineProcess.run(["health"], settings)
         #expect(ready.end == "exited(0)" && ready.output.contains(#""status":"pass""#), "\(ready.output)")
         await broker.stop()
         // It runs, and receives nothing.
         try await waitUntil("the loss of the broker to be noticed") {
-            let unwell = try await self.run(["health"], settings)
+            let unwell = try await HooklineProcess.run(["health"], settings)
             return unwell.end == "exited(1)" && unwell.output.contains("not connected")
         }
         await hookline.process.stop()
@@ -178,22 +167,24 @@ struct CommandTests {
     @Test("prints a token and nothing else")
     func token() async throws {
         let environment = ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
-        let (end, output) = try await self.run(["token", "--user", "me", "--expires", "1h"], environment)
+        let (end, output) = try await HooklineProcess.run(["token", "--user", "me", "--expires", "1h"], environment)
         #expect(end == "exited(0)")
         #expect(output.split(separator: "\n").count == 1)
         #expect(output.split(separator: ".").count == 3)
-        #expect(try await self.run(["token", "--user", "me", "--expires", "soon"], environment).end == "exited(64)")
-        #expect(try await self.run(["token"], environment).end == "exited(64)")
+        #expect(
+            try await HooklineProcess.run(["token", "--user", "me", "--expires", "soon"], environment).end
+                == "exited(64)")
+        #expect(try await HooklineProcess.run(["token"], environment).end == "exited(64)")
     }
 
     @Test("migrates an empty database, and says so when there is nothing to do")
     func migrate() async throws {
         let url = try await SharedPostgres.shared.makeDatabase()
-        let dry = try await self.run(["migrate", "--dry-run"], ["POSTGRES_URL": url])
+        let dry = try await HooklineProcess.run(["migrate", "--dry-run"], ["POSTGRES_URL": url])
         #expect(dry.output.contains("would apply initial"))
-        let first = try await self.run(["migrate"], ["POSTGRES_URL": url])
+        let first = try await HooklineProcess.run(["migrate"], ["POSTGRES_URL": url])
         #expect(first.end == "exited(0)" && first.output.contains("applied initial"))
-        let second = try await self.run(["migrate"], ["POSTGRES_URL": url])
+        let second = try await HooklineProcess.run(["migrate"], ["POSTGRES_URL": url])
         #expect(second.end == "exited(0)" && second.output.contains("The schema is current."))
     }
 }

@@ -76,5 +76,72 @@ extension WholeServiceTests {
             }
             await receiver.stop()
         }
+
+        @Test("top shows what happens, by the metrics of the instances and the webhooks of the database")
+        func top() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                try await installation.addWebhook("seen by top", receiver.url("/?key=secret"))
+                let address = "127.0.0.1:\(await running.hookline.port)"
+                let settings = ["POSTGRES_URL": installation.postgresURL]
+                async let screens = HooklineProcess.run(
+                    ["top", "--instance", address, "--interval", "1s", "--count", "3"], settings)
+                for number in 1...20 {
+                    try await installation.publish("\(number)")
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+                let (end, output) = try await screens
+                #expect(end == "exited(0)", "\(output)")
+                let row = try #require(output.split(separator: "\n").last { $0.hasPrefix("seen by top") }, "\(output)")
+                #expect(row.contains("http://127.0.0.1:\(receiver.port) "))
+                #expect(row.contains("ENABLED") && row.contains(" 200 "))
+                #expect(!output.contains("secret"))
+                #expect(output.contains("lanes 1"), "\(output)")
+                // Some of them came while it looked.
+                let rates = output.split(separator: "\n").filter { $0.hasPrefix("messages    in ") }
+                #expect(rates.count == 3 && rates.contains { !$0.hasPrefix("messages    in 0/s") }, "\(output)")
+
+                let away = try await HooklineProcess.run(
+                    ["top", "--instance", "127.0.0.1:1", "--interval", "100ms", "--count", "1"], settings)
+                #expect(away.end == "exited(1)")
+                #expect(away.output.contains("not reachable: 127.0.0.1:1"), "\(away.output)")
+            }
+            await receiver.stop()
+        }
+
+        @Test("replay sends failed deliveries of a webhook again, and says how that ended")
+        func replay() async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.decide { _ in 400 })
+            try await Installation.with { installation, _ in
+                let webhook = try await installation.webhook(
+                    "hook", receiver.url(), #""max_attempts":1,"failure_limit":0"#)
+                let settings = ["POSTGRES_URL": installation.postgresURL]
+                try await installation.publish(1...3)
+                try await waitUntil("all to have failed") {
+                    try await installation.api.call("GET", "/webhooks/\(webhook)/deliveries")
+                        .number(of: "total") == 3
+                }
+                let again = try await HooklineProcess.run(["replay", webhook, "--since", "1h"], settings)
+                #expect(again.end == "exited(1)", "\(again.output)")
+                #expect(again.output.contains("3 deliveries are sent again."))
+                #expect(again.output.contains("0 succeeded, 3 have failed again."), "\(again.output)")
+                receiver.set(.decide { _ in 200 })
+                let last = try await HooklineProcess.run(
+                    ["replay", webhook, "--since", "2020-01-31T12:00:00Z"], settings)
+                #expect(last.end == "exited(0)", "\(last.output)")
+                #expect(last.output.contains("3 succeeded, 0 have failed again."), "\(last.output)")
+                #expect(Set(receiver.accepted).count == 3)
+                for (arguments, expected) in [
+                    (["nonsense", "--since", "1h"], "must be a UUID"),
+                    ([webhook, "--since", "lately"], "--since must be"),
+                    ([installation.group, "--since", "1h"], "There is no webhook"),
+                ] {
+                    let refused = try await HooklineProcess.run(["replay"] + arguments, settings)
+                    #expect(refused.end == "exited(64)" && refused.output.contains(expected), "\(refused.output)")
+                }
+            }
+            await receiver.stop()
+        }
     }
 }

@@ -166,7 +166,7 @@ struct RouteStoreTests {
             ThingRecord(id: .random(), group: fixture.group, profile: fixture.profile, name: name)
         }
         let one = thing("one")
-        try await things.create([one], keys: [StoredKey(text: "k", hash: [1])])
+        try await things.create([one], keys: [StoredKey("k")])
         #expect(try await next() == [.thing(one.id)])
         _ = try await fixture.webhooks().update(fixture.webhook) { _ in
             try WebhookDraft(name: "w", url: "http://example.com/2", headers: [])
@@ -175,7 +175,7 @@ struct RouteStoreTests {
         _ = try await ProfileStore(fixture.database).update(fixture.profile, name: "p", configJSON: "{}")
         #expect(try await next() == [.profile(fixture.profile)])
         try await things.create(
-            (0..<150).map { thing("t\($0)") }, keys: (0..<150).map { _ in StoredKey(text: "k", hash: [1]) })
+            (0..<150).map { thing("t\($0)") }, keys: (0..<150).map { _ in StoredKey("k") })
         #expect(try await next() == [.all])
         #expect(RouteStore.Change("what is this") == .all)
     }
@@ -188,7 +188,7 @@ struct RouteStoreTests {
         let store = RouteStore(fixture.database, box: fixture.box)
         var routes = try await store.load()
         #expect(routes.resolve(thing.id) == nil)
-        try await things.create([thing], keys: [StoredKey(text: "k", hash: [1])])
+        try await things.create([thing], keys: [StoredKey("k")])
         try await store.changes([.thing(thing.id)])(&routes)
         #expect(routes.resolve(thing.id)?.webhooks.map(\.id) == [fixture.webhook])
         try await fixture.webhooks().remove([fixture.webhook])

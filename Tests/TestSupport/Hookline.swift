@@ -48,6 +48,16 @@ package final class HooklineProcess: Sendable {
         return hookline
     }
 
+    /// Runs the binary with nothing but these variables set by us, and tells how it ended and what it said.
+    package static func run(
+        _ arguments: [String], _ environment: [String: String] = [:]
+    ) async throws -> (end: String, output: String) {
+        let log = try Files.makeTemporaryFolder() + "/log"
+        let process = try await ChildProcess.start(Self.binary, arguments, environment: environment, logFile: log)
+        let end = await process.waitForExit()
+        return (end, Files.read(log) ?? "")
+    }
+
     package func waitUntilReady() async throws {
         try await waitUntil("hookline to be ready (see \(self.logFile))", within: .seconds(60)) {
             (try? await HTTP.get("http://127.0.0.1:\(self.port)/ready"))?.status == 200

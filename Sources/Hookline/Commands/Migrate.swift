@@ -19,7 +19,13 @@ struct Migrate: AsyncParsableCommand {
             endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1), logger: logger)
         defer { pool.close() }
         let database = Database(pool: pool)
-        let names = self.dryRun ? try await database.pendingMigrations() : try await database.migrate()
+        let bar = ProgressBar()
+        let names =
+            self.dryRun
+            ? try await database.pendingMigrations()
+            : try await bar.ticking {
+                try await database.migrate { bar.show("applying \($0)", Int64($1), of: Int64($2)) }
+            }
         if names.isEmpty { print("The schema is current.") }
         for name in names { print(self.dryRun ? "would apply \(name)" : "applied \(name)") }
     }

@@ -196,7 +196,7 @@ struct ServiceConfiguration: Sendable {
         return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
     }
 
-    private static func secrets(_ settings: SettingsReader) throws -> SecretBox {
+    static func secrets(_ settings: SettingsReader) throws -> SecretBox {
         let key = try settings.string("secrets.key").map { try Self.key($0, "secrets.key", settings) }
         let former = try settings.string("secrets.former_keys")?.split(separator: ",").map {
             try Self.key($0.trimmingSpaces, "secrets.former_keys", settings)

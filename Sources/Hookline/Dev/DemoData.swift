@@ -47,8 +47,7 @@ struct DemoData: Sendable {
             thing = .random()
             // The private broker asks nobody for a key, so nobody is to have this one.
             var generator = SystemRandomNumberGenerator()
-            let noKey = StoredKey(
-                text: "", hash: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
+            let noKey = StoredKey(Hex.encode((0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }))
             try await things.create(
                 [ThingRecord(id: thing, group: group, profile: profile, name: "Demo thing")], keys: [noKey])
         }

@@ -1,0 +1,140 @@
+internal import Domain
+internal import Storage
+
+/// What is seen at one time.
+struct TopSample: Sendable {
+    /// In seconds, of a clock that does not jump.
+    let at: Double
+    let metrics: MetricsSample
+    /// Instances that did not answer, and why.
+    let unreachable: [String]
+    /// nil if there is no database to ask.
+    let webhooks: [WebhookActivity]?
+}
+
+/// The screen, made of two samples.
+struct TopView {
+    private let now: TopSample
+    private let before: TopSample
+    private let seconds: Double
+
+    init(_ now: TopSample, since before: TopSample) {
+        self.now = now
+        self.before = before
+        self.seconds = max(0.001, now.at - before.at)
+    }
+
+    /// - Parameters:
+    ///   - title: the first line.
+    ///   - width: characters of a line.
+    ///   - height: lines in all.
+    func lines(title: String, width: Int, height: Int) -> [String] {
+        var lines = [title] + self.now.unreachable.map { "not reachable: \($0)" }
+        lines += self.summary
+        if let webhooks = self.now.webhooks {
+            lines += ["", Self.row("WEBHOOK", "TO", "STATUS", ["OK/S", "FAILED/S", "WAITING", "LAST", "IN A ROW"])]
+            let rows = self.rows(webhooks)
+            let room = max(1, height - lines.count - 1)
+            lines += rows.prefix(room)
+            if rows.count > room { lines.append("… and \(rows.count - room) more") }
+            if rows.isEmpty { lines.append("Nothing happened within the last minute, and nothing waits.") }
+        } else {
+            lines += ["", "POSTGRES_URL is not set: the webhooks are not shown."]
+        }
+        return lines.map { String($0.prefix(width)) }
+    }
+
+    private func rate(_ name: String) -> Double {
+        max(0, self.now.metrics[name] - self.before.metrics[name]) / self.seconds
+    }
+
+    /// The rates of a counter's labels that grow, the fastest first.
+    private func reasons(_ name: String) -> String {
+        let before = self.before.metrics.labelled(name)
+        let growing = self.now.metrics.labelled(name).map { ($0, ($1 - (before[$0] ?? 0)) / self.seconds) }
+            .filter { $0.1 > 0 }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        return growing.isEmpty ? "" : "  (" + growing.map { "\($0) \(Self.number($1))/s" }.joined(separator: ", ") + ")"
+    }
+
+    private func total(_ name: String) -> Double {
+        self.now.metrics.labelled(name).values.reduce(0, +) - self.before.metrics.labelled(name).values.reduce(0, +)
+    }
+
+    private func time(_ part: Double, _ histogram: String) -> String {
+        self.now.metrics.quantile(part, of: histogram, since: self.before.metrics).map { seconds in
+            seconds.isInfinite ? "long" : "≤ \(Self.number(seconds * 1_000)) ms"
+        } ?? "-"
+    }
+
+    private var summary: [String] {
+        let metrics = self.now.metrics
+        let refused = self.total("messages_refused_total") / self.seconds
+        let errors = self.total("attempts_failed_total") / self.seconds
+        return [
+            "messages    in \(Self.number(self.rate("messages_accepted_total")))/s"
+                + "   refused \(Self.number(refused))/s\(self.reasons("messages_refused_total"))"
+                + "   unrouted \(Self.number(self.rate("messages_unrouted_total")))/s",
+            "deliveries  ok \(Self.number(self.rate("deliveries_succeeded_total")))/s"
+                + "   skipped \(Self.number(self.rate("deliveries_skipped_total")))/s"
+                + "   given up \(Self.number(self.rate("deliveries_failed_total")))/s",
+            "errors      \(Self.number(errors))/s\(self.reasons("attempts_failed_total"))",
+            "time        delivery p50 \(self.time(0.5, "delivery_seconds")) p99 \(self.time(0.99, "delivery_seconds"))"
+                + "   attempt p99 \(self.time(0.99, "attempt_seconds"))"
+                + "   commit p99 \(self.time(0.99, "intake_commit_seconds"))",
+            "now         lanes \(Self.number(metrics["lanes"]))   in memory \(Self.number(metrics["deliveries_in_memory"]))"
+                + "   in flight \(Self.number(metrics["attempts_in_flight"]))"
+                + "   breakers open \(Self.number(metrics["breakers_open"]))"
+                + "   waiting \(Self.number(metrics["deliveries_waiting"]))"
+                + "   failed \(Self.number(metrics["deliveries_failed"]))"
+                + "   brokers connected \(Self.number(metrics["broker_connected"]))",
+        ]
+    }
+
+    /// The busiest first, then those with most waiting.
+    private func rows(_ webhooks: [WebhookActivity]) -> [String] {
+        let earlier = Dictionary((self.before.webhooks ?? []).map { ($0.id, $0) }) { first, _ in first }
+        let rated = webhooks.map { webhook in
+            let before = earlier[webhook.id] ?? webhook
+            return (
+                webhook: webhook, ok: Double(webhook.succeeded - before.succeeded) / self.seconds,
+                failed: Double(webhook.failed - before.failed) / self.seconds
+            )
+        }
+        let sorted = rated.sorted {
+            ($0.ok + $0.failed, $0.webhook.waiting, $1.webhook.id) > (
+                $1.ok + $1.failed, $1.webhook.waiting, $0.webhook.id
+            )
+        }
+        return sorted.map { webhook, ok, failed in
+            // Paths and queries may hold keys.
+            Self.row(
+                webhook.name, webhook.url.origin,
+                webhook.status == .disabledDueToErrors ? "DISABLED (ERRORS)" : webhook.status.rawValue,
+                [
+                    Self.number(ok), Self.number(failed), Self.number(Double(webhook.waiting)),
+                    webhook.lastStatus.map(String.init) ?? "-", Self.number(Double(webhook.consecutiveFailures)),
+                ])
+        }
+    }
+
+    private static func row(_ name: String, _ target: String, _ status: String, _ numbers: [String]) -> String {
+        self.left(name, 24) + " " + self.left(target, 32) + " " + self.left(status, 17)
+            + numbers.map { " " + self.right($0, 9) }.joined()
+    }
+
+    private static func left(_ text: String, _ width: Int) -> String {
+        text.count > width
+            ? text.prefix(width - 1) + "…" : text + String(repeating: " ", count: width - text.count)
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    /// Whole from ten on, one digit below.
+    static func number(_ value: Double) -> String {
+        guard value < 10, value != value.rounded() else { return grouped(Int64(value.rounded())) }
+        let tenths = Int64((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}
