@@ -60,7 +60,8 @@ struct Dev: AsyncParsableCommand {
         var assembly = Assembly(configuration: configuration, logger: logger)
         assembly.onReady = { port in
             let guide = DevGuide(
-                port: port, mqttPort: environment.mqttPort, receiverPort: receiverPort, token: token, demo: demo)
+                program: CommandLine.arguments[0], port: port, postgresURL: environment.postgresURL,
+                mqttPort: environment.mqttPort, receiverPort: receiverPort, token: token, demo: demo)
             printNow(guide.text)
             do {
                 try Files.write(guide.variables, to: "\(folder)/env", mode: 0o600)

@@ -2,7 +2,10 @@ internal import Glibc
 
 /// What `hookline dev` prints: lines that work as they stand.
 struct DevGuide: Sendable {
+    /// How it was called.
+    let program: String
     let port: Int
+    let postgresURL: String
     let mqttPort: Int
     let receiverPort: Int
     let token: String
@@ -41,6 +44,10 @@ struct DevGuide: Sendable {
           curl -sS -X PUT \(self.api)/profiles/\(self.demo.profile) \\
             -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
             -d '{"name":"Demo profile","config":{"content_type":"application/json","write":true,"webhook":false}}'
+
+        5. Look on:
+
+          \(self.program) top --http-port \(self.port) --postgres-url \(self.postgresURL)
 
         Ctrl-C ends everything; the data stays for the next time.
 
