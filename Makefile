@@ -3,15 +3,17 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/API/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
+PYTHON_SOURCES := Tests/Console scripts/deploy_trial
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
 
-.PHONY: run test test-console test-faults build release binary check-deploy bench bench-parts lint format setup setup-tests clean
+.PHONY: run test test-console test-faults build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
 	.build/debug/hookline dev
 
 test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
+	scripts/build-previous
 	swift build $(SWIFT_FLAGS) --build-tests
 	scripts/run-tests $(SWIFT_FLAGS) --skip-build
 	$(CONSOLE_TESTS)
@@ -54,8 +56,12 @@ bench-parts: setup ## Instructions and time of the parts of a message's way
 lint: setup setup-tests
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	cd $(CONSOLE) && $(DENO) fmt --check && $(DENO) lint && $(DENO) check assets/*.js
-	.build/python/bin/ruff format --check $(RUFF_FLAGS) Tests/Console
-	.build/python/bin/ruff check $(RUFF_FLAGS) Tests/Console
+	.build/python/bin/ruff format --check $(RUFF_FLAGS) $(PYTHON_SOURCES)
+	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
+
+try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
+	@scripts/setup debootstrap docker-compose iproute2
+	.build/python/bin/python scripts/deploy_trial/trial.py $(TRIAL)
 
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
 	@scripts/setup docker-compose prometheus systemd
@@ -64,7 +70,7 @@ check-deploy: setup setup-tests ## The files of deploy/, by the tools that read 
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 	cd $(CONSOLE) && $(DENO) fmt
-	.build/python/bin/ruff format $(RUFF_FLAGS) Tests/Console
+	.build/python/bin/ruff format $(RUFF_FLAGS) $(PYTHON_SOURCES)
 
 setup:
 	@scripts/setup

@@ -160,6 +160,12 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
+        .testTarget(
+            name: "APITests",
+            dependencies: [
+                "API", "Domain", "Observability", "Postgres", "Storage", httpTypes, hummingbird, jwtKit, logging,
+            ],
+            swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
         .testTarget(
             name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport", logging],

@@ -47,31 +47,46 @@ extension WholeServiceTests {
 
         @Test("instances are replaced one after the other under load, and nothing is lost or sent twice")
         func rolling() async throws {
+            try await self.roll(from: HooklineProcess.binary, rounds: 2)
+        }
+
+        @Test(
+            "so are those of the build before the newest change of the schema, by the present one",
+            .enabled(if: HooklineProcess.previousBinary != nil))
+        func upgrading() async throws {
+            try await self.roll(from: try #require(HooklineProcess.previousBinary), rounds: 1)
+        }
+
+        /// Two instances that share the load, and are replaced by the present build one after the other, meanwhile.
+        private func roll(from binary: String, rounds: Int) async throws {
             let receiver = try await Receiver.start(keepsRequests: false)
             let shared = ["MQTT_SHARED_GROUP": "group", "MQTT_CLIENT_ID": "first"]
-            try await Installation.with(settings: shared) { installation, running in
+            try await Installation.with(binary, settings: shared) { installation, running in
+                func serve(_ binary: String, _ name: String, _ round: Int) async throws -> HooklineProcess {
+                    try await HooklineProcess.serve(
+                        binary, postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                        logFile: "\(installation.folder)/\(name)\(round).log",
+                        settings: shared.merging(["MQTT_CLIENT_ID": name]) { $1 })
+                }
                 try await installation.addWebhook("hook", receiver.url())
-                var second = try await HooklineProcess.serve(
-                    postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
-                    logFile: "\(installation.folder)/second.log",
-                    settings: shared.merging(["MQTT_CLIENT_ID": "second"]) { $1 })
+                var second = try await serve(binary, "second", 0)
                 async let load: Void = installation.publish(1...20_000)
-                for round in 1...2 {
+                for round in 1...rounds {
                     try await Task.sleep(for: .milliseconds(400))
                     await running.hookline.process.stop()
-                    let first = try await HooklineProcess.serve(
-                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
-                        logFile: "\(installation.folder)/first\(round).log", settings: shared)
-                    await running.replace(hookline: first)
+                    await running.replace(hookline: try await serve(HooklineProcess.binary, "first", round))
+                    // Both builds at work.
+                    try await Task.sleep(for: .milliseconds(400))
                     await second.process.stop()
-                    second = try await HooklineProcess.serve(
-                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
-                        logFile: "\(installation.folder)/second\(round).log",
-                        settings: shared.merging(["MQTT_CLIENT_ID": "second"]) { $1 })
+                    second = try await serve(HooklineProcess.binary, "second", round)
                 }
                 try await load
                 try await waitUntil("all messages", within: .seconds(90)) { receiver.bodies.unique == 20_000 }
                 #expect(receiver.bodies.duplicates == 0)
+                let ends = [await running.hookline, second]
+                for instance in ends {
+                    #expect(try await HTTP.get("http://127.0.0.1:\(instance.port)/ready").status == 200)
+                }
                 await second.process.stop()
             }
             await receiver.stop()

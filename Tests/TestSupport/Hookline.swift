@@ -15,24 +15,27 @@ package final class HooklineProcess: Sendable {
         self.logFile = logFile
     }
 
+    /// Tests/TestSupport/Hookline.swift, seen from the package's root.
+    private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+
     /// The binary that this test run built.
-    package static var binary: String {
-        // Tests/TestSupport/Hookline.swift, seen from the package's root.
-        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return "/\(root)/.build/debug/hookline"
+    package static var binary: String { "\(self.root)/.build/debug/hookline" }
+
+    /// The one from before the newest change of the schema (scripts/build-previous); nil if there is no history to build it of.
+    package static var previousBinary: String? {
+        let binary = "\(self.root)/.build/previous/hookline"
+        return Files.exists(binary) ? binary : nil
     }
 
     /// A Python that has the packages which receivers use.
-    package static var python: String {
-        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return "/\(root)/.build/python/bin/python"
-    }
+    package static var python: String { "\(self.root)/.build/python/bin/python" }
 
     package static let jwtSecret = "a secret for tests, of more than 32 bytes"
 
     /// Starts `hookline serve` and waits until it is ready.
     package static func serve(
-        postgres: String, mqttPort: Int, logFile: String, settings: [String: String] = [:], awaitingReady: Bool = true
+        _ binary: String = HooklineProcess.binary, postgres: String, mqttPort: Int, logFile: String,
+        settings: [String: String] = [:], awaitingReady: Bool = true
     ) async throws -> HooklineProcess {
         let port = try freePort()
         var environment = [
@@ -42,7 +45,7 @@ package final class HooklineProcess: Sendable {
             "DELIVERY_RETRY_SCHEDULE": "200ms,200ms,500ms,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s",
         ]
         environment.merge(settings) { _, new in new }
-        let process = try await ChildProcess.start(Self.binary, ["serve"], environment: environment, logFile: logFile)
+        let process = try await ChildProcess.start(binary, ["serve"], environment: environment, logFile: logFile)
         let hookline = HooklineProcess(process: process, port: port, logFile: logFile)
         if awaitingReady { try await hookline.waitUntilReady() }
         return hookline

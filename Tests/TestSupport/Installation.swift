@@ -53,11 +53,13 @@ package final class Installation: Sendable {
     /// Runs `body` on an installation of its own.
     ///
     /// - Parameters:
+    ///   - binary: the one that runs at first.
     ///   - ownPostgres: whether the test stops and starts the database, and so needs one for itself.
     ///   - profile: the profile's `config`.
     ///   - prepareBroker: makes the broker's configuration in a folder, for a port.
     package static func with(
-        ownPostgres: Bool = false, profile: String = Installation.forwarding, settings: [String: String] = [:],
+        _ binary: String = HooklineProcess.binary, ownPostgres: Bool = false, profile: String = Installation.forwarding,
+        settings: [String: String] = [:],
         prepareBroker: (String, Int) async throws -> LocalMosquitto = {
             try LocalMosquitto.prepare(in: $0, port: $1)
         }, _ body: (Installation, Running) async throws -> Void
@@ -78,7 +80,7 @@ package final class Installation: Sendable {
         let mosquitto = try await prepareBroker("\(folder)/mosquitto", freePort())
         let broker = try await mosquitto.start()
         let hookline = try await HooklineProcess.serve(
-            postgres: url, mqttPort: mosquitto.port, logFile: "\(folder)/hookline.log", settings: settings)
+            binary, postgres: url, mqttPort: mosquitto.port, logFile: "\(folder)/hookline.log", settings: settings)
         let running = Running(postgres: server, broker: broker, hookline: hookline)
         do {
             let api = hookline.api(token: try await HooklineProcess.token(user: "owner"))

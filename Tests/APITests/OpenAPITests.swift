@@ -1,0 +1,154 @@
+import Domain
+import Foundation
+import HTTPTypes
+import Hummingbird
+import JWTKit
+import Logging
+import Observability
+import Postgres
+import Testing
+
+@testable import API
+@testable import Storage
+
+/// `/openapi.json` against what is really answered: schemathesis tries what it describes, this is about what it leaves out.
+@Suite("openapi.json")
+struct OpenAPITests {
+    private struct Description: Decodable {
+        struct Operation: Decodable {
+            let summary: String?
+            let responses: [String: Answer]
+            struct Answer: Decodable {}
+        }
+
+        struct Path: Decodable {
+            let operations: [String: Operation]
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.container(keyedBy: AnyKey.self)
+                var operations: [String: Operation] = [:]
+                for key in container.allKeys where key.stringValue != "parameters" {
+                    operations[key.stringValue.uppercased()] = try container.decode(Operation.self, forKey: key)
+                }
+                self.operations = operations
+            }
+        }
+
+        struct Schema: Decodable {
+            let properties: [String: Anything]?
+            struct Anything: Decodable {}
+        }
+
+        struct Components: Decodable { let schemas: [String: Schema] }
+
+        let paths: [String: Path]
+        let components: Components
+    }
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    private let description: Description
+
+    init() throws {
+        self.description = try JSONDecoder().decode(Description.self, from: Data(PackageResources.openapi_json))
+    }
+
+    private struct NoTester: WebhookTesting {
+        func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
+            preconditionFailure("nobody asks")
+        }
+    }
+
+    /// Nothing connects before somebody asks for something.
+    private func routes() throws -> Set<String> {
+        let logger = Logger(label: "test")
+        let database = Database(pool: Pool(endpoint: try Endpoint("host=127.0.0.1"), logger: logger))
+        let clock = WallClock { 0 }
+        let router = makeRouter(
+            database: database, box: SecretBox(key: nil), keys: JWTKeyCollection(), addressGuard: AddressGuard(),
+            wallClock: clock, publicURL: nil, broker: .init(url: "mqtt://127.0.0.1", hasAccounts: false),
+            ports: APIPorts(
+                refresh: { _ in }, tester: NoTester(), newestMessage: { _ in nil },
+                ids: MessageIDGenerator(slot: 0, now: { 0 }), tail: { _, _ in }),
+            system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
+        return Set(
+            router.routes.map { route in
+                let path = "\(route.path)".split(separator: "/").map { $0.first == ":" ? "{\($0.dropFirst())}" : $0 }
+                return "\(route.method.rawValue) /\(path.joined(separator: "/"))"
+            })
+    }
+
+    @Test("describes every route there is, and none that there is not")
+    func everyRoute() throws {
+        // The console's files are no API.
+        let routes = try self.routes().filter { !$0.hasPrefix("GET /console") && !$0.hasPrefix("HEAD ") }
+        let described = Set(
+            self.description.paths.flatMap { path, item in item.operations.keys.map { "\($0) \(path)" } })
+        #expect(routes.subtracting(described).sorted() == [], "not described")
+        #expect(described.subtracting(routes).sorted() == [], "not there")
+        #expect(described.count > 60)
+    }
+
+    @Test("says of every call what it is for, and what it answers when all is well and when not")
+    func everyAnswer() {
+        let open = ["/health", "/ready", "/metrics", "/openapi.json"]
+        for (path, item) in self.description.paths {
+            for (method, operation) in item.operations {
+                #expect(operation.summary?.isEmpty == false, "\(method) \(path)")
+                #expect(operation.responses.keys.contains { $0.hasPrefix("2") }, "\(method) \(path)")
+                if !open.contains(path) {
+                    #expect(
+                        operation.responses.keys.contains { $0.hasPrefix("4") || $0 == "default" }, "\(method) \(path)")
+                }
+            }
+        }
+    }
+
+    private static let id = EntityID("00000000-0000-4000-8000-000000000001")!
+    private static let delivery = DeliveryID(message: MessageID(rawValue: 1), webhook: WebhookKey(rawValue: 1))
+
+    /// An answer of each kind, with the schema that describes it.
+    private func answers() throws -> [(schema: String, value: any Encodable)] {
+        let id = Self.id
+        let webhook = Webhook(
+            id: id, group: id, name: "w", url: try WebhookURL("https://example.com"), headers: [])
+        let message = Message(
+            id: MessageID(rawValue: 1), thing: id, group: id, subtopic: "", contentType: "text/plain", payload: [],
+            traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        let source = Source(
+            id: id, group: id, name: "s", thing: id, isEnabled: true, settings: SourceSettings(), createdAt: 0,
+            updatedAt: 0)
+        let entry = LogEntry(
+            status: .ok, at: 0, delivery: Self.delivery, thing: nil, response: nil, error: nil,
+            latencyMicroseconds: nil, attempt: 1, target: nil, items: 1, dueAt: nil)
+        let stats = StatsDTO(WebhookStats(spans: []), by: .hour, from: 0, to: 1)
+        let caller = Caller(id: "me", isRoot: false, expiresAt: nil)
+        return [
+            ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
+            ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
+            ("Member", MemberDTO(Member(id: "m", role: .viewer))),
+            ("Profile", try ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
+            ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
+            ("Message", MessageDTO(message)),
+            ("Source", SourceDTO(source, at: "http://127.0.0.1", seenBy: .owner)),
+            ("LogEntry", LogEntryDTO(entry, nil, seenBy: .owner)),
+            ("Stats", stats), ("Span", stats.total),
+            ("Me", MeDTO(caller, roles: [:], .init(url: "mqtt://127.0.0.1", hasAccounts: false))),
+        ]
+    }
+
+    @Test("names every field of what is answered, and none besides")
+    func everyField() throws {
+        for (name, value) in try self.answers() {
+            let fields = Set(Mirror(reflecting: value).children.compactMap(\.label))
+            let schema = try #require(self.description.components.schemas[name]?.properties, "\(name)")
+            #expect(fields.subtracting(schema.keys).sorted() == [], "\(name): not described")
+            #expect(Set(schema.keys).subtracting(fields).sorted() == [], "\(name): not there")
+        }
+    }
+}
