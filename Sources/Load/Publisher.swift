@@ -17,7 +17,6 @@ struct Publisher {
         let done = self.group.next().makePromise(of: Void.self)
         let (clientID, topics, size) = (self.clientID, self.topics, self.size)
         let channel = try await ClientBootstrap(group: self.group)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(

@@ -162,7 +162,6 @@ package final class ConnectionPool {
         guard let address = addresses.first, !connection.isEnded else { return }
         ClientBootstrap(group: self.eventLoop)
             .connectTimeout(self.configuration.connectTimeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
             // A response is small and comes alone: one read, into a buffer that fits, without asking again.
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4_096))

@@ -45,6 +45,26 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("without any rights of root it delivers as well")
+        func noRights() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                await running.hookline.process.stop()
+                let bare = try await HooklineProcess.serve(
+                    postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                    logFile: "\(installation.folder)/bare.log", hasRights: false)
+                await running.replace(hookline: bare)
+                let status = try #require(Files.read("/proc/\(bare.process.pid)/status"))
+                #expect(status.contains("CapEff:\t0000000000000000"), "\(status)")
+                _ = try await bare.api(token: installation.api.token).call(
+                    "POST", "/groups/\(installation.group)/webhooks",
+                    #"[{"name":"hook","url":"\#(receiver.url())"}]"#)
+                try await installation.publish(1...10)
+                try await waitUntil("all messages") { receiver.accepted.count == 10 }
+            }
+            await receiver.stop()
+        }
+
         @Test("instances are replaced one after the other under load, and nothing is lost or sent twice")
         func rolling() async throws {
             try await self.roll(from: HooklineProcess.binary, rounds: 2)

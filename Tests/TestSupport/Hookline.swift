@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import Glibc
 package import LocalServices
 internal import NIOCore
 internal import NIOHTTP1
@@ -33,9 +34,11 @@ package final class HooklineProcess: Sendable {
     package static let jwtSecret = "a secret for tests, of more than 32 bytes"
 
     /// Starts `hookline serve` and waits until it is ready.
+    ///
+    /// - Parameter hasRights: false takes from it what root may do, even if the tests are run by root.
     package static func serve(
         _ binary: String = HooklineProcess.binary, postgres: String, mqttPort: Int, logFile: String,
-        settings: [String: String] = [:], awaitingReady: Bool = true
+        settings: [String: String] = [:], awaitingReady: Bool = true, hasRights: Bool = true
     ) async throws -> HooklineProcess {
         let port = try freePort()
         var environment = [
@@ -45,7 +48,12 @@ package final class HooklineProcess: Sendable {
             "DELIVERY_RETRY_SCHEDULE": "200ms,200ms,500ms,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s",
         ]
         environment.merge(settings) { _, new in new }
-        let process = try await ChildProcess.start(binary, ["serve"], environment: environment, logFile: logFile)
+        var command = [binary, "serve"]
+        if !hasRights, getuid() == 0 {
+            command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"] + command
+        }
+        let process = try await ChildProcess.start(
+            command[0], Array(command.dropFirst()), environment: environment, logFile: logFile)
         let hookline = HooklineProcess(process: process, port: port, logFile: logFile)
         if awaitingReady { try await hookline.waitUntilReady() }
         return hookline

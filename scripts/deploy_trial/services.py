@@ -72,6 +72,7 @@ class Service:
         self.log.unlink(missing_ok=True)
         self.process = None
         self.pid = 0
+        self.said = ""
 
     @property
     def address(self):
@@ -92,7 +93,6 @@ class Service:
                         "--ipc",
                         "--uts",
                         "--fork",
-                        "--kill-child=SIGKILL",
                         "--",
                         "sh",
                         "-ec",
@@ -129,8 +129,11 @@ class Service:
         ]
         for device in ("null", "zero", "full", "random", "urandom"):
             lines.append(f"touch {root}/dev/{device}; mount --bind /dev/{device} {root}/dev/{device}")
+        for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+            lines.append(f"ln -s /proc/self/{target} {root}/dev/{name}")
         hosts = self.work / "logs" / f"{self.name}.hosts"
         hosts.write_text(self.network.hosts(self.name))
+        (self.root / "etc/hosts").touch()
         lines.append(f"mount --bind {hosts} {root}/etc/hosts")
         for volume in self.model.get("volumes", []):
             lines += self.volume(volume)
@@ -207,11 +210,13 @@ class Service:
             fail(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text()[-3000:]}")
         test = (self.model.get("healthcheck") or {}).get("test") or ["CMD", *self.image.healthcheck]
         words = ["sh", "-c", test[1]] if test[0] == "CMD-SHELL" else test[1:]
-        return self.run(*words, check=False).returncode == 0
+        done = self.run(*words, check=False)
+        self.said = f"{done.stdout}{done.stderr}".strip()
+        return done.returncode == 0
 
     def wait_until_healthy(self):
         until(f"{self.name} to be healthy (see {self.log})", self.is_healthy, 90)
-        say(f"  {self.name} is healthy")
+        say(f"  {self.name} is healthy: {self.said}")
 
     def wait(self, seconds=60):
         return self.process.wait(seconds)
@@ -223,11 +228,15 @@ class Service:
         return status
 
 
+def postgres_root(work):
+    """Debian's PostgreSQL, which needs the network to come here."""
+    return debian(work / "debian-for-postgres", ["postgresql"])
+
+
 def postgres_image(work):
     """Debian's PostgreSQL with the steps of the official image's entrypoint, which is not ours to build: the cluster, the
     database and its user with the password from the file, then the command as it is given."""
-    root = debian(work / "debian-for-postgres", ["postgresql", "locales-all"])
-    image = Image(copy(root, work / "images" / "postgres"))
+    image = Image(copy(postgres_root(work), work / "images" / "postgres"))
     programs = next((image.root / "usr/lib/postgresql").iterdir())
     for name in ("postgres", "initdb", "pg_ctl"):
         link = image.root / "usr/local/bin" / name

@@ -21,7 +21,7 @@ import urllib.request
 import roots
 import yaml
 from roots import say
-from services import Network, Service, fail, postgres_image, until
+from services import Network, Service, fail, postgres_image, postgres_root, until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -55,13 +55,18 @@ def build_images(options):
     say(
         f"  the binary has {binary.stat().st_size / 1e6:.0f} MB and needs {len(linked.splitlines())} libraries, all there"
     )
+    base = megabytes(options.folder / "debian/root")
     for name in ("hookline", "broker"):
-        size = subprocess.run(["du", "-sm", images[name].root], capture_output=True, text=True, check=True).stdout
-        say(f"  {name}: {size.split()[0]} MB")
+        say(f"  {name}: {megabytes(images[name].root) - base} MB more than a bare Debian")
     description = {
         name: {key: value for key, value in vars(image).items() if key != "root"} for name, image in images.items()
     }
     (options.folder / "images.json").write_text(json.dumps(description))
+
+
+def megabytes(folder):
+    listed = subprocess.run(["du", "-sm", folder], capture_output=True, text=True, check=True).stdout
+    return int(listed.split()[0])
 
 
 def load_images(options):
@@ -169,8 +174,7 @@ def try_out(options):
     finally:
         for service in services.values():
             if service.process and service.process.poll() is None:
-                service.process.kill()
-                service.process.wait()
+                service.end(signal.SIGKILL)
 
 
 def use(services, hookline, broker, network):
@@ -263,6 +267,7 @@ def main():
     options.folder.mkdir(parents=True, exist_ok=True)
     if not (options.keep_images and (options.folder / "images.json").exists()):
         build_images(options)
+    postgres_root(options.folder)
     # A network of its own, so that no port is taken and nothing leaves.
     command = ["unshare", "--net", "--mount", "--", sys.executable, __file__, "--inside", "--folder", options.folder]
     raise SystemExit(subprocess.run(command, check=False).returncode)
