@@ -38,13 +38,7 @@ package struct GroupStore: Sendable {
     package func create(_ groups: [GroupRecord], owner: String) async throws {
         try await StorageError.translate {
             try await self.pool.transaction { db in
-                try db.execute(
-                    "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ON CONFLICT DO NOTHING")
-                try db.execute(
-                    """
-                    INSERT INTO groups (id, org_id, name)
-                    SELECT * FROM unnest(\(groups.map(\.id)), \(array: groups.map(\.org)), \(groups.map(\.name)))
-                    """)
+                try Self.insert(groups, on: db)
                 try db.execute(
                     """
                     INSERT INTO memberships (group_id, member_id, role)
@@ -52,6 +46,16 @@ package struct GroupStore: Sendable {
                     """)
             }
         }
+    }
+
+    static func insert(_ groups: [GroupRecord], on db: isolated Connection) throws {
+        try db.execute(
+            "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ON CONFLICT DO NOTHING")
+        try db.execute(
+            """
+            INSERT INTO groups (id, org_id, name)
+            SELECT * FROM unnest(\(groups.map(\.id)), \(array: groups.map(\.org)), \(groups.map(\.name)))
+            """)
     }
 
     package func find(_ id: EntityID) async throws -> GroupRecord? {

@@ -75,15 +75,7 @@ package struct ImportStore: Sendable {
     /// Groups without members, and the orgs they name.
     package func add(_ groups: [GroupRecord]) async throws {
         try await StorageError.translate {
-            try await self.pool.transaction { db in
-                try db.execute(
-                    "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ON CONFLICT DO NOTHING")
-                try db.execute(
-                    """
-                    INSERT INTO groups (id, org_id, name)
-                    SELECT * FROM unnest(\(groups.map(\.id)), \(array: groups.map(\.org)), \(groups.map(\.name)))
-                    """)
-            }
+            try await self.pool.transaction { try GroupStore.insert(groups, on: $0) }
         }
     }
 

@@ -116,6 +116,15 @@ class Service:
         os.write(go_write, b"\n")
         os.close(go_write)
         os.close(ready_read)
+        # Before that it is a shell that still mounts what a program needs.
+        until(f"{self.name} to be in its root", self.is_inside)
+
+    def is_inside(self):
+        try:
+            return os.readlink(f"/proc/{self.pid}/root") == str(self.root)
+        except FileNotFoundError:
+            # It has ended already.
+            return True
 
     def script(self):
         root = str(self.root)

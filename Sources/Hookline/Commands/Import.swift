@@ -44,22 +44,24 @@ struct FromMainflux: AsyncParsableCommand {
         if box.keyID == nil {
             logger.warning("without SECRETS_KEY keys are kept as hashes alone, and webhooks' headers as they are")
         }
-        let source = try Self.pool(self.conninfo, "<conninfo>", logger: logger)
-        let webhookSource = try self.webhooks.map { try Self.pool($0, "--webhooks", logger: logger) }
-        let target = Pool(
-            endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1), logger: logger)
-        defer { [source, target, webhookSource].forEach { $0?.close() } }
-        let database = Database(pool: target)
-        guard try await database.pendingMigrations().isEmpty else {
+        let source = try Self.source(self.conninfo, "<conninfo>", logger: logger)
+        let webhookSource = try self.webhooks.map { try Self.source($0, "--webhooks", logger: logger) }
+        let target = try CommandDatabase(reader)
+        defer { [source, webhookSource, target].forEach { $0?.close() } }
+        guard try await target.database.pendingMigrations().isEmpty else {
             throw InvalidSetting(
                 setting: "POSTGRES_URL", reason: "the schema there is not current; run hookline migrate first")
         }
         let bar = ProgressBar()
         let work = MainfluxImport(
-            from: try await Self.opened("<conninfo>") { try await .open(source) },
+            from: try await Self.opened("<conninfo>") { try await .open(source.database.pool) },
             webhooks: try await Self.opened("--webhooks") {
-                if let webhookSource { try await MainfluxWebhookDatabase.open(webhookSource) } else { nil }
-            }, to: database, box: box, wallClock: .system
+                if let webhookSource {
+                    try await MainfluxWebhookDatabase.open(webhookSource.database.pool)
+                } else {
+                    nil
+                }
+            }, to: target.database, box: box, wallClock: .system
         ) { kind, done, total in bar.show("\(kind)", done, of: total) }
 
         var report = try await bar.ticking { try await work.run(writes: false) }
@@ -70,11 +72,11 @@ struct FromMainflux: AsyncParsableCommand {
         if report.problemCount > 0 { throw ExitCode(1) }
     }
 
-    private static func pool(_ conninfo: String, _ name: String, logger: Logger) throws -> Pool {
+    private static func source(_ conninfo: String, _ name: String, logger: Logger) throws -> CommandDatabase {
         do throws(PostgresError) {
             // Whatever happens, nothing is changed there.
             let endpoint = try Endpoint(conninfo).with(setting: "default_transaction_read_only", "on")
-            return Pool(endpoint: endpoint, configuration: .init(size: 1), logger: logger)
+            return CommandDatabase(endpoint, logger: logger)
         } catch {
             throw InvalidSetting(setting: name, reason: error.message)
         }

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Postgres
 internal import Storage
 
 struct Migrate: AsyncParsableCommand {
@@ -14,11 +13,9 @@ struct Migrate: AsyncParsableCommand {
 
     func run() async throws {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
-        let logger = try LogConfiguration(reader).makeLogger()
-        let pool = Pool(
-            endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1), logger: logger)
-        defer { pool.close() }
-        let database = Database(pool: pool)
+        let connected = try CommandDatabase(reader)
+        defer { connected.close() }
+        let database = connected.database
         let bar = ProgressBar()
         let names =
             self.dryRun

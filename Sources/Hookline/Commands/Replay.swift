@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Domain
-internal import Postgres
 internal import Storage
 
 struct Replay: AsyncParsableCommand {
@@ -29,11 +28,9 @@ struct Replay: AsyncParsableCommand {
             throw ValidationError("--since must be a time such as 30m, 24h, 7d or 2026-01-31T12:00:00Z.")
         }
         let reader = try await SettingsReader(arguments: self.settings.arguments)
-        let logger = try LogConfiguration(reader).makeLogger()
-        let pool = Pool(
-            endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1), logger: logger)
-        defer { pool.close() }
-        let database = Database(pool: pool)
+        let connected = try CommandDatabase(reader)
+        defer { connected.close() }
+        let database = connected.database
         guard let key = try await WebhookStore(database, box: SecretBox(key: nil)).key(of: id) else {
             throw ValidationError("There is no webhook \(id).")
         }

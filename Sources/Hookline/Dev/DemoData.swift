@@ -13,9 +13,9 @@ struct DemoData: Sendable {
 
     /// Makes what is not there yet.
     static func prepare(_ endpoint: Endpoint, box: SecretBox, logger: Logger) async throws -> DemoData {
-        let pool = Pool(endpoint: endpoint, configuration: .init(size: 1), logger: logger)
-        defer { pool.close() }
-        let database = Database(pool: pool)
+        let connected = CommandDatabase(endpoint, logger: logger)
+        defer { connected.close() }
+        let database = connected.database
         _ = try await database.migrate()
         let groups = GroupStore(database)
         var page = PageRequest()

@@ -35,13 +35,9 @@ struct Top: AsyncParsableCommand {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let instances =
             self.instance.isEmpty ? [try InstanceAddress(reader, answersMetrics: true)] : self.instance
-        let pool = try reader.string("postgres.url").map { _ in
-            Pool(
-                endpoint: try ServiceConfiguration.endpoint(reader), configuration: .init(size: 1),
-                logger: try LogConfiguration(reader).makeLogger())
-        }
-        defer { pool?.close() }
-        let store = pool.map { WebhookActivityStore(Database(pool: $0)) }
+        let connected = try reader.string("postgres.url").map { _ in try CommandDatabase(reader) }
+        defer { connected?.close() }
+        let store = connected.map { WebhookActivityStore($0.database) }
         let title = "hookline \(version)  \(instances.map(\.description).joined(separator: " "))"
         var before = try await Self.sample(instances, store)
         var shown = 0

@@ -9,7 +9,6 @@ export const base = new URL("../", document.baseURI).pathname;
 let token = sessionStorage.getItem(tokenKey);
 
 export const hasToken = () => token !== null;
-export const currentToken = () => token;
 
 export function useToken(text) {
   token = text;

@@ -20,7 +20,7 @@ const placeholders = [
 ];
 
 /** The places of a payload, with the values of this one: `[["{payload.a[0]}", "21.70"]]`. */
-export function pathsOf(payload, most = 200) {
+function pathsOf(payload, most = 200) {
   const found = [];
   const walk = (value, path) => {
     if (found.length >= most) return;

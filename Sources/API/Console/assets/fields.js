@@ -94,7 +94,7 @@ export function clearFaults(form) {
 }
 
 /** Shows the server's words at the field that they are about, and goes there. False if there is no such field here. */
-export function showFault(form, error) {
+function showFault(form, error) {
   if (!error.field) return false;
   // `webhook.headers.X` may be about the place called `headers.X`, or else about `headers`.
   const full = error.field.replace(/^(\[\d+\]|webhook)\.?/, "");
@@ -118,6 +118,27 @@ export function showFault(form, error) {
   place.scrollIntoView({ block: "center" });
   return true;
 }
+
+/** Shows what went wrong at its field, or else in the form's own place for that. */
+export function tell(form, problem, error) {
+  if (!showFault(form, error)) problem.textContent = error.message;
+}
+
+/** What a form does when it is sent: `save`, once at a time, and what the server does not take is told. */
+export const onSubmit = (problem, save) => async (event) => {
+  event.preventDefault();
+  const [form, button] = [event.currentTarget, event.submitter];
+  clearFaults(form);
+  problem.textContent = "";
+  button.disabled = true;
+  try {
+    await save();
+  } catch (error) {
+    tell(form, problem, error);
+  } finally {
+    button.disabled = false;
+  }
+};
 
 /** Buttons of which one is pressed. */
 export function tabs(label, value, options, onChange) {

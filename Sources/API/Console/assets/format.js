@@ -69,7 +69,7 @@ export const body = (
   value,
 ) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
 
-const triggers = {
+export const triggers = {
   MESSAGE: "Message",
   THING_CREATED: "Thing created",
   THING_REMOVED: "Thing removed",
@@ -80,7 +80,6 @@ const triggers = {
   MEMBER_UPDATED: "Member updated",
   MANUAL: "Manual",
 };
-export const triggerNames = triggers;
 export const trigger = (kind) => triggers[kind] ?? kind;
 
 /** What to type to publish as a thing. */

@@ -1,8 +1,9 @@
 // Tables, and how they go on.
 
-import { h, icon } from "./dom.js";
+import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
 import { number } from "./format.js";
+import { attempt } from "./ui.js";
 
 /** How a list goes on: "1–50 of 10,000", back and forth. */
 export const pager = ({ total, offset, limit }, onMove, what = "") =>
@@ -30,6 +31,31 @@ export const pager = ({ total, offset, limit }, onMove, what = "") =>
         }, "Next"),
       ),
   );
+
+/**
+ * A part of a page that lists something page by page, and can be looked at again. `show` makes it of the page that
+ * `read(offset)` brings.
+ */
+export function listSection(title, read, show) {
+  const list = h("div", {});
+  const load = (offset = 0) =>
+    attempt(list, async () => {
+      const page = await read(offset);
+      replace(list, show(page), page.total > 0 && pager(page, load));
+    });
+  load();
+  return h(
+    "section",
+    { class: "card flush" },
+    h(
+      "div",
+      { class: "row" },
+      h("h2", { class: "grow" }, title),
+      h("button", { type: "button", onclick: () => load() }, "Refresh"),
+    ),
+    list,
+  );
+}
 
 /**
  * A table.

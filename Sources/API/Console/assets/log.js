@@ -7,7 +7,7 @@ import { requestView } from "./testing.js";
 import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow } from "./lists.js";
 import { confirm } from "./overlays.js";
-import { busy, copyButton, empty, failure, identity, later, loading, moment, toast } from "./ui.js";
+import { attempt, busy, copyButton, empty, identity, later, loading, moment, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
@@ -56,17 +56,15 @@ export function logSection(webhook, { signal, mayRetry, hint }) {
   const load = async (changes = {}) => {
     Object.assign(state, changes);
     custom.hidden = state.period !== "custom";
-    const { status, order, dir, offset, limit } = state;
-    try {
+    await attempt(list, async () => {
+      const { status, order, dir, offset, limit } = state;
       draw(
         await get(
           `/webhooks/${webhook.id}/log${query({ status, order, dir, offset, limit, ...span() })}`,
           signal,
         ),
       );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, failure(error, () => load()));
-    }
+    });
   };
 
   const retry = (button, selection, what) =>

@@ -5,8 +5,8 @@ import { newGroup } from "./groups.js";
 import { h, icon, replace } from "./dom.js";
 import { debounced, field, input, select } from "./fields.js";
 import { pager, table } from "./lists.js";
-import { confirm, formDialog, menu } from "./overlays.js";
-import { busy, command, copyButton, empty, failure, head, toast } from "./ui.js";
+import { confirm, confirmDeletion, formDialog, menu } from "./overlays.js";
+import { attempt, busy, command, copyButton, empty, head, toast } from "./ui.js";
 
 const roles = [["viewer", "Viewer: reads"], ["editor", "Editor: changes webhooks, things and sources"], [
   "admin",
@@ -17,13 +17,11 @@ export async function show(context) {
   const { group, signal, can, me, go, refreshGroups } = context;
   const groupList = h("div", {});
   const state = { name: "", offset: 0 };
-  const loadGroups = async (changes = {}) => {
+  const loadGroups = (changes = {}) => {
     Object.assign(state, changes);
-    try {
+    return attempt(groupList, async () => {
       drawGroups(await get(`/groups${query({ ...state, limit: 25, order: "name", dir: "asc" })}`, signal));
-    } catch (error) {
-      if (error.name !== "AbortError") replace(groupList, failure(error, () => loadGroups()));
-    }
+    });
   };
   const create = () => newGroup((made) => go(`#/${made.id}/members`));
   const drawGroups = (page) => {
@@ -94,10 +92,9 @@ export async function show(context) {
   };
   const erase = async (each, button) => {
     if (
-      !await confirm(
-        `Delete “${each.name}”?`,
+      !await confirmDeletion(
+        each.name,
         "Its things, profiles, webhooks, sources and members go with it, and what is waiting. This cannot be undone.",
-        `Delete “${each.name}”`,
       )
     ) return;
     await busy(button, async () => {
@@ -135,18 +132,15 @@ export async function show(context) {
 
 function members(group, { signal, can, me, refreshGroups, go }) {
   const list = h("div", {});
-  const load = async (offset = 0) => {
-    try {
+  const load = (offset = 0) =>
+    attempt(list, async () => {
       draw(
         await get(
           `/groups/${group.id}/members${query({ offset, limit: 100, order: "name", dir: "asc" })}`,
           signal,
         ),
       );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, failure(error, () => load(offset)));
-    }
-  };
+    });
   const draw = (page) => {
     if (page.total === 0) {
       return replace(

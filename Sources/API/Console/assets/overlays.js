@@ -1,7 +1,8 @@
 // What lies above a page: dialogs, menus, and lists to choose from.
 
 import { h, icon, uniqueID } from "./dom.js";
-import { clearFaults, showFault } from "./fields.js";
+import { onSubmit } from "./fields.js";
+import { command, copyButton } from "./ui.js";
 
 // Dialogs
 
@@ -63,6 +64,31 @@ export const confirm = (title, text, action) =>
       ),
   );
 
+/** Asks before something is gone for good, naming it. */
+export const confirmDeletion = (name, text) => confirm(`Delete “${name}”?`, text, `Delete “${name}”`);
+
+export const confirmNewKey = (name) =>
+  confirm(`Make a new key for “${name}”?`, "The one it has now is no longer good at once.", "Make a new key");
+
+/** Shows a secret, this once, and a line to type with it. `what` is what is copied. */
+export const showOnce = (title, text, secret, what, line) =>
+  dialog(
+    title,
+    (close) =>
+      h(
+        "div",
+        { class: "inside" },
+        h("p", {}, text),
+        h("div", { class: "row" }, h("code", { class: "break grow" }, secret), copyButton(secret, what)),
+        command(line),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", class: "primary", onclick: () => close() }, "Done"),
+        ),
+      ),
+  );
+
 /** A small form in a dialog. `save(values)` does what it is for; what the server does not take is shown at the field. */
 export const formDialog = (title, fields, action, save) =>
   dialog(title, (close) => {
@@ -71,29 +97,16 @@ export const formDialog = (title, fields, action, save) =>
       "form",
       {
         novalidate: true,
-        onsubmit: async (event) => {
-          event.preventDefault();
-          clearFaults(form);
-          problem.textContent = "";
-          submit.disabled = true;
-          try {
-            close((await save()) ?? true);
-          } catch (error) {
-            if (!showFault(form, error)) problem.textContent = error.message;
-          } finally {
-            submit.disabled = false;
-          }
-        },
+        onsubmit: onSubmit(problem, async () => close((await save()) ?? true)),
       },
       fields,
       problem,
     );
-    const submit = h("button", { class: "primary" }, action);
     form.append(h(
       "div",
       { class: "actions" },
       h("button", { type: "button", onclick: () => close(undefined) }, "Cancel"),
-      submit,
+      h("button", { class: "primary" }, action),
     ));
     return form;
   });

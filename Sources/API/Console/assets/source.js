@@ -3,11 +3,10 @@
 import { events, get, post, put, query, remove } from "./api.js";
 import { h, replace } from "./dom.js";
 import { bytes, dateTime, number } from "./format.js";
-import { pager, table } from "./lists.js";
-import { confirm, dialog, menu } from "./overlays.js";
+import { listSection, table } from "./lists.js";
+import { confirmDeletion, confirmNewKey, menu, showOnce } from "./overlays.js";
 import { proof } from "./sources.js";
-import { busy, command, copyButton, empty, facts, failure, head, identity } from "./ui.js";
-import { later, moment, statusBadge, toast } from "./ui.js";
+import { busy, empty, facts, failure, head, identity, later, moment, statusBadge, toast } from "./ui.js";
 
 export function show({ item: source, signal, can, at, go }) {
   const reload = () => go(`#/source/${source.id}`);
@@ -17,10 +16,9 @@ export function show({ item: source, signal, can, at, go }) {
       source.auth.type === "api_key" && ["Make a new key", () => rotate(source)],
       ["Delete", async () => {
         if (
-          !await confirm(
-            `Delete “${source.name}”?`,
+          !await confirmDeletion(
+            source.name,
             "What is posted to its url is refused from then on. This cannot be undone.",
-            `Delete “${source.name}”`,
           )
         ) return;
         try {
@@ -74,38 +72,16 @@ export function show({ item: source, signal, can, at, go }) {
 
 /** A key is shown when it is made, and what to type with it. */
 export const showKey = (source) =>
-  dialog(
+  showOnce(
     `The key of “${source.name}”`,
-    (close) =>
-      h(
-        "div",
-        { class: "inside" },
-        h("p", {}, "Paste this url into the other system's form. The key in it is shown now and never again."),
-        h(
-          "div",
-          { class: "row" },
-          h("code", { class: "break grow" }, source.url),
-          copyButton(source.url, "the url"),
-        ),
-        command(
-          `curl -X POST '${source.url}' -H 'Content-Type: application/json' -d '{"kind":"order","price":21.70}'`,
-        ),
-        h(
-          "div",
-          { class: "actions" },
-          h("button", { type: "button", class: "primary", onclick: () => close() }, "Done"),
-        ),
-      ),
+    "Paste this url into the other system's form. The key in it is shown now and never again.",
+    source.url,
+    "the url",
+    `curl -X POST '${source.url}' -H 'Content-Type: application/json' -d '{"kind":"order","price":21.70}'`,
   );
 
 async function rotate(source) {
-  if (
-    !await confirm(
-      `Make a new key for “${source.name}”?`,
-      "The one it has now is no longer good at once.",
-      "Make a new key",
-    )
-  ) return;
+  if (!await confirmNewKey(source.name)) return;
   try {
     await showKey(await post(`/sources/${source.id}/key/rotate`, {}));
   } catch (error) {
@@ -201,48 +177,27 @@ function sampling(source, signal, reload) {
 }
 
 function log(source, signal) {
-  const list = h("div", {});
   const columns = [{ label: "Outcome", class: "fit" }, { label: "Date", class: "fit" }, { label: "Reason" }, {
     label: "Event id",
   }, { label: "Size", class: "number fit" }];
-  const load = async (offset = 0) => {
-    try {
-      const page = await get(`/sources/${source.id}/log${query({ offset, limit: 25 })}`, signal);
-      replace(
-        list,
-        page.total === 0 ? empty("No events yet", "Post something to the url, and it is listed here.") : [
-          table({
-            label: "Events",
-            columns,
-            rows: page.log.map((entry) => [
-              h("span", {
-                class: `badge ${
-                  ["accepted", "repeated"].includes(entry.outcome) ? "good" : entry.outcome === "ignored" ? "" : "bad"
-                }`,
-              }, entry.outcome),
-              h("span", { title: dateTime(entry.date) }, moment(entry.date)),
-              h("span", { class: "break" }, entry.reason ?? "–"),
-              h("code", { class: "break" }, entry.event_id ?? "–"),
-              bytes(entry.bytes),
-            ]),
-          }),
-          pager(page, load),
-        ],
-      );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, failure(error, () => load(offset)));
-    }
-  };
-  load();
-  return h(
-    "section",
-    { class: "card flush" },
-    h(
-      "div",
-      { class: "row" },
-      h("h2", { class: "grow" }, "Log"),
-      h("button", { type: "button", onclick: () => load() }, "Refresh"),
-    ),
-    list,
+  return listSection(
+    "Log",
+    (offset) => get(`/sources/${source.id}/log${query({ offset, limit: 25 })}`, signal),
+    (page) =>
+      page.total === 0 ? empty("No events yet", "Post something to the url, and it is listed here.") : table({
+        label: "Events",
+        columns,
+        rows: page.log.map((entry) => [
+          h("span", {
+            class: `badge ${
+              ["accepted", "repeated"].includes(entry.outcome) ? "good" : entry.outcome === "ignored" ? "" : "bad"
+            }`,
+          }, entry.outcome),
+          h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+          h("span", { class: "break" }, entry.reason ?? "–"),
+          h("code", { class: "break" }, entry.event_id ?? "–"),
+          bytes(entry.bytes),
+        ]),
+      }),
   );
 }

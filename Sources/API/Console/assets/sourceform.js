@@ -3,7 +3,7 @@
 import { all, post, put } from "./api.js";
 import { dynamicData, numberOrNull, rules } from "./editors.js";
 import { h } from "./dom.js";
-import { check, clearFaults, field, input, secretInput, select, showFault } from "./fields.js";
+import { check, field, input, onSubmit, secretInput, select } from "./fields.js";
 import { pretty } from "./format.js";
 import { showKey } from "./source.js";
 import { vendors } from "./sources.js";
@@ -142,30 +142,19 @@ export async function show({ group, item, signal, can, at, go }) {
       event_id_path: path.value || null,
     };
   };
-  const save = h("button", { class: "primary" }, isNew ? "Create source" : "Save");
   const form = h(
     "form",
     {
       class: "stack",
       novalidate: true,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        clearFaults(form);
-        problem.textContent = "";
-        save.disabled = true;
-        try {
-          const saved = isNew
-            ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
-            : await put(`/sources/${source.id}`, draft());
-          if (saved.key) await showKey(saved);
-          else toast("Saved");
-          go(`#/source/${saved.id}`);
-        } catch (error) {
-          if (!showFault(form, error)) problem.textContent = error.message;
-        } finally {
-          save.disabled = false;
-        }
-      },
+      onsubmit: onSubmit(problem, async () => {
+        const saved = isNew
+          ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
+          : await put(`/sources/${source.id}`, draft());
+        if (saved.key) await showKey(saved);
+        else toast("Saved");
+        go(`#/source/${saved.id}`);
+      }),
     },
     h(
       "section",
@@ -204,7 +193,7 @@ export async function show({ group, item, signal, can, at, go }) {
       "div",
       { class: "actions" },
       h("a", { class: "button", href: isNew ? at("sources") : `#/source/${source.id}` }, "Cancel"),
-      save,
+      h("button", { class: "primary" }, isNew ? "Create source" : "Save"),
     ),
   );
   return [

@@ -5,7 +5,7 @@ import { h, icon, replace } from "./dom.js";
 import { number } from "./format.js";
 import { debounced, input } from "./fields.js";
 import { pager, table } from "./lists.js";
-import { command, empty, failure, head, moment, statusBadge } from "./ui.js";
+import { attempt, command, empty, head, moment, statusBadge } from "./ui.js";
 
 export const vendors = {
   standard: "Standard Webhooks",
@@ -30,9 +30,9 @@ const columns = [
 export async function show({ group, signal, can, at }) {
   const list = h("div", {});
   const state = { name: "", order: "name", dir: "asc", offset: 0 };
-  const load = async (changes = {}) => {
+  const load = (changes = {}) => {
     Object.assign(state, changes);
-    try {
+    return attempt(list, async () => {
       const page = await get(`/groups/${group.id}/sources${query({ ...state, limit: 50 })}`, signal);
       if (page.total === 0) {
         replace(
@@ -70,9 +70,7 @@ export async function show({ group, signal, can, at }) {
         }),
         pager(page, (offset) => load({ offset })),
       );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, failure(error, () => load()));
-    }
+    });
   };
   const search = input("", {
     type: "search",

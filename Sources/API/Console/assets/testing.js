@@ -16,7 +16,7 @@ const names = {
   response: "Answer",
 };
 
-export const headerList = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+const headerList = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 
 /** A request as it was, or would be, made. */
 export const requestView = (request) =>

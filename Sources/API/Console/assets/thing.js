@@ -1,13 +1,13 @@
 // One thing: what it publishes, while it does, and what was kept of that.
 
 import { all, follow, get, put, query, remove } from "./api.js";
-import { h, replace } from "./dom.js";
+import { h } from "./dom.js";
 import { bytes, dateTime, number, publishLine, time } from "./format.js";
 import { showKey } from "./things.js";
 import { field, input, select } from "./fields.js";
-import { pager, table } from "./lists.js";
-import { confirm, formDialog, menu } from "./overlays.js";
-import { busy, command, empty, facts, failure, head, identity, toast } from "./ui.js";
+import { listSection, table } from "./lists.js";
+import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
+import { busy, command, empty, facts, head, identity, toast } from "./ui.js";
 
 const mostShown = 200;
 
@@ -19,10 +19,9 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     ["Make a new key", () => rekey()],
     ["Delete", async () => {
       if (
-        !await confirm(
-          `Delete “${thing.name}”?`,
+        !await confirmDeletion(
+          thing.name,
           "Its sources are deleted with it, and what it publishes is no longer taken. This cannot be undone.",
-          `Delete “${thing.name}”`,
         )
       ) return;
       busy(actions, async () => {
@@ -46,13 +45,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     );
   };
   const rekey = async () => {
-    if (
-      !await confirm(
-        `Make a new key for “${thing.name}”?`,
-        "The one it has now is no longer good at once.",
-        "Make a new key",
-      )
-    ) return;
+    if (!await confirmNewKey(thing.name)) return;
     const key = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0"))
       .join("");
     await busy(
@@ -151,49 +144,26 @@ function tail(thing, signal) {
 }
 
 function kept(thing, profile, signal) {
-  const list = h("div", {});
   const columns = [{ label: "Received", class: "fit" }, { label: "Subtopic", class: "fit" }, { label: "Payload" }];
-  const load = async (offset = 0) => {
-    try {
-      const page = await get(`/things/${thing.id}/messages${query({ offset, limit: 25 })}`, signal);
-      replace(
-        list,
-        page.total === 0
-          ? empty(
-            "No messages are kept",
-            profile?.config.write === true
-              ? "None has come in yet."
-              : "The thing's profile has write off, so messages are forwarded and not kept.",
-          )
-          : [
-            table({
-              label: "Kept messages",
-              columns,
-              rows: page.messages.map((
-                message,
-              ) => [
-                dateTime(message.received_at),
-                h("code", {}, message.subtopic || "–"),
-                h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`),
-              ]),
-            }),
-            pager(page, load),
-          ],
-      );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, failure(error, () => load(offset)));
-    }
-  };
-  load();
-  return h(
-    "section",
-    { class: "card flush" },
-    h(
-      "div",
-      { class: "row" },
-      h("h2", { class: "grow" }, "Kept messages"),
-      h("button", { type: "button", onclick: () => load() }, "Refresh"),
-    ),
-    list,
+  const none = () =>
+    empty(
+      "No messages are kept",
+      profile?.config.write === true
+        ? "None has come in yet."
+        : "The thing's profile has write off, so messages are forwarded and not kept.",
+    );
+  return listSection(
+    "Kept messages",
+    (offset) => get(`/things/${thing.id}/messages${query({ offset, limit: 25 })}`, signal),
+    (page) =>
+      page.total === 0 ? none() : table({
+        label: "Kept messages",
+        columns,
+        rows: page.messages.map((message) => [
+          dateTime(message.received_at),
+          h("code", {}, message.subtopic || "–"),
+          h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`),
+        ]),
+      }),
   );
 }

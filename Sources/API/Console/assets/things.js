@@ -5,8 +5,8 @@ import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
 import { check, debounced, field, input, select, toggle } from "./fields.js";
 import { pager, table } from "./lists.js";
-import { confirm, dialog, formDialog, menu } from "./overlays.js";
-import { busy, command, copyButton, empty, failure, head, identity, toast } from "./ui.js";
+import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
+import { attempt, busy, empty, head, identity, toast } from "./ui.js";
 
 export async function show(context) {
   const { group, signal, can } = context;
@@ -14,18 +14,16 @@ export async function show(context) {
   const [thingList, profileList] = [h("div", {}), h("div", {})];
   const state = { offset: 0, name: "" };
 
-  const loadThings = async (changes = {}) => {
+  const loadThings = (changes = {}) => {
     Object.assign(state, changes);
-    try {
+    return attempt(thingList, async () => {
       drawThings(
         await get(
           `/groups/${group.id}/things${query({ ...state, limit: 25, order: "name", dir: "asc" })}`,
           signal,
         ),
       );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(thingList, failure(error, () => loadThings()));
-    }
+    });
   };
 
   const reload = async () => {
@@ -125,11 +123,7 @@ export async function show(context) {
             ["Edit", () => editProfile(group, profile, reload)],
             ["Delete", async () => {
               if (
-                !await confirm(
-                  `Delete “${profile.name}”?`,
-                  "A profile that things have cannot be deleted.",
-                  `Delete “${profile.name}”`,
-                )
+                !await confirmDeletion(profile.name, "A profile that things have cannot be deleted.")
               ) return;
               await busy(actions, async () => {
                 await remove(`/profiles/${profile.id}`);
@@ -207,26 +201,12 @@ export async function show(context) {
 
 /** Shows a key, this once, and what to type with it. */
 export const showKey = (thing, broker) =>
-  dialog(
+  showOnce(
     `The key of “${thing.name}”`,
-    (close) =>
-      h(
-        "div",
-        { class: "inside" },
-        h("p", {}, "It is the thing's password at the broker, and is shown now and never again."),
-        h(
-          "div",
-          { class: "row" },
-          h("code", { class: "break grow" }, thing.key),
-          copyButton(thing.key, "the key"),
-        ),
-        command(publishLine(thing.id, broker, thing.key)),
-        h(
-          "div",
-          { class: "actions" },
-          h("button", { type: "button", class: "primary", onclick: () => close() }, "Done"),
-        ),
-      ),
+    "It is the thing's password at the broker, and is shown now and never again.",
+    thing.key,
+    "the key",
+    publishLine(thing.id, broker, thing.key),
   );
 
 async function newThing({ group, me }, profiles, done) {

@@ -71,11 +71,20 @@ export const failure = (error, again) =>
     again && h("button", { type: "button", onclick: again }, "Try again"),
   );
 
+/** Does what fills a place. What went wrong is said there, with a button that tries it again. */
+export async function attempt(place, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (error.name !== "AbortError") replace(place, failure(error, () => attempt(place, work)));
+  }
+}
+
 /** Shows what a promise brings in the place of a word that it is loading, and what went wrong in its own words. */
-export function later(promise, show, again) {
+export function later(promise, show) {
   const place = h("div", { class: "stack" }, loading());
   promise.then((value) => replace(place, show(value))).catch((error) => {
-    if (error.name !== "AbortError") replace(place, failure(error, again));
+    if (error.name !== "AbortError") replace(place, failure(error));
   });
   return place;
 }

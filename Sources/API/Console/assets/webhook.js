@@ -10,11 +10,11 @@ import { removeWebhooks, setStatus } from "./webhooks.js";
 import { field, input, tabs } from "./fields.js";
 import { formDialog, menu } from "./overlays.js";
 import {
+  attempt,
   busy,
   command,
   copyButton,
   facts,
-  failure,
   head,
   identity,
   later,
@@ -158,11 +158,11 @@ const healthFacts = (webhook, signal) =>
   );
 
 function charts(webhook, place, signal) {
-  const load = async (name) => {
-    const { length, step, by } = periods[name];
-    const to = Date.now();
-    const from = Math.floor((to - length) / step) * step + step;
-    try {
+  const load = (name) =>
+    attempt(place, async () => {
+      const { length, step, by } = periods[name];
+      const to = Date.now();
+      const from = Math.floor((to - length) / step) * step + step;
       const stats = await get(`/webhooks/${webhook.id}/stats${query({ by, from, to })}`, signal);
       const chart = (read, nothing) => evenly(stats.spans, from, to, step, read, nothing);
       const sent = stats.total.succeeded + stats.total.failed;
@@ -202,10 +202,7 @@ function charts(webhook, place, signal) {
           }),
         ),
       );
-    } catch (error) {
-      if (error.name !== "AbortError") replace(place, failure(error, () => load(name)));
-    }
-  };
+    });
   load("hour");
   return h(
     "section",

@@ -4,7 +4,7 @@ import { all, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { reportView, requestView } from "./testing.js";
-import { clearFaults, debounced, showFault } from "./fields.js";
+import { clearFaults, debounced, onSubmit, tell } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -50,20 +50,22 @@ export async function show({ group, item, signal, can, at, go }) {
   ];
   const draft = () => Object.assign({}, ...parts.map((part) => part.read()));
 
+  const test = (parts, until) =>
+    post(isNew ? `/groups/${group.id}/webhooks/test` : `/webhooks/${webhook.id}/test`, parts, until);
+
   // The preview: what the request would be, made by the server itself of the newest real message.
   const preview = h("div", { class: "stack tight", "aria-live": "polite" }, loading());
+  let asked = new AbortController();
   const refresh = debounced(async () => {
+    // What was asked for before no longer matters.
+    asked.abort();
+    asked = new AbortController();
     try {
       const values = draft();
-      const report = isNew
-        ? await post(`/groups/${group.id}/webhooks/test`, {
-          webhook: { ...values, name: values.name || "preview" },
-          dry_run: true,
-        }, signal)
-        : await post(`/webhooks/${webhook.id}/test`, {
-          webhook: { ...values, name: values.name || "preview" },
-          dry_run: true,
-        }, signal);
+      const report = await test(
+        { webhook: { ...values, name: values.name || "preview" }, dry_run: true },
+        AbortSignal.any([signal, asked.signal]),
+      );
       readSample(report);
       const failed = report.steps.find((step) => step.error);
       if (failed?.name === "check") {
@@ -111,9 +113,6 @@ export async function show({ group, item, signal, can, at, go }) {
   };
 
   const problem = h("p", { class: "fault", role: "alert" });
-  const tell = (error) => {
-    if (!showFault(form, error)) problem.textContent = error.message;
-  };
 
   // The test takes the button's place, and gives it back.
   const trial = h("div", { class: "stack" });
@@ -127,26 +126,23 @@ export async function show({ group, item, signal, can, at, go }) {
         try {
           values = draft();
         } catch (error) {
-          return tell(error);
+          return tell(form, problem, error);
         }
         replace(trial, loading());
         try {
-          const report = isNew
-            ? await post(`/groups/${group.id}/webhooks/test`, { webhook: values })
-            : await post(`/webhooks/${webhook.id}/test`, { webhook: values });
+          const report = await test({ webhook: values });
           readSample(report);
           replace(trial, reportView(report), h("div", {}, testButton("Test again")));
           trial.querySelector("button").focus();
         } catch (error) {
           offerTest();
-          tell(error);
+          tell(form, problem, error);
         }
       },
     }, text);
   const offerTest = () => replace(trial, h("div", {}, testButton("Test")));
   offerTest();
 
-  const save = h("button", { class: "primary" }, isNew ? "Create webhook" : "Save");
   const form = h(
     "form",
     {
@@ -154,24 +150,14 @@ export async function show({ group, item, signal, can, at, go }) {
       novalidate: true,
       oninput: refresh,
       onchange: refresh,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        clearFaults(form);
-        problem.textContent = "";
-        save.disabled = true;
-        try {
-          const values = draft();
-          const saved = isNew
-            ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
-            : await put(`/webhooks/${webhook.id}`, values);
-          toast(isNew ? `“${saved.name}” created` : "Saved");
-          go(`#/webhook/${saved.id}`);
-        } catch (error) {
-          tell(error);
-        } finally {
-          save.disabled = false;
-        }
-      },
+      onsubmit: onSubmit(problem, async () => {
+        const values = draft();
+        const saved = isNew
+          ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
+          : await put(`/webhooks/${webhook.id}`, values);
+        toast(isNew ? `“${saved.name}” created` : "Saved");
+        go(`#/webhook/${saved.id}`);
+      }),
     },
     parts.map((part) => part.element),
     h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial),
@@ -180,7 +166,7 @@ export async function show({ group, item, signal, can, at, go }) {
       "div",
       { class: "actions" },
       h("a", { class: "button", href: isNew ? at("webhooks") : `#/webhook/${webhook.id}` }, "Cancel"),
-      save,
+      h("button", { class: "primary" }, isNew ? "Create webhook" : "Save"),
     ),
   );
   refresh();

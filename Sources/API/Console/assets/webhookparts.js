@@ -3,7 +3,7 @@
 import { dynamicData, numberOrNull, optional, pairs, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
-import { triggerNames } from "./format.js";
+import { triggers } from "./format.js";
 
 /** What is wrong before the server is asked, said as it would say it. */
 const fault = (field, reason) => Object.assign(new Error(`${field} ${reason}`), { field });
@@ -132,7 +132,7 @@ export const withMissing = (things, chosen) => [
 
 export function triggerPart(webhook, things) {
   const { trigger } = webhook;
-  const kind = select(trigger.type, Object.entries(triggerNames));
+  const kind = select(trigger.type, Object.entries(triggers));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", min: "10" });
   const chosen = trigger.things ?? [];

@@ -8,7 +8,7 @@ import { testDialog } from "./testing.js";
 import { debounced, input, select } from "./fields.js";
 import { pager, table, tableRow } from "./lists.js";
 import { confirm, menu } from "./overlays.js";
-import { busy, command, empty, failure, head, moment, statusBadge, toast } from "./ui.js";
+import { attempt, busy, command, empty, head, moment, statusBadge, toast } from "./ui.js";
 
 const columns = [
   { label: "Name", order: "name" },
@@ -67,7 +67,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     // What was asked for before no longer matters.
     request.abort();
     request = new AbortController();
-    try {
+    await attempt(list, async () => {
       const page = await get(
         `/groups/${group.id}/webhooks${query({ ...state, include: "activity" })}`,
         AbortSignal.any([signal, request.signal]),
@@ -76,9 +76,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
         return load({ offset: Math.floor((page.total - 1) / state.limit) * state.limit });
       }
       draw(page);
-    } catch (error) {
-      if (error.name !== "AbortError") replace(list, h("div", { class: "inside" }, failure(error, () => load())));
-    }
+    });
   };
 
   const act = async (button, work) => {
