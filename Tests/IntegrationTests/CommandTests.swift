@@ -84,7 +84,7 @@ struct CommandTests {
 
     @Test("explains itself")
     func help() async throws {
-        for command in ["serve", "migrate", "dev", "token", "check-config", "health"] {
+        for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "import"] {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
@@ -100,8 +100,9 @@ struct CommandTests {
         func guide() -> String { Files.read("\(folder)/log") ?? "" }
         do {
             try await waitUntil("the guide", within: .seconds(120)) { guide().contains("Ctrl-C ends everything") }
-            // From "export TOKEN" on, what stands by itself is a command.
+            // From "export TOKEN" on, what stands by itself is a command; one of them would go on and on.
             let lines = guide().split(separator: "\n").filter { $0.hasPrefix("  ") }.joined(separator: "\n")
+                .replacing(" top ", with: " top --count 1 ")
             try await ChildProcess.complete("sh", ["-ec", lines])
             try await waitUntil("the message") {
                 guide().contains("<-- received POST /hook") && guide().contains(#"{"t":21.70}"#)
