@@ -48,6 +48,9 @@ def debian(folder, packages=()):
         check=True,
         stdout=subprocess.DEVNULL,
     )
+    # Nothing starts because it is installed.
+    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    (root / "usr/sbin/policy-rc.d").chmod(0o755)
     if packages:
         run_in(root, f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {' '.join(packages)}")
     (folder / "complete").touch()

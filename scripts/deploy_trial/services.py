@@ -230,6 +230,12 @@ class Service:
     def wait(self, seconds=60):
         return self.process.wait(seconds)
 
+    def kill(self):
+        """Ends it as it is; it is the first of its processes, so the others end with it."""
+        if self.process and self.process.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.process.wait()
+
     def end(self, number=signal.SIGTERM, seconds=60):
         os.kill(self.pid, number)
         status = self.process.wait(seconds)

@@ -20,6 +20,7 @@ import urllib.request
 
 import roots
 import yaml
+from machine import machine_root, try_machine
 from roots import say
 from services import Network, Service, fail, postgres_image, postgres_root, until
 
@@ -147,7 +148,7 @@ class Thing:
 
 def try_out(options):
     network_names = ["postgres", "mosquitto", "hookline", "hookline-2", "hookline-3", "setup"]
-    network = Network(network_names)
+    network = Network([*network_names, "machine"])
     # As an operator sets it whose receivers are in the local network.
     model = compose_model({"DELIVERY_ALLOWED_NETWORKS": f"{network.host}/32"})
     shutil.rmtree(options.folder / "volumes", ignore_errors=True)
@@ -173,8 +174,8 @@ def try_out(options):
         use(services, hookline, broker, network)
     finally:
         for service in services.values():
-            if service.process and service.process.poll() is None:
-                service.end(signal.SIGKILL)
+            service.kill()
+    try_machine(REPOSITORY, options.folder, network)
 
 
 def use(services, hookline, broker, network):
@@ -268,6 +269,7 @@ def main():
     if not (options.keep_images and (options.folder / "images.json").exists()):
         build_images(options)
     postgres_root(options.folder)
+    machine_root(REPOSITORY, options.folder)
     # A network of its own, so that no port is taken and nothing leaves.
     command = ["unshare", "--net", "--mount", "--", sys.executable, __file__, "--inside", "--folder", options.folder]
     raise SystemExit(subprocess.run(command, check=False).returncode)
