@@ -134,9 +134,10 @@ package struct MainfluxImport: Sendable {
                     pass.report.refuse(.members, "\(row.member) of group \(row.group)", error)
                 }
             }
-            let added = pass.writes && !members.isEmpty ? try await self.store.add(members) : members.count
-            pass.report[.members].added += added
-            pass.report[.members].present += members.count - added
+            let present = try await self.store.present(members)
+            if pass.writes, present < members.count { try await self.store.add(members) }
+            pass.report[.members].added += members.count - present
+            pass.report[.members].present += present
         }
     }
 

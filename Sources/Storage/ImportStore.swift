@@ -79,12 +79,23 @@ package struct ImportStore: Sendable {
         }
     }
 
-    /// Members who have no role in the group yet.
-    ///
-    /// - Returns: how many that were.
-    package func add(_ members: [(group: EntityID, member: Member)]) async throws -> Int {
+    /// How many of these have a role in the group already.
+    package func present(_ members: [(group: EntityID, member: Member)]) async throws -> Int {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT count(*) FROM memberships AS m
+                JOIN unnest(\(members.map(\.group)), \(members.map(\.member.id))) AS r (group_id, member_id)
+                    ON m.group_id = r.group_id AND m.member_id = r.member_id
+                """
+            ) { Int(try $0.int64(0)) }
+        }[0]
+    }
+
+    /// Those who have no role in the group yet.
+    package func add(_ members: [(group: EntityID, member: Member)]) async throws {
         try await StorageError.translate {
-            try await self.pool.withConnection { db in
+            _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
                     INSERT INTO memberships (group_id, member_id, role)

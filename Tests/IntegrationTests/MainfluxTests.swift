@@ -138,6 +138,8 @@ extension WholeServiceTests {
                     INSERT INTO things (id, group_id, key, name, profile_id)
                     VALUES ('\(Self.id(33))', '\(group)', 'key-4', 'New', '\(Self.id(20))')
                     """, source)
+                let seen = Self.rows(try await HooklineProcess.run(command + ["--dry-run"], environment).output)
+                #expect(seen.isSuperset(of: ["members 2 0 2 0", "things 4 1 3 0"]), "\(seen)")
                 let again = try await HooklineProcess.run(command, environment)
                 #expect(again.end == "exited(0)", "\(again.output)")
                 #expect(Self.rows(again.output).contains("things 4 1 3 0"), "\(again.output)")
