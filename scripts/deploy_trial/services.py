@@ -36,7 +36,8 @@ class Network:
         self.host = f"{NETWORK}.1"
         for command in (
             "link set lo up",
-            "link add bridge0 type bridge",
+            # Of its own: otherwise it changes with each port, and what others have learnt of it is wrong for a while.
+            "link add bridge0 address 02:00:00:00:00:01 type bridge",
             f"addr add {self.host}/24 dev bridge0",
             "link set bridge0 up",
         ):

@@ -108,7 +108,11 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        server = http.server.ThreadingHTTPServer((host, 8080), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            # Three instances connect at once.
+            request_queue_size = 1_024
+
+        server = Server((host, 8080), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.url = f"http://{host}:8080/hook"
 
@@ -249,6 +253,17 @@ def use(services, hookline, broker, network):
         say(f"  {name}: {line}")
         if line.endswith(" 0"):
             fail(f"{name} took no part")
+
+    say("A crash")
+    # A signal from elsewhere does what a fault does, but for the end: there is nothing to go wrong again.
+    crash = "hookline top --interval 60s > /dev/shm/told 2>&1 & sleep 2; kill -SEGV $!; "
+    crash += "for n in $(seq 90); do sleep 1; grep -q 'Backtrace took' /dev/shm/told && break; done; kill -KILL $!"
+    hookline.run("sh", "-c", crash, check=False)
+    told = hookline.run("cat", "/dev/shm/told").stdout
+    frames = [line.strip() for line in told.splitlines() if line.strip().endswith("in hookline") or ".swift:" in line]
+    if not frames or "rax" in told:
+        fail(f"a crash does not tell where it was, or more than that:\n{told[-2000:]}")
+    say(f"  told with {len(frames)} named places, such as: {frames[0]}")
 
     say("Down")
     for name in ("hookline-3", "hookline-2", "hookline", "mosquitto", "postgres"):
