@@ -209,11 +209,14 @@ def use(services, hookline, broker, network):
         fail("its root can be written")
     say("  not root, no capabilities, nothing to write")
 
-    def expect(prefix, count, instances=(hookline,)):
+    def expect(prefix, count):
         wanted = {f"{prefix}{number}" for number in range(count)}
         until(f"all {count} of {prefix}", lambda: wanted <= set(receiver.bodies), 120)
-        twice = sum(receiver.bodies.count(body) - 1 for body in wanted)
-        say(f"  {prefix}: {count} sent, {len(wanted & set(receiver.bodies))} delivered, {twice} twice, 0 lost")
+        delivered = [body for body in receiver.bodies if body in wanted]
+        twice = len(delivered) - len(set(delivered))
+        say(
+            f"  {prefix}: {count} sent, {len(set(delivered))} delivered, {twice} twice, {count - len(set(delivered))} lost"
+        )
 
     def send(prefix, count):
         done = thing.publish(f"{prefix}{number}" for number in range(count))
