@@ -81,6 +81,7 @@ let package = Package(
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
                 .embedInCode("0007_sources.sql"), .embedInCode("0008_group_stats.sql"),
+                .embedInCode("0009_safe_to_repeat.sql"),
             ],
             swiftSettings: common),
 

@@ -12,5 +12,6 @@ package enum MigrationFiles {
         (6, "webhook fields", PackageResources._006_webhook_fields_sql),
         (7, "sources", PackageResources._007_sources_sql),
         (8, "group_stats", PackageResources._008_group_stats_sql),
+        (9, "safe to repeat", PackageResources._009_safe_to_repeat_sql),
     ]
 }
