@@ -101,16 +101,20 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "Queue",
-            dependencies: ["Domain", "Journal", "Postgres", "Registry", "Schema", crypto, logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Registry", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "Intake",
             dependencies: [
-                "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", logging, serviceLifecycle,
+                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", logging,
+                serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
-            name: "BrokerAccounts", dependencies: ["Domain", "MQTT", "Postgres", "Registry", logging, serviceLifecycle],
+            name: "BrokerAccounts",
+            dependencies: ["Domain", "MQTT", "Postgres", "Registry", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
@@ -118,7 +122,7 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "WebhookClient", deque, logging, nioCore, nioPosix,
+                "Domain", "Journal", "Observability", "Queue", "Schema", "WebhookClient", logging, nioCore, nioPosix,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -181,6 +185,10 @@ let package = Package(
                 "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", httpTypes,
                 hummingbird, jwtKit, logging,
             ],
+            swiftSettings: common),
+        .testTarget(
+            name: "QueueTests",
+            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
             swiftSettings: common),
         .testTarget(name: "RegistryTests", dependencies: ["Domain", "Registry"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),

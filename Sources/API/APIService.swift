@@ -79,19 +79,19 @@ package typealias RouteRefresh = @Sendable ([RouteStore.Change]) async -> Void
 package struct APIPorts: Sendable {
     /// Told what a caller has changed of the routes, before they are answered.
     package let refresh: RouteRefresh
-    package let tester: any WebhookTesting
+    package let test: WebhookTest
     /// The newest message of a group that is at hand.
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
     package let tail: ThingTailing
 
     package init(
-        refresh: @escaping RouteRefresh, tester: any WebhookTesting,
+        refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
         tail: @escaping ThingTailing
     ) {
         self.refresh = refresh
-        self.tester = tester
+        self.test = test
         self.newestMessage = newestMessage
         self.ids = ids
         self.tail = tail
@@ -125,7 +125,7 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     TryRoutes(
-        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
+        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), test: ports.test,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
     SourceRoutes(

@@ -129,7 +129,7 @@ actor Dispatcher {
         }
         self.context.metrics.openBreakers.set(open)
         self.context.metrics.inFlight.set(inFlight)
-        self.context.metrics.inMemory.set(self.context.ledger.held)
+        self.context.metrics.inMemory.set(self.context.ledger.count)
         self.context.metrics.lanes.set(self.lanes.count)
         self.claimWhereWanted(Array(self.lanes.keys))
     }

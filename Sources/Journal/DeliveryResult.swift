@@ -34,6 +34,14 @@ package struct DeliveryResult: Sendable {
 
     package var hasSucceeded: Bool { if case .succeeded = self.ending { true } else { false } }
 
+    /// The same without anything that was said elsewhere.
+    package var withoutTexts: DeliveryResult {
+        let ending: Ending = if case .failed = self.ending { .failed(reason: "failed") } else { self.ending }
+        return DeliveryResult(
+            delivery: self.delivery, ending: ending, attempt: self.attempt?.withoutTexts, isGone: self.isGone,
+            wasTriedAlong: self.wasTriedAlong)
+    }
+
     /// How many attempts it adds to its delivery.
     package var tried: Int16 { self.attempt != nil || self.wasTriedAlong ? 1 : 0 }
 }
@@ -67,6 +75,13 @@ package struct AttemptRecord: Sendable {
     }
 
     package var wasSent: Bool { self.peculiarities?.wasSent ?? true }
+
+    package var withoutTexts: AttemptRecord {
+        AttemptRecord(
+            at: self.at, latencyMicroseconds: self.latencyMicroseconds, status: self.status,
+            error: self.error == nil ? nil : "what was said cannot be stored", response: nil,
+            peculiarities: self.peculiarities.map { Peculiarities(items: $0.items, wasSent: $0.wasSent) })
+    }
 
     package init(
         at: Int64, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?,

@@ -117,7 +117,12 @@ package struct StatsStore: Sendable {
         self.pool = database.pool
     }
 
-    package func add(_ increments: [StatsIncrement], skips: [Skip]) async throws {
+    /// Adds counts. Safe to repeat: what was added before under the same number changes nothing.
+    ///
+    /// - Parameter number: grows from call to call of a session, and stays the same when one is repeated.
+    package func add(
+        _ increments: [StatsIncrement], skips: [Skip], number: Int64, of session: SessionIdentity
+    ) async throws {
         guard !increments.isEmpty || !skips.isEmpty else { return }
         let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
         let ofGroups = Self.rows(increments) { $0.group }
@@ -128,6 +133,7 @@ package struct StatsStore: Sendable {
         }
         let counters = skipped.sorted { $0.key < $1.key }
         try await self.pool.transaction { db in
+            guard try SessionMark.counted.advance(to: number, of: session, on: db) else { return }
             if !ofWebhooks.isEmpty { try db.execute(Self.upsert(ofWebhooks, into: "webhook_stats", by: "webhook_key")) }
             if !ofGroups.isEmpty {
                 try db.execute(

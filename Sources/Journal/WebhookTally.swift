@@ -1,5 +1,6 @@
 package import Domain
 package import Logging
+package import Schema
 internal import ServiceLifecycle
 internal import Synchronization
 
@@ -84,50 +85,101 @@ package final class WebhookTally: Sendable {
             return (Array(state.increments.values), state.skips)
         }
     }
-
-    /// What could not be written is counted in again; what it skipped is not shown one by one.
-    func giveBack(_ increments: [StatsIncrement]) {
-        self.state.withLock { state in
-            for increment in increments {
-                let key = Key(webhook: increment.webhook, group: increment.group, minute: increment.minute)
-                state.increments[key, default: key.nothing].count.add(increment.count)
-            }
-        }
-    }
 }
 
 /// Writes the tally down.
 package struct TallyKeeper: Service {
     private let tally: WebhookTally
     private let store: StatsStore
+    private let session: SessionIdentity
     private let interval: Duration
     private let logger: Logger
 
-    package init(tally: WebhookTally, store: StatsStore, interval: Duration = .seconds(2), logger: Logger) {
+    package init(
+        tally: WebhookTally, store: StatsStore, session: SessionIdentity, interval: Duration = .seconds(2),
+        logger: Logger
+    ) {
         self.tally = tally
         self.store = store
+        self.session = session
         self.interval = interval
         self.logger = logger
     }
 
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
+        var plan = await cancelWhenGracefulShutdown {
+            var plan = TallyPlan()
             while !Task.isCancelled {
                 try? await Task.sleep(for: self.interval)
                 guard !Task.isCancelled else { break }
-                await self.write()
+                await self.write(&plan)
             }
+            return plan
         }
-        await self.write()
+        await self.write(&plan)
     }
 
-    private func write() async {
-        let (increments, skips) = self.tally.take()
-        do {
-            try await self.store.add(increments, skips: skips)
-        } catch {
-            self.tally.giveBack(increments)
-            self.logger.debug("counts are written later", metadata: ["error": "\(error)"])
+    /// Writes what is left of before, and what has come since.
+    private func write(_ plan: inout TallyPlan) async {
+        if plan.next == nil {
+            let (increments, skips) = self.tally.take()
+            plan.add(increments, skips)
         }
+        while let part = plan.next {
+            do {
+                try await self.store.add(part.increments, skips: part.skips, number: part.number, of: self.session)
+                plan.written()
+            } catch  where DatabaseAvailability.isDataFault(error) {
+                self.logger.warning("counts cannot be written as they are", metadata: ["error": "\(error)"])
+                plan.refused()
+            } catch {
+                self.logger.debug("counts are written later", metadata: ["error": "\(error)"])
+                return
+            }
+        }
+    }
+}
+
+/// How counts get into the database: a part at a time, each under a number of its own, the same again if the answer was
+/// lost. One that is refused for what it holds is halved until what is at fault is alone, and that is dropped.
+struct TallyPlan {
+    struct Part: Equatable {
+        let increments: [StatsIncrement]
+        let skips: [Skip]
+        let number: Int64
+
+        static func == (a: Part, b: Part) -> Bool {
+            a.number == b.number && a.increments.count == b.increments.count && a.skips.count == b.skips.count
+        }
+    }
+
+    private var parts: [(increments: [StatsIncrement], skips: [Skip])] = []
+    private var number: Int64 = 1
+
+    var next: Part? {
+        self.parts.last.map { Part(increments: $0.increments, skips: $0.skips, number: self.number) }
+    }
+
+    mutating func add(_ increments: [StatsIncrement], _ skips: [Skip]) {
+        if !increments.isEmpty || !skips.isEmpty { self.parts.append((increments, skips)) }
+    }
+
+    mutating func written() {
+        self.parts.removeLast()
+        self.number += 1
+    }
+
+    mutating func refused() {
+        guard let part = self.parts.popLast() else { return }
+        if !part.increments.isEmpty, !part.skips.isEmpty {
+            self.parts += [(part.increments, []), ([], part.skips)]
+            return
+        }
+        let (increments, skips) = (part.increments, part.skips)
+        guard increments.count + skips.count > 1 else { return }
+        self.parts += [
+            (Array(increments[(increments.count / 2)...]), Array(skips[(skips.count / 2)...])),
+            (Array(increments[..<(increments.count / 2)]), Array(skips[..<(skips.count / 2)])),
+        ]
     }
 }

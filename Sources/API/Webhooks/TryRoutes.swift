@@ -9,7 +9,7 @@ struct TryRoutes: Sendable {
     let webhooks: WebhookRoutes
     let events: EventStore
     let messages: MessageStore
-    let tester: any WebhookTesting
+    let test: WebhookTest
     let newestMessage: @Sendable (EntityID) -> Message?
     let ids: MessageIDGenerator
 
@@ -76,7 +76,7 @@ struct TryRoutes: Sendable {
 
     private func test(_ target: WebhookTarget, _ object: JSONObject) async throws -> Response {
         let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
-        let report = await self.tester.test(target, with: message, sends: try object.bool("dry_run") != true)
+        let report = await self.test(target, message, try object.bool("dry_run") != true)
         return try Response.json(TestReportDTO(report, message: message, source: source))
     }
 

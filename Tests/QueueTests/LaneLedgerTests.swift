@@ -2,7 +2,7 @@ import Domain
 import Journal
 import Testing
 
-@testable import Delivery
+@testable import Queue
 
 @Suite("The ledger of the lanes' memory")
 struct LaneLedgerTests {
@@ -22,7 +22,12 @@ struct LaneLedgerTests {
     }
 
     private func ledger(_ lane: Int = 10, _ total: Int = 30) -> LaneLedger {
-        LaneLedger(limits: .init(laneDeliveries: lane, laneBytes: 1_000, totalDeliveries: total, totalBytes: 4_000))
+        var limits = LaneLedger.Limits()
+        limits.laneDeliveries = lane
+        limits.laneBytes = 1_000
+        limits.totalDeliveries = total
+        limits.totalBytes = 4_000
+        return LaneLedger(limits: limits)
     }
 
     @Test("lets a lane have its share and leaves the rest in the database")
@@ -33,7 +38,7 @@ struct LaneLedgerTests {
         #expect(batch.filter(\.isLeased).count == 10)
         #expect(ledger.isSpilling(WebhookKey(rawValue: 1)))
         #expect(ledger.committed(batch) == [WebhookKey(rawValue: 1)])
-        #expect(ledger.held == 10)
+        #expect(ledger.count == 10)
     }
 
     @Test("does not let what comes later overtake what was left in the database")
@@ -106,7 +111,7 @@ struct LaneLedgerTests {
             var batch = try self.deliveries(2, to: 5).map { Delivery(message: $0.message, webhook: target) }
             ledger.plan(&batch)
             #expect(batch.allSatisfy { !$0.isLeased })
-            #expect(ledger.held == 0)
+            #expect(ledger.count == 0)
             #expect(ledger.committed(batch) == [target.key])
         }
     }
@@ -117,7 +122,7 @@ struct LaneLedgerTests {
         var batch = try self.deliveries(12, to: 1)
         ledger.plan(&batch)
         ledger.withdraw(batch)
-        #expect(ledger.held == 0)
+        #expect(ledger.count == 0)
         let room = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
         #expect(room.seesAllSpills)
     }
@@ -132,14 +137,14 @@ struct LaneLedgerTests {
         let early = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
         #expect(!early.seesAllSpills)
         ledger.settle(early, of: WebhookKey(rawValue: 1), claimed: [batch[10].message])
-        #expect(ledger.held == 1)
+        #expect(ledger.count == 1)
         _ = ledger.committed(batch)
         ledger.release(done([batch[10]]))
-        #expect(ledger.held == 0)
+        #expect(ledger.count == 0)
         let late = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
         #expect(late.seesAllSpills)
         ledger.settle(late, of: WebhookKey(rawValue: 1), claimed: [])
-        #expect(ledger.held == 0)
+        #expect(ledger.count == 0)
     }
 
     @Test("lets a lane claim that holds nothing but what waits for the end of its backlog")
@@ -155,7 +160,7 @@ struct LaneLedgerTests {
         let room = try #require(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100))
         #expect(room.deliveries == 1, "as little as there can be")
         ledger.settle(room, of: key, claimed: batch[..<3].map(\.message))
-        #expect(ledger.held == 13)
+        #expect(ledger.count == 13)
         #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claimed counts")
         ledger.release(done(batch[..<3]))
         #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) != nil)

@@ -5,11 +5,12 @@ package import Schema
 /// Deliveries on their way: completing attempts, claiming what waits, replaying what has failed.
 package struct DeliveryStore: Sendable {
     let pool: Pool
-    let session: SessionID
+    let identity: SessionIdentity
+    var session: SessionID { self.identity.id }
 
-    package init(_ database: Database, session: SessionID) {
+    package init(_ database: Database, session: SessionIdentity) {
         self.pool = database.pool
-        self.session = session
+        self.identity = session
     }
 
     /// When the oldest of what waits falls due, for each of these webhooks that has something waiting.

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import Postgres
+internal import Schema
 
 /// What came of deliveries that have a row of their own.
 struct SingleResults {

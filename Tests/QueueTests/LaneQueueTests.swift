@@ -1,7 +1,6 @@
 import Domain
 import Testing
 
-@testable import Delivery
 @testable import Queue
 
 @Suite("A lane's queue")
@@ -103,8 +102,17 @@ struct LaneQueueTests {
 struct BacklogTests {
     private let key = WebhookKey(rawValue: 1)
 
-    private func claim(isPartial: Bool) -> Claim {
-        Claim(deliveries: [], isPartial: isPartial, nextDue: nil)
+    /// A claim's end, and what the lane then does with the ledger.
+    ///
+    /// - Returns: whether the pen opens.
+    private func endClaim(
+        _ backlog: inout Backlog, isPartial: Bool, seesAllSpills: Bool, _ ledger: LaneLedger
+    ) -> Bool {
+        let action = backlog.endClaim(
+            Backlog.Found(isPartial: isPartial, nextDue: nil, seesAllSpills: seesAllSpills), isOrdered: false,
+            isSpilling: ledger.isSpilling(self.key))
+        if action == .stopSpilling { ledger.stopSpilling(self.key) }
+        return action == .openPen
     }
 
     @Test("opens the pen when a claim that sees everything has found it")
@@ -121,9 +129,7 @@ struct BacklogTests {
             #expect(backlog.wantsClaim(wallNow: 0))
             backlog.beginClaim()
             #expect(!backlog.wantsClaim(wallNow: 0))
-            let didOpen = backlog.endClaim(
-                self.claim(isPartial: isPartial), seesAllSpills: seesAllSpills, isOrdered: false, key: self.key,
-                ledger: ledger)
+            let didOpen = self.endClaim(&backlog, isPartial: isPartial, seesAllSpills: seesAllSpills, ledger)
             #expect(didOpen == opens)
             #expect(backlog.isCatchingUp == pen)
             #expect(ledger.isSpilling(self.key) == spills)
@@ -137,8 +143,7 @@ struct BacklogTests {
         var backlog = Backlog()
         backlog.note()
         backlog.beginClaim()
-        _ = backlog.endClaim(
-            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        _ = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
         return backlog
     }
 
@@ -149,8 +154,7 @@ struct BacklogTests {
         #expect(backlog.isCatchingUp)
         ledger.startSpilling(self.key)
         backlog.beginClaim()
-        let didOpen = backlog.endClaim(
-            self.claim(isPartial: false), seesAllSpills: true, isOrdered: false, key: self.key, ledger: ledger)
+        let didOpen = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
         #expect(didOpen, "all that is older than the pen is out")
         #expect(backlog.wantsClaim(wallNow: 0), "what was spilled is next")
         #expect(!backlog.isCatchingUp)
@@ -161,58 +165,10 @@ struct BacklogTests {
     func emptyPen() {
         let ledger = LaneLedger()
         var backlog = self.catchingUp(ledger)
-        backlog.penIsEmpty(key: self.key, ledger: ledger)
+        backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(backlog.isCatchingUp, "something may come yet")
         ledger.startSpilling(self.key)
-        backlog.penIsEmpty(key: self.key, ledger: ledger)
+        backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(!backlog.isCatchingUp)
-    }
-}
-
-@Suite("A lane's gate")
-struct GateTests {
-    private static let second: Int64 = 1_000_000_000
-    private var generator = SystemRandomNumberGenerator()
-
-    @Test("lets as many through as there may be at a time")
-    mutating func full() {
-        var gate = Gate(most: 2)
-        #expect(gate.admit(inFlight: 1, now: 0) { _ in nil } == .now)
-        #expect(gate.admit(inFlight: 2, now: 0) { _ in nil } == .full)
-    }
-
-    @Test("keeps the rate, and gives back a request that the group's quota does not allow")
-    mutating func rate() {
-        var gate = Gate(most: 9)
-        gate.follow(RateLimit(perSecond: 1, burst: 1), now: 0)
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in 7 } == .at(7))
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second))
-        gate.follow(nil, now: 0)
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
-    }
-
-    @Test("stays shut while the receiver wants to be left alone, until the webhook is changed")
-    mutating func pause() {
-        var gate = Gate(most: 9)
-        gate.learn(.bad, pause: .seconds(60), startedAt: 0, now: 0, using: &self.generator)
-        #expect(gate.isShut(now: 59 * Self.second))
-        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .at(60 * Self.second))
-        #expect(!gate.isShut(now: 60 * Self.second))
-        gate.startAfresh()
-        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .now)
-    }
-
-    @Test("shares a rate among instances, and a group's among its webhooks")
-    func shares() {
-        #expect(RateLimit(perSecond: 10, burst: 4).share(of: 1) == RateLimit(perSecond: 10, burst: 4))
-        #expect(RateLimit(perSecond: 10, burst: 4).share(of: 5) == RateLimit(perSecond: 2, burst: 1))
-        let quotas = GroupQuotas(RateLimit(perSecond: 1, burst: 4))
-        let (group, other) = (EntityID.random(), EntityID.random())
-        #expect((0..<6).filter { _ in quotas.take(group, now: 0) == nil }.count == 4)
-        #expect(quotas.take(other, now: 0) == nil)
-        quotas.share(among: 2, groups: [group], now: 0)
-        #expect(quotas.take(group, now: Self.second) == 1_000_000_000, "half a request has come back")
-        #expect(quotas.take(group, now: 2 * Self.second) == nil)
     }
 }

@@ -9,20 +9,45 @@ package struct DisabledWebhook: Sendable {
     package let reason: String
 }
 
+/// How much of a settlement is written.
+package enum SettlementDetail: Sendable, Equatable, CaseIterable {
+    /// Everything.
+    case whole
+    /// Without what receivers and errors said, which the database does not take.
+    case withoutTexts
+    /// What becomes of the deliveries alone: no log, no counts.
+    case stateAlone
+}
+
+/// What one transaction writes of what came of deliveries.
+package struct Settlement: Sendable {
+    package let results: [DeliveryResult]
+    /// Grows from settlement to settlement of a session, and stays the same when one is repeated.
+    package let number: Int64
+    package let detail: SettlementDetail
+
+    package init(results: [DeliveryResult], number: Int64, detail: SettlementDetail = .whole) {
+        self.results = results
+        self.number = number
+        self.detail = detail
+    }
+}
+
 extension DeliveryStore {
-    /// Records results in one transaction.
+    /// Records results in one transaction. Safe to repeat: what was written before changes nothing.
     ///
     /// It does not wait for the disk: if PostgreSQL crashes within the next moments, the deliveries are still there
     /// and are sent again, which at-least-once allows.
     ///
-    /// - Returns: the webhooks that have failed once too often.
-    package func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
+    /// - Returns: the webhooks that have failed once too often; none if it is a repetition.
+    package func settle(_ settlement: Settlement) async throws -> [DisabledWebhook] {
+        let results = settlement.detail == .whole ? settlement.results : settlement.results.map(\.withoutTexts)
         let alone = results.indices.filter { results[$0].delivery.batch == nil }.map { results[$0] }
         let single = SingleResults(alone, session: self.session)
         let batched = BatchedResults(results, session: self.session)
-        let log = AttemptLog(results)
+        let log = settlement.detail == .stateAlone ? AttemptLog([]) : AttemptLog(results)
         let disabled: [DisabledWebhook] = try await self.pool.transaction { db in
-            try db.execute("SET LOCAL synchronous_commit = off")
+            guard try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else { return [] }
             try single.write(on: db)
             try batched.write(on: db)
             guard let counters = log.counters else { return [] }

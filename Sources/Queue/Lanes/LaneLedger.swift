@@ -1,38 +1,40 @@
-internal import Domain
-internal import Journal
+package import Domain
+package import Journal
 internal import Synchronization
 
 /// How much each lane has in memory, and whether new deliveries may join it there.
 ///
 /// It is the one thing that intake and the lanes share, so it is a lock around plain numbers, taken once per batch.
 /// Room is set aside here before a batch is committed, because the commit must already say what is leased.
-final class LaneLedger: Sendable {
-    struct Limits: Sendable {
+package final class LaneLedger: Sendable {
+    package struct Limits: Sendable {
         /// Per webhook, so that one that does not answer cannot take the memory of all.
-        var laneDeliveries = 12_288
-        var laneBytes = 8 * 1024 * 1024
-        var totalDeliveries = 14_336
-        var totalBytes = 32 * 1024 * 1024
+        package var laneDeliveries = 12_288
+        package var laneBytes = 8 * 1024 * 1024
+        package var totalDeliveries = 14_336
+        package var totalBytes = 32 * 1024 * 1024
+
+        package init() {}
     }
 
     /// How much deliveries take.
-    struct Size: Sendable, Equatable {
-        var deliveries = 0
-        var bytes = 0
+    package struct Size: Sendable, Equatable {
+        package var deliveries = 0
+        package var bytes = 0
 
-        init() {}
+        package init() {}
 
-        init(of delivery: Delivery) {
+        package init(of delivery: Delivery) {
             self.deliveries = 1
             self.bytes = delivery.message.payload.count
         }
 
-        static func += (size: inout Size, other: Size) {
+        package static func += (size: inout Size, other: Size) {
             size.deliveries += other.deliveries
             size.bytes += other.bytes
         }
 
-        static func -= (size: inout Size, other: Size) {
+        package static func -= (size: inout Size, other: Size) {
             size.deliveries -= other.deliveries
             size.bytes -= other.bytes
         }
@@ -51,19 +53,24 @@ final class LaneLedger: Sendable {
         var accounts: [WebhookKey: Account] = [:]
         var deliveries = 0
         var bytes = 0
+        /// Whether something may be leased to this session that is not in memory.
+        var isInDoubt = false
     }
 
     private let limits: Limits
     private let state = Mutex(State())
+    /// The rows whose deliveries are in memory.
+    package let held: HeldRows
 
-    init(limits: Limits = Limits()) {
+    package init(limits: Limits = Limits()) {
         self.limits = limits
+        self.held = HeldRows()
     }
 
     /// Deliveries in memory, over all lanes.
-    var held: Int { self.state.withLock { $0.deliveries } }
+    package var count: Int { self.state.withLock { $0.deliveries } }
 
-    func plan(_ deliveries: inout [Delivery]) {
+    package func plan(_ deliveries: inout [Delivery]) {
         self.state.withLock { state in
             for index in deliveries.indices {
                 let key = deliveries[index].webhook.key
@@ -88,7 +95,7 @@ final class LaneLedger: Sendable {
     }
 
     /// How many of these deliveries would go out from memory if there were room for them now.
-    func missingRoom(for deliveries: [Delivery]) -> Int {
+    package func missingRoom(for deliveries: [Delivery]) -> Int {
         var wanted: [WebhookKey: (count: Int, bytes: Int)] = [:]
         for index in deliveries.indices where deliveries[index].webhook.isSentFromMemory {
             wanted[deliveries[index].webhook.key, default: (0, 0)].count += 1
@@ -128,7 +135,7 @@ final class LaneLedger: Sendable {
     }
 
     /// The batch is committed: what was left in the database is there to be claimed. Answers for whom.
-    func committed(_ deliveries: [Delivery]) -> Set<WebhookKey> {
+    package func committed(_ deliveries: [Delivery]) -> Set<WebhookKey> {
         var spilled: Set<WebhookKey> = []
         self.state.withLock { state in
             for index in deliveries.indices where !deliveries[index].isLeased {
@@ -140,7 +147,7 @@ final class LaneLedger: Sendable {
         return spilled
     }
 
-    func withdraw(_ deliveries: [Delivery]) {
+    package func withdraw(_ deliveries: [Delivery]) {
         self.state.withLock { state in
             for delivery in deliveries {
                 if delivery.isLeased {
@@ -153,7 +160,8 @@ final class LaneLedger: Sendable {
     }
 
     /// Deliveries that are done and recorded leave the memory.
-    func release(_ results: [DeliveryResult]) {
+    package func release(_ results: [DeliveryResult]) {
+        self.held.end(results.lazy.filter { $0.delivery.batch == nil }.map(\.delivery.id))
         self.state.withLock { state in
             // Those of one webhook come one after the other more often than not.
             var run = (key: WebhookKey(rawValue: -1), size: Size())
@@ -170,14 +178,27 @@ final class LaneLedger: Sendable {
         }
     }
 
+    /// A commit was given up without anybody knowing whether it was made.
+    package func doubt() {
+        self.state.withLock { $0.isInDoubt = true }
+    }
+
+    /// Whether there was reason to ``doubt()`` since the last time that this was asked.
+    package func takeDoubt() -> Bool {
+        self.state.withLock { state in
+            defer { state.isInDoubt = false }
+            return state.isInDoubt
+        }
+    }
+
     // MARK: Claims
 
     /// Room set aside for a claim, and what was known when it was.
-    struct ClaimRoom {
-        let deliveries: Int
-        let bytes: Int
+    package struct ClaimRoom: Sendable {
+        package let deliveries: Int
+        package let bytes: Int
         /// Whether every spill planned so far was committed, so that the claim will see it.
-        let seesAllSpills: Bool
+        package let seesAllSpills: Bool
     }
 
     /// Sets aside room for a claim; nil while the lane is more than half full.
@@ -185,7 +206,7 @@ final class LaneLedger: Sendable {
     /// - Parameter penned: of what the lane has, what waits for the end of the backlog. It does not count: if it kept
     ///   the lane from claiming, the end would never come. So a lane may have more than its share by what one claim
     ///   brings at the least.
-    func reserveForClaim(_ key: WebhookKey, penned: Size = Size(), most: Int, mostBytes: Int) -> ClaimRoom? {
+    package func reserveForClaim(_ key: WebhookKey, penned: Size = Size(), most: Int, mostBytes: Int) -> ClaimRoom? {
         self.state.withLock { state in
             var account = state.accounts[key] ?? Account()
             let moving = account.deliveries - penned.deliveries
@@ -206,7 +227,7 @@ final class LaneLedger: Sendable {
     }
 
     /// Replaces the room that was set aside by what was really claimed.
-    func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
+    package func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
         self.state.withLock { state in
             Self.release(room.deliveries, room.bytes, of: key, in: &state)
             let bytes = messages.reduce(0) { $0 + $1.payload.count }
@@ -215,16 +236,16 @@ final class LaneLedger: Sendable {
     }
 
     /// Something went back to the database: what comes later must not overtake it.
-    func startSpilling(_ key: WebhookKey) {
+    package func startSpilling(_ key: WebhookKey) {
         self.state.withLock { $0.accounts[key, default: Account()].isSpilling = true }
     }
 
     /// Lets new deliveries join the lane's memory again.
-    func stopSpilling(_ key: WebhookKey) {
+    package func stopSpilling(_ key: WebhookKey) {
         self.state.withLock { $0.accounts[key]?.isSpilling = false }
     }
 
-    func isSpilling(_ key: WebhookKey) -> Bool {
+    package func isSpilling(_ key: WebhookKey) -> Bool {
         self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
     }
 

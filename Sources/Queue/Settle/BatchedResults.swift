@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import Postgres
+internal import Schema
 
 /// What came of deliveries that stand in a batch: it shrinks or goes, and what has to be tried again leaves it for a
 /// row of its own.
@@ -155,6 +156,7 @@ struct BatchedResults {
                         \(deliveries.map(\.message.isKept)), \(results.map(\.tried)), \(dues),
                         \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures))
                 AS r (m, b, w, size, kept, tried, due, bundle, failure)
+            ON CONFLICT DO NOTHING
             """
     }
 }

@@ -27,11 +27,13 @@ package struct ClaimedDelivery: Sendable {
 extension DeliveryStore {
     /// Leases up to `count` deliveries of a webhook that are due, oldest first, within `bytes` of payload.
     ///
-    /// - Parameter inOrder: whether a delivery has to wait for its thing's earlier ones.
+    /// - Parameters:
+    ///   - inOrder: whether a delivery has to wait for its thing's earlier ones.
+    ///   - held: told what is in memory from now on.
     package func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
+        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows
     ) async throws -> Claim {
-        try await self.pool.transaction { db in
+        let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
             let now = PostgresTimestamp(microsecondsSince1970: now)
@@ -53,7 +55,7 @@ extension DeliveryStore {
                     AND message_id = ANY(\(rows.filter { messages[$0.id] == nil }.map(\.id.rawValue)))
                     """)
             }
-            let batches = try self.batches(of: all, loaded: messages, webhook: webhook, on: db)
+            let batches = try self.batches(of: all, loaded: messages, webhook: webhook, held: held, on: db)
             let next = try db.query(self.nextDue(webhook, inOrder: inOrder, now: now)) { row in
                 row.isNull(0) ? nil : try row.timestamp(0).microsecondsSince1970
             }
@@ -68,6 +70,9 @@ extension DeliveryStore {
                 deliveries: deliveries.sorted { $0.message.id < $1.message.id }, isPartial: isPartial,
                 nextDue: next.first ?? nil)
         }
+        held.hold(
+            claim.deliveries.filter { $0.batch == nil }.map { DeliveryID(message: $0.message.id, webhook: webhook) })
+        return claim
     }
 
     /// - Returns: what is leased now, and whether there may be more.
@@ -138,7 +143,8 @@ extension DeliveryStore {
 
     /// The batches that rows stand in; what was not found of their messages is done. A batch of which nothing was found goes.
     private func batches(
-        of rows: [ClaimRow], loaded: [MessageID: Message], webhook: WebhookKey, on db: isolated Connection
+        of rows: [ClaimRow], loaded: [MessageID: Message], webhook: WebhookKey, held: HeldRows,
+        on db: isolated Connection
     ) throws -> [BatchRow: DeliveryBatch] {
         var members: [BatchRow: [ClaimRow]] = [:]
         for row in rows {
@@ -150,7 +156,8 @@ extension DeliveryStore {
             guard done.count == rows.count else {
                 batches[batch] = DeliveryBatch(
                     id: batch.id, webhook: webhook, isKept: rows[0].isKept, isLeased: true, messages: rows.map(\.id),
-                    done: done)
+                    done: done, onEnd: held.onEnd)
+                held.hold(DeliveryBatch.Row(id: batch.id, webhook: webhook, first: batch.first))
                 continue
             }
             try db.execute(

@@ -1,42 +1,44 @@
 internal import DequeModule
-internal import Domain
+package import Domain
 
 /// What waits in memory for one webhook, in the order in which it may go out.
 ///
 /// Of a thing's messages one at a time is on the wire. Where order is strict the next starts when the one before has
 /// succeeded or was given up; otherwise when its first attempt has ended, and a retry stands outside the order.
-struct LaneQueue {
+package struct LaneQueue {
     private var ready: Deque<Delivery> = []
     /// What waits for an earlier message of the same thing. A thing with nothing on its way has no entry.
     private var chains: [EntityID: Deque<Delivery>] = [:]
     /// Deliveries that came in while the last of a backlog was still being read; they go behind it.
     private var pen: Deque<Delivery> = []
     /// What the pen holds.
-    private(set) var penned = LaneLedger.Size()
+    package private(set) var penned = LaneLedger.Size()
     /// Strict order: things whose failure is not in the database yet. What a claim brings of them goes back.
     private var stalled: Set<EntityID> = []
     private var stalledUntilClaimEnds: Set<EntityID> = []
 
-    var isEmpty: Bool { self.ready.isEmpty && self.chains.isEmpty && self.pen.isEmpty }
-    var first: Delivery? { self.ready.first }
+    package init() {}
+
+    package var isEmpty: Bool { self.ready.isEmpty && self.chains.isEmpty && self.pen.isEmpty }
+    package var first: Delivery? { self.ready.first }
 
     /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
-    mutating func appendToBatch(_ delivery: Delivery) {
+    package mutating func appendToBatch(_ delivery: Delivery) {
         self.ready.append(delivery)
     }
 
     /// The first `most` that are to go out together: those of a bundle, or those of none.
-    func nextBatch(_ most: Int) -> [Delivery] {
+    package func nextBatch(_ most: Int) -> [Delivery] {
         guard let first = self.ready.first else { return [] }
         return Array(self.ready.prefix { $0.bundle == first.bundle }.prefix(most))
     }
 
-    mutating func removeFirst(_ count: Int) {
+    package mutating func removeFirst(_ count: Int) {
         self.ready.removeFirst(count)
     }
 
     /// - Returns: whether it was taken; a stalled thing's delivery is not.
-    mutating func append(_ delivery: Delivery, inOrder: Bool) -> Bool {
+    package mutating func append(_ delivery: Delivery, inOrder: Bool) -> Bool {
         let thing = delivery.message.thing
         guard inOrder || delivery.attempts == 0 else {
             self.ready.append(delivery)
@@ -50,13 +52,13 @@ struct LaneQueue {
         return true
     }
 
-    mutating func appendToPen(_ delivery: Delivery) {
+    package mutating func appendToPen(_ delivery: Delivery) {
         self.pen.append(delivery)
         self.penned += LaneLedger.Size(of: delivery)
     }
 
     /// Takes out of the pen what is older than `last`; everything if that is nil.
-    mutating func openPen(until last: MessageID?) -> [Delivery] {
+    package mutating func openPen(until last: MessageID?) -> [Delivery] {
         var out: [Delivery] = []
         while let delivery = self.pen.first, last.map({ delivery.message.id < $0 }) ?? true {
             self.pen.removeFirst()
@@ -66,12 +68,12 @@ struct LaneQueue {
         return out
     }
 
-    mutating func removeFirst() {
+    package mutating func removeFirst() {
         self.ready.removeFirst()
     }
 
     /// The thing's turn passes to its next delivery.
-    mutating func advance(_ thing: EntityID) {
+    package mutating func advance(_ thing: EntityID) {
         if let next = self.chains[thing]?.popFirst() {
             self.ready.append(next)
         } else {
@@ -80,23 +82,23 @@ struct LaneQueue {
     }
 
     /// Strict order: the thing's delivery has to be tried again, so what is behind it goes back to the database.
-    mutating func stall(_ thing: EntityID) -> [Delivery] {
+    package mutating func stall(_ thing: EntityID) -> [Delivery] {
         self.stalled.insert(thing)
         return Array(self.chains.removeValue(forKey: thing) ?? [])
     }
 
     /// The thing's failure is in the database now, where claims see it. One that is under way may not have.
-    mutating func recorded(_ thing: EntityID, isClaiming: Bool) {
+    package mutating func recorded(_ thing: EntityID, isClaiming: Bool) {
         guard self.stalled.remove(thing) != nil, isClaiming else { return }
         self.stalledUntilClaimEnds.insert(thing)
     }
 
-    mutating func claimEnded() {
+    package mutating func claimEnded() {
         self.stalledUntilClaimEnds = []
     }
 
     /// Everything that has not been sent. What is on the wire keeps its place in front of what may come.
-    mutating func takeAll() -> [Delivery] {
+    package mutating func takeAll() -> [Delivery] {
         var all = Array(self.ready) + Array(self.pen)
         let onTheWire = Set(self.chains.keys).subtracting(self.ready.map(\.message.thing))
         for chain in self.chains.values { all += chain }
