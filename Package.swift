@@ -172,6 +172,10 @@ let package = Package(
             name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport", logging],
             swiftSettings: common),
         .testTarget(
+            name: "QueueTests",
+            dependencies: ["Domain", "LocalServices", "Postgres", "Storage", "TestSupport", logging],
+            swiftSettings: common),
+        .testTarget(
             name: "WebhookClientTests",
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
