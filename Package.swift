@@ -176,6 +176,18 @@ let package = Package(
             dependencies: ["Domain", "LocalServices", "Postgres", "Storage", "TestSupport", logging],
             swiftSettings: common),
         .testTarget(
+            name: "IntakeTests",
+            dependencies: [
+                "Domain", "Intake", "LocalServices", "MQTT", "Observability", "Postgres", "Storage", "TestSupport",
+                logging, serviceLifecycle,
+            ], swiftSettings: common),
+        .testTarget(
+            name: "InboundTests",
+            dependencies: [
+                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Storage", "TestSupport",
+                logging, serviceLifecycle,
+            ], swiftSettings: common),
+        .testTarget(
             name: "WebhookClientTests",
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
