@@ -1,11 +1,15 @@
+internal import Console
 package import Domain
 internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
+internal import Journal
 package import Logging
 package import Observability
+internal import Queue
+package import Registry
+package import Schema
 package import ServiceLifecycle
-package import Storage
 
 /// The HTTP API: where it listens and what it is made of.
 package struct APIConfiguration: Sendable {
@@ -129,7 +133,8 @@ func makeRouter(
         publicURL: publicURL
     ).add(to: routes)
     InboundRoutes(
-        store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
+        sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
+        wallClock: wallClock, ids: ports.ids
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

@@ -1,5 +1,5 @@
 internal import Domain
-internal import Storage
+internal import Queue
 
 /// What one webhook has waiting in the database, as far as its lane knows.
 struct Backlog {

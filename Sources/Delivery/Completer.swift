@@ -1,7 +1,8 @@
 internal import Domain
+internal import Journal
 internal import Logging
 internal import Observability
-internal import Storage
+internal import Queue
 internal import Synchronization
 
 /// Records finished attempts, in batches and in order.

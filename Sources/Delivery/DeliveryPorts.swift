@@ -1,5 +1,6 @@
 package import Domain
-package import Observability
+package import Journal
+internal import Observability
 
 /// What delivery needs of the rest of the service.
 package struct DeliveryPorts: Sendable {

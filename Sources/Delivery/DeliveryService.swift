@@ -1,9 +1,10 @@
 package import Domain
+internal import Journal
 package import Logging
 package import NIOCore
 package import Observability
+package import Queue
 internal import ServiceLifecycle
-package import Storage
 package import WebhookClient
 
 /// Sends deliveries: the lanes, the recording of what came of them, and the claiming of what waits.

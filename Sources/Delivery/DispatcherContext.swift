@@ -1,7 +1,7 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
 internal import Observability
-internal import Storage
 internal import WebhookClient
 
 extension Dispatcher {

@@ -1,6 +1,7 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
-internal import Storage
+internal import Queue
 internal import WebhookClient
 
 /// One webhook's deliveries in memory, with connections of its own: what holds it up holds up nobody else.

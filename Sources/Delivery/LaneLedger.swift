@@ -1,5 +1,5 @@
 internal import Domain
-internal import Storage
+internal import Journal
 internal import Synchronization
 
 /// How much each lane has in memory, and whether new deliveries may join it there.

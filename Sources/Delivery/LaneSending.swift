@@ -1,6 +1,6 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
-internal import Storage
 internal import WebhookClient
 
 /// How a lane's deliveries become requests.

@@ -5,6 +5,7 @@ internal import Domain
 internal import Glibc
 internal import Inbound
 internal import Intake
+internal import Journal
 internal import Logging
 internal import MQTT
 internal import NIOCore
@@ -12,8 +13,10 @@ internal import NIOPosix
 internal import Notifications
 internal import Observability
 internal import Postgres
+internal import Queue
+internal import Registry
+internal import Schema
 internal import ServiceLifecycle
-internal import Storage
 internal import UnixSignals
 internal import WebhookClient
 
@@ -136,7 +139,7 @@ struct Assembly {
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)
         let publisher = SourcePublisher(
-            store: SourceEventStore(database, box: box), broker: self.configuration.mqtt, metrics: metrics,
+            store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), logger: self.logger)
 

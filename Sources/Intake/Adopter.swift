@@ -1,7 +1,7 @@
 package import Logging
 package import MQTT
+package import Queue
 internal import ServiceLifecycle
-package import Storage
 
 /// Fetches what the broker holds for instances that do not come back.
 ///

@@ -1,8 +1,10 @@
 package import Domain
+package import Journal
 package import Logging
 package import Observability
+package import Queue
+package import Registry
 internal import ServiceLifecycle
-package import Storage
 
 /// Makes deliveries of what happens to things and members: takes the events that the database notes with each change,
 /// and commits them as messages for the webhooks that they fire.

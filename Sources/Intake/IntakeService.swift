@@ -1,9 +1,12 @@
 package import Domain
+package import Journal
 package import Logging
 package import MQTT
 package import Observability
+package import Queue
+package import Registry
+internal import Schema
 internal import ServiceLifecycle
-package import Storage
 
 /// Takes messages from the broker and makes them durable: read a batch, commit it, acknowledge it.
 ///

@@ -9,7 +9,9 @@ import Postgres
 import Testing
 
 @testable import API
-@testable import Storage
+@testable import Journal
+@testable import Registry
+@testable import Schema
 
 /// `/openapi.json` against what is really answered: schemathesis tries what it describes, this is about what it leaves out.
 @Suite("openapi.json")

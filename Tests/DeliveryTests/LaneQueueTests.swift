@@ -2,7 +2,7 @@ import Domain
 import Testing
 
 @testable import Delivery
-@testable import Storage
+@testable import Queue
 
 @Suite("A lane's queue")
 struct LaneQueueTests {

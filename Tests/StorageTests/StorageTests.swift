@@ -1,10 +1,13 @@
 import Domain
+import Journal
 import Logging
 import Postgres
+import Schema
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Queue
+@testable import Registry
 
 @Suite("Deliveries in the database")
 struct DeliveryStoreTests {
