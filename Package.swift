@@ -190,19 +190,21 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "QueueTests",
-            dependencies: ["Domain", "LocalServices", "Postgres", "Storage", "TestSupport", logging],
+            dependencies: [
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+            ],
             swiftSettings: common),
         .testTarget(
             name: "IntakeTests",
             dependencies: [
-                "Domain", "Intake", "LocalServices", "MQTT", "Observability", "Postgres", "Storage", "TestSupport",
-                logging, serviceLifecycle,
+                "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
+                "Schema", "TestSupport", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "InboundTests",
             dependencies: [
-                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Storage", "TestSupport",
-                logging, serviceLifecycle,
+                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema",
+                "TestSupport", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",

@@ -5,8 +5,10 @@ import Logging
 import MQTT
 import Observability
 import Postgres
+import Queue
+import Registry
+import Schema
 import ServiceLifecycle
-import Storage
 import TestSupport
 import Testing
 
@@ -36,8 +38,8 @@ struct SourcePublisherTests {
                     createdAt: 0, updatedAt: 0), .keyHash([1])
             )
         ])
-        let store = SourceEventStore(database, box: box)
-        return (database, store, try #require(try await store.door(of: source)))
+        let store = SourceEventStore(database)
+        return (database, store, try #require(try await SourceStore(database, box: box).door(of: source)))
     }
 
     @Test("stay in the database until the broker has said that it has them")

@@ -1,10 +1,13 @@
 import Domain
 import Intake
+import Journal
 import LocalServices
 import MQTT
 import Observability
 import Postgres
-import Storage
+import Queue
+import Registry
+import Schema
 import TestSupport
 import Testing
 

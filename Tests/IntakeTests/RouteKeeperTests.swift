@@ -1,7 +1,7 @@
 import Domain
 import Intake
 import LocalServices
-import Storage
+import Registry
 import TestSupport
 import Testing
 

@@ -5,8 +5,10 @@ import Logging
 import MQTT
 import Observability
 import Postgres
+import Queue
+import Registry
+import Schema
 import ServiceLifecycle
-import Storage
 import Synchronization
 import TestSupport
 import Testing

@@ -1,9 +1,10 @@
 import Domain
+import Journal
 import Postgres
+import Queue
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("A commit of which nobody heard")
 struct CommitTests {

@@ -1,6 +1,5 @@
 import Postgres
-
-@testable import Storage
+import Schema
 
 /// What is in the tables that are written to all the time, as lines that can be compared: without times, and without ids that
 /// are new each time.

@@ -1,9 +1,10 @@
 import Domain
 import Postgres
+import Queue
+import Registry
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("Events of whose relaying nobody heard")
 struct EventTests {

@@ -1,11 +1,13 @@
 import Domain
+import Journal
 import LocalServices
 import Logging
 import Postgres
+import Queue
+import Registry
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 /// A migrated database with a group, a thing, a source and three webhooks in it, and a proxy in front of the server that can
 /// lose any of its answers.

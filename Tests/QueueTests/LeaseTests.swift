@@ -1,9 +1,12 @@
 import Domain
+import Journal
 import Postgres
+import Registry
+import Schema
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Queue
 
 @Suite("A lease that is lost")
 struct LeaseTests {

@@ -1,9 +1,9 @@
 import Domain
 import Postgres
+import Queue
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("Sessions of whose steps nobody heard")
 struct SessionRepeatTests {

@@ -1,9 +1,9 @@
 import Domain
+import Journal
 import Postgres
+import Queue
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("Results of whose recording nobody heard")
 struct SettleTests {

@@ -1,9 +1,10 @@
 import Domain
 import Postgres
+import Queue
+import Registry
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("Events of sources of which nobody heard")
 struct SourceTests {
@@ -11,11 +12,11 @@ struct SourceTests {
     func accepted() async throws {
         let ground = try await Ground()
         let door = try #require(
-            try await SourceEventStore(ground.database, box: ground.box).door(of: ground.source))
+            try await SourceStore(ground.database, box: ground.box).door(of: ground.source))
         try await Sweep(ground: ground) {
         } operation: { database, _ in
             _ = try await repeatUntilDone {
-                try await SourceEventStore(database, box: ground.box)
+                try await SourceEventStore(database)
                     .accept([1, 2, 3], on: "s", eventID: "one", at: door, sample: "{}")
             }
         }.run()
@@ -28,14 +29,15 @@ struct SourceTests {
     @Test("are taken again after a while, and removed once the bus has them")
     func taken() async throws {
         let ground = try await Ground()
-        let store = SourceEventStore(ground.database, box: ground.box)
-        let door = try #require(try await store.door(of: ground.source))
+        let store = SourceEventStore(ground.database)
+        let door = try #require(
+            try await SourceStore(ground.database, box: ground.box).door(of: ground.source))
         try await Sweep(ground: ground) {
             for number in UInt8(1)...3 {
                 _ = try await store.accept([number], on: "s", eventID: nil, at: door, sample: nil)
             }
         } operation: { database, _ in
-            let store = SourceEventStore(database, box: ground.box)
+            let store = SourceEventStore(database)
             let first = try await repeatUntilDone { try await store.take(1, retry: .zero) }
             try #require(first.count == 1)
             try await repeatUntilDone { try await store.remove(first.map(\.number)) }

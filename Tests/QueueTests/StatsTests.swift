@@ -1,9 +1,10 @@
 import Domain
+import Journal
 import Postgres
+import Queue
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 @Suite("Counts of whose recording nobody heard")
 struct StatsTests {

@@ -1,8 +1,7 @@
 import Postgres
+import Schema
 import TestSupport
 import Testing
-
-@testable import Storage
 
 /// Does something with every answer arriving, and then once for each of the server's messages as the last one that arrives,
 /// and once as the first that does not: in the end the database must hold the same.
