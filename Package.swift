@@ -186,16 +186,30 @@ let package = Package(
                 hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
-        .testTarget(
-            name: "QueueTests",
-            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
-            swiftSettings: common),
         .testTarget(name: "RegistryTests", dependencies: ["Domain", "Registry"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
         .testTarget(
             name: "StorageTests",
             dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
             swiftSettings: common),
+        .testTarget(
+            name: "QueueTests",
+            dependencies: [
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "IntakeTests",
+            dependencies: [
+                "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
+                "Schema", "TestSupport", logging, serviceLifecycle,
+            ], swiftSettings: common),
+        .testTarget(
+            name: "InboundTests",
+            dependencies: [
+                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema",
+                "TestSupport", logging, serviceLifecycle,
+            ], swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],

@@ -17,6 +17,7 @@ package struct AccountKeeper: Service {
         package var receiver: Receiver?
         package var fullComparison: Duration = .seconds(600)
         package var retry: Duration = .seconds(2)
+        package var heartbeat = Heartbeat()
 
         package struct Receiver: Sendable {
             package let username: String
@@ -87,7 +88,7 @@ package struct AccountKeeper: Service {
         var compareAt = ContinuousClock.now + self.configuration.fullComparison
         while !Task.isCancelled {
             let notifications = try await withTaskCancellationHandler {
-                try await connection.notifications(within: .seconds(5))
+                try await connection.notifications(within: .seconds(5), heartbeat: self.configuration.heartbeat)
             } onCancel: {
                 connection.interrupt()
             }

@@ -125,10 +125,13 @@ struct Assembly {
             client: client, eventLoop: loops.next(),
             facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
+        let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
+            await probing.problem(within: .seconds(1))
+        }
         let api = makeAPIServices(
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(database: database, metrics: metrics) },
+            readiness: { await Self.readiness(probe, metrics) },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -152,7 +155,7 @@ struct Assembly {
                 services: (companions + accounts + [
                     routes, housekeeper, keeper, responder, notifier, delivery, relay, publisher,
                 ]
-                    + [intake] + adopters + [announcer] + api).map {
+                    + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)
                     },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
@@ -176,8 +179,8 @@ struct Assembly {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
-            } catch  where DatabaseAvailability.isOutage(error) {
-                // Started together with its database, which may need longer.
+            } catch  where DatabaseAvailability.isAway(error) {
+                // Started together with its database, which may need longer. What a migration does wrong stays wrong.
                 if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
                 announced = true
                 try await Task.sleep(for: .milliseconds(500))
@@ -219,15 +222,9 @@ struct Assembly {
         return client
     }
 
-    private static func readiness(database: Database, metrics: Metrics) async -> [Readiness] {
-        var problem: String?
-        do {
-            if try await !database.pendingMigrations().isEmpty { problem = "the schema is not current" }
-        } catch {
-            problem = "not reachable"
-        }
-        return [
-            Readiness(part: "database", problem: problem),
+    private static func readiness(_ database: ReadinessProbe, _ metrics: Metrics) async -> [Readiness] {
+        [
+            Readiness(part: "database", problem: await database.problem()),
             Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
         ]
     }
@@ -270,8 +267,10 @@ private struct Pools {
     let general: Pool
     let intake: Pool
     let delivery: Pool
+    /// For `/ready`, which must not wait for others.
+    let probe: Pool
 
-    var all: [Pool] { [self.general, self.intake, self.delivery] }
+    var all: [Pool] { [self.general, self.intake, self.delivery, self.probe] }
 
     init(_ configuration: ServiceConfiguration, logger: Logger) {
         self.general = Pool(
@@ -286,6 +285,7 @@ private struct Pools {
                 .with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
                 .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
             configuration: .init(size: 2), logger: logger)
+        self.probe = Pool(endpoint: configuration.postgres, configuration: .init(size: 1), logger: logger)
     }
 }
 

@@ -3,10 +3,12 @@ internal import Glibc
 /// A private PostgreSQL cluster on loopback, for development and tests.
 package final class LocalPostgres: Sendable {
     package let port: Int
-    private let folder: String
+    package let folder: String
     private let settings: [String: String]
-    private let user: UserAccount?
-    private let bin: String
+    /// Whom its programs run as, if not as us.
+    package let user: UserAccount?
+    /// Where its programs are: a path with a slash behind it, or nothing.
+    package let bin: String
 
     private init(port: Int, folder: String, settings: [String: String], user: UserAccount?, bin: String) {
         self.port = port

@@ -10,8 +10,21 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         var value: String
     }
 
-    private(set) var parameters: [Parameter]
-    package var connectTimeout: Duration = .seconds(5)
+    /// All but those that say which server is meant.
+    private var parameters: [Parameter] = []
+    let hosts: [Host]
+    /// Shared by all copies.
+    let memory = ServerMemory()
+    /// What a server has to be (`target_session_attrs`); nil if nothing is said.
+    private let wanted: String?
+    private var isReadOnly = false
+    /// How long each address of each host is tried: `connect_timeout`, or 3 s.
+    package var connectTimeout: Duration = .seconds(3)
+
+    /// What is not passed on as it was given, but said anew for each server that is tried.
+    private static var replaced: [String] {
+        ["host", "hostaddr", "port", "target_session_attrs", "connect_timeout", "client_encoding"]
+    }
 
     /// Reads a libpq connection string (`host=… user=…`) or a `postgresql://` URI.
     ///
@@ -25,30 +38,90 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
                 .configuration, "not a libpq connection string (host=… dbname=…) or postgresql:// URI")
         }
         defer { unsafe PQconninfoFree(options) }
-        self.parameters = []
-        var option = unsafe options
-        while let keyword = unsafe option.pointee.keyword {
-            if let value = unsafe option.pointee.val {
-                unsafe self.parameters.append(
-                    Parameter(keyword: String(cString: keyword), value: String(cString: value)))
+        let given = unsafe Self.read(options)
+        let effective = try Self.effective(given)
+        func value(_ keyword: String) -> String? { effective.last { $0.keyword == keyword }?.value }
+        self.hosts = Host.list(names: value("host"), addresses: value("hostaddr"), ports: value("port"))
+        // "any" is what libpq says if nobody says anything.
+        let isGiven = given.contains { $0.keyword == "target_session_attrs" }
+        self.wanted = value("target_session_attrs").flatMap { isGiven || $0 != "any" ? $0 : nil }
+        if let text = value("connect_timeout") {
+            guard let seconds = Int32(text) else {
+                throw PostgresError(.configuration, "connect_timeout must be a number of seconds")
             }
-            unsafe option += 1
+            // 0 is for ever in libpq, which a service cannot want.
+            if seconds > 0 { self.connectTimeout = .seconds(Int64(seconds)) }
         }
-        self.setDefault("application_name", "hookline")
-        self.setDefault("client_encoding", "UTF8")
-        // A server that vanished without a word is noticed within about 20 seconds.
-        self.setDefault("tcp_user_timeout", "20000")
-        self.setDefault("keepalives_idle", "10")
-        self.setDefault("keepalives_interval", "5")
-        self.setDefault("keepalives_count", "2")
-    }
-
-    private mutating func setDefault(_ keyword: String, _ value: String) {
-        if !self.parameters.contains(where: { $0.keyword == keyword }) {
+        self.parameters = given.filter { !Self.replaced.contains($0.keyword) }
+        for (keyword, value) in Self.defaults where !effective.contains(where: { $0.keyword == keyword }) {
             self.parameters.append(Parameter(keyword: keyword, value: value))
         }
     }
 
+    private static var defaults: KeyValuePairs<String, String> {
+        [
+            "application_name": "hookline",
+            // A server that vanished without a word is noticed within about 20 seconds.
+            "tcp_user_timeout": "20000", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "2",
+        ]
+    }
+
+    private static func read(_ options: UnsafeMutablePointer<PQconninfoOption>) -> [Parameter] {
+        var found: [Parameter] = []
+        var option = unsafe options
+        while let keyword = unsafe option.pointee.keyword {
+            if let value = unsafe option.pointee.val {
+                unsafe found.append(Parameter(keyword: String(cString: keyword), value: String(cString: value)))
+            }
+            unsafe option += 1
+        }
+        return found
+    }
+
+    /// What the string comes to together with a service file and the environment.
+    private static func effective(_ given: [Parameter]) throws(PostgresError) -> [Parameter] {
+        // libpq has no call that only tells. A connection with a value that it refuses after it has read all the rest,
+        // and before it looks for a server, does.
+        let refused = "channel_binding"
+        let handle = try Handle(given + [Parameter(keyword: refused, value: "?")])
+        let problem = handle.errorMessage
+        guard problem.contains(refused), let options = unsafe PQconninfo(handle.raw) else {
+            throw PostgresError(.configuration, problem)
+        }
+        defer { unsafe PQconninfoFree(options) }
+        return unsafe self.read(options)
+    }
+}
+
+// MARK: Servers
+
+extension Endpoint {
+    /// What a server has to be, in the order in which that is looked for.
+    ///
+    /// Of several hosts one may be a standby, which is of no use to who writes, so they are asked.
+    var sessionKinds: [String] {
+        switch self.wanted {
+        case "prefer-standby"?: ["standby", "any"]
+        case let wanted?: [wanted]
+        case nil: [self.hosts.count > 1 && !self.isReadOnly ? "read-write" : "any"]
+        }
+    }
+
+    /// What libpq has to know to try this server and no other.
+    func parameters(for server: Server, _ kind: String) -> [Parameter] {
+        // The name stays beside the address: certificates and password files go by it.
+        let place = [
+            ("host", server.host.name), ("hostaddr", server.address), ("port", server.host.port),
+            ("target_session_attrs", kind), ("client_encoding", "UTF8"),
+        ]
+        return self.parameters
+            + place.compactMap { keyword, value in value.map { Parameter(keyword: keyword, value: $0) } }
+    }
+}
+
+// MARK: Copies
+
+extension Endpoint {
     /// A copy with one more server setting for the sessions made from it, e.g. `synchronous_commit`.
     package func with(setting name: String, _ value: String) -> Endpoint {
         var copy = self
@@ -58,6 +131,13 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         } else {
             copy.parameters.append(Parameter(keyword: "options", value: addition))
         }
+        return copy
+    }
+
+    /// A copy whose sessions cannot change anything, for which a standby is as good.
+    package var readOnly: Endpoint {
+        var copy = self.with(setting: "default_transaction_read_only", "on")
+        copy.isReadOnly = true
         return copy
     }
 

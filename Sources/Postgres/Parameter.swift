@@ -88,7 +88,7 @@ package struct ArrayParameter: Sendable {
         self.buffer.append(bigEndian: value)
     }
 
-    /// Appends a value whose bytes are already in the binary form of the element's type.
+    /// Appends a value whose bytes are already in the binary form of the element's type, which is not text.
     package mutating func append(bytes: some Collection<UInt8>) {
         self.count += 1
         self.buffer.append(bigEndian: Int32(bytes.count))
@@ -161,11 +161,15 @@ extension Int64: PostgresEncodable {
     package func encode(into buffer: inout [UInt8]) { buffer.append(bigEndian: self) }
 }
 
-/// `text`. The server refuses a zero byte in it.
+/// `text`, without U+0000, which it cannot hold.
 extension String: PostgresEncodable {
     package static var postgresOID: UInt32 { 25 }
     package static var postgresArrayOID: UInt32 { 1009 }
-    package func encode(into buffer: inout [UInt8]) { buffer.append(contentsOf: self.utf8) }
+    package func encode(into buffer: inout [UInt8]) {
+        let start = buffer.count
+        buffer.append(contentsOf: self.utf8)
+        buffer.removeZeroBytes(from: start)
+    }
 }
 
 /// Bytes as `bytea`.
@@ -178,7 +182,8 @@ package struct Bytes: PostgresEncodable {
     package func encode(into buffer: inout [UInt8]) { buffer.append(contentsOf: self.bytes) }
 }
 
-/// JSON text as `jsonb`; the leading byte is the version of its binary form.
+/// JSON text as `jsonb`, without U+0000, which that cannot hold either; the leading byte is the version of its binary
+/// form.
 package struct JSONText: PostgresEncodable {
     package let text: String
     package init(_ text: String) { self.text = text }
@@ -187,7 +192,10 @@ package struct JSONText: PostgresEncodable {
     package static var postgresArrayOID: UInt32 { 3807 }
     package func encode(into buffer: inout [UInt8]) {
         buffer.append(1)
+        let start = buffer.count
         buffer.append(contentsOf: self.text.utf8)
+        buffer.removeZeroBytes(from: start)
+        buffer.removeZeroEscapes(from: start)
     }
 }
 

@@ -94,15 +94,13 @@ package final class Pool: Sendable {
             try Task.checkCancellation()
             throw PostgresError(.poolExhausted, "no connection became free in time")
         }
-        switch lease {
-        case .connection(let connection): return connection
-        case .slot:
-            do {
-                return try await Connection.connect(to: self.endpoint, logger: self.logger)
-            } catch {
-                self.giveBackSlot()
-                throw error
-            }
+        // One that its server has closed meanwhile leaves its place to a new one.
+        if case .connection(let connection) = lease, connection.isQuiet { return connection }
+        do {
+            return try await Connection.connect(to: self.endpoint, logger: self.logger)
+        } catch {
+            self.giveBackSlot()
+            throw error
         }
     }
 
@@ -160,7 +158,7 @@ package final class Pool: Sendable {
     }
 
     private func release(_ connection: Connection) async {
-        guard await connection.isUsable else { return self.giveBackSlot() }
+        guard await connection.isReusable else { return self.giveBackSlot() }
         let waiter = self.state.withLock { state -> CheckedContinuation<Lease?, Never>? in
             if state.isClosed {
                 state.open -= 1

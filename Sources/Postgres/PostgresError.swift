@@ -1,8 +1,10 @@
 /// Why something asked of PostgreSQL did not happen.
 package struct PostgresError: Error, Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
-        /// No connection could be made, or the server refused it.
+        /// No connection could be made.
         case connect
+        /// A server answered, and did not let us in; `refusal` says why.
+        case refused
         /// The connection broke; whether the statement took effect is unknown.
         case connectionLost
         /// The deadline passed. The connection is closed, because its answer would arrive later.
@@ -26,29 +28,37 @@ package struct PostgresError: Error, Sendable, Equatable {
     package let sqlState: SQLState?
     /// The constraint that a row would have broken, if the server named one.
     package let constraint: String?
+    /// The server's own words, if it did not let us in.
+    package let refusal: String?
 
-    package init(_ kind: Kind, _ message: String, sqlState: SQLState? = nil, constraint: String? = nil) {
+    package init(
+        _ kind: Kind, _ message: String, sqlState: SQLState? = nil, constraint: String? = nil, refusal: String? = nil
+    ) {
         self.kind = kind
         self.message = message
         self.sqlState = sqlState
         self.constraint = constraint
+        self.refusal = refusal
     }
 
-    /// Whether the same call may succeed later without anybody changing it: the server is away, restarting or busy.
+    /// Whether the same call may succeed later without anybody changing it: the server is away, restarting, busy, or
+    /// not the one that takes changes.
     package var isTransient: Bool {
         switch self.kind {
-        case .connect, .connectionLost, .timeout, .poolExhausted: true
+        case .connect, .refused, .connectionLost, .timeout, .poolExhausted: true
         case .server: self.sqlState?.isTransient ?? false
         case .decoding, .migration, .configuration: false
         }
     }
-}
 
-extension PostgresError {
-    /// Whether the values of a row are at fault: classes 22 (data) and 23 (constraints), and nothing else.
+    /// Whether the values that were sent are at fault, and nothing else: the server looked at them and refused them by
+    /// their content (classes 22 and 23). The same statement with other values may well succeed now.
     package var isDataFault: Bool {
-        self.kind == .server && (self.sqlState.map { ["22", "23"].contains($0.code.prefix(2)) } ?? false)
+        self.kind == .server && ["22", "23"].contains(self.sqlState?.code.prefix(2))
     }
+
+    /// What the server itself said, if it said something.
+    package var serverWords: String? { self.kind == .server ? self.message : self.refusal }
 }
 
 extension PostgresError: CustomStringConvertible {
@@ -67,12 +77,21 @@ package struct SQLState: Sendable, Equatable {
     package static let foreignKeyViolation = SQLState("23503")
     package static let checkViolation = SQLState("23514")
     package static let undefinedTable = SQLState("42P01")
-    /// A text with a zero byte, as text and inside of JSON.
-    package static let characterNotInRepertoire = SQLState("22021")
-    package static let untranslatableCharacter = SQLState("22P05")
+    package static let readOnlyTransaction = SQLState("25006")
+    package static let inFailedTransaction = SQLState("25P02")
+    package static let lockNotAvailable = SQLState("55P03")
 
     /// Classes 08 (connection), 53 (resources), 57 (operator intervention) and 40 (rollback, e.g. deadlock).
     var isTransient: Bool {
         ["08", "53", "57", "40"].contains(self.code.prefix(2))
+            || [.lockNotAvailable, .readOnlyTransaction].contains(self)
+    }
+
+    /// Whether the connection that it came on is no good any more, although it may be open: the server is going down
+    /// (57P…) or has lost touch (08), has become read-only, or does not have the statements that were prepared,
+    /// because a pooler stands between (26000, 42P05) or the schema has changed (0A000).
+    var endsConnection: Bool {
+        self.code.hasPrefix("57P") || self.code.hasPrefix("08")
+            || ["25006", "26000", "42P05", "0A000"].contains(self.code)
     }
 }

@@ -23,10 +23,14 @@ struct ResultSet: ~Copyable {
 
     var status: ExecStatusType { unsafe PQresultStatus(self.result) }
 
+    private func field(_ code: Character) -> String? {
+        unsafe PQresultErrorField(self.result, Int32(code.asciiValue!)).map { unsafe String(cString: $0) }
+    }
+
+    /// Whether the server ends the connection with it. V is the severity in English.
+    var isFatal: Bool { ["FATAL", "PANIC"].contains(self.field("V")) }
+
     var error: PostgresError {
-        func field(_ code: Character) -> String? {
-            unsafe PQresultErrorField(self.result, Int32(code.asciiValue!)).map { unsafe String(cString: $0) }
-        }
         // Codes of `postgres_ext.h`: C is the SQLSTATE, M the message, n the constraint.
         guard let state = field("C") else {
             return unsafe PostgresError(.connectionLost, trimmed(PQresultErrorMessage(self.result)))

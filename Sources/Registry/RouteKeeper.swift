@@ -13,6 +13,7 @@ package final class RouteKeeper: Service {
     package struct Configuration: Sendable {
         package var fullRefresh: Duration = .seconds(300)
         package var retry: Duration = .seconds(1)
+        package var heartbeat = Heartbeat()
         /// How long a thing that was not found is believed not to exist without asking again.
         package var negativeLifetime: Duration = .seconds(10)
 
@@ -112,7 +113,7 @@ package final class RouteKeeper: Service {
         var refreshAt = ContinuousClock.now + self.configuration.fullRefresh
         while !Task.isCancelled {
             let notifications = try await withTaskCancellationHandler {
-                try await connection.notifications(within: .seconds(5))
+                try await connection.notifications(within: .seconds(5), heartbeat: self.configuration.heartbeat)
             } onCancel: {
                 connection.interrupt()
             }

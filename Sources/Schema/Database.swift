@@ -36,6 +36,23 @@ package struct Database: Sendable {
     package func ping() async throws {
         _ = try await self.pool.withConnection { try $0.execute("SELECT 1") }
     }
+
+    /// Why the service cannot work with the database as it is now, in words for who runs it; nil if it can.
+    ///
+    /// - Parameter timeout: how long the database may take to answer.
+    package func problem(within timeout: Duration) async -> String? {
+        do {
+            let pending = try await self.pool.withConnection { db in
+                try db.requireWritable(within: timeout)
+                return try Self.migrator.pending(on: db)
+            }
+            return pending.isEmpty ? nil : "the schema is not current"
+        } catch let error as PostgresError where error.kind == .migration {
+            return error.message
+        } catch {
+            return (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
+        }
+    }
 }
 
 /// What a caller asked for that the database's rules do not allow.

@@ -2,8 +2,10 @@ internal import Postgres
 
 /// Tells an outage from a mistake, for those who may not know PostgreSQL's errors.
 package enum DatabaseAvailability {
+    /// Whether what was asked may go well later with the very same values: everything but a refusal of the values
+    /// themselves. The database may be away, full, read-only, locked, being restored, or of another build.
     package static func isOutage(_ error: any Error) -> Bool {
-        (error as? PostgresError)?.isTransient ?? false
+        (error as? PostgresError).map { !$0.isDataFault } ?? false
     }
 
     /// Whether the database refuses what was asked for the values in it, and for nothing else.
@@ -11,9 +13,17 @@ package enum DatabaseAvailability {
         (error as? PostgresError)?.isDataFault ?? false
     }
 
-    /// Whether a text that a caller sent has a zero byte, which no text of the database can have.
-    package static func isZeroByte(_ error: any Error) -> Bool {
-        let state = (error as? PostgresError)?.sqlState
-        return state == .characterNotInRepertoire || state == .untranslatableCharacter
+    /// Whether what is there is not as this program expects it, which does not pass by itself.
+    package static func isMismatch(_ error: any Error) -> Bool {
+        switch (error as? PostgresError)?.kind {
+        case .decoding, .migration, .configuration: true
+        default: false
+        }
+    }
+
+    /// Whether the database is away, busy or read-only, and nothing is wrong with what was asked. A narrower question
+    /// than ``isOutage(_:)``, for who would ask the same for ever.
+    package static func isAway(_ error: any Error) -> Bool {
+        (error as? PostgresError)?.isTransient ?? false
     }
 }

@@ -118,6 +118,15 @@ package struct Readiness: OptionSet, Sendable {
     package static let failed = Readiness(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
 }
 
+extension Readiness {
+    /// What a descriptor is ready for at this moment. Never waits.
+    package static func now(of descriptor: Int32, _ events: Readiness) -> Readiness {
+        var polled = pollfd(fd: descriptor, events: events.rawValue, revents: 0)
+        guard unsafe poll(&polled, 1, 0) > 0 else { return [] }
+        return Readiness(rawValue: polled.revents)
+    }
+}
+
 /// How a wait ended.
 package enum WaitResult: Equatable, Sendable {
     case ready(Readiness)

@@ -55,10 +55,12 @@ package final class Installation: Sendable {
     /// - Parameters:
     ///   - binary: the one that runs at first.
     ///   - ownPostgres: whether the test stops and starts the database, and so needs one for itself.
+    ///   - database: a server that runs already, and the connection string that is to be used for it.
     ///   - profile: the profile's `config`.
     ///   - prepareBroker: makes the broker's configuration in a folder, for a port.
     package static func with(
-        _ binary: String = HooklineProcess.binary, ownPostgres: Bool = false, profile: String = Installation.forwarding,
+        _ binary: String = HooklineProcess.binary, ownPostgres: Bool = false,
+        database: (cluster: LocalPostgres, url: String)? = nil, profile: String = Installation.forwarding,
         settings: [String: String] = [:],
         prepareBroker: (String, Int) async throws -> LocalMosquitto = {
             try LocalMosquitto.prepare(in: $0, port: $1)
@@ -72,6 +74,9 @@ package final class Installation: Sendable {
             cluster = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
             server = try await cluster.start()
             url = cluster.url
+        } else if let database {
+            (cluster, url) = database
+            server = nil
         } else {
             (cluster, _) = try await SharedPostgres.shared.running()
             server = nil

@@ -44,6 +44,7 @@ struct ErrorMiddleware: RouterMiddleware {
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
+            try request.refuseZeroBytes()
             return try await next(request, context)
         } catch let error as APIError {
             throw error
@@ -67,12 +68,11 @@ struct ErrorMiddleware: RouterMiddleware {
     private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
         -> Response
     {
-        guard !DatabaseAvailability.isZeroByte(error) else { throw APIError.badRequest("a text has a zero byte") }
-        let isTransient = DatabaseAvailability.isOutage(error)
+        let isOutage = DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error)
         context.logger.error(
             "a request failed",
             metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
-        throw isTransient
+        throw isOutage
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",
                 headers: [.retryAfter: "1"])

@@ -25,6 +25,10 @@ package struct UserToken: JWTPayload {
         guard !self.sub.value.isEmpty, self.sub.value.utf8.count <= 254 else {
             throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "names no user")
         }
+        // The database would take it for the user whose name is the same without it.
+        guard !self.sub.value.utf8.contains(0) else {
+            throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "has a zero byte")
+        }
     }
 }
 

@@ -98,11 +98,14 @@ enum JSON {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
         }
         let buffer = try await request.body.collect(upTo: Self.largestBody)
+        let value: JSONValue
         do {
-            return try JSONDecoder().decode(JSONValue.self, from: Data(buffer.readableBytesView))
+            value = try JSONDecoder().decode(JSONValue.self, from: Data(buffer.readableBytesView))
         } catch {
             throw APIError.badRequest("the body is not valid JSON")
         }
+        try value.refuseZeroBytes(at: "")
+        return value
     }
 }
 

@@ -79,7 +79,7 @@ struct LiveRoutes: Sendable {
                     of: .group(group), by: .minute, from: from / 60_000 * 60_000, to: now + 1)
                 try await events.send("overview", OverviewDTO(overview, spans.spans, at: now))
                 from = now - 60_000
-            } catch let error where DatabaseAvailability.isOutage(error) {
+            } catch let error where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error) {
                 try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
             }
             try await events.pause(for: Self.interval)

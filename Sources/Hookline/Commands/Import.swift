@@ -76,7 +76,7 @@ struct FromMainflux: AsyncParsableCommand {
     private static func source(_ conninfo: String, _ name: String, logger: Logger) throws -> CommandDatabase {
         do throws(PostgresError) {
             // Whatever happens, nothing is changed there.
-            let endpoint = try Endpoint(conninfo).with(setting: "default_transaction_read_only", "on")
+            let endpoint = try Endpoint(conninfo).readOnly
             return CommandDatabase(endpoint, logger: logger)
         } catch {
             throw InvalidSetting(setting: name, reason: error.message)

@@ -1,0 +1,74 @@
+import Domain
+import Inbound
+import LocalServices
+import Logging
+import MQTT
+import Observability
+import Postgres
+import Queue
+import Registry
+import Schema
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+@Suite("Events of sources on their way to the bus")
+struct SourcePublisherTests {
+    /// A database with a source, and its door.
+    private func source() async throws -> (Database, SourceEventStore, SourceDoor) {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        let database = Database(pool: Pool(endpoint: try Endpoint(url), logger: logger))
+        let box = SecretBox(key: nil)
+        _ = try await database.migrate()
+        let (group, profile, thing, source) = (
+            EntityID.random(), EntityID.random(), EntityID.random(), EntityID.random()
+        )
+        try await GroupStore(database).create([GroupRecord(id: group, org: nil, name: "g")], owner: "o")
+        try await ProfileStore(database).create([
+            ProfileRecord(id: profile, group: group, name: "p", configJSON: "{}")
+        ])
+        try await ThingStore(database, box: box).create(
+            [ThingRecord(id: thing, group: group, profile: profile, name: "t")], keys: [StoredKey("k")])
+        try await SourceStore(database, box: box).create([
+            (
+                Source(
+                    id: source, group: group, name: "s", thing: thing, isEnabled: true, settings: SourceSettings(),
+                    createdAt: 0, updatedAt: 0), .keyHash([1])
+            )
+        ])
+        let store = SourceEventStore(database)
+        return (database, store, try #require(try await SourceStore(database, box: box).door(of: source)))
+    }
+
+    @Test("stay in the database until the broker has said that it has them")
+    func kept() async throws {
+        let (database, store, door) = try await self.source()
+        let mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
+        let broker = try await mosquitto.start()
+        let proxy = try await Proxy.start(to: mosquitto.port, speaking: .mqtt)
+        func waiting() async throws -> Int64? {
+            try await database.pool.withConnection { db in
+                try db.query("SELECT count(*) FROM source_events") { try $0.int64(0) }.first
+            }
+        }
+        // Of the broker's first two packets, the second confirms the event.
+        proxy.cut(after: 2, last: .lost)
+        #expect(try await store.accept([1], on: "", eventID: nil, at: door, sample: nil))
+        let publisher = SourcePublisher(
+            store: store,
+            broker: Session.Configuration(
+                host: "127.0.0.1", port: proxy.port, clientID: "a", topicFilters: []), metrics: Metrics(),
+            logger: logger)
+        let group = ServiceGroup(configuration: .init(services: [.init(service: publisher)], logger: logger))
+        async let ended: Void = group.run()
+        try await waitUntil("the confirmation to be lost") { proxy.hasCut }
+        #expect(try await waiting() == 1)
+        try await waitUntil("it to be published again") { try await waiting() == 0 }
+        await group.triggerGracefulShutdown()
+        try await ended
+        await broker.stop()
+        await proxy.stop()
+    }
+}

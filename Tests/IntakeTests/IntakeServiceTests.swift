@@ -1,0 +1,71 @@
+import Domain
+import Intake
+import Journal
+import LocalServices
+import MQTT
+import Observability
+import Postgres
+import Queue
+import Registry
+import Schema
+import TestSupport
+import Testing
+
+@Suite("Intake")
+struct IntakeServiceTests {
+    private func intake(_ site: Site, _ lanes: RememberingLanes, broker: Int) async throws -> IntakeService {
+        let clock = WallClock { 1_800_000_000_000_000 }
+        let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(30))
+        var configuration = IntakeService.Configuration()
+        configuration.commitPatience = .milliseconds(300)
+        return IntakeService(
+            session: Session(
+                Session.Configuration(
+                    host: "127.0.0.1", port: broker, clientID: "a", topicFilters: ["things/+/messages/#"]),
+                logger: Site.logger),
+            routes: site.routes, store: IntakeStore(site.proxied, session: session.id), lanes: lanes.port,
+            ids: MessageIDGenerator(slot: 1, now: { clock.milliseconds }),
+            activity: ThingActivity(store: EventStore(site.proxied), routes: site.routes), tally: WebhookTally(),
+            configuration: configuration, wallClock: clock, metrics: Metrics(), logger: Site.logger)
+    }
+
+    @Test("neither acknowledges nor hands over what the database does not take, for however long that is")
+    func outage() async throws {
+        let site = try await Site()
+        let lanes = RememberingLanes()
+        let mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
+        let broker = try await mosquitto.start()
+        func publish(_ payloads: [String]) async throws {
+            for payload in payloads {
+                try await ChildProcess.complete(
+                    "mosquitto_pub",
+                    [
+                        "-h", "127.0.0.1", "-p", "\(mosquitto.port)", "-q", "1", "-t",
+                        "things/\(site.thing)/messages", "-m", payload,
+                    ])
+            }
+        }
+        try await site.running([try await self.intake(site, lanes, broker: mosquitto.port)]) {
+            try await waitUntil("the first message") {
+                if lanes.accepted.isEmpty { try await publish(["first"]) }
+                return !lanes.accepted.isEmpty
+            }
+            await site.proxy.refuse()
+            try await publish(["second", "third"])
+            try await waitUntil("it to give up waiting") { lanes.withdrawn > 0 }
+            #expect(Set(lanes.accepted) == ["first"], "nothing is handed over that is not committed")
+            try await site.proxy.carry()
+            try await waitUntil("the broker to have sent them again") {
+                Set(lanes.accepted) == ["first", "second", "third"]
+            }
+            let kept = try await site.database.pool.withConnection { db in
+                try db.query("SELECT DISTINCT convert_from(payload, 'UTF8') FROM transient_messages") {
+                    try $0.string(0)
+                }
+            }
+            #expect(Set(kept) == Set(lanes.accepted))
+        }
+        await broker.stop()
+        await site.proxy.stop()
+    }
+}

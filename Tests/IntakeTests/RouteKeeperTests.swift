@@ -1,0 +1,60 @@
+import Domain
+import Intake
+import LocalServices
+import Registry
+import TestSupport
+import Testing
+
+@Suite("Routes in memory")
+struct RouteKeeperTests {
+    @Test("follow what changed while nothing could be heard")
+    func reconnected() async throws {
+        let site = try await Site()
+        try await site.running([site.routes]) {
+            let first = EntityID.random()
+            try await waitUntil("the routes to be read") { site.knows(site.thing) }
+            try await site.make(first)
+            try await waitUntil("a change to be heard of") { site.knows(first) }
+            await site.proxy.refuse()
+            let second = EntityID.random()
+            try await site.make(second)
+            try await site.remove(first)
+            try await site.proxy.carry()
+            try await waitUntil("what was missed") { site.knows(second) && !site.knows(first) }
+            // And it listens again.
+            let third = EntityID.random()
+            try await site.make(third)
+            try await waitUntil("a change to be heard of again") { site.knows(third) }
+        }
+        await site.proxy.stop()
+    }
+
+    @Test("know a thing as soon as it is there, whoever asked for it before and however often")
+    func new() async throws {
+        let site = try await Site()
+        try await site.routes.load()
+        // Nobody listens: it is found because it is asked for.
+        let thing = EntityID.random()
+        try await site.make(thing)
+        #expect(try await site.routes.lookUp([thing]))
+
+        let early = EntityID.random()
+        #expect(try await !site.routes.lookUp([early]))
+        try await site.make(early)
+        await site.routes.refresh([.thing(early)])
+        #expect(site.knows(early))
+        try await site.remove(early)
+        await site.routes.refresh([.thing(early)])
+        #expect(!site.knows(early))
+        try await site.make(early)
+        #expect(try await site.routes.lookUp([early]), "that it was not there once says nothing any more")
+
+        try await site.running([site.routes]) {
+            let told = EntityID.random()
+            #expect(try await !site.routes.lookUp([told]))
+            try await site.make(told)
+            try await waitUntil("it to be heard of") { site.knows(told) }
+        }
+        await site.proxy.stop()
+    }
+}

@@ -1,0 +1,54 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Whether it is ready")
+    struct ReadinessTests {
+        /// Waits until the database's part of `/ready` is this.
+        private func waitForDatabase(_ hookline: HooklineProcess, _ status: Int, _ words: String) async throws {
+            try await waitUntil("/ready to say \(words)") {
+                let answer = try await HTTP.get("http://127.0.0.1:\(hookline.port)/ready")
+                return answer.status == status && answer.body.contains(#""database":"\#(words)"#)
+            }
+        }
+
+        @Test("depends on whether the database takes changes, in PostgreSQL's words if it refuses, and on an answer")
+        func database() async throws {
+            try await Installation.with { installation, running in
+                let first = await running.hookline
+                let name = String(installation.postgresURL.split(separator: "/").last ?? "")
+                let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '\(name)'"
+                try await self.waitForDatabase(first, 200, "ok")
+                try await installation.postgres.psql(
+                    "ALTER DATABASE \(name) SET default_transaction_read_only = on", database: "postgres")
+                try await installation.postgres.psql(others, database: "postgres")
+                try await self.waitForDatabase(first, 503, "the database refuses: it is read-only")
+                try await installation.postgres.psql(
+                    "ALTER DATABASE \(name) RESET default_transaction_read_only", database: "postgres")
+                try await self.waitForDatabase(first, 200, "ok")
+                try await installation.postgres.psql(
+                    "ALTER DATABASE \(name) ALLOW_CONNECTIONS false", database: "postgres")
+                try await installation.postgres.psql(others, database: "postgres")
+                try await self.waitForDatabase(first, 503, "the database refuses: FATAL")
+                try await installation.postgres.psql(
+                    "ALTER DATABASE \(name) ALLOW_CONNECTIONS true", database: "postgres")
+                try await self.waitForDatabase(first, 200, "ok")
+                await first.process.stop()
+
+                // From now on through a wire, of which nothing gets to the database any more.
+                let wire = try await Wire.start(to: installation.postgres.port)
+                let url = installation.postgresURL.replacing(
+                    ":\(installation.postgres.port)/", with: ":\(wire.port)/")
+                let second = try await HooklineProcess.serve(
+                    postgres: url, mqttPort: installation.mosquitto.port, logFile: "\(installation.folder)/hookline.log"
+                )
+                await running.replace(hookline: second)
+                try await self.waitForDatabase(second, 200, "ok")
+                wire.cutTowardsServer()
+                try await self.waitForDatabase(second, 503, "not reachable")
+                await wire.stop()
+            }
+        }
+    }
+}
