@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
@@ -32,14 +33,21 @@ package final class Proxy: Sendable {
 
     /// - Parameter target: the server's port; it need not be there yet.
     package static func start(to target: Int, speaking framing: Framing) async throws -> Proxy {
-        // Bound before the proxy is made, which accepts once it knows its port.
-        let found = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = found.localAddress?.port ?? 0
-        try await found.close()
-        let proxy = Proxy(port: port, target: target, framing: framing)
-        try await proxy.listen()
-        return proxy
+        var tries = 20
+        while true {
+            // The port is known before there is something that accepts on it; in between somebody else may take it.
+            let found = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = found.localAddress?.port ?? 0
+            try await found.close()
+            let proxy = Proxy(port: port, target: target, framing: framing)
+            do {
+                try await proxy.listen()
+                return proxy
+            } catch let error as IOError where error.errnoCode == EADDRINUSE && tries > 0 {
+                tries -= 1
+            }
+        }
     }
 
     // MARK: What happens to connections
