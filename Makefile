@@ -34,7 +34,6 @@ test-faults: setup setup-tests ## Every fault, under larger loads than `make tes
 	@cat .build/faults.txt
 
 test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED=7 MINUTES=10 BINARY=… REPORT=…
-	@scripts/setup faketime
 	@[ -n "$(BINARY)" ] || [ -e .build/release/hookline ] || swift build $(SWIFT_FLAGS) --product hookline
 	@python3 -m unittest discover --quiet --start-directory Tests/Nemesis
 	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \

@@ -32,7 +32,7 @@ def inverted(ledger, failed):
         for client, handed in clients:
             # By thing: what was handed over later and succeeded first of all that.
             earliest = {}
-            for message in sorted(handed, key=handed.get, reverse=True):
+            for message in reversed(handed):
                 if message not in first or sum(message in other for _, other in clients) > 1:
                     continue
                 other = earliest.setdefault(message[0], message)

@@ -3,8 +3,6 @@
 import asyncio
 import signal
 
-from instance import FAKETIME
-
 
 class Faults:
     def __init__(self, world, say):
@@ -34,8 +32,8 @@ class Faults:
         missing = {}
         if not self.world.disk.is_small:
             missing["full disk"] = "a small file system can be mounted by root alone"
-        if FAKETIME is None:
-            missing["clock"] = "libfaketime is not installed"
+        if self.world.clock_library is None:
+            missing["clock"] = "there is no C compiler"
         return missing
 
     async def carry_out(self, plan, seconds):
@@ -78,9 +76,9 @@ class Faults:
 
     async def clock(self, fault):
         instance = self.world.instances[fault.target]
-        instance.set_clock(fault.details[0])
+        instance.clock.set(fault.details[0])
         await asyncio.sleep(fault.lasts)
-        instance.set_clock(0)
+        instance.clock.set(0)
 
     # Links
 

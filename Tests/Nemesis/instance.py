@@ -4,15 +4,11 @@ import asyncio
 import http.client
 import json
 import os
-import pathlib
 import signal
 import urllib.error
 import urllib.request
 
 from processes import Failure, Process, complete, free_port
-
-LIBRARIES = pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-FAKETIME = next(LIBRARIES, None)
 
 SETTINGS = {
     "HTTP_HOST": "127.0.0.1",
@@ -30,7 +26,7 @@ SETTINGS = {
 
 
 class Instance:
-    def __init__(self, name, binary, folder, database_url, mqtt_port, say):
+    def __init__(self, name, binary, folder, clock, database_url, mqtt_port, say):
         self.name = name
         self.binary = binary
         self.port = free_port()
@@ -42,41 +38,14 @@ class Instance:
             "HTTP_PORT": str(self.port),
             "MQTT_CLIENT_ID": name,
         }
-        self.clock = folder / f"{name}.clock"
-        environment = {**os.environ, **self.settings, **self.clock_settings()}
-        # libfaketime changes the environment of the first program, beside which Swift looks for its arguments.
-        self.process = Process(name, ["/usr/bin/env", binary, "serve"], folder / f"{name}.log", env=environment)
+        self.clock = clock
+        environment = {**os.environ, **self.settings, **clock.environment()}
+        self.process = Process(name, [binary, "serve"], folder / f"{name}.log", env=environment)
         self.is_wanted = False
         self.starting = asyncio.Lock()
         # Signals that ended it and were not ours.
         self.crashes = []
         self.token = None
-
-    # Its clock
-
-    def clock_settings(self):
-        if FAKETIME is None:
-            return {}
-        self.set_clock(0)
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
-
-    def set_clock(self, seconds):
-        """Ahead of the others' by so much; noticed within a second."""
-        new = self.clock.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
-        new.rename(self.clock)
-
-    def remove_shared_memory(self):
-        """Of libfaketime's, which a killed process leaves behind."""
-        if self.process.child is not None:
-            for name in ("faketime_shm", "sem.faketime_sem"):
-                pathlib.Path(f"/dev/shm/{name}_{self.process.child.pid}").unlink(missing_ok=True)
 
     # Its process
 
@@ -89,9 +58,7 @@ class Instance:
     async def end(self, number):
         """Returns the exit code, or None if it had to be killed in the end."""
         self.is_wanted = False
-        code = await self.process.end(number)
-        self.remove_shared_memory()
-        return code
+        return await self.process.end(number)
 
     def pause(self):
         self.process.send(signal.SIGSTOP)
@@ -108,7 +75,6 @@ class Instance:
                 self.say(f"{self.name} has ended by itself with {code}")
                 if code < 0:
                     self.crashes.append(signal.Signals(-code).name)
-                self.remove_shared_memory()
                 await asyncio.sleep(1)
                 if self.is_wanted:
                     await self.start()

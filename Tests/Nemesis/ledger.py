@@ -28,7 +28,7 @@ class Ledger:
         # Pairs of webhook and message that the broker has acknowledged and no receiver accepted.
         self.open = set()
         self.journals = defaultdict(Journal)
-        # By client id: the messages that the broker handed to it, and the place of each among them.
+        # By client id: the messages that the broker handed to it, in this order, and when it did so first.
         self.handed = defaultdict(dict)
         # Delivery ids that came with two different messages.
         self.mistaken_ids = set()
@@ -42,7 +42,7 @@ class Ledger:
 
     def handed_over(self, client, messages):
         for message in messages:
-            self.handed[client].setdefault(message, len(self.handed[client]))
+            self.handed[client].setdefault(message, round(self.seconds(), 2))
 
     def answered(self, name, delivery_id, messages, is_accepted):
         """A receiver is about to answer a request."""

@@ -2,7 +2,7 @@
 """Two instances of Hookline under load while everything around them fails, by a schedule that a seed makes; then everything is
 healed, and must come to rest with nothing lost, nothing out of order and nothing stuck. See docs/faults.md.
 
-Needs Debian's postgresql and mosquitto; faketime for steps of clocks; root for a disk that can be filled."""
+Needs Debian's postgresql and mosquitto; a C compiler for steps of clocks; root for a disk that can be filled."""
 
 import argparse
 import asyncio

@@ -100,7 +100,7 @@ class Publisher:
 
 
 async def held_for(port, client):
-    """What the broker still holds for a client id. Nothing is acknowledged, so it stays there."""
+    """How many messages the broker still holds for a client id. Nothing is acknowledged, so they stay there."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     packets, held = Packets(mqtt_end), []
     try:
@@ -112,4 +112,4 @@ async def held_for(port, client):
         pass
     finally:
         writer.close()
-    return held
+    return sum(packet[0] & 0xF0 == PUBLISH & 0xF0 for packet in held)

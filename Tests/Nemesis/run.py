@@ -103,24 +103,26 @@ class Run:
         if inverted:
             result.wrong.append(f"{len(inverted)} deliveries came out of order, such as {inverted[:3]}")
             self.write_inversions(inverted)
+        if lost:
+            result.wrong.append(f"{len(lost)} deliveries are lost, such as {sorted(lost)[:5]}")
+            self.write_lost(lost)
         await self.facts.write(self.world.folder / "database.txt")
         for name, code in (await self.world.end_instances()).items():
             if code != 0:
                 result.wrong.append(f"{name} did not end in good order: {code}")
-        if lost:
-            await self.tell_lost(lost)
+        for name in INSTANCES:
+            if held := await held_for(self.world.broker.port, name):
+                result.wrong.append(f"the broker still holds {held} messages for {name}")
         result.is_complete = True
 
-    async def tell_lost(self, lost):
-        """Where the trail of what is lost ends."""
-        handed = set().union(*self.world.ledger.handed.values())
-        held = {name: len(await held_for(self.world.broker.port, name)) for name in INSTANCES}
-        never = sum(1 for _, message in lost if message not in handed)
-        self.result.wrong.append(
-            f"{len(lost)} deliveries are lost, such as {sorted(lost)[:5]}; of {never} the broker handed the message to nobody; "
-            f"it holds packets for {held}"
-        )
-        (self.world.folder / "lost.txt").write_text("".join(f"{name} {message}\n" for name, message in sorted(lost)))
+    def write_lost(self, lost):
+        """With the client ids that the broker handed the messages to, and when."""
+        handed = self.world.ledger.handed.items()
+        lines = []
+        for name, message in sorted(lost):
+            ways = [f"{client} at {messages[message]} s" for client, messages in handed if message in messages]
+            lines.append(f"{name} {message} handed to {', '.join(ways) or 'nobody'}\n")
+        (self.world.folder / "lost.txt").write_text("".join(lines))
 
     def write_inversions(self, inverted):
         """With all requests of both messages: when, under which id, and whether it was accepted."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 
+from clock import Clock, build_library
 from instance import Instance
 from ledger import Ledger
 from link import Link
@@ -32,6 +33,7 @@ class World:
         self.disk = Disk(self.folder / "disk", 200 + int(40 * options.minutes), options.may_mount)
         self.database = Database(self.folder, self.disk)
         self.broker = Broker(self.folder)
+        self.clock_library = build_library(self.folder)
         self.links, self.instances, self.receivers, self.tasks = {}, {}, {}, []
         self.webhook_ids = {}
 
@@ -73,7 +75,10 @@ class World:
             await link.open()
             self.links[link.name] = link
         url = self.database.url(ways["database"].port)
-        self.instances[name] = Instance(name, self.options.binary, self.folder, url, ways["broker"].port, self.say)
+        clock = Clock(self.clock_library, self.folder / f"{name}.clock")
+        self.instances[name] = Instance(
+            name, self.options.binary, self.folder, clock, url, ways["broker"].port, self.say
+        )
 
     async def furnish(self, instance):
         """Makes groups, things and webhooks, and answers the things' ids."""
@@ -109,7 +114,7 @@ class World:
         await self.database.start()
         await self.database.set_read_only(False)
         for instance in self.instances.values():
-            instance.set_clock(0)
+            instance.clock.set(0)
             instance.go_on()
             await instance.start()
 
