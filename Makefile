@@ -37,7 +37,8 @@ test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED
 	@[ -n "$(BINARY)" ] || [ -e .build/release/hookline ] || swift build $(SWIFT_FLAGS) --product hookline
 	@python3 -m unittest discover --quiet --start-directory Tests/Nemesis
 	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
-		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT))
+		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT)) \
+		$(if $(WITHOUT),--without "$(WITHOUT)")
 
 build: setup
 	swift build $(SWIFT_FLAGS)

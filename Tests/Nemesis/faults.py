@@ -29,7 +29,7 @@ class Faults:
 
     def missing(self):
         """The kinds that cannot be had here, and why."""
-        missing = {}
+        missing = dict.fromkeys(self.world.options.without, "that was asked for")
         if not self.world.disk.is_small:
             missing["full disk"] = "a small file system can be mounted by root alone"
         if self.world.clock_library is None:

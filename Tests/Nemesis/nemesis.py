@@ -16,6 +16,7 @@ import traceback
 import report
 from processes import Failure
 from run import PATIENCE, Run
+from schedule import KINDS
 from servers import can_mount
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -31,9 +32,13 @@ def arguments():
     parser.add_argument("--rate", type=float, default=200, help="messages a second; default: 200")
     parser.add_argument("--binary", help="default: the release build if there is one, or else the debug build")
     parser.add_argument("--report", help="a file that gets the row of the table")
+    parser.add_argument("--without", default="", help='kinds of faults to leave out, such as "clock,full disk"')
     parser.add_argument("--keep", action="store_true", help="keep the folder even if all is well")
     parser.add_argument("--may-mount", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.without = [kind.strip() for kind in options.without.split(",") if kind.strip()]
+    if unknown := set(options.without) - set(KINDS):
+        parser.error(f"there is no fault {unknown}; there are: {', '.join(KINDS)}")
     if options.seed is None:
         options.seed = random.randrange(1_000_000)
     binary = options.binary or next((path for path in BINARIES if path.exists()), BINARIES[-1])

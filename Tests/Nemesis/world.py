@@ -23,7 +23,7 @@ from webhooks import GROUPS, RECEIVERS, THINGS, WEBHOOKS, group_of
 
 class World:
     def __init__(self, options, say, seconds):
-        """options: seed, minutes, rate, binary, may_mount; say tells what happens, seconds the time of the run."""
+        """options: seed, minutes, rate, binary, may_mount, without; say tells what happens, seconds the time of the run."""
         self.say = say
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nemesis_"))
         # PostgreSQL has an account of its own.
