@@ -3,10 +3,12 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console scripts/deploy_trial
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
 
-.PHONY: run test test-console test-faults build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
+MINUTES := 3
+
+.PHONY: run test test-console test-faults test-nemesis build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
@@ -30,6 +32,13 @@ test-faults: setup setup-tests ## Every fault, under larger loads than `make tes
 	FAULT_SCALE=5 FAULT_REPORT=$(CURDIR)/.build/faults.txt scripts/run-tests $(SWIFT_FLAGS) --skip-build \
 		--filter 'FaultTests|ReplicaTests|PolicyTests|BrokerAccountTests|HostileReceiverTests'
 	@cat .build/faults.txt
+
+test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED=7 MINUTES=10 BINARY=… REPORT=…
+	@[ -n "$(BINARY)" ] || [ -e .build/release/hookline ] || swift build $(SWIFT_FLAGS) --product hookline
+	@python3 -m unittest discover --quiet --start-directory Tests/Nemesis
+	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT)) \
+		$(if $(WITHOUT),--without "$(WITHOUT)")
 
 build: setup
 	swift build $(SWIFT_FLAGS)
