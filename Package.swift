@@ -176,7 +176,10 @@ let package = Package(
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
         .testTarget(
-            name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Storage", "WebhookClient"],
+            name: "DeliveryTests",
+            dependencies: [
+                "Delivery", "Domain", "LocalServices", "Storage", "TestSupport", "WebhookClient", nioCore, nioPosix,
+            ],
             swiftSettings: common),
         .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Storage"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
