@@ -215,7 +215,11 @@ let package = Package(
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
         .testTarget(
-            name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Journal", "Queue", "WebhookClient"],
+            name: "DeliveryTests",
+            dependencies: [
+                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "WebhookClient", nioCore,
+                nioPosix,
+            ],
             swiftSettings: common),
         .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Registry"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),

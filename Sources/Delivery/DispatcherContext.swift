@@ -57,6 +57,7 @@ extension Dispatcher {
             var client = self.client
             client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
             client.keptBody = keptBody
+            client.owner = target.group
             return ConnectionPool(url: url, eventLoop: self.eventLoop, configuration: client)
         }
 
@@ -88,7 +89,7 @@ extension Dispatcher {
             let record = AttemptRecord(
                 at: attempt.startedAtWall, latencyMicroseconds: Int32(clamping: latency), status: verdict.status,
                 error: verdict.error, response: response,
-                peculiarities: attempt.special.map(Self.peculiarities(of:)))
+                peculiarities: Self.peculiarities(of: attempt.special, wasSent: !verdict.isFault))
             // With the target that was called: a webhook changed since then is not disabled for it.
             self.add(
                 DeliveryResult(
@@ -104,11 +105,14 @@ extension Dispatcher {
             return verdict
         }
 
-        private static func peculiarities(of special: Attempt.Special) -> AttemptRecord.Peculiarities {
-            AttemptRecord.Peculiarities(
+        /// - Returns: nil for a plain request that was sent, as nearly all are.
+        private static func peculiarities(of special: Attempt.Special?, wasSent: Bool) -> AttemptRecord.Peculiarities? {
+            guard let special else { return wasSent ? nil : AttemptRecord.Peculiarities(wasSent: false) }
+            return AttemptRecord.Peculiarities(
                 target: special.hasVaryingTarget
                     ? special.request.map { String(decoding: $0.target, as: UTF8.self) } : nil,
-                items: special.others.isEmpty ? [] : [special.first] + special.others.map(\.message.id))
+                items: special.others.isEmpty ? [] : [special.first] + special.others.map(\.message.id),
+                wasSent: wasSent)
         }
 
         /// How much of an answer the log keeps.

@@ -87,7 +87,7 @@ final class Lane {
     }
 
     /// Lets the thing's next delivery go, or not.
-    private func passOn(_ delivery: Delivery, _ ending: DeliveryResult.Ending) {
+    func passOn(_ delivery: Delivery, _ ending: DeliveryResult.Ending) {
         let thing = delivery.message.thing
         guard self.isInOrder else {
             if delivery.attempts == 0 { self.queue.advance(thing) }
@@ -175,6 +175,7 @@ final class Lane {
         self.target = target
         if target.status == .enabled {
             self.gate.startAfresh()
+            self.tokens?.startAfresh()
             self.wakeUp?.task.cancel()
             self.wakeUp = nil
         }

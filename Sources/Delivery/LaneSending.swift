@@ -118,11 +118,14 @@ extension Lane {
 
     // MARK: Tokens
 
-    /// Goes on when there is a token. If there is none to be had, that is what the next attempt fails with.
+    /// Goes on when there is a token. If there is none to be had, that is what the next attempt fails with, and what is
+    /// behind it waits for the next try.
     private func fetchToken(_ now: NIODeadline) {
-        self.tokens?.fetch(now: now) { result in
+        guard let tokens = self.tokens else { return }
+        guard tokens.pausedUntil <= now else { return self.wake(at: tokens.pausedUntil.nanoseconds) }
+        tokens.fetchForQueue(now: now) { result in
             switch result {
-            case .success: self.pump(now: .now())
+            case .success, .later: self.pump(now: .now())
             case .failure(.cancelled): break
             case .failure(let failure): self.failNext(failure)
             }
@@ -157,8 +160,17 @@ extension Lane {
                 special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)
+            case .later: self.release(attempt)
             }
         }
         return true
+    }
+
+    /// As if it had not been tried: it waits with everything else of the webhook.
+    private func release(_ attempt: Attempt) {
+        self.inFlight -= 1
+        self.putBack([attempt.delivery] + attempt.others)
+        self.passOn(attempt.delivery, .released)
+        self.pump(now: .now())
     }
 }

@@ -54,6 +54,7 @@ struct TokenExchange: Sendable {
     func read(_ outcome: Outcome) -> Result {
         switch outcome {
         case .failure(.cancelled): return .failure(.cancelled)
+        case .failure(let failure) where failure.isFault: return .failure(failure)
         case .failure(let failure): return .failure(.token(failure.description))
         case .response(let status, let body, _):
             let answer = RawJSON(body)

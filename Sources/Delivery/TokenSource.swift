@@ -3,18 +3,28 @@ internal import WebhookClient
 
 /// Gets a webhook's access tokens, one request at a time, and keeps the last one for as long as it is good.
 ///
+/// A request that fails fails one delivery, and the next is made after a pause: what waits, waits for that one.
 /// It lives on its lane's event loop.
 final class TokenSource {
     enum Fetched {
         /// The `authorization` header.
         case success(String)
         case failure(Outcome.Failure)
+        /// There was none to be had, which has been told to whoever asked first. See ``pausedUntil``.
+        case later
     }
 
     private let exchange: TokenExchange
     private let pool: ConnectionPool
     private var token: (authorization: String, until: NIODeadline)?
     private var waiting: [(Fetched) -> Void] = []
+    private var isQueueWaiting = false
+    private var failures = 0
+    /// No token is fetched before, because the last time there was none.
+    private(set) var pausedUntil = NIODeadline.distantPast
+
+    private static let firstPause = TimeAmount.seconds(1)
+    private static let longestPause = TimeAmount.seconds(30)
 
     /// - Parameter pool: connections to the exchange's url.
     init(_ exchange: TokenExchange, pool: ConnectionPool) {
@@ -38,9 +48,26 @@ final class TokenSource {
     /// Fetches a token, or waits along for one that is being fetched.
     func fetch(now: NIODeadline, _ completion: @escaping (Fetched) -> Void) {
         if let authorization = self.authorization(now: now) { return completion(.success(authorization)) }
+        guard self.pausedUntil <= now else { return completion(.later) }
         self.waiting.append(completion)
         guard self.waiting.count == 1 else { return }
         self.pool.execute(Request(self), now: now)
+    }
+
+    /// The same for all that is queued, which waits once, however often it asks meanwhile.
+    func fetchForQueue(now: NIODeadline, _ completion: @escaping (Fetched) -> Void) {
+        guard !self.isQueueWaiting else { return }
+        self.isQueueWaiting = true
+        self.fetch(now: now) { fetched in
+            self.isQueueWaiting = false
+            completion(fetched)
+        }
+    }
+
+    /// The webhook was changed: what went wrong before no longer counts.
+    func startAfresh() {
+        self.failures = 0
+        self.pausedUntil = .distantPast
     }
 
     func checkDeadlines(now: NIODeadline) {
@@ -51,17 +78,22 @@ final class TokenSource {
         self.pool.close()
     }
 
-    private func ended(_ outcome: Outcome) {
-        let fetched: Fetched
+    private func ended(_ outcome: Outcome, now: NIODeadline) {
+        let (first, others): (Fetched, Fetched)
         switch self.exchange.read(outcome) {
         case .success(let authorization, let lifetime):
-            self.token = (authorization, .now() + .seconds(lifetime))
-            fetched = .success(authorization)
-        case .failure(let failure): fetched = .failure(failure)
+            self.token = (authorization, now + .seconds(lifetime))
+            self.startAfresh()
+            (first, others) = (.success(authorization), .success(authorization))
+        case .failure(.cancelled): (first, others) = (.failure(.cancelled), .failure(.cancelled))
+        case .failure(let failure):
+            self.pausedUntil = now + min(Self.firstPause * (1 << min(self.failures, 5)), Self.longestPause)
+            self.failures += 1
+            (first, others) = (.failure(failure), .later)
         }
         let waiting = self.waiting
         self.waiting = []
-        for completion in waiting { completion(fetched) }
+        for (index, completion) in waiting.enumerated() { completion(index == 0 ? first : others) }
     }
 
     private final class Request: PendingRequest {
@@ -70,6 +102,6 @@ final class TokenSource {
         init(_ source: TokenSource) { self.source = source }
 
         func encode(into buffer: inout ByteBuffer) { self.source.exchange.write(to: &buffer) }
-        func ended(_ outcome: Outcome) { self.source.ended(outcome) }
+        func ended(_ outcome: Outcome) { self.source.ended(outcome, now: .now()) }
     }
 }

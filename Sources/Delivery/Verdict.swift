@@ -12,11 +12,16 @@ struct Verdict {
     var error: String?
     var response: [UInt8]?
     var health: Health
-    /// How long the receiver asked to be left alone.
+    /// How long nothing more is sent: because the receiver asked to be left alone, or because it would be in vain.
     var pause: Duration?
     var isGone = false
+    /// Whether the receiver had no part in it. It is logged, and counts neither for nor against the webhook.
+    var isFault = false
     /// The kind of failure, for the metric; nil for a success.
     var failureKind: String?
+
+    /// How long a webhook's other deliveries are kept from the same fault.
+    private static let pauseAfterFault = Duration.seconds(2)
 
     /// - Parameter wallNow: microseconds since 1970.
     init(
@@ -58,7 +63,10 @@ struct Verdict {
         case .failure(let failure):
             self.error = failure.description
             self.failureKind = failure.kind
-            self.health = .bad
+            self.isFault = failure.isFault
+            self.health = failure.isFault ? .unknown : .bad
+            // The breaker learns nothing of it, so something else has to keep the queue from being spent on it.
+            self.pause = failure.isFault ? Self.pauseAfterFault : nil
             self.ending = Self.afterFailure(
                 failure.description, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
                 using: &generator)

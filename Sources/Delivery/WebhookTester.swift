@@ -69,6 +69,7 @@ package struct WebhookTester: Sendable {
         guard sends else { return report(nil, [], hasSucceeded: true) }
         var client = self.client
         client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
+        client.owner = target.group
         var authorization: String?
         switch await self.token(for: target, client, trail) {
         case nil: break
@@ -123,7 +124,7 @@ package struct WebhookTester: Sendable {
 
     private static func step(of failure: Outcome.Failure) -> String {
         switch failure {
-        case .dns: "resolve"
+        case .dns, .nameServer: "resolve"
         case .forbiddenAddress: "address"
         case .connect, .timeout(.connect): "connect"
         case .tls: "tls"

@@ -76,7 +76,7 @@ struct Assembly {
             routes.withRoutes { $0.thingCount }
         }
 
-        let threads = NIOThreadPool(numberOfThreads: 4)
+        let threads = NIOThreadPool(numberOfThreads: LookupLimits().threads)
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
@@ -166,8 +166,10 @@ struct Assembly {
             throw error
         }
         for pool in pools.all { pool.close() }
+        client.resolver.close()
         try await loops.shutdownGracefully()
-        try await threads.shutdownGracefully()
+        // Not waited for: a lookup that hangs ends with the process.
+        threads.shutdownGracefully { _ in }
         self.logger.info("stopped")
     }
 

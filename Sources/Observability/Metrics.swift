@@ -55,7 +55,8 @@ package final class Metrics: Sendable {
     package let disabledWebhooks = Counter()
 
     package static let failureKinds = [
-        "status", "dns", "address", "connect", "tls", "timeout", "closed", "response", "oauth2", "cancelled",
+        "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
+        "cancelled",
     ]
 
     private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])

@@ -44,7 +44,9 @@ package struct ClientConfiguration: Sendable {
     package var keptBody = 4 * 1024
     /// nil where no webhook may use https (never in the service itself).
     package var tls: NIOSSLContext?
-    package let resolver: Resolver
+    package var resolver: Resolver
+    /// The group or org whose hosts these are: each has its part of the resolver's threads.
+    package var owner: EntityID?
 
     package init(resolver: Resolver) {
         self.resolver = resolver
@@ -135,18 +137,27 @@ package final class ConnectionPool {
     private func open(for request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
         let connection = HTTPConnection(pool: self, request: request, now: now, deadline: deadline)
         self.busy[ObjectIdentifier(connection)] = connection
-        self.configuration.resolver.resolve(self.url.host, port: self.url.port, on: self.eventLoop)
-            .assumeIsolated().whenComplete { result in
-                switch result {
-                case .success(let addresses):
-                    connection.progressed(.resolved(addresses.map { $0.ipAddress ?? "\($0)" }))
-                    self.connect(connection, to: addresses)
-                case .failure(let error): connection.fail(.dns("\(self.url.host): \(error)"))
-                }
+        self.configuration.resolver.resolve(
+            self.url.host, port: self.url.port, for: self.configuration.owner, on: self.eventLoop
+        ).assumeIsolated().whenSuccess { answer in
+            connection.isResolved = true
+            switch answer {
+            case .success(let addresses):
+                connection.progressed(.resolved(addresses.map { $0.ipAddress ?? "\($0)" }))
+                self.connect(connection, to: addresses)
+            case .failure(.noSuchHost(let why)): connection.fail(.dns("\(self.url.host): \(why)"))
+            case .failure(.unanswered(let why)): connection.fail(self.nameServerFailure(why))
             }
+        }
     }
 
-    /// Checks every address before the first is used: a name that also points inside is not to be trusted at all.
+    /// Nothing is known of the host, whoever's fault that is.
+    func nameServerFailure(_ why: String) -> Outcome.Failure {
+        .nameServer("\(self.url.host): \(why)")
+    }
+
+    /// Checks every address before the first is used, whenever they were looked up: a name that also points inside is
+    /// not to be trusted at all.
     private func connect(_ connection: HTTPConnection, to addresses: [SocketAddress]) {
         guard !addresses.isEmpty else { return connection.fail(.dns("\(self.url.host) has no address")) }
         for address in addresses {

@@ -20,6 +20,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// When the request was written; nil while connecting.
     private var sentAt: NIODeadline?
     private var connectStarted: NIODeadline
+    /// Whether the host's addresses are known. Until then nothing is the receiver's fault.
+    var isResolved = false
     /// Whether a response has come before the one under way.
     private var isReused = false
     private var failure: Outcome.Failure?
@@ -62,15 +64,20 @@ final class HTTPConnection: ChannelInboundHandler {
         guard self.request != nil else { return }
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
-            if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.fail(.timeout(.whole)) }
+            if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.timeOut(.whole) }
         } else if let sentAt = self.sentAt {
             if !self.parser.hasBegun && now >= sentAt + self.pool.configuration.firstByteTimeout {
                 self.fail(.timeout(.firstByte))
             }
         } else if now >= self.connectStarted + self.pool.configuration.connectTimeout * 2 {
             // Connecting has a timeout of its own for each address; this one bounds resolving and all of them.
-            self.fail(.timeout(.connect))
+            self.timeOut(.connect)
         }
+    }
+
+    private func timeOut(_ phase: Outcome.Phase) {
+        self.fail(
+            self.isResolved ? .timeout(phase) : self.pool.nameServerFailure("the name server does not answer in time"))
     }
 
     func cancel() {

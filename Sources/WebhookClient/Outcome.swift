@@ -6,8 +6,10 @@ package enum Outcome: Sendable {
 
     /// Why there was no answer.
     package enum Failure: Sendable, Equatable {
-        /// The host's name could not be resolved.
+        /// The host's name leads nowhere: there is no such host.
         case dns(String)
+        /// Nobody has said where the host's name leads to: the name servers do not answer.
+        case nameServer(String)
         /// The host resolves to an address that Hookline must not connect to.
         case forbiddenAddress(String)
         case connect(String)
@@ -33,6 +35,7 @@ extension Outcome.Failure: CustomStringConvertible {
     package var description: String {
         switch self {
         case .dns(let why): "dns: \(why)"
+        case .nameServer(let why): "nameserver: \(why)"
         case .forbiddenAddress(let address): "address: \(address) is not allowed"
         case .connect(let why): "connect: \(why)"
         case .tls(let why): "tls: \(why)"
@@ -48,6 +51,7 @@ extension Outcome.Failure: CustomStringConvertible {
     package var kind: String {
         switch self {
         case .dns: "dns"
+        case .nameServer: "nameserver"
         case .forbiddenAddress: "address"
         case .connect: "connect"
         case .tls: "tls"
@@ -57,5 +61,12 @@ extension Outcome.Failure: CustomStringConvertible {
         case .token: "oauth2"
         case .cancelled: "cancelled"
         }
+    }
+}
+
+extension Outcome.Failure {
+    /// Whether it says nothing about the receiver, who was not even looked for.
+    package var isFault: Bool {
+        if case .nameServer = self { true } else { false }
     }
 }

@@ -1,52 +1,79 @@
 internal import Domain
-internal import NIOCore
+package import NIOCore
 package import NIOPosix
+internal import Synchronization
 
-#if canImport(Glibc)
-internal import Glibc
-#endif
+/// Turns host names into addresses, on threads of its own: looking up blocks.
+package final class Resolver: Sendable {
+    /// Looks up a host, blocking until there is an answer.
+    package typealias LookUp = @Sendable (_ host: String) -> LookupAnswer
 
-/// Turns host names into addresses, on threads of its own: `getaddrinfo(3)` blocks.
-package struct Resolver: Sendable {
     private let threads: NIOThreadPool
+    private let limits: LookupLimits
+    private let now: @Sendable () -> NIODeadline
+    private let lookUp: LookUp
+    private let table: Mutex<LookupTable<EventLoopPromise<LookupAnswer>>>
 
-    /// - Parameter threads: started by whoever made it, and used by nobody else, so that a slow name server holds up
-    ///   nothing but new connections.
-    package init(threads: NIOThreadPool) {
+    /// - Parameters:
+    ///   - threads: started by whoever made it, as many as the limits say, and used by nobody else, so that a slow name
+    ///     server holds up nothing but new connections.
+    ///   - now: the event loops' clock.
+    package init(
+        threads: NIOThreadPool, limits: LookupLimits = LookupLimits(),
+        now: @escaping @Sendable () -> NIODeadline = { .now() }, lookUp: @escaping LookUp = systemLookup
+    ) {
         self.threads = threads
+        self.limits = limits
+        self.now = now
+        self.lookUp = lookUp
+        self.table = Mutex(LookupTable(limits: limits))
     }
 
     /// All addresses of a host in the system's order; an address literal is its own.
-    func resolve(_ host: String, port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
+    ///
+    /// They may be some seconds old, and have been checked by nobody.
+    ///
+    /// - Parameter owner: the group or org that wants to know; nil is nobody in particular.
+    func resolve(
+        _ host: String, port: Int, for owner: EntityID?, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<LookupAnswer> {
         if let literal = try? SocketAddress(ipAddress: host, port: port) {
-            return eventLoop.makeSucceededFuture([literal])
+            return eventLoop.makeSucceededFuture(.success([literal]))
         }
-        return self.threads.runIfActive(eventLoop: eventLoop) { try Self.lookUp(host, port: port) }
+        let promise = eventLoop.makePromise(of: LookupAnswer.self)
+        switch self.table.withLock({ $0.ask(host, for: owner, promise, now: self.now()) }) {
+        case .answered(let answer): promise.succeed(answer)
+        case .waits(let ticket):
+            let patience = eventLoop.scheduleTask(in: self.limits.patience) {
+                self.table.withLock { $0.giveUp(ticket) }?.succeed(.silence)
+            }
+            promise.futureResult.whenComplete { _ in patience.cancel() }
+            self.startLookups()
+        }
+        return promise.futureResult.map { answer in
+            answer.map { addresses in
+                addresses.map { address in
+                    var address = address
+                    address.port = port
+                    return address
+                }
+            }
+        }
     }
 
-    struct Unresolved: Error, CustomStringConvertible {
-        let description: String
+    /// Tells all who wait that they will get no answer. To be called before their event loops end.
+    package func close() {
+        for promise in self.table.withLock({ $0.giveUpAll() }) { promise.succeed(.silence) }
     }
 
-    private static func lookUp(_ host: String, port: Int) throws -> [SocketAddress] {
-        var hints = addrinfo()
-        hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        // A name with a dot is taken as it stands: the trailing dot keeps `search` domains out of it.
-        let name = host.contains(".") ? host + "." : host
-        let code = getaddrinfo(name, String(port), &hints, &list)
-        guard code == 0, let list else { throw Unresolved(description: String(cString: gai_strerror(code))) }
-        defer { freeaddrinfo(list) }
-        return sequence(first: list, next: { $0.pointee.ai_next }).compactMap { entry in
-            guard let address = entry.pointee.ai_addr else { return nil }
-            switch entry.pointee.ai_family {
-            case AF_INET:
-                return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
-            case AF_INET6:
-                return address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
-            default: return nil
+    private func startLookups() {
+        while let host = self.table.withLock({ $0.start(now: self.now()) }) {
+            self.threads.submit { state in
+                let answer = state == .active ? self.lookUp(host) : .silence
+                for promise in self.table.withLock({ $0.finish(host, answer, now: self.now()) }) {
+                    promise.succeed(answer)
+                }
+                if state == .active { self.startLookups() }
             }
         }
     }

@@ -16,7 +16,7 @@ package final class SingleRequest: PendingRequest {
         self.completion = completion
     }
 
-    /// Sends it and waits for what comes of it, within the configuration's times.
+    /// Sends it and waits for what comes of it, within the configuration's times. If its task is cancelled, so is it.
     ///
     /// - Parameters:
     ///   - encode: writes the request.
@@ -26,21 +26,28 @@ package final class SingleRequest: PendingRequest {
         onStep: @escaping @Sendable (ConnectionStep) -> Void = { _ in },
         encode: @escaping @Sendable (inout ByteBuffer) -> Void
     ) async -> Outcome {
-        await withCheckedContinuation { continuation in
-            eventLoop.execute {
-                let pool = NIOLoopBound(
-                    ConnectionPool(url: url, eventLoop: eventLoop, configuration: configuration), eventLoop: eventLoop)
-                let ticks = eventLoop.scheduleRepeatedTask(
-                    initialDelay: .milliseconds(100), delay: .milliseconds(100)
-                ) { _ in pool.value.checkDeadlines(now: .now()) }
-                let request = SingleRequest(encode, onStep: onStep) { outcome in
-                    ticks.cancel()
-                    // Not at once: the pool is in the middle of telling us.
-                    eventLoop.execute { pool.value.close() }
-                    continuation.resume(returning: outcome)
+        let cancellation = eventLoop.makePromise(of: Void.self)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                eventLoop.execute {
+                    let pool = NIOLoopBound(
+                        ConnectionPool(url: url, eventLoop: eventLoop, configuration: configuration),
+                        eventLoop: eventLoop)
+                    let ticks = eventLoop.scheduleRepeatedTask(
+                        initialDelay: .milliseconds(100), delay: .milliseconds(100)
+                    ) { _ in pool.value.checkDeadlines(now: .now()) }
+                    cancellation.futureResult.whenSuccess { pool.value.close() }
+                    let request = SingleRequest(encode, onStep: onStep) { outcome in
+                        ticks.cancel()
+                        // Not at once: the pool is in the middle of telling us.
+                        eventLoop.execute { cancellation.succeed() }
+                        continuation.resume(returning: outcome)
+                    }
+                    pool.value.execute(request, now: .now())
                 }
-                pool.value.execute(request, now: .now())
             }
+        } onCancel: {
+            cancellation.succeed()
         }
     }
 

@@ -122,4 +122,15 @@ struct VerdictTests {
         #expect(Self.ending(verdict) == 5 && verdict.health == .bad)
         #expect(Self.ending(Self.verdict(.failure(.cancelled), of: try Self.delivery())) == -3)
     }
+
+    @Test("is nobody's fault where no name server answers: retried on the schedule, told to no breaker, not counted")
+    func nameServer() throws {
+        let verdict = Self.verdict(.failure(.nameServer("x")), of: try Self.delivery())
+        #expect(Self.ending(verdict) == 5)
+        #expect(verdict.health == .unknown && verdict.isFault && verdict.failureKind == "nameserver")
+        // The queue is not spent on it all the same.
+        #expect(verdict.pause != nil)
+        let unknown = Self.verdict(.failure(.dns("x")), of: try Self.delivery())
+        #expect(!unknown.isFault && unknown.health == .bad)
+    }
 }
