@@ -80,12 +80,15 @@ package struct APIPorts: Sendable {
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
     package let tail: ThingTailing
+    /// Told of rows that cannot be read when they are met.
+    package let unreadable: UnreadableRows
 
     package init(
         refresh: @escaping RouteRefresh, tester: any WebhookTesting,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
-        tail: @escaping ThingTailing
+        unreadable: UnreadableRows, tail: @escaping ThingTailing
     ) {
+        self.unreadable = unreadable
         self.refresh = refresh
         self.tester = tester
         self.newestMessage = newestMessage
@@ -129,7 +132,8 @@ func makeRouter(
         publicURL: publicURL
     ).add(to: routes)
     InboundRoutes(
-        store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
+        store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids,
+        unreadable: ports.unreadable
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

@@ -167,7 +167,10 @@ final class Lane {
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
     func update(to target: WebhookTarget) {
-        guard target.version > self.target.version else { return }
+        // What could not be read may be readable without having been changed: its key was given, or a byte mended.
+        guard target.version > self.target.version
+            || (target.version == self.target.version && target.fault != self.target.fault)
+        else { return }
         let old = self.target
         self.target = target
         if target.status == .enabled {

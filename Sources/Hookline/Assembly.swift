@@ -35,7 +35,8 @@ struct Assembly {
         try await self.migrate(database)
 
         let box = self.configuration.secrets
-        try await self.sealSecrets(database, box)
+        let unreadable = UnreadableRows(logger: self.logger)
+        try await self.sealSecrets(database, box, unreadable)
 
         let sessions = SessionStore(database)
         let clientID = self.configuration.mqtt.clientID
@@ -43,7 +44,8 @@ struct Assembly {
             clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
             lease: self.configuration.delivery.lease)
         let routes = RouteKeeper(
-            store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
+            store: RouteStore(database, box: box), endpoint: self.configuration.postgres,
+            unreadable: unreadable, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
             store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
@@ -70,6 +72,12 @@ struct Assembly {
             routes.withRoutes { $0.thingCount }
         }
 
+        metrics.register(
+            gauge: "hookline_unreadable_rows", help: "Rows that this version cannot read.", label: "kind"
+        ) {
+            UnreadableRows.Kind.allCases.map { ($0.rawValue, unreadable.count($0)) }
+        }
+
         let threads = NIOThreadPool(numberOfThreads: 4)
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
@@ -86,7 +94,8 @@ struct Assembly {
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, responses: responder, tally: tally))
+                facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+                responses: responder, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
         let ids = MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds })
@@ -105,7 +114,13 @@ struct Assembly {
                 [
                     AccountKeeper(
                         accounts, store: AccountStore(database, box: box), endpoint: self.configuration.postgres,
-                        logger: self.logger)
+                        onRead: { account in
+                            unreadable.note(
+                                .account, account.thing,
+                                account.fault.map {
+                                    .init(id: account.thing, version: account.fingerprint, fault: $0)
+                                })
+                        }, logger: self.logger)
                 ]
             } ?? []
         let adopters: [any Service] =
@@ -126,8 +141,9 @@ struct Assembly {
                 refresh: { await routes.refresh($0) },
                 tester: WebhookTester(
                     client: client, eventLoop: loops.next(),
-                    facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock),
-                newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
+                    facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+                    wallClock: wallClock),
+                newestMessage: { activity.newestMessage(of: $0) }, ids: ids, unreadable: unreadable,
                 tail: {
                     [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
@@ -179,26 +195,26 @@ struct Assembly {
         }
     }
 
-    /// Brings every stored secret under the current key.
-    private func sealSecrets(_ database: Database, _ box: SecretBox) async throws {
+    /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does
+    /// it is the keys that are wrong.
+    private func sealSecrets(_ database: Database, _ box: SecretBox, _ unreadable: UnreadableRows) async throws {
         if box.keyID == nil {
             self.logger.warning(
                 "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
         }
         do {
-            let count = try await WebhookStore(database, box: box).sealAll {
-                var generator = SystemRandomNumberGenerator()
-                return .random(.hmac, using: &generator)
+            // Webhooks that do not open are named when the routes are read.
+            let count = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
+            _ = try await SourceStore(database, box: box).sealAll { id, error in
+                unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
             }
-            _ = try await SourceStore(database, box: box).sealAll()
             if count > 0 {
                 self.logger.notice(
                     "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
             }
         } catch let error as SecretBox.Unreadable {
             throw InvalidSetting(
-                setting: error.missingKey == nil ? "SECRETS_KEY" : "SECRETS_KEY or SECRETS_FORMER_KEYS",
-                reason: "\(error)")
+                setting: "SECRETS_KEY or SECRETS_FORMER_KEYS", reason: "no stored secret can be opened: \(error)")
         }
     }
 

@@ -43,6 +43,8 @@ package struct SecretBox: Sendable {
     /// The id of the key that seals now; nil if none does.
     package var keyID: Int32? { self.current?.id }
 
+    func has(key id: Int32) -> Bool { self.byID[id] != nil }
+
     /// A stored secret that cannot be read.
     package struct Unreadable: Error, Sendable, CustomStringConvertible {
         /// The id of the key that is missing; nil if the secret is damaged, or not where it was sealed.
@@ -78,6 +80,16 @@ package struct SecretBox: Sendable {
         }
     }
 
+    /// What a source checks signatures with; nil if it cannot be read, which is added to `faults`.
+    func secret(of owner: EntityID, _ sealed: [UInt8], _ faults: inout [String]) -> String? {
+        do throws(Unreadable) {
+            return String(decoding: try self.open(sealed, of: owner), as: UTF8.self)
+        } catch {
+            faults.append("\(error)")
+            return nil
+        }
+    }
+
     private static func binding(_ owner: EntityID) -> [UInt8] { Array(owner.description.utf8) }
 }
 
@@ -104,6 +116,9 @@ struct WebhookSecrets: Codable, Sendable {
         self.headers.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
     }
 
+    /// What a secret that cannot be read leaves.
+    private init() { self.headers = [:] }
+
     /// nil for a webhook from before there were any, until the service has started once.
     var signingKeys: SigningKeys? {
         guard let text = self.signingKey, let current = try? SigningKey(text) else { return nil }
@@ -116,7 +131,67 @@ struct WebhookSecrets: Codable, Sendable {
         try box.seal(Array(JSONEncoder().encode(self)), of: webhook)
     }
 
+    /// - Throws: ``SecretBox/Unreadable``, or a `DecodingError` if a newer version wrote what this one does not know.
     static func open(_ bytes: [UInt8], by box: SecretBox, of webhook: EntityID) throws -> WebhookSecrets {
         try JSONDecoder().decode(WebhookSecrets.self, from: Data(try box.open(bytes, of: webhook)))
+    }
+
+    /// Reads what can be read, and adds what cannot to `faults`.
+    ///
+    /// - Returns: and why the seal does not open, if it does not. The options are nil if there are none, or nothing can be
+    ///   said of them.
+    static func read(
+        _ bytes: [UInt8], by box: SecretBox, of webhook: EntityID, _ faults: inout [String]
+    ) -> (WebhookSecrets, SecretBox.Unreadable?) {
+        let json: Data
+        do throws(SecretBox.Unreadable) {
+            json = Data(try box.open(bytes, of: webhook))
+        } catch {
+            faults.append("\(error)")
+            return (WebhookSecrets(), error)
+        }
+        var secrets: WebhookSecrets
+        do {
+            secrets = try JSONDecoder().decode(WebhookSecrets.self, from: json)
+        } catch {
+            let place = (error as? DecodingError)?.place ?? ""
+            faults.append("this version cannot read its \(place.isEmpty ? "options" : place)")
+            secrets = Self.salvaged(from: json)
+        }
+        let keys = [secrets.signingKey, secrets.formerSigningKey].compactMap(\.self)
+        if keys.contains(where: { (try? SigningKey($0)) == nil }) {
+            faults.append("this version cannot read its signing key")
+        }
+        return (secrets, nil)
+    }
+
+    /// What can be read of secrets that cannot be as a whole, each part by itself: that one cannot be has been told.
+    private static func salvaged(from json: Data) -> WebhookSecrets {
+        struct Keys: Decodable {
+            let headers: [String: String]
+            let signingKey: String?
+            let formerSigningKey: String?
+            let formerUntil: Int64?
+        }
+        struct Choosing<Part: Decodable>: Decodable {
+            let options: Part
+        }
+        struct TriggerPart: Decodable { let trigger: Trigger }
+        struct ConditionsPart: Decodable { let conditions: Conditions }
+        var secrets = WebhookSecrets()
+        if let keys = try? JSONDecoder().decode(Keys.self, from: json) {
+            secrets.headers = keys.headers
+            secrets.signingKey = keys.signingKey
+            secrets.formerSigningKey = keys.formerSigningKey
+            secrets.formerUntil = keys.formerUntil
+        }
+        // Without the trigger, what the column says of it counts, and everything that may be meant waits.
+        if let trigger = try? JSONDecoder().decode(Choosing<TriggerPart>.self, from: json).options.trigger {
+            var options = WebhookOptions()
+            options.trigger = trigger
+            options.conditions = try? JSONDecoder().decode(Choosing<ConditionsPart>.self, from: json).options.conditions
+            secrets.options = options
+        }
+        return secrets
     }
 }

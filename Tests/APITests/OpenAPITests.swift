@@ -74,7 +74,7 @@ struct OpenAPITests {
             wallClock: clock, publicURL: nil, broker: .init(url: "mqtt://127.0.0.1", hasAccounts: false),
             ports: APIPorts(
                 refresh: { _ in }, tester: NoTester(), newestMessage: { _ in nil },
-                ids: MessageIDGenerator(slot: 0, now: { 0 }), tail: { _, _ in }),
+                ids: MessageIDGenerator(slot: 0, now: { 0 }), unreadable: UnreadableRows(logger: logger), tail: { _, _ in }),
             system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
         return Set(
             router.routes.map { route in
