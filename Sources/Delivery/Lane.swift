@@ -168,8 +168,9 @@ final class Lane {
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
     func update(to target: WebhookTarget) {
         // What could not be read may be readable without having been changed: its key was given, or a byte mended.
-        guard target.version > self.target.version
-            || (target.version == self.target.version && target.fault != self.target.fault)
+        guard
+            target.version > self.target.version
+                || (target.version == self.target.version && target.fault != self.target.fault)
         else { return }
         let old = self.target
         self.target = target

@@ -112,7 +112,9 @@ package struct RouteStore: Sendable {
             routes.set(webhooksOf: group, to: targets)
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
-        for former in try Self.formerThings("true", on: db) { routes.remember(former.id, of: former.group, former.facts) }
+        for former in try Self.formerThings("true", on: db) {
+            routes.remember(former.id, of: former.group, former.facts)
+        }
     }
 
     /// - Parameter condition: on `t`.
@@ -182,7 +184,8 @@ package struct RouteStore: Sendable {
                 version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
-                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault)
+                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
+            )
         }
     }
 }
