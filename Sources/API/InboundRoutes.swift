@@ -25,11 +25,12 @@ struct InboundRoutes: Sendable {
     }
 
     private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
-        guard let id = EntityID(context.parameters.get("id") ?? ""), let door = try await self.store.door(of: id) else {
-            throw APIError.notFound("source")
-        }
+        guard let id = EntityID(context.parameters.get("id") ?? "") else { throw APIError.notFound("source") }
+        let found = try await self.store.door(of: id)
         self.unreadable.note(
-            .source, id, door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) })
+            .source, id,
+            found.flatMap { door in door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) } })
+        guard let door = found else { throw APIError.notFound("source") }
         guard door.fault == nil else { throw Self.unavailable }
         let now = monotonicNanoseconds()
         if let wait = self.limits.take(door, now: now) {

@@ -38,7 +38,7 @@ package struct AccountKeeper: Service {
     private let configuration: Configuration
     private let store: AccountStore
     private let endpoint: Endpoint
-    /// Told of each account that was looked at.
+    /// Told of each account that was looked at, and why its key cannot be opened if it cannot.
     private let onRead: @Sendable (BrokerAccount) -> Void
     private let logger: Logger
 

@@ -1,4 +1,11 @@
 internal import Domain
+internal import Postgres
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
 
 /// A webhook's row, read part by part.
 ///
@@ -56,5 +63,54 @@ extension DecodingError {
         @unknown default: keys = []
         }
         return keys.map(\.stringValue).joined(separator: ".")
+    }
+}
+
+/// A url was checked before it was stored; one that no longer passes was stored by other hands, or by a newer version.
+enum StoredURL {
+    static func read(_ text: String, _ faults: inout [String]) -> WebhookURL {
+        do throws(WebhookURL.Refusal) {
+            return try WebhookURL(text)
+        } catch {
+            faults.append("its url \(error.reason)")
+            return WebhookURL(unreadable: text)
+        }
+    }
+
+    /// To be shown alone.
+    static func shown(_ text: String) -> WebhookURL {
+        var faults: [String] = []
+        return self.read(text, &faults)
+    }
+}
+
+/// Policies as the JSON they are stored as. What an older version did not know has its default.
+enum PolicyJSON {
+    static func encode(_ policy: DeliveryPolicy) throws -> JSONText {
+        JSONText(String(decoding: try JSONEncoder().encode(policy), as: UTF8.self))
+    }
+
+    static func read(_ json: String, _ faults: inout [String]) -> DeliveryPolicy {
+        do {
+            let policy = try JSONDecoder().decode(DeliveryPolicy.self, from: Data(json.utf8))
+            try policy.check()
+            return policy
+        } catch {
+            let place = (error as? DecodingError)?.place ?? (error as? InvalidField)?.field ?? ""
+            faults.append("this version cannot read its policy\(place.isEmpty ? "" : ".\(place)")")
+            return Self.patient(json)
+        }
+    }
+
+    /// What holds for a webhook whose policy cannot be read: nothing of it is given up early, and unless it certainly wants
+    /// no order what comes for it is kept in order.
+    private static func patient(_ json: String) -> DeliveryPolicy {
+        struct Part: Decodable { let ordering: DeliveryPolicy.Ordering? }
+        var policy = DeliveryPolicy()
+        policy.maxAge = DeliveryPolicy.longestAge
+        // That it cannot be read has been told.
+        let part = try? JSONDecoder().decode(Part.self, from: Data(json.utf8))
+        policy.ordering = part.map { $0.ordering ?? .none } ?? .thing
+        return policy
     }
 }
