@@ -264,7 +264,7 @@ extension WholeServiceTests {
                         }
                     ),
                 ]
-                receiver.set(.answer(500))
+                for way in ways { receiver.set(.answer(500), at: "/\(way.name)") }
                 var ids: [String] = []
                 for way in ways {
                     let limit = way.name == "errors" ? "" : #","failure_limit":0"#
@@ -279,7 +279,7 @@ extension WholeServiceTests {
                             .number(of: "attempts") == 1
                     }
                 }
-                receiver.set(.answer(200))
+                for way in ways { receiver.set(.answer(200), at: "/\(way.name)") }
                 for (id, way) in zip(ids, ways) { try await way.hurry(id) }
                 for way in ways {
                     try await waitUntil("\(way.name) to be sent again") {
