@@ -96,14 +96,13 @@ let package = Package(
         .target(
             name: "Registry",
             dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+                "Domain", "Journal", "Observability", "Postgres", "Queue", "Schema", crypto, deque, logging,
+                serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Queue",
-            dependencies: [
-                "Domain", "Journal", "Postgres", "Registry", "Schema", crypto, deque, logging, serviceLifecycle,
-            ],
+            dependencies: ["Domain", "Journal", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Intake",

@@ -84,12 +84,15 @@ package struct APIPorts: Sendable {
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
     package let tail: ThingTailing
+    /// Told of rows that cannot be read when they are met.
+    package let unreadable: UnreadableRows
 
     package init(
         refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
-        tail: @escaping ThingTailing
+        unreadable: UnreadableRows, tail: @escaping ThingTailing
     ) {
+        self.unreadable = unreadable
         self.refresh = refresh
         self.test = test
         self.newestMessage = newestMessage
@@ -134,7 +137,7 @@ func makeRouter(
     ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
-        wallClock: wallClock, ids: ports.ids
+        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

@@ -39,12 +39,18 @@ package struct AccountKeeper: Service {
     private let configuration: Configuration
     private let store: AccountStore
     private let endpoint: Endpoint
+    /// Told of each account that was looked at, and why its key cannot be opened if it cannot.
+    private let onRead: @Sendable (BrokerAccount) -> Void
     private let logger: Logger
 
     /// Above this many commands the plugin's answer grows large.
     private static let commandsPerMessage = 300
 
-    package init(_ configuration: Configuration, store: AccountStore, endpoint: Endpoint, logger: Logger) {
+    package init(
+        _ configuration: Configuration, store: AccountStore, endpoint: Endpoint,
+        onRead: @escaping @Sendable (BrokerAccount) -> Void, logger: Logger
+    ) {
+        self.onRead = onRead
         self.configuration = configuration
         self.store = store
         self.endpoint = endpoint
@@ -108,7 +114,8 @@ package struct AccountKeeper: Service {
     private func update(_ things: [EntityID], _ broker: DynamicSecurity) async throws {
         let existing = try await self.store.accounts(of: things)
         let gone = Set(things).subtracting(existing.map(\.thing))
-        let keyless = existing.filter { $0.key == nil }
+        for account in existing { self.onRead(account) }
+        let keyless = existing.filter { $0.key == nil && $0.fault == nil }
         if !keyless.isEmpty {
             self.logger.warning(
                 "things without a stored key have no account; give them a new key",

@@ -8,15 +8,15 @@ package struct DeliveryPorts: Sendable {
     package let target: @Sendable (WebhookKey) -> WebhookTarget?
     /// All webhooks there are.
     package let webhooks: @Sendable () -> [WebhookTarget]
-    /// What is known of a thing beyond its id.
-    package let facts: @Sendable (EntityID) -> ThingFacts
+    /// What is known of a message's thing beyond its id, as the message's group has or had it.
+    package let facts: @Sendable (Message) -> ThingFacts
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
     package let tally: WebhookTally
 
     package init(
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
-        webhooks: @escaping @Sendable () -> [WebhookTarget], facts: @escaping @Sendable (EntityID) -> ThingFacts,
+        webhooks: @escaping @Sendable () -> [WebhookTarget], facts: @escaping @Sendable (Message) -> ThingFacts,
         responses: ResponsePort?, tally: WebhookTally
     ) {
         self.target = target

@@ -55,10 +55,7 @@ actor Dispatcher {
         }
         let now = NIODeadline.now()
         for key in touched { self.lanes[key]?.pump(now: now) }
-        for key in backlog {
-            guard let target = self.lanes[key]?.target ?? self.currentTarget(key) else { continue }
-            self.lane(for: target).noteBacklog()
-        }
+        for key in backlog { self.currentLane(of: key)?.noteBacklog() }
         self.claimWhereWanted(backlog)
     }
 
@@ -69,6 +66,15 @@ actor Dispatcher {
         }
         let lane = Lane(target: target, dispatcher: self.context)
         self.lanes[target.key] = lane
+        return lane
+    }
+
+    /// The lane of a webhook as it is known now: whatever is claimed for it goes the way that it wants at the moment, or not
+    /// at all. nil if the webhook is gone.
+    private func currentLane(of key: WebhookKey) -> Lane? {
+        guard let target = self.currentTarget(key) else { return self.lanes[key] }
+        let lane = self.lane(for: target)
+        lane.update(to: target, isCurrent: true)
         return lane
     }
 
@@ -84,10 +90,7 @@ actor Dispatcher {
 
     /// What the database says has fallen due, beyond what this instance knows of.
     func noteDues(_ dues: [WebhookKey: Int64]) {
-        for (key, due) in dues {
-            guard let target = self.currentTarget(key) else { continue }
-            self.lane(for: target).noteDue(at: due)
-        }
+        for (key, due) in dues { self.currentLane(of: key)?.noteDue(at: due) }
         self.claimWhereWanted(dues.keys)
     }
 
@@ -142,7 +145,7 @@ actor Dispatcher {
         let now = NIODeadline.now()
         for (key, lane) in self.lanes {
             if let target = self.currentTarget(key) {
-                lane.update(to: target)
+                lane.update(to: target, isCurrent: true)
                 lane.pump(now: now)
                 if lane.isIdle { self.lanes[key] = nil }
             } else {

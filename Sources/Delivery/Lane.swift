@@ -169,8 +169,12 @@ final class Lane {
     // MARK: Changes
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
-    func update(to target: WebhookTarget) {
-        guard target.version > self.target.version else { return }
+    ///
+    /// - Parameter isCurrent: whether this is what is known now, and not what a delivery came with. What could not be read
+    ///   may be readable without having been changed: its key was given, or a byte mended.
+    func update(to target: WebhookTarget, isCurrent: Bool = false) {
+        let isReadOtherwise = isCurrent && target.version == self.target.version && target.fault != self.target.fault
+        guard target.version > self.target.version || isReadOtherwise else { return }
         let old = self.target
         self.target = target
         if target.status == .enabled {

@@ -65,7 +65,7 @@ extension Lane {
             return self.start(first, special, now: now, wallNow: wallNow)
         }
         do throws(RenderFailure) {
-            let facts = self.target.plan.needsFacts ? self.dispatcher.ports.facts(first.message.thing) : .unknown
+            let facts = self.target.plan.needsFacts ? self.dispatcher.ports.facts(first.message) : .unknown
             let request = try self.target.plan.render(first.message, org: self.target.org, facts: facts)
             let special = Attempt.Special(
                 first, request: request, hasVaryingTarget: self.target.hasVaryingTarget, authorization: authorization)

@@ -7,11 +7,11 @@ package import WebhookClient
 package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
-    private let facts: @Sendable (EntityID) -> ThingFacts
+    private let facts: @Sendable (Message) -> ThingFacts
     private let wallClock: WallClock
 
     package init(
-        client: ClientConfiguration, eventLoop: any EventLoop, facts: @escaping @Sendable (EntityID) -> ThingFacts,
+        client: ClientConfiguration, eventLoop: any EventLoop, facts: @escaping @Sendable (Message) -> ThingFacts,
         wallClock: WallClock
     ) {
         self.client = client
@@ -51,7 +51,7 @@ package struct WebhookTester: Sendable {
         do throws(RenderFailure) {
             request =
                 try target.plan.batching == nil
-                ? target.plan.render(message, org: target.org, facts: self.facts(message.thing))
+                ? target.plan.render(message, org: target.org, facts: self.facts(message))
                 : target.plan.render(batch: [message], org: target.org, facts: self.facts)
             trail.add("render")
         } catch {

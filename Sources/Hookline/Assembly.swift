@@ -38,7 +38,8 @@ struct Assembly {
         try await self.migrate(database)
 
         let box = self.configuration.secrets
-        try await self.sealSecrets(database, box)
+        let unreadable = UnreadableRows(logger: self.logger)
+        try await self.sealSecrets(database, box, unreadable)
 
         let sessions = SessionStore(database)
         let clientID = self.configuration.mqtt.clientID
@@ -49,7 +50,8 @@ struct Assembly {
             id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
         let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.milliseconds })
         let routes = RouteKeeper(
-            store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
+            store: RouteStore(database, box: box), endpoint: self.configuration.postgres,
+            unreadable: unreadable, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
             store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
@@ -76,6 +78,12 @@ struct Assembly {
             routes.withRoutes { $0.thingCount }
         }
 
+        metrics.register(
+            gauge: "hookline_unreadable_rows", help: "Rows that this version cannot read.", label: "kind"
+        ) {
+            UnreadableRows.Kind.allCases.map { ($0.rawValue, unreadable.count($0)) }
+        }
+
         let threads = NIOThreadPool(numberOfThreads: LookupLimits().threads)
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
@@ -92,7 +100,8 @@ struct Assembly {
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, responses: ResponsePort { responder.respond($0) }, tally: tally))
+                facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+                responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
         let events = EventStore(database)
@@ -110,7 +119,13 @@ struct Assembly {
                 [
                     AccountKeeper(
                         accounts, store: AccountStore(database, box: box), endpoint: self.configuration.postgres,
-                        logger: self.logger)
+                        onRead: { account in
+                            unreadable.note(
+                                .account, account.thing,
+                                account.fault.map {
+                                    .init(id: account.thing, version: account.fingerprint, fault: $0)
+                                })
+                        }, logger: self.logger)
                 ]
             } ?? []
         let adopters: [any Service] =
@@ -123,7 +138,8 @@ struct Assembly {
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
-            facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock)
+            facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+            wallClock: wallClock)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
@@ -136,7 +152,7 @@ struct Assembly {
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
                 test: { await tester.test($0, with: $1, sends: $2) },
-                newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
+                newestMessage: { activity.newestMessage(of: $0) }, ids: ids, unreadable: unreadable,
                 tail: {
                     [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
@@ -190,26 +206,26 @@ struct Assembly {
         }
     }
 
-    /// Brings every stored secret under the current key.
-    private func sealSecrets(_ database: Database, _ box: SecretBox) async throws {
+    /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does
+    /// it is the keys that are wrong.
+    private func sealSecrets(_ database: Database, _ box: SecretBox, _ unreadable: UnreadableRows) async throws {
         if box.keyID == nil {
             self.logger.warning(
                 "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
         }
         do {
-            let count = try await WebhookStore(database, box: box).sealAll {
-                var generator = SystemRandomNumberGenerator()
-                return .random(.hmac, using: &generator)
+            // Webhooks that do not open are named when the routes are read.
+            let count = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
+            _ = try await SourceStore(database, box: box).sealAll { id, error in
+                unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
             }
-            _ = try await SourceStore(database, box: box).sealAll()
             if count > 0 {
                 self.logger.notice(
                     "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
             }
         } catch let error as SecretBox.Unreadable {
             throw InvalidSetting(
-                setting: error.missingKey == nil ? "SECRETS_KEY" : "SECRETS_KEY or SECRETS_FORMER_KEYS",
-                reason: "\(error)")
+                setting: "SECRETS_KEY or SECRETS_FORMER_KEYS", reason: "no stored secret can be opened: \(error)")
         }
     }
 

@@ -13,16 +13,19 @@ package struct MessageStore: Sendable {
     /// A thing's kept messages, newest first.
     ///
     /// - Parameters:
+    ///   - group: the thing's. What another group's thing of the same id has sent is none of its business.
     ///   - from: the earliest time, in milliseconds since 1970; `to`: the time that all are before.
     ///   - subtopic: the whole subtopic, or nil for any.
     package func list(
-        of thing: EntityID, from: Int64?, to: Int64?, subtopic: String?, offset: Int64, limit: Int64
+        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, offset: Int64, limit: Int64
     ) async throws -> Page<Message> {
         let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
         let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue } ?? .max
         let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
-        let condition: Query =
-            "FROM messages WHERE thing_id = \(thing) AND id >= \(first) AND id < \(end) AND \(subtopics)"
+        let condition: Query = """
+            FROM messages
+            WHERE thing_id = \(thing) AND group_id = \(group) AND id >= \(first) AND id < \(end) AND \(subtopics)
+            """
         return try await self.pool.withConnection { db in
             let total = try db.query("SELECT count(*) \(condition)") { try $0.int64(0) }
             let items = try db.query(

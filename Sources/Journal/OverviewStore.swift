@@ -58,7 +58,7 @@ package struct OverviewStore: Sendable {
             ) { row in
                 GroupOverview.Failing(
                     id: try row.entityID(0), name: try row.string(1),
-                    status: WebhookStatus(rawValue: try row.string(2)) ?? .disabled,
+                    status: WebhookStatus(rawValue: try row.string(2)) ?? .unreadable,
                     reason: row.isNull(3) ? nil : try row.string(3), consecutiveFailures: Int(try row.int32(4)),
                     lastStatus: row.isNull(5) ? nil : Int(try row.int32(5)))
             }

@@ -46,8 +46,8 @@ package struct WebhookActivityStore: Sendable {
                 """
             ) { row in
                 WebhookActivity(
-                    id: try row.entityID(0), name: try row.string(1), url: try StoredURL.decode(row.string(2)),
-                    status: WebhookStatus(rawValue: try row.string(3)) ?? .disabled, succeeded: try row.int64(4),
+                    id: try row.entityID(0), name: try row.string(1), url: StoredURL.shown(try row.string(2)),
+                    status: WebhookStatus(rawValue: try row.string(3)) ?? .unreadable, succeeded: try row.int64(4),
                     failed: try row.int64(5), consecutiveFailures: Int(try row.int32(6)),
                     lastStatus: row.isNull(7) ? nil : Int(try row.int32(7)), waiting: try row.int64(8))
             }

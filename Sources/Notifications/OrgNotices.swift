@@ -2,7 +2,7 @@ internal import Domain
 internal import Logging
 internal import NIOCore
 internal import Observability
-internal import Storage
+internal import Queue
 internal import Synchronization
 internal import WebhookClient
 

@@ -1,7 +1,7 @@
 internal import Logging
 internal import MQTT
 internal import Observability
-internal import Storage
+internal import Queue
 
 /// Tells users on the bus.
 struct UserNotices: Sendable {

@@ -61,7 +61,23 @@ package final class Metrics: Sendable {
 
     private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])
 
+    private let labelled = Mutex<[LabelledReading]>([])
+
+    private struct LabelledReading {
+        let name: String
+        let help: String
+        let label: String
+        let read: @Sendable () -> [(String, Int)]
+    }
+
     package init() {}
+
+    /// Adds a gauge of several values that a label tells apart, read when metrics are asked for.
+    package func register(
+        gauge name: String, help: String, label: String, _ read: @escaping @Sendable () -> [(String, Int)]
+    ) {
+        self.labelled.withLock { $0.append(LabelledReading(name: name, help: help, label: label, read: read)) }
+    }
 
     /// Adds a gauge that is read when metrics are asked for.
     package func register(gauge name: String, help: String, _ read: @escaping @Sendable () -> Int) {
@@ -111,6 +127,9 @@ package final class Metrics: Sendable {
         for callback in self.callbacks.withLock({ $0 }) {
             text.gauge(callback.name, callback.help, Int64(callback.read()))
         }
+        for reading in self.labelled.withLock({ $0 }) {
+            text.gauges(reading.name, reading.help, label: reading.label, reading.read())
+        }
         return text.text
     }
 }
@@ -136,6 +155,11 @@ private struct PrometheusText {
     mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
         self.describe(name, help, "gauge")
         self.text += "\(name) \(value)\n"
+    }
+
+    mutating func gauges(_ name: String, _ help: String, label: String, _ values: [(String, Int)]) {
+        self.describe(name, help, "gauge")
+        for (value, count) in values { self.text += "\(name){\(label)=\"\(value)\"} \(count)\n" }
     }
 
     mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {

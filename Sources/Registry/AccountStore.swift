@@ -9,6 +9,8 @@ package struct BrokerAccount: Sendable {
     package let fingerprint: String
     /// nil if it is not stored, or cannot be opened.
     package let key: String?
+    /// Why it cannot be opened.
+    package let fault: String?
 }
 
 /// Things as accounts of the broker.
@@ -25,10 +27,17 @@ package struct AccountStore: Sendable {
     package func accounts(of things: [EntityID]) async throws -> [BrokerAccount] {
         try await self.pool.withConnection { db in
             try db.query("SELECT id, \(Self.fingerprint), key_sealed FROM things WHERE id = ANY(\(things))") { row in
-                let id = try row.entityID(0)
-                let key = row.isNull(2) ? nil : try? self.box.open(row.bytes(2), of: id)
-                return BrokerAccount(
-                    thing: id, fingerprint: try row.string(1), key: key.map { String(decoding: $0, as: UTF8.self) })
+                let (id, fingerprint) = (try row.entityID(0), try row.string(1))
+                guard !row.isNull(2) else {
+                    return BrokerAccount(thing: id, fingerprint: fingerprint, key: nil, fault: nil)
+                }
+                let sealed = try row.bytes(2)
+                do throws(SecretBox.Unreadable) {
+                    let key = String(decoding: try self.box.open(sealed, of: id), as: UTF8.self)
+                    return BrokerAccount(thing: id, fingerprint: fingerprint, key: key, fault: nil)
+                } catch {
+                    return BrokerAccount(thing: id, fingerprint: fingerprint, key: nil, fault: "\(error)")
+                }
             }
         }
     }

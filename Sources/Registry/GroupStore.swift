@@ -1,5 +1,6 @@
 package import Domain
 package import Postgres
+internal import Queue
 package import Schema
 
 package struct GroupRecord: Sendable {
@@ -99,8 +100,11 @@ package struct GroupStore: Sendable {
     /// Removes the group with all that belongs to it.
     package func remove(_ id: EntityID) async throws -> Bool {
         try await self.pool.transaction { db in
-            // First the things: they hold on to their profiles, which the cascade would remove in any order.
-            try db.execute("DELETE FROM things WHERE group_id = \(id)")
+            // First the webhooks, whom nobody need tell any more that their things are removed; then the things: they hold
+            // on to their profiles, which the cascade would remove in any order.
+            try Removal.webhooks("group_id = \(id)", on: db)
+            try Removal.things("t.group_id = \(id)", on: db)
+            try db.execute("DELETE FROM former_things WHERE group_id = \(id)")
             try db.execute("DELETE FROM group_stats WHERE group_id = \(id)")
             return try db.execute("DELETE FROM groups WHERE id = \(id)") == 1
         }

@@ -8,8 +8,11 @@ package struct ProfileRecord: Sendable {
     package let name: String
     /// The whole `config` as JSON text, unknown keys included.
     package let configJSON: String
+    /// What of the config this version cannot read.
+    package let fault: String?
 
-    package init(id: EntityID, group: EntityID, name: String, configJSON: String) {
+    package init(id: EntityID, group: EntityID, name: String, configJSON: String, fault: String? = nil) {
+        self.fault = fault
         self.id = id
         self.group = group
         self.name = name
@@ -75,10 +78,11 @@ package struct ProfileStore: Sendable {
         }
     }
 
-    private static let columns: Query = "id, group_id, name, config"
+    private static let columns: Query = "\(StoredProfile.columns), group_id, name, config"
 
     private static func decode(_ row: borrowing Row) throws -> ProfileRecord {
         ProfileRecord(
-            id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2), configJSON: try row.json(3))
+            id: try row.entityID(0), group: try row.entityID(7), name: try row.string(8), configJSON: try row.json(9),
+            fault: try StoredProfile.decode(row).fault)
     }
 }

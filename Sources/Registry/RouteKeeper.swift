@@ -24,6 +24,7 @@ package final class RouteKeeper: Service {
     private let endpoint: Endpoint
     private let configuration: Configuration
     private let logger: Logger
+    private let unreadable: UnreadableRows
     private let routes = Mutex(Routes())
     /// What was read later must not be overwritten by what was read earlier.
     private let gate = SerialGate()
@@ -31,8 +32,11 @@ package final class RouteKeeper: Service {
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
 
-    package init(store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(), logger: Logger)
-    {
+    package init(
+        store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(),
+        unreadable: UnreadableRows, logger: Logger
+    ) {
+        self.unreadable = unreadable
         self.store = store
         self.endpoint = endpoint
         self.configuration = configuration
@@ -77,8 +81,18 @@ package final class RouteKeeper: Service {
         try await self.gate.run {
             let fresh = try await self.store.load()
             self.routes.withLock { $0.replace(with: fresh) }
+            self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
         }
+    }
+
+    private func noteUnreadable() {
+        let (webhooks, profiles) = self.routes.withLock { ($0.faultyWebhooks, $0.unreadableProfiles) }
+        self.unreadable.set(
+            .webhook,
+            to: webhooks.map { .init(id: $0.id, version: "\($0.version)", fault: $0.fault ?? "") })
+        // Profiles have no version; what changes is what cannot be read of them.
+        self.unreadable.set(.profile, to: profiles.map { .init(id: $0.key, version: "", fault: $0.value) })
     }
 
     /// Reads again what was just changed by this instance, so that who changed it and was answered meets it changed.
@@ -130,6 +144,7 @@ package final class RouteKeeper: Service {
         try await self.gate.run {
             let edit = try await self.store.changes(changes)
             self.routes.withLock { edit(&$0) }
+            self.noteUnreadable()
         }
         // Something that was unknown may be known now.
         self.unknown.withLock { unknown in

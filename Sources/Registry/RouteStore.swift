@@ -80,6 +80,8 @@ package struct RouteStore: Sendable {
             if !naming.isEmpty { things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
             return try Found(
                 things: things,
+                formerThings: changedThings.isEmpty && naming.isEmpty
+                    ? [] : Self.formerThings("thing_id = ANY(\(changedThings)) OR group_id = ANY(\(naming))", on: db),
                 profiles: changedProfiles.isEmpty ? [] : Self.profiles("id = ANY(\(changedProfiles))", on: db),
                 webhooks: webhooks)
         }
@@ -89,24 +91,31 @@ package struct RouteStore: Sendable {
             let webhooks = Dictionary(grouping: found.webhooks, by: \.group)
             for group in changedGroups { routes.set(webhooksOf: group, to: webhooks[group] ?? []) }
             for (id, thing) in found.things { routes.set(thing: id, to: thing) }
-            for (id, profile) in found.profiles { routes.set(profile: id, to: profile) }
+            for former in found.formerThings { routes.remember(former.id, of: former.group, former.facts) }
+            for profile in found.profiles { routes.set(profile: profile.id, to: profile.config, fault: profile.fault) }
         }
     }
 
     private struct Found: Sendable {
         let things: [(EntityID, Routes.Thing)]
-        let profiles: [(EntityID, ProfileConfig)]
+        let formerThings: [FormerThing]
+        let profiles: [StoredProfile]
         let webhooks: [WebhookTarget]
     }
 
     private func apply(
         to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, on db: isolated Connection
     ) throws {
-        for (id, profile) in try Self.profiles(profiles, on: db) { routes.set(profile: id, to: profile) }
+        for profile in try Self.profiles(profiles, on: db) {
+            routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
+        }
         for (group, targets) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.group) {
             routes.set(webhooksOf: group, to: targets)
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
+        for former in try Self.formerThings("true", on: db) {
+            routes.remember(former.id, of: former.group, former.facts)
+        }
     }
 
     /// - Parameter condition: on `t`.
@@ -127,19 +136,35 @@ package struct RouteStore: Sendable {
         }
     }
 
-    private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, ProfileConfig)] {
+    /// A thing that is gone, as its group had it.
+    private struct FormerThing: Sendable {
+        let id: EntityID
+        let group: EntityID
+        let facts: ThingFacts
+    }
+
+    /// More than these are not kept in memory.
+    private static let mostFormerThings: Int64 = 100_000
+
+    /// Things that are gone, of groups with a webhook that names things: something of theirs may still wait for it.
+    ///
+    /// - Parameter condition: on `former_things`.
+    private static func formerThings(_ condition: Query, on db: isolated Connection) throws -> [FormerThing] {
         try db.query(
             """
-            SELECT id, coalesce(config ->> 'content_type', \(ProfileConfig.defaultContentType)),
-                   coalesce(config -> 'write' = 'true', false), coalesce(config -> 'webhook' = 'true', false)
-            FROM profiles WHERE \(condition)
+            SELECT thing_id, group_id, profile_id, name FROM former_things
+            WHERE (\(condition)) AND group_id IN (SELECT group_id FROM webhooks WHERE needs_names)
+            ORDER BY removed_at DESC LIMIT \(Self.mostFormerThings)
             """
         ) { row in
-            (
-                try row.entityID(0),
-                ProfileConfig(contentType: try row.string(1), write: try row.bool(2), webhook: try row.bool(3))
-            )
+            FormerThing(
+                id: try row.entityID(0), group: try row.entityID(1),
+                facts: ThingFacts(name: try row.string(3), profile: try row.entityID(2)))
         }
+    }
+
+    private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {
+        try db.query("SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
     }
 
     /// - Parameter condition: on `w` and `g`, the webhook and its group.
@@ -147,19 +172,21 @@ package struct RouteStore: Sendable {
         try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
             """
         ) { row in
             let id = try row.entityID(1)
-            let secrets = try WebhookSecrets.open(row.bytes(5), by: self.box, of: id)
+            let stored = StoredWebhook(
+                of: id, url: try row.string(4), status: try row.string(6), policy: try row.json(7),
+                trigger: try row.string(10), sealed: try row.bytes(5), box: self.box)
             return WebhookTarget(
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
-                version: try row.int64(3), url: try StoredURL.decode(row.string(4)), headers: secrets.headerList,
-                status: WebhookStatus(rawValue: try row.string(6)) ?? .disabled,
-                policy: try PolicyJSON.decode(row.json(7)), options: secrets.options ?? WebhookOptions(),
-                org: row.isNull(9) ? nil : try row.entityID(9), signingKeys: secrets.signingKeys,
-                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) })
+                version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
+                policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
+                signingKeys: stored.secrets.signingKeys,
+                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
+            )
         }
     }
 }

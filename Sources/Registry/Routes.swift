@@ -39,9 +39,17 @@ package struct Routes: Sendable {
         var hasSent: Bool
     }
 
+    /// A thing as a group had it.
+    private struct FormerThing: Hashable {
+        let thing: EntityID
+        let group: EntityID
+    }
+
     private var things: [EntityID: Entry] = [:]
     /// Apart, because few things have one here and no message without a template asks for it.
     private var names: [EntityID: String] = [:]
+    /// Of things that are gone, as far as something of theirs may still wait for a webhook that names things.
+    private var formerFacts: [FormerThing: ThingFacts] = [:]
     private var profiles: [EntityID: ProfileConfig] = [:]
     private var webhooksByGroup: [EntityID: [WebhookTarget]] = [:]
     /// Those of them that messages go to: all but the disabled.
@@ -49,11 +57,16 @@ package struct Routes: Sendable {
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
     /// Groups whose things' silence matters to a webhook.
     private var watchedGroups: Set<EntityID> = []
+    private var unreadableWebhooks: Set<WebhookKey> = []
+    /// What of a profile's configuration this version cannot read, by the profile.
+    package private(set) var unreadableProfiles: [EntityID: String] = [:]
 
     package init() {}
 
     package var thingCount: Int { self.things.count }
     package var webhooks: some Collection<WebhookTarget> { self.webhooksByKey.values }
+    /// Those of which this version cannot read everything.
+    package var faultyWebhooks: [WebhookTarget] { self.unreadableWebhooks.compactMap { self.webhooksByKey[$0] } }
 
     package func resolve(_ thing: EntityID) -> Resolution? {
         guard let thing = self.things[thing], let profile = self.profiles[thing.profile] else { return nil }
@@ -63,8 +76,18 @@ package struct Routes: Sendable {
             hasSent: thing.hasSent, isWatched: self.watchedGroups.contains(thing.group))
     }
 
-    package func facts(of thing: EntityID) -> ThingFacts {
-        self.things[thing].map { ThingFacts(name: self.names[thing], profile: $0.profile) } ?? .unknown
+    /// What is known of a thing that sent a message in this group. Its id may be another group's thing by now, which is
+    /// none of this group's business.
+    package func facts(of thing: EntityID, in group: EntityID) -> ThingFacts {
+        if let entry = self.things[thing], entry.group == group {
+            return ThingFacts(name: self.names[thing], profile: entry.profile)
+        }
+        return self.formerFacts[FormerThing(thing: thing, group: group)] ?? .unknown
+    }
+
+    /// Remembers what a thing of this group was that is gone.
+    package mutating func remember(_ thing: EntityID, of group: EntityID, _ facts: ThingFacts) {
+        self.formerFacts[FormerThing(thing: thing, group: group)] = facts
     }
 
     package mutating func noteSent(_ things: Set<EntityID>) {
@@ -80,14 +103,22 @@ package struct Routes: Sendable {
     }
 
     /// nil removes.
-    package mutating func set(profile id: EntityID, to profile: ProfileConfig?) { self.profiles[id] = profile }
+    ///
+    /// - Parameter fault: what of it cannot be read.
+    package mutating func set(profile id: EntityID, to profile: ProfileConfig?, fault: String? = nil) {
+        self.profiles[id] = profile
+        self.unreadableProfiles[id] = fault
+    }
 
     /// Replaces all webhooks of a group. Targets that did not change stay the same objects.
     package mutating func set(webhooksOf group: EntityID, to webhooks: [WebhookTarget]) {
         let old = self.webhooksByGroup[group] ?? []
-        for webhook in old { self.webhooksByKey[webhook.key] = nil }
+        for webhook in old {
+            self.webhooksByKey[webhook.key] = nil
+            self.unreadableWebhooks.remove(webhook.key)
+        }
         let merged = webhooks.map { webhook in
-            old.first { $0.key == webhook.key && $0.version == webhook.version } ?? webhook
+            old.first { $0.key == webhook.key && $0.version == webhook.version && $0.fault == webhook.fault } ?? webhook
         }
         self.webhooksByGroup[group] = merged.isEmpty ? nil : merged
         let receiving = merged.filter { $0.status != .disabled && $0.isForMessages }
@@ -97,7 +128,10 @@ package struct Routes: Sendable {
             self.watchedGroups.remove(group)
         }
         self.receivingByGroup[group] = receiving.isEmpty ? nil : receiving
-        for webhook in merged { self.webhooksByKey[webhook.key] = webhook }
+        for webhook in merged {
+            self.webhooksByKey[webhook.key] = webhook
+            if webhook.fault != nil { self.unreadableWebhooks.insert(webhook.key) }
+        }
     }
 
     /// Takes over everything from `other`, keeping the targets that did not change.

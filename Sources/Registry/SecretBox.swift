@@ -1,12 +1,6 @@
 internal import Crypto
 internal import Domain
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
 /// Seals secrets before they are stored: AES-256-GCM (NIST SP 800-38D) with a random nonce per seal.
 ///
 /// A sealed value is a byte 1, the key's id (4 bytes), the nonce (12), the ciphertext and the tag (16). It is bound to
@@ -43,6 +37,8 @@ package struct SecretBox: Sendable {
     /// The id of the key that seals now; nil if none does.
     package var keyID: Int32? { self.current?.id }
 
+    func has(key id: Int32) -> Bool { self.byID[id] != nil }
+
     /// A stored secret that cannot be read.
     package struct Unreadable: Error, Sendable, CustomStringConvertible {
         /// The id of the key that is missing; nil if the secret is damaged, or not where it was sealed.
@@ -78,45 +74,15 @@ package struct SecretBox: Sendable {
         }
     }
 
+    /// What a source checks signatures with; nil if it cannot be read, which is added to `faults`.
+    func secret(of owner: EntityID, _ sealed: [UInt8], _ faults: inout [String]) -> String? {
+        do throws(Unreadable) {
+            return String(decoding: try self.open(sealed, of: owner), as: UTF8.self)
+        } catch {
+            faults.append("\(error)")
+            return nil
+        }
+    }
+
     private static func binding(_ owner: EntityID) -> [UInt8] { Array(owner.description.utf8) }
-}
-
-/// What a webhook keeps secret, as one JSON object under one seal.
-struct WebhookSecrets: Codable, Sendable {
-    var headers: [String: String]
-    /// nil for a webhook from before there were any.
-    var options: WebhookOptions?
-    var signingKey: String?
-    var formerSigningKey: String?
-    /// Seconds since 1970.
-    var formerUntil: Int64?
-
-    init(headers: [Header], options: WebhookOptions, signingKeys: SigningKeys) {
-        self.options = options
-        self.headers = Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
-        self.signingKey = signingKeys.current.text
-        self.formerSigningKey = signingKeys.former?.text
-        self.formerUntil = signingKeys.former == nil ? nil : signingKeys.formerUntil
-    }
-
-    /// In the order of the names, so that requests look the same every time.
-    var headerList: [Header] {
-        self.headers.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
-    }
-
-    /// nil for a webhook from before there were any, until the service has started once.
-    var signingKeys: SigningKeys? {
-        guard let text = self.signingKey, let current = try? SigningKey(text) else { return nil }
-        return SigningKeys(
-            current: current, former: self.formerSigningKey.flatMap { try? SigningKey($0) },
-            formerUntil: self.formerUntil ?? 0)
-    }
-
-    func sealed(by box: SecretBox, of webhook: EntityID) throws -> [UInt8] {
-        try box.seal(Array(JSONEncoder().encode(self)), of: webhook)
-    }
-
-    static func open(_ bytes: [UInt8], by box: SecretBox, of webhook: EntityID) throws -> WebhookSecrets {
-        try JSONDecoder().decode(WebhookSecrets.self, from: Data(try box.open(bytes, of: webhook)))
-    }
 }

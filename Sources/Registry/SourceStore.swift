@@ -1,6 +1,7 @@
 package import Domain
 internal import Journal
 internal import Postgres
+internal import Queue
 package import Schema
 
 #if canImport(FoundationEssentials)
@@ -57,7 +58,7 @@ package struct SourceStore: Sendable {
 
     package func find(_ id: EntityID) async throws -> Source? {
         try await self.pool.withConnection { db in
-            try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", Self.decode).first
+            try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
         }
     }
 
@@ -66,7 +67,7 @@ package struct SourceStore: Sendable {
             try db.page(
                 select: Self.columns,
                 from: "FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition)",
-                request, Self.decode)
+                request, self.decode)
         }
     }
 
@@ -80,7 +81,7 @@ package struct SourceStore: Sendable {
         return try await self.translate {
             try await self.pool.transaction { db in
                 let found = try db.query(
-                    "SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF s", Self.decode)
+                    "SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF s", self.decode)
                 guard var source = found.first else { return nil }
                 try change(&source)
                 let secrets: Query =
@@ -93,37 +94,44 @@ package struct SourceStore: Sendable {
                         settings = \(try Self.json(source.settings)), version = version + 1, updated_at = now()\(secrets)
                     WHERE id = \(id)
                     """)
-                return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", Self.decode).first
+                return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
             }
         }
     }
 
     package func remove(_ id: EntityID) async throws -> Bool {
-        try await self.pool.transaction { db in
-            let keys = try db.query("DELETE FROM sources WHERE id = \(id) RETURNING key") { try $0.int32(0) }
-            try db.execute("DELETE FROM source_counters WHERE source_key = ANY(\(keys))")
-            try db.execute("DELETE FROM source_event_ids WHERE source_key = ANY(\(keys))")
-            return !keys.isEmpty
-        }
+        try await self.pool.transaction { try Removal.sources("id = \(id)", on: $0) == 1 }
     }
 
-    /// Brings every stored secret under the current key.
+    /// Brings every stored secret under the current key. What does not open stays as it is.
     ///
+    /// - Parameter onUnreadable: told of each that does not open.
     /// - Returns: how many were changed.
-    package func sealAll() async throws -> Int {
+    package func sealAll(
+        onUnreadable: @Sendable @escaping (EntityID, SecretBox.Unreadable) -> Void = { _, _ in }
+    ) async throws -> Int {
         try await self.pool.transaction { db in
             let rows = try db.query(
                 """
                 SELECT id, secret FROM sources WHERE secret IS NOT NULL AND secret_key IS DISTINCT FROM \(self.box.keyID)
-                FOR UPDATE
+                ORDER BY id FOR UPDATE
                 """
             ) { (id: try $0.entityID(0), sealed: try $0.bytes(1)) }
+            var count = 0
             for row in rows {
-                let sealed = try self.box.seal(try self.box.open(row.sealed, of: row.id), of: row.id)
+                let opened: [UInt8]
+                do throws(SecretBox.Unreadable) {
+                    opened = try self.box.open(row.sealed, of: row.id)
+                } catch {
+                    onUnreadable(row.id, error)
+                    continue
+                }
+                let sealed = try self.box.seal(opened, of: row.id)
                 try db.execute(
                     "UPDATE sources SET secret = \(Bytes(sealed)), secret_key = \(self.box.keyID) WHERE id = \(row.id)")
+                count += 1
             }
-            return rows.count
+            return count
         }
     }
 
@@ -190,28 +198,44 @@ package struct SourceStore: Sendable {
     private static let tables: Query = "sources AS s LEFT JOIN source_counters AS c ON c.source_key = s.key"
     private static let columns: Query = """
         id, group_id, name, thing_id, is_enabled, settings, version, created_at, updated_at, coalesce(c.accepted, 0),
-        coalesce(c.ignored, 0), coalesce(c.rejected, 0), c.last_event_at
+        coalesce(c.ignored, 0), coalesce(c.rejected, 0), c.last_event_at, secret
         """
 
-    private static func decode(_ row: borrowing Row) throws -> Source {
+    private func decode(_ row: borrowing Row) throws -> Source {
         var counters = SourceCounters()
         counters.accepted = try row.int64(9)
         counters.ignored = try row.int64(10)
         counters.rejected = try row.int64(11)
         counters.lastEventAt = row.isNull(12) ? nil : try row.timestamp(12).microsecondsSince1970 / 1_000
+        let id = try row.entityID(0)
+        var faults: [String] = []
+        let settings = Self.settings(try row.json(5), &faults)
+        let isReadable = faults.isEmpty
+        if !row.isNull(13) { _ = self.box.secret(of: id, try row.bytes(13), &faults) }
         return Source(
-            id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2), thing: try row.entityID(3),
-            isEnabled: try row.bool(4), settings: try Self.settings(row.json(5)), version: try row.int64(6),
+            id: id, group: try row.entityID(1), name: try row.string(2), thing: try row.entityID(3),
+            isEnabled: try row.bool(4), settings: settings, version: try row.int64(6),
             createdAt: try row.timestamp(7).microsecondsSince1970 / 1_000,
-            updatedAt: try row.timestamp(8).microsecondsSince1970 / 1_000, counters: counters)
+            updatedAt: try row.timestamp(8).microsecondsSince1970 / 1_000, counters: counters,
+            fault: faults.isEmpty ? nil : faults.joined(separator: "; "), hasUnreadableSettings: !isReadable)
     }
 
     private static func json(_ settings: SourceSettings) throws -> JSONText {
         JSONText(String(decoding: try JSONEncoder().encode(settings), as: UTF8.self))
     }
 
-    static func settings(_ json: String) throws -> SourceSettings {
-        try JSONDecoder().decode(SourceSettings.self, from: Data(json.utf8))
+    /// What cannot be read is added to `faults`, and then these are the defaults.
+    static func settings(_ json: String, _ faults: inout [String]) -> SourceSettings {
+        do {
+            let settings = try JSONDecoder().decode(SourceSettings.self, from: Data(json.utf8))
+            // What nothing can be counted with.
+            try settings.rateLimit?.check()
+            return settings
+        } catch {
+            let place = (error as? DecodingError)?.place ?? (error as? InvalidField)?.field ?? ""
+            faults.append("this version cannot read its settings\(place.isEmpty ? "" : ": \(place)")")
+            return SourceSettings()
+        }
     }
 
     private func translate<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {

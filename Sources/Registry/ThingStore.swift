@@ -1,6 +1,7 @@
 internal import Crypto
 package import Domain
 internal import Postgres
+internal import Queue
 package import Schema
 
 package struct ThingRecord: Sendable {
@@ -90,10 +91,9 @@ package struct ThingStore: Sendable {
         }
     }
 
+    /// Removes the thing with its sources.
     package func remove(_ id: EntityID) async throws -> Bool {
-        try await self.pool.withConnection { db in
-            try db.execute("DELETE FROM things WHERE id = \(id)") == 1
-        }
+        try await self.pool.transaction { try Removal.things("t.id = \(id)", on: $0) == 1 }
     }
 
     private static let columns: Query = "id, group_id, profile_id, name"

@@ -63,6 +63,8 @@ package enum StorageError: Error, Sendable, Equatable {
     case missing(field: String)
     /// It cannot be removed while something else needs it.
     case inUse(by: String)
+    /// This version cannot read what is stored, for this reason; whether a change would mend it depends on what it is.
+    case unreadable(String)
 }
 
 extension StorageError {

@@ -70,7 +70,8 @@ struct OpenAPITests {
             wallClock: clock, publicURL: nil, broker: .init(url: "mqtt://127.0.0.1", hasAccounts: false),
             ports: APIPorts(
                 refresh: { _ in }, test: { _, _, _ in preconditionFailure("nobody asks") }, newestMessage: { _ in nil },
-                ids: MessageIDGenerator(slot: 0, now: { 0 }), tail: { _, _ in }),
+                ids: MessageIDGenerator(slot: 0, now: { 0 }), unreadable: UnreadableRows(logger: logger),
+                tail: { _, _ in }),
             system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
         return Set(
             router.routes.map { route in
@@ -128,7 +129,7 @@ struct OpenAPITests {
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),
-            ("Profile", try ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
+            ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
             ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
             ("Message", MessageDTO(message)),
             ("Source", SourceDTO(source, at: "http://127.0.0.1", seenBy: .owner)),

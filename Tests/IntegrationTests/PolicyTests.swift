@@ -213,6 +213,121 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("what waits goes out now when the receiver is back: saved, enabled or replayed, in strict order too")
+        func hurried() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let api = installation.api
+                func status(_ id: String, _ status: String) async throws {
+                    _ = try await api.call(
+                        "PUT", "/webhooks/status", #"{"webhook_ids":["\#(id)"],"status":"\#(status)"}"#)
+                }
+                let ways: [(name: String, fields: String, hurry: (String) async throws -> Void)] = [
+                    (
+                        "saved", "",
+                        { id in
+                            let body = #"{"name":"saved","url":"\#(receiver.url("/saved"))"}"#
+                            _ = try await api.call("PUT", "/webhooks/\(id)", body)
+                        }
+                    ),
+                    ("ordered", #","ordering":"thing""#, { try await status($0, "ENABLED") }),
+                    (
+                        "toggled", "",
+                        { id in
+                            try await status(id, "DISABLED")
+                            try await status(id, "ENABLED")
+                        }
+                    ),
+                    (
+                        "replayed", "",
+                        { id in
+                            _ = try await api.call("POST", "/webhooks/\(id)/replay", #"{"since":0}"#)
+                        }
+                    ),
+                    (
+                        "named", #","ordering":"thing""#,
+                        { id in
+                            let waiting = try await api.call("GET", "/webhooks/\(id)/deliveries?status=waiting")
+                            let delivery = waiting.value(of: "id") ?? ""
+                            let answer = try await api.call(
+                                "POST", "/webhooks/\(id)/replay", #"{"delivery_ids":["\#(delivery)"]}"#)
+                            #expect(answer.body == #"{"replayed":1}"#)
+                        }
+                    ),
+                    (
+                        "errors", #","failure_limit":1,"failure_window":0"#,
+                        { id in
+                            try await waitUntil("it to be disabled") {
+                                try await self.status(installation, id) == "DISABLED_DUE_TO_ERRORS"
+                            }
+                            try await status(id, "ENABLED")
+                        }
+                    ),
+                ]
+                for way in ways { receiver.set(.answer(500), at: "/\(way.name)") }
+                var ids: [String] = []
+                for way in ways {
+                    let limit = way.name == "errors" ? "" : #","failure_limit":0"#
+                    ids.append(
+                        try await installation.webhook(
+                            way.name, receiver.url("/\(way.name)"), #""retry_schedule":[7200]"# + limit + way.fields))
+                }
+                try await installation.publish("1")
+                for (id, way) in zip(ids, ways) {
+                    try await waitUntil("\(way.name) to wait") {
+                        try await api.call("GET", "/webhooks/\(id)/deliveries?status=waiting")
+                            .number(of: "attempts") == 1
+                    }
+                }
+                for way in ways { receiver.set(.answer(200), at: "/\(way.name)") }
+                for (id, way) in zip(ids, ways) { try await way.hurry(id) }
+                for way in ways {
+                    try await waitUntil("\(way.name) to be sent again") {
+                        receiver.requests.filter { $0.path == "/\(way.name)" }.count == 2
+                    }
+                }
+            }
+            await receiver.stop()
+        }
+
+        @Test("a replay by the command ends when nothing is sent to the webhook, or no longer")
+        func replayCommand() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let id = try await self.webhook(installation, receiver, #""max_attempts":1"#)
+                receiver.set(.answer(500))
+                try await installation.publish("1")
+                func failed() async throws -> Bool {
+                    try await installation.api.call("GET", "/webhooks/\(id)/deliveries?status=failed")
+                        .number(of: "total") == 1
+                }
+                try await waitUntil("a failure") { try await failed() }
+                func status(_ status: String) async throws {
+                    _ = try await installation.api.call(
+                        "PUT", "/webhooks/status", #"{"webhook_ids":["\#(id)"],"status":"\#(status)"}"#)
+                }
+                func replay() async throws -> (end: String, output: String) {
+                    try await HooklineProcess.run(
+                        ["replay", id, "--since", "1h"], ["POSTGRES_URL": installation.postgresURL])
+                }
+                try await status("DISABLED")
+                let refused = try await replay()
+                #expect(refused.end == "exited(1)", "\(refused)")
+                #expect(refused.output.contains("The webhook is DISABLED."), "\(refused)")
+                #expect(try await failed(), "it was left alone")
+
+                try await status("ENABLED")
+                receiver.set(.hang)
+                async let watching = replay()
+                try await waitUntil("the request") { receiver.requests.count >= 2 }
+                try await status("DISABLED")
+                let watched = try await watching
+                #expect(watched.end == "exited(1)", "\(watched)")
+                #expect(watched.output.contains("1 deliveries wait until it is enabled again"), "\(watched)")
+            }
+            await receiver.stop()
+        }
+
         @Test("one that hangs and one that is slow do not hold up the fast one")
         func isolation() async throws {
             let receiver = try await Receiver.start(keepsRequests: false)

@@ -78,6 +78,46 @@ struct RoutesTests {
         #expect(routes.webhook(WebhookKey(rawValue: 1)) === targets[1], "it is known all the same")
     }
 
+    @Test("let messages wait for a webhook that cannot be read, and take it up when it can, changed or not")
+    func unreadable() throws {
+        var routes = Routes()
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        func target(_ fault: String?) -> WebhookTarget {
+            WebhookTarget(
+                key: WebhookKey(rawValue: 1), id: .random(), group: group, version: 1, url: WebhookURL(unreadable: "?"),
+                headers: [], status: fault == nil ? .enabled : .unreadable, fault: fault)
+        }
+        routes.set(webhooksOf: group, to: [target("its url")])
+        #expect(routes.resolve(thing)?.webhooks.map(\.isSentFromMemory) == [false])
+        #expect(routes.faultyWebhooks.count == 1)
+        routes.set(webhooksOf: group, to: [target(nil)])
+        #expect(routes.resolve(thing)?.webhooks.map(\.isSentFromMemory) == [true])
+        #expect(routes.faultyWebhooks.isEmpty)
+        routes.set(profile: profile, to: ProfileConfig(), fault: "write")
+        #expect(routes.unreadableProfiles == [profile: "write"])
+        routes.set(profile: profile, to: ProfileConfig())
+        #expect(routes.unreadableProfiles.isEmpty)
+    }
+
+    @Test("tell of a thing what the group knows that its message is of, and nothing of another group's")
+    func facts() {
+        var routes = Routes()
+        let (thing, group, other) = (EntityID.random(), EntityID.random(), EntityID.random())
+        let (profile, former) = (EntityID.random(), EntityID.random())
+        routes.set(thing: thing, to: .init(group: group, profile: profile, name: "now"))
+        #expect(routes.facts(of: thing, in: group).name == "now")
+        #expect(routes.facts(of: thing, in: other).name == nil)
+        #expect(routes.facts(of: thing, in: other).profile == nil)
+        routes.remember(thing, of: other, ThingFacts(name: "then", profile: former))
+        #expect(routes.facts(of: thing, in: other).name == "then")
+        #expect(routes.facts(of: thing, in: other).profile == former)
+        #expect(routes.facts(of: thing, in: group).profile == profile)
+        routes.set(thing: thing, to: nil)
+        #expect(routes.facts(of: thing, in: group).name == nil)
+    }
+
     @Test("have a request head that is ready to send")
     func head() throws {
         let target = WebhookTarget(

@@ -2,7 +2,10 @@ import Domain
 import Postgres
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 @Suite("Notices that wait")
 struct NotificationTests {

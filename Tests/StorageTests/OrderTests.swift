@@ -93,14 +93,14 @@ struct ReplayTests {
         #expect(try await replays.list(.waiting, of: fixture.target.key, offset: 0, limit: 10).total == 1)
 
         let key = fixture.target.key
-        #expect(try await replays.replay(.ids([all[0].id, all[3].id]), of: key, now: 5_000) == 1)
-        #expect(try await replays.replay(.ids([all[0].id]), of: key, now: 5_000) == 0)
-        #expect(try await replays.replay(.failedSince(99_999_999_999_999), of: key, now: 5_000) == 0)
+        #expect(try await replays.replay(.ids([all[0].id, all[3].id]), of: key, now: 5_000).total == 1)
+        #expect(try await replays.replay(.ids([all[0].id]), of: key, now: 5_000).total == 0)
+        #expect(try await replays.replay(.failedSince(99_999_999_999_999), of: key, now: 5_000).total == 0)
         let claim = try await store.claim(key, inOrder: false, count: 10, bytes: 999, now: 5_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [1])
         #expect(claim.deliveries.first?.attempts == 0, "with a whole schedule before it")
         #expect(claim.deliveries.first?.replayedAt == 5)
-        #expect(try await replays.replay(.failedSince(0), of: key, now: 6_000) == 1)
+        #expect(try await replays.replay(.failedSince(0), of: key, now: 6_000).total == 1)
         #expect(try await fixture.claimed(store, now: 6_000) == [2])
     }
 
@@ -119,7 +119,7 @@ struct ReplayTests {
         #expect(failed.items.allSatisfy { $0.failure?.hasPrefix("too old") == true })
         let replayed = try await ReplayStore(fixture.database)
             .replay(.ids([all[0].id]), of: fixture.target.key, now: (received + 87_000_000) * 1_000)
-        #expect(replayed == 1)
+        #expect(replayed.again == 1)
         #expect(try await housekeeping.expire(day, now: received + 88_000_000) == 0)
         #expect(try await housekeeping.expire(day, now: received + 200_000_000) == 1)
     }

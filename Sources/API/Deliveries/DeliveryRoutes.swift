@@ -3,7 +3,7 @@ internal import Hummingbird
 internal import Queue
 internal import Schema
 
-/// Deliveries that are not done: seeing them, and sending failed ones again.
+/// Deliveries that are not done: seeing them, and sending them again now.
 struct DeliveryRoutes: Sendable {
     let webhooks: WebhookRoutes
     let store: ReplayStore
@@ -37,9 +37,9 @@ struct DeliveryRoutes: Sendable {
     private func replay(_ request: Request, _ context: APIContext) async throws -> Response {
         let key = try await self.key(context, needing: .editor)
         let body = try JSONObject(try await JSON.body(of: request), at: "")
-        let count = try await self.store.replay(
+        let replayed = try await self.store.replay(
             try Self.selection(body), of: key, now: self.wallClock.microseconds())
-        return try Response.json(.accepted, ReplayDTO(replayed: count))
+        return try Response.json(.accepted, ReplayDTO(replayed: replayed.total))
     }
 
     private static func selection(_ body: JSONObject) throws(InvalidField) -> ReplaySelection {

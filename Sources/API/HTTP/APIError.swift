@@ -86,6 +86,7 @@ struct ErrorMiddleware: RouterMiddleware {
         case .missing(let field):
             APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
         case .inUse(let by): .conflict("it is still in use by \(by)")
+        case .unreadable(let fault): .conflict("it cannot be read as it is stored: \(fault)")
         }
     }
 

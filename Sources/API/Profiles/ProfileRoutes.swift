@@ -17,10 +17,10 @@ struct ProfileRoutes: Sendable {
             let pageRequest = try request.pageRequest()
             let page = try await self.profiles.list(in: group, pageRequest)
             return try Response.json(
-                PageDTO("profiles", total: page.total, pageRequest, items: try page.items.map { try ProfileDTO($0) }))
+                PageDTO("profiles", total: page.total, pageRequest, items: page.items.map(ProfileDTO.init)))
         }
         routes.get("profiles/:id") { _, context in
-            try Response.json(try ProfileDTO(try await self.find(context, needing: .viewer)))
+            try Response.json(ProfileDTO(try await self.find(context, needing: .viewer)))
         }
         routes.put("profiles/:id") { request, context in
             let profile = try await self.find(context, needing: .admin)
@@ -30,7 +30,7 @@ struct ProfileRoutes: Sendable {
                     profile.id, name: draft.name, configJSON: try JSON.text(draft.config))
             else { throw APIError.notFound("profile") }
             await self.refresh([.profile(profile.id)])
-            return try Response.json(try ProfileDTO(updated))
+            return try Response.json(ProfileDTO(updated))
         }
         routes.delete("profiles/:id") { _, context in
             let profile = try await self.find(context, needing: .admin)
@@ -50,7 +50,7 @@ struct ProfileRoutes: Sendable {
         }
         try await self.profiles.create(created)
         await self.refresh(created.map { .profile($0.id) })
-        return try Response.json(.created, try created.map { try ProfileDTO($0) })
+        return try Response.json(.created, created.map(ProfileDTO.init))
     }
 
     private func find(_ context: APIContext, needing role: Role) async throws -> ProfileRecord {
@@ -89,12 +89,17 @@ struct ProfileDTO: Encodable {
     let id: String
     let group_id: String
     let name: String
+    /// null if it cannot be read.
     let config: JSONValue
+    /// What of it this version cannot read.
+    let unreadable: String?
 
-    init(_ profile: ProfileRecord) throws {
+    init(_ profile: ProfileRecord) {
         self.id = profile.id.description
         self.group_id = profile.group.description
         self.name = profile.name
-        self.config = try JSON.decode(profile.configJSON)
+        let config = try? JSON.decode(profile.configJSON)
+        self.config = config ?? .null
+        self.unreadable = config == nil ? "this version cannot read its config" : profile.fault
     }
 }

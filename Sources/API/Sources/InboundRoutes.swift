@@ -13,8 +13,13 @@ struct InboundRoutes: Sendable {
     let limits: SourceLimits
     let wallClock: WallClock
     let ids: MessageIDGenerator
+    let unreadable: UnreadableRows
 
     private static let largestEvent = 1024 * 1024
+    /// Senders try again, by which time it may be readable. What is wrong with it is its owners' business.
+    private static let unavailable = APIError(
+        status: .serviceUnavailable, message: "the source is not available; try again later",
+        headers: [.retryAfter: "60"])
     private static let refused = APIError(status: .unauthorized, message: "the key or signature is not valid")
 
     func add(to router: Router<APIContext>) {
@@ -22,9 +27,13 @@ struct InboundRoutes: Sendable {
     }
 
     private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
-        guard let id = EntityID(context.parameters.get("id") ?? ""), let door = try await self.sources.door(of: id) else {
-            throw APIError.notFound("source")
-        }
+        guard let id = EntityID(context.parameters.get("id") ?? "") else { throw APIError.notFound("source") }
+        let found = try await self.sources.door(of: id)
+        self.unreadable.note(
+            .source, id,
+            found.flatMap { door in door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) } })
+        guard let door = found else { throw APIError.notFound("source") }
+        guard door.fault == nil else { throw Self.unavailable }
         let now = monotonicNanoseconds()
         if let wait = self.limits.take(door, now: now) {
             try await self.store.note(.limited, "too many", bytes: 0, at: door)

@@ -8,6 +8,7 @@ struct SourceDTO: Encodable {
     let thing_id: String
     let subtopic: String
     let status: String
+    let status_reason: String?
     let auth: JSONValue
     /// The path to post to; with an API key in it when that has just been made.
     let path: String
@@ -36,7 +37,8 @@ struct SourceDTO: Encodable {
         self.name = source.name
         self.thing_id = source.thing.description
         self.subtopic = settings.subtopic
-        self.status = source.isEnabled ? "ENABLED" : "DISABLED"
+        self.status = !source.isEnabled ? "DISABLED" : source.fault == nil ? "ENABLED" : "UNREADABLE"
+        self.status_reason = source.fault
         self.auth = JSONValue(settings.signature)
         self.path = "/in/\(source.id)" + (key.map { "?key=\($0.text)" } ?? "")
         self.url = base + self.path

@@ -43,6 +43,7 @@ struct SourceRoutes: Sendable {
         }
         routes.post("sources/:id/key/rotate") { request, context in
             let (source, _) = try await self.find(context, needing: .editor)
+            if source.hasUnreadableSettings { throw StorageError.unreadable(source.fault ?? "") }
             guard source.settings.signature == nil else {
                 throw APIError.conflict("its callers sign; their secret is set with auth.secret")
             }
@@ -129,7 +130,8 @@ struct SourceRoutes: Sendable {
 
     private static func isEnabled(_ object: JSONObject) throws(InvalidField) -> Bool? {
         switch try object.string("status") {
-        case nil: nil
+        // Clients send back what they have read.
+        case nil, "UNREADABLE"?: nil
         case "ENABLED"?: true
         case "DISABLED"?: false
         default: throw InvalidField(object.name("status"), "must be ENABLED or DISABLED")
@@ -153,10 +155,12 @@ struct SourceRoutes: Sendable {
             }
             secret = .signing(given)
         }
-        switch (source.settings.signature != nil, draft.signature != nil) {
-        case (false, true):
+        // How its callers showed who they are may be what cannot be read; then it is said anew.
+        let signed = source.hasUnreadableSettings ? nil : source.settings.signature != nil
+        switch (signed, draft.signature != nil) {
+        case (false, true), (nil, true):
             guard secret != nil else { throw InvalidField("auth.secret", "is required") }
-        case (true, false):
+        case (true, false), (nil, false):
             let new = SourceKey.random()
             key = new
             secret = .keyHash(new.hash)
@@ -181,6 +185,7 @@ struct SourceRoutes: Sendable {
         guard text.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(text.utf8)) else {
             throw InvalidField("sample", "must be at most \(JSONSchema.longest) bytes of JSON")
         }
+        if source.hasUnreadableSettings { throw StorageError.unreadable(source.fault ?? "") }
         let appliesSchema = try object.bool("apply_schema") ?? false
         let updated = try await self.sources.update(source.id) { source in
             source.settings.sample = text

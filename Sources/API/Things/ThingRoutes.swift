@@ -73,7 +73,7 @@ struct ThingRoutes: Sendable {
         let offset = try request.integer("offset", in: 0...Int64(Int32.max)) ?? 0
         let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
         let page = try await self.messages.list(
-            of: thing.id, from: try request.time("from"), to: try request.time("to"),
+            of: thing.id, in: thing.group, from: try request.time("from"), to: try request.time("to"),
             subtopic: request.text("subtopic"), offset: offset, limit: limit)
         return try Response.json(
             PageDTO(

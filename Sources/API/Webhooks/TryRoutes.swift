@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Journal
 internal import Queue
 internal import Registry
+internal import Schema
 
 /// Trying webhooks out, and firing those that wait to be.
 struct TryRoutes: Sendable {
@@ -58,6 +59,8 @@ struct TryRoutes: Sendable {
                 key: key, id: webhook.id, group: webhook.group, version: webhook.version, url: draft.url,
                 headers: draft.headers, policy: draft.policy, options: draft.options, org: target.org,
                 signingKeys: target.signingKeys, allowedNetworks: target.allowedNetworks)
+        } else if let fault = target.fault {
+            throw StorageError.unreadable(fault)
         }
         let answer = try await self.test(target, object)
         if try object.bool("dry_run") != true { try await self.webhooks.webhooks.countTest(of: key) }

@@ -56,7 +56,7 @@ struct WebhookDTO: Encodable {
             webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
         ) { first, _ in first }
         self.status = webhook.status.rawValue
-        self.status_reason = webhook.statusReason
+        self.status_reason = webhook.fault ?? webhook.statusReason
         let policy = webhook.policy
         self.success_statuses = policy.successStatuses.sorted()
         self.retry_schedule = policy.retrySchedule
@@ -145,7 +145,7 @@ extension WebhookDraft {
         case .enabled?: return true
         case .disabled?: return false
         // The system's alone: clients send back what they have read.
-        case .disabledDueToErrors?: return nil
+        case .disabledDueToErrors?, .unreadable?: return nil
         case nil: throw InvalidField(object.name("status"), "must be ENABLED or DISABLED")
         }
     }

@@ -30,7 +30,7 @@ extension JSONObject {
         _ field: String
     ) throws(InvalidField) -> Choice? where Choice.RawValue == String {
         guard let text = try self.string(field) else { return nil }
-        guard let choice = Choice(rawValue: text) else {
+        guard let choice = Choice.allCases.first(where: { $0.rawValue == text }) else {
             let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
             throw InvalidField(self.name(field), "must be one of \(choices)")
         }

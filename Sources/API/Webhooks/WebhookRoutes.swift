@@ -165,7 +165,7 @@ struct WebhookRoutes: Sendable {
         let body = try JSONObject(try await JSON.body(of: request), at: "")
         let (ids, groups) = try await self.webhooks(namedIn: body, context, from: nil)
         guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
-            status != .disabledDueToErrors
+            status == .enabled || status == .disabled
         else { throw InvalidField("status", "must be ENABLED or DISABLED") }
         try await self.webhooks.set(status, of: ids)
         await self.refresh(groups.map { .webhooks(group: $0) })

@@ -72,7 +72,7 @@ export function logSection(webhook, { signal, mayRetry, hint }) {
       const { replayed } = await post(`/webhooks/${webhook.id}/replay`, selection);
       toast(
         replayed === 0
-          ? `${what}: nothing was sent again. What has not failed for good is tried again by itself.`
+          ? `${what}: nothing was sent again. Nothing of it has failed or waits.`
           : `${number(replayed)} sent again`,
       );
       await load();

@@ -103,8 +103,13 @@ export const moment = (milliseconds, none = "never") =>
 export const statusBadge = (status) =>
   h(
     "span",
-    { class: `badge ${{ ENABLED: "good", DISABLED_DUE_TO_ERRORS: "bad" }[status] ?? ""}` },
-    { ENABLED: "Enabled", DISABLED: "Disabled", DISABLED_DUE_TO_ERRORS: "Disabled: errors" }[status] ?? status,
+    { class: `badge ${{ ENABLED: "good", DISABLED_DUE_TO_ERRORS: "bad", UNREADABLE: "bad" }[status] ?? ""}` },
+    {
+      ENABLED: "Enabled",
+      DISABLED: "Disabled",
+      DISABLED_DUE_TO_ERRORS: "Disabled: errors",
+      UNREADABLE: "Unreadable",
+    }[status] ?? status,
   );
 
 export const identity = (id, what = "id") =>

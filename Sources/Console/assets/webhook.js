@@ -71,7 +71,9 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
           h(
             "span",
             { class: "grow" },
-            `Disabled because of its receiver: ${webhook.status_reason}. What comes in waits until you enable it.`,
+            webhook.status === "DISABLED_DUE_TO_ERRORS"
+              ? `Disabled because of its receiver: ${webhook.status_reason}. What comes in waits until you enable it.`
+              : `Not called: ${webhook.status_reason}. What comes in waits until it can be read. Saving it anew mends it.`,
           ),
         ),
       h(

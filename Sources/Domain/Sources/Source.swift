@@ -11,11 +11,18 @@ package struct Source: Sendable {
     package var createdAt: Int64
     package var updatedAt: Int64
     package var counters: SourceCounters
+    /// What of it this version cannot read, in words for its owners: nothing is taken meanwhile.
+    package var fault: String?
+    /// Whether the settings are among it; they are the defaults then.
+    package var hasUnreadableSettings: Bool
 
     package init(
         id: EntityID, group: EntityID, name: String, thing: EntityID, isEnabled: Bool, settings: SourceSettings,
-        version: Int64 = 1, createdAt: Int64, updatedAt: Int64, counters: SourceCounters = SourceCounters()
+        version: Int64 = 1, createdAt: Int64, updatedAt: Int64, counters: SourceCounters = SourceCounters(),
+        fault: String? = nil, hasUnreadableSettings: Bool = false
     ) {
+        self.fault = fault
+        self.hasUnreadableSettings = hasUnreadableSettings
         self.id = id
         self.group = group
         self.name = name

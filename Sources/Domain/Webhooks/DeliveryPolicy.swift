@@ -27,6 +27,8 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
 
     package static let defaultFailureLimit = 10
     package static let defaultFailureWindow: Int64 = 300
+    /// The longest that a delivery may wait, in seconds.
+    package static let longestAge: Int64 = 2_592_000
 
     package init() {}
 
@@ -59,7 +61,7 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
             }
         }
         try Self.check("max_attempts", self.maxAttempts.map(Int64.init), in: 1...1_000)
-        try Self.check("max_age", self.maxAge, in: 1...2_592_000)
+        try Self.check("max_age", self.maxAge, in: 1...Self.longestAge)
         try Self.check("failure_limit", Int64(self.failureLimit), in: 0...1_000)
         try Self.check("failure_window", self.failureWindow, in: 0...604_800)
         try self.rateLimit?.check()
@@ -82,7 +84,7 @@ package struct RateLimit: Sendable, Equatable, Codable {
         self.burst = burst ?? Int(max(1, min(perSecond.rounded(.up), 1_000_000)))
     }
 
-    func check() throws(InvalidField) {
+    package func check() throws(InvalidField) {
         guard self.perSecond >= 0.001, self.perSecond <= 1_000_000 else {
             throw InvalidField("rate_limit.per_second", "must be a number from 0.001 to 1000000")
         }
@@ -100,6 +102,9 @@ package enum WebhookStatus: String, Sendable, Codable, CaseIterable {
     /// By Hookline, because its receiver failed or said that it is gone: messages wait until it is enabled again or
     /// they are too old.
     case disabledDueToErrors = "DISABLED_DUE_TO_ERRORS"
+    /// Something of it is not what this version can read, as after a newer one: nothing is sent to it, and messages wait
+    /// until it can be read. Never stored.
+    case unreadable = "UNREADABLE"
 }
 
 /// How an installation delivers where a webhook says nothing of its own.

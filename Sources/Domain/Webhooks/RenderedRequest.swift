@@ -36,14 +36,14 @@ extension RequestPlan {
 
     /// Several messages in one request: the elements of an array, or a line each.
     package func render(
-        batch messages: [Message], org: EntityID?, facts: (EntityID) -> ThingFacts
+        batch messages: [Message], org: EntityID?, facts: (Message) -> ThingFacts
     ) throws(RenderFailure) -> RenderedRequest {
         let isArray = self.batching?.form != .ndjson
         var body: [UInt8] = isArray ? [UInt8(ascii: "[")] : []
         for (index, message) in messages.enumerated() {
             if index > 0 { body.append(isArray ? UInt8(ascii: ",") : UInt8(ascii: "\n")) }
             let values = TemplateValues(
-                message, org: org, facts: self.needsFacts ? facts(message.thing) : ThingFacts.unknown)
+                message, org: org, facts: self.needsFacts ? facts(message) : ThingFacts.unknown)
             if case .json(let template) = self.body {
                 let item = template.render(values)
                 // A line break inside an item would make two lines of it.

@@ -77,7 +77,7 @@ package struct Batching: Sendable, Equatable, Codable {
         self.form = form
     }
 
-    func check() throws(InvalidField) {
+    package func check() throws(InvalidField) {
         guard (1...1_000).contains(self.mostItems) else {
             throw InvalidField("batch.max_items", "must be a number from 1 to 1000")
         }

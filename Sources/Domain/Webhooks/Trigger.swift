@@ -11,12 +11,20 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case memberUpdated = "MEMBER_UPDATED"
     /// On request alone.
     case manual = "MANUAL"
+    /// One of a newer version. This one does not know when it fires, and never fires it.
+    case unknown = "UNKNOWN"
+
+    /// What a webhook may have.
+    package static let allCases: [TriggerKind] = [
+        .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded, .memberRemoved,
+        .memberUpdated, .manual,
+    ]
 
     /// Whether a thing is what it happens to.
     package var isOfThing: Bool {
         switch self {
         case .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
-        case .memberAdded, .memberRemoved, .memberUpdated, .manual: false
+        case .memberAdded, .memberRemoved, .memberUpdated, .manual, .unknown: false
         }
     }
 }

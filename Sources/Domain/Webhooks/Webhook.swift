@@ -8,6 +8,8 @@ package struct Webhook: Sendable {
     package var status: WebhookStatus
     /// Why Hookline disabled it.
     package var statusReason: String?
+    /// What of it this version cannot read, in words for its owners. What cannot be read has its default here.
+    package var fault: String?
     package var policy: DeliveryPolicy
     package var options: WebhookOptions
     package var version: Int64
@@ -16,7 +18,8 @@ package struct Webhook: Sendable {
 
     package init(
         id: EntityID, group: EntityID, name: String, url: WebhookURL, headers: [Header],
-        status: WebhookStatus = .enabled, statusReason: String? = nil, policy: DeliveryPolicy = DeliveryPolicy(),
+        status: WebhookStatus = .enabled, statusReason: String? = nil, fault: String? = nil,
+        policy: DeliveryPolicy = DeliveryPolicy(),
         options: WebhookOptions = WebhookOptions(), version: Int64 = 1, record: WebhookRecord = WebhookRecord()
     ) {
         self.id = id
@@ -26,6 +29,7 @@ package struct Webhook: Sendable {
         self.headers = headers
         self.status = status
         self.statusReason = statusReason
+        self.fault = fault
         self.policy = policy
         self.options = options
         self.version = version

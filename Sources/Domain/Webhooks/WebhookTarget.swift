@@ -7,6 +7,8 @@ package final class WebhookTarget: Sendable {
     package let url: WebhookURL
     package let headers: [Header]
     package let status: WebhookStatus
+    /// What of it this version cannot read; it is not called then.
+    package let fault: String?
     package let policy: DeliveryPolicy
     package let options: WebhookOptions
     /// The org of its group.
@@ -37,8 +39,9 @@ package final class WebhookTarget: Sendable {
         key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
         status: WebhookStatus = .enabled, policy: DeliveryPolicy = DeliveryPolicy(),
         options: WebhookOptions = WebhookOptions(), org: EntityID? = nil, signingKeys: SigningKeys? = nil,
-        allowedNetworks: [Network] = []
+        allowedNetworks: [Network] = [], fault: String? = nil
     ) {
+        self.fault = fault
         self.options = options
         self.org = org
         self.filter = TriggerFilter(options.trigger)

@@ -48,6 +48,16 @@ package struct WebhookURL: Hashable, Sendable {
         self.text = text
     }
 
+    /// What stands in the place of a stored text that is no url to this version. The text is shown; the host is one that
+    /// never exists (RFC 6761, section 6.4).
+    package init(unreadable text: String) {
+        self.text = text
+        self.isTLS = true
+        self.host = "unreadable.invalid"
+        self.port = 443
+        self.target = "/"
+    }
+
     /// What goes into the `host` header: the port only if it is not the scheme's own.
     package var authority: String {
         let host = self.host.contains(":") ? "[\(self.host)]" : self.host

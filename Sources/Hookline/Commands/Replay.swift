@@ -5,10 +5,11 @@ internal import Registry
 
 struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send deliveries of a webhook again that had failed for good.",
+        abstract: "Send deliveries of a webhook again that had failed for good, and now what waits for a retry.",
         discussion: """
             The same as POST /webhooks/{id}/replay, by the database (POSTGRES_URL). The running instances send them; this \
-            shows how far they are until all are done or have failed again. Ctrl-C ends the watching alone.
+            shows how far they are until all are done or have failed again. What waits for a retry is sent now, too. Ctrl-C ends \
+            the watching alone.
             """)
 
     @Argument(help: "The webhook's id.")
@@ -32,21 +33,41 @@ struct Replay: AsyncParsableCommand {
         let connected = try CommandDatabase(reader)
         defer { connected.close() }
         let database = connected.database
-        guard let key = try await WebhookStore(database, box: SecretBox(key: nil)).key(of: id) else {
+        let webhooks = WebhookStore(database, box: SecretBox(key: nil))
+        guard let webhook = try await webhooks.standing(of: id) else {
             throw ValidationError("There is no webhook \(id).")
+        }
+        if let obstacle = Self.obstacle(webhook.status, webhook.reason) {
+            throw CannotReplay("\(obstacle) Nothing is sent to it; enable it first. What has failed stays listed.")
         }
         let store = ReplayStore(database)
         let now = clock.microseconds()
         let bar = ProgressBar()
-        let count = try await bar.ticking {
+        let replayed = try await bar.ticking {
             bar.show("choosing", 0, of: 0)
-            return try await store.replay(.failedSince(since), of: key, now: now)
+            return try await store.replay(.failedSince(since), of: webhook.key, now: now)
         }
-        print("\(grouped(Int64(count))) deliveries are sent again.")
+        print("\(grouped(Int64(replayed.again))) deliveries are sent again.")
+        if replayed.sooner > 0 { print("\(grouped(Int64(replayed.sooner))) that waited for a retry are sent now.") }
+        let count = Int64(replayed.again)
         guard self.wait, count > 0 else { return }
-        let failed = try await bar.ticking { try await Self.watch(store, key, from: now, of: Int64(count), bar) }
-        print("\(grouped(Int64(count) - failed)) succeeded, \(grouped(failed)) have failed again.")
+        let failed = try await bar.ticking {
+            try await Self.watch(store, id, webhooks, from: now, of: count, bar)
+        }
+        print("\(grouped(count - failed)) succeeded, \(grouped(failed)) have failed again.")
         if failed > 0 { throw ExitCode(1) }
+    }
+
+    /// Why nothing is sent to a webhook; nil if it is.
+    private static func obstacle(_ status: WebhookStatus, _ reason: String?) -> String? {
+        status == .enabled ? nil : "The webhook is \(status.rawValue)\(reason.map { " (\($0))" } ?? "")."
+    }
+
+    /// Ends the command with 1 and this message.
+    private struct CannotReplay: Error, CustomStringConvertible {
+        let description: String
+
+        init(_ description: String) { self.description = description }
     }
 
     private func start(before now: Int64) -> Int64? {
@@ -56,12 +77,19 @@ struct Replay: AsyncParsableCommand {
 
     /// - Returns: how many failed again.
     private static func watch(
-        _ store: ReplayStore, _ key: WebhookKey, from now: Int64, of count: Int64, _ bar: ProgressBar
+        _ store: ReplayStore, _ id: EntityID, _ webhooks: WebhookStore, from now: Int64, of count: Int64,
+        _ bar: ProgressBar
     ) async throws -> Int64 {
         while true {
-            let rest = try await store.rest(of: key, replayedAt: now)
+            guard let webhook = try await webhooks.standing(of: id) else {
+                throw CannotReplay("The webhook was removed, with what waited for it.")
+            }
+            let rest = try await store.rest(of: webhook.key, replayedAt: now)
             bar.show("sending", count - rest.waiting, of: count)
             if rest.waiting == 0 { return rest.failed }
+            if let obstacle = Self.obstacle(webhook.status, webhook.reason) {
+                throw CannotReplay("\(obstacle) \(grouped(rest.waiting)) deliveries wait until it is enabled again.")
+            }
             try await Task.sleep(for: .seconds(1))
         }
     }

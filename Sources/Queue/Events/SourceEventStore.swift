@@ -1,7 +1,6 @@
 internal import Crypto
 package import Domain
 internal import Postgres
-package import Registry
 package import Schema
 
 /// What came of a call.

@@ -87,7 +87,7 @@ package struct HousekeepingStore: Sendable {
                 AND NOT EXISTS (SELECT FROM (SELECT remaining_messages(message_ids, done) AS id FROM delivery_batches
                                               WHERE NOT is_kept) AS b WHERE b.id = t.id)
                 """,
-            ] {
+            ] + Removal.sweeps {
                 statement.timeout = .seconds(300)
                 try db.execute(statement)
             }

@@ -18,14 +18,24 @@ package struct DeliveryRecord: Sendable {
     package let failure: String?
 }
 
-/// Which failed deliveries to send again.
+/// Which deliveries to send again.
 package enum ReplaySelection: Sendable {
-    /// Those that failed then or later; milliseconds since 1970.
+    /// Those that failed for good then or later, in milliseconds since 1970, and all that wait for their next attempt.
     case failedSince(Int64)
     case ids([DeliveryID])
 }
 
-/// Failed deliveries: seeing them, and sending them again.
+/// What a replay comes to.
+package struct Replayed: Sendable, Equatable {
+    /// Those that had failed for good, and are sent again.
+    package var again = 0
+    /// Those that waited for their next attempt, and are sent now.
+    package var sooner = 0
+
+    package var total: Int { self.again + self.sooner }
+}
+
+/// Deliveries that are not done: seeing them, and sending them again.
 package struct ReplayStore: Sendable {
     private let pool: Pool
 
@@ -33,27 +43,33 @@ package struct ReplayStore: Sendable {
         self.pool = database.pool
     }
 
-    /// Makes failed deliveries wait again, with all their attempts before them. What is not failed is left alone, so
-    /// asking twice does nothing more.
+    /// Makes failed deliveries wait again, with all their attempts before them, and what waits for its next attempt due
+    /// now. What is neither is left alone, so asking twice does nothing more.
     ///
     /// - Parameter now: microseconds since 1970.
-    /// - Returns: how many will be sent again.
-    package func replay(_ selection: ReplaySelection, of webhook: WebhookKey, now: Int64) async throws -> Int {
-        let chosen: Query =
-            switch selection {
-            case .failedSince(let time): "failed_at >= \(PostgresTimestamp(microsecondsSince1970: time * 1_000))"
-            case .ids(let ids):
-                "message_id = ANY(\(ids.filter { $0.webhook == webhook }.map(\.message.rawValue)))"
-            }
+    package func replay(_ selection: ReplaySelection, of webhook: WebhookKey, now: Int64) async throws -> Replayed {
+        let (failed, waiting): (Query, Query)
+        switch selection {
+        case .failedSince(let time):
+            failed = "failed_at >= \(PostgresTimestamp(microsecondsSince1970: time * 1_000))"
+            waiting = "true"
+        case .ids(let ids):
+            failed = "message_id = ANY(\(ids.filter { $0.webhook == webhook }.map(\.message.rawValue)))"
+            waiting = failed
+        }
         let now = PostgresTimestamp(microsecondsSince1970: now)
         var statement: Query = """
             UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0,
                 due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
-            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(chosen)
+            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(failed)
             """
         statement.timeout = .seconds(300)
-        let replay = statement
-        return try await self.pool.withConnection { try $0.execute(replay) }
+        let (replay, these) = (statement, waiting)
+        var replayed = Replayed()
+        // First what waits already: what is replayed is due by the caller's clock, which may be ahead.
+        replayed.sooner = try await WaitingRetries.hurryRest(of: [webhook.rawValue], only: these, in: self.pool)
+        replayed.again = try await self.pool.withConnection { try $0.execute(replay) }
+        return replayed
     }
 
     /// What of a replay is not done yet: still on its way, and failed again.

@@ -1,0 +1,66 @@
+package import Postgres
+
+/// What goes along with webhooks, sources and things. Rows about them carry a number without a foreign key, so that
+/// recording a delivery locks no webhook; whoever removes one removes them with it, and nobody else does.
+package enum Removal {
+    /// Removes webhooks, with what waits for them and what was counted and remembered.
+    ///
+    /// - Parameter condition: on `webhooks`.
+    package static func webhooks(_ condition: Query, on db: isolated Connection) throws {
+        let keys = try db.query("DELETE FROM webhooks WHERE \(condition) RETURNING key") { try $0.int32(0) }
+        guard !keys.isEmpty else { return }
+        for table: Query in ["deliveries", "delivery_batches"] {
+            // What is with an instance goes when it is done there.
+            var statement: Query = "DELETE FROM \(table) WHERE webhook_key = ANY(\(keys)) AND leased_by IS NULL"
+            statement.timeout = .seconds(300)
+            try db.execute(statement)
+        }
+        for table in Self.ofWebhooks { try db.execute("DELETE FROM \(table) WHERE webhook_key = ANY(\(keys))") }
+    }
+
+    /// Removes sources, with what was counted of them and the events they are known to have sent.
+    ///
+    /// - Parameter condition: on `sources`.
+    /// - Returns: how many there were.
+    @discardableResult
+    package static func sources(_ condition: Query, on db: isolated Connection) throws -> Int {
+        let keys = try db.query("DELETE FROM sources WHERE \(condition) RETURNING key") { try $0.int32(0) }
+        guard !keys.isEmpty else { return 0 }
+        for table in Self.ofSources { try db.execute("DELETE FROM \(table) WHERE source_key = ANY(\(keys))") }
+        return keys.count
+    }
+
+    /// Removes things with their sources, and what those have accepted for them.
+    ///
+    /// - Parameter condition: on `t`, the thing.
+    /// - Returns: how many there were.
+    @discardableResult
+    package static func things(_ condition: Query, on db: isolated Connection) throws -> Int {
+        try Self.sources("thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))", on: db)
+        // Whoever has the id next would get what is not on the bus yet.
+        try db.execute("DELETE FROM source_events WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
+        return try db.execute("DELETE FROM things AS t WHERE \(condition)")
+    }
+
+    private static let ofWebhooks: [Query] = [
+        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences",
+    ]
+    private static let ofSources: [Query] = ["source_counters", "source_event_ids"]
+
+    /// What was written about something just when it was removed, and things that nothing can wait for any more. To be
+    /// carried out now and then.
+    package static var sweeps: [Query] {
+        self.ofWebhooks.map {
+            "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = r.webhook_key)"
+        }
+            + self.ofSources.map {
+                "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM sources AS s WHERE s.key = r.source_key)"
+            }
+            + [
+                "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)",
+                "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)",
+                // Nothing waits for longer than the longest max_age.
+                "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'",
+            ]
+    }
+}

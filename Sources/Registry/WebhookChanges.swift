@@ -1,0 +1,101 @@
+package import Domain
+internal import Postgres
+internal import Queue
+internal import Schema
+
+/// Saving, enabling and disabling.
+extension WebhookStore {
+    /// Replaces what the draft says, starts afresh, and has what waits go out now. What this version could not read is
+    /// replaced too.
+    ///
+    /// - Parameters:
+    ///   - draft: made from the webhook as it is, which is locked meanwhile.
+    ///   - makeKey: makes what it signs with from now on, if the key it had is lost.
+    /// - Throws: ``StorageError/unreadable(_:)`` if its secrets are under a key that is not given.
+    package func update(
+        _ id: EntityID, makeKey: @Sendable @escaping () -> SigningKey = Self.randomKey,
+        to draft: @Sendable @escaping (Webhook) throws -> WebhookDraft
+    ) async throws -> Webhook? {
+        let updated = try await StorageError.translate {
+            try await self.pool.transaction { try self.update(id, makeKey, draft, on: $0) }
+        }
+        guard let (webhook, key, waits) = updated else { return nil }
+        if waits { _ = try await WaitingRetries.hurryRest(of: [key], in: self.pool) }
+        return webhook
+    }
+
+    /// - Returns: nil if there is no such webhook; and whether there may be more that waits.
+    private func update(
+        _ id: EntityID, _ makeKey: () -> SigningKey, _ draft: (Webhook) throws -> WebhookDraft,
+        on db: isolated Connection
+    ) throws -> (Webhook, key: Int32, waits: Bool)? {
+        let found = try db.query(
+            "SELECT \(Self.columns), w.key FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF w"
+        ) { row in (stored: try self.read(row), webhook: try self.decode(row), key: try row.int32(17)) }
+        guard let old = found.first else { return nil }
+        // The key may come back, and with it everything that the owners have not said again.
+        if let unopened = old.stored.unopened, unopened.missingKey != nil {
+            throw StorageError.unreadable("\(unopened)")
+        }
+        let draft = try draft(old.webhook)
+        var secrets = old.stored.secrets
+        secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
+        secrets.options = draft.options
+        if secrets.signingKey == nil { secrets.signingKey = makeKey().text }
+        try db.execute(
+            """
+            UPDATE webhooks SET name = \(draft.name), url = \(draft.url.text),
+                status = \(draft.status(after: old.webhook.status).rawValue), status_reason = NULL,
+                policy = \(try PolicyJSON.encode(draft.policy)),
+                secrets = \(Bytes(try secrets.sealed(by: self.box, of: id))), secrets_key = \(self.box.keyID),
+                trigger = \(draft.options.trigger.kind.rawValue), silent_after = \(draft.options.trigger.after),
+                needs_names = \(draft.needsNames), version = version + 1, updated_at = now()
+            WHERE id = \(id)
+            """)
+        try Self.startAfresh([old.key], on: db)
+        let isEnabled = draft.status(after: old.webhook.status) == .enabled
+        let waits = isEnabled ? try WaitingRetries.hurry([old.key], on: db).isPartial : false
+        if draft.options.conditions != old.webhook.options.conditions {
+            try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
+        }
+        if draft.options.trigger != old.webhook.options.trigger {
+            try db.execute("DELETE FROM thing_silences WHERE webhook_key = \(old.key)")
+        }
+        return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
+            .map { ($0, old.key, waits) }
+    }
+
+    /// Enables or disables; what was failing starts afresh, and what waits for one that is enabled goes out now.
+    package func set(_ status: WebhookStatus, of ids: [EntityID]) async throws {
+        let waiting = try await self.pool.transaction { db in
+            // In one order, as two callers may name the same ones.
+            let keys = try db.query("SELECT key FROM webhooks WHERE id = ANY(\(ids)) ORDER BY key FOR UPDATE") {
+                try $0.int32(0)
+            }
+            try db.execute(
+                """
+                UPDATE webhooks SET status = \(status.rawValue), status_reason = NULL, version = version + 1,
+                    updated_at = now()
+                WHERE key = ANY(\(keys))
+                """)
+            try Self.startAfresh(keys, on: db)
+            guard status == .enabled else { return [] as [Int32] }
+            return try WaitingRetries.hurry(keys, on: db).isPartial ? keys : []
+        }
+        if !waiting.isEmpty { _ = try await WaitingRetries.hurryRest(of: waiting, in: self.pool) }
+    }
+
+    package static let randomKey: @Sendable () -> SigningKey = {
+        var generator = SystemRandomNumberGenerator()
+        return .random(.hmac, using: &generator)
+    }
+
+    /// What has failed before no longer counts.
+    private static func startAfresh(_ keys: [Int32], on db: isolated Connection) throws {
+        try db.execute(
+            """
+            UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
+            WHERE webhook_key = ANY(\(keys))
+            """)
+    }
+}
