@@ -29,10 +29,13 @@ struct Assembly {
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
         let metrics = Metrics()
-        let wallClock = WallClock.system
         let pools = Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
+        let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
+        try await clock.waitUntilSet(logger: self.logger)
         try await self.migrate(database)
+        try await clock.start(logger: self.logger)
+        let wallClock = clock.wallClock
 
         let box = self.configuration.secrets
         try await self.sealSecrets(database, box)
@@ -46,8 +49,8 @@ struct Assembly {
             store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
-            store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
-            logger: self.logger,
+            store: HousekeepingStore(database), partitions: PartitionStore(database), clock: clock,
+            configuration: self.configuration.housekeeping, logger: self.logger,
             maxAges: {
                 routes.withRoutes { $0.webhooks.map { ($0.key, defaults.maxAge(for: $0.policy)) } }
             },
@@ -55,7 +58,7 @@ struct Assembly {
                 metrics.waiting.set(Int(waiting))
                 metrics.failedForGood.set(Int(failed))
             })
-        try await housekeeper.maintainPartitions()
+        await housekeeper.maintainPartitions()
         try await routes.load()
         metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
             pools.all.reduce(0) { $0 + $1.usage.open }
@@ -63,6 +66,9 @@ struct Assembly {
         metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
             pools.all.reduce(0) { $0 + $1.usage.waiting }
         }
+        metrics.register(
+            gauge: "hookline_clock_offset_seconds",
+            help: "How far this machine's clock is ahead of the database's.", { Int(clock.offset / 1_000_000) })
         metrics.register(gauge: "hookline_webhooks", help: "Webhooks known to this instance.") {
             routes.withRoutes { $0.webhooks.count }
         }
@@ -91,7 +97,7 @@ struct Assembly {
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
         let ids = MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds })
         let events = EventStore(database)
-        let activity = ThingActivity(store: events, routes: routes)
+        let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, delivery: delivery, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
@@ -120,7 +126,7 @@ struct Assembly {
         let api = makeAPIServices(
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(database: database, metrics: metrics) },
+            readiness: { await Self.readiness(database: database, clock: clock, metrics: metrics) },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -213,7 +219,9 @@ struct Assembly {
         return client
     }
 
-    private static func readiness(database: Database, metrics: Metrics) async -> [Readiness] {
+    private static func readiness(
+        database: Database, clock: DatabaseClock, metrics: Metrics
+    ) async -> [Readiness] {
         var problem: String?
         do {
             if try await !database.pendingMigrations().isEmpty { problem = "the schema is not current" }
@@ -223,6 +231,7 @@ struct Assembly {
         return [
             Readiness(part: "database", problem: problem),
             Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
+            Readiness(part: "clock", problem: clock.problem, isHarmless: true),
         ]
     }
 }

@@ -60,6 +60,8 @@ package struct SQLState: Sendable, Equatable {
     package static let foreignKeyViolation = SQLState("23503")
     package static let checkViolation = SQLState("23514")
     package static let undefinedTable = SQLState("42P01")
+    /// `lock_timeout` was over.
+    package static let lockNotAvailable = SQLState("55P03")
     /// A text with a zero byte, as text and inside of JSON.
     package static let characterNotInRepertoire = SQLState("22021")
     package static let untranslatableCharacter = SQLState("22P05")
