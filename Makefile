@@ -85,7 +85,7 @@ setup:
 	@scripts/setup
 
 setup-tests: setup
-	@scripts/setup chromium fonts-liberation
+	@scripts/setup chromium fonts-liberation libfaketime
 	@scripts/setup-python
 
 clean:

@@ -68,7 +68,8 @@ extension Dispatcher {
             self.metrics.attemptTime.record(microseconds: latency)
             let verdict = Verdict(
                 outcome, of: delivery, target: target, defaults: self.configuration.defaults,
-                wallNow: self.wallClock.microseconds(), using: &self.generator)
+                wallNow: self.wallClock.microseconds(), isClockTrusted: self.wallClock.isTrusted,
+                using: &self.generator)
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
             switch verdict.ending {
             case .succeeded:

@@ -14,7 +14,7 @@ extension Lane {
         let time = now.nanoseconds
         self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
         while let delivery = self.queue.first {
-            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge) {
+            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
                 self.queue.removeFirst()
                 self.dispatcher.add(
                     DeliveryResult(
@@ -91,7 +91,10 @@ extension Lane {
         // What failed together goes out together, as it was.
         guard first.bundle == nil else { return true }
         let waited = wallNow / 1_000 - first.message.id.millisecondsSince1970
-        guard waited < batching.longestWait, self.queue.nextBatch(batching.mostItems).count < batching.mostItems else {
+        // Negative if the clock was set back; then nobody can tell how long it has waited.
+        guard waited < batching.longestWait, waited > -1_000,
+            self.queue.nextBatch(batching.mostItems).count < batching.mostItems
+        else {
             return true
         }
         self.wake(at: now + max(1, Int64(batching.longestWait) - waited) * 1_000_000)

@@ -23,10 +23,12 @@ struct Verdict {
     /// How long a webhook's other deliveries are kept from the same fault.
     private static let pauseAfterFault = Duration.seconds(2)
 
-    /// - Parameter wallNow: microseconds since 1970.
+    /// - Parameters:
+    ///   - wallNow: microseconds since 1970.
+    ///   - isClockTrusted: whether that may be used to give up what is too old.
     init(
         _ outcome: Outcome, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, wallNow: Int64,
-        using generator: inout some RandomNumberGenerator
+        isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
     ) {
         switch outcome {
         case .response(let status, let body, let retryAfter):
@@ -54,7 +56,7 @@ struct Verdict {
             }
             self.ending = Self.afterFailure(
                 "status \(status)", of: delivery, target: target, defaults: defaults, pause: self.pause,
-                wallNow: wallNow, using: &generator)
+                wallNow: wallNow, isClockTrusted: isClockTrusted, using: &generator)
         case .failure(.cancelled):
             // Nobody's fault: as if it had not been tried.
             self.ending = .released
@@ -69,13 +71,13 @@ struct Verdict {
             self.pause = failure.isFault ? Self.pauseAfterFault : nil
             self.ending = Self.afterFailure(
                 failure.description, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
-                using: &generator)
+                isClockTrusted: isClockTrusted, using: &generator)
         }
     }
 
     private static func afterFailure(
         _ what: String, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, pause: Duration?,
-        wallNow: Int64, using generator: inout some RandomNumberGenerator
+        wallNow: Int64, isClockTrusted: () -> Bool, using generator: inout some RandomNumberGenerator
     ) -> DeliveryResult.Ending {
         let number = Int(delivery.attempts) + 1
         guard let wait = defaults.schedule(for: target.policy).wait(after: number, using: &generator) else {
@@ -83,7 +85,7 @@ struct Verdict {
         }
         // A receiver's wish can only delay.
         let due = wallNow + max(wait, pause ?? .zero).milliseconds * 1_000
-        guard !delivery.isExpired(at: due / 1_000, maxAge: defaults.maxAge(for: target.policy)) else {
+        if delivery.isExpired(at: due / 1_000, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
             return .failed(reason: "too old to be tried again; the last attempt: \(what)")
         }
         return .retried(due: due)

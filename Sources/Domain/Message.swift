@@ -182,9 +182,14 @@ package struct ResponsePort: Sendable {
 package struct WallClock: Sendable {
     /// Microseconds since 1970-01-01 UTC.
     package let microseconds: @Sendable () -> Int64
+    /// Whether something may be given up for its age by this clock; not while it is known that a clock is wrong.
+    package let isTrusted: @Sendable () -> Bool
 
-    package init(microseconds: @escaping @Sendable () -> Int64) {
+    package init(
+        microseconds: @escaping @Sendable () -> Int64, isTrusted: @escaping @Sendable () -> Bool = { true }
+    ) {
         self.microseconds = microseconds
+        self.isTrusted = isTrusted
     }
 
     package var milliseconds: Int64 { self.microseconds() / 1_000 }

@@ -32,10 +32,13 @@ struct Assembly {
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
         let metrics = Metrics()
-        let wallClock = WallClock.system
         let pools = Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
+        let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
+        try await clock.waitUntilSet(logger: self.logger)
         try await self.migrate(database)
+        try await clock.start(logger: self.logger)
+        let wallClock = clock.wallClock
 
         let box = self.configuration.secrets
         let unreadable = UnreadableRows(logger: self.logger)
@@ -54,8 +57,8 @@ struct Assembly {
             unreadable: unreadable, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
-            store: HousekeepingStore(database), configuration: self.configuration.housekeeping, wallClock: wallClock,
-            logger: self.logger,
+            store: HousekeepingStore(database), partitions: PartitionStore(database), clock: clock,
+            configuration: self.configuration.housekeeping, logger: self.logger,
             maxAges: {
                 routes.withRoutes { $0.webhooks.map { ($0.key, defaults.maxAge(for: $0.policy)) } }
             },
@@ -63,7 +66,7 @@ struct Assembly {
                 metrics.waiting.set(Int(waiting))
                 metrics.failedForGood.set(Int(failed))
             })
-        try await housekeeper.maintainPartitions()
+        await housekeeper.maintainPartitions()
         try await routes.load()
         metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
             pools.all.reduce(0) { $0 + $1.usage.open }
@@ -71,6 +74,9 @@ struct Assembly {
         metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
             pools.all.reduce(0) { $0 + $1.usage.waiting }
         }
+        metrics.register(
+            gauge: "hookline_clock_offset_seconds",
+            help: "How far this machine's clock is ahead of the database's.", { Int(clock.offset / 1_000_000) })
         metrics.register(gauge: "hookline_webhooks", help: "Webhooks known to this instance.") {
             routes.withRoutes { $0.webhooks.count }
         }
@@ -105,7 +111,7 @@ struct Assembly {
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
         let events = EventStore(database)
-        let activity = ThingActivity(store: events, routes: routes)
+        let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
@@ -147,7 +153,7 @@ struct Assembly {
         let api = makeAPIServices(
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, metrics) },
+            readiness: { await Self.readiness(probe, clock, metrics) },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -240,10 +246,13 @@ struct Assembly {
         return client
     }
 
-    private static func readiness(_ database: ReadinessProbe, _ metrics: Metrics) async -> [Readiness] {
+    private static func readiness(
+        _ database: ReadinessProbe, _ clock: DatabaseClock, _ metrics: Metrics
+    ) async -> [Readiness] {
         [
             Readiness(part: "database", problem: await database.problem()),
             Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
+            Readiness(part: "clock", problem: clock.problem, isHarmless: true),
         ]
     }
 }

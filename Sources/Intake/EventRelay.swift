@@ -47,7 +47,7 @@ package struct EventRelay: Service {
                 }
                 group.addTask {
                     await self.repeatedly(every: Self.activityInterval, "silences are not noticed") {
-                        try await self.activity.write(now: self.wallClock.milliseconds)
+                        try await self.activity.write()
                     }
                 }
             }

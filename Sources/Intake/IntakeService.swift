@@ -77,7 +77,7 @@ package struct IntakeService: Service {
                 try await self.routes.load()
                 try await self.session.connect()
                 self.metrics.isBrokerConnected.set(1)
-                self.activity.listening(since: self.wallClock.milliseconds)
+                self.activity.beginListening()
                 self.metrics.brokerConnections.add()
                 self.logger.info("connected to the broker")
                 backoff.reset()
@@ -86,7 +86,7 @@ package struct IntakeService: Service {
                 throw error
             } catch {
                 self.metrics.isBrokerConnected.set(0)
-                self.activity.listening(since: nil)
+                self.activity.endListening()
                 guard !Task.isShuttingDownGracefully else { break }
                 let wait = backoff.next()
                 self.logger.warning(

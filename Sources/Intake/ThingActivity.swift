@@ -7,7 +7,7 @@ internal import Synchronization
 package final class ThingActivity: Sendable {
     private struct State {
         var heard: [EntityID: Int64] = [:]
-        var listeningSince: Int64?
+        var listening = Listening()
         var newest: [EntityID: Message] = [:]
     }
 
@@ -17,11 +17,14 @@ package final class ThingActivity: Sendable {
 
     private let store: EventStore
     private let routes: RouteKeeper
+    private let monotonic: @Sendable () -> Int64
     private let state = Mutex(State())
 
-    package init(store: EventStore, routes: RouteKeeper) {
+    /// - Parameter monotonic: nanoseconds on a clock that is never set.
+    package init(store: EventStore, routes: RouteKeeper, monotonic: @escaping @Sendable () -> Int64) {
         self.store = store
         self.routes = routes
+        self.monotonic = monotonic
     }
 
     /// The last message of a group that this instance has seen since it started.
@@ -46,21 +49,27 @@ package final class ThingActivity: Sendable {
         }
     }
 
-    /// - Parameter since: milliseconds since 1970; nil while nothing is received.
-    func listening(since: Int64?) {
-        self.state.withLock { $0.listeningSince = since }
+    /// Messages are received from here on.
+    func beginListening() {
+        let now = self.monotonic()
+        self.state.withLock { $0.listening.begin(at: now) }
+    }
+
+    func endListening() {
+        self.state.withLock { $0.listening.end() }
     }
 
     /// Writes down who was heard of, and has webhooks told of silences that began and ended.
-    ///
-    /// - Parameter now: milliseconds since 1970.
-    func write(now: Int64) async throws {
-        let (heard, since) = self.state.withLock { state in
+    func write() async throws {
+        let heard = self.state.withLock { state in
             defer { state.heard = [:] }
-            return (state.heard, state.listeningSince)
+            return state.heard
         }
         do {
-            try await self.store.noteActivity(heard, listeningSince: since ?? now, now: now)
+            try await self.store.noteActivity(heard) { database in
+                let now = self.monotonic()
+                return self.state.withLock { $0.listening.look(monotonic: now, database: database) }
+            }
         } catch {
             self.note(heard, newest: [:])
             throw error

@@ -79,6 +79,7 @@ package struct SQLState: Sendable, Equatable {
     package static let undefinedTable = SQLState("42P01")
     package static let readOnlyTransaction = SQLState("25006")
     package static let inFailedTransaction = SQLState("25P02")
+    /// `lock_timeout` was over.
     package static let lockNotAvailable = SQLState("55P03")
 
     /// Classes 08 (connection), 53 (resources), 57 (operator intervention) and 40 (rollback, e.g. deadlock).

@@ -25,7 +25,7 @@ struct VerdictTests {
 
     /// - Parameter later: seconds from the receipt to the verdict.
     private static func verdict(
-        _ outcome: Outcome, of delivery: Delivery, later: Int64 = 1
+        _ outcome: Outcome, of delivery: Delivery, later: Int64 = 1, isClockTrusted: Bool = true
     ) -> Verdict {
         var defaults = DeliveryDefaults()
         defaults.retrySchedule = RetrySchedule(waits: [.seconds(5), .seconds(300)], jitter: 0)
@@ -33,7 +33,7 @@ struct VerdictTests {
         var generator = SystemRandomNumberGenerator()
         return Verdict(
             outcome, of: delivery, target: delivery.webhook, defaults: defaults,
-            wallNow: (Self.received + later * 1_000) * 1_000, using: &generator)
+            wallNow: (Self.received + later * 1_000) * 1_000, isClockTrusted: { isClockTrusted }, using: &generator)
     }
 
     /// Seconds until the retry; -1 for a success, -2 for a failure for good, -3 for a release.
@@ -132,5 +132,15 @@ struct VerdictTests {
         #expect(verdict.pause != nil)
         let unknown = Self.verdict(.failure(.dns("x")), of: try Self.delivery())
         #expect(!unknown.isFault && unknown.health == .bad)
+    }
+
+    @Test("is not that a delivery is too old, as long as the clocks do not agree")
+    func wrongClock() throws {
+        let later: Int64 = 40 * 86_400
+        for (isClockTrusted, ending) in [(true, -2), (false, 5)] as [(Bool, Int64)] {
+            let verdict = Self.verdict(
+                Self.response(500), of: try Self.delivery(), later: later, isClockTrusted: isClockTrusted)
+            #expect(Self.ending(verdict, later: later) == ending)
+        }
     }
 }

@@ -143,7 +143,7 @@ struct DeliveryBatchTests {
         _ = try await store.complete([
             fixture.result(deliveries[0], .succeeded), fixture.result(deliveries[2], .retried(due: 9_000)),
         ])
-        try await HousekeepingStore(fixture.database).sweep(now: 1_800_000_700_000, keepFailed: .seconds(60))
+        _ = try await fixture.housekeeping(at: 1_800_000_700_000).sweep(keepFailed: .seconds(60))
         #expect(try await fixture.count(self.payloads) == 2)
         try await self.succeed(other, in: fixture, store: store, now: 8_000)
         #expect(try await fixture.count(self.payloads) == 1, "the first webhook is not done with the second message")
@@ -182,9 +182,10 @@ struct DeliveryBatchTests {
         let fixture = try await Fixture()
         let store = try await fixture.store()
         try await fixture.commit(fixture.deliveries(1...3, leased: false), by: store.session)
-        let housekeeping = HousekeepingStore(fixture.database)
-        #expect(try await housekeeping.expire([(fixture.target.key, .seconds(60))], now: 1_800_000_060_000) == 0)
-        #expect(try await housekeeping.expire([(fixture.target.key, .seconds(60))], now: 1_800_000_061_000) == 3)
+        let housekeeping = fixture.housekeeping(at: 1_800_000_061_000)
+        let ages = [(webhook: fixture.target.key, maxAge: Duration.seconds(60))]
+        #expect(try await fixture.housekeeping(at: 1_800_000_060_000).expire(ages) == 0)
+        #expect(try await housekeeping.expire(ages) == 3)
         #expect(try await housekeeping.backlog() == (0, 3))
         #expect(try await fixture.claimed(store, now: 9_000).isEmpty)
         #expect(

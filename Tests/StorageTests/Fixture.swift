@@ -78,6 +78,19 @@ struct Fixture: Sendable {
         }
     }
 
+    /// Housekeeping at a time of the database's, in milliseconds since 1970.
+    func housekeeping(at now: Int64) -> HousekeepingStore {
+        var store = HousekeepingStore(self.database)
+        store.now = "to_timestamp(\(now) / 1000.0)"
+        return store
+    }
+
+    func partitions(at now: Int64) -> PartitionStore {
+        var store = PartitionStore(self.database)
+        store.now = "to_timestamp(\(now) / 1000.0)"
+        return store
+    }
+
     /// - Returns: the deliveries in their batches, as they are in memory from then on.
     @discardableResult
     func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws -> [Delivery] {

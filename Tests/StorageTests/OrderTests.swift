@@ -110,18 +110,17 @@ struct ReplayTests {
         let store = try await fixture.store()
         let all = fixture.deliveries(1...2, leased: false)
         try await fixture.commit(all, by: store.session)
-        let housekeeping = HousekeepingStore(fixture.database)
         let received: Int64 = 1_800_000_000_000
         let day = [(webhook: fixture.target.key, maxAge: Duration.seconds(86_400))]
-        #expect(try await housekeeping.expire(day, now: received + 86_000_000) == 0)
-        #expect(try await housekeeping.expire(day, now: received + 87_000_000) == 2)
+        #expect(try await fixture.housekeeping(at: received + 86_000_000).expire(day) == 0)
+        #expect(try await fixture.housekeeping(at: received + 87_000_000).expire(day) == 2)
         let failed = try await ReplayStore(fixture.database).list(.failed, of: fixture.target.key, offset: 0, limit: 9)
         #expect(failed.items.allSatisfy { $0.failure?.hasPrefix("too old") == true })
         let replayed = try await ReplayStore(fixture.database)
             .replay(.ids([all[0].id]), of: fixture.target.key, now: (received + 87_000_000) * 1_000)
         #expect(replayed.again == 1)
-        #expect(try await housekeeping.expire(day, now: received + 88_000_000) == 0)
-        #expect(try await housekeeping.expire(day, now: received + 200_000_000) == 1)
+        #expect(try await fixture.housekeeping(at: received + 88_000_000).expire(day) == 0)
+        #expect(try await fixture.housekeeping(at: received + 200_000_000).expire(day) == 1)
     }
 }
 

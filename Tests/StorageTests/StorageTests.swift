@@ -122,37 +122,15 @@ struct DeliveryStoreTests {
         _ = try await DeliveryStore(fixture.database, session: session)
             .complete(retried.map { fixture.result($0, .retried(due: 9)) })
         let store = HousekeepingStore(fixture.database)
-        try await store.sweep(now: 1_800_000_700_000, keepFailed: .seconds(60))
+        _ = try await fixture.housekeeping(at: 1_800_000_700_000).sweep(keepFailed: .seconds(60))
         #expect(try await store.backlog() == (5, 0), "they have a webhook")
         #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 5)
         _ = try await fixture.database.pool.withConnection { try $0.execute("DELETE FROM webhooks") }
-        try await store.sweep(now: 1_800_000_000_000, keepFailed: .seconds(60))
+        _ = try await fixture.housekeeping(at: 1_800_000_000_000).sweep(keepFailed: .seconds(60))
         #expect(try await store.backlog() == (5, 0), "they are young")
-        try await store.sweep(now: 1_800_000_700_000, keepFailed: .seconds(60))
+        _ = try await fixture.housekeeping(at: 1_800_000_700_000).sweep(keepFailed: .seconds(60))
         #expect(try await store.backlog() == (0, 0))
         #expect(try await fixture.count("SELECT count(*) FROM transient_messages") == 0)
-    }
-}
-
-@Suite("Partitions")
-struct PartitionTests {
-    @Test("are made ahead of time and dropped when their retention is over, each with what is in it")
-    func maintained() async throws {
-        let fixture = try await Fixture()
-        let store = HousekeepingStore(fixture.database)
-        let now: Int64 = 1_800_000_000_000
-        let week = Duration.seconds(7 * 86_400)
-        #expect(try await store.maintainPartitions(now: now, keepMessages: week, keepAttempts: week).isEmpty)
-        let partitions: Query = "SELECT count(*) FROM pg_inherits WHERE inhrelid::regclass::text ~ '_d[0-9]+$'"
-        #expect(try await fixture.count(partitions) == 20, "four days of five tables")
-        #expect(try await store.maintainPartitions(now: now, keepMessages: week, keepAttempts: week).isEmpty)
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
-        try await fixture.commit(fixture.deliveries(1...2, leased: true, kept: true), by: session)
-        #expect(try await fixture.count("SELECT count(*) FROM messages_default") == 0)
-        let later = now + 9 * 86_400_000
-        let dropped = try await store.maintainPartitions(now: later, keepMessages: week, keepAttempts: week)
-        #expect(dropped.count == 10)
-        #expect(try await fixture.count("SELECT count(*) FROM messages") == 0)
     }
 }
 

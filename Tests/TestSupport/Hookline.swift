@@ -52,6 +52,9 @@ package final class HooklineProcess: Sendable {
         if !hasRights, getuid() == 0 {
             command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"] + command
         }
+        // The first program that libfaketime comes with has its environment changed, next to which Swift looks for the
+        // arguments.
+        if settings["LD_PRELOAD"] != nil { command = ["env"] + command }
         let process = try await ChildProcess.start(
             command[0], Array(command.dropFirst()), environment: environment, logFile: logFile)
         let hookline = HooklineProcess(process: process, port: port, logFile: logFile)

@@ -7,10 +7,13 @@ package struct Readiness: Sendable {
     package let part: String
     /// nil if all is well.
     package let problem: String?
+    /// Whether the service works all the same.
+    package let isHarmless: Bool
 
-    package init(part: String, problem: String?) {
+    package init(part: String, problem: String?, isHarmless: Bool = false) {
         self.part = part
         self.problem = problem
+        self.isHarmless = isHarmless
     }
 }
 
@@ -28,7 +31,7 @@ struct SystemRoutes: Sendable {
         }
         router.get("ready") { _, _ in
             let parts = await self.readiness()
-            let isReady = parts.allSatisfy { $0.problem == nil }
+            let isReady = parts.allSatisfy { $0.problem == nil || $0.isHarmless }
             return try Response.json(
                 isReady ? .ok : .serviceUnavailable,
                 ReadyDTO(

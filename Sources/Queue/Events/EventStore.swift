@@ -33,6 +33,8 @@ package struct EventPlan: Sendable {
 /// Events from the time that they are noted until they are on their way as deliveries.
 package struct EventStore: Sendable {
     private let pool: Pool
+    /// The database's time; tests have their own.
+    var now: Query = "now()"
 
     package init(_ database: Database) {
         self.pool = database.pool
@@ -110,17 +112,21 @@ package struct EventStore: Sendable {
     ///
     /// - Parameters:
     ///   - lastMessages: milliseconds since 1970.
-    ///   - listeningSince: since when this instance has been receiving, in milliseconds since 1970. Nobody is silent for
-    ///     the time before.
-    ///   - now: milliseconds since 1970.
-    package func noteActivity(_ lastMessages: [EntityID: Int64], listeningSince: Int64, now: Int64) async throws {
+    ///   - listened: told the database's time in microseconds since 1970, answers for how long this instance has been
+    ///     receiving. Nobody is silent for the time before.
+    package func noteActivity(
+        _ lastMessages: [EntityID: Int64], listened: @escaping @Sendable (Int64) -> Duration
+    ) async throws {
         let heard = lastMessages.sorted { $0.key < $1.key }
         let time = { @Sendable (milliseconds: Int64) in PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000) }
         try await self.pool.transaction { db in
+            let now = try db.query("SELECT \(self.now)") { try $0.timestamp(0).microsecondsSince1970 }
+            // Asked each time, so that a gap is noticed whoever looks.
+            let listening = now.map(listened)
             if !heard.isEmpty {
                 try db.execute(
                     """
-                    UPDATE thing_activity AS a SET last_at = r.at
+                    UPDATE thing_activity AS a SET last_at = least(r.at, \(self.now))
                     FROM unnest(\(heard.map(\.key)), \(heard.map { time($0.value) })) AS r (thing, at)
                     WHERE a.thing_id = r.thing AND a.last_at < r.at
                     """)
@@ -131,7 +137,7 @@ package struct EventStore: Sendable {
                     "SELECT pg_try_advisory_xact_lock(hashtext('hookline silences'))", { try $0.bool(0) }) == [true]
             else { return }
             try db.execute(Self.returns)
-            try db.execute(Self.silences(listeningSince: time(listeningSince), now: time(now)))
+            for listening in listening { try db.execute(self.silences(listening)) }
         }
     }
 
@@ -146,21 +152,22 @@ package struct EventStore: Sendable {
         FROM back JOIN things AS t ON t.id = back.thing_id
         """
 
-    private static func silences(listeningSince: PostgresTimestamp, now: PostgresTimestamp) -> Query {
-        """
-        WITH fallen AS (
-            INSERT INTO thing_silences (webhook_key, thing_id, since)
-            SELECT w.key, t.id, a.last_at
-            FROM webhooks AS w JOIN things AS t USING (group_id) JOIN thing_activity AS a ON a.thing_id = t.id
-            WHERE w.trigger = 'THING_SILENT' AND w.status <> 'DISABLED'
-                AND greatest(a.last_at, w.updated_at, \(listeningSince)) + make_interval(secs => w.silent_after) <= \(now)
-            ON CONFLICT DO NOTHING RETURNING webhook_key, thing_id, since)
-        INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
-        SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'silent', 'thing_name', t.name,
-            'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM fallen.since) * 1000)::bigint),
-            ARRAY[fallen.webhook_key]
-        FROM fallen JOIN things AS t ON t.id = fallen.thing_id
-        """
+    private func silences(_ listening: Duration) -> Query {
+        let since: Query = "\(self.now) - make_interval(secs => \(listening.milliseconds) / 1000.0)"
+        return """
+            WITH fallen AS (
+                INSERT INTO thing_silences (webhook_key, thing_id, since)
+                SELECT w.key, t.id, a.last_at
+                FROM webhooks AS w JOIN things AS t USING (group_id) JOIN thing_activity AS a ON a.thing_id = t.id
+                WHERE w.trigger = 'THING_SILENT' AND w.status <> 'DISABLED'
+                    AND greatest(a.last_at, w.updated_at, \(since)) + make_interval(secs => w.silent_after) <= \(self.now)
+                ON CONFLICT DO NOTHING RETURNING webhook_key, thing_id, since)
+            INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
+            SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'silent', 'thing_name', t.name,
+                'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM fallen.since) * 1000)::bigint),
+                ARRAY[fallen.webhook_key]
+            FROM fallen JOIN things AS t ON t.id = fallen.thing_id
+            """
     }
 }
 

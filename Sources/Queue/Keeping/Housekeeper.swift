@@ -3,63 +3,54 @@ package import Logging
 internal import ServiceLifecycle
 
 /// Makes partitions ahead of time, drops old ones, and sweeps up what crashes and races leave behind.
+///
+/// What removes or gives something up goes by the database's clock, and only while this machine's agrees with it.
 package struct Housekeeper: Service {
     package struct Configuration: Sendable {
         package var keepMessages: Duration = .seconds(30 * 86_400)
         package var keepAttempts: Duration = .seconds(7 * 86_400)
         package var keepFailed: Duration = .seconds(7 * 86_400)
         package var interval: Duration = .seconds(60)
+        /// How often the clocks are compared, so that a new day is seen soon wherever it comes from.
+        package var clockInterval: Duration = .seconds(5)
         package var backlogInterval: Duration = .seconds(10)
 
         package init() {}
     }
 
     private let store: HousekeepingStore
+    private let partitions: PartitionStore
+    private let clock: DatabaseClock
     private let configuration: Configuration
-    private let wallClock: WallClock
     private let logger: Logger
     private let maxAges: @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)]
     private let onBacklog: @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
 
     /// - Parameters:
+    ///   - clock: one that has been started; the housekeeper keeps it right.
     ///   - maxAges: how long deliveries of each webhook may wait.
     ///   - onBacklog: told how many wait, and how many have failed.
     package init(
-        store: HousekeepingStore, configuration: Configuration, wallClock: WallClock, logger: Logger,
-        maxAges: @escaping @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)],
+        store: HousekeepingStore, partitions: PartitionStore, clock: DatabaseClock, configuration: Configuration,
+        logger: Logger, maxAges: @escaping @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)],
         onBacklog: @escaping @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
     ) {
         self.store = store
+        self.partitions = partitions
+        self.clock = clock
         self.configuration = configuration
-        self.wallClock = wallClock
         self.logger = logger
         self.maxAges = maxAges
         self.onBacklog = onBacklog
     }
 
-    /// Makes the partitions that are needed now. Without them messages still have a place, the default partition.
-    package func maintainPartitions() async throws {
-        let dropped = try await self.store.maintainPartitions(
-            now: self.wallClock.milliseconds, keepMessages: self.configuration.keepMessages,
-            keepAttempts: self.configuration.keepAttempts)
-        if !dropped.isEmpty {
-            self.logger.notice("dropped old partitions", metadata: ["partitions": "\(dropped)"])
-        }
-    }
-
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
+                group.addTask { await self.followClock() }
                 group.addTask {
                     await self.repeatedly(every: self.configuration.interval, "housekeeping") {
-                        try await self.maintainPartitions()
-                        try await self.store.sweep(
-                            now: self.wallClock.milliseconds, keepFailed: self.configuration.keepFailed)
-                        let expired = try await self.store.expire(self.maxAges(), now: self.wallClock.milliseconds)
-                        if expired > 0 {
-                            self.logger.notice(
-                                "gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
-                        }
+                        try await self.sweep()
                     }
                 }
                 group.addTask {
@@ -83,6 +74,79 @@ package struct Housekeeper: Service {
                 self.logger.warning("\(what) failed; it is tried again", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: interval)
+        }
+    }
+
+    // MARK: Clocks and days
+
+    /// Compares the clocks, and looks at the partitions as soon as there is another day.
+    private func followClock() async {
+        var next = ContinuousClock.now
+        var days: [Int64] = []
+        var nextWarning = ContinuousClock.now
+        while !Task.isCancelled {
+            do {
+                try await self.compareClocks()
+            } catch {
+                self.logger.debug("the clocks cannot be compared", metadata: ["error": "\(error)"])
+            }
+            if let problem = self.clock.problem, ContinuousClock.now >= nextWarning {
+                self.logger.warning("the clocks differ", metadata: ["problem": "\(problem)"])
+                nextWarning = .now + .seconds(600)
+            }
+            let today = [self.clock.day, self.clock.ownDay]
+            if today != days || ContinuousClock.now >= next {
+                await self.maintainPartitions()
+                days = today
+                next = .now + self.configuration.interval
+            }
+            try? await Task.sleep(for: self.configuration.clockInterval)
+        }
+    }
+
+    private func compareClocks() async throws {
+        let jump = try await self.clock.look()
+        guard jump != .zero else { return }
+        self.logger.notice("the database's clock was set", metadata: ["by": "\(jump)"])
+        guard jump < .zero else { return }
+        self.tell(try await self.store.clockWasSetBack(by: .zero - jump))
+    }
+
+    /// Makes the partitions that are needed now. Without them messages still have a place, the default partition, so what
+    /// goes wrong is logged and no more.
+    package func maintainPartitions() async {
+        do {
+            self.tell(
+                try await self.partitions.look(
+                    ownDay: self.clock.ownDay, mayRemove: self.clock.isTrusted,
+                    keepMessages: self.configuration.keepMessages, keepAttempts: self.configuration.keepAttempts))
+        } catch {
+            self.logger.warning(
+                "housekeeping failed; it is tried again", metadata: ["step": "partitions", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Sweeping
+
+    func sweep() async throws {
+        try await self.compareClocks()
+        guard self.clock.isTrusted else { return }
+        self.tell(try await self.store.sweep(keepFailed: self.configuration.keepFailed))
+        if let expired = try await self.store.expire(self.maxAges()), expired > 0 {
+            self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
+        }
+    }
+
+    private func tell(_ steps: [HousekeepingStep]) {
+        for step in steps {
+            switch step.outcome {
+            case .done(let rows):
+                self.logger.debug("housekeeping", metadata: ["step": "\(step.name)", "rows": "\(rows)"])
+            case .busy: self.logger.info("housekeeping has to wait", metadata: ["step": "\(step.name)"])
+            case .failed(let error):
+                self.logger.warning(
+                    "housekeeping failed; it is tried again", metadata: ["step": "\(step.name)", "error": "\(error)"])
+            }
         }
     }
 }

@@ -2,113 +2,111 @@ package import Domain
 internal import Postgres
 package import Schema
 
-/// Partitions made and dropped, and what crashes and races leave behind.
+/// What crashes and races leave behind, what is over, and what waited too long. All of it goes by the database's clock.
 package struct HousekeepingStore: Sendable {
     private let pool: Pool
+    /// The database's time; tests have their own.
+    var now: Query = "now()"
 
     package init(_ database: Database) {
         self.pool = database.pool
     }
 
-    private static let millisecondsPerDay: Int64 = 86_400_000
-
-    /// Makes today's partitions and those of the next days, and drops those whose retention is over.
-    ///
-    /// - Parameters:
-    ///   - now: milliseconds since 1970.
-    ///   - ahead: how many days to make beforehand.
-    /// - Returns: the names of what was dropped.
-    package func maintainPartitions(
-        now: Int64, ahead: Int64 = 3, keepMessages: Duration, keepAttempts: Duration
-    ) async throws -> [String] {
-        let today = now / Self.millisecondsPerDay
-        var dropped: [String] = []
-        for table in PartitionedTable.allCases {
-            let keep = table == .messages ? keepMessages : keepAttempts
-            let oldest = (now - keep.milliseconds) / Self.millisecondsPerDay
-            dropped += try await self.pool.withConnection { db in
-                // Instances take turns; who comes second finds everything done.
-                try db.transaction { db in
-                    try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline partitions'))")
-                    let existing = try Self.days(of: table, on: db)
-                    for day in today...(today + ahead) where !existing.contains(day) {
-                        try db.executeScript(table.creation(of: day))
-                    }
-                    let old = existing.filter { $0 < oldest }
-                    for day in old { try db.executeScript("DROP TABLE \(table.name(of: day))") }
-                    return old.map(table.name(of:))
-                }
-            }
-        }
-        return dropped
+    /// What is removed, each by itself.
+    enum Sweep: String, Sendable, CaseIterable {
+        /// Whose retention is over.
+        case failedDeliveries = "failed deliveries"
+        case eventIDs = "ids of events"
+        case webhookStats = "counts of webhooks"
+        case groupStats = "counts of groups"
+        /// Whose webhook is gone.
+        case deliveries, batches
+        /// That no delivery needs any more. Last, after what it was needed for.
+        case payloads
     }
 
-    private static func days(of table: PartitionedTable, on db: isolated Connection) throws -> [Int64] {
-        try db.query(
+    /// Removes what needs to be no more.
+    ///
+    /// - Returns: what became of each step.
+    /// - Throws: if the database cannot be reached.
+    package func sweep(keepFailed: Duration) async throws -> [HousekeepingStep] {
+        var steps: [HousekeepingStep] = []
+        let sweeps =
+            Sweep.allCases.map { (name: $0.rawValue, statement: self.statement($0, keepFailed: keepFailed)) }
+            + Removal.sweeps
+        for var (name, statement) in sweeps {
+            statement.timeout = .seconds(300)
+            steps.append(
+                try await HousekeepingStep.run("sweep up \(name)") { [name, statement] in
+                    try await self.inTurn(name) { try $0.execute(statement) }
+                })
+        }
+        return steps
+    }
+
+    private func statement(_ what: Sweep, keepFailed: Duration) -> Query {
+        // Young rows may belong to transactions that are not committed yet.
+        let settled = MessageID.first(at: "\(self.now) - interval '10 minutes'")
+        return switch what {
+        case .failedDeliveries:
             """
-            SELECT substring(relid::regclass::text from '_d([0-9]+)$')::bigint
-            FROM pg_partition_tree(\(table.rawValue)::text::regclass) WHERE relid::regclass::text ~ '_d[0-9]+$'
+            DELETE FROM deliveries
+            WHERE failed_at < \(self.now) - make_interval(secs => \(keepFailed.milliseconds) / 1000.0)
             """
-        ) { try $0.int64(0) }
+        case .eventIDs: "DELETE FROM source_event_ids WHERE expires_at < \(self.now)"
+        case .webhookStats: self.oldCounts("webhook_stats")
+        case .groupStats: self.oldCounts("group_stats")
+        case .deliveries:
+            """
+            DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
+            AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
+            """
+        case .batches:
+            """
+            DELETE FROM delivery_batches AS b WHERE first_message_id < \(settled) AND leased_by IS NULL
+            AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = b.webhook_key)
+            """
+        case .payloads:
+            """
+            DELETE FROM transient_messages AS t WHERE id < \(settled)
+            AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
+            AND NOT EXISTS (SELECT FROM (SELECT remaining_messages(message_ids, done) AS id FROM delivery_batches
+                                          WHERE NOT is_kept) AS b WHERE b.id = t.id)
+            """
+        }
     }
 
     /// Counts by the minute are kept for two days, those by the hour for more than a year.
-    private static func oldCounts(_ table: Query, now: Int64) -> Query {
+    private func oldCounts(_ table: Query) -> Query {
         """
-        DELETE FROM \(table) WHERE start < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))
+        DELETE FROM \(table) WHERE start < \(self.now)
             - CASE period WHEN 'm' THEN interval '2 days' ELSE interval '400 days' END
         """
     }
 
-    /// Removes deliveries whose webhook is gone, failed ones whose retention is over, and payloads that no delivery
-    /// needs any more.
-    ///
-    /// - Parameter now: milliseconds since 1970.
-    package func sweep(now: Int64, keepFailed: Duration) async throws {
-        // Young rows may belong to transactions that are not committed yet.
-        let settled = MessageID.first(atMillisecondsSince1970: now - 600_000).rawValue
-        let failedBefore = PostgresTimestamp(microsecondsSince1970: (now - keepFailed.milliseconds) * 1_000)
-        try await self.pool.withConnection { db in
-            for var statement: Query in [
-                "DELETE FROM deliveries WHERE failed_at < \(failedBefore)",
-                "DELETE FROM source_event_ids WHERE expires_at < \(PostgresTimestamp(microsecondsSince1970: now * 1_000))",
-                Self.oldCounts("webhook_stats", now: now), Self.oldCounts("group_stats", now: now),
-                """
-                DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
-                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
-                """,
-                """
-                DELETE FROM delivery_batches AS b WHERE first_message_id < \(settled) AND leased_by IS NULL
-                AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = b.webhook_key)
-                """,
-                """
-                DELETE FROM transient_messages AS t WHERE id < \(settled)
-                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
-                AND NOT EXISTS (SELECT FROM (SELECT remaining_messages(message_ids, done) AS id FROM delivery_batches
-                                              WHERE NOT is_kept) AS b WHERE b.id = t.id)
-                """,
-            ] + Removal.sweeps {
-                statement.timeout = .seconds(300)
-                try db.execute(statement)
-            }
+    /// Runs `body` in a transaction, unless another instance is at the same.
+    func inTurn(_ what: String, _ body: @Sendable (isolated Connection) throws -> Int) async throws -> Int? {
+        try await self.pool.transaction { db in
+            let isOurTurn = try db.query(
+                "SELECT pg_try_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext(\(what)))"
+            ) { try $0.bool(0) }
+            return isOurTurn == [true] ? try body(db) : nil
         }
     }
 
     /// Gives up what has waited for longer than its webhook allows, most of all for a webhook that is disabled.
     ///
-    /// - Parameters:
-    ///   - ages: how long deliveries of each webhook may wait.
-    ///   - now: milliseconds since 1970.
-    package func expire(_ ages: [(webhook: WebhookKey, maxAge: Duration)], now: Int64) async throws -> Int {
+    /// - Parameter ages: how long deliveries of each webhook may wait.
+    /// - Returns: how many were given up; nil if another instance is at it.
+    package func expire(_ ages: [(webhook: WebhookKey, maxAge: Duration)]) async throws -> Int? {
         guard !ages.isEmpty else { return 0 }
-        let oldest = ages.map { now - $0.maxAge.milliseconds }
         let limits: Query = """
-            unnest(\(ages.map(\.webhook.rawValue)),
-                   \(oldest.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }),
-                   \(oldest.map { PostgresTimestamp(microsecondsSince1970: $0 * 1_000) })) AS r (key, id, time)
+            (SELECT key, \(MessageID.first(at: "time")) AS id, time FROM (
+                SELECT key, \(self.now) - make_interval(secs => age / 1000.0) AS time
+                FROM unnest(\(ages.map(\.webhook.rawValue)), \(ages.map(\.maxAge.milliseconds))) AS a (key, age)) AS each) AS r
             """
         let reason = "too old: it waited longer than max_age allows"
-        return try await self.pool.transaction { db in
+        return try await self.inTurn("expiry") { db in
             var waiting: Query = """
                 UPDATE deliveries AS d SET failed_at = now(), failure = \(reason) FROM \(limits)
                 WHERE d.webhook_key = r.key AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.message_id < r.id
@@ -147,29 +145,5 @@ package struct HousekeepingStore: Sendable {
             }
             return (waiting.first ?? 0, failed.first ?? 0)
         }
-    }
-}
-
-/// A table with one partition per day, named `<table>_d<days since 1970>`.
-private enum PartitionedTable: String, Sendable, CaseIterable {
-    case messages, attempts, skips
-    case attemptBatches = "attempt_batches"
-    case sourceLog = "source_log"
-
-    func name(of day: Int64) -> String { "\(self.rawValue)_d\(day)" }
-
-    /// Names and numbers of our own; partition bounds cannot be bound as values.
-    func creation(of day: Int64) -> String {
-        let (from, to) =
-            switch self {
-            case .messages:
-                (
-                    "\(MessageID.first(atMillisecondsSince1970: day * 86_400_000).rawValue)",
-                    "\(MessageID.first(atMillisecondsSince1970: (day + 1) * 86_400_000).rawValue)"
-                )
-            case .attempts, .attemptBatches, .skips, .sourceLog:
-                ("to_timestamp(\(day) * 86400.0)", "to_timestamp((\(day) + 1) * 86400.0)")
-            }
-        return "CREATE TABLE \(self.name(of: day)) PARTITION OF \(self.rawValue) FOR VALUES FROM (\(from)) TO (\(to))"
     }
 }

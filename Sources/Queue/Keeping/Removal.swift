@@ -49,18 +49,30 @@ package enum Removal {
 
     /// What was written about something just when it was removed, and things that nothing can wait for any more. To be
     /// carried out now and then.
-    package static var sweeps: [Query] {
+    package static var sweeps: [(name: String, statement: Query)] {
         self.ofWebhooks.map {
-            "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = r.webhook_key)"
+            (
+                "\($0.sql) of webhooks that are gone",
+                "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = r.webhook_key)"
+            )
         }
             + self.ofSources.map {
-                "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM sources AS s WHERE s.key = r.source_key)"
+                (
+                    "\($0.sql) of sources that are gone",
+                    "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM sources AS s WHERE s.key = r.source_key)"
+                )
             }
             + [
-                "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)",
-                "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)",
+                (
+                    "memory of things that are gone",
+                    "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+                ),
+                (
+                    "counts of groups that are gone",
+                    "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)"
+                ),
                 // Nothing waits for longer than the longest max_age.
-                "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'",
+                ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
             ]
     }
 }

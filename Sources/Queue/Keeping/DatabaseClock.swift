@@ -1,0 +1,161 @@
+package import Domain
+package import Logging
+internal import Postgres
+internal import Synchronization
+
+/// The database's time of day, carried on by a monotonic clock between two looks at it.
+///
+/// Instances agree on it however their own clocks are set, and a step of such a clock changes nothing. The machine's own
+/// clock is only compared with it: while the two are far apart one of them is wrong, nobody here can tell which, and so
+/// nothing is removed or given up.
+package final class DatabaseClock: Sendable {
+    /// One look at the database's clock.
+    package struct Reading: Sendable {
+        /// Microseconds since 1970, at the database.
+        package let database: Int64
+        /// The monotonic clock at that moment, in nanoseconds.
+        package let monotonic: Int64
+        /// By how many microseconds that moment may be wrong.
+        package let uncertainty: Int64
+
+        package init(database: Int64, monotonic: Int64, uncertainty: Int64 = 0) {
+            self.database = database
+            self.monotonic = monotonic
+            self.uncertainty = uncertainty
+        }
+    }
+
+    /// How far apart the clocks may be: a minute, in microseconds.
+    private static let tolerance: Int64 = 60_000_000
+    /// Below this, in microseconds, the database's clock has not jumped.
+    private static let noticeable: Int64 = 5_000_000
+
+    private let ask: @Sendable () async throws -> Reading
+    private let system: WallClock
+    private let monotonic: @Sendable () -> Int64
+    /// How far the database's time is ahead of the monotonic clock, in microseconds; nothing is before the first look.
+    private let lead = Atomic<Int64>(DatabaseClock.unknown)
+    private static let unknown = Int64.min
+
+    /// - Parameters:
+    ///   - system: this machine's clock.
+    ///   - monotonic: nanoseconds on a clock that is never set.
+    ///   - ask: looks at the database's clock.
+    package init(
+        system: WallClock, monotonic: @escaping @Sendable () -> Int64,
+        ask: @escaping @Sendable () async throws -> Reading
+    ) {
+        self.system = system
+        self.monotonic = monotonic
+        self.ask = ask
+    }
+
+    package convenience init(
+        _ database: Database, system: WallClock, monotonic: @escaping @Sendable () -> Int64
+    ) {
+        self.init(system: system, monotonic: monotonic) {
+            try await database.pool.withConnection { db in
+                let before = monotonic()
+                let time = try db.query("SELECT clock_timestamp()") { try $0.timestamp(0).microsecondsSince1970 }
+                let after = monotonic()
+                guard let time = time.first else { throw PostgresError(.decoding, "no time came back") }
+                return Reading(
+                    database: time, monotonic: before + (after - before) / 2, uncertainty: (after - before) / 2_000)
+            }
+        }
+    }
+
+    /// Before the first look it is this machine's time. It may be used to give something up while ``isTrusted``.
+    package var wallClock: WallClock {
+        WallClock(microseconds: { self.microseconds }, isTrusted: { self.isTrusted })
+    }
+
+    private var microseconds: Int64 {
+        let lead = self.lead.load(ordering: .relaxed)
+        return lead == Self.unknown ? self.system.microseconds() : lead + self.monotonic() / 1_000
+    }
+
+    /// How far this machine's clock is ahead of the database's, in microseconds; 0 before the first look.
+    package var offset: Int64 {
+        let lead = self.lead.load(ordering: .relaxed)
+        return lead == Self.unknown ? 0 : self.system.microseconds() - (lead + self.monotonic() / 1_000)
+    }
+
+    /// Whether the database's clock and this machine's are within a minute of each other.
+    package var isTrusted: Bool {
+        self.lead.load(ordering: .relaxed) != Self.unknown && self.offset.magnitude <= Self.tolerance.magnitude
+    }
+
+    /// What is wrong with the clocks, in words; nil if nothing is.
+    package var problem: String? {
+        guard !self.isTrusted else { return nil }
+        let seconds = self.offset / 1_000_000
+        return "this machine's clock is \(seconds.magnitude) s \(seconds < 0 ? "behind" : "ahead of") the database's; "
+            + "nothing is removed or given up meanwhile"
+    }
+
+    /// The day that it is by this machine's clock, counted from 1970.
+    var ownDay: Int64 { DayNumber.of(milliseconds: self.system.milliseconds) }
+    /// The day that it is by the database's.
+    var day: Int64 { DayNumber.of(milliseconds: self.microseconds / 1_000) }
+
+    /// Looks at the database's clock.
+    ///
+    /// - Returns: how far it was set meanwhile, negative if it was set back; zero if that is too little to matter.
+    @discardableResult
+    package func look() async throws -> Duration {
+        let reading = try await self.ask()
+        let lead = reading.database - reading.monotonic / 1_000
+        let known = self.lead.load(ordering: .relaxed)
+        // Smaller differences are the network's, not the clock's.
+        if known != Self.unknown, (lead - known).magnitude <= reading.uncertainty.magnitude + 1_000 { return .zero }
+        // Exchanged, so that of several looks at a time only one tells of a jump.
+        let before = self.lead.exchange(lead, ordering: .relaxed)
+        guard before != Self.unknown, (lead - before).magnitude > Self.noticeable.magnitude else { return .zero }
+        return .microseconds(lead - before)
+    }
+}
+
+// MARK: A clock that was never set
+
+extension DatabaseClock {
+    /// Waits until this machine's clock is past the beginning of 2024, where the ids of messages begin. A machine without
+    /// a battery starts in 1970, and knows better once it has asked the network.
+    package func waitUntilSet(logger: Logger, pause: Duration = .seconds(1)) async throws {
+        try await Self.wait("this machine", logger, pause) { self.system.milliseconds }
+    }
+
+    /// Looks at the database's clock for the first time, and waits until that is past 2024 too.
+    package func start(logger: Logger, pause: Duration = .seconds(1)) async throws {
+        try await Self.wait("the database", logger, pause) {
+            try await self.look()
+            return self.microseconds / 1_000
+        }
+    }
+
+    private static func wait(
+        _ whose: String, _ logger: Logger, _ pause: Duration, until time: () async throws -> Int64
+    ) async throws {
+        var pauses = 0
+        while true {
+            let now = try await time()
+            guard now < MessageID.epochMilliseconds else { return }
+            if pauses % 60 == 0 {
+                logger.error(
+                    "a clock was never set; waiting until it is",
+                    metadata: ["clock": "\(whose)", "time": "\(RFC3339.text(now))"])
+            }
+            pauses += 1
+            try await Task.sleep(for: pause)
+        }
+    }
+}
+
+/// Days as partitions count them, from 1970.
+enum DayNumber {
+    static let milliseconds: Int64 = 86_400_000
+
+    static func of(milliseconds: Int64) -> Int64 {
+        milliseconds >= 0 ? milliseconds / Self.milliseconds : (milliseconds + 1) / Self.milliseconds - 1
+    }
+}
