@@ -17,6 +17,8 @@ package struct APIConfiguration: Sendable {
     package var publicURL: String?
     /// Where webhooks may point to.
     package var addressGuard = AddressGuard()
+    /// The largest payload that is taken from the broker, and so the largest event that is worth putting there.
+    package var largestPayload = 1024 * 1024
     package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
 
     /// How things reach the broker, for people to type.
@@ -49,7 +51,8 @@ package func makeAPIServices(
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        publicURL: configuration.publicURL, broker: configuration.broker, ports: ports,
+        publicURL: configuration.publicURL, largestPayload: configuration.largestPayload, broker: configuration.broker,
+        ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -79,24 +82,28 @@ package struct APIPorts: Sendable {
     /// The newest message of a group that is at hand.
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
+    /// How large a payload on this topic the broker takes; nil if it names no limit.
+    package let largestPayload: @Sendable (String) -> Int?
     package let tail: ThingTailing
 
     package init(
         refresh: @escaping RouteRefresh, tester: any WebhookTesting,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
-        tail: @escaping ThingTailing
+        largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, tail: @escaping ThingTailing
     ) {
         self.refresh = refresh
         self.tester = tester
         self.newestMessage = newestMessage
         self.ids = ids
+        self.largestPayload = largestPayload
         self.tail = tail
     }
 }
 
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    publicURL: String?, broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes
+    publicURL: String?, largestPayload: Int = 1024 * 1024, broker: APIConfiguration.Broker, ports: APIPorts,
+    system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware { ErrorMiddleware() }
@@ -129,7 +136,8 @@ func makeRouter(
         publicURL: publicURL
     ).add(to: routes)
     InboundRoutes(
-        store: SourceEventStore(database, box: box), limits: SourceLimits(), wallClock: wallClock, ids: ports.ids
+        store: SourceEventStore(database, box: box), limits: SourceLimits(),
+        size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload), wallClock: wallClock, ids: ports.ids
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

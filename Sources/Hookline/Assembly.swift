@@ -95,8 +95,11 @@ struct Assembly {
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, delivery: delivery, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
+        let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
-            session: mqttSession, routes: routes,
+            session: mqttSession,
+            subscription: Subscription(store: brokerSessions, broker: self.configuration.mqtt, logger: self.logger),
+            routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session), delivery: delivery,
             ids: ids, activity: activity, tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
@@ -114,7 +117,7 @@ struct Assembly {
             : [
                 Adopter(
                     intake: intake, sessions: sessions, session: session, broker: self.configuration.mqtt,
-                    logger: self.logger)
+                    filters: brokerSessions, logger: self.logger)
             ]
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let api = makeAPIServices(
@@ -128,6 +131,7 @@ struct Assembly {
                     client: client, eventLoop: loops.next(),
                     facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock),
                 newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
+                largestPayload: { [limits = mqttSession.limits] in limits.largestPayload(on: $0) },
                 tail: {
                     [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
