@@ -167,6 +167,8 @@ let package = Package(
                 "API", "Domain", "Observability", "Postgres", "Storage", httpTypes, hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
+        .testTarget(
+            name: "InboundTests", dependencies: ["Domain", "Inbound", "MQTT", "Storage"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
         .testTarget(
             name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport", logging],

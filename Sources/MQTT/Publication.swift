@@ -22,7 +22,7 @@ package struct PublishRefusal: Error, Sendable, Equatable {
     }
 
     /// Reason codes of a PUBACK (MQTT 5, section 3.4.2.1). A name or format is wrong for ever; rights and quotas change.
-    init(code: Int32) {
+    package init(code: Int32) {
         switch code {
         case 135: self.init(reason: "this account may not publish there", isFinal: false)
         case 144: self.init(reason: "the broker does not take its topic", isFinal: true)
@@ -33,7 +33,7 @@ package struct PublishRefusal: Error, Sendable, Equatable {
         }
     }
 
-    init(reason: String, isFinal: Bool) {
+    package init(reason: String, isFinal: Bool) {
         self.reason = reason
         self.isFinal = isFinal
     }
@@ -55,4 +55,9 @@ package struct PublishReport: Sendable {
     package internal(set) var outcomes: [PublishOutcome]
     /// Why the connection ended; nil if it did not.
     package internal(set) var failure: MQTTError?
+
+    package init(outcomes: [PublishOutcome], failure: MQTTError? = nil) {
+        self.outcomes = outcomes
+        self.failure = failure
+    }
 }

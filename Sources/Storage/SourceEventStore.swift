@@ -42,6 +42,14 @@ package struct SourceEvent: Sendable {
     /// For how long it has waited.
     package let age: Duration
 
+    package init(number: Int64, thing: EntityID, subtopic: String, payload: [UInt8], age: Duration) {
+        self.number = number
+        self.thing = thing
+        self.subtopic = subtopic
+        self.payload = payload
+        self.age = age
+    }
+
     package var topic: String { Self.topic(of: self.thing, subtopic: self.subtopic) }
 
     package static func topic(of thing: EntityID, subtopic: String) -> String {
