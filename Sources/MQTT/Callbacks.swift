@@ -85,16 +85,3 @@ private func largestPacket(in properties: OpaquePointer?) -> Int? {
         properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &value, false)
     return unsafe found == nil ? nil : Int(value)
 }
-
-/// Reason codes of a DISCONNECT (MQTT 5, section 3.14.2.1); below 128 they are libmosquitto's own.
-func disconnectReason(_ code: Int32) -> String {
-    switch code {
-    case 139: "the broker is shutting down"
-    case 141: "the broker heard nothing within the keepalive"
-    case 142: "another client took over this client id"
-    case 147: "the broker says the receive maximum was exceeded"
-    case 149: "the broker says a packet was too large"
-    case 152: "an administrator ended the connection"
-    default: code < 128 ? errorText(code) : "the broker ended the connection with code \(code)"
-    }
-}

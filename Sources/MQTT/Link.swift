@@ -266,30 +266,3 @@ final class Link {
         return error
     }
 }
-
-/// Whether the broker still answers: a ping that has gone out, and nothing heard since.
-private struct Liveness {
-    private var isPingQueued = false
-    private(set) var asked: ContinuousClock.Instant?
-
-    mutating func queuedPing() { self.isPingQueued = true }
-
-    mutating func wrote() {
-        guard self.isPingQueued else { return }
-        self.isPingQueued = false
-        if self.asked == nil { self.asked = .now }
-    }
-
-    mutating func heard() { self.asked = nil }
-}
-
-/// The reason codes of MQTT 5 (section 3.2.2.2) and 3.1.1 that a broker gives when it refuses a connection.
-private func connectReason(_ code: Int32) -> String {
-    switch code {
-    case 4, 134: "the broker refused username or password"
-    case 5, 135: "the broker does not let this client in"
-    case 133: "the broker refused the client id"
-    case 136, 137: "the broker is not available"
-    default: "the broker refused the connection with code \(code)"
-    }
-}
