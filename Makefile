@@ -1,6 +1,6 @@
 # Every target does all it needs on a Debian 12 that has Swift.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
-CONSOLE := Sources/API/Console
+CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console scripts/deploy_trial

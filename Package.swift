@@ -88,18 +88,33 @@ let package = Package(
         .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
 
         // The service.
+        .target(name: "Observability", dependencies: [logging], swiftSettings: common),
+        .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], swiftSettings: common),
         .target(
-            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging, serviceLifecycle],
+            name: "Journal", dependencies: ["Domain", "Postgres", "Schema", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
-            name: "Observability", dependencies: ["Domain", "Storage", logging, serviceLifecycle],
+            name: "Registry",
+            dependencies: [
+                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
+            swiftSettings: common),
+        .target(
+            name: "Queue",
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Registry", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "Intake",
-            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Storage", deque, logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", logging,
+                serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
-            name: "BrokerAccounts", dependencies: ["Domain", "MQTT", "Postgres", "Storage", logging, serviceLifecycle],
+            name: "BrokerAccounts",
+            dependencies: ["Domain", "MQTT", "Postgres", "Registry", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
@@ -107,36 +122,39 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Observability", "Storage", "WebhookClient", deque, logging, nioCore, nioPosix,
+                "Domain", "Journal", "Observability", "Queue", "Schema", "WebhookClient", logging, nioCore, nioPosix,
                 serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Inbound",
-            dependencies: ["Domain", "MQTT", "Observability", "Storage", logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Queue", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Notifications",
             dependencies: [
-                "Domain", "MQTT", "Observability", "Storage", "WebhookClient", deque, logging, nioCore,
+                "Domain", "MQTT", "Observability", "Queue", "WebhookClient", deque, logging, nioCore,
                 serviceLifecycle,
             ],
             swiftSettings: common),
-        .target(name: "Mainflux", dependencies: ["Domain", "Storage"], swiftSettings: common),
+        .target(name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema"], swiftSettings: common),
+        .target(
+            name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
+            exclude: ["deno.json"], resources: [.embedInCode("assets")], swiftSettings: common),
         .target(
             name: "API",
             dependencies: [
-                "Domain", "Observability", "Storage", crypto, httpTypes, hummingbird, jwtKit, logging, nioCore,
-                serviceLifecycle,
+                "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", crypto,
+                httpTypes, hummingbird, jwtKit, logging, nioCore, serviceLifecycle,
             ],
-            exclude: ["Console/deno.json"],
-            resources: [.embedInCode("openapi.json"), .embedInCode("Console/assets")],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "LocalServices",
-                "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Storage", "WebhookClient",
+                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
+                "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
+                "Schema", "WebhookClient",
                 argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
@@ -146,7 +164,7 @@ let package = Package(
         .executableTarget(
             name: "Load",
             dependencies: [
-                "Domain", "LocalServices", "Postgres", "Storage", argumentParser, logging, nioCore, nioPosix,
+                "Domain", "LocalServices", "Postgres", "Registry", "Schema", argumentParser, logging, nioCore, nioPosix,
             ],
             swiftSettings: common),
 
@@ -164,23 +182,30 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Domain", "Observability", "Postgres", "Storage", httpTypes, hummingbird, jwtKit, logging,
+                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", httpTypes,
+                hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
         .testTarget(
-            name: "InboundTests", dependencies: ["Domain", "Inbound", "MQTT", "Storage"], swiftSettings: common),
+            name: "InboundTests", dependencies: ["Domain", "Inbound", "MQTT", "Queue"], swiftSettings: common),
+        .testTarget(
+            name: "QueueTests",
+            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
+            swiftSettings: common),
+        .testTarget(name: "RegistryTests", dependencies: ["Domain", "Registry"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
         .testTarget(
-            name: "StorageTests", dependencies: ["Domain", "Postgres", "Storage", "TestSupport", logging],
+            name: "StorageTests",
+            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
             swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
             dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
             swiftSettings: common),
         .testTarget(
-            name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Storage", "WebhookClient"],
+            name: "DeliveryTests", dependencies: ["Delivery", "Domain", "Journal", "Queue", "WebhookClient"],
             swiftSettings: common),
-        .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Storage"], swiftSettings: common),
+        .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Registry"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
         .testTarget(
             name: "IntegrationTests", dependencies: ["LocalServices", "TestSupport"], swiftSettings: common),

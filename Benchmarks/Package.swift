@@ -46,28 +46,41 @@ let package = Package(
                 .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
                 .embedInCode("0007_sources.sql"),
-                .embedInCode("0008_group_stats.sql"),
+                .embedInCode("0008_group_stats.sql"), .embedInCode("0009_safe_to_repeat.sql"),
             ],
             swiftSettings: settings),
         .target(
-            name: "Storage", dependencies: ["Domain", "Migrations", "Postgres", crypto, logging, serviceLifecycle],
-            path: "Sources/Storage", swiftSettings: settings),
+            name: "Observability", dependencies: [logging], path: "Sources/Observability", swiftSettings: settings),
         .target(
-            name: "Observability", dependencies: ["Domain", "Storage", logging, serviceLifecycle],
-            path: "Sources/Observability", swiftSettings: settings),
+            name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], path: "Sources/Schema",
+            swiftSettings: settings),
+        .target(
+            name: "Journal", dependencies: ["Domain", "Postgres", "Schema", logging, serviceLifecycle],
+            path: "Sources/Journal", swiftSettings: settings),
+        .target(
+            name: "Registry",
+            dependencies: [
+                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
+            path: "Sources/Registry", swiftSettings: settings),
+        .target(
+            name: "Queue",
+            dependencies: ["Domain", "Journal", "Postgres", "Registry", "Schema", crypto, logging, serviceLifecycle],
+            path: "Sources/Queue", swiftSettings: settings),
         .target(
             name: "WebhookClient", dependencies: ["Domain", nioCore, nioPosix, nioSSL, nioTLS],
             path: "Sources/WebhookClient", swiftSettings: settings),
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Observability", "Storage", "WebhookClient", deque, logging, nioCore, serviceLifecycle,
+                "Domain", "Journal", "Observability", "Queue", "WebhookClient", deque, logging, nioCore, nioPosix,
+                serviceLifecycle,
             ],
             path: "Sources/Delivery", swiftSettings: settings),
         .executableTarget(
             name: "Parts",
             dependencies: [
-                "Delivery", "Domain", "Postgres", "Storage", nioCore,
+                "Delivery", "Domain", "Postgres", nioCore,
                 .product(name: "Benchmark", package: "benchmark"),
             ],
             path: "Parts", swiftSettings: settings,

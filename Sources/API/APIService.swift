@@ -1,11 +1,15 @@
+internal import Console
 package import Domain
 internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
+internal import Journal
 package import Logging
 package import Observability
+internal import Queue
+package import Registry
+package import Schema
 package import ServiceLifecycle
-package import Storage
 
 /// The HTTP API: where it listens and what it is made of.
 package struct APIConfiguration: Sendable {
@@ -78,7 +82,7 @@ package typealias RouteRefresh = @Sendable ([RouteStore.Change]) async -> Void
 package struct APIPorts: Sendable {
     /// Told what a caller has changed of the routes, before they are answered.
     package let refresh: RouteRefresh
-    package let tester: any WebhookTesting
+    package let test: WebhookTest
     /// The newest message of a group that is at hand.
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
@@ -87,12 +91,12 @@ package struct APIPorts: Sendable {
     package let tail: ThingTailing
 
     package init(
-        refresh: @escaping RouteRefresh, tester: any WebhookTesting,
+        refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
         largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, tail: @escaping ThingTailing
     ) {
         self.refresh = refresh
-        self.tester = tester
+        self.test = test
         self.newestMessage = newestMessage
         self.ids = ids
         self.largestPayload = largestPayload
@@ -128,7 +132,7 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     TryRoutes(
-        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), tester: ports.tester,
+        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), test: ports.test,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
     SourceRoutes(
@@ -136,7 +140,7 @@ func makeRouter(
         publicURL: publicURL
     ).add(to: routes)
     InboundRoutes(
-        store: SourceEventStore(database, box: box), limits: SourceLimits(),
+        sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload), wallClock: wallClock, ids: ports.ids
     ).add(to: router)
     routes.get("me") { _, context in

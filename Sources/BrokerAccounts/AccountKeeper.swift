@@ -2,8 +2,8 @@ internal import Domain
 package import Logging
 package import MQTT
 package import Postgres
+package import Registry
 internal import ServiceLifecycle
-package import Storage
 
 /// Keeps the broker's accounts in step with the things: made, re-keyed and removed with them, and compared as a whole at
 /// the start and every few minutes.

@@ -1,7 +1,9 @@
 internal import Domain
+internal import Journal
 internal import Logging
 internal import Observability
-internal import Storage
+internal import Queue
+internal import Schema
 internal import Synchronization
 
 /// Records finished attempts, in batches and in order.
@@ -43,9 +45,15 @@ final class Completer: Sendable {
 
     /// - Parameter onRecorded: told of every batch that is in the database.
     func run(onRecorded: @Sendable ([DeliveryResult]) -> Void) async {
+        var plan = SettlePlan()
         for await _ in self.signals {
             while let batch = self.take() {
-                await self.record(batch)
+                plan.add(batch)
+                guard await self.carryOut(&plan) else {
+                    // The service is ending without the database: the deliveries are sent again after the restart.
+                    self.logger.error("attempts are not recorded", metadata: ["attempts": "\(batch.count)"])
+                    return
+                }
                 self.ledger.release(batch)
                 onRecorded(batch)
             }
@@ -65,27 +73,39 @@ final class Completer: Sendable {
         }
     }
 
-    private func record(_ batch: [DeliveryResult]) async {
+    /// - Returns: false if the service is ending and it could not be done.
+    private func carryOut(_ plan: inout SettlePlan) async -> Bool {
         var wait = Duration.milliseconds(50)
+        var step = plan.next
         while true {
-            do {
-                for webhook in try await self.store.complete(batch) {
-                    self.metrics.disabledWebhooks.add()
-                    self.logger.notice(
-                        "disabled a webhook", metadata: ["webhook": "\(webhook.id)", "reason": "\(webhook.reason)"])
-                }
-                return
-            } catch {
-                self.logger.warning(
-                    "attempts cannot be recorded; trying again",
-                    metadata: ["error": "\(error)", "attempts": "\(batch.count)"])
+            switch step {
+            case .finished: return true
+            case .write(let settlement):
+                let answer = await self.write(settlement)
+                if answer == .done { wait = .milliseconds(50) }
+                step = plan.handle(answer)
+            case .wait:
+                do { try await Task.sleep(for: wait) } catch { return false }
+                wait = min(wait * 2, .seconds(2))
+                step = plan.next
             }
-            do { try await Task.sleep(for: wait) } catch {
-                // The service is ending without the database: the deliveries are sent again after the restart.
-                self.logger.error("attempts are not recorded", metadata: ["attempts": "\(batch.count)"])
-                return
+        }
+    }
+
+    private func write(_ settlement: Settlement) async -> SettlePlan.Answer {
+        do {
+            for webhook in try await self.store.settle(settlement) {
+                self.metrics.disabledWebhooks.add()
+                self.logger.notice(
+                    "disabled a webhook", metadata: ["webhook": "\(webhook.id)", "reason": "\(webhook.reason)"])
             }
-            wait = min(wait * 2, .seconds(2))
+            return .done
+        } catch {
+            let isRefused = DatabaseAvailability.isDataFault(error)
+            self.logger.warning(
+                isRefused ? "a result cannot be recorded as it is" : "attempts cannot be recorded; trying again",
+                metadata: ["error": "\(error)", "attempts": "\(settlement.results.count)"])
+            return isRefused ? .refused : .outage
         }
     }
 }

@@ -21,6 +21,8 @@ package struct DeliveryConfiguration: Sendable {
     /// How long a session's leases outlive its last renewal.
     package var lease: Duration = .seconds(30)
     package var leaseRenewal: Duration = .seconds(5)
+    /// How long to wait at the least before, and between, looks for leases that nobody holds.
+    package var auditInterval: Duration = .seconds(10)
     /// The group of the shared subscription, if instances share one.
     package var sharedGroup: String?
     /// How long such an instance's client id waits for a restart before what the broker holds for it is fetched.

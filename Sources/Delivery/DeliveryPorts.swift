@@ -1,5 +1,6 @@
 package import Domain
-package import Observability
+package import Journal
+internal import Observability
 
 /// What delivery needs of the rest of the service.
 package struct DeliveryPorts: Sendable {
@@ -10,13 +11,13 @@ package struct DeliveryPorts: Sendable {
     /// What is known of a thing beyond its id.
     package let facts: @Sendable (EntityID) -> ThingFacts
     /// Takes answers for things; nil if there is no broker to give them to.
-    package let responses: (any ResponsePort)?
+    package let responses: ResponsePort?
     package let tally: WebhookTally
 
     package init(
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
         webhooks: @escaping @Sendable () -> [WebhookTarget], facts: @escaping @Sendable (EntityID) -> ThingFacts,
-        responses: (any ResponsePort)?, tally: WebhookTally
+        responses: ResponsePort?, tally: WebhookTally
     ) {
         self.target = target
         self.webhooks = webhooks

@@ -1,18 +1,20 @@
 package import Domain
+internal import Journal
 package import Logging
 package import NIOCore
 package import Observability
+package import Queue
+package import Schema
 internal import ServiceLifecycle
-package import Storage
 package import WebhookClient
 
 /// Sends deliveries: the lanes, the recording of what came of them, and the claiming of what waits.
-package struct DeliveryService: Service, DeliveryPort {
+package struct DeliveryService: Service {
     private let configuration: DeliveryConfiguration
     private let store: DeliveryStore
     private let sessions: SessionStore
-    private let session: SessionID
-    private let clientID: String
+    private let session: SessionIdentity
+    private let ids: MessageIDGenerator
     private let ports: DeliveryPorts
     private let wallClock: WallClock
     private let logger: Logger
@@ -20,24 +22,25 @@ package struct DeliveryService: Service, DeliveryPort {
     private let completer: Completer
     private let quotas: GroupQuotas?
     private let dispatchers: [Dispatcher]
-    private let claims: AsyncStream<Dispatcher.ClaimRequest>
-    private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest>.Continuation
+    private let claims: AsyncStream<Dispatcher.ClaimRequest?>
+    private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest?>.Continuation
 
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
-        store: DeliveryStore, sessions: SessionStore, session: SessionID, clientID: String, metrics: Metrics,
+        store: DeliveryStore, sessions: SessionStore, session: SessionIdentity, ids: MessageIDGenerator,
+        metrics: Metrics,
         wallClock: WallClock, logger: Logger, ports: DeliveryPorts
     ) {
         let ledger = LaneLedger()
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
         let quotas = configuration.groupRate.map(GroupQuotas.init)
         // As many as there are lanes at the most, because a lane asks again only when it was answered.
-        let (claims, continuation) = AsyncStream.makeStream(of: Dispatcher.ClaimRequest.self)
+        let (claims, continuation) = AsyncStream.makeStream(of: Dispatcher.ClaimRequest?.self)
         self.configuration = configuration
         self.store = store
         self.sessions = sessions
         self.session = session
-        self.clientID = clientID
+        self.ids = ids
         self.ports = ports
         self.wallClock = wallClock
         self.logger = logger
@@ -57,7 +60,17 @@ package struct DeliveryService: Service, DeliveryPort {
 
     // MARK: What intake calls
 
-    package func makeRoom(for deliveries: [Delivery]) async {
+    /// What intake asks of the lanes.
+    package var port: LanePort {
+        LanePort(
+            reserve: { deliveries in
+                await self.makeRoom(for: deliveries)
+                return Reservation(deliveries, in: self.ledger) { self.accept($0, spilled: $1) }
+            },
+            noteWaiting: { self.noteWaiting($0) })
+    }
+
+    private func makeRoom(for deliveries: [Delivery]) async {
         var missing = self.ledger.missingRoom(for: deliveries)
         // Ten steps of 5 ms. It goes on only while each makes its part of the room that is missing.
         for remaining in stride(from: 10, to: 0, by: -1) where missing > 0 {
@@ -68,16 +81,7 @@ package struct DeliveryService: Service, DeliveryPort {
         }
     }
 
-    package func plan(_ deliveries: inout [Delivery]) {
-        self.ledger.plan(&deliveries)
-    }
-
-    package func withdraw(_ deliveries: [Delivery]) {
-        self.ledger.withdraw(deliveries)
-    }
-
-    package func accept(_ deliveries: [Delivery]) {
-        let spilled = self.ledger.committed(deliveries)
+    private func accept(_ deliveries: [Delivery], spilled: Set<WebhookKey>) {
         for (index, dispatcher) in self.dispatchers.enumerated() {
             let isHere = { @Sendable (key: WebhookKey) in self.index(of: key) == index }
             guard deliveries.contains(where: { isHere($0.webhook.key) }) else { continue }
@@ -86,7 +90,7 @@ package struct DeliveryService: Service, DeliveryPort {
         }
     }
 
-    package func noteWaiting(_ webhooks: Set<WebhookKey>) {
+    private func noteWaiting(_ webhooks: Set<WebhookKey>) {
         let now = self.wallClock.microseconds()
         for (index, dispatcher) in self.dispatchers.enumerated() {
             let mine = webhooks.filter { self.index(of: $0) == index }
@@ -146,7 +150,7 @@ package struct DeliveryService: Service, DeliveryPort {
         }
         for tick in ticks { tick.cancel() }
         do {
-            try await self.sessions.end(self.session, keep: self.configuration.restartPatience)
+            try await self.sessions.end(self.session.id, keep: self.configuration.restartPatience)
         } catch {
             self.logger.warning("leases were not given back; they run out", metadata: ["error": "\(error)"])
         }
@@ -185,37 +189,75 @@ package struct DeliveryService: Service, DeliveryPort {
         }
     }
 
+    /// One claim at a time; and between them, when there is reason to, a look at what is leased and not held.
     private func claim() async {
+        var audit = LeaseAudit()
+        // What a former life of this process has left is free since the start; what has gone wrong since is found here.
+        var nextLook = ContinuousClock.now + self.configuration.auditInterval
         for await request in self.claims {
-            var claim: Claim?
-            do {
-                claim = try await self.store.claim(
-                    request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
-                    bytes: Int64(request.room.bytes),
-                    now: self.wallClock.microseconds())
-            } catch {
-                self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: .milliseconds(200))
+            if let request {
+                if await self.claim(request) == false { audit.doubt() }
+            } else if self.ledger.takeDoubt() {
+                audit.doubt()
             }
-            await self.dispatcher(of: request.webhook).claimed(claim, for: request)
+            guard audit.isDue, ContinuousClock.now >= nextLook else { continue }
+            await self.releaseOrphans(&audit)
+            nextLook = .now + self.configuration.auditInterval
+        }
+    }
+
+    /// - Returns: whether it is known what was claimed.
+    private func claim(_ request: Dispatcher.ClaimRequest) async -> Bool {
+        var claim: Claim?
+        do {
+            claim = try await self.store.claim(
+                request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
+                bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held)
+        } catch {
+            self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+        await self.dispatcher(of: request.webhook).claimed(claim, for: request)
+        return claim != nil
+    }
+
+    private func releaseOrphans(_ audit: inout LeaseAudit) async {
+        do {
+            let leases = audit.looked(self.ledger.held.orphans(among: try await self.store.leased()))
+            guard !leases.isEmpty else { return }
+            try await self.store.release(leases)
+            self.logger.notice(
+                "released what was leased to this session without its knowing",
+                metadata: ["batches": "\(leases.batches.count)", "deliveries": "\(leases.single.count)"])
+            await self.noteDues()
+        } catch {
+            audit.doubt()
+            self.logger.warning("leases cannot be looked at", metadata: ["error": "\(error)"])
         }
     }
 
     private func renewLease() async {
         while !Task.isCancelled {
             do {
-                let (released, instances) = try await self.sessions.renew(
-                    self.session, clientID: self.clientID, sharedGroup: self.configuration.sharedGroup,
-                    lease: self.configuration.lease)
-                await self.share(among: instances)
+                // By itself: what becomes of others' leases must not cost this one.
+                let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)
+                self.ids.change(slot: living.slot)
+            } catch {
+                self.logger.warning("the lease cannot be renewed", metadata: ["error": "\(error)"])
+            }
+            do {
+                let released = try await self.sessions.releaseExpired()
+                await self.share(among: try await self.sessions.living())
                 if released > 0 {
                     self.logger.notice(
                         "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
                     await self.noteDues()
                 }
             } catch {
-                self.logger.warning("the lease cannot be renewed", metadata: ["error": "\(error)"])
+                self.logger.warning("leases of others cannot be released", metadata: ["error": "\(error)"])
             }
+            // Who waits for a claim or not: now and then there is a look at whether something is in doubt.
+            self.claimContinuation.yield(nil)
             try? await Task.sleep(for: self.configuration.leaseRenewal)
         }
     }

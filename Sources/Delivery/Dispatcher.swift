@@ -1,7 +1,8 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
 internal import Observability
-internal import Storage
+internal import Queue
 internal import WebhookClient
 
 /// The lanes of one event loop.
@@ -128,7 +129,7 @@ actor Dispatcher {
         }
         self.context.metrics.openBreakers.set(open)
         self.context.metrics.inFlight.set(inFlight)
-        self.context.metrics.inMemory.set(self.context.ledger.held)
+        self.context.metrics.inMemory.set(self.context.ledger.count)
         self.context.metrics.lanes.set(self.lanes.count)
         self.claimWhereWanted(Array(self.lanes.keys))
     }

@@ -1,7 +1,8 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
 internal import Observability
-internal import Storage
+internal import Queue
 internal import WebhookClient
 
 extension Dispatcher {

@@ -1,6 +1,7 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
-internal import Storage
+internal import Queue
 internal import WebhookClient
 
 /// One webhook's deliveries in memory, with connections of its own: what holds it up holds up nobody else.
@@ -146,13 +147,15 @@ final class Lane {
             delivery.bundle = claimed.bundle
             return delivery
         }
-        let isThrough = self.backlog.endClaim(
-            claim, seesAllSpills: seesAllSpills, isOrdered: self.isInOrder, key: self.key,
-            ledger: self.dispatcher.ledger)
+        let ledger = self.dispatcher.ledger
+        let action = self.backlog.endClaim(
+            Backlog.Found(isPartial: claim.isPartial, nextDue: claim.nextDue, seesAllSpills: seesAllSpills),
+            isOrdered: self.isInOrder, isSpilling: ledger.isSpilling(self.key))
+        if action == .stopSpilling { ledger.stopSpilling(self.key) }
         // Claims take the oldest first. So what is in the pen and older than something that was claimed has nothing
         // before it any more, and goes out in its place.
         var penned: [Delivery] = []
-        if isThrough {
+        if action == .openPen {
             penned = self.queue.openPen(until: nil)
         } else if let last = claimed.last(where: { $0.attempts == 0 }) {
             penned = self.queue.openPen(until: last.message.id)
@@ -160,7 +163,7 @@ final class Lane {
         let due = penned.isEmpty ? claimed : (claimed + penned).sorted { $0.message.id < $1.message.id }
         for delivery in due { self.enqueue(delivery) }
         self.queue.claimEnded()
-        if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(key: self.key, ledger: self.dispatcher.ledger) }
+        if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
     }
 
     // MARK: Changes

@@ -1,6 +1,7 @@
 internal import Domain
+internal import Journal
 internal import NIOCore
-internal import Storage
+internal import Queue
 internal import WebhookClient
 
 /// How a lane's deliveries become requests.

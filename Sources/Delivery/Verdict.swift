@@ -1,5 +1,5 @@
 internal import Domain
-internal import Storage
+internal import Journal
 internal import WebhookClient
 
 /// What an outcome means for the delivery, for its webhook and for the log. Pure, so that tables can test it.

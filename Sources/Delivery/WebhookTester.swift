@@ -4,7 +4,7 @@ internal import Synchronization
 package import WebhookClient
 
 /// Makes one request as a delivery would and tells of every step. Nothing of it is logged, and no status changes.
-package struct WebhookTester: WebhookTesting {
+package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
     private let facts: @Sendable (EntityID) -> ThingFacts

@@ -12,6 +12,21 @@ package final class DeliveryBatch: Sendable {
     /// ``webhook``.
     package let messages: [MessageID]
     private let done: Mutex<Marks>
+    /// Told when nothing of the batch is in memory any more.
+    private let onEnd: (@Sendable (Row) -> Void)?
+
+    /// What identifies the row.
+    package struct Row: Hashable, Sendable {
+        package let id: MessageID
+        package let webhook: WebhookKey
+        package let first: MessageID
+
+        package init(id: MessageID, webhook: WebhookKey, first: MessageID) {
+            self.id = id
+            self.webhook = webhook
+            self.first = first
+        }
+    }
 
     /// Which of a batch's deliveries are done.
     package struct Marks: Sendable {
@@ -31,9 +46,10 @@ package final class DeliveryBatch: Sendable {
     /// - Parameters:
     ///   - messages: in ascending order.
     ///   - done: those of them that are done already.
+    ///   - onEnd: told the row when nothing of the batch is in memory any more.
     package init(
         id: MessageID, webhook: WebhookKey, isKept: Bool, isLeased: Bool, messages: [MessageID],
-        done: [MessageID] = []
+        done: [MessageID] = [], onEnd: (@Sendable (Row) -> Void)? = nil
     ) {
         precondition(!messages.isEmpty, "a batch has deliveries")
         self.id = id
@@ -43,9 +59,15 @@ package final class DeliveryBatch: Sendable {
         self.messages = messages
         let none = Marks(bits: [UInt8](repeating: 0, count: (messages.count + 7) / 8), remaining: messages.count)
         self.done = Mutex(Self.adding(done, to: none, of: messages))
+        self.onEnd = onEnd
+    }
+
+    deinit {
+        self.onEnd?(self.row)
     }
 
     package var first: MessageID { self.messages[0] }
+    package var row: Row { Row(id: self.id, webhook: self.webhook, first: self.first) }
 
     /// What is done once these are too.
     package func marks(adding messages: some Sequence<MessageID>) -> Marks {
@@ -96,7 +118,13 @@ package struct DeliveryBatchIDs {
 extension [Delivery] {
     /// Puts deliveries that are to be committed together, in the order of their messages, into batches: all but those
     /// of strict order.
-    package mutating func formBatches() {
+    ///
+    /// - Parameters:
+    ///   - onStart: told the row of each that is leased.
+    ///   - onEnd: see ``DeliveryBatch/init(id:webhook:isKept:isLeased:messages:done:onEnd:)``.
+    package mutating func formBatches(
+        onStart: (DeliveryBatch.Row) -> Void = { _ in }, onEnd: (@Sendable (DeliveryBatch.Row) -> Void)? = nil
+    ) {
         var ids = DeliveryBatchIDs()
         var members: [Int: (id: MessageID, indices: [Int])] = [:]
         for index in self.indices where self[index].webhook.policy.ordering != .thing {
@@ -110,7 +138,8 @@ extension [Delivery] {
             let first = self[indices[0]]
             let batch = DeliveryBatch(
                 id: id, webhook: first.webhook.key, isKept: first.message.isKept, isLeased: first.isLeased,
-                messages: indices.map { self[$0].message.id })
+                messages: indices.map { self[$0].message.id }, onEnd: first.isLeased ? onEnd : nil)
+            if first.isLeased { onStart(batch.row) }
             for index in indices { self[index].batch = batch }
         }
     }

@@ -145,21 +145,6 @@ package struct WebhookKey: RawRepresentable, Hashable, Sendable {
     package init(rawValue: Int32) { self.rawValue = rawValue }
 }
 
-/// What intake asks of delivery. One call per batch for each step.
-package protocol DeliveryPort: Sendable {
-    /// Before ``plan(_:)``: gives lanes that are fast enough a moment to make room, so that what they can send at once
-    /// need not be written down as a backlog first. It waits for at most 50 ms, and not at all for a lane that is slow.
-    func makeRoom(for deliveries: [Delivery]) async
-    /// Before the commit: decides which deliveries this instance sends straight from memory, and marks them leased.
-    func plan(_ deliveries: inout [Delivery])
-    /// After the commit: takes over the leased ones, and notes that the others wait in the database.
-    func accept(_ deliveries: [Delivery])
-    /// The commit did not happen: takes back what ``plan(_:)`` set aside.
-    func withdraw(_ deliveries: [Delivery])
-    /// Something that did not come by way of intake waits in the database for these webhooks.
-    func noteWaiting(_ webhooks: Set<WebhookKey>)
-}
-
 /// What a receiver answered, for the thing whose message it was sent.
 package struct ThingResponse: Sendable {
     package let thing: EntityID
@@ -185,8 +170,12 @@ package struct ThingResponse: Sendable {
 }
 
 /// Takes answers for things. It does not wait: what is too much is dropped and counted.
-package protocol ResponsePort: Sendable {
-    func respond(_ response: ThingResponse)
+package struct ResponsePort: Sendable {
+    package let respond: @Sendable (ThingResponse) -> Void
+
+    package init(respond: @escaping @Sendable (ThingResponse) -> Void) {
+        self.respond = respond
+    }
 }
 
 /// The time of day. Passed in, so that tests can stop it.

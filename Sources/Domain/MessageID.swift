@@ -27,30 +27,41 @@ package struct MessageID: RawRepresentable, Hashable, Sendable, Comparable {
 
 /// Makes ids that never repeat: they grow even if the clock is set back.
 package final class MessageIDGenerator: Sendable {
-    private let slotBits: Int64
-    private let last: Mutex<Int64>
+    private struct State {
+        var slotBits: Int64
+        /// Milliseconds and the count within them, together.
+        var last: Int64 = 0
+    }
+
+    private let state: Mutex<State>
     private let now: @Sendable () -> Int64
 
     /// - Parameters:
     ///   - slot: 0 to 1023; no two sessions that live at a time have the same.
     ///   - now: milliseconds since 1970.
     package init(slot: Int64, now: @escaping @Sendable () -> Int64) {
-        self.slotBits = (slot % MessageID.slotCount) << MessageID.countBits
-        self.last = Mutex(0)
+        self.state = Mutex(State(slotBits: Self.bits(of: slot)))
         self.now = now
+    }
+
+    private static func bits(of slot: Int64) -> Int64 { (slot % MessageID.slotCount) << MessageID.countBits }
+
+    /// Makes ids in another slot from now on: the former one has been given to somebody else.
+    package func change(slot: Int64) {
+        self.state.withLock { $0.slotBits = Self.bits(of: slot) }
     }
 
     /// The next `count` ids, in order.
     package func next(_ count: Int) -> [MessageID] {
         let milliseconds = self.now() - MessageID.epochMilliseconds
-        return self.last.withLock { last in
-            // `last` counts milliseconds and the count together; a burst of over 4,096 borrows from the future.
-            last = max(last, milliseconds << MessageID.countBits)
+        return self.state.withLock { state in
+            // A burst of over 4,096 borrows from the future.
+            state.last = max(state.last, milliseconds << MessageID.countBits)
             return (0..<count).map { _ in
-                last += 1
-                let time = last >> MessageID.countBits
-                let position = last & ((1 << MessageID.countBits) - 1)
-                return MessageID(rawValue: (time << MessageID.timeShift) | self.slotBits | position)
+                state.last += 1
+                let time = state.last >> MessageID.countBits
+                let position = state.last & ((1 << MessageID.countBits) - 1)
+                return MessageID(rawValue: (time << MessageID.timeShift) | state.slotBits | position)
             }
         }
     }

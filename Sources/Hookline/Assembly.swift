@@ -5,6 +5,7 @@ internal import Domain
 internal import Glibc
 internal import Inbound
 internal import Intake
+internal import Journal
 internal import Logging
 internal import MQTT
 internal import NIOCore
@@ -12,8 +13,10 @@ internal import NIOPosix
 internal import Notifications
 internal import Observability
 internal import Postgres
+internal import Queue
+internal import Registry
+internal import Schema
 internal import ServiceLifecycle
-internal import Storage
 internal import UnixSignals
 internal import WebhookClient
 
@@ -39,9 +42,12 @@ struct Assembly {
 
         let sessions = SessionStore(database)
         let clientID = self.configuration.mqtt.clientID
-        let session = try await sessions.start(
+        let started = try await sessions.start(
             clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
             lease: self.configuration.delivery.lease)
+        let session = SessionIdentity(
+            id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
+        let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box), endpoint: self.configuration.postgres, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
@@ -82,25 +88,24 @@ struct Assembly {
             configuration: self.configuration.delivery, client: client,
             eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },
             store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
-            session: session, clientID: clientID, metrics: metrics, wallClock: wallClock, logger: self.logger,
+            session: session, ids: ids, metrics: metrics, wallClock: wallClock, logger: self.logger,
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, responses: responder, tally: tally))
+                facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
-        let ids = MessageIDGenerator(slot: Int64(session.rawValue), now: { wallClock.milliseconds })
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes)
         let relay = EventRelay(
-            store: events, activity: activity, routes: routes, delivery: delivery, ids: ids, wallClock: wallClock,
+            store: events, activity: activity, routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
             subscription: Subscription(store: brokerSessions, broker: self.configuration.mqtt, logger: self.logger),
             routes: routes,
-            store: IntakeStore(Database(pool: pools.intake), session: session), delivery: delivery,
+            store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
         let accounts: [any Service] =
@@ -116,9 +121,12 @@ struct Assembly {
             ? []
             : [
                 Adopter(
-                    intake: intake, sessions: sessions, session: session, broker: self.configuration.mqtt,
+                    intake: intake, sessions: sessions, session: session.id, broker: self.configuration.mqtt,
                     filters: brokerSessions, logger: self.logger)
             ]
+        let tester = WebhookTester(
+            client: client, eventLoop: loops.next(),
+            facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let api = makeAPIServices(
             self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
@@ -127,9 +135,7 @@ struct Assembly {
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
-                tester: WebhookTester(
-                    client: client, eventLoop: loops.next(),
-                    facts: { thing in routes.withRoutes { $0.facts(of: thing) } }, wallClock: wallClock),
+                test: { await tester.test($0, with: $1, sends: $2) },
                 newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
                 largestPayload: { [limits = mqttSession.limits] in limits.largestPayload(on: $0) },
                 tail: {
@@ -140,9 +146,9 @@ struct Assembly {
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)
         let publisher = SourcePublisher(
-            store: SourceEventStore(database, box: box), broker: self.configuration.mqtt, metrics: metrics,
+            store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
-        let keeper = TallyKeeper(tally: tally, store: StatsStore(database), logger: self.logger)
+        let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(

@@ -1,8 +1,8 @@
 package import Logging
 package import MQTT
 package import Observability
+package import Queue
 internal import ServiceLifecycle
-package import Storage
 
 /// Puts the events of sources on the bus, as messages of their things: every subscriber sees them, this service too,
 /// and so the group's webhooks fire.

@@ -1,5 +1,5 @@
 package import MQTT
-package import Storage
+package import Queue
 
 /// Tells an event's own fault from the connection's.
 ///

@@ -1,7 +1,8 @@
 package import Logging
 package import MQTT
+package import Queue
+package import Schema
 internal import ServiceLifecycle
-package import Storage
 
 /// Fetches what the broker holds for instances that do not come back.
 ///
@@ -69,6 +70,11 @@ package struct Adopter: Service {
                     upTo: self.intake.batchLimits.count, bytes: self.intake.batchLimits.bytes, within: Self.quiet)
                 if batch.messages.isEmpty, await session.hasLeft { break }
                 try Task.checkCancellation()
+                guard try await self.sessions.isAbandoned(client, to: self.session) else {
+                    // Its owner has come back, and is the one to take it.
+                    self.logger.info("an instance has come back", metadata: ["client_id": "\(client.clientID)"])
+                    return await session.disconnect(acknowledging: false)
+                }
                 try await self.intake.take(batch)
                 count += batch.messages.count
             }

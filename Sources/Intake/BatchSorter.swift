@@ -1,7 +1,9 @@
 internal import Domain
+internal import Journal
 internal import MQTT
 internal import Observability
-internal import Storage
+internal import Queue
+internal import Registry
 
 /// What a batch comes to.
 struct SortedBatch {

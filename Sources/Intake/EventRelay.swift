@@ -1,8 +1,10 @@
 package import Domain
+package import Journal
 package import Logging
 package import Observability
+package import Queue
+package import Registry
 internal import ServiceLifecycle
-package import Storage
 
 /// Makes deliveries of what happens to things and members: takes the events that the database notes with each change,
 /// and commits them as messages for the webhooks that they fire.
@@ -10,7 +12,7 @@ package struct EventRelay: Service {
     private let store: EventStore
     private let activity: ThingActivity
     private let routes: RouteKeeper
-    private let delivery: any DeliveryPort
+    private let lanes: LanePort
     private let ids: MessageIDGenerator
     private let wallClock: WallClock
     private let metrics: Metrics
@@ -21,13 +23,13 @@ package struct EventRelay: Service {
     private static let activityInterval: Duration = .seconds(2)
 
     package init(
-        store: EventStore, activity: ThingActivity, routes: RouteKeeper, delivery: any DeliveryPort,
+        store: EventStore, activity: ThingActivity, routes: RouteKeeper, lanes: LanePort,
         ids: MessageIDGenerator, wallClock: WallClock, metrics: Metrics, tally: WebhookTally, logger: Logger
     ) {
         self.store = store
         self.activity = activity
         self.routes = routes
-        self.delivery = delivery
+        self.lanes = lanes
         self.ids = ids
         self.wallClock = wallClock
         self.metrics = metrics
@@ -68,7 +70,7 @@ package struct EventRelay: Service {
     /// - Returns: whether there may be more.
     private func relay() async throws -> Bool {
         let (webhooks, isPartial) = try await self.store.relay(now: self.wallClock.microseconds()) { self.plan($0) }
-        if !webhooks.isEmpty { self.delivery.noteWaiting(webhooks) }
+        if !webhooks.isEmpty { self.lanes.noteWaiting(webhooks) }
         return isPartial
     }
 

@@ -1,9 +1,13 @@
 package import Domain
+package import Journal
 package import Logging
 package import MQTT
 package import Observability
+internal import Postgres
+package import Queue
+package import Registry
+internal import Schema
 internal import ServiceLifecycle
-package import Storage
 
 /// Takes messages from the broker and makes them durable: read a batch, commit it, acknowledge it.
 ///
@@ -27,7 +31,7 @@ package struct IntakeService: Service {
     var batchLimits: (count: Int, bytes: Int) { (self.configuration.batchSize, self.configuration.batchBytes) }
     private let routes: RouteKeeper
     private let store: IntakeStore
-    private let delivery: any DeliveryPort
+    private let writer: BatchWriter
     private let configuration: Configuration
     private let sorter: BatchSorter
     private let wallClock: WallClock
@@ -38,8 +42,7 @@ package struct IntakeService: Service {
     private let tally: WebhookTally
 
     package init(
-        session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore,
-        delivery: any DeliveryPort,
+        session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
         ids: MessageIDGenerator, activity: ThingActivity, tally: WebhookTally,
         configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger
     ) {
@@ -49,13 +52,15 @@ package struct IntakeService: Service {
         self.subscription = subscription
         self.routes = routes
         self.store = store
-        self.delivery = delivery
         self.configuration = configuration
         self.sorter = BatchSorter(ids: ids, largestPayload: configuration.largestPayload)
         self.wallClock = wallClock
         self.metrics = metrics
         self.logger = logger
         self.refusals = RateLimitedLog(logger: logger)
+        self.writer = BatchWriter(
+            store: store, lanes: lanes, patience: configuration.commitPatience, wallClock: wallClock, metrics: metrics,
+            log: self.refusals)
     }
 
     package func run() async throws {
@@ -121,6 +126,18 @@ package struct IntakeService: Service {
     // MARK: A batch
 
     func take(_ batch: Batch) async throws {
+        for _ in 0..<3 {
+            do {
+                return try await self.takeOnce(batch)
+            } catch is BatchWriter.IDsInUse {
+                // They are given out anew, from a later moment on.
+                self.refusals.warning("ids", "ids of messages are in use by another instance; others are given out")
+            }
+        }
+        throw PostgresError(.decoding, "ids of messages are in use by another instance")
+    }
+
+    private func takeOnce(_ batch: Batch) async throws {
         var sorted = self.sort(batch)
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)
@@ -131,13 +148,11 @@ package struct IntakeService: Service {
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
-        for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
-        var deliveries = sorted.deliveries
-        if !sorted.messages.isEmpty {
-            await self.delivery.makeRoom(for: deliveries)
-            self.delivery.plan(&deliveries)
-            try await self.commitOrSplit(sorted.messages[...], deliveries, sorted.memory)
+        for message in try await self.writer.write(sorted) {
+            sorted.refused[.storage, default: 0] += 1
+            sorted.examples[.storage] = "things/\(message.thing)/messages"
         }
+        for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
         if !sorted.skips.isEmpty {
             self.metrics.skipped.add(sorted.skips.count)
             self.tally.skipped(sorted.skips)
@@ -156,67 +171,5 @@ package struct IntakeService: Service {
         self.refusals.warning(
             reason.rawValue, "messages refused",
             metadata: ["reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))"])
-    }
-
-    /// Commits and hands over. If the database will never take the batch as it is, the half with the fault in it is
-    /// found and its one message refused, so that it does not come back with every reconnect.
-    private func commitOrSplit(
-        _ messages: ArraySlice<Message>, _ deliveries: [Delivery], _ memory: ConditionMemory
-    ) async throws {
-        var deliveries = deliveries
-        deliveries.formBatches()
-        do {
-            try await self.commit(Array(messages), deliveries, memory)
-            self.delivery.accept(deliveries)
-        } catch  where DatabaseAvailability.isOutage(error) || error is CancellationError {
-            self.delivery.withdraw(deliveries)
-            throw error
-        } catch {
-            guard messages.count > 1 else {
-                self.delivery.withdraw(deliveries)
-                self.refuse(.storage, 1, example: messages.first.map { "things/\($0.thing)/messages: \(error)" })
-                return
-            }
-            let middle = messages.index(messages.startIndex, offsetBy: messages.count / 2)
-            let boundary = messages[middle].id
-            let (first, second) = (
-                deliveries.filter { $0.message.id < boundary }, deliveries.filter { $0.message.id >= boundary }
-            )
-            do {
-                try await self.commitOrSplit(messages[..<middle], first, memory)
-            } catch {
-                self.delivery.withdraw(second)
-                throw error
-            }
-            try await self.commitOrSplit(messages[middle...], second, memory)
-        }
-    }
-
-    /// Tries until it works, the patience is over, or the service is stopping.
-    private func commit(_ messages: [Message], _ deliveries: [Delivery], _ memory: ConditionMemory) async throws {
-        let end = ContinuousClock.now + self.configuration.commitPatience
-        var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
-        while true {
-            let start = ContinuousClock.now
-            do {
-                try await self.store.commit(
-                    messages: messages, deliveries: deliveries, memory: memory, now: self.wallClock.microseconds())
-                self.metrics.batches.add()
-                self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
-                return
-            } catch let error where DatabaseAvailability.isOutage(error) {
-                guard ContinuousClock.now < end, !Task.isShuttingDownGracefully else { throw error }
-                self.refusals.warning(
-                    "commit", "a batch cannot be committed; trying again", metadata: ["error": "\(error)"])
-                try await Task.sleep(for: backoff.next())
-            }
-        }
-    }
-}
-
-extension Duration {
-    fileprivate var microseconds: Int64 {
-        let (seconds, attoseconds) = self.components
-        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     }
 }

@@ -1,6 +1,6 @@
 package import Logging
 package import MQTT
-package import Storage
+package import Queue
 internal import Synchronization
 
 /// Keeps what the broker has for our client id equal to what is wanted.

@@ -1,5 +1,6 @@
 package import Domain
-package import Storage
+package import Queue
+package import Registry
 internal import Synchronization
 
 /// What is known of things by their messages: which have sent one, when last, and what the newest of a group was.

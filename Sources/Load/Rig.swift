@@ -4,7 +4,8 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Postgres
-internal import Storage
+internal import Registry
+internal import Schema
 
 /// A database, a broker, event loops for the load, and what is in the directory.
 struct Rig {

@@ -1,5 +1,6 @@
 package import Domain
-package import Storage
+package import Registry
+package import Schema
 
 /// Takes groups, members, profiles, things and webhooks over from Mainflux, with their ids.
 ///

@@ -1,5 +1,5 @@
 package import Domain
-package import Storage
+package import Registry
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

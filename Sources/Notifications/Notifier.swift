@@ -3,8 +3,8 @@ package import Logging
 internal import MQTT
 package import NIOCore
 internal import Observability
+package import Queue
 internal import ServiceLifecycle
-package import Storage
 package import WebhookClient
 
 /// Tells users that a webhook was disabled or works again: on `users/<id>/notifications`, and at the url of their org.

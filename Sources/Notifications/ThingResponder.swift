@@ -15,7 +15,7 @@ internal import Foundation
 ///
 /// A thing that answers an answer with another message would go on for ever: each gets so many a second of each webhook
 /// and no more. What is too much is dropped and counted; a delivery does not wait for it.
-package final class ThingResponder: ResponsePort, Service {
+package final class ThingResponder: Service {
     private struct Key: Hashable {
         let thing: EntityID
         let webhook: EntityID

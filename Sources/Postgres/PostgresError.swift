@@ -44,6 +44,13 @@ package struct PostgresError: Error, Sendable, Equatable {
     }
 }
 
+extension PostgresError {
+    /// Whether the values of a row are at fault: classes 22 (data) and 23 (constraints), and nothing else.
+    package var isDataFault: Bool {
+        self.kind == .server && (self.sqlState.map { ["22", "23"].contains($0.code.prefix(2)) } ?? false)
+    }
+}
+
 extension PostgresError: CustomStringConvertible {
     package var description: String {
         let state = self.sqlState.map { " [\($0.code)]" } ?? ""

@@ -9,7 +9,9 @@ import Postgres
 import Testing
 
 @testable import API
-@testable import Storage
+@testable import Journal
+@testable import Registry
+@testable import Schema
 
 /// `/openapi.json` against what is really answered: schemathesis tries what it describes, this is about what it leaves out.
 @Suite("openapi.json")
@@ -58,12 +60,6 @@ struct OpenAPITests {
         self.description = try JSONDecoder().decode(Description.self, from: Data(PackageResources.openapi_json))
     }
 
-    private struct NoTester: WebhookTesting {
-        func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
-            preconditionFailure("nobody asks")
-        }
-    }
-
     /// Nothing connects before somebody asks for something.
     private func routes() throws -> Set<String> {
         let logger = Logger(label: "test")
@@ -73,7 +69,7 @@ struct OpenAPITests {
             database: database, box: SecretBox(key: nil), keys: JWTKeyCollection(), addressGuard: AddressGuard(),
             wallClock: clock, publicURL: nil, broker: .init(url: "mqtt://127.0.0.1", hasAccounts: false),
             ports: APIPorts(
-                refresh: { _ in }, tester: NoTester(), newestMessage: { _ in nil },
+                refresh: { _ in }, test: { _, _, _ in preconditionFailure("nobody asks") }, newestMessage: { _ in nil },
                 ids: MessageIDGenerator(slot: 0, now: { 0 }), tail: { _, _ in }),
             system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
         return Set(

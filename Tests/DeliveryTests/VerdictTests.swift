@@ -1,5 +1,5 @@
 import Domain
-import Storage
+import Journal
 import Testing
 import WebhookClient
 

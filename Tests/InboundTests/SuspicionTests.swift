@@ -1,7 +1,7 @@
 import Domain
 import Inbound
 import MQTT
-import Storage
+import Queue
 import Testing
 
 @Suite("An event that the broker does not take")

@@ -1,6 +1,6 @@
 import Domain
 import Mainflux
-import Storage
+import Registry
 import Testing
 
 @Suite("What things of Mainflux become")

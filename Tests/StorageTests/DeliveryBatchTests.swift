@@ -1,9 +1,12 @@
 import Domain
 import Postgres
+import Registry
+import Schema
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
 
 @Suite("Batches of deliveries")
 struct DeliveryBatchTests {

@@ -1,10 +1,14 @@
 import Domain
 import Logging
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -49,9 +53,8 @@ struct Fixture: Sendable {
 
     /// A session's view of the deliveries.
     func store(_ clientID: String = "a") async throws -> DeliveryStore {
-        DeliveryStore(
-            self.database,
-            session: try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(30)))
+        let session = try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(30))
+        return DeliveryStore(self.database, session: SessionIdentity(id: session.id, clientID: clientID))
     }
 
     /// The first byte of the payload of each that is claimed.
@@ -81,7 +84,8 @@ struct Fixture: Sendable {
         var deliveries = deliveries
         deliveries.formBatches()
         try await IntakeStore(self.database, session: session)
-            .commit(messages: deliveries.map(\.message).unique, deliveries: deliveries, now: now)
+            .commit(
+                IntakeStore.Commit(messages: deliveries.map(\.message).unique, deliveries: deliveries), now: now)
         return deliveries
     }
 
@@ -98,6 +102,26 @@ struct Fixture: Sendable {
             attempt: AttemptRecord(
                 at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
             isGone: isGone)
+    }
+}
+
+extension DeliveryStore {
+    init(_ database: Database, session: SessionID) {
+        self.init(database, session: SessionIdentity(id: session, clientID: "a"))
+    }
+
+    private static let numbers = Atomic<Int64>(0)
+
+    /// Settles under a number that was not used before.
+    func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
+        let number = Self.numbers.add(1, ordering: .relaxed).newValue
+        return try await self.settle(Settlement(results: results, number: number))
+    }
+
+    func claim(
+        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
+    ) async throws -> Claim {
+        try await self.claim(webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, held: HeldRows())
     }
 }
 

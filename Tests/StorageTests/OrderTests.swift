@@ -1,8 +1,11 @@
 import Domain
 import Postgres
+import Registry
+import Schema
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
 
 @Suite("Strict order in the database")
 struct OrderTests {

@@ -1,8 +1,9 @@
 import Domain
 import Postgres
+import Schema
 import Testing
 
-@testable import Storage
+@testable import Registry
 
 @Suite("Secrets at rest")
 struct SecretTests {

@@ -1,10 +1,13 @@
 import Domain
+import Journal
 import Logging
 import Postgres
+import Schema
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Queue
+@testable import Registry
 
 @Suite("Deliveries in the database")
 struct DeliveryStoreTests {
@@ -12,8 +15,8 @@ struct DeliveryStoreTests {
     func claim() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        let mine = try await sessions.start(clientID: "a", lease: .seconds(30))
-        let other = try await sessions.start(clientID: "b", lease: .seconds(30))
+        let mine = try await sessions.start(clientID: "a", lease: .seconds(30)).id
+        let other = try await sessions.start(clientID: "b", lease: .seconds(30)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: true), by: other)
         try await fixture.commit(fixture.deliveries(4...6, leased: false), by: other, now: 2_000)
         try await fixture.commit(fixture.deliveries(7...9, leased: false), by: other, now: 9_000)
@@ -32,7 +35,7 @@ struct DeliveryStoreTests {
     @Test("are claimed within the memory there is for them, but never none")
     func bytes() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         for number in Int64(1)...5 {
             try await fixture.commit(fixture.deliveries(number...number, leased: false, bytes: 100), by: session)
         }
@@ -51,7 +54,7 @@ struct DeliveryStoreTests {
         let second = EntityID.random()
         let other = try await Fixture.webhook(
             second, named: "w2", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database, box: fixture.box)
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         let one = fixture.deliveries(1...1, leased: true)[0]
         let two = Delivery(message: one.message, webhook: other, isLeased: true)
         let both = try await fixture.commit([one, two], by: session)
@@ -69,7 +72,7 @@ struct DeliveryStoreTests {
     @Test("come again at their time when they have failed, and stay as failed at the end of the schedule")
     func failed() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         let deliveries = try await fixture.commit(fixture.deliveries(1...2, leased: true, kept: true), by: session)
         let store = DeliveryStore(fixture.database, session: session)
         _ = try await store.complete([
@@ -91,26 +94,28 @@ struct DeliveryStoreTests {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
         let waiting: Query = "SELECT coalesce(sum(deliveries), 0)::bigint FROM delivery_batches WHERE leased_by IS NULL"
-        let first = try await sessions.start(clientID: "a", lease: .seconds(30))
+        let first = try await sessions.start(clientID: "a", lease: .seconds(30)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: true), by: first)
-        let second = try await sessions.start(clientID: "a", lease: .seconds(30))
+        let second = try await sessions.start(clientID: "a", lease: .seconds(30)).id
         #expect(try await fixture.count(waiting) == 3, "the same client id started anew")
         try await fixture.commit(fixture.deliveries(4...5, leased: true), by: second)
         try await sessions.end(second)
         #expect(try await fixture.count(waiting) == 5)
-        let third = try await sessions.start(clientID: "b", lease: .milliseconds(1))
+        let third = try await sessions.start(clientID: "b", lease: .milliseconds(1)).id
         try await fixture.commit(fixture.deliveries(6...6, leased: true), by: third)
         try await Task.sleep(for: .milliseconds(20))
-        let fourth = try await sessions.start(clientID: "c", lease: .seconds(30))
-        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == (1, 1))
+        let fourth = try await sessions.start(clientID: "c", lease: .seconds(30)).id
+        _ = try await sessions.renew(SessionIdentity(id: fourth, clientID: "c"), lease: .seconds(30))
+        #expect(try await sessions.releaseExpired() == 1)
         #expect(try await fixture.count(waiting) == 6)
-        #expect(try await sessions.renew(fourth, clientID: "c", lease: .seconds(30)) == (0, 1))
+        #expect(try await sessions.releaseExpired() == 0)
+        #expect(try await sessions.living() == 1)
     }
 
     @Test("that nobody needs any more are swept up, and young ones are left alone")
     func sweep() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: false), by: session)
         // A row of its own each, as after a retry.
         let retried = try await fixture.commit(fixture.deliveries(4...5, leased: true), by: session)
@@ -141,7 +146,7 @@ struct PartitionTests {
         let partitions: Query = "SELECT count(*) FROM pg_inherits WHERE inhrelid::regclass::text ~ '_d[0-9]+$'"
         #expect(try await fixture.count(partitions) == 20, "four days of five tables")
         #expect(try await store.maintainPartitions(now: now, keepMessages: week, keepAttempts: week).isEmpty)
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         try await fixture.commit(fixture.deliveries(1...2, leased: true, kept: true), by: session)
         #expect(try await fixture.count("SELECT count(*) FROM messages_default") == 0)
         let later = now + 9 * 86_400_000

@@ -39,11 +39,11 @@ package struct TestReport: Sendable {
     }
 }
 
-/// Tries webhooks out.
-package protocol WebhookTesting: Sendable {
-    /// - Parameter sends: whether the request is made; otherwise it is only rendered.
-    func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport
-}
+/// Tries a webhook out with a message.
+///
+/// - Parameter sends: whether the request is made; otherwise it is only rendered.
+package typealias WebhookTest =
+    @Sendable (_ target: WebhookTarget, _ message: Message, _ sends: Bool) async -> TestReport
 
 /// A request as people look at it.
 package struct RequestDescription: Sendable {

@@ -3,7 +3,8 @@ internal import Logging
 internal import Mainflux
 internal import Observability
 internal import Postgres
-internal import Storage
+internal import Registry
+internal import Schema
 
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

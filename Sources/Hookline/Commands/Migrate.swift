@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Storage
+internal import Schema
 
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

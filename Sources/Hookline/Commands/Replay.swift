@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Domain
-internal import Storage
+internal import Queue
+internal import Registry
 
 struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

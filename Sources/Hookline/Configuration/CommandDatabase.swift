@@ -1,6 +1,6 @@
 internal import Logging
 internal import Postgres
-internal import Storage
+internal import Schema
 
 /// The database of a command that ends by itself: one connection, by the settings.
 struct CommandDatabase {

@@ -11,7 +11,8 @@ internal import NIOCore
 internal import NIOSSL
 internal import Observability
 internal import Postgres
-internal import Storage
+internal import Queue
+internal import Registry
 
 /// Everything that `serve` needs to know, checked.
 struct ServiceConfiguration: Sendable {

@@ -1,7 +1,8 @@
 internal import Domain
 internal import Logging
 internal import Postgres
-internal import Storage
+internal import Registry
+internal import Schema
 
 /// A group with a profile and a thing, to have something to publish as.
 struct DemoData: Sendable {

@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import Domain
 internal import Glibc
+internal import Journal
 internal import Postgres
-internal import Storage
 
 struct Top: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 internal import Domain
-internal import Storage
+internal import Journal
 
 /// What is seen at one time.
 struct TopSample: Sendable {

@@ -1,0 +1,187 @@
+internal import Domain
+internal import Hummingbird
+internal import Registry
+internal import Schema
+
+/// `/groups` and their members.
+struct GroupRoutes: Sendable {
+    let groups: GroupStore
+    let access: Access
+    let refresh: RouteRefresh
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("groups") { try await self.create($0, $1) }
+        routes.get("groups") { try await self.list($0, $1) }
+        routes.get("groups/:id") { _, context in
+            let id = try context.id(of: "group")
+            let role = try await self.access.requireGroup(.viewer, id, for: context.caller())
+            return try await self.show(id, to: role)
+        }
+        routes.put("groups/:id") { request, context in
+            let id = try context.id(of: "group")
+            let role = try await self.access.requireGroup(.admin, id, for: context.caller())
+            let object = try JSONObject(try await JSON.body(of: request), at: "")
+            let networks = try Self.networks(of: object)
+            // Where requests may go inside the operator's network is the operator's to say.
+            guard try networks == nil || context.caller().isRoot else {
+                throw APIError(status: .forbidden, message: "allowed_networks can be set by root only")
+            }
+            let name = try Name.checked(try object.string("name"))
+            guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
+                throw APIError.notFound("group")
+            }
+            if networks != nil { await self.refresh([.webhooks(group: id)]) }
+            return try await self.show(id, to: role)
+        }
+        routes.delete("groups/:id") { _, context in
+            let id = try context.id(of: "group")
+            try await self.access.requireGroup(.owner, id, for: context.caller())
+            guard try await self.groups.remove(id) else { throw APIError.notFound("group") }
+            await self.refresh([.webhooks(group: id)])
+            return Response.noContent
+        }
+        routes.get("groups/:id/members") { try await self.listMembers($0, $1) }
+        routes.put("groups/:id/members") { try await self.setMembers($0, $1) }
+        routes.delete("groups/:id/members") { try await self.removeMembers($0, $1) }
+    }
+
+    private static func networks(of object: JSONObject) throws(InvalidField) -> [Network]? {
+        guard let texts = try object.strings("allowed_networks") else { return nil }
+        guard texts.count <= 100 else { throw InvalidField("allowed_networks", "must hold at most 100 blocks") }
+        return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
+    }
+
+    private func show(_ id: EntityID, to role: Role) async throws -> Response {
+        guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
+        return try Response.json(GroupDTO(group, role: role))
+    }
+
+    private func create(_ request: Request, _ context: APIContext) async throws -> Response {
+        let caller = try context.caller()
+        var created: [GroupRecord] = []
+        for object in try JSONObject.list(try await JSON.body(of: request)) {
+            created.append(
+                GroupRecord(
+                    id: .random(), org: try object.id("org_id"),
+                    name: try Name.checked(try object.string("name"), field: object.name("name"))))
+        }
+        try await self.groups.create(created, owner: caller.id)
+        return try Response.json(.created, created.map { GroupDTO($0, role: .owner) })
+    }
+
+    private func list(_ request: Request, _ context: APIContext) async throws -> Response {
+        let pageRequest = try request.pageRequest()
+        let caller = try context.caller()
+        let page = try await self.groups.list(
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+        let role = try await self.access.roles(of: caller)
+        let items = page.items.map { GroupDTO($0, role: role($0.id)) }
+        return try Response.json(PageDTO("groups", total: page.total, pageRequest, items: items))
+    }
+
+    // MARK: Members
+
+    private func listMembers(_ request: Request, _ context: APIContext) async throws -> Response {
+        let id = try context.id(of: "group")
+        try await self.access.requireGroup(.viewer, id, for: context.caller())
+        let pageRequest = try request.pageRequest()
+        let page = try await self.groups.members(of: id, pageRequest)
+        return try Response.json(
+            PageDTO("members", total: page.total, pageRequest, items: page.items.map(MemberDTO.init)))
+    }
+
+    private func setMembers(_ request: Request, _ context: APIContext) async throws -> Response {
+        let id = try context.id(of: "group")
+        let caller = try context.caller()
+        let callersRole = try await self.access.requireGroup(.admin, id, for: caller)
+        var members: [Member] = []
+        for object in try JSONObject.list(try await JSON.body(of: request)) {
+            let member = try Name.checked(try object.string("member_id"), field: object.name("member_id"))
+            guard let role = Role(rawValue: try object.string("role") ?? "") else {
+                let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
+                throw InvalidField(object.name("role"), "must be one of \(roles)")
+            }
+            members.append(Member(id: member, role: role))
+        }
+        if members.map(\.id).firstDuplicate != nil {
+            throw APIError.badRequest("a member is given twice")
+        }
+        // Who is not an owner can neither make owners nor unmake them.
+        if callersRole < .owner {
+            let current = try await self.groups.roles(in: id, of: members.map(\.id))
+            guard !members.contains(where: { $0.role == .owner }), !current.values.contains(.owner) else {
+                throw APIError.forbidden(.owner)
+            }
+        }
+        guard try await self.groups.setMembers(members, in: id) else { throw Self.lastOwner }
+        return try Response.json(members.map(MemberDTO.init))
+    }
+
+    /// `{"member_ids": […]}`; everybody may leave by themselves.
+    private func removeMembers(_ request: Request, _ context: APIContext) async throws -> Response {
+        let id = try context.id(of: "group")
+        let caller = try context.caller()
+        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        guard let members = try body.strings("member_ids"), !members.isEmpty else {
+            throw InvalidField("member_ids", "must name at least one member")
+        }
+        let role = try await self.access.requireGroup(members == [caller.id] ? .viewer : .admin, id, for: caller)
+        let current = try await self.groups.roles(in: id, of: members)
+        if role < .owner, current.values.contains(.owner) { throw APIError.forbidden(.owner) }
+        guard try await self.groups.removeMembers(members, from: id) else { throw Self.lastOwner }
+        return Response.noContent
+    }
+
+    private static let lastOwner = APIError.conflict("a group must keep an owner")
+}
+
+struct GroupDTO: Encodable {
+    let id: String
+    let org_id: String?
+    let name: String
+    let allowed_networks: [String]?
+    /// The caller's.
+    let role: String
+
+    init(_ group: GroupRecord, role: Role) {
+        self.id = group.id.description
+        self.org_id = group.org?.description
+        self.name = group.name
+        self.role = role.rawValue
+        self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
+    }
+}
+
+struct MemberDTO: Encodable {
+    let member_id: String
+    let role: String
+
+    init(_ member: Member) {
+        self.member_id = member.id
+        self.role = member.role.rawValue
+    }
+}
+
+/// Who is calling, as far as they may do anything.
+struct MeDTO: Encodable {
+    let user_id: String
+    let root: Bool
+    /// Milliseconds since 1970; absent if the token has no end.
+    let expires_at: Int64?
+    /// How many groups they are a member of, by role.
+    let groups: [String: Int]
+    let broker: BrokerDTO
+
+    struct BrokerDTO: Encodable {
+        let url: String
+        let has_accounts: Bool
+    }
+
+    init(_ caller: Caller, roles: [EntityID: Role], _ broker: APIConfiguration.Broker) {
+        self.broker = BrokerDTO(url: broker.url, has_accounts: broker.hasAccounts)
+        self.user_id = caller.id
+        self.root = caller.isRoot
+        self.expires_at = caller.expiresAt
+        self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
+    }
+}

@@ -1,0 +1,100 @@
+internal import Domain
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import Schema
+
+/// What a caller is told when something cannot be done: a status, and `{"error": "…", "field"?: "…"}`.
+struct APIError: Error, HTTPResponseError {
+    let status: HTTPResponse.Status
+    let message: String
+    /// The field of the request at fault, if it is one.
+    var field: String?
+    var headers: HTTPFields = [:]
+
+    static func badRequest(_ message: String) -> APIError { APIError(status: .badRequest, message: message) }
+    static let unauthorized = APIError(
+        status: .unauthorized, message: "a valid bearer token is required", headers: [.wwwAuthenticate: "Bearer"])
+    static func forbidden(_ needed: Role) -> APIError {
+        APIError(status: .forbidden, message: "this needs the role \(needed.rawValue) in the group")
+    }
+    static func notFound(_ what: String) -> APIError { APIError(status: .notFound, message: "\(what) not found") }
+    static func conflict(_ message: String) -> APIError { APIError(status: .conflict, message: message) }
+
+    static func methodNotAllowed(_ methods: [String]) -> APIError {
+        let list = methods.joined(separator: ", ")
+        return APIError(
+            status: .methodNotAllowed, message: "this path has \(list)", headers: [.allow: list])
+    }
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        var headers = self.headers
+        headers[.contentType] = "application/json"
+        var fields = ["error": self.message]
+        fields["field"] = self.field
+        let body = try JSON.encode(fields)
+        return Response(status: self.status, headers: headers, body: ResponseBody(byteBuffer: body))
+    }
+}
+
+/// Turns every error into an answer of one shape, and keeps what is not the caller's business in the log.
+struct ErrorMiddleware: RouterMiddleware {
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as APIError {
+            throw error
+        } catch let error as InvalidField {
+            throw APIError(status: .badRequest, message: error.description, field: error.field)
+        } catch let error as StorageError {
+            throw Self.translate(error)
+        } catch let error as HTTPError {
+            throw Self.translate(error)
+        } catch is NIOTooManyBytesError {
+            throw Self.tooLarge
+        } catch is CancellationError {
+            throw APIError(status: .serviceUnavailable, message: "the service is stopping")
+        } catch {
+            return try await Self.internalError(error, request, context)
+        }
+    }
+
+    private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
+
+    private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
+        -> Response
+    {
+        guard !DatabaseAvailability.isZeroByte(error) else { throw APIError.badRequest("a text has a zero byte") }
+        let isTransient = DatabaseAvailability.isOutage(error)
+        context.logger.error(
+            "a request failed",
+            metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+        throw isTransient
+            ? APIError(
+                status: .serviceUnavailable, message: "the database is not available; try again",
+                headers: [.retryAfter: "1"])
+            : APIError(status: .internalServerError, message: "internal error")
+    }
+
+    private static func translate(_ error: StorageError) -> APIError {
+        switch error {
+        case .duplicate(let field):
+            APIError(status: .conflict, message: "\(field) is taken already", field: field)
+        case .missing(let field):
+            APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
+        case .inUse(let by): .conflict("it is still in use by \(by)")
+        }
+    }
+
+    private static func translate(_ error: HTTPError) -> APIError {
+        switch error.status {
+        case .notFound: .notFound("this path was")
+        case .contentTooLarge: Self.tooLarge
+        default:
+            APIError(status: error.status, message: error.body ?? error.status.reasonPhrase, headers: error.headers)
+        }
+    }
+}

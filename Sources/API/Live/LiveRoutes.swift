@@ -1,0 +1,176 @@
+internal import Domain
+internal import Hummingbird
+internal import Journal
+internal import NIOCore
+internal import Registry
+internal import Schema
+
+/// What happens, while it happens: a group's counts, and a thing's messages.
+struct LiveRoutes: Sendable {
+    let access: Access
+    let overviews: OverviewStore
+    let stats: StatsStore
+    let tail: ThingTailing
+    let wallClock: WallClock
+    private let overviewPlaces = StreamPlaces(most: 200)
+    private let tailPlaces = StreamPlaces(most: 32)
+
+    /// A client that wants more connects again.
+    private static let longest: Int64 = 3_600
+    /// As often as the counts are written.
+    private static let interval: Duration = .seconds(2)
+
+    init(
+        access: Access, overviews: OverviewStore, stats: StatsStore,
+        tail: @escaping ThingTailing, wallClock: WallClock
+    ) {
+        self.access = access
+        self.overviews = overviews
+        self.stats = stats
+        self.tail = tail
+        self.wallClock = wallClock
+    }
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.get("groups/:id/live") { request, context in
+            let (group, caller) = (try context.id(of: "group"), try context.caller())
+            try await self.access.requireGroup(.viewer, group, for: caller)
+            let end = try self.end(of: request, for: caller)
+            return EventStream.response(in: try self.overviewPlaces.take()) { events in
+                try await self.showGroup(group, to: caller, until: end, &events)
+            }
+        }
+        routes.get("things/:id/live") { request, context in
+            let caller = try context.caller()
+            let thing = try await self.access.thing(context, needing: .viewer)
+            let end = try self.end(of: request, for: caller)
+            return EventStream.response(in: try self.tailPlaces.take()) { events in
+                try await self.showMessages(of: thing, to: caller, until: end, &events)
+            }
+        }
+    }
+
+    /// `timeout` in seconds, and never longer than the token is good; milliseconds since 1970.
+    private func end(of request: Request, for caller: Caller) throws -> Int64 {
+        let seconds = try request.integer("timeout", in: 1...Self.longest) ?? Self.longest
+        let end = self.wallClock.milliseconds + seconds * 1_000
+        return min(end, caller.expiresAt ?? end)
+    }
+
+    /// Whether the caller may look on still; roles change.
+    private func mayLook(_ caller: Caller, at group: EntityID) async throws -> Bool {
+        if caller.isRoot { return true }
+        return try await self.access.groups.role(of: caller.id, in: group) != nil
+    }
+
+    // MARK: A group
+
+    private func showGroup(
+        _ group: EntityID, to caller: Caller, until end: Int64, _ events: inout EventWriter
+    ) async throws {
+        // First the last hour, then what may have changed since.
+        var from = self.wallClock.milliseconds - 3_600_000
+        while self.wallClock.milliseconds < end {
+            let now = self.wallClock.milliseconds
+            do {
+                guard try await self.mayLook(caller, at: group) else { return }
+                let overview = try await self.overviews.overview(of: group)
+                let spans = try await self.stats.read(
+                    of: .group(group), by: .minute, from: from / 60_000 * 60_000, to: now + 1)
+                try await events.send("overview", OverviewDTO(overview, spans.spans, at: now))
+                from = now - 60_000
+            } catch let error where DatabaseAvailability.isOutage(error) {
+                try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
+            }
+            try await events.pause(for: Self.interval)
+        }
+    }
+
+    // MARK: A thing
+
+    private func showMessages(
+        of thing: ThingRecord, to caller: Caller, until end: Int64, _ events: inout EventWriter
+    ) async throws {
+        try await events.comment("connecting")
+        var (looks, lastLook) = (true, self.wallClock.milliseconds)
+        do {
+            try await self.tail(thing.id) { batch in
+                let now = self.wallClock.milliseconds
+                if now - lastLook > 10_000 {
+                    looks = try await self.mayLook(caller, at: thing.group)
+                    lastLook = now
+                }
+                guard looks, now < end else { return false }
+                if batch.isConnected { try await events.send("listening", "{}") }
+                if batch.messages.isEmpty, batch.dropped == 0 {
+                    try await events.comment("waiting")
+                } else {
+                    try await events.send("messages", TailDTO(batch))
+                }
+                return true
+            }
+        } catch let error as TailUnavailable {
+            try await events.send("unavailable", UnavailableDTO(error: error.reason))
+        }
+    }
+}
+
+private struct UnavailableDTO: Encodable {
+    let error: String
+}
+
+struct OverviewDTO: Encodable {
+    let at: Int64
+    let webhooks: Int64
+    let things: Int64
+    let waiting: Int64
+    let failing_total: Int64
+    let failing: [FailingDTO]
+    /// Minutes in which anything happened: at first those of the last hour, then the last two.
+    let spans: [StatsDTO.SpanDTO]
+
+    struct FailingDTO: Encodable {
+        let webhook_id: String
+        let name: String
+        let status: String
+        let status_reason: String?
+        let consecutive_failures: Int
+        let last_status: Int?
+    }
+
+    init(_ overview: GroupOverview, _ spans: [WebhookStats.Span], at now: Int64) {
+        self.at = now
+        self.webhooks = overview.webhooks
+        self.things = overview.things
+        self.waiting = overview.waiting
+        self.failing_total = overview.failingCount
+        self.failing = overview.failing.map { failing in
+            FailingDTO(
+                webhook_id: failing.id.description, name: failing.name, status: failing.status.rawValue,
+                status_reason: failing.reason, consecutive_failures: failing.consecutiveFailures,
+                last_status: failing.lastStatus)
+        }
+        self.spans = spans.map(StatsDTO.SpanDTO.init)
+    }
+}
+
+struct TailDTO: Encodable {
+    let messages: [MessageDTO]
+    /// Messages that came too fast to be shown.
+    let dropped: Int
+
+    struct MessageDTO: Encodable {
+        let at: Int64
+        let subtopic: String
+        let bytes: Int
+        let payload: BodyDTO
+    }
+
+    init(_ batch: TailBatch) {
+        self.dropped = batch.dropped
+        self.messages = batch.messages.map { message in
+            MessageDTO(
+                at: message.at, subtopic: message.subtopic, bytes: message.bytes, payload: BodyDTO(message.payload))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+internal import Domain
+internal import Journal
+internal import Registry
+
+struct LogEntryDTO: Encodable {
+    let trigger_id: String
+    let webhook_id: String?
+    let status: String
+    let date: Int64
+    let thing_id: String?
+    let response: Int?
+    let error: String?
+    let latency_ms: Double?
+    let attempt: Int
+    let url: String?
+    let items: Int
+    let due_at: Int64?
+
+    init(_ entry: LogEntry, _ webhook: WebhookAddress?, seenBy role: Role) {
+        self.trigger_id = entry.delivery.text
+        self.webhook_id = webhook?.id.description
+        self.status = entry.status.rawValue
+        self.date = entry.at
+        self.thing_id = entry.thing?.description
+        self.response = entry.response
+        self.error = entry.error
+        self.latency_ms = entry.latencyMicroseconds.map { Double($0) / 1_000 }
+        self.attempt = entry.attempt
+        self.url = webhook.map { webhook in
+            entry.target.map { RenderedURL.text(webhook.url.origin + $0, seenBy: role) } ?? webhook.url.text
+        }
+        self.items = entry.items
+        self.due_at = entry.dueAt
+    }
+}
+
+/// A url with everything filled in. Keys stand in queries, so who may not see the webhook's rows does not see them here.
+enum RenderedURL {
+    static func text(_ url: String, seenBy role: Role) -> String {
+        guard role < .editor, let query = url.firstIndex(of: "?") else { return url }
+        return url[..<query] + "?***"
+    }
+}
+
+struct StatsDTO: Encodable {
+    let by: String
+    let from: Int64
+    let to: Int64
+    let total: SpanDTO
+    let spans: [SpanDTO]
+
+    struct SpanDTO: Encodable {
+        let start: Int64
+        /// Of a group: what came in.
+        let messages: Int64?
+        let succeeded: Int64
+        let failed: Int64
+        let skipped: Int64
+        let latency_ms: Percentiles?
+    }
+
+    struct Percentiles: Encodable {
+        let p50: Double
+        let p90: Double
+        let p99: Double
+
+        init?(_ latencies: LatencyBuckets) {
+            guard let p50 = latencies.percentile(0.5), let p90 = latencies.percentile(0.9),
+                let p99 = latencies.percentile(0.99)
+            else { return nil }
+            self.p50 = Double(p50) / 1_000
+            self.p90 = Double(p90) / 1_000
+            self.p99 = Double(p99) / 1_000
+        }
+    }
+
+    init(_ stats: WebhookStats, by period: StatsPeriod, from: Int64, to: Int64) {
+        self.by = period.rawValue
+        self.from = from
+        self.to = to
+        self.total = SpanDTO(stats.total(from: from))
+        self.spans = stats.spans.map(SpanDTO.init)
+    }
+}
+
+struct DeliveryHistoryDTO: Encodable {
+    let id: String
+    let webhook_id: String
+    let status: String
+    let thing_id: String?
+    let subtopic: String?
+    let received_at: Int64
+    let due_at: Int64?
+    let failed_at: Int64?
+    let failure: String?
+    /// As the webhook would make it of the message now; null if the message is no longer kept.
+    let request: RequestDTO?
+    let attempts: [AttemptDTO]
+
+    struct AttemptDTO: Encodable {
+        let date: Int64
+        let number: Int
+        let status: String
+        let response: Int?
+        let error: String?
+        let latency_ms: Double
+        let url: String
+        let items: Int
+        let body: BodyDTO?
+        /// Whether the webhook was changed since then, so that `request` may not be what was sent.
+        let is_outdated: Bool
+    }
+
+    init(_ history: DeliveryHistory, of target: WebhookTarget, seenBy role: Role) {
+        self.id = history.id.text
+        self.webhook_id = target.id.description
+        self.status = history.status.rawValue
+        self.thing_id = history.thing?.description
+        self.subtopic = history.message?.subtopic
+        self.received_at = history.id.message.millisecondsSince1970
+        self.due_at = history.dueAt
+        self.failed_at = history.failedAt
+        self.failure = history.failure
+        self.request = history.message.flatMap { message in
+            let request =
+                target.plan.batching == nil
+                ? try? target.plan.render(message, org: target.org, facts: .unknown)
+                : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown })
+            return request.map {
+                RequestDTO(
+                    RequestDescription($0, of: message, to: target, showsHeaders: false),
+                    hidesBody: role < .editor && target.options.request.body != nil, seenBy: role)
+            }
+        }
+        self.attempts = history.attempts.map { attempt in
+            AttemptDTO(
+                date: attempt.at, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
+                response: attempt.status, error: attempt.error,
+                latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
+                url: attempt.target.map { RenderedURL.text(target.url.origin + $0, seenBy: role) } ?? target.url.text,
+                items: max(1, attempt.items),
+                // What a receiver says may be meant for those who set it up.
+                body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
+                is_outdated: attempt.version != target.version)
+        }
+    }
+}
+
+struct RequestDTO: Encodable {
+    let method: String
+    let url: String
+    let headers: [String: String]
+    let body: BodyDTO?
+
+    /// - Parameter hidesBody: it is made from a template, which may hold keys.
+    init(_ request: RequestDescription, hidesBody: Bool = false, seenBy role: Role = .editor) {
+        self.method = request.method
+        self.url = RenderedURL.text(request.url, seenBy: role)
+        self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
+        self.body = hidesBody ? nil : request.body.map(BodyDTO.init)
+    }
+}
+
+/// Bytes as text, or else in base64.
+struct BodyDTO: Encodable {
+    let text: String?
+    let base64: String?
+
+    init(_ bytes: [UInt8]) {
+        self.text = String(validating: bytes, as: UTF8.self)
+        self.base64 = self.text == nil ? Base64.encode(bytes) : nil
+    }
+}
+
+extension StatsDTO.SpanDTO {
+    init(_ span: WebhookStats.Span) {
+        self.init(
+            start: span.start, messages: span.messages, succeeded: span.succeeded, failed: span.failed,
+            skipped: span.skipped, latency_ms: .init(span.latencies))
+    }
+}

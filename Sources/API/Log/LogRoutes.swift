@@ -1,0 +1,104 @@
+internal import Domain
+internal import Hummingbird
+internal import Journal
+internal import Registry
+internal import Schema
+
+/// The log of what became of deliveries, and counts of it.
+struct LogRoutes: Sendable {
+    let webhooks: WebhookRoutes
+    let store: LogStore
+    let stats: StatsStore
+    let wallClock: WallClock
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.get("webhooks/:id/log") { request, context in
+            let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
+            let address = WebhookAddress(id: webhook.id, url: webhook.url)
+            return try await self.list(request, of: [try await self.webhooks.key(of: webhook): address], seenBy: role)
+        }
+        routes.get("groups/:id/log") { request, context in
+            let group = try context.id(of: "group")
+            let role = try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.list(
+                request, of: try await self.webhooks.webhooks.addresses(in: group), seenBy: role)
+        }
+        routes.get("webhooks/:id/stats") { request, context in
+            let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
+            return try await self.count(request, of: .webhook(try await self.webhooks.key(of: webhook)))
+        }
+        routes.get("groups/:id/stats") { request, context in
+            let group = try context.id(of: "group")
+            try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.count(request, of: .group(group))
+        }
+        routes.get("deliveries/:id") { try await self.show($0, $1) }
+    }
+
+    // MARK: Log
+
+    private func list(
+        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
+    ) async throws -> Response {
+        let query = try Self.query(request)
+        let page = try await self.store.list(query, of: Array(webhooks.keys))
+        return try Response.json(
+            PageDTO(
+                "log", total: page.total, offset: query.offset, limit: query.limit, order: query.order.rawValue,
+                dir: query.isAscending ? "asc" : "desc",
+                items: page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) }))
+    }
+
+    private static func query(_ request: Request) throws(InvalidField) -> LogQuery {
+        var query = LogQuery()
+        if let text = request.uri.queryParameters.get("status"), !text.isEmpty {
+            query.statuses = []
+            for name in text.split(separator: ",") {
+                guard let status = LogEntry.Status(rawValue: name.uppercased()) else {
+                    let all = LogEntry.Status.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw InvalidField("status", "must be one or more of \(all), parted by commas")
+                }
+                query.statuses.insert(status)
+            }
+        }
+        query.from = try request.time("from")
+        query.to = try request.time("to")
+        query.thing = try request.queryID("thing")
+        query.order = try request.choice("order") ?? .date
+        let direction: PageRequest.Direction? = try request.choice("dir")
+        query.isAscending = direction == .ascending
+        query.offset = try request.integer("offset", in: 0...LogStore.window) ?? 0
+        query.limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        return query
+    }
+
+    // MARK: Stats
+
+    private static let mostSpans: Int64 = 3_000
+
+    private func count(_ request: Request, of owner: StatsOwner) async throws -> Response {
+        let period: StatsPeriod = try request.choice("by") ?? .hour
+        let to = try request.time("to") ?? self.wallClock.milliseconds + 1
+        let from = try request.time("from") ?? to - 60 * period.length
+        guard from < to, (to - from) / period.length <= Self.mostSpans else {
+            throw InvalidField("from", "must lie before to, by at most \(Self.mostSpans) times the period")
+        }
+        let stats = try await self.stats.read(of: owner, by: period, from: from, to: to)
+        return try Response.json(StatsDTO(stats, by: period, from: from, to: to))
+    }
+
+    // MARK: Deliveries
+
+    private func show(_ request: Request, _ context: APIContext) async throws -> Response {
+        guard let id = DeliveryID(context.parameters.get("id") ?? "") else {
+            throw APIError.badRequest("the delivery id in the path must be one such as msg_1a2b3c_1")
+        }
+        guard let (target, group) = try await self.webhooks.webhooks.target(of: id.webhook) else {
+            throw APIError.notFound("delivery")
+        }
+        let role = try await self.webhooks.access.require(
+            .viewer, in: group, for: context.caller(), seeking: "delivery")
+        guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
+        return try Response.json(DeliveryHistoryDTO(history, of: target, seenBy: role))
+    }
+}

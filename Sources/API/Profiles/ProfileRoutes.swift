@@ -1,0 +1,100 @@
+internal import Domain
+internal import Hummingbird
+internal import Registry
+internal import Schema
+
+/// `/profiles` and the profiles of groups.
+struct ProfileRoutes: Sendable {
+    let profiles: ProfileStore
+    let access: Access
+    let refresh: RouteRefresh
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("groups/:id/profiles") { try await self.create($0, $1) }
+        routes.get("groups/:id/profiles") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.viewer, group, for: context.caller())
+            let pageRequest = try request.pageRequest()
+            let page = try await self.profiles.list(in: group, pageRequest)
+            return try Response.json(
+                PageDTO("profiles", total: page.total, pageRequest, items: try page.items.map { try ProfileDTO($0) }))
+        }
+        routes.get("profiles/:id") { _, context in
+            try Response.json(try ProfileDTO(try await self.find(context, needing: .viewer)))
+        }
+        routes.put("profiles/:id") { request, context in
+            let profile = try await self.find(context, needing: .admin)
+            let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request), at: ""))
+            guard
+                let updated = try await self.profiles.update(
+                    profile.id, name: draft.name, configJSON: try JSON.text(draft.config))
+            else { throw APIError.notFound("profile") }
+            await self.refresh([.profile(profile.id)])
+            return try Response.json(try ProfileDTO(updated))
+        }
+        routes.delete("profiles/:id") { _, context in
+            let profile = try await self.find(context, needing: .admin)
+            guard try await self.profiles.remove(profile.id) else { throw APIError.notFound("profile") }
+            return Response.noContent
+        }
+    }
+
+    private func create(_ request: Request, _ context: APIContext) async throws -> Response {
+        let group = try context.id(of: "group")
+        try await self.access.requireGroup(.admin, group, for: context.caller())
+        var created: [ProfileRecord] = []
+        for object in try JSONObject.list(try await JSON.body(of: request)) {
+            let draft = try ProfileDraft(object)
+            created.append(
+                ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: try JSON.text(draft.config)))
+        }
+        try await self.profiles.create(created)
+        await self.refresh(created.map { .profile($0.id) })
+        return try Response.json(.created, try created.map { try ProfileDTO($0) })
+    }
+
+    private func find(_ context: APIContext, needing role: Role) async throws -> ProfileRecord {
+        guard let profile = try await self.profiles.find(try context.id(of: "profile")) else {
+            throw APIError.notFound("profile")
+        }
+        try await self.access.require(role, in: profile.group, for: context.caller(), seeking: "profile")
+        return profile
+    }
+}
+
+/// What a caller says of a profile, checked. Keys of `config` that Hookline does not know are kept as they are.
+private struct ProfileDraft {
+    let name: String
+    let config: JSONValue
+
+    init(_ object: JSONObject) throws {
+        self.name = try Name.checked(try object.string("name"), field: object.name("name"))
+        guard let config = try object.object("config") else {
+            self.config = .object([:])
+            return
+        }
+        _ = try config.bool("write")
+        _ = try config.bool("webhook")
+        _ = try config.string("smtp_id")
+        if let type = try config.string("content_type") {
+            do throws(InvalidField) { _ = try ProfileConfig.checkedContentType(type) } catch {
+                throw InvalidField(object.name(error.field), error.reason)
+            }
+        }
+        self.config = .object(config.fields)
+    }
+}
+
+struct ProfileDTO: Encodable {
+    let id: String
+    let group_id: String
+    let name: String
+    let config: JSONValue
+
+    init(_ profile: ProfileRecord) throws {
+        self.id = profile.id.description
+        self.group_id = profile.group.description
+        self.name = profile.name
+        self.config = try JSON.decode(profile.configJSON)
+    }
+}

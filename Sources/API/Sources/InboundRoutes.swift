@@ -1,0 +1,174 @@
+internal import Domain
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import Observability
+internal import Queue
+internal import Registry
+internal import Synchronization
+
+/// `POST /in/{source_id}`: where outside systems post. No user token; the source says how its callers show who they are.
+struct InboundRoutes: Sendable {
+    let sources: SourceStore
+    let store: SourceEventStore
+    let limits: SourceLimits
+    let size: EventSizeLimit
+    let wallClock: WallClock
+    let ids: MessageIDGenerator
+
+    private static let refused = APIError(status: .unauthorized, message: "the key or signature is not valid")
+
+    func add(to router: Router<APIContext>) {
+        router.post("in/:id") { try await self.receive($0, $1) }
+    }
+
+    private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
+        guard let id = EntityID(context.parameters.get("id") ?? ""), let door = try await self.sources.door(of: id) else {
+            throw APIError.notFound("source")
+        }
+        let now = monotonicNanoseconds()
+        if let wait = self.limits.take(door, now: now) {
+            try await self.store.note(.limited, "too many", bytes: 0, at: door)
+            let seconds = max(1, (wait + 999_999_999) / 1_000_000_000)
+            throw APIError(
+                status: .tooManyRequests, message: "too many events; try again in \(seconds) s",
+                headers: [.retryAfter: String(seconds)])
+        }
+        let type = request.headers[.contentType]
+        let isSupported = ["application/json", "application/x-www-form-urlencoded", "text/", "+json", "cloudevents"]
+            .contains { type?.lowercased().contains($0) == true }
+        guard type == nil || isSupported else {
+            throw APIError(status: .unsupportedMediaType, message: "content-type must be JSON, a form or text")
+        }
+        let buffer = try await self.collect(request, at: door)
+        let signed = SignedRequest(
+            headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
+            body: Array(buffer.readableBytesView))
+        guard self.isCallerValid(signed, request, door) else {
+            try await self.store.note(.unauthorized, nil, bytes: signed.body.count, at: door)
+            throw Self.refused
+        }
+        if let challenge = door.settings.signature?.challenge(in: signed) {
+            return try Response.json(["challenge": challenge])
+        }
+        guard door.isEnabled || door.isListening else {
+            try await self.store.note(.invalid, "the source is disabled", bytes: signed.body.count, at: door)
+            throw APIError(status: .forbidden, message: "the source is disabled")
+        }
+        return try await self.take(signed, at: door)
+    }
+
+    private func collect(_ request: Request, at door: SourceDoor) async throws -> ByteBuffer {
+        let limit = self.size.limit(on: SourceEvent.topic(of: door.thing, subtopic: ""))
+        do {
+            return try await request.body.collect(upTo: limit.bytes)
+        } catch is NIOTooManyBytesError {
+            throw try await self.tooLarge(request.headers[.contentLength].flatMap { Int($0) }, limit, at: door)
+        }
+    }
+
+    private func tooLarge(_ bytes: Int?, _ limit: EventSizeLimit.Limit, at door: SourceDoor) async throws -> APIError {
+        let error = APIError(status: .contentTooLarge, message: "the body must be at most \(limit)")
+        try await self.store.note(.invalid, error.message, bytes: bytes ?? limit.bytes + 1, at: door)
+        return error
+    }
+
+    private func take(_ request: SignedRequest, at door: SourceDoor) async throws -> Response {
+        let message = Message(
+            id: self.ids.next(1)[0], thing: door.thing, group: door.group, subtopic: "",
+            contentType: ProfileConfig.defaultContentType, payload: request.body, traceparent: nil, isKept: false,
+            receivedNanoseconds: nil)
+        switch SourceGate(door.settings).judge(request, as: message) {
+        case .invalid(let reason) where !door.isListening:
+            try await self.store.note(.invalid, reason, bytes: request.body.count, at: door)
+            throw APIError.badRequest(reason)
+        case .ignored(let reason) where !door.isListening:
+            try await self.store.note(.ignored, reason, bytes: request.body.count, at: door)
+            return try Response.json(.accepted, ["status": "ignored"])
+        case .accepted(let subtopic, let eventID):
+            let limit = self.size.limit(on: SourceEvent.topic(of: door.thing, subtopic: subtopic))
+            guard request.body.count <= limit.bytes else {
+                throw try await self.tooLarge(request.body.count, limit, at: door)
+            }
+            let isNew = try await self.store.accept(
+                request.body, on: subtopic, eventID: eventID, at: door,
+                sample: door.isListening ? Self.sample(of: request.body) : nil)
+            return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])
+        case .invalid, .ignored:
+            // Who listens wants to see what comes, most of all what does not fit. It goes no further.
+            _ = try await self.store.accept(
+                request.body, on: "", eventID: nil, at: door.asDisabled, sample: Self.sample(of: request.body))
+            return try Response.json(.accepted, ["status": "heard"])
+        }
+    }
+
+    /// The same answer and as long a look, whatever is wrong.
+    private func isCallerValid(_ signed: SignedRequest, _ request: Request, _ door: SourceDoor) -> Bool {
+        if let scheme = door.settings.signature {
+            return scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.milliseconds / 1_000)
+        }
+        let bearer = request.headers[.authorization].flatMap { header -> String? in
+            header.lowercased().hasPrefix("bearer ") ? String(header.dropFirst(7)) : nil
+        }
+        let given = request.uri.queryParameters.get("key") ?? signed.headers["x-api-key"] ?? bearer ?? ""
+        return constantTimeEqual(SourceKey.hash(of: given), door.keyHash ?? [])
+    }
+
+    private static func sample(of body: [UInt8]) -> String {
+        let isShown = body.count <= JSONSchema.longest
+        guard isShown, let json = RawJSON(body) else {
+            let text = String(decoding: body.prefix(JSONSchema.longest), as: UTF8.self)
+            let value = (try? JSON.text(.string(text))) ?? "null"
+            return #"{"sample":\#(value),"schema":null}"#
+        }
+        // One line, as an event of the stream has to be.
+        let text = String(decoding: json.text, as: UTF8.self)
+        let compact = (try? JSON.text(JSON.decode(text))) ?? "null"
+        return #"{"sample":\#(compact),"schema":\#(JSONSchema.inferred(from: json))}"#
+    }
+}
+
+/// How large an event may be: it has to pass through the broker and back in.
+struct EventSizeLimit: Sendable {
+    struct Limit: CustomStringConvertible {
+        let bytes: Int
+        let description: String
+    }
+
+    /// The largest payload that is taken from the broker.
+    let intake: Int
+    /// The largest that the broker takes on a topic; nil if it names none.
+    let broker: @Sendable (String) -> Int?
+
+    func limit(on topic: String) -> Limit {
+        var limit = Limit(bytes: 1024 * 1024, description: "1 MiB")
+        if self.intake < limit.bytes {
+            limit = Limit(bytes: self.intake, description: "\(self.intake) bytes (INTAKE_LARGEST_PAYLOAD)")
+        }
+        if let broker = self.broker(topic), broker < limit.bytes {
+            limit = Limit(bytes: broker, description: "\(broker) bytes, the most that the broker takes")
+        }
+        return limit
+    }
+}
+
+/// What each source may be called per second, by this instance.
+final class SourceLimits: Sendable {
+    private static let most = 10_000
+    private let buckets = Mutex<[EntityID: (version: Int64, bucket: TokenBucket)]>([:])
+
+    /// Takes one call, or answers how many nanoseconds until there is one.
+    func take(_ door: SourceDoor, now: Int64) -> Int64? {
+        self.buckets.withLock { buckets in
+            if buckets.count > Self.most { buckets = [:] }
+            let limit = door.settings.rateLimit ?? SourceSettings.defaultRate
+            var entry = buckets[door.id] ?? (door.version, TokenBucket(limit, now: now))
+            if entry.version != door.version {
+                entry.bucket.change(to: limit, now: now)
+                entry.version = door.version
+            }
+            defer { buckets[door.id] = entry }
+            return entry.bucket.take(now: now)
+        }
+    }
+}

@@ -1,0 +1,251 @@
+internal import Crypto
+internal import Domain
+internal import Hummingbird
+internal import Journal
+internal import NIOCore
+internal import Registry
+internal import Schema
+
+/// `/sources` and the sources of groups.
+struct SourceRoutes: Sendable {
+    let sources: SourceStore
+    let things: ThingStore
+    let access: Access
+    let wallClock: WallClock
+    /// How outside systems reach us; nil takes the address that a caller used.
+    let publicURL: String?
+
+    private func base(_ request: Request) -> String {
+        self.publicURL ?? "http://\(request.head.authority ?? "127.0.0.1")"
+    }
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("groups/:id/sources") { try await self.create($0, $1) }
+        routes.get("groups/:id/sources") { request, context in
+            let group = try context.id(of: "group")
+            let role = try await self.access.requireGroup(.viewer, group, for: context.caller())
+            let pageRequest = try request.pageRequest()
+            let page = try await self.sources.list(in: group, pageRequest)
+            return try Response.json(
+                PageDTO(
+                    "sources", total: page.total, pageRequest,
+                    items: page.items.map { SourceDTO($0, at: self.base(request), seenBy: role) }))
+        }
+        routes.get("sources/:id") { request, context in
+            let (source, role) = try await self.find(context, needing: .viewer)
+            return try Response.json(SourceDTO(source, at: self.base(request), seenBy: role))
+        }
+        routes.put("sources/:id") { try await self.update($0, $1) }
+        routes.delete("sources/:id") { _, context in
+            let (source, _) = try await self.find(context, needing: .editor)
+            guard try await self.sources.remove(source.id) else { throw APIError.notFound("source") }
+            return Response.noContent
+        }
+        routes.post("sources/:id/key/rotate") { request, context in
+            let (source, _) = try await self.find(context, needing: .editor)
+            guard source.settings.signature == nil else {
+                throw APIError.conflict("its callers sign; their secret is set with auth.secret")
+            }
+            let key = SourceKey.random()
+            guard let updated = try await self.sources.update(source.id, secret: .keyHash(key.hash), { _ in }) else {
+                throw APIError.notFound("source")
+            }
+            return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: .editor, key: key))
+        }
+        routes.get("sources/:id/log") { try await self.log($0, $1) }
+        routes.post("sources/:id/listen") { try await self.listen($0, $1) }
+        routes.put("sources/:id/sample") { try await self.setSample($0, $1) }
+    }
+
+    private func find(_ context: APIContext, needing role: Role) async throws -> (Source, Role) {
+        guard let source = try await self.sources.find(try context.id(of: "source")) else {
+            throw APIError.notFound("source")
+        }
+        let has = try await self.access.require(role, in: source.group, for: context.caller(), seeking: "source")
+        return (source, has)
+    }
+
+    // MARK: Making and changing
+
+    private func create(_ request: Request, _ context: APIContext) async throws -> Response {
+        let group = try context.id(of: "group")
+        try await self.access.requireGroup(.editor, group, for: context.caller())
+        var created: [(source: Source, secret: SourceSecret)] = []
+        var keys: [SourceKey?] = []
+        let now = self.wallClock.milliseconds
+        for object in try JSONObject.list(try await JSON.body(of: request)) {
+            guard let thing = try object.id("thing_id") else {
+                throw InvalidField(object.name("thing_id"), "is required")
+            }
+            try await self.checkThing(thing, in: group, at: object)
+            let settings = try SourceSettings(object, changing: SourceSettings())
+            let auth = try object.object("auth")
+            let source = Source(
+                id: .random(), group: group,
+                name: try Name.checked(
+                    try object.string("name") ?? Self.defaultName(settings), field: object.name("name")),
+                thing: thing, isEnabled: try Self.isEnabled(object) ?? true, settings: settings, createdAt: now,
+                updatedAt: now)
+            if settings.signature != nil {
+                guard let secret = try auth?.string("secret"), (8...512).contains(secret.utf8.count) else {
+                    throw InvalidField(
+                        object.name("auth.secret"), "is required: 8 to 512 bytes, as the vendor shows it")
+                }
+                created.append((source, .signing(secret)))
+                keys.append(nil)
+            } else {
+                let key = SourceKey.random()
+                created.append((source, .keyHash(key.hash)))
+                keys.append(key)
+            }
+        }
+        if let double = created.map(\.source.name).firstDuplicate {
+            throw APIError.conflict("the name \(double) is given twice")
+        }
+        try await self.sources.create(created)
+        return try Response.json(
+            .created,
+            zip(created, keys).map { SourceDTO($0.source, at: self.base(request), seenBy: .editor, key: $1) })
+    }
+
+    /// Vendors give their sources their names.
+    private static func defaultName(_ settings: SourceSettings) -> String {
+        switch settings.signature?.vendor {
+        case nil: "API key"
+        case .standard?: "Standard Webhooks"
+        case .github?: "GitHub"
+        case .stripe?: "Stripe"
+        case .slack?: "Slack"
+        case .shopify?: "Shopify"
+        case .custom?: "Signed"
+        }
+    }
+
+    private func checkThing(_ thing: EntityID, in group: EntityID, at object: JSONObject) async throws {
+        guard try await self.things.find(thing)?.group == group else {
+            throw InvalidField(object.name("thing_id"), "must be a thing of the group")
+        }
+    }
+
+    private static func isEnabled(_ object: JSONObject) throws(InvalidField) -> Bool? {
+        switch try object.string("status") {
+        case nil: nil
+        case "ENABLED"?: true
+        case "DISABLED"?: false
+        default: throw InvalidField(object.name("status"), "must be ENABLED or DISABLED")
+        }
+    }
+
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (source, role) = try await self.find(context, needing: .editor)
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let name = try Name.checked(try object.string("name"))
+        let thing = try object.id("thing_id") ?? source.thing
+        try await self.checkThing(thing, in: source.group, at: object)
+        let isEnabled = try Self.isEnabled(object)
+        let draft = try SourceSettings(object, changing: source.settings)
+        var secret: SourceSecret?
+        var key: SourceKey?
+        let given = try object.object("auth")?.string("secret")
+        if let given, given != "***", draft.signature != nil {
+            guard (8...512).contains(given.utf8.count) else {
+                throw InvalidField("auth.secret", "must have 8 to 512 bytes")
+            }
+            secret = .signing(given)
+        }
+        switch (source.settings.signature != nil, draft.signature != nil) {
+        case (false, true):
+            guard secret != nil else { throw InvalidField("auth.secret", "is required") }
+        case (true, false):
+            let new = SourceKey.random()
+            key = new
+            secret = .keyHash(new.hash)
+        default: break
+        }
+        let updated = try await self.sources.update(source.id, secret: secret) { source in
+            source.name = name
+            source.thing = thing
+            source.isEnabled = isEnabled ?? source.isEnabled
+            source.settings = try SourceSettings(object, changing: source.settings)
+        }
+        guard let updated else { throw APIError.notFound("source") }
+        return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role, key: key))
+    }
+
+    /// `{"sample": any, "apply_schema"?: bool}`; what listening answered, or anything like it.
+    private func setSample(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (source, role) = try await self.find(context, needing: .editor)
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        guard let value = object.fields["sample"] else { throw InvalidField("sample", "is required") }
+        let text = try JSON.text(value)
+        guard text.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(text.utf8)) else {
+            throw InvalidField("sample", "must be at most \(JSONSchema.longest) bytes of JSON")
+        }
+        let appliesSchema = try object.bool("apply_schema") ?? false
+        let updated = try await self.sources.update(source.id) { source in
+            source.settings.sample = text
+            if appliesSchema { source.settings.schema = JSONSchema.inferred(from: json) }
+            try source.settings.check()
+        }
+        guard let updated else { throw APIError.notFound("source") }
+        return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role))
+    }
+
+    // MARK: Looking on
+
+    private func log(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (source, _) = try await self.find(context, needing: .viewer)
+        let offset = try request.integer("offset", in: 0...LogStore.window) ?? 0
+        let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        let page = try await self.sources.log(
+            of: source.id, from: try request.time("from"), to: try request.time("to"), offset: offset, limit: limit)
+        return try Response.json(
+            PageDTO(
+                "log", total: page.total, offset: offset, limit: limit, order: "date", dir: "desc",
+                items: page.items.map(SourceLogDTO.init)))
+    }
+
+    private static let longestListening: Int64 = 600
+
+    /// Waits for the next event and answers it as a server-sent event, with the schema that it suggests.
+    private func listen(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (source, _) = try await self.find(context, needing: .editor)
+        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        let seconds = try object.integer("timeout") ?? 120
+        guard (1...Self.longestListening).contains(seconds) else {
+            throw InvalidField("timeout", "must be a number from 1 to \(Self.longestListening) seconds")
+        }
+        try await self.sources.listen(source.id, for: .seconds(seconds))
+        let (sources, id) = (self.sources, source.id)
+        return EventStream.response { events in
+            try await events.comment("listening")
+            let end = ContinuousClock.now + .seconds(seconds)
+            var rounds = 0
+            while ContinuousClock.now < end, !Task.isCancelled {
+                if let heard = try await sources.heard(by: id) {
+                    try await sources.stopListening(id)
+                    return try await events.send("sample", heard)
+                }
+                rounds += 1
+                if rounds.isMultiple(of: 50) { try await events.comment("waiting") }
+                try await events.pause(for: .milliseconds(200))
+            }
+            try await sources.stopListening(id)
+            try await events.send("timeout", "{}")
+        }
+    }
+}
+
+/// The key of a source, shown when it is made; then only its hash is known. It has 256 random bits, which no hash needs
+/// to stretch.
+struct SourceKey: Sendable {
+    let text: String
+
+    var hash: [UInt8] { Self.hash(of: self.text) }
+
+    static func hash(of text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
+
+    static func random() -> SourceKey {
+        SourceKey(text: "hlk_" + SymmetricKey(size: .bits256).withUnsafeBytes { Hex.encode($0) })
+    }
+}

@@ -1,0 +1,141 @@
+internal import Crypto
+internal import Domain
+internal import Hummingbird
+internal import Journal
+internal import Registry
+internal import Schema
+
+/// `/things`, the things of groups, and the messages they sent.
+struct ThingRoutes: Sendable {
+    let things: ThingStore
+    let messages: MessageStore
+    let access: Access
+    let refresh: RouteRefresh
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("groups/:id/things") { try await self.create($0, $1) }
+        routes.get("groups/:id/things") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.viewer, group, for: context.caller())
+            let pageRequest = try request.pageRequest()
+            let page = try await self.things.list(in: group, pageRequest)
+            return try Response.json(
+                PageDTO("things", total: page.total, pageRequest, items: page.items.map { ThingDTO($0, key: nil) }))
+        }
+        routes.get("things/:id") { _, context in
+            try Response.json(ThingDTO(try await self.access.thing(context, needing: .viewer), key: nil))
+        }
+        routes.put("things/:id") { try await self.update($0, $1) }
+        routes.delete("things/:id") { _, context in
+            let thing = try await self.access.thing(context, needing: .editor)
+            guard try await self.things.remove(thing.id) else { throw APIError.notFound("thing") }
+            await self.refresh([.thing(thing.id)])
+            return Response.noContent
+        }
+        routes.get("things/:id/messages") { try await self.listMessages($0, $1) }
+    }
+
+    private func create(_ request: Request, _ context: APIContext) async throws -> Response {
+        let group = try context.id(of: "group")
+        try await self.access.requireGroup(.editor, group, for: context.caller())
+        var created: [ThingRecord] = []
+        var keys: [ThingKey] = []
+        for object in try JSONObject.list(try await JSON.body(of: request)) {
+            guard let profile = try object.id("profile_id") else {
+                throw InvalidField(object.name("profile_id"), "is required")
+            }
+            created.append(
+                ThingRecord(
+                    id: try object.id("id") ?? .random(), group: group, profile: profile,
+                    name: try Name.checked(try object.string("name"), field: object.name("name"))))
+            keys.append(try ThingKey.given(in: object) ?? .random())
+        }
+        try await self.things.create(created, keys: keys.map(\.stored))
+        await self.refresh(created.map { .thing($0.id) })
+        return try Response.json(.created, zip(created, keys).map { ThingDTO($0, key: $1) })
+    }
+
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+        let thing = try await self.access.thing(context, needing: .editor)
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let key = try ThingKey.given(in: object)
+        guard
+            let updated = try await self.things.update(
+                thing.id, name: try Name.checked(try object.string("name")),
+                profile: try object.id("profile_id") ?? thing.profile, key: key?.stored)
+        else { throw APIError.notFound("thing") }
+        await self.refresh([.thing(thing.id)])
+        return try Response.json(ThingDTO(updated, key: key))
+    }
+
+    private func listMessages(_ request: Request, _ context: APIContext) async throws -> Response {
+        let thing = try await self.access.thing(context, needing: .viewer)
+        let offset = try request.integer("offset", in: 0...Int64(Int32.max)) ?? 0
+        let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        let page = try await self.messages.list(
+            of: thing.id, from: try request.time("from"), to: try request.time("to"),
+            subtopic: request.text("subtopic"), offset: offset, limit: limit)
+        return try Response.json(
+            PageDTO(
+                "messages", total: page.total, offset: offset, limit: limit, order: "received_at", dir: "desc",
+                items: page.items.map(MessageDTO.init)))
+    }
+}
+
+/// A thing's password at the broker. It is shown when it is made and then only its hash is known.
+struct ThingKey: Sendable {
+    let text: String
+
+    var stored: StoredKey { StoredKey(self.text) }
+
+    static func random() -> ThingKey {
+        ThingKey(text: SymmetricKey(size: .bits256).withUnsafeBytes { Hex.encode($0) })
+    }
+
+    static func given(in object: JSONObject) throws(InvalidField) -> ThingKey? {
+        guard let text = try object.string("key"), !text.isEmpty else { return nil }
+        guard (16...1_024).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw InvalidField(object.name("key"), "must be 16 to 1024 visible ASCII characters")
+        }
+        return ThingKey(text: text)
+    }
+}
+
+struct ThingDTO: Encodable {
+    let id: String
+    let group_id: String
+    let profile_id: String
+    let name: String
+    let key: String?
+
+    init(_ thing: ThingRecord, key: ThingKey?) {
+        self.id = thing.id.description
+        self.group_id = thing.group.description
+        self.profile_id = thing.profile.description
+        self.name = thing.name
+        self.key = key?.text
+    }
+}
+
+struct MessageDTO: Encodable {
+    let id: String
+    let thing_id: String
+    let subtopic: String
+    let content_type: String
+    /// Milliseconds since 1970.
+    let received_at: Int64
+    /// The payload if it is text…
+    let payload: String?
+    /// …and otherwise in base64.
+    let payload_base64: String?
+
+    init(_ message: Message) {
+        self.id = String(message.id.rawValue)
+        self.thing_id = message.thing.description
+        self.subtopic = message.subtopic
+        self.content_type = message.contentType
+        self.received_at = message.id.millisecondsSince1970
+        self.payload = String(validating: message.payload, as: UTF8.self)
+        self.payload_base64 = self.payload == nil ? Base64.encode(message.payload) : nil
+    }
+}

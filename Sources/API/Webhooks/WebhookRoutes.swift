@@ -1,0 +1,201 @@
+internal import Domain
+internal import Hummingbird
+internal import Journal
+internal import Registry
+internal import Schema
+
+/// `/webhooks` and the webhooks of things and groups.
+struct WebhookRoutes: Sendable {
+    let webhooks: WebhookStore
+    let access: Access
+    let addressGuard: AddressGuard
+    let refresh: RouteRefresh
+    let stats: StatsStore
+    let wallClock: WallClock
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.post("things/:id/webhooks") { request, context in
+            try await self.create(in: try await self.access.thing(context, needing: .editor).group, request)
+        }
+        routes.get("things/:id/webhooks") { request, context in
+            try await self.list(in: try await self.access.thing(context, needing: .viewer).group, request, context)
+        }
+        routes.post("groups/:id/webhooks") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.editor, group, for: context.caller())
+            return try await self.create(in: group, request)
+        }
+        routes.get("groups/:id/webhooks") { request, context in
+            let group = try context.id(of: "group")
+            try await self.access.requireGroup(.viewer, group, for: context.caller())
+            return try await self.list(in: group, request, context)
+        }
+        routes.patch("groups/:id/webhooks") { request, context in
+            try await self.removeMany(request, context, from: context.id(of: "group"))
+        }
+        routes.get("webhooks") { try await self.listAll($0, $1) }
+        routes.delete("webhooks") { try await self.removeMany($0, $1, from: nil) }
+        routes.patch("webhooks") { try await self.removeMany($0, $1, from: nil) }
+        routes.put("webhooks/status") { try await self.setStatus($0, $1) }
+        routes.get("webhooks/:id") { _, context in
+            let (webhook, role) = try await self.find(context, needing: .viewer)
+            return try Response.json(WebhookDTO(webhook, seenBy: role))
+        }
+        routes.put("webhooks/:id") { try await self.update($0, $1) }
+        routes.delete("webhooks/:id") { _, context in
+            let (webhook, _) = try await self.find(context, needing: .editor)
+            try await self.webhooks.remove([webhook.id])
+            await self.refresh([.webhooks(group: webhook.group)])
+            return Response.noContent
+        }
+    }
+
+    func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
+        guard let webhook = try await self.webhooks.find(try context.id(of: "webhook")) else {
+            throw APIError.notFound("webhook")
+        }
+        let role = try await self.access.require(
+            needed, in: webhook.group, for: context.caller(), seeking: "webhook")
+        return (webhook, role)
+    }
+
+    /// What the webhook is known by in the tables of deliveries; it may have gone meanwhile.
+    func key(of webhook: Webhook) async throws -> WebhookKey {
+        guard let key = try await self.webhooks.key(of: webhook.id) else { throw APIError.notFound("webhook") }
+        return key
+    }
+
+    private func create(in group: EntityID, _ request: Request) async throws -> Response {
+        let objects = try JSONObject.list(try await JSON.body(of: request))
+        var created: [(webhook: Webhook, keys: SigningKeys)] = []
+        let now = self.wallClock.milliseconds
+        for object in objects {
+            let draft = try WebhookDraft(object, changing: nil)
+            try await self.checkAddress(of: draft, in: group, at: object)
+            var webhook = Webhook(
+                id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
+                status: draft.status(after: .enabled), policy: draft.policy, options: draft.options)
+            webhook.record.createdAt = now
+            webhook.record.updatedAt = now
+            created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
+        }
+        if let double = created.map(\.webhook.name).firstDuplicate {
+            throw APIError.conflict("the name \(double) is given twice")
+        }
+        try await self.webhooks.create(created)
+        await self.refresh([.webhooks(group: group)])
+        return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
+    }
+
+    /// A literal address that no request will go to is told now; names are looked up with every request.
+    private func checkAddress(of draft: WebhookDraft, in group: EntityID, at object: JSONObject) async throws {
+        var urls = [("url", draft.url)]
+        if draft.options.auth.kind == .oauth2, let url = try? WebhookURL(draft.options.auth.tokenURL ?? "") {
+            urls.append(("auth.token_url", url))
+        }
+        for (field, url) in urls {
+            guard let address = IPAddress(url.host) else { continue }
+            let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
+            guard self.addressGuard.allowing(networks).permits(address) else {
+                throw InvalidField(object.name(field), "must not point to \(address), an address that is not public")
+            }
+        }
+    }
+
+    private func list(in group: EntityID, _ request: Request, _ context: APIContext) async throws -> Response {
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
+        let caller = try context.caller()
+        let role = try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
+        let page = try await self.webhooks.list(in: group, pageRequest)
+        return try await self.answer(page, pageRequest, request) { _ in role }
+    }
+
+    private func answer(
+        _ page: Page<Webhook>, _ pageRequest: PageRequest, _ request: Request, role: (Webhook) -> Role
+    ) async throws -> Response {
+        var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
+        let include: Inclusion? = try request.choice("include")
+        if include == .activity {
+            let to = self.wallClock.milliseconds + 1
+            let from = to - ActivityDTO.length
+            let activity = try await self.stats.activity(of: page.items.map(\.id), from: from, to: to)
+            for (index, webhook) in page.items.enumerated() {
+                items[index].activity = ActivityDTO(activity[webhook.id] ?? [], from: from)
+            }
+        }
+        return try Response.json(PageDTO("webhooks", total: page.total, pageRequest, items: items))
+    }
+
+    private enum Inclusion: String, CaseIterable { case activity }
+
+    private func listAll(_ request: Request, _ context: APIContext) async throws -> Response {
+        let caller = try context.caller()
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
+        let page = try await self.webhooks.list(
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+        let role = try await self.access.roles(of: caller)
+        return try await self.answer(page, pageRequest, request) { role($0.group) }
+    }
+
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+        let (webhook, role) = try await self.find(context, needing: .editor)
+        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        guard try object.string("secret") == nil else {
+            throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
+        }
+        try await self.checkAddress(of: try WebhookDraft(object, changing: webhook), in: webhook.group, at: object)
+        let updated = try await self.webhooks.update(webhook.id) { try WebhookDraft(object, changing: $0) }
+        guard let updated else { throw APIError.notFound("webhook") }
+        await self.refresh([.webhooks(group: webhook.group)])
+        return try Response.json(WebhookDTO(updated, seenBy: role))
+    }
+
+    /// `{"webhook_ids": […]}`: all of them or none.
+    private func removeMany(_ request: Request, _ context: APIContext, from group: EntityID?) async throws -> Response {
+        if let group { try await self.access.requireGroup(.editor, group, for: context.caller()) }
+        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let (ids, groups) = try await self.webhooks(namedIn: body, context, from: group)
+        try await self.webhooks.remove(ids)
+        await self.refresh(groups.map { .webhooks(group: $0) })
+        return Response.noContent
+    }
+
+    /// `{"webhook_ids": […], "status": "ENABLED"|"DISABLED"}`: all of them or none. Enabling starts afresh.
+    private func setStatus(_ request: Request, _ context: APIContext) async throws -> Response {
+        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let (ids, groups) = try await self.webhooks(namedIn: body, context, from: nil)
+        guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
+            status != .disabledDueToErrors
+        else { throw InvalidField("status", "must be ENABLED or DISABLED") }
+        try await self.webhooks.set(status, of: ids)
+        await self.refresh(groups.map { .webhooks(group: $0) })
+        return Response.noContent
+    }
+
+    /// `webhook_ids`, all of which the caller may change; and their groups.
+    private func webhooks(
+        namedIn body: JSONObject, _ context: APIContext, from group: EntityID?
+    ) async throws -> (ids: [EntityID], groups: Set<EntityID>) {
+        guard let texts = try body.strings("webhook_ids"), !texts.isEmpty else {
+            throw InvalidField("webhook_ids", "must name at least one webhook")
+        }
+        let ids = try body.parsed("webhook_ids", of: texts, expected: "a UUID") { EntityID($0) }
+        let groups = try await self.webhooks.groups(of: ids)
+        for id in ids {
+            guard let owner = groups[id], group == nil || owner == group else {
+                throw APIError.notFound("webhook \(id)")
+            }
+        }
+        for owner in Set(groups.values) {
+            try await self.access.require(.editor, in: owner, for: context.caller(), seeking: "webhook")
+        }
+        return (ids, Set(groups.values))
+    }
+}
+
+extension [String] {
+    var firstDuplicate: String? {
+        var seen: Set<String> = []
+        return self.first { !seen.insert($0).inserted }
+    }
+}

@@ -1,0 +1,77 @@
+internal import Domain
+internal import Hummingbird
+internal import Registry
+
+/// The key that a webhook's requests are signed with: showing it, and changing it.
+struct WebhookSecretRoutes: Sendable {
+    let webhooks: WebhookRoutes
+    let store: WebhookStore
+    let wallClock: WallClock
+
+    /// How long the former key signs along unless the caller says otherwise.
+    private static let defaultOverlap: Int64 = 86_400
+    private static let longestOverlap: Int64 = 30 * 86_400
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.get("webhooks/:id/secret") { _, context in
+            let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+            guard let keys = try await self.store.signingKeys(of: webhook.id) else {
+                throw APIError.notFound("secret")
+            }
+            return try Response.json(SecretDTO(keys.current))
+        }
+        routes.post("webhooks/:id/secret/rotate") { request, context in
+            let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+            let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+            let overlap = try object.integer("overlap_seconds") ?? Self.defaultOverlap
+            guard (0...Self.longestOverlap).contains(overlap) else {
+                throw InvalidField("overlap_seconds", "must be a number from 0 to \(Self.longestOverlap)")
+            }
+            let given = try SigningKey.given(in: object)
+            let key = try await self.store.rotateSigningKey(
+                of: webhook.id,
+                to: { current in
+                    var generator = SystemRandomNumberGenerator()
+                    return given ?? .random(current?.kind ?? .hmac, using: &generator)
+                },
+                formerUntil: self.wallClock.milliseconds / 1_000 + overlap)
+            guard let key else { throw APIError.notFound("webhook") }
+            await self.webhooks.refresh([.webhooks(group: webhook.group)])
+            return try Response.json(SecretDTO(key))
+        }
+    }
+}
+
+private struct SecretDTO: Encodable {
+    let secret: String
+    /// What receivers check with, if that is not the secret itself.
+    let public_key: String?
+
+    init(_ key: SigningKey) {
+        self.secret = key.text
+        self.public_key = key.publicText
+    }
+}
+
+extension SigningKey {
+    /// The field `secret`, if it is there.
+    static func given(in object: JSONObject) throws(InvalidField) -> SigningKey? {
+        guard let text = try object.string("secret"), !text.isEmpty else { return nil }
+        do throws(InvalidField) {
+            return try SigningKey(text)
+        } catch {
+            throw InvalidField(object.name(error.field), error.reason)
+        }
+    }
+
+    /// What a new webhook signs with: the `secret` given, or else a new one for the `signature` asked for, v1 or v1a.
+    static func wanted(by object: JSONObject) throws(InvalidField) -> SigningKey {
+        if let given = try Self.given(in: object) { return given }
+        var generator = SystemRandomNumberGenerator()
+        switch try object.string("signature") ?? "v1" {
+        case "v1": return .random(.hmac, using: &generator)
+        case "v1a": return .random(.ed25519, using: &generator)
+        default: throw InvalidField(object.name("signature"), "must be v1 (HMAC-SHA256) or v1a (Ed25519)")
+        }
+    }
+}

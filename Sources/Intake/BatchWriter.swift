@@ -1,0 +1,184 @@
+internal import Domain
+internal import Logging
+internal import Observability
+internal import Postgres
+internal import Queue
+internal import Schema
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// Commits what a batch comes to and hands it to the lanes: carries out a ``CommitPlan``.
+struct BatchWriter: Sendable {
+    private let store: IntakeStore
+    private let lanes: LanePort
+    private let patience: Duration
+    private let wallClock: WallClock
+    private let metrics: Metrics
+    private let log: RateLimitedLog
+    private let unresolved: Unresolved
+
+    /// The broker sends again what was given up, to this one or to who fetches for another.
+    private final class Unresolved: Sendable {
+        let commits = Mutex(UnresolvedCommits())
+    }
+
+    /// Some of the messages' ids are in use by others; nothing of the batch was written.
+    struct IDsInUse: Error {}
+
+    /// - Parameter patience: how long a batch may wait for the database.
+    init(
+        store: IntakeStore, lanes: LanePort, patience: Duration, wallClock: WallClock, metrics: Metrics,
+        log: RateLimitedLog
+    ) {
+        self.store = store
+        self.lanes = lanes
+        self.patience = patience
+        self.wallClock = wallClock
+        self.metrics = metrics
+        self.log = log
+        self.unresolved = Unresolved()
+    }
+
+    /// - Returns: the messages that the database can never take.
+    /// - Throws: what the database said last, if the patience is over or the service is stopping.
+    func write(_ sorted: SortedBatch) async throws -> [Message] {
+        try await self.forgetFormer(of: sorted.messages)
+        var work = Work(sorted, end: .now + self.patience)
+        var reservation = await self.lanes.reserve(sorted.deliveries)
+        while true {
+            switch work.step {
+            case .finished: return work.refused
+            case .write(let part):
+                work.batches = reservation.batches(of: work.ids(part))
+                let commit = work.commit(part)
+                let answer = try await self.answer(of: &work) { try await self.commit(commit) }
+                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                work.handle(answer)
+            case .writeAgain(let part):
+                let commit = work.commit(part)
+                let answer = try await self.answer(of: &work) {
+                    try await self.store.commitAgain(commit, now: self.wallClock.microseconds()) ? .done : .strangers
+                }
+                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                work.handle(answer)
+            case .probe(let place):
+                let (message, deliveries) = (work.messages[place], work.batches)
+                let answer = try await self.answer(of: &work) {
+                    try await self.store.probe(
+                        inPlaceOf: message, deliveries: deliveries, now: self.wallClock.microseconds())
+                    return .done
+                }
+                work.handle(answer)
+            case .refuse(let place):
+                reservation.withdraw(work.ids(place..<(place + 1)))
+                work.refuse(place)
+            case .wait:
+                do { try await self.wait(&work) } catch {
+                    if self.noteUnresolved(work) { reservation.doubt() }
+                    throw error
+                }
+            case .renumber:
+                guard work.isUntouched else { throw PostgresError(.decoding, "ids of messages are in use by others") }
+                throw IDsInUse()
+            }
+        }
+    }
+
+    private func commit(_ commit: IntakeStore.Commit) async throws -> CommitPlan.Answer {
+        let start = ContinuousClock.now
+        try await self.store.commit(commit, now: self.wallClock.microseconds())
+        self.metrics.batches.add()
+        self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
+        return .done
+    }
+
+    private func answer(
+        of work: inout Work, _ body: () async throws -> CommitPlan.Answer
+    ) async throws -> CommitPlan.Answer {
+        do { return try await body() } catch let error as PostgresError {
+            work.lastError = error
+            if error.sqlState == .uniqueViolation { return .occupied }
+            if error.isDataFault { return .refused }
+            return .outage(isUncertain: error.kind == .connectionLost || error.kind == .timeout)
+        }
+    }
+
+    private func wait(_ work: inout Work) async throws {
+        let error = work.lastError ?? PostgresError(.timeout, "the database takes nothing")
+        guard ContinuousClock.now < work.end, !Task.isShuttingDownGracefully else { throw error }
+        self.log.warning("commit", "a batch cannot be committed; trying again", metadata: ["error": "\(error)"])
+        try await Task.sleep(for: work.backoff.next())
+        work.waited()
+    }
+
+    // MARK: Commits that were given up
+
+    /// Removes what was committed of these messages without anybody being sure of it, when they had other ids.
+    private func forgetFormer(of messages: [Message]) async throws {
+        let former = self.unresolved.commits.withLock { $0.former(of: messages) }
+        guard !former.isEmpty else { return }
+        try await self.store.forget(former)
+        self.unresolved.commits.withLock { $0.settle(messages) }
+    }
+
+    /// - Returns: whether there is something that may have been written.
+    private func noteUnresolved(_ work: Work) -> Bool {
+        guard let part = work.plan.open.uncertain else { return false }
+        self.unresolved.commits.withLock { $0.note(work.messages[part]) }
+        return true
+    }
+}
+
+/// A batch that is being written.
+private struct Work {
+    let messages: [Message]
+    let end: ContinuousClock.Instant
+    private let memory: ConditionMemory
+    private(set) var plan: CommitPlan
+    private(set) var step: CommitPlan.Step
+    private(set) var refused: [Message] = []
+    /// Whether nothing is written so far.
+    private(set) var isUntouched = true
+    /// The deliveries of the part that is being written.
+    var batches: [Delivery] = []
+    var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
+    var lastError: PostgresError?
+
+    init(_ sorted: SortedBatch, end: ContinuousClock.Instant) {
+        self.messages = sorted.messages
+        self.memory = sorted.memory
+        self.end = end
+        self.plan = CommitPlan(count: sorted.messages.count)
+        self.step = self.plan.next
+    }
+
+    /// A part is never empty.
+    func ids(_ part: Range<Int>) -> ClosedRange<MessageID> {
+        self.messages[part.lowerBound].id...self.messages[part.upperBound - 1].id
+    }
+
+    func commit(_ part: Range<Int>) -> IntakeStore.Commit {
+        IntakeStore.Commit(messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory)
+    }
+
+    mutating func handle(_ answer: CommitPlan.Answer) {
+        if answer == .done, case .probe = self.step {} else if answer == .done { self.isUntouched = false }
+        self.step = self.plan.handle(answer)
+    }
+
+    mutating func refuse(_ place: Int) {
+        self.refused.append(self.messages[place])
+        self.step = self.plan.next
+    }
+
+    mutating func waited() {
+        self.step = self.plan.next
+    }
+}
+
+extension Duration {
+    var microseconds: Int64 {
+        let (seconds, attoseconds) = self.components
+        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    }
+}

@@ -1,0 +1,269 @@
+package import Domain
+internal import Postgres
+package import Schema
+
+/// Counts and latencies of a webhook, or of several together, over a span of time.
+package struct WebhookStats: Sendable {
+    package struct Span: Sendable {
+        /// Milliseconds since 1970.
+        package let start: Int64
+        /// Messages that came in; nil for a webhook, which sees only some.
+        package let messages: Int64?
+        package let succeeded: Int64
+        package let failed: Int64
+        package let skipped: Int64
+        package let latencies: LatencyBuckets
+    }
+
+    /// The spans in which anything happened, the oldest first.
+    package let spans: [Span]
+
+    /// All of it as one span, which begins where it is said.
+    package func total(from start: Int64) -> Span { Span(start: start, summing: self.spans) }
+}
+
+extension WebhookStats.Span {
+    fileprivate init(start: Int64, summing parts: [WebhookStats.Span]) {
+        self.init(
+            start: start, messages: parts.compactMap(\.messages).reduce(nil) { ($0 ?? 0) + $1 },
+            succeeded: parts.reduce(0) { $0 + $1.succeeded }, failed: parts.reduce(0) { $0 + $1.failed },
+            skipped: parts.reduce(0) { $0 + $1.skipped },
+            latencies: parts.reduce(into: LatencyBuckets()) { $0.add($1.latencies) })
+    }
+}
+
+package enum StatsPeriod: String, Sendable, CaseIterable {
+    case minute, hour, day
+
+    /// In milliseconds.
+    package var length: Int64 {
+        switch self {
+        case .minute: 60_000
+        case .hour: 3_600_000
+        case .day: 86_400_000
+        }
+    }
+}
+
+/// What was counted, to be added.
+package struct StatsCount: Sendable {
+    package var messages: Int64 = 0
+    package var succeeded: Int64 = 0
+    package var failed: Int64 = 0
+    package var skipped: Int64 = 0
+    package var latencies = LatencyBuckets()
+
+    package init() {}
+
+    package mutating func add(_ other: StatsCount) {
+        self.messages += other.messages
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.latencies.add(other.latencies)
+    }
+
+    package mutating func count(succeeded: Bool, latencyMicroseconds: Int64) {
+        if succeeded { self.succeeded += 1 } else { self.failed += 1 }
+        self.latencies.record(microseconds: latencyMicroseconds)
+    }
+}
+
+/// What was counted for one webhook, or for what came in of one group, within one minute.
+package struct StatsIncrement: Sendable {
+    /// nil for what came in.
+    package let webhook: WebhookKey?
+    package let group: EntityID
+    /// Milliseconds since 1970, a whole minute.
+    package let minute: Int64
+    package var count = StatsCount()
+
+    package init(webhook: WebhookKey?, group: EntityID, minute: Int64) {
+        self.webhook = webhook
+        self.group = group
+        self.minute = minute
+    }
+}
+
+/// Whose counts.
+package enum StatsOwner: Sendable {
+    case webhook(WebhookKey)
+    case group(EntityID)
+}
+
+/// A message that did not meet a webhook's conditions.
+package struct Skip: Sendable {
+    package let delivery: DeliveryID
+    package let group: EntityID
+    package let thing: EntityID
+    package let reason: String
+    /// Microseconds since 1970.
+    package let at: Int64
+
+    package init(delivery: DeliveryID, group: EntityID, thing: EntityID, reason: String, at: Int64) {
+        self.delivery = delivery
+        self.group = group
+        self.thing = thing
+        self.reason = reason
+        self.at = at
+    }
+}
+
+/// Counts by minute and by hour.
+package struct StatsStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// Adds counts. Safe to repeat: what was added before under the same number changes nothing.
+    ///
+    /// - Parameter number: grows from call to call of a session, and stays the same when one is repeated.
+    package func add(
+        _ increments: [StatsIncrement], skips: [Skip], number: Int64, of session: SessionIdentity
+    ) async throws {
+        guard !increments.isEmpty || !skips.isEmpty else { return }
+        let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
+        let ofGroups = Self.rows(increments) { $0.group }
+        var skipped: [Int32: Int64] = [:]
+        for increment in increments where increment.count.skipped > 0 {
+            guard let webhook = increment.webhook else { continue }
+            skipped[webhook.rawValue, default: 0] += increment.count.skipped
+        }
+        let counters = skipped.sorted { $0.key < $1.key }
+        try await self.pool.transaction { db in
+            guard try SessionMark.counted.advance(to: number, of: session, on: db) else { return }
+            if !ofWebhooks.isEmpty { try db.execute(Self.upsert(ofWebhooks, into: "webhook_stats", by: "webhook_key")) }
+            if !ofGroups.isEmpty {
+                try db.execute(
+                    Self.upsert(
+                        ofGroups, into: "group_stats", by: "group_id", more: ", messages",
+                        adding: ", messages = s.messages + excluded.messages"))
+            }
+            if !counters.isEmpty {
+                try db.execute(
+                    """
+                    INSERT INTO webhook_counters AS c (webhook_key, skipped)
+                    SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value)))
+                    ON CONFLICT (webhook_key) DO UPDATE SET skipped = c.skipped + excluded.skipped
+                    """)
+            }
+            guard !skips.isEmpty else { return }
+            try db.execute(
+                """
+                INSERT INTO skips (at, webhook_key, message_id, thing_id, reason)
+                SELECT * FROM unnest(\(skips.map { PostgresTimestamp(microsecondsSince1970: $0.at) }),
+                    \(skips.map(\.delivery.webhook.rawValue)), \(skips.map(\.delivery.message.rawValue)),
+                    \(skips.map(\.thing)), \(skips.map(\.reason)))
+                """)
+        }
+    }
+
+    private struct RowKey<Owner: Hashable & Sendable>: Hashable {
+        let owner: Owner
+        let period: String
+        let start: Int64
+    }
+
+    private typealias Row<Owner: Hashable & Sendable> = (key: RowKey<Owner>, value: StatsCount)
+
+    /// A row for each minute, and one for each hour, in an order that all instances lock them in.
+    private static func rows<Owner: Hashable & Comparable & Sendable>(
+        _ increments: [StatsIncrement], of owner: (StatsIncrement) -> Owner?
+    ) -> [Row<Owner>] {
+        var rows: [RowKey<Owner>: StatsCount] = [:]
+        for increment in increments {
+            guard let owner = owner(increment) else { continue }
+            for (period, length): (String, Int64) in [("m", 60_000), ("h", 3_600_000)] {
+                let start = increment.minute / length * length
+                rows[RowKey(owner: owner, period: period, start: start), default: StatsCount()].add(increment.count)
+            }
+        }
+        return rows.sorted {
+            ($0.key.owner, $0.key.period, $0.key.start) < ($1.key.owner, $1.key.period, $1.key.start)
+        }
+    }
+
+    /// - Parameters:
+    ///   - column: the owner's.
+    ///   - more: columns that only this table has, and `sums` how they are added.
+    private static func upsert<Owner: PostgresEncodable>(
+        _ rows: [Row<Owner>], into table: Query, by column: Query, more: Query = "", adding sums: Query = ""
+    ) -> Query {
+        // An array of arrays would do for the buckets, but `unnest` takes it apart to the last number.
+        let buckets = rows.map { $0.value.latencies.counts.map(String.init).joined(separator: ",") }
+        return """
+            INSERT INTO \(table) AS s (\(column), period, start, succeeded, failed, skipped, latencies\(more))
+            SELECT owner, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]\(more)
+            FROM unnest(\(rows.map(\.key.owner)), \(rows.map(\.key.period)),
+                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.key.start * 1_000) }), \(rows.map(\.value.succeeded)),
+                \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)))
+                AS r (owner, p, t, su, fa, sk, la, messages)
+            ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
+                failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
+                latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))\(sums)
+            """
+    }
+
+    /// The spans in which anything happened, the oldest first.
+    ///
+    /// - Parameters:
+    ///   - from: milliseconds since 1970; `to`: the time that all begin before.
+    package func read(
+        of owner: StatsOwner, by period: StatsPeriod, from: Int64, to: Int64
+    ) async throws -> WebhookStats {
+        let stored: Query = period == .minute ? "'m'" : "'h'"
+        let (messages, source): (Query, Query) =
+            switch owner {
+            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE webhook_key = \(key.rawValue)")
+            case .group(let id): ("messages", "group_stats WHERE group_id = \(id)")
+            }
+        let rows = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT start, succeeded, failed, skipped, array_to_string(latencies, ','), \(messages)
+                FROM \(source) AND period = \(stored) AND start >= \(Self.time(from)) AND start < \(Self.time(to))
+                """
+            ) { row in
+                WebhookStats.Span(
+                    start: try row.timestamp(0).microsecondsSince1970 / 1_000,
+                    messages: row.isNull(5) ? nil : try row.int64(5), succeeded: try row.int64(1),
+                    failed: try row.int64(2), skipped: try row.int64(3),
+                    latencies: LatencyBuckets(
+                        counts: try row.string(4).split(separator: ",").compactMap { Int64($0) }))
+            }
+        }
+        let bySpan = Dictionary(grouping: rows) { $0.start / period.length * period.length }
+        return WebhookStats(
+            spans: bySpan.map { WebhookStats.Span(start: $0, summing: $1) }.sorted { $0.start < $1.start })
+    }
+
+    /// What became of these webhooks' deliveries, by the minute and without latencies: enough for a small picture of each.
+    ///
+    /// - Parameters:
+    ///   - from: milliseconds since 1970; `to`: the time that all begin before.
+    package func activity(
+        of webhooks: [EntityID], from: Int64, to: Int64
+    ) async throws -> [EntityID: [(start: Int64, succeeded: Int64, failed: Int64)]] {
+        let rows = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w JOIN webhook_stats AS s ON s.webhook_key = w.key
+                WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(Self.time(from))
+                    AND s.start < \(Self.time(to))
+                """
+            ) { row in
+                (
+                    id: try row.entityID(0), start: try row.timestamp(1).microsecondsSince1970 / 1_000,
+                    succeeded: try row.int64(2), failed: try row.int64(3)
+                )
+            }
+        }
+        return Dictionary(grouping: rows) { $0.id }.mapValues { $0.map { ($0.start, $0.succeeded, $0.failed) } }
+    }
+
+    private static func time(_ milliseconds: Int64) -> PostgresTimestamp {
+        PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000)
+    }
+}

@@ -1,0 +1,65 @@
+package import Domain
+internal import Postgres
+internal import Schema
+
+/// A thing's messages, as one webhook's conditions compare them.
+package struct ConditionSubject: Hashable, Sendable {
+    package let webhook: WebhookKey
+    package let thing: EntityID
+
+    package init(webhook: WebhookKey, thing: EntityID) {
+        self.webhook = webhook
+        self.thing = thing
+    }
+}
+
+/// What conditions remember, by the number of the rule.
+package typealias ConditionMemory = [ConditionSubject: [Int: String]]
+
+extension IntakeStore {
+    /// What is remembered for these.
+    package func memory(of subjects: Set<ConditionSubject>) async throws -> ConditionMemory {
+        let list = Array(subjects)
+        let rows = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT m.webhook_key, m.thing_id, m.rule, m.value FROM condition_memory AS m
+                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
+                    ON m.webhook_key = r.w AND m.thing_id = r.t
+                """
+            ) { row in
+                (
+                    subject: ConditionSubject(
+                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+                    rule: Int(try row.int16(2)), value: try row.string(3)
+                )
+            }
+        }
+        var memory: ConditionMemory = [:]
+        for row in rows { memory[row.subject, default: [:]][row.rule] = row.value }
+        return memory
+    }
+}
+
+/// Changes of what is remembered, for the commit of the messages that made them.
+struct ConditionMemoryColumns {
+    let upsert: Query?
+
+    init(_ memory: ConditionMemory) {
+        var rows: [(webhook: Int32, thing: EntityID, rule: Int16, value: String)] = []
+        for (subject, values) in memory {
+            for (rule, value) in values { rows.append((subject.webhook.rawValue, subject.thing, Int16(rule), value)) }
+        }
+        guard !rows.isEmpty else {
+            self.upsert = nil
+            return
+        }
+        // In order, so that instances lock the rows in the same order.
+        rows.sort { ($0.webhook, $0.thing, $0.rule) < ($1.webhook, $1.thing, $1.rule) }
+        self.upsert = """
+            INSERT INTO condition_memory (webhook_key, thing_id, rule, value)
+            SELECT * FROM unnest(\(rows.map(\.webhook)), \(rows.map(\.thing)), \(rows.map(\.rule)), \(rows.map(\.value)))
+            ON CONFLICT (webhook_key, thing_id, rule) DO UPDATE SET value = excluded.value
+            """
+    }
+}

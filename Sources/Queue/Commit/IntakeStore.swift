@@ -1,0 +1,107 @@
+package import Domain
+internal import Postgres
+package import Schema
+
+/// Writes what came in: one statement, and so one commit and one round trip, per batch.
+package struct IntakeStore: Sendable {
+    let pool: Pool
+    private let session: SessionID
+
+    /// - Parameter session: in whose name leased deliveries are written.
+    package init(_ database: Database, session: SessionID) {
+        self.pool = database.pool
+        self.session = session
+    }
+
+    /// What is committed together.
+    package struct Commit: Sendable {
+        /// Those to keep, and those that have deliveries.
+        package let messages: [Message]
+        /// Each of one of the messages, in their order and in batches as far as may be. One that is leased is this
+        /// session's to send; the others can be claimed by any.
+        package let deliveries: [Delivery]
+        /// What conditions are to remember from now on.
+        package let memory: ConditionMemory
+
+        package init(messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:]) {
+            self.messages = messages
+            self.deliveries = deliveries
+            self.memory = memory
+        }
+    }
+
+    /// Commits messages and their deliveries. When it returns they are durable.
+    ///
+    /// - Parameter now: microseconds since 1970, when the deliveries fall due.
+    package func commit(_ commit: Commit, now: Int64) async throws {
+        guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return }
+        _ = try await self.pool.withConnection { try $0.execute(statement) }
+    }
+
+    /// Commits what may have been committed already: what is there stays as it is, what is not is written.
+    ///
+    /// - Returns: false, and nothing is written, if rows with the same ids are there that are not these messages.
+    package func commitAgain(_ commit: Commit, now: Int64) async throws -> Bool {
+        guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return true }
+        return try await self.pool.transaction { db in
+            guard try Strangers.areNone(among: commit.messages, on: db) else { return false }
+            try db.execute(statement)
+            return true
+        }
+    }
+
+    /// Whether a message would be taken in the place of this one, with the deliveries that it has: what is tried is not
+    /// left there.
+    ///
+    /// - Throws: what the database says if it takes no other either.
+    package func probe(inPlaceOf message: Message, deliveries: [Delivery], now: Int64) async throws {
+        struct Undone: Error {}
+        let blank = Message(
+            id: message.id, thing: message.thing, group: message.group, subtopic: "",
+            contentType: ProfileConfig.defaultContentType, payload: [], traceparent: nil, isKept: message.isKept,
+            receivedNanoseconds: nil)
+        let commit = Commit(messages: [blank], deliveries: deliveries)
+        guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return }
+        do {
+            try await self.pool.transaction { db in
+                try db.execute(statement)
+                throw Undone()
+            }
+        } catch is Undone {}
+    }
+
+    /// Removes messages that were committed without anybody being sure of it, and that came again: their deliveries find
+    /// nothing to send.
+    package func forget(_ messages: [MessageID]) async throws {
+        guard !messages.isEmpty else { return }
+        let ids = messages.map(\.rawValue)
+        try await self.pool.transaction { db in
+            try db.execute("DELETE FROM transient_messages WHERE id = ANY(\(ids))")
+            try db.execute("DELETE FROM messages WHERE id = ANY(\(ids))")
+        }
+    }
+
+    private func statement(of commit: Commit, now: Int64, isRepeat: Bool) -> Query? {
+        let columns = [
+            MessageColumns(commit.messages.filter(\.isKept)).insertion(into: "messages"),
+            MessageColumns(commit.messages.filter { !$0.isKept }).insertion(into: "transient_messages"),
+            DeliveryBatchColumns(commit.deliveries, session: self.session, now: now).insertion,
+            DeliveryColumns(commit.deliveries, session: self.session, now: now).insertion,
+        ].compactMap { $0 }
+        let insertions = isRepeat ? columns.map { "\($0) ON CONFLICT DO NOTHING" as Query } : columns
+        return Self.statement(of: insertions + [ConditionMemoryColumns(commit.memory).upsert].compactMap { $0 })
+    }
+
+    /// Parts that have no rows cost a little all the same, so each combination has a text of its own.
+    private static func statement(of parts: [Query]) -> Query? {
+        guard let last = parts.last else { return nil }
+        return switch parts.count {
+        case 1: last
+        case 2: "WITH first AS (\(parts[0])) \(last)"
+        case 3: "WITH first AS (\(parts[0])), second AS (\(parts[1])) \(last)"
+        case 4: "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])) \(last)"
+        default:
+            "WITH first AS (\(parts[0])), second AS (\(parts[1])), third AS (\(parts[2])), fourth AS (\(parts[3])) \(last)"
+        }
+    }
+}

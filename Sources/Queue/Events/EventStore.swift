@@ -1,0 +1,184 @@
+package import Domain
+internal import Journal
+internal import Postgres
+package import Schema
+
+/// Something that happened, on its way to become messages.
+package struct EventRecord: Sendable {
+    package let number: Int64
+    /// Given out already, if a caller was told it.
+    package let message: MessageID?
+    /// Milliseconds since 1970.
+    package let at: Int64
+    package let kind: TriggerKind
+    package let group: EntityID
+    package let thing: EntityID?
+    /// JSON: the whole payload if `isPayload`, or else members that are added to what every event says.
+    package let details: String
+    package let isPayload: Bool
+    /// The webhooks that it fires, as far as they still exist.
+    package let webhooks: [WebhookKey]
+}
+
+/// What is to be done with events that were taken.
+package struct EventPlan: Sendable {
+    package var messages: [Message] = []
+    package var deliveries: [Delivery] = []
+    /// The numbers of those that are settled.
+    package var settled: [Int64] = []
+
+    package init() {}
+}
+
+/// Events from the time that they are noted until they are on their way as deliveries.
+package struct EventStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// Takes events and commits what `plan` makes of them, as messages with deliveries that wait to be claimed.
+    ///
+    /// - Parameter now: microseconds since 1970.
+    /// - Returns: for whom something waits now, and whether there may be more.
+    package func relay(
+        _ count: Int64 = 500, now: Int64, _ plan: @Sendable ([EventRecord]) -> EventPlan
+    ) async throws -> (webhooks: Set<WebhookKey>, isPartial: Bool) {
+        try await self.pool.transaction { db in
+            let events = try db.query(
+                """
+                SELECT id, message_id, at, kind, group_id, thing_id, details, is_payload,
+                    array_to_string(ARRAY(SELECT key FROM webhooks WHERE key = ANY(webhook_keys)), ',')
+                FROM events ORDER BY id LIMIT \(count) FOR UPDATE SKIP LOCKED
+                """, Self.decode)
+            guard !events.isEmpty else { return ([], false) }
+            let plan = plan(events)
+            let session = SessionID(rawValue: 0)
+            if let insertion = EventColumns(plan.messages).insertion { try db.execute(insertion) }
+            if let insertion = DeliveryColumns(plan.deliveries, session: session, now: now).insertion {
+                try db.execute(insertion)
+            }
+            try db.execute("DELETE FROM events WHERE id = ANY(\(plan.settled))")
+            return (Set(plan.deliveries.map(\.webhook.key)), events.count == Int(count) && !plan.settled.isEmpty)
+        }
+    }
+
+    private static func decode(_ row: borrowing Row) throws -> EventRecord {
+        EventRecord(
+            number: try row.int64(0), message: row.isNull(1) ? nil : try row.messageID(1),
+            at: try row.timestamp(2).microsecondsSince1970 / 1_000,
+            kind: TriggerKind(rawValue: try row.string(3)) ?? .manual, group: try row.entityID(4),
+            thing: row.isNull(5) ? nil : try row.entityID(5), details: try row.json(6), isPayload: try row.bool(7),
+            webhooks: try row.string(8).split(separator: ",").compactMap { Int32($0) }
+                .map { WebhookKey(rawValue: $0) })
+    }
+
+    /// Notes that a webhook is to fire on request.
+    ///
+    /// - Parameters:
+    ///   - details: JSON, as in ``EventRecord/details``.
+    package func fire(
+        _ webhook: WebhookKey, of group: EntityID, as message: MessageID, thing: EntityID?, details: String,
+        isPayload: Bool
+    ) async throws {
+        _ = try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                INSERT INTO events (message_id, kind, group_id, thing_id, details, is_payload, webhook_keys)
+                VALUES (\(message.rawValue), \(TriggerKind.manual.rawValue), \(group), \(thing), \(JSONText(details)),
+                    \(isPayload), ARRAY[\(webhook.rawValue)])
+                """)
+        }
+    }
+
+    // MARK: What things do
+
+    /// Notes that these things were heard of for the first time; those that were before are passed over.
+    package func noteFirstMessages(of things: [EntityID]) async throws {
+        _ = try await self.pool.withConnection { db in
+            // In order, so that instances that do this at once do not wait for each other in a ring.
+            try db.execute(
+                """
+                INSERT INTO thing_activity (thing_id) SELECT id FROM things WHERE id = ANY(\(things)) ORDER BY id
+                ON CONFLICT DO NOTHING
+                """)
+        }
+    }
+
+    /// Notes when things were last heard of, and tells webhooks of silences that have begun and ended.
+    ///
+    /// - Parameters:
+    ///   - lastMessages: milliseconds since 1970.
+    ///   - listeningSince: since when this instance has been receiving, in milliseconds since 1970. Nobody is silent for
+    ///     the time before.
+    ///   - now: milliseconds since 1970.
+    package func noteActivity(_ lastMessages: [EntityID: Int64], listeningSince: Int64, now: Int64) async throws {
+        let heard = lastMessages.sorted { $0.key < $1.key }
+        let time = { @Sendable (milliseconds: Int64) in PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000) }
+        try await self.pool.transaction { db in
+            if !heard.isEmpty {
+                try db.execute(
+                    """
+                    UPDATE thing_activity AS a SET last_at = r.at
+                    FROM unnest(\(heard.map(\.key)), \(heard.map { time($0.value) })) AS r (thing, at)
+                    WHERE a.thing_id = r.thing AND a.last_at < r.at
+                    """)
+            }
+            // One instance looks at a time; if another is at it, that is as good.
+            guard
+                try db.query(
+                    "SELECT pg_try_advisory_xact_lock(hashtext('hookline silences'))", { try $0.bool(0) }) == [true]
+            else { return }
+            try db.execute(Self.returns)
+            try db.execute(Self.silences(listeningSince: time(listeningSince), now: time(now)))
+        }
+    }
+
+    private static let returns: Query = """
+        WITH back AS (
+            DELETE FROM thing_silences AS s USING thing_activity AS a
+            WHERE a.thing_id = s.thing_id AND a.last_at > s.since RETURNING s.webhook_key, s.thing_id, a.last_at)
+        INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
+        SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'returned', 'thing_name', t.name,
+            'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM back.last_at) * 1000)::bigint),
+            ARRAY[back.webhook_key]
+        FROM back JOIN things AS t ON t.id = back.thing_id
+        """
+
+    private static func silences(listeningSince: PostgresTimestamp, now: PostgresTimestamp) -> Query {
+        """
+        WITH fallen AS (
+            INSERT INTO thing_silences (webhook_key, thing_id, since)
+            SELECT w.key, t.id, a.last_at
+            FROM webhooks AS w JOIN things AS t USING (group_id) JOIN thing_activity AS a ON a.thing_id = t.id
+            WHERE w.trigger = 'THING_SILENT' AND w.status <> 'DISABLED'
+                AND greatest(a.last_at, w.updated_at, \(listeningSince)) + make_interval(secs => w.silent_after) <= \(now)
+            ON CONFLICT DO NOTHING RETURNING webhook_key, thing_id, since)
+        INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
+        SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'silent', 'thing_name', t.name,
+            'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM fallen.since) * 1000)::bigint),
+            ARRAY[fallen.webhook_key]
+        FROM fallen JOIN things AS t ON t.id = fallen.thing_id
+        """
+    }
+}
+
+/// Events as rows of `transient_messages`.
+private struct EventColumns {
+    let insertion: Query?
+
+    init(_ messages: [Message]) {
+        guard !messages.isEmpty else {
+            self.insertion = nil
+            return
+        }
+        self.insertion = """
+            INSERT INTO transient_messages (\(MessageRow.selection))
+            SELECT i, t, g, '', \(ProfileConfig.defaultContentType), NULL, p, e
+            FROM unnest(\(messages.map(\.id.rawValue)), \(messages.map(\.thing)), \(messages.map(\.group)),
+                \(messages.map { Bytes($0.payload) }), \(array: messages.map { $0.event?.rawValue }))
+                AS r (i, t, g, p, e)
+            """
+    }
+}

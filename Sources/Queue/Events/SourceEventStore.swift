@@ -1,0 +1,182 @@
+internal import Crypto
+package import Domain
+internal import Postgres
+package import Registry
+package import Schema
+
+/// What came of a call.
+package enum SourceOutcome: String, Sendable, CaseIterable {
+    case accepted, repeated, ignored, invalid, unauthorized, limited
+    /// It was accepted, but the broker does not take it.
+    case refused
+}
+
+/// An accepted event, on its way to the bus.
+package struct SourceEvent: Sendable {
+    package let number: Int64
+    package let thing: EntityID
+    package let subtopic: String
+    package let payload: [UInt8]
+    /// For how long it has waited.
+    package let age: Duration
+
+    package init(number: Int64, thing: EntityID, subtopic: String, payload: [UInt8], age: Duration) {
+        self.number = number
+        self.thing = thing
+        self.subtopic = subtopic
+        self.payload = payload
+        self.age = age
+    }
+
+    package var topic: String { Self.topic(of: self.thing, subtopic: self.subtopic) }
+
+    package static func topic(of thing: EntityID, subtopic: String) -> String {
+        "things/\(thing)/messages\(subtopic.isEmpty ? "" : "/" + subtopic)"
+    }
+}
+
+/// Calls of sources, and the events that come of them.
+package struct SourceEventStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// Commits an event. When it returns the event is durable and will reach the bus.
+    ///
+    /// - Parameters:
+    ///   - eventID: what a repetition is recognized by; nil recognizes none.
+    ///   - sample: what somebody who waits for an event is to see; nil if nobody does.
+    /// - Returns: false if it was accepted before.
+    package func accept(
+        _ payload: [UInt8], on subtopic: String, eventID: String?, at door: SourceDoor, sample: String?
+    ) async throws -> Bool {
+        let hash = eventID.map { Bytes(Array(SHA256.hash(data: Array($0.utf8)))) }
+        return try await self.pool.transaction { db in
+            if let hash, door.settings.repetitionWindow > 0 {
+                // What has expired is as good as not there.
+                let isNew = try db.query(
+                    """
+                    INSERT INTO source_event_ids AS i (source_key, event_hash, expires_at)
+                    VALUES (\(door.key), \(hash), now() + make_interval(secs => \(door.settings.repetitionWindow)))
+                    ON CONFLICT (source_key, event_hash) DO UPDATE SET expires_at = excluded.expires_at
+                    WHERE i.expires_at < now() RETURNING true
+                    """
+                ) { try $0.bool(0) }
+                guard !isNew.isEmpty else {
+                    try self.note(.repeated, nil, eventID, subtopic, payload.count, at: door, on: db)
+                    return false
+                }
+            }
+            if let sample {
+                try db.execute(
+                    "UPDATE sources SET heard = \(sample), listening_until = NULL WHERE key = \(door.key)")
+            }
+            // While it is disabled an event is for those who listen alone.
+            if door.isEnabled {
+                try db.execute(
+                    """
+                    INSERT INTO source_events (source_key, thing_id, subtopic, payload)
+                    VALUES (\(door.key), \(door.thing), \(subtopic), \(Bytes(payload)))
+                    """)
+            }
+            try self.note(.accepted, nil, eventID, subtopic, payload.count, at: door, on: db)
+            return true
+        }
+    }
+
+    /// Notes a call that led to nothing.
+    package func note(_ outcome: SourceOutcome, _ reason: String?, bytes: Int, at door: SourceDoor) async throws {
+        try await self.pool.transaction { db in
+            try db.execute("SET LOCAL synchronous_commit = off")
+            try self.note(outcome, reason, nil, nil, bytes, at: door, on: db)
+        }
+    }
+
+    private func note(
+        _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
+        at door: SourceDoor, on db: isolated Connection
+    ) throws {
+        try self.note(outcome, reason, eventID, subtopic, bytes, at: door.key, on: db)
+    }
+
+    private func note(
+        _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
+        at key: Int32, on db: isolated Connection
+    ) throws {
+        try db.execute(
+            """
+            INSERT INTO source_log (at, source_key, outcome, reason, event_id, subtopic, bytes)
+            VALUES (now(), \(key), \(outcome.rawValue), \(reason), \(eventID), \(subtopic), \(Int32(clamping: bytes)))
+            """)
+        let (accepted, ignored, rejected): (Int64, Int64, Int64) =
+            switch outcome {
+            case .accepted: (1, 0, 0)
+            case .repeated, .ignored: (0, 1, 0)
+            case .invalid, .unauthorized, .limited, .refused: (0, 0, 1)
+            }
+        try db.execute(
+            """
+            INSERT INTO source_counters AS c (source_key, accepted, ignored, rejected, last_event_at)
+            VALUES (\(key), \(accepted), \(ignored), \(rejected), now())
+            ON CONFLICT (source_key) DO UPDATE SET accepted = c.accepted + excluded.accepted,
+                ignored = c.ignored + excluded.ignored, rejected = c.rejected + excluded.rejected,
+                last_event_at = excluded.last_event_at
+            """)
+    }
+
+    // MARK: To the bus
+
+    /// The oldest events that wait for the bus. They are offered again after `retry` unless they are removed.
+    package func take(_ count: Int64 = 200, retry: Duration) async throws -> [SourceEvent] {
+        let events = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                UPDATE source_events SET due_at = now() + make_interval(secs => \(retry.milliseconds) / 1000.0)
+                WHERE id IN (SELECT id FROM source_events WHERE due_at <= now() ORDER BY due_at, id LIMIT \(count)
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING id, thing_id, subtopic, payload, (extract(epoch FROM now() - received_at) * 1000)::bigint
+                """
+            ) { row in
+                SourceEvent(
+                    number: try row.int64(0), thing: try row.entityID(1), subtopic: try row.string(2),
+                    payload: try row.bytes(3), age: .milliseconds(try row.int64(4)))
+            }
+        }
+        return events.sorted { $0.number < $1.number }
+    }
+
+    /// They were not put on the bus, and can be taken when the wait is over.
+    package func giveBack(_ numbers: [Int64], after wait: Duration = .zero) async throws {
+        guard !numbers.isEmpty else { return }
+        _ = try await self.pool.withConnection {
+            try $0.execute(
+                """
+                UPDATE source_events SET due_at = now() + make_interval(secs => \(wait.milliseconds) / 1000.0)
+                WHERE id = ANY(\(numbers))
+                """)
+        }
+    }
+
+    /// Gives an event up, and notes why, where its source's owner sees it.
+    package func refuse(_ number: Int64, because reason: String) async throws {
+        try await self.pool.transaction { db in
+            let event = try db.query(
+                """
+                DELETE FROM source_events WHERE id = \(number) RETURNING source_key, subtopic, octet_length(payload)
+                """
+            ) { (key: try $0.int32(0), subtopic: try $0.string(1), bytes: Int(try $0.int32(2))) }
+            for event in event {
+                try self.note(.refused, reason, nil, event.subtopic, event.bytes, at: event.key, on: db)
+            }
+        }
+    }
+
+    package func remove(_ numbers: [Int64]) async throws {
+        guard !numbers.isEmpty else { return }
+        _ = try await self.pool.withConnection {
+            try $0.execute("DELETE FROM source_events WHERE id = ANY(\(numbers))")
+        }
+    }
+}

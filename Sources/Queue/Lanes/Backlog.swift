@@ -1,0 +1,102 @@
+/// What one webhook has waiting in the database, as far as its lane knows: a value that is told what happened and says
+/// what is to be done.
+package struct Backlog: Sendable {
+    /// Set while what comes from intake goes into the pen, because older deliveries may still be in the database.
+    package private(set) var isCatchingUp = false
+    package private(set) var isClaiming = false
+    private var hasDue = false
+    /// When the next of what waits falls due, in microseconds since 1970.
+    private var nextDue: Int64?
+
+    package init() {}
+
+    package var isEmpty: Bool { !self.hasDue && !self.isClaiming && self.nextDue == nil && !self.isCatchingUp }
+
+    /// Something waits, and is due.
+    package mutating func note() {
+        self.hasDue = true
+    }
+
+    package mutating func note(due: Int64) {
+        self.nextDue = min(self.nextDue ?? due, due)
+    }
+
+    package func wantsClaim(wallNow: Int64) -> Bool {
+        !self.isClaiming && (self.hasDue || self.isCatchingUp || self.nextDue.map { $0 <= wallNow } == true)
+    }
+
+    package mutating func beginClaim() {
+        self.isClaiming = true
+        self.hasDue = false
+        self.nextDue = nil
+    }
+
+    package mutating func claimFailed() {
+        self.isClaiming = false
+        self.hasDue = true
+    }
+
+    /// What a claim found, as far as it matters here.
+    package struct Found: Sendable {
+        /// Whether there may be more that is due already.
+        package let isPartial: Bool
+        /// When the next of what waits falls due, in microseconds since 1970; nil if nothing waits.
+        package let nextDue: Int64?
+        /// Whether everything that was to be left in the database was committed when the claim began.
+        package let seesAllSpills: Bool
+
+        package init(isPartial: Bool, nextDue: Int64?, seesAllSpills: Bool) {
+            self.isPartial = isPartial
+            self.nextDue = nextDue
+            self.seesAllSpills = seesAllSpills
+        }
+    }
+
+    /// What is to be done when a claim has ended.
+    package enum Action: Sendable, Equatable {
+        case nothing
+        /// Nothing older than what is in the pen is in the database any more.
+        case openPen
+        /// What comes in may go into the lane's memory again, that is into the pen.
+        case stopSpilling
+    }
+
+    /// Sees whether the backlog is through.
+    ///
+    /// New deliveries stay in the database while there is a backlog. When a claim finds the end of it, they may come
+    /// straight again, but into the pen: some may have been committed just after the claim looked. A claim that begins
+    /// when nothing is left uncommitted finds those; then the pen opens. What was spilled since then, because the pen
+    /// was full, is newer than everything in it.
+    ///
+    /// - Parameters:
+    ///   - isOrdered: in strict order everything comes by way of the database, and there is nothing to catch up with.
+    ///   - isSpilling: whether what comes in is left in the database.
+    package mutating func endClaim(_ found: Found, isOrdered: Bool, isSpilling: Bool) -> Action {
+        self.isClaiming = false
+        if let due = found.nextDue { self.note(due: due) }
+        if found.isPartial {
+            self.hasDue = true
+            return .nothing
+        }
+        if isOrdered {
+            self.isCatchingUp = false
+            return .openPen
+        }
+        if self.isCatchingUp {
+            guard found.seesAllSpills else { return .nothing }
+            self.isCatchingUp = false
+            self.hasDue = isSpilling
+            return .openPen
+        }
+        guard isSpilling else { return .nothing }
+        self.isCatchingUp = true
+        return .stopSpilling
+    }
+
+    /// The pen is empty although the end was not found. If nothing can come into it, it is of no use any more.
+    package mutating func penIsEmpty(isSpilling: Bool) {
+        guard self.isCatchingUp, isSpilling else { return }
+        self.isCatchingUp = false
+        self.hasDue = true
+    }
+}

@@ -1,0 +1,111 @@
+internal import DequeModule
+package import Domain
+
+/// What waits in memory for one webhook, in the order in which it may go out.
+///
+/// Of a thing's messages one at a time is on the wire. Where order is strict the next starts when the one before has
+/// succeeded or was given up; otherwise when its first attempt has ended, and a retry stands outside the order.
+package struct LaneQueue {
+    private var ready: Deque<Delivery> = []
+    /// What waits for an earlier message of the same thing. A thing with nothing on its way has no entry.
+    private var chains: [EntityID: Deque<Delivery>] = [:]
+    /// Deliveries that came in while the last of a backlog was still being read; they go behind it.
+    private var pen: Deque<Delivery> = []
+    /// What the pen holds.
+    package private(set) var penned = LaneLedger.Size()
+    /// Strict order: things whose failure is not in the database yet. What a claim brings of them goes back.
+    private var stalled: Set<EntityID> = []
+    private var stalledUntilClaimEnds: Set<EntityID> = []
+
+    package init() {}
+
+    package var isEmpty: Bool { self.ready.isEmpty && self.chains.isEmpty && self.pen.isEmpty }
+    package var first: Delivery? { self.ready.first }
+
+    /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
+    package mutating func appendToBatch(_ delivery: Delivery) {
+        self.ready.append(delivery)
+    }
+
+    /// The first `most` that are to go out together: those of a bundle, or those of none.
+    package func nextBatch(_ most: Int) -> [Delivery] {
+        guard let first = self.ready.first else { return [] }
+        return Array(self.ready.prefix { $0.bundle == first.bundle }.prefix(most))
+    }
+
+    package mutating func removeFirst(_ count: Int) {
+        self.ready.removeFirst(count)
+    }
+
+    /// - Returns: whether it was taken; a stalled thing's delivery is not.
+    package mutating func append(_ delivery: Delivery, inOrder: Bool) -> Bool {
+        let thing = delivery.message.thing
+        guard inOrder || delivery.attempts == 0 else {
+            self.ready.append(delivery)
+            return true
+        }
+        guard !self.stalled.contains(thing), !self.stalledUntilClaimEnds.contains(thing) else { return false }
+        if self.chains[thing]?.append(delivery) == nil {
+            self.chains[thing] = []
+            self.ready.append(delivery)
+        }
+        return true
+    }
+
+    package mutating func appendToPen(_ delivery: Delivery) {
+        self.pen.append(delivery)
+        self.penned += LaneLedger.Size(of: delivery)
+    }
+
+    /// Takes out of the pen what is older than `last`; everything if that is nil.
+    package mutating func openPen(until last: MessageID?) -> [Delivery] {
+        var out: [Delivery] = []
+        while let delivery = self.pen.first, last.map({ delivery.message.id < $0 }) ?? true {
+            self.pen.removeFirst()
+            self.penned -= LaneLedger.Size(of: delivery)
+            out.append(delivery)
+        }
+        return out
+    }
+
+    package mutating func removeFirst() {
+        self.ready.removeFirst()
+    }
+
+    /// The thing's turn passes to its next delivery.
+    package mutating func advance(_ thing: EntityID) {
+        if let next = self.chains[thing]?.popFirst() {
+            self.ready.append(next)
+        } else {
+            self.chains[thing] = nil
+        }
+    }
+
+    /// Strict order: the thing's delivery has to be tried again, so what is behind it goes back to the database.
+    package mutating func stall(_ thing: EntityID) -> [Delivery] {
+        self.stalled.insert(thing)
+        return Array(self.chains.removeValue(forKey: thing) ?? [])
+    }
+
+    /// The thing's failure is in the database now, where claims see it. One that is under way may not have.
+    package mutating func recorded(_ thing: EntityID, isClaiming: Bool) {
+        guard self.stalled.remove(thing) != nil, isClaiming else { return }
+        self.stalledUntilClaimEnds.insert(thing)
+    }
+
+    package mutating func claimEnded() {
+        self.stalledUntilClaimEnds = []
+    }
+
+    /// Everything that has not been sent. What is on the wire keeps its place in front of what may come.
+    package mutating func takeAll() -> [Delivery] {
+        var all = Array(self.ready) + Array(self.pen)
+        let onTheWire = Set(self.chains.keys).subtracting(self.ready.map(\.message.thing))
+        for chain in self.chains.values { all += chain }
+        self.ready = []
+        self.pen = []
+        self.penned = LaneLedger.Size()
+        self.chains = self.chains.filter { onTheWire.contains($0.key) }.mapValues { _ in [] }
+        return all
+    }
+}

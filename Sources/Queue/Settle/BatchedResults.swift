@@ -1,0 +1,162 @@
+internal import Domain
+internal import Journal
+internal import Postgres
+internal import Schema
+
+/// What came of deliveries that stand in a batch: it shrinks or goes, and what has to be tried again leaves it for a
+/// row of its own.
+struct BatchedResults {
+    private struct Change {
+        let batch: DeliveryBatch
+        /// What is not in the row any more.
+        let done: DeliveryBatch.Marks
+        /// Nothing of it is in memory any more: what remains waits to be claimed.
+        let isReleased: Bool
+        /// What leaves it for a row of its own.
+        let leaving: [DeliveryResult]
+    }
+
+    private let session: SessionID
+    private var changes: [Change] = []
+
+    init(_ results: [DeliveryResult], session: SessionID) {
+        self.session = session
+        var members: [ObjectIdentifier: Members] = [:]
+        for index in results.indices {
+            guard let batch = results[index].delivery.batch else { continue }
+            // Nearly all have succeeded, and of those the number is all that is needed.
+            if results[index].hasSucceeded {
+                let id = results[index].delivery.message.id
+                members[ObjectIdentifier(batch), default: Members(batch: batch)].ended.append(id)
+            } else {
+                members[ObjectIdentifier(batch), default: Members(batch: batch)].add(results[index])
+            }
+        }
+        self.changes = members.values.map(\.change)
+    }
+
+    /// The results of one batch.
+    private struct Members {
+        let batch: DeliveryBatch
+        var ended: [MessageID] = []
+        var released: [DeliveryResult] = []
+        var leaving: [DeliveryResult] = []
+
+        mutating func add(_ result: DeliveryResult) {
+            switch result.ending {
+            case .succeeded: self.ended.append(result.delivery.message.id)
+            case .released: self.released.append(result)
+            case .retried, .failed:
+                self.ended.append(result.delivery.message.id)
+                self.leaving.append(result)
+            }
+        }
+
+        var change: Change {
+            let done = self.batch.marks(adding: self.ended)
+            guard !self.released.isEmpty, done.remaining > self.released.count else {
+                return Change(
+                    batch: self.batch, done: done, isReleased: !self.released.isEmpty, leaving: self.leaving)
+            }
+            // Some are still in memory, so the row stays leased, and what is given back needs rows that are not.
+            return Change(
+                batch: self.batch,
+                done: self.batch.marks(adding: self.ended + self.released.map(\.delivery.message.id)),
+                isReleased: false, leaving: self.leaving + self.released)
+        }
+    }
+
+    func write(on db: isolated Connection) throws {
+        let (finished, shrunk) = (
+            self.changes.filter { $0.done.remaining == 0 }, self.changes.filter { $0.done.remaining > 0 }
+        )
+        // Only while the lease is ours: if it ran out meanwhile, the batch is somebody else's now.
+        let ours = try self.shrink(shrunk, on: db) + self.remove(finished, on: db)
+        let leaving = ours.flatMap(\.leaving)
+        if !leaving.isEmpty { try db.execute(Self.insertion(of: leaving)) }
+        let transient = ours.filter { $0.done.remaining == 0 && !$0.batch.isKept }.map(\.batch)
+        guard !transient.isEmpty else { return }
+        var payloads: [Int64?: [Int64]] = [:]
+        for batch in transient { payloads[batch.id.rawValue, default: []] += batch.messages.map(\.rawValue) }
+        try UnneededPayloads.remove(payloads, on: db)
+    }
+
+    /// To be called when what was written is committed.
+    func noteWritten() {
+        for change in self.changes { change.batch.setDone(change.done) }
+    }
+
+    private func shrink(_ changes: [Change], on db: isolated Connection) throws -> [Change] {
+        guard !changes.isEmpty else { return [] }
+        return try Self.written(
+            changes,
+            by: """
+                UPDATE delivery_batches AS d
+                SET done = marks, deliveries = remaining, leased_by = CASE WHEN NOT free THEN leased_by END
+                FROM unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)),
+                            \(changes.map(\.batch.first.rawValue)), \(changes.map(\.isReleased)),
+                            \(changes.map { Bytes($0.done.bits) }), \(changes.map { Int32($0.done.remaining) }))
+                    WITH ORDINALITY AS r (b, w, f, free, marks, remaining, number)
+                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f
+                    AND d.leased_by = \(self.session.rawValue)
+                RETURNING number
+                """, on: db)
+    }
+
+    private func remove(_ changes: [Change], on db: isolated Connection) throws -> [Change] {
+        guard !changes.isEmpty else { return [] }
+        return try Self.written(
+            changes,
+            by: """
+                DELETE FROM delivery_batches AS d
+                USING unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)),
+                             \(changes.map(\.batch.first.rawValue))) WITH ORDINALITY AS r (b, w, f, number)
+                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f
+                    AND d.leased_by = \(self.session.rawValue)
+                RETURNING number
+                """, on: db)
+    }
+
+    /// - Parameter statement: answers the numbers, from 1, of the changes whose rows it found.
+    private static func written(
+        _ changes: [Change], by statement: Query, on db: isolated Connection
+    ) throws -> [Change] {
+        try db.query(statement) { try $0.int64(0) }.map { changes[Int($0) - 1] }
+    }
+
+    /// The rows of deliveries that have left their batches.
+    private static func insertion(of results: [DeliveryResult]) -> Query {
+        var dues: [PostgresTimestamp] = []
+        var failures: [String?] = []
+        for result in results {
+            // The time of receipt, which is when it fell due first.
+            let received = PostgresTimestamp(
+                microsecondsSince1970: result.delivery.message.id.millisecondsSince1970 * 1_000)
+            switch result.ending {
+            case .retried(let due):
+                dues.append(PostgresTimestamp(microsecondsSince1970: due))
+                failures.append(nil)
+            case .failed(let reason):
+                dues.append(received)
+                failures.append(reason)
+            case .released, .succeeded:
+                dues.append(received)
+                failures.append(nil)
+            }
+        }
+        let deliveries = results.map(\.delivery)
+        return """
+            INSERT INTO deliveries
+                (message_id, batch_id, webhook_key, payload_bytes, is_kept, attempts, due_at, bundle_id, failure,
+                 failed_at)
+            SELECT m, b, w, size, kept, tried, due, bundle, failure, CASE WHEN failure IS NOT NULL THEN now() END
+            FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(array: deliveries.map { $0.batch?.id.rawValue }),
+                        \(deliveries.map(\.webhook.key.rawValue)),
+                        \(deliveries.map { Int32(clamping: $0.message.payload.count) }),
+                        \(deliveries.map(\.message.isKept)), \(results.map(\.tried)), \(dues),
+                        \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures))
+                AS r (m, b, w, size, kept, tried, due, bundle, failure)
+            ON CONFLICT DO NOTHING
+            """
+    }
+}

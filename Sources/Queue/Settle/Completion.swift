@@ -1,0 +1,166 @@
+package import Domain
+package import Journal
+internal import Postgres
+internal import Schema
+
+/// A webhook that was disabled because of what came of its deliveries.
+package struct DisabledWebhook: Sendable {
+    package let id: EntityID
+    package let reason: String
+}
+
+/// How much of a settlement is written.
+package enum SettlementDetail: Sendable, Equatable, CaseIterable {
+    /// Everything.
+    case whole
+    /// Without what receivers and errors said, which the database does not take.
+    case withoutTexts
+    /// What becomes of the deliveries alone: no log, no counts.
+    case stateAlone
+}
+
+/// What one transaction writes of what came of deliveries.
+package struct Settlement: Sendable {
+    package let results: [DeliveryResult]
+    /// Grows from settlement to settlement of a session, and stays the same when one is repeated.
+    package let number: Int64
+    package let detail: SettlementDetail
+
+    package init(results: [DeliveryResult], number: Int64, detail: SettlementDetail = .whole) {
+        self.results = results
+        self.number = number
+        self.detail = detail
+    }
+}
+
+extension DeliveryStore {
+    /// Records results in one transaction. Safe to repeat: what was written before changes nothing.
+    ///
+    /// It does not wait for the disk: if PostgreSQL crashes within the next moments, the deliveries are still there
+    /// and are sent again, which at-least-once allows.
+    ///
+    /// - Returns: the webhooks that have failed once too often; none if it is a repetition.
+    package func settle(_ settlement: Settlement) async throws -> [DisabledWebhook] {
+        let results = settlement.detail == .whole ? settlement.results : settlement.results.map(\.withoutTexts)
+        let alone = results.indices.filter { results[$0].delivery.batch == nil }.map { results[$0] }
+        let single = SingleResults(alone, session: self.session)
+        let batched = BatchedResults(results, session: self.session)
+        let log = settlement.detail == .stateAlone ? AttemptLog([]) : AttemptLog(results)
+        let disabled: [DisabledWebhook] = try await self.pool.transaction { db in
+            guard try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else { return [] }
+            try single.write(on: db)
+            try batched.write(on: db)
+            guard let counters = log.counters else { return [] }
+            for insertion in log.insertions { try db.execute(insertion) }
+            let streaks = try db.query(counters) { row in
+                FailureStreak(
+                    webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
+                    since: row.isNull(2) ? nil : try row.timestamp(2).microsecondsSince1970,
+                    isRecovering: try row.bool(3))
+            }
+            try Self.noteRecovered(results, streaks, on: db)
+            guard log.hasFailures else { return [] }
+            let disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
+            if !disabled.isEmpty { try Self.noteDisabled(disabled, results, on: db) }
+            return disabled
+        }
+        batched.noteWritten()
+        return disabled
+    }
+
+    /// Those that were disabled because of errors, and now have succeeded again.
+    private static func noteRecovered(
+        _ results: [DeliveryResult], _ streaks: [FailureStreak], on db: isolated Connection
+    ) throws {
+        let recovered = Set(streaks.filter { $0.isRecovering && $0.count == 0 }.map(\.webhook))
+        guard !recovered.isEmpty else { return }
+        try db.execute(
+            """
+            UPDATE webhook_counters SET is_recovering = false
+            WHERE webhook_key = ANY(\(recovered.map(\.rawValue))) AND is_recovering
+            """)
+        try Notice.write(
+            recovered.compactMap { key in
+                results.first { $0.delivery.webhook.key == key }.map { Notice(.recovered, $0.delivery.webhook) }
+            }, on: db)
+    }
+
+    private static func noteDisabled(
+        _ disabled: [DisabledWebhook], _ results: [DeliveryResult], on db: isolated Connection
+    ) throws {
+        let notices = disabled.compactMap { webhook in
+            results.first { $0.delivery.webhook.id == webhook.id }.map {
+                Notice(.disabled(reason: webhook.reason), $0.delivery.webhook)
+            }
+        }
+        try db.execute(
+            """
+            UPDATE webhook_counters SET is_recovering = true
+            WHERE webhook_key = ANY(\(notices.map(\.webhook.key.rawValue)))
+            """)
+        try Notice.write(notices, on: db)
+    }
+
+    /// A webhook that was changed after the failures keeps its status: it has started afresh.
+    private static func disable(
+        _ verdicts: [FailureLimit.Verdict], on db: isolated Connection
+    ) throws -> [DisabledWebhook] {
+        guard !verdicts.isEmpty else { return [] }
+        return try db.query(
+            """
+            UPDATE webhooks AS w SET status = \(WebhookStatus.disabledDueToErrors.rawValue), status_reason = r.reason,
+                version = w.version + 1
+            FROM unnest(\(verdicts.map(\.webhook.rawValue)), \(verdicts.map(\.version)), \(verdicts.map(\.reason)))
+                AS r (key, version, reason)
+            WHERE w.key = r.key AND w.version = r.version AND w.status = \(WebhookStatus.enabled.rawValue)
+            RETURNING w.id, r.reason
+            """
+        ) { row in DisabledWebhook(id: try row.entityID(0), reason: try row.string(1)) }
+    }
+}
+
+/// How often in a row a webhook has failed, over all instances.
+private struct FailureStreak {
+    let webhook: WebhookKey
+    let count: Int
+    /// Microseconds since 1970; nil if the last attempt succeeded.
+    let since: Int64?
+    /// Whether it was disabled because of errors and has not succeeded since, this time aside.
+    let isRecovering: Bool
+}
+
+/// Who has failed too often.
+private enum FailureLimit {
+    struct Verdict {
+        let webhook: WebhookKey
+        let version: Int64
+        let reason: String
+    }
+
+    static func exceeded(by results: [DeliveryResult], streaks: [FailureStreak]) -> [Verdict] {
+        var targets: [WebhookKey: WebhookTarget] = [:]
+        var gone: [WebhookKey: Int64] = [:]
+        var lastAt: [WebhookKey: Int64] = [:]
+        for result in results {
+            guard let attempt = result.attempt, attempt.wasSent else { continue }
+            let target = result.delivery.webhook
+            if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
+            // Of an address that was changed since then it says nothing.
+            if result.isGone { gone[target.key] = max(gone[target.key] ?? 0, target.version) }
+            lastAt[target.key] = max(lastAt[target.key] ?? 0, attempt.at)
+        }
+        return streaks.compactMap { streak in
+            guard let target = targets[streak.webhook] else { return nil }
+            if gone[target.key] == target.version {
+                return Verdict(
+                    webhook: target.key, version: target.version, reason: "the receiver answered 410 Gone")
+            }
+            let limit = target.policy.failureLimit
+            guard limit > 0, streak.count >= limit, let since = streak.since,
+                (lastAt[target.key] ?? since) - since >= target.policy.failureWindow * 1_000_000
+            else { return nil }
+            return Verdict(
+                webhook: target.key, version: target.version, reason: "\(streak.count) failures in a row")
+        }
+    }
+}

@@ -1,0 +1,95 @@
+internal import Domain
+internal import Journal
+internal import Postgres
+internal import Schema
+
+/// What came of deliveries that have a row of their own.
+struct SingleResults {
+    private var succeeded: [DeliveryID] = []
+    private var unfinished: Query?
+    private var released: Query?
+
+    init(_ results: [DeliveryResult], session: SessionID) {
+        self.succeeded = results.compactMap { result in
+            if case .succeeded = result.ending { result.delivery.id } else { nil }
+        }
+        self.unfinished = Self.unfinished(results, session: session)
+        self.released = Self.released(results, session: session)
+    }
+
+    func write(on db: isolated Connection) throws {
+        if !self.succeeded.isEmpty { try self.removeSucceeded(on: db) }
+        if let unfinished { try db.execute(unfinished) }
+        if let released { try db.execute(released) }
+    }
+
+    private func removeSucceeded(on db: isolated Connection) throws {
+        let removed = try db.query(
+            """
+            DELETE FROM deliveries AS d
+            USING unnest(\(self.succeeded.map(\.message.rawValue)), \(self.succeeded.map(\.webhook.rawValue))) AS r (m, w)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w
+            RETURNING d.message_id, d.batch_id, d.is_kept
+            """
+        ) { row in
+            (
+                message: try row.int64(0), batch: row.isNull(1) ? nil : try row.int64(1), isKept: try row.bool(2)
+            )
+        }.filter { !$0.isKept }
+        guard !removed.isEmpty else { return }
+        // A statement of its own, so that it sees what the one before has removed.
+        var payloads: [Int64?: [Int64]] = [:]
+        for (message, batch, _) in removed { payloads[batch, default: []].append(message) }
+        try UnneededPayloads.remove(payloads, on: db)
+    }
+
+    private static func unfinished(_ results: [DeliveryResult], session: SessionID) -> Query? {
+        var messages: [Int64] = []
+        var webhooks: [Int32] = []
+        var tried: [Int16] = []
+        var dues: [PostgresTimestamp?] = []
+        var failures: [String?] = []
+        var bundles: [Int64?] = []
+        for result in results {
+            switch result.ending {
+            case .succeeded, .released: continue
+            case .retried(let due):
+                dues.append(PostgresTimestamp(microsecondsSince1970: due))
+                failures.append(nil)
+            case .failed(let reason):
+                dues.append(nil)
+                failures.append(reason)
+            }
+            messages.append(result.delivery.message.id.rawValue)
+            webhooks.append(result.delivery.webhook.key.rawValue)
+            tried.append(result.tried)
+            bundles.append(result.delivery.bundle?.rawValue)
+        }
+        guard !messages.isEmpty else { return nil }
+        // Only while the lease is ours: if it ran out meanwhile, the delivery is somebody else's now. Where order is
+        // strict a delivery keeps its place, and its thing waits.
+        return """
+            UPDATE deliveries AS d
+            SET due_at = CASE WHEN d.thing_id IS NULL THEN coalesce(r.due, d.due_at) ELSE d.due_at END,
+                blocked_until = CASE WHEN d.thing_id IS NOT NULL THEN r.due END,
+                failed_at = CASE WHEN r.failure IS NOT NULL THEN now() END, failure = r.failure,
+                attempts = d.attempts + r.tried, leased_by = NULL, bundle_id = r.bundle
+            FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles))
+                AS r (m, w, tried, due, failure, bundle)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(session.rawValue)
+            """
+    }
+
+    private static func released(_ results: [DeliveryResult], session: SessionID) -> Query? {
+        var ids: [DeliveryID] = []
+        for result in results {
+            if case .released = result.ending { ids.append(result.delivery.id) }
+        }
+        guard !ids.isEmpty else { return nil }
+        return """
+            UPDATE deliveries AS d SET leased_by = NULL
+            FROM unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue))) AS r (m, w)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(session.rawValue)
+            """
+    }
+}

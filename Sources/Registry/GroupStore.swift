@@ -1,0 +1,208 @@
+package import Domain
+package import Postgres
+package import Schema
+
+package struct GroupRecord: Sendable {
+    package let id: EntityID
+    package let org: EntityID?
+    package let name: String
+    /// Blocks of addresses that its webhooks may reach beyond those of the installation.
+    package let allowedNetworks: [Network]
+
+    package init(id: EntityID, org: EntityID?, name: String, allowedNetworks: [Network] = []) {
+        self.id = id
+        self.org = org
+        self.name = name
+        self.allowedNetworks = allowedNetworks
+    }
+}
+
+package struct Member: Sendable {
+    package let id: String
+    package let role: Role
+
+    package init(id: String, role: Role) {
+        self.id = id
+        self.role = role
+    }
+}
+
+/// Groups and their members.
+package struct GroupStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// Makes groups that `owner` owns; all or none. An org that is mentioned for the first time comes into being.
+    package func create(_ groups: [GroupRecord], owner: String) async throws {
+        try await StorageError.translate {
+            try await self.pool.transaction { db in
+                try Self.insert(groups, on: db)
+                try db.execute(
+                    """
+                    INSERT INTO memberships (group_id, member_id, role)
+                    SELECT id, \(owner), 'owner' FROM unnest(\(groups.map(\.id))) AS id
+                    """)
+            }
+        }
+    }
+
+    package static func insert(_ groups: [GroupRecord], on db: isolated Connection) throws {
+        try db.execute(
+            "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ON CONFLICT DO NOTHING")
+        try db.execute(
+            """
+            INSERT INTO groups (id, org_id, name)
+            SELECT * FROM unnest(\(groups.map(\.id)), \(array: groups.map(\.org)), \(groups.map(\.name)))
+            """)
+    }
+
+    package func find(_ id: EntityID) async throws -> GroupRecord? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT \(Self.columns) FROM groups WHERE id = \(id)", Self.decode).first
+        }
+    }
+
+    /// The groups that `member` belongs to, or all.
+    package func list(visibleTo member: String?, org: EntityID?, _ request: PageRequest) async throws -> Page<
+        GroupRecord
+    > {
+        try await self.pool.withConnection { db in
+            try db.page(
+                select: Self.columns,
+                from: "FROM groups WHERE \(GroupStore.visible(to: member, org: org)) AND \(request.nameCondition)",
+                request, Self.decode)
+        }
+    }
+
+    /// False if there is no such group.
+    ///
+    /// - Parameter allowedNetworks: nil leaves them as they are.
+    package func update(_ id: EntityID, name: String, allowedNetworks: [Network]?) async throws -> Bool {
+        let networks = allowedNetworks.map { $0.map(\.description) }
+        return try await StorageError.translate {
+            try await self.pool.transaction { db in
+                let change: Query = networks.map { ", allowed_networks = \($0)" } ?? ""
+                let count = try db.execute(
+                    "UPDATE groups SET name = \(name)\(change), updated_at = now() WHERE id = \(id)")
+                if networks != nil {
+                    // Where they may go is part of what the webhooks are.
+                    try db.execute("UPDATE webhooks SET version = version + 1 WHERE group_id = \(id)")
+                }
+                return count == 1
+            }
+        }
+    }
+
+    /// Removes the group with all that belongs to it.
+    package func remove(_ id: EntityID) async throws -> Bool {
+        try await self.pool.transaction { db in
+            // First the things: they hold on to their profiles, which the cascade would remove in any order.
+            try db.execute("DELETE FROM things WHERE group_id = \(id)")
+            try db.execute("DELETE FROM group_stats WHERE group_id = \(id)")
+            return try db.execute("DELETE FROM groups WHERE id = \(id)") == 1
+        }
+    }
+
+    // MARK: Members
+
+    package func role(of member: String, in group: EntityID) async throws -> Role? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT role FROM memberships WHERE group_id = \(group) AND member_id = \(member)") { row in
+                Role(rawValue: try row.string(0))
+            }.first ?? nil
+        }
+    }
+
+    /// The member's roles in all groups.
+    package func roles(of member: String) async throws -> [EntityID: Role] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query("SELECT group_id, role FROM memberships WHERE member_id = \(member)") { row in
+                (try row.entityID(0), Role(rawValue: try row.string(1)) ?? .viewer)
+            }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
+    /// The roles of some members in a group; who is none is missing.
+    package func roles(in group: EntityID, of members: [String]) async throws -> [String: Role] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT member_id, role FROM memberships WHERE group_id = \(group) AND member_id = ANY(\(members))"
+            ) { row in (try row.string(0), Role(rawValue: try row.string(1)) ?? .viewer) }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
+    /// Adds members, or changes their roles. False if that would leave the group without an owner.
+    package func setMembers(_ members: [Member], in group: EntityID) async throws -> Bool {
+        try await self.changeMembers(of: group) { db in
+            try db.execute(
+                """
+                INSERT INTO memberships (group_id, member_id, role)
+                SELECT \(group), * FROM unnest(\(members.map(\.id)), \(members.map(\.role.rawValue)))
+                ON CONFLICT (group_id, member_id) DO UPDATE SET role = excluded.role
+                """)
+        }
+    }
+
+    /// False if that would leave the group without an owner.
+    package func removeMembers(_ ids: [String], from group: EntityID) async throws -> Bool {
+        try await self.changeMembers(of: group) { db in
+            try db.execute("DELETE FROM memberships WHERE group_id = \(group) AND member_id = ANY(\(ids))")
+        }
+    }
+
+    package func members(of group: EntityID, _ request: PageRequest) async throws -> Page<Member> {
+        try await self.pool.withConnection { db in
+            try db.page(
+                select: "id, role",
+                from: """
+                    FROM (SELECT member_id AS id, member_id AS name, role, created_at, created_at AS updated_at
+                          FROM memberships WHERE group_id = \(group)) AS members WHERE \(request.nameCondition)
+                    """, request
+            ) { row in
+                Member(id: try row.string(0), role: Role(rawValue: try row.string(1)) ?? .viewer)
+            }
+        }
+    }
+
+    private func changeMembers(
+        of group: EntityID, _ change: @Sendable (isolated Connection) throws -> Void
+    ) async throws -> Bool {
+        do {
+            try await self.pool.transaction { db in
+                // One change at a time per group, so that two owners cannot demote each other at once.
+                try db.execute("SELECT FROM groups WHERE id = \(group) FOR UPDATE")
+                try change(db)
+                let owners = try db.query(
+                    "SELECT count(*) FROM memberships WHERE group_id = \(group) AND role = 'owner'"
+                ) { try $0.int64(0) }
+                guard owners != [0] else { throw NoOwnerLeft() }
+            }
+            return true
+        } catch is NoOwnerLeft {
+            return false
+        }
+    }
+
+    private struct NoOwnerLeft: Error {}
+
+    /// The condition on `groups` for what a member sees; nil sees all.
+    static func visible(to member: String?, org: EntityID?) -> Query {
+        let membership: Query =
+            member.map { "id IN (SELECT group_id FROM memberships WHERE member_id = \($0))" } ?? "true"
+        guard let org else { return membership }
+        return "\(membership) AND org_id = \(org)"
+    }
+
+    private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"
+
+    private static func decode(_ row: borrowing Row) throws -> GroupRecord {
+        GroupRecord(
+            id: try row.entityID(0), org: row.isNull(1) ? nil : try row.entityID(1), name: try row.string(2),
+            allowedNetworks: try row.string(3).split(separator: ",").compactMap { Network($0) })
+    }
+}

@@ -1,0 +1,84 @@
+package import Domain
+internal import Postgres
+package import Schema
+
+package struct ProfileRecord: Sendable {
+    package let id: EntityID
+    package let group: EntityID
+    package let name: String
+    /// The whole `config` as JSON text, unknown keys included.
+    package let configJSON: String
+
+    package init(id: EntityID, group: EntityID, name: String, configJSON: String) {
+        self.id = id
+        self.group = group
+        self.name = name
+        self.configJSON = configJSON
+    }
+}
+
+/// Profiles. What their `config` means is the API's to check when writing; here it is JSON.
+package struct ProfileStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// All or none.
+    package func create(_ profiles: [ProfileRecord]) async throws {
+        try await StorageError.translate {
+            _ = try await self.pool.withConnection { db in
+                try db.execute(
+                    """
+                    INSERT INTO profiles (id, group_id, name, config)
+                    SELECT * FROM unnest(\(profiles.map(\.id)), \(profiles.map(\.group)), \(profiles.map(\.name)),
+                                         \(profiles.map { JSONText($0.configJSON) }))
+                    """)
+            }
+        }
+    }
+
+    package func find(_ id: EntityID) async throws -> ProfileRecord? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT \(Self.columns) FROM profiles WHERE id = \(id)", Self.decode).first
+        }
+    }
+
+    package func list(in group: EntityID, _ request: PageRequest) async throws -> Page<ProfileRecord> {
+        try await self.pool.withConnection { db in
+            try db.page(
+                select: Self.columns, from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)",
+                request, Self.decode)
+        }
+    }
+
+    package func update(_ id: EntityID, name: String, configJSON: String) async throws -> ProfileRecord? {
+        try await StorageError.translate {
+            try await self.pool.withConnection { db in
+                try db.query(
+                    """
+                    UPDATE profiles SET name = \(name), config = \(JSONText(configJSON)), updated_at = now()
+                    WHERE id = \(id) RETURNING \(Self.columns)
+                    """, Self.decode
+                ).first
+            }
+        }
+    }
+
+    /// - Throws: ``StorageError/inUse(by:)`` while things have it.
+    package func remove(_ id: EntityID) async throws -> Bool {
+        try await StorageError.translate {
+            try await self.pool.withConnection { db in
+                try db.execute("DELETE FROM profiles WHERE id = \(id)") == 1
+            }
+        }
+    }
+
+    private static let columns: Query = "id, group_id, name, config"
+
+    private static func decode(_ row: borrowing Row) throws -> ProfileRecord {
+        ProfileRecord(
+            id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2), configJSON: try row.json(3))
+    }
+}

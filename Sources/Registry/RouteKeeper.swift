@@ -1,0 +1,138 @@
+package import Domain
+package import Logging
+internal import Observability
+package import Postgres
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// Keeps the routes in step with the database: reads them once, then listens for changes.
+///
+/// A notification only says where to look. What might be missed while the listening connection is down is made up for
+/// by reading everything when it is back, and once more every few minutes whatever happens.
+package final class RouteKeeper: Service {
+    package struct Configuration: Sendable {
+        package var fullRefresh: Duration = .seconds(300)
+        package var retry: Duration = .seconds(1)
+        /// How long a thing that was not found is believed not to exist without asking again.
+        package var negativeLifetime: Duration = .seconds(10)
+
+        package init() {}
+    }
+
+    private let store: RouteStore
+    private let endpoint: Endpoint
+    private let configuration: Configuration
+    private let logger: Logger
+    private let routes = Mutex(Routes())
+    /// What was read later must not be overwritten by what was read earlier.
+    private let gate = SerialGate()
+    /// Things that were looked up and not found, until when; bounded.
+    private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
+    private static let mostUnknown = 10_000
+
+    package init(store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(), logger: Logger)
+    {
+        self.store = store
+        self.endpoint = endpoint
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    // MARK: Reading
+
+    /// Reads the routes as they are now. `body` runs under a lock and must not wait.
+    package func withRoutes<T>(_ body: (borrowing Routes) -> T) -> T {
+        self.routes.withLock { body($0) }
+    }
+
+    /// Messages of these things were seen.
+    package func noteSent(_ things: Set<EntityID>) {
+        self.routes.withLock { $0.noteSent(things) }
+    }
+
+    /// Looks things up in the database that are not known here, so that one that was made just before its first message
+    /// is not refused. Who is not there either is remembered for a while, which keeps strangers from costing a query
+    /// each time.
+    ///
+    /// - Returns: whether any of them turned out to exist.
+    package func lookUp(_ things: Set<EntityID>) async throws -> Bool {
+        let now = ContinuousClock.now
+        let worth = self.unknown.withLock { unknown in things.filter { (unknown[$0] ?? now) <= now } }
+        guard !worth.isEmpty else { return false }
+        try await self.apply(worth.map { .thing($0) })
+        let missing = self.routes.withLock { routes in worth.filter { routes.resolve($0) == nil } }
+        self.unknown.withLock { unknown in
+            if unknown.count + missing.count > Self.mostUnknown { unknown = unknown.filter { $0.value > now } }
+            if unknown.count + missing.count > Self.mostUnknown { unknown.removeAll() }
+            for id in missing { unknown[id] = now + self.configuration.negativeLifetime }
+        }
+        return missing.count < worth.count
+    }
+
+    // MARK: Keeping
+
+    /// Reads everything.
+    package func load() async throws {
+        try await self.gate.run {
+            let fresh = try await self.store.load()
+            self.routes.withLock { $0.replace(with: fresh) }
+            self.unknown.withLock { $0.removeAll() }
+        }
+    }
+
+    /// Reads again what was just changed by this instance, so that who changed it and was answered meets it changed.
+    /// If that fails, the announcement of the change makes up for it.
+    package func refresh(_ changes: [RouteStore.Change]) async {
+        do {
+            try await self.apply(changes)
+        } catch {
+            self.logger.debug("changes of routes are read later", metadata: ["error": "\(error)"])
+        }
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    try await self.listen()
+                } catch {
+                    guard !Task.isCancelled else { return }
+                    self.logger.warning("changes of routes cannot be heard", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: self.configuration.retry)
+                }
+            }
+        }
+    }
+
+    private func listen() async throws {
+        let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
+        try await connection.listen(to: RouteStore.channel)
+        // Listening first, then reading: what changes in between is heard.
+        try await self.load()
+        var refreshAt = ContinuousClock.now + self.configuration.fullRefresh
+        while !Task.isCancelled {
+            let notifications = try await withTaskCancellationHandler {
+                try await connection.notifications(within: .seconds(5))
+            } onCancel: {
+                connection.interrupt()
+            }
+            if ContinuousClock.now >= refreshAt {
+                try await self.load()
+                refreshAt = .now + self.configuration.fullRefresh
+            } else if !notifications.isEmpty {
+                try await self.apply(notifications.map { RouteStore.Change($0.payload) })
+            }
+        }
+    }
+
+    private func apply(_ changes: [RouteStore.Change]) async throws {
+        try await self.gate.run {
+            let edit = try await self.store.changes(changes)
+            self.routes.withLock { edit(&$0) }
+        }
+        // Something that was unknown may be known now.
+        self.unknown.withLock { unknown in
+            for case .thing(let id) in changes { unknown[id] = nil }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+package import Domain
+internal import Journal
+internal import Postgres
+package import Schema
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// What a source's callers show who they are with, on its way to be stored.
+package enum SourceSecret: Sendable {
+    /// The SHA-256 of an API key.
+    case keyHash([UInt8])
+    /// What signatures are made with.
+    case signing(String)
+}
+
+/// Inbound webhooks, as their owners see them.
+package struct SourceStore: Sendable {
+    let pool: Pool
+    let box: SecretBox
+
+    package init(_ database: Database, box: SecretBox) {
+        self.pool = database.pool
+        self.box = box
+    }
+
+    /// All or none.
+    package func create(_ sources: [(source: Source, secret: SourceSecret)]) async throws {
+        let columns = try sources.map { try self.columns(of: $0.secret, for: $0.source.id) }
+        let rows = sources.map(\.source)
+        let settings = try rows.map { try Self.json($0.settings) }
+        try await self.translate {
+            _ = try await self.pool.withConnection { db in
+                try db.execute(
+                    """
+                    INSERT INTO sources (id, group_id, thing_id, name, is_enabled, settings, key_hash, secret, created_at,
+                        updated_at, secret_key)
+                    SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)),
+                        \(rows.map(\.thing)), \(rows.map(\.name)), \(rows.map(\.isEnabled)), \(settings),
+                        \(array: columns.map(\.hash)), \(array: columns.map(\.sealed)),
+                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.createdAt * 1_000) }),
+                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.updatedAt * 1_000) }))
+                    """)
+            }
+        }
+    }
+
+    private func columns(of secret: SourceSecret, for id: EntityID) throws -> (hash: Bytes?, sealed: Bytes?) {
+        switch secret {
+        case .keyHash(let hash): (Bytes(hash), nil)
+        case .signing(let text): (nil, Bytes(try self.box.seal(Array(text.utf8), of: id)))
+        }
+    }
+
+    package func find(_ id: EntityID) async throws -> Source? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", Self.decode).first
+        }
+    }
+
+    package func list(in group: EntityID, _ request: PageRequest) async throws -> Page<Source> {
+        try await self.pool.withConnection { db in
+            try db.page(
+                select: Self.columns,
+                from: "FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition)",
+                request, Self.decode)
+        }
+    }
+
+    /// - Parameters:
+    ///   - change: made on the source as it is, which is locked meanwhile.
+    ///   - secret: nil leaves it as it is.
+    package func update(
+        _ id: EntityID, secret: SourceSecret? = nil, _ change: @Sendable @escaping (inout Source) throws -> Void
+    ) async throws -> Source? {
+        let columns = try secret.map { try self.columns(of: $0, for: id) }
+        return try await self.translate {
+            try await self.pool.transaction { db in
+                let found = try db.query(
+                    "SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF s", Self.decode)
+                guard var source = found.first else { return nil }
+                try change(&source)
+                let secrets: Query =
+                    columns.map { columns in
+                        ", key_hash = \(columns.hash), secret = \(columns.sealed), secret_key = \(self.box.keyID)"
+                    } ?? ""
+                try db.execute(
+                    """
+                    UPDATE sources SET name = \(source.name), thing_id = \(source.thing), is_enabled = \(source.isEnabled),
+                        settings = \(try Self.json(source.settings)), version = version + 1, updated_at = now()\(secrets)
+                    WHERE id = \(id)
+                    """)
+                return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", Self.decode).first
+            }
+        }
+    }
+
+    package func remove(_ id: EntityID) async throws -> Bool {
+        try await self.pool.transaction { db in
+            let keys = try db.query("DELETE FROM sources WHERE id = \(id) RETURNING key") { try $0.int32(0) }
+            try db.execute("DELETE FROM source_counters WHERE source_key = ANY(\(keys))")
+            try db.execute("DELETE FROM source_event_ids WHERE source_key = ANY(\(keys))")
+            return !keys.isEmpty
+        }
+    }
+
+    /// Brings every stored secret under the current key.
+    ///
+    /// - Returns: how many were changed.
+    package func sealAll() async throws -> Int {
+        try await self.pool.transaction { db in
+            let rows = try db.query(
+                """
+                SELECT id, secret FROM sources WHERE secret IS NOT NULL AND secret_key IS DISTINCT FROM \(self.box.keyID)
+                FOR UPDATE
+                """
+            ) { (id: try $0.entityID(0), sealed: try $0.bytes(1)) }
+            for row in rows {
+                let sealed = try self.box.seal(try self.box.open(row.sealed, of: row.id), of: row.id)
+                try db.execute(
+                    "UPDATE sources SET secret = \(Bytes(sealed)), secret_key = \(self.box.keyID) WHERE id = \(row.id)")
+            }
+            return rows.count
+        }
+    }
+
+    // MARK: Listening
+
+    /// Has the source take the next event as a sample, until then.
+    package func listen(_ id: EntityID, for duration: Duration) async throws {
+        _ = try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                UPDATE sources SET heard = NULL,
+                    listening_until = now() + make_interval(secs => \(duration.milliseconds) / 1000.0)
+                WHERE id = \(id)
+                """)
+        }
+    }
+
+    package func stopListening(_ id: EntityID) async throws {
+        _ = try await self.pool.withConnection { db in
+            try db.execute("UPDATE sources SET heard = NULL, listening_until = NULL WHERE id = \(id)")
+        }
+    }
+
+    /// The event that came since then; nil if none did.
+    package func heard(by id: EntityID) async throws -> String? {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT heard FROM sources WHERE id = \(id) AND heard IS NOT NULL") { try $0.string(0) }.first
+        }
+    }
+
+    // MARK: Log
+
+    package func log(of id: EntityID, from: Int64?, to: Int64?, offset: Int64, limit: Int64) async throws -> Page<
+        SourceLogEntry
+    > {
+        let (from, to) = (
+            PostgresTimestamp(microsecondsSince1970: (from ?? 0) * 1_000),
+            PostgresTimestamp(microsecondsSince1970: (to ?? 253_402_300_799_000) * 1_000)
+        )
+        return try await self.pool.withConnection { db in
+            let rows = try db.query(
+                """
+                SELECT at, outcome, reason, event_id, subtopic, bytes, count(*) OVER () FROM (
+                    SELECT * FROM source_log WHERE source_key = (SELECT key FROM sources WHERE id = \(id))
+                        AND at >= \(from) AND at < \(to) ORDER BY at DESC LIMIT \(LogStore.window)) AS newest
+                ORDER BY at DESC LIMIT \(limit) OFFSET \(offset)
+                """
+            ) { row in
+                (
+                    entry: SourceLogEntry(
+                        at: try row.timestamp(0).microsecondsSince1970 / 1_000, outcome: try row.string(1),
+                        reason: row.isNull(2) ? nil : try row.string(2),
+                        eventID: row.isNull(3) ? nil : try row.string(3),
+                        subtopic: row.isNull(4) ? nil : try row.string(4), bytes: Int(try row.int32(5))),
+                    total: try row.int64(6)
+                )
+            }
+            return Page(total: rows.first?.total ?? 0, items: rows.map(\.entry))
+        }
+    }
+
+    // MARK: Rows
+
+    private static let tables: Query = "sources AS s LEFT JOIN source_counters AS c ON c.source_key = s.key"
+    private static let columns: Query = """
+        id, group_id, name, thing_id, is_enabled, settings, version, created_at, updated_at, coalesce(c.accepted, 0),
+        coalesce(c.ignored, 0), coalesce(c.rejected, 0), c.last_event_at
+        """
+
+    private static func decode(_ row: borrowing Row) throws -> Source {
+        var counters = SourceCounters()
+        counters.accepted = try row.int64(9)
+        counters.ignored = try row.int64(10)
+        counters.rejected = try row.int64(11)
+        counters.lastEventAt = row.isNull(12) ? nil : try row.timestamp(12).microsecondsSince1970 / 1_000
+        return Source(
+            id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2), thing: try row.entityID(3),
+            isEnabled: try row.bool(4), settings: try Self.settings(row.json(5)), version: try row.int64(6),
+            createdAt: try row.timestamp(7).microsecondsSince1970 / 1_000,
+            updatedAt: try row.timestamp(8).microsecondsSince1970 / 1_000, counters: counters)
+    }
+
+    private static func json(_ settings: SourceSettings) throws -> JSONText {
+        JSONText(String(decoding: try JSONEncoder().encode(settings), as: UTF8.self))
+    }
+
+    static func settings(_ json: String) throws -> SourceSettings {
+        try JSONDecoder().decode(SourceSettings.self, from: Data(json.utf8))
+    }
+
+    private func translate<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
+        do {
+            return try await StorageError.translate(body)
+        } catch StorageError.missing {
+            throw StorageError.missing(field: "thing_id")
+        }
+    }
+}
+
+package struct SourceLogEntry: Sendable {
+    /// Milliseconds since 1970.
+    package let at: Int64
+    package let outcome: String
+    package let reason: String?
+    package let eventID: String?
+    package let subtopic: String?
+    package let bytes: Int
+}

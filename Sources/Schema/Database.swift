@@ -1,0 +1,70 @@
+internal import Migrations
+package import Postgres
+
+/// The database as the rest of the service sees it: one pool, and the stores that know the SQL.
+package struct Database: Sendable {
+    package let pool: Pool
+
+    package init(pool: Pool) {
+        self.pool = pool
+    }
+
+    private static var migrator: Migrator {
+        Migrator(
+            MigrationFiles.all.map { file in
+                Migration(version: file.version, name: file.name, sql: String(decoding: file.sql, as: UTF8.self))
+            })
+    }
+
+    /// Brings the schema up to date and answers the names of what was applied.
+    ///
+    /// - Parameter onStep: told the name of each before it is applied, and how many are done, of how many.
+    package func migrate(
+        onStep: @escaping @Sendable (_ name: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+    ) async throws -> [String] {
+        try await self.pool.withConnection { db in
+            try Self.migrator.apply(on: db) { onStep($0.name, $1, $2) }.map(\.name)
+        }
+    }
+
+    /// The names of what ``migrate()`` would apply.
+    package func pendingMigrations() async throws -> [String] {
+        try await self.pool.withConnection { try Self.migrator.pending(on: $0).map(\.name) }
+    }
+
+    /// Whether the database answers.
+    package func ping() async throws {
+        _ = try await self.pool.withConnection { try $0.execute("SELECT 1") }
+    }
+}
+
+/// What a caller asked for that the database's rules do not allow.
+package enum StorageError: Error, Sendable, Equatable {
+    /// A name that must be unique exists already; which of those given is not always known.
+    case duplicate(field: String)
+    /// Something that the request refers to is not there, or is not of this group.
+    case missing(field: String)
+    /// It cannot be removed while something else needs it.
+    case inUse(by: String)
+}
+
+extension StorageError {
+    /// Names the rule that a server error broke, for the rules that callers can break.
+    package static func translate<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as PostgresError where error.kind == .server {
+            switch (error.sqlState, error.constraint) {
+            case (.uniqueViolation?, "things_pkey"?): throw StorageError.duplicate(field: "id")
+            case (.uniqueViolation?, _): throw StorageError.duplicate(field: "name")
+            // The same constraint is broken from both sides: by a thing that names a strange profile, and by
+            // removing a profile that things still have.
+            case (.foreignKeyViolation?, "things_profile"?):
+                throw error.message.hasPrefix("update or delete")
+                    ? StorageError.inUse(by: "things") : StorageError.missing(field: "profile_id")
+            case (.foreignKeyViolation?, _): throw StorageError.missing(field: "group")
+            default: throw error
+            }
+        }
+    }
+}

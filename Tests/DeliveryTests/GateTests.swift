@@ -1,0 +1,52 @@
+import Domain
+import Testing
+
+@testable import Delivery
+
+@Suite("A lane's gate")
+struct GateTests {
+    private static let second: Int64 = 1_000_000_000
+    private var generator = SystemRandomNumberGenerator()
+
+    @Test("lets as many through as there may be at a time")
+    mutating func full() {
+        var gate = Gate(most: 2)
+        #expect(gate.admit(inFlight: 1, now: 0) { _ in nil } == .now)
+        #expect(gate.admit(inFlight: 2, now: 0) { _ in nil } == .full)
+    }
+
+    @Test("keeps the rate, and gives back a request that the group's quota does not allow")
+    mutating func rate() {
+        var gate = Gate(most: 9)
+        gate.follow(RateLimit(perSecond: 1, burst: 1), now: 0)
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in 7 } == .at(7))
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second))
+        gate.follow(nil, now: 0)
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
+    }
+
+    @Test("stays shut while the receiver wants to be left alone, until the webhook is changed")
+    mutating func pause() {
+        var gate = Gate(most: 9)
+        gate.learn(.bad, pause: .seconds(60), startedAt: 0, now: 0, using: &self.generator)
+        #expect(gate.isShut(now: 59 * Self.second))
+        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .at(60 * Self.second))
+        #expect(!gate.isShut(now: 60 * Self.second))
+        gate.startAfresh()
+        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .now)
+    }
+
+    @Test("shares a rate among instances, and a group's among its webhooks")
+    func shares() {
+        #expect(RateLimit(perSecond: 10, burst: 4).share(of: 1) == RateLimit(perSecond: 10, burst: 4))
+        #expect(RateLimit(perSecond: 10, burst: 4).share(of: 5) == RateLimit(perSecond: 2, burst: 1))
+        let quotas = GroupQuotas(RateLimit(perSecond: 1, burst: 4))
+        let (group, other) = (EntityID.random(), EntityID.random())
+        #expect((0..<6).filter { _ in quotas.take(group, now: 0) == nil }.count == 4)
+        #expect(quotas.take(other, now: 0) == nil)
+        quotas.share(among: 2, groups: [group], now: 0)
+        #expect(quotas.take(group, now: Self.second) == 1_000_000_000, "half a request has come back")
+        #expect(quotas.take(group, now: 2 * Self.second) == nil)
+    }
+}

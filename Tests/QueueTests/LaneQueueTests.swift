@@ -1,0 +1,174 @@
+import Domain
+import Testing
+
+@testable import Queue
+
+@Suite("A lane's queue")
+struct LaneQueueTests {
+    private let things = (0..<3).map { _ in EntityID.random() }
+
+    private func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) throws -> Delivery {
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+        let message = Message(
+            id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: target.group, subtopic: "",
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        return Delivery(message: message, webhook: target, attempts: attempts)
+    }
+
+    private func pop(_ queue: inout LaneQueue) -> Int64? {
+        guard let first = queue.first else { return nil }
+        queue.removeFirst()
+        return first.message.id.rawValue
+    }
+
+    @Test("sends one of a thing's at a time, and others' beside it")
+    func chains() throws {
+        var queue = LaneQueue()
+        for (number, thing) in [(1, 0), (2, 0), (3, 1), (4, 0)] {
+            #expect(queue.append(try self.delivery(number, thing), inOrder: false))
+        }
+        #expect(self.pop(&queue) == 1)
+        #expect(self.pop(&queue) == 3)
+        #expect(self.pop(&queue) == nil)
+        queue.advance(self.things[0])
+        #expect(self.pop(&queue) == 2)
+        queue.advance(self.things[1])
+        queue.advance(self.things[0])
+        #expect(self.pop(&queue) == 4)
+        queue.advance(self.things[0])
+        #expect(queue.isEmpty)
+    }
+
+    @Test("lets a retry stand outside the order, unless order is strict")
+    func retries() throws {
+        var queue = LaneQueue()
+        #expect(queue.append(try self.delivery(1, 0), inOrder: false))
+        #expect(queue.append(try self.delivery(2, 0, attempts: 1), inOrder: false))
+        #expect(self.pop(&queue) == 1)
+        #expect(self.pop(&queue) == 2)
+        var strict = LaneQueue()
+        #expect(strict.append(try self.delivery(1, 0, attempts: 1), inOrder: true))
+        #expect(strict.append(try self.delivery(2, 0), inOrder: true))
+        #expect(self.pop(&strict) == 1)
+        #expect(self.pop(&strict) == nil)
+    }
+
+    @Test("gives back what is behind a failure, and takes nothing of the thing until the database knows")
+    func stall() throws {
+        var queue = LaneQueue()
+        for number in 1...3 { #expect(queue.append(try self.delivery(number, 0), inOrder: true)) }
+        #expect(self.pop(&queue) == 1)
+        #expect(queue.stall(self.things[0]).map(\.message.id.rawValue) == [2, 3])
+        #expect(!queue.append(try self.delivery(4, 0), inOrder: true))
+        #expect(queue.append(try self.delivery(5, 1), inOrder: true), "another thing's is taken")
+        // A claim that began before may still bring some.
+        queue.recorded(self.things[0], isClaiming: true)
+        #expect(!queue.append(try self.delivery(2, 0), inOrder: true))
+        queue.claimEnded()
+        #expect(queue.append(try self.delivery(1, 0, attempts: 1), inOrder: true))
+    }
+
+    @Test("lets out of the pen what is older than something that was claimed")
+    func partOfThePen() throws {
+        var queue = LaneQueue()
+        for number in [2, 3, 5] { queue.appendToPen(try self.delivery(number, 0)) }
+        #expect(queue.penned.deliveries == 3)
+        #expect(queue.openPen(until: MessageID(rawValue: 4)).map(\.message.id.rawValue) == [2, 3])
+        #expect(queue.penned.deliveries == 1)
+        #expect(queue.openPen(until: MessageID(rawValue: 4)).isEmpty)
+        #expect(queue.openPen(until: nil).map(\.message.id.rawValue) == [5])
+        #expect(queue.penned == LaneLedger.Size())
+    }
+
+    @Test("keeps what came during the end of a backlog behind it, and gives everything back on demand")
+    func pen() throws {
+        var queue = LaneQueue()
+        #expect(queue.append(try self.delivery(1, 0), inOrder: false))
+        queue.appendToPen(try self.delivery(2, 0))
+        #expect(queue.openPen(until: nil).map(\.message.id.rawValue) == [2])
+        #expect(queue.append(try self.delivery(3, 0), inOrder: false))
+        #expect(self.pop(&queue) == 1)
+        #expect(Set(queue.takeAll().map(\.message.id.rawValue)) == [3])
+        #expect(queue.append(try self.delivery(4, 0), inOrder: false))
+        #expect(self.pop(&queue) == nil, "the first is still on the wire")
+        queue.advance(self.things[0])
+        #expect(self.pop(&queue) == 4)
+    }
+}
+
+@Suite("The end of a backlog")
+struct BacklogTests {
+    private let key = WebhookKey(rawValue: 1)
+
+    /// A claim's end, and what the lane then does with the ledger.
+    ///
+    /// - Returns: whether the pen opens.
+    private func endClaim(
+        _ backlog: inout Backlog, isPartial: Bool, seesAllSpills: Bool, _ ledger: LaneLedger
+    ) -> Bool {
+        let action = backlog.endClaim(
+            Backlog.Found(isPartial: isPartial, nextDue: nil, seesAllSpills: seesAllSpills), isOrdered: false,
+            isSpilling: ledger.isSpilling(self.key))
+        if action == .stopSpilling { ledger.stopSpilling(self.key) }
+        return action == .openPen
+    }
+
+    @Test("opens the pen when a claim that sees everything has found it")
+    func through() {
+        let ledger = LaneLedger()
+        ledger.startSpilling(self.key)
+        var backlog = Backlog()
+        backlog.note()
+        // Each line: what a claim comes back with, and whether the pen opens, new deliveries go into it, and still spill.
+        for (isPartial, seesAllSpills, opens, pen, spills) in [
+            (true, true, false, false, true), (false, true, false, true, false), (false, false, false, true, false),
+            (true, true, false, true, false), (false, true, true, false, false),
+        ] {
+            #expect(backlog.wantsClaim(wallNow: 0))
+            backlog.beginClaim()
+            #expect(!backlog.wantsClaim(wallNow: 0))
+            let didOpen = self.endClaim(&backlog, isPartial: isPartial, seesAllSpills: seesAllSpills, ledger)
+            #expect(didOpen == opens)
+            #expect(backlog.isCatchingUp == pen)
+            #expect(ledger.isSpilling(self.key) == spills)
+        }
+        #expect(backlog.isEmpty)
+    }
+
+    /// One whose first claim has found the end, so that new deliveries go into the pen.
+    private func catchingUp(_ ledger: LaneLedger) -> Backlog {
+        ledger.startSpilling(self.key)
+        var backlog = Backlog()
+        backlog.note()
+        backlog.beginClaim()
+        _ = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
+        return backlog
+    }
+
+    @Test("starts over when the pen was full and something was spilled behind it")
+    func spilledAgain() {
+        let ledger = LaneLedger()
+        var backlog = self.catchingUp(ledger)
+        #expect(backlog.isCatchingUp)
+        ledger.startSpilling(self.key)
+        backlog.beginClaim()
+        let didOpen = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
+        #expect(didOpen, "all that is older than the pen is out")
+        #expect(backlog.wantsClaim(wallNow: 0), "what was spilled is next")
+        #expect(!backlog.isCatchingUp)
+        #expect(ledger.isSpilling(self.key), "and nothing may overtake it")
+    }
+
+    @Test("gives up a pen that is empty and that nothing can come into")
+    func emptyPen() {
+        let ledger = LaneLedger()
+        var backlog = self.catchingUp(ledger)
+        backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
+        #expect(backlog.isCatchingUp, "something may come yet")
+        ledger.startSpilling(self.key)
+        backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
+        #expect(!backlog.isCatchingUp)
+    }
+}

@@ -1,0 +1,94 @@
+import Domain
+import Registry
+import Testing
+
+@Suite("Routes")
+struct RoutesTests {
+    static func target(_ key: Int32, group: EntityID, version: Int64 = 1) throws -> WebhookTarget {
+        WebhookTarget(
+            key: WebhookKey(rawValue: key), id: .random(), group: group, version: version,
+            url: try WebhookURL("http://example.com/\(key)"), headers: [])
+    }
+
+    @Test("lead from a thing by its profile to its group's webhooks")
+    func resolve() throws {
+        var routes = Routes()
+        let (thing, group, on, off) = (EntityID.random(), EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: on, to: ProfileConfig(contentType: "text/plain", write: true, webhook: true))
+        routes.set(profile: off, to: ProfileConfig(write: false, webhook: false))
+        routes.set(webhooksOf: group, to: [try Self.target(1, group: group), try Self.target(2, group: group)])
+        #expect(routes.resolve(thing) == nil)
+
+        routes.set(thing: thing, to: .init(group: group, profile: on))
+        let found = try #require(routes.resolve(thing))
+        #expect(found.webhooks.map(\.key.rawValue) == [1, 2])
+        #expect(found.profile.contentType == "text/plain")
+
+        routes.set(thing: thing, to: .init(group: group, profile: off))
+        #expect(routes.resolve(thing)?.webhooks.isEmpty == true)
+
+        routes.set(thing: thing, to: nil)
+        #expect(routes.resolve(thing) == nil)
+    }
+
+    @Test("keep a target that did not change, and replace one that did")
+    func identity() throws {
+        var routes = Routes()
+        let group = EntityID.random()
+        let (first, second) = (try Self.target(1, group: group), try Self.target(2, group: group))
+        routes.set(webhooksOf: group, to: [first, second])
+        routes.set(
+            webhooksOf: group, to: [try Self.target(1, group: group), try Self.target(2, group: group, version: 2)])
+        #expect(routes.webhook(WebhookKey(rawValue: 1)) === first)
+        #expect(routes.webhook(WebhookKey(rawValue: 2)) !== second)
+        routes.set(webhooksOf: group, to: [])
+        #expect(routes.webhook(WebhookKey(rawValue: 1)) == nil)
+    }
+
+    @Test("can be replaced whole: what is gone is gone, what stayed is the same")
+    func replace() throws {
+        var routes = Routes()
+        let (group, other) = (EntityID.random(), EntityID.random())
+        let kept = try Self.target(1, group: group)
+        routes.set(webhooksOf: group, to: [kept, try Self.target(2, group: group)])
+        routes.set(webhooksOf: other, to: [try Self.target(3, group: other)])
+        var fresh = Routes()
+        fresh.set(webhooksOf: group, to: [try Self.target(1, group: group)])
+        routes.replace(with: fresh)
+        #expect(routes.webhook(WebhookKey(rawValue: 1)) === kept)
+        #expect(routes.webhook(WebhookKey(rawValue: 2)) == nil)
+        #expect(routes.webhook(WebhookKey(rawValue: 3)) == nil)
+    }
+
+    @Test("pass by webhooks that their owners have disabled, but not those that Hookline has")
+    func disabled() throws {
+        var routes = Routes()
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(write: false, webhook: true))
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        let statuses: [WebhookStatus] = [.enabled, .disabled, .disabledDueToErrors]
+        let targets = try statuses.enumerated().map { index, status in
+            WebhookTarget(
+                key: WebhookKey(rawValue: Int32(index)), id: .random(), group: group, version: 1,
+                url: try WebhookURL("http://example.com"), headers: [], status: status)
+        }
+        routes.set(webhooksOf: group, to: targets)
+        #expect(routes.resolve(thing)?.webhooks.map(\.status) == [.enabled, .disabledDueToErrors])
+        #expect(targets.map(\.isSentFromMemory) == [true, false, false])
+        #expect(routes.webhook(WebhookKey(rawValue: 1)) === targets[1], "it is known all the same")
+    }
+
+    @Test("have a request head that is ready to send")
+    func head() throws {
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("https://example.com:8443/in?x=1"),
+            headers: [Header(name: "X-Api-Key", value: "k"), Header(name: "Content-Type", value: "a/b")])
+        let head = String(decoding: target.requestHead, as: UTF8.self)
+        #expect(
+            head
+                == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nx-hookline-group-id: \(target.group)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\n"
+        )
+        #expect(target.setsContentType)
+    }
+}
