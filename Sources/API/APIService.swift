@@ -21,6 +21,8 @@ package struct APIConfiguration: Sendable {
     package var publicURL: String?
     /// Where webhooks may point to.
     package var addressGuard = AddressGuard()
+    /// The largest payload that is taken from the broker, and so the largest event that is worth putting there.
+    package var largestPayload = 1024 * 1024
     package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
 
     /// How things reach the broker, for people to type.
@@ -53,7 +55,8 @@ package func makeAPIServices(
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        publicURL: configuration.publicURL, broker: configuration.broker, ports: ports,
+        publicURL: configuration.publicURL, largestPayload: configuration.largestPayload, broker: configuration.broker,
+        ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
     let api = Application(
@@ -83,6 +86,8 @@ package struct APIPorts: Sendable {
     /// The newest message of a group that is at hand.
     package let newestMessage: @Sendable (EntityID) -> Message?
     package let ids: MessageIDGenerator
+    /// How large a payload on this topic the broker takes; nil if it names no limit.
+    package let largestPayload: @Sendable (String) -> Int?
     package let tail: ThingTailing
     /// Told of rows that cannot be read when they are met.
     package let unreadable: UnreadableRows
@@ -90,20 +95,23 @@ package struct APIPorts: Sendable {
     package init(
         refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
-        unreadable: UnreadableRows, tail: @escaping ThingTailing
+        largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, unreadable: UnreadableRows,
+        tail: @escaping ThingTailing
     ) {
         self.unreadable = unreadable
         self.refresh = refresh
         self.test = test
         self.newestMessage = newestMessage
         self.ids = ids
+        self.largestPayload = largestPayload
         self.tail = tail
     }
 }
 
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    publicURL: String?, broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes
+    publicURL: String?, largestPayload: Int = 1024 * 1024, broker: APIConfiguration.Broker, ports: APIPorts,
+    system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware { ErrorMiddleware() }
@@ -137,7 +145,8 @@ func makeRouter(
     ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
-        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
+        size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload), wallClock: wallClock,
+        ids: ports.ids, unreadable: ports.unreadable
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

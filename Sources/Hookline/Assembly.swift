@@ -115,8 +115,11 @@ struct Assembly {
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
+        let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
-            session: mqttSession, routes: routes,
+            session: mqttSession,
+            subscription: Subscription(store: brokerSessions, broker: self.configuration.mqtt, logger: self.logger),
+            routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
@@ -140,7 +143,7 @@ struct Assembly {
             : [
                 Adopter(
                     intake: intake, sessions: sessions, session: session.id, broker: self.configuration.mqtt,
-                    logger: self.logger)
+                    filters: brokerSessions, logger: self.logger)
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
@@ -158,7 +161,9 @@ struct Assembly {
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
                 test: { await tester.test($0, with: $1, sends: $2) },
-                newestMessage: { activity.newestMessage(of: $0) }, ids: ids, unreadable: unreadable,
+                newestMessage: { activity.newestMessage(of: $0) }, ids: ids,
+                largestPayload: { [limits = mqttSession.limits] in limits.largestPayload(on: $0) },
+                unreadable: unreadable,
                 tail: {
                     [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)

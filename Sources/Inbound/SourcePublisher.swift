@@ -8,16 +8,18 @@ internal import ServiceLifecycle
 /// and so the group's webhooks fire.
 ///
 /// An event is in the database before its sender is told so, and is removed when the broker has it: a crash in between
-/// publishes it again.
+/// publishes it again. What is an event's own fault is its own: it is given up or waits, and the others go on.
 package struct SourcePublisher: Service {
     private let store: SourceEventStore
     private let publisher: Publisher
     private let metrics: Metrics
-    private let logger: Logger
+    private let log: RateLimitedLog
 
     private static let interval: Duration = .milliseconds(100)
     /// What was taken and not put on the bus by then is taken again, by this instance or another.
-    private static let retry: Duration = .seconds(5)
+    private static let retry: Duration = .seconds(15)
+    /// How many may be unanswered at a time; mosquitto answers no more at once by itself.
+    private static let window = 20
 
     /// - Parameter broker: how this instance reaches the broker; it comes in under another client id.
     package init(store: SourceEventStore, broker: Session.Configuration, metrics: Metrics, logger: Logger) {
@@ -26,30 +28,29 @@ package struct SourcePublisher: Service {
         self.store = store
         self.publisher = Publisher(broker, logger: logger)
         self.metrics = metrics
-        self.logger = logger
+        self.log = RateLimitedLog(logger: logger)
     }
 
     package func run() async throws {
-        let log = RateLimitedLog(logger: self.logger)
         await cancelWhenGracefulShutdown {
             var isConnected = false
+            var suspicion = Suspicion()
             while !Task.isCancelled {
                 do {
                     let events = try await self.store.take(retry: Self.retry)
                     if !events.isEmpty, !isConnected {
-                        do { try await self.publisher.connect() } catch {
-                            try await self.store.giveBack(events.map(\.number))
-                            throw error
-                        }
+                        try await self.connect(orGiveBack: events)
                         isConnected = true
                     }
-                    try await self.publish(events, log)
+                    if !events.isEmpty {
+                        try await self.publish(events, &suspicion)
+                        continue
+                    }
                     if isConnected { try await self.publisher.keepAlive() }
-                    if !events.isEmpty { continue }
                 } catch {
                     isConnected = false
                     if Task.isCancelled { break }
-                    log.warning("sources", "events wait for the broker", metadata: ["error": "\(error)"])
+                    self.log.warning("sources", "events wait for the broker", metadata: ["error": "\(error)"])
                     try? await Task.sleep(for: .milliseconds(500))
                 }
                 try? await Task.sleep(for: Self.interval)
@@ -58,24 +59,29 @@ package struct SourcePublisher: Service {
         }
     }
 
-    private func publish(_ events: [SourceEvent], _ log: RateLimitedLog) async throws {
-        var published: [Int64] = []
-        do {
-            for event in events {
-                do throws(MQTTError) {
-                    try await self.publisher.publish(event.payload, to: event.topic)
-                    published.append(event.number)
-                } catch {
-                    guard error.kind == .refused else { throw error }
-                    // Tried again later; the others go on.
-                    log.warning("refused", "the broker does not take an event", metadata: ["error": "\(error)"])
-                }
-            }
-        } catch {
-            try await self.store.remove(published)
+    private func connect(orGiveBack events: [SourceEvent]) async throws {
+        do { try await self.publisher.connect() } catch {
+            try await self.store.giveBack(events.map(\.number))
             throw error
         }
-        try await self.store.remove(published)
-        self.metrics.sourceEvents.add(published.count)
+    }
+
+    /// - Throws: why the connection ended, if it did; or what the database says.
+    private func publish(_ events: [SourceEvent], _ suspicion: inout Suspicion) async throws {
+        let report = await self.publisher.publish(
+            events.map { Publication($0.payload, to: $0.topic) }, window: suspicion.isOpen ? 1 : Self.window)
+        let verdicts = suspicion.judge(events, report)
+        try await self.store.remove(verdicts.taken)
+        self.metrics.sourceEvents.add(verdicts.taken.count)
+        for (number, reason) in verdicts.refused {
+            self.log.warning("refused", "an event is given up", metadata: ["reason": "\(reason)"])
+            try await self.store.refuse(number, because: reason)
+        }
+        if let reason = verdicts.postponedBecause {
+            self.log.warning("postponed", "the broker does not take an event", metadata: ["reason": "\(reason)"])
+        }
+        try await self.store.giveBack(verdicts.postponed, after: Suspicion.postponement)
+        try await self.store.giveBack(verdicts.again)
+        if let failure = report.failure { throw failure }
     }
 }

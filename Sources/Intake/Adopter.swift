@@ -15,21 +15,25 @@ package struct Adopter: Service {
     private let sessions: SessionStore
     private let session: SessionID
     private let broker: Session.Configuration
+    private let filters: BrokerSessionStore
     private let logger: Logger
     private let interval: Duration
 
     /// How long nothing must have come before the session counts as empty.
     private static let quiet: Duration = .seconds(2)
 
-    /// - Parameter broker: how this instance reaches the broker; its client id is replaced.
+    /// - Parameters:
+    ///   - broker: how this instance reaches the broker; its client id is replaced.
+    ///   - filters: what each client id has subscribed to.
     package init(
         intake: IntakeService, sessions: SessionStore, session: SessionID, broker: Session.Configuration,
-        interval: Duration = .seconds(5), logger: Logger
+        filters: BrokerSessionStore, interval: Duration = .seconds(5), logger: Logger
     ) {
         self.intake = intake
         self.sessions = sessions
         self.session = session
         self.broker = broker
+        self.filters = filters
         self.interval = interval
         self.logger = logger
     }
@@ -54,11 +58,12 @@ package struct Adopter: Service {
     private func fetch(_ client: SessionStore.AbandonedClient) async throws {
         var configuration = self.broker
         configuration.clientID = client.clientID
-        configuration.isEnding = true
+        configuration.topicFilters = []
         let session = Session(configuration, logger: self.logger)
         var count = 0
         do {
-            try await session.connect()
+            let filters = try await Subscription.filters(of: client.clientID, in: self.filters, elsewise: self.broker)
+            try await session.connect(leaving: filters)
             while true {
                 // Acknowledges the batch before, which is committed.
                 let batch = try await session.acknowledgeAndReceive(
@@ -74,6 +79,7 @@ package struct Adopter: Service {
                 count += batch.messages.count
             }
             await session.end()
+            try await self.filters.forget(client.clientID)
         } catch {
             await session.disconnect(acknowledging: false)
             try await self.sessions.leave(client, isDone: false)

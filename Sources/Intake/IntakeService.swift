@@ -19,14 +19,15 @@ package struct IntakeService: Service {
         package var batchSize = 1_000
         package var batchBytes = 4 * 1024 * 1024
         package var largestPayload = 1024 * 1024
-        /// How long a batch may wait for the database before the connection to the broker is given up. Well below the
-        /// keepalive, within which the broker must hear from us.
-        package var commitPatience: Duration = .seconds(20)
+        /// How long a batch may wait for the database before the connection to the broker is given up: no longer than the
+        /// broker waits to hear from us (`Session.Configuration.longestHold`).
+        package var commitPatience: Duration = .seconds(6)
 
         package init() {}
     }
 
     private let session: Session
+    private let subscription: Subscription
     var batchLimits: (count: Int, bytes: Int) { (self.configuration.batchSize, self.configuration.batchBytes) }
     private let routes: RouteKeeper
     private let store: IntakeStore
@@ -41,13 +42,14 @@ package struct IntakeService: Service {
     private let tally: WebhookTally
 
     package init(
-        session: Session, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
+        session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
         ids: MessageIDGenerator, activity: ThingActivity, tally: WebhookTally,
         configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger
     ) {
         self.activity = activity
         self.tally = tally
         self.session = session
+        self.subscription = subscription
         self.routes = routes
         self.store = store
         self.configuration = configuration
@@ -75,7 +77,7 @@ package struct IntakeService: Service {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
                 try await self.routes.load()
-                try await self.session.connect()
+                try await self.subscription.connect(self.session)
                 self.metrics.isBrokerConnected.set(1)
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
@@ -103,6 +105,7 @@ package struct IntakeService: Service {
             // Acknowledges the batch before, which is committed.
             let batch = try await self.session.acknowledgeAndReceive(
                 upTo: self.configuration.batchSize, bytes: self.configuration.batchBytes, within: .seconds(1))
+            await self.subscription.settle(self.session)
             guard !batch.messages.isEmpty else { continue }
             do {
                 try await self.take(batch)

@@ -6,16 +6,18 @@ extension Client {
     /// return, so topic and payload are copied.
     @unsafe
     static func setCallbacks(_ raw: OpaquePointer) {
-        unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, _ in
+        unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
             guard code == 0 else { return }
-            if inbox.topicFilters.isEmpty { inbox.isSubscribed = true }
+            inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             for filter in inbox.topicFilters {
                 // Retained messages are old news to a webhook; only what is published from now on counts.
                 let options = MQTT_SUB_OPT_SEND_RETAIN_NEVER.rawValue
                 unsafe mosquitto_subscribe_v5(raw, nil, filter, 1, Int32(options), nil)
             }
+            // After that, for what is published in between has to come to one of them.
+            for filter in inbox.formerFilters { unsafe mosquitto_unsubscribe_v5(raw, nil, filter, nil) }
         }
         unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, _, count, granted, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted else { return }
@@ -23,7 +25,6 @@ extension Client {
             for index in 0..<Int(count) where unsafe granted[index] >= 128 {
                 inbox.subscribeRefusal = unsafe "the broker refused the subscription with code \(granted[index])"
             }
-            if inbox.subscriptionsConfirmed >= inbox.topicFilters.count { inbox.isSubscribed = true }
         }
         unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, _, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
@@ -35,7 +36,7 @@ extension Client {
         }
         unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), code != 0 else { return }
-            inbox.disconnectReason = disconnectReason(code)
+            inbox.disconnectCode = code
         }
         unsafe mosquitto_message_v5_callback_set(raw) { _, inbox, message, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let message = unsafe message?.pointee else { return }
@@ -77,15 +78,10 @@ private func userProperty(_ name: String, in properties: OpaquePointer?) -> Stri
     return nil
 }
 
-/// Reason codes of a DISCONNECT (MQTT 5, section 3.14.2.1); below 128 they are libmosquitto's own.
-private func disconnectReason(_ code: Int32) -> String {
-    switch code {
-    case 139: "the broker is shutting down"
-    case 141: "the broker heard nothing within the keepalive"
-    case 142: "another client took over this client id"
-    case 147: "the broker says the receive maximum was exceeded"
-    case 149: "the broker says a packet was too large"
-    case 152: "an administrator ended the connection"
-    default: code < 128 ? errorText(code) : "the broker ended the connection with code \(code)"
-    }
+/// What the broker says of the packets it takes (MQTT 5, section 3.2.2.3.6).
+private func largestPacket(in properties: OpaquePointer?) -> Int? {
+    var value: UInt32 = 0
+    let found = unsafe mosquitto_property_read_int32(
+        properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &value, false)
+    return unsafe found == nil ? nil : Int(value)
 }

@@ -1,43 +1,5 @@
 internal import CMosquitto
 internal import Glibc
-internal import Logging
-
-/// What libmosquitto's callbacks write to: owned by the session, touched on its thread alone, because callbacks run
-/// inside `mosquitto_loop_read`.
-final class Inbox {
-    var batch = Batch()
-    /// The answer to CONNECT, once it came.
-    var connectCode: Int32?
-    var topicFilters: [String] = []
-    var subscriptionsConfirmed = 0
-    var isSubscribed = false
-    var subscribeRefusal: String?
-    /// Publishes that the broker has answered, with its reason code; under 128 it has them.
-    var published: [Int32: Int32] = [:]
-    var unsubscriptionsConfirmed = 0
-    var disconnectReason: String?
-    let logger: Logger
-
-    init(logger: Logger) {
-        self.logger = logger
-    }
-
-    func reset() {
-        self.batch = Batch()
-        self.connectCode = nil
-        self.subscriptionsConfirmed = 0
-        self.isSubscribed = false
-        self.subscribeRefusal = nil
-        self.published = [:]
-        self.unsubscriptionsConfirmed = 0
-        self.disconnectReason = nil
-    }
-
-    func take() -> Batch {
-        defer { self.batch = Batch() }
-        return self.batch
-    }
-}
 
 /// Owns a `struct mosquitto`. The inbox outlives it: the callbacks hold an unretained pointer.
 @safe
@@ -49,12 +11,17 @@ struct Client: ~Copyable {
         mosquitto_lib_init()
     }()
 
-    private init(_ raw: OpaquePointer, inbox: Inbox) {
+    /// - Parameter raw: connected, and made by ``makeHandle(_:inbox:)`` with the same inbox.
+    @unsafe
+    init(_ raw: OpaquePointer, inbox: Inbox) {
         unsafe self.raw = raw
         self.inbox = inbox
+        self.noticeSilence()
     }
 
-    static func create(_ configuration: Session.Configuration, inbox: Inbox) throws(MQTTError) -> Client {
+    /// Whoever takes the handle has to destroy it.
+    @unsafe
+    static func makeHandle(_ configuration: Session.Configuration, inbox: Inbox) throws(MQTTError) -> OpaquePointer {
         _ = Self.library
         guard
             let raw = unsafe mosquitto_new(
@@ -62,55 +29,56 @@ struct Client: ~Copyable {
         else {
             throw MQTTError(kind: .configuration, message: "libmosquitto does not take this client id")
         }
-        let client = unsafe Client(raw, inbox: inbox)
-        try client.configure(configuration)
+        do throws(MQTTError) { unsafe try Self.configure(raw, configuration) } catch {
+            unsafe mosquitto_destroy(raw)
+            throw error
+        }
         unsafe Self.setCallbacks(raw)
-        return client
+        return unsafe raw
     }
 
     deinit {
         unsafe mosquitto_destroy(self.raw)
     }
 
-    private func configure(_ configuration: Session.Configuration) throws(MQTTError) {
+    @unsafe
+    private static func configure(
+        _ raw: OpaquePointer, _ configuration: Session.Configuration
+    ) throws(MQTTError) {
         // Before anything else: it keeps acknowledgements in the queue until loop_write.
-        try self.require(unsafe mosquitto_threaded_set(self.raw, true), "threaded mode")
-        try self.set(MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5)
-        try self.set(MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: configuration.receiveMaximum))
-        try self.set(MOSQ_OPT_TCP_NODELAY, 1)
+        try Self.require(unsafe mosquitto_threaded_set(raw, true), "threaded mode")
+        let options = [
+            (MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5),
+            (MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: configuration.receiveMaximum)), (MOSQ_OPT_TCP_NODELAY, 1),
+        ]
+        for (option, value) in options {
+            try Self.require(unsafe mosquitto_int_option(raw, option, value), "option \(option.rawValue)")
+        }
         if let username = configuration.username {
-            try self.require(
-                unsafe mosquitto_username_pw_set(self.raw, username, configuration.password), "username and password")
+            try Self.require(
+                unsafe mosquitto_username_pw_set(raw, username, configuration.password), "username and password")
         }
         if let file = configuration.tlsCAFile {
-            try self.require(unsafe mosquitto_tls_set(self.raw, file, nil, nil, nil, nil), "the CA file \(file)")
+            try Self.require(unsafe mosquitto_tls_set(raw, file, nil, nil, nil, nil), "the CA file \(file)")
         }
     }
 
-    private func set(_ option: mosq_opt_t, _ value: Int32) throws(MQTTError) {
-        try self.require(unsafe mosquitto_int_option(self.raw, option, value), "option \(option.rawValue)")
-    }
-
-    private func require(_ code: Int32, _ what: String) throws(MQTTError) {
+    private static func require(_ code: Int32, _ what: String) throws(MQTTError) {
         guard code == MOSQ_ERR_SUCCESS.rawValue else {
             throw MQTTError(kind: .configuration, message: "libmosquitto does not take \(what): \(errorText(code))")
         }
     }
 
-    /// Opens the socket and queues CONNECT. Blocks for name resolution and TCP, which is what this thread is for.
-    func connect(_ configuration: Session.Configuration) throws(MQTTError) {
-        var properties: OpaquePointer?
-        defer { unsafe mosquitto_property_free_all(&properties) }
-        let expiry = UInt32(clamping: configuration.sessionExpiry.components.seconds)
-        try self.require(
-            unsafe mosquitto_property_add_int32(&properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), expiry),
-            "the session expiry")
-        self.inbox.topicFilters = configuration.topicFilters
-        let code = unsafe mosquitto_connect_bind_v5(
-            self.raw, configuration.host, Int32(configuration.port),
-            Int32(configuration.keepalive.components.seconds), nil, properties)
-        guard code == MOSQ_ERR_SUCCESS.rawValue else {
-            throw MQTTError(kind: .connect, message: errorText(code))
+    /// A machine that is gone answers nothing, not even with a reset: the kernel asks for it, and gives up what it does
+    /// not take (tcp(7)).
+    private func noticeSilence() {
+        for (level, option, value) in [
+            (Int32(SOL_SOCKET), SO_KEEPALIVE, 1), (Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10),
+            (Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5), (Int32(IPPROTO_TCP), TCP_KEEPCNT, 2),
+            (Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 20_000),
+        ] {
+            var value = Int32(value)
+            _ = unsafe setsockopt(self.descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         }
     }
 
@@ -130,10 +98,6 @@ struct Client: ~Copyable {
             unsafe mosquitto_property_add_int32(&properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), 0)
         }
         unsafe mosquitto_disconnect_v5(self.raw, 0, properties)
-    }
-
-    func unsubscribe(from filter: String) -> Int32 {
-        unsafe mosquitto_unsubscribe_v5(self.raw, nil, filter, nil)
     }
 
     /// A second descriptor of the same connection, which outlives libmosquitto's; nil if there is no connection.

@@ -3,44 +3,102 @@ internal import Threads
 
 /// One connection to the broker and the loop that serves it, for the actors of this room. It lives on its owner's
 /// thread.
+///
+/// Every wait in it ends: by a deadline, or because whoever asked was told to stop.
 final class Link {
     private let executor: ThreadExecutor
     private let configuration: Session.Configuration
     let inbox: Inbox
     private var client: Client?
-    /// Whether a wait was ended from outside.
-    var isInterrupted = false
+    private var order: BrokerOrder
+    /// What is still under way for each of the brokers, because nobody waited for its end.
+    private var dials: [Int: Dial] = [:]
+    /// Of the call that is being served.
+    var interruption = Interruption()
+    private var liveness = Liveness()
+    /// While it says goodbye: until when, whoever wants it to stop.
+    private var farewell: ContinuousClock.Instant?
 
-    init(_ configuration: Session.Configuration, executor: ThreadExecutor, inbox: Inbox) {
+    init(_ configuration: Session.Configuration, executor: ThreadExecutor) {
         self.configuration = configuration
         self.executor = executor
-        self.inbox = inbox
+        self.inbox = Inbox()
+        self.order = BrokerOrder(configuration.brokers)
     }
 
-    /// Connects, and subscribes. A connection that exists is dropped first, with its unacknowledged messages, which
-    /// the broker then sends again.
-    func connect() throws(MQTTError) {
-        self.drop()
-        self.inbox.reset()
-        let client = try Client.create(self.configuration, inbox: self.inbox)
-        try client.connect(self.configuration)
-        self.client = consume client
-        let deadline = ContinuousClock.now + self.configuration.connectTimeout
-        while self.inbox.connectCode == nil || !self.inbox.isSubscribed {
-            // Nothing may be read past an uncommitted message, but writing here is safe: a message that arrives
-            // between CONNACK and SUBACK ends this loop's reading at once and stays unacknowledged.
-            if self.inbox.batch.messages.isEmpty { try self.flush() } else { break }
-            if let code = self.inbox.connectCode, code != 0 {
+    // MARK: Connecting
+
+    /// Connects to the first broker that lets us in, subscribes, and leaves what is named. A connection that exists is
+    /// dropped first, with its unacknowledged messages, which the broker then sends again.
+    func connect(leaving formerFilters: [String] = []) throws(MQTTError) {
+        self.inbox.formerFilters = formerFilters
+        self.inbox.topicFilters = self.configuration.topicFilters
+        var failures: [(BrokerAddress, MQTTError)] = []
+        for index in self.order.indices {
+            do throws(MQTTError) {
+                try self.connect(index)
+                self.order.worked(index)
+                self.dials = [:]
+                return
+            } catch {
                 self.drop()
+                guard error.kind != .interrupted, error.kind != .configuration else { throw error }
+                failures.append((self.order.addresses[index], error))
+            }
+        }
+        guard let last = failures.last?.1 else {
+            throw MQTTError(kind: .configuration, message: "there is no broker to connect to")
+        }
+        guard failures.count > 1 else { throw last }
+        let texts = failures.map { "\($0.0): \($0.1.message)" }
+        throw MQTTError(kind: last.kind, message: texts.joined(separator: "; "))
+    }
+
+    private func connect(_ index: Int) throws(MQTTError) {
+        self.drop()
+        let deadline = ContinuousClock.now + self.configuration.connectTimeout
+        self.client = try self.dial(index, until: deadline)
+        while self.inbox.connectCode == nil || !self.inbox.isSubscribed || !self.inbox.hasLeft {
+            // Nothing may be written behind an uncommitted message: one that arrives between CONNACK and SUBACK ends
+            // this loop at once and stays unacknowledged.
+            guard self.inbox.batch.messages.isEmpty else { break }
+            try self.flush(until: deadline)
+            if let code = self.inbox.connectCode, code != 0 {
                 throw MQTTError(kind: .refused, message: connectReason(code))
             }
             guard ContinuousClock.now < deadline else {
-                self.drop()
                 throw MQTTError(kind: .connect, message: "the broker did not answer in time")
             }
-            try self.readOnce(until: min(deadline, .now + .milliseconds(500)))
+            if case .woken = try self.readOnce(until: deadline) { throw .interrupted }
         }
         try self.checkSubscription()
+    }
+
+    private func dial(_ index: Int, until deadline: ContinuousClock.Instant) throws(MQTTError) -> Client {
+        let dial: Dial
+        if let earlier = self.dials[index], !earlier.hasFailed {
+            dial = earlier
+        } else {
+            dial = try Dial.start(
+                self.configuration, to: self.order.addresses[index], inbox: self.inbox, waking: self.executor)
+            self.dials[index] = dial
+        }
+        while true {
+            if self.interruption.isSet { throw .interrupted }
+            do throws(MQTTError) {
+                if let client = try dial.take(self.inbox) {
+                    self.dials[index] = nil
+                    return client
+                }
+            } catch {
+                self.dials[index] = nil
+                throw error
+            }
+            guard ContinuousClock.now < deadline else {
+                throw MQTTError(kind: .connect, message: "no connection in time")
+            }
+            _ = self.executor.wait(for: -1, events: .readable, until: deadline)
+        }
     }
 
     func checkSubscription() throws(MQTTError) {
@@ -49,25 +107,34 @@ final class Link {
         throw MQTTError(kind: .refused, message: refusal)
     }
 
+    /// Closes the connection, if there is one. What was received and not taken is forgotten; the broker sends it again.
     func drop() {
         self.client = nil
+        self.inbox.reset()
+        self.liveness = Liveness()
     }
 
-    func unsubscribe(from filter: String) throws(MQTTError) {
-        try self.check(self.client?.unsubscribe(from: filter))
-    }
-
-    /// Sends DISCONNECT behind what is queued, and waits until the broker has closed the connection.
+    /// Writes what is queued and DISCONNECT behind it, and closes.
     ///
     /// Closing a socket that holds unread data resets the connection, and with it goes what the broker has not read yet
     /// (RFC 1122, section 4.2.2.13): the acknowledgements. libmosquitto closes as soon as it has written DISCONNECT. So
     /// the connection is kept open by a second descriptor, and what still comes is read and thrown away.
-    func sayGoodbye(forgetting: Bool = false) {
+    ///
+    /// - Parameters:
+    ///   - forgetting: whether the broker is to forget the session at once.
+    ///   - isAwaited: whether to wait until the broker has closed the connection, and so has read everything.
+    func sayGoodbye(forgetting: Bool = false, isAwaited: Bool) {
+        let deadline = ContinuousClock.now + self.configuration.farewell
+        self.farewell = deadline
         let spare = self.client?.duplicateDescriptor()
-        defer { if let spare { spare.close() } }
+        defer {
+            if let spare { spare.close() }
+            self.farewell = nil
+            self.drop()
+        }
         self.client?.sayGoodbye(forgetting: forgetting)
-        guard (try? self.flush()) != nil, let spare else { return }
-        let deadline = ContinuousClock.now + min(self.configuration.connectTimeout, .seconds(3))
+        // Best effort: an acknowledgement that does not get out costs a second delivery of the message, no more.
+        guard (try? self.flush()) != nil, isAwaited, let spare else { return }
         while true {
             switch self.executor.wait(for: spare.descriptor, events: .readable, until: deadline) {
             case .ready: guard spare.discardInput() else { return }
@@ -77,33 +144,67 @@ final class Link {
         }
     }
 
-    /// - Returns: the packet's id, under which its acknowledgement comes.
-    func publish(_ payload: [UInt8], to topic: String) throws(MQTTError) -> Int32 {
+    // MARK: The loop
+
+    /// - Returns: the packet's id, under which its acknowledgement comes; or why this message is not for the broker,
+    ///   which says nothing about the connection.
+    func publish(_ publication: Publication) throws(MQTTError) -> Result<Int32, PublishRefusal> {
+        let (topic, payload) = (publication.topic, publication.payload)
+        // libmosquitto's own look at the size is two bytes short.
+        if let most = self.inbox.limits.largestPayload(on: topic), payload.count > most {
+            return .failure(.tooLarge(most))
+        }
         var id: Int32 = 0
-        try self.check(self.client?.publish(payload, to: topic, id: &id))
-        return id
+        let code = self.client?.publish(payload, to: topic, id: &id)
+        switch code.map({ mosq_err_t($0) }) {
+        case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE: return .failure(.tooLarge(nil))
+        case MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8:
+            return .failure(PublishRefusal(reason: "its topic cannot be published on", isFinal: true))
+        default: try self.check(code)
+        }
+        return .success(id)
     }
 
     /// Reads one packet if one comes in time.
-    func readOnce(until deadline: ContinuousClock.Instant) throws(MQTTError) {
-        if case .ready = try self.wait(.readable, until: deadline) { try self.read() }
-    }
-
-    func wait(
-        _ events: Readiness, until deadline: ContinuousClock.Instant
-    ) throws(MQTTError) -> WaitResult {
-        guard let descriptor = self.client?.descriptor, descriptor >= 0 else { throw self.lost("not connected") }
-        let result = self.executor.wait(for: descriptor, events: events, until: deadline)
-        if result == .woken { self.isInterrupted = true }
+    @discardableResult
+    func readOnce(until deadline: ContinuousClock.Instant) throws(MQTTError) -> WaitResult {
+        let limit = self.liveness.asked.map { $0 + self.configuration.answerPatience }
+        let result = try self.wait(.readable, until: min(deadline, limit ?? deadline))
+        if case .ready = result { try self.read() }
+        if result == .timedOut, let limit, limit <= .now {
+            throw self.lost("the broker heard a ping and was silent")
+        }
         return result
     }
 
+    /// Waits until the connection is ready, the deadline has passed, or whoever asked is to stop (`woken`).
+    func wait(_ events: Readiness, until deadline: ContinuousClock.Instant) throws(MQTTError) -> WaitResult {
+        guard let descriptor = self.client?.descriptor, descriptor >= 0 else { throw self.lost("not connected") }
+        while true {
+            let isStopping = self.farewell == nil && self.interruption.isSet
+            let deadline = isStopping ? .now : min(deadline, self.farewell ?? deadline)
+            let result = self.executor.wait(for: descriptor, events: events, until: deadline)
+            switch result {
+            case .ready: return result
+            // Woken for a job that waits behind this one, or for a dial that is over.
+            case .woken: continue
+            case .timedOut: return isStopping ? .woken : .timedOut
+            }
+        }
+    }
+
     func read() throws(MQTTError) {
+        self.liveness.heard()
         // One packet: libmosquitto 2.0 ignores the count given here.
         try self.check(self.client?.loopRead())
     }
 
-    /// As ``flush()``, for many packets: libmosquitto writes each by itself, and each would go out, and wake the
+    private func write() throws(MQTTError) {
+        try self.check(self.client?.loopWrite())
+        if self.client?.wantsToWrite == false { self.liveness.wrote() }
+    }
+
+    /// As ``flush(until:)``, for many packets: libmosquitto writes each by itself, and each would go out, and wake the
     /// broker, by itself.
     func flushTogether() throws(MQTTError) {
         guard self.client?.wantsToWrite == true else { return }
@@ -113,20 +214,40 @@ final class Link {
     }
 
     /// Writes all that libmosquitto has queued. Only to be called while nothing read is unacknowledged.
-    func flush() throws(MQTTError) {
-        let deadline = ContinuousClock.now + self.configuration.connectTimeout
+    func flush(until deadline: ContinuousClock.Instant? = nil) throws(MQTTError) {
+        let deadline = deadline ?? .now + self.configuration.connectTimeout
         while self.client?.wantsToWrite == true {
-            try self.check(self.client?.loopWrite())
+            try self.write()
             guard self.client?.wantsToWrite == true else { return }
-            if case .timedOut = try self.wait(.writable, until: deadline) {
-                throw self.lost("the broker does not read")
+            switch try self.wait(.writable, until: deadline) {
+            case .ready: continue
+            case .woken: throw .interrupted
+            case .timedOut: throw self.lost("the broker does not read")
             }
         }
     }
 
+    /// Queues a ping if it is time for one.
     func keepAlive() throws(MQTTError) {
+        let wasQuiet = self.client?.wantsToWrite == false
         try self.check(self.client?.loopMisc())
-        try self.flush()
+        if wasQuiet, self.client?.wantsToWrite == true { self.liveness.queuedPing() }
+    }
+
+    /// Reads a packet or writes what is queued, whatever can be first; reading goes before, for the broker may say why
+    /// it does not want to read on. Only for those who hold nothing back.
+    func exchange(until deadline: ContinuousClock.Instant) throws(MQTTError) {
+        try self.keepAlive()
+        guard self.client?.wantsToWrite == true else {
+            if case .woken = try self.readOnce(until: deadline) { throw .interrupted }
+            return
+        }
+        switch try self.wait([.readable, .writable], until: deadline) {
+        case .ready(let found) where found.isDisjoint(with: [.readable, .failed]): try self.write()
+        case .ready: try self.read()
+        case .woken: throw .interrupted
+        case .timedOut: return
+        }
     }
 
     private func check(_ code: Int32?) throws(MQTTError) {
@@ -135,21 +256,13 @@ final class Link {
     }
 
     private func lost(_ why: String) -> MQTTError {
-        self.drop()
-        if let code = self.inbox.connectCode, code != 0 {
+        let (connectCode, disconnectCode) = (self.inbox.connectCode, self.inbox.disconnectCode)
+        self.client = nil
+        if let code = connectCode, code != 0 {
             return MQTTError(kind: .refused, message: connectReason(code))
         }
-        return MQTTError(kind: .connectionLost, message: self.inbox.disconnectReason ?? why)
-    }
-}
-
-/// The reason codes of MQTT 5 (section 3.2.2.2) and 3.1.1 that a broker gives when it refuses a connection.
-private func connectReason(_ code: Int32) -> String {
-    switch code {
-    case 4, 134: "the broker refused username or password"
-    case 5, 135: "the broker does not let this client in"
-    case 133: "the broker refused the client id"
-    case 136, 137: "the broker is not available"
-    default: "the broker refused the connection with code \(code)"
+        var error = MQTTError(kind: .connectionLost, message: disconnectCode.map(disconnectReason) ?? why)
+        error.isPacketTooLarge = disconnectCode == 149
+        return error
     }
 }

@@ -7,12 +7,23 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
         case refused
         /// The connection ended.
         case connectionLost
+        /// The caller was told to stop waiting.
+        case interrupted
         /// A setting that libmosquitto does not take, such as an unreadable certificate file.
         case configuration
     }
 
     package let kind: Kind
     package let message: String
+    /// Whether the broker ended the connection because a packet was too large for it (MQTT 5, reason code 149).
+    package var isPacketTooLarge = false
+
+    package init(kind: Kind, message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    static let interrupted = MQTTError(kind: .interrupted, message: "the wait was ended")
 
     package var description: String { "MQTT \(self.kind): \(self.message)" }
 }

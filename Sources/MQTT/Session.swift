@@ -9,50 +9,21 @@ internal import Threads
 /// libmosquitto's queue until its messages are safe. The subscription is QoS 1, never 2: with QoS 2 libmosquitto keeps
 /// the message in memory alone once it has answered PUBREC, and a crash loses it.
 package actor Session {
-    package struct Configuration: Sendable {
-        package var host: String
-        package var port: Int
-        /// Stable over restarts: the broker keeps the session under this name.
-        package var clientID: String
-        package var username: String?
-        package var password: String?
-        package var tlsCAFile: String?
-        /// What to subscribe to, `$share/…` included.
-        package var topicFilters: [String]
-        /// How many messages the broker may send ahead of our acknowledgements; at least two batches.
-        package var receiveMaximum = 4_000
-        package var keepalive: Duration = .seconds(60)
-        /// How long the broker keeps the session, and what is queued in it, while nobody is connected.
-        package var sessionExpiry: Duration = .seconds(7 * 86_400)
-        package var connectTimeout: Duration = .seconds(10)
-        /// Whether the broker forgets the session when the connection ends.
-        package var isTransient = false
-        /// Whether the session is to be brought to its end: it is left by ``topicFilters``, so that nothing new comes,
-        /// and what the broker still has for it is handed out. See ``Session/hasLeft``.
-        package var isEnding = false
-
-        package init(host: String, port: Int, clientID: String, topicFilters: [String]) {
-            self.host = host
-            self.port = port
-            self.clientID = clientID
-            self.topicFilters = topicFilters
-        }
-    }
-
     private let executor: ThreadExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe self.executor.asUnownedSerialExecutor()
     }
 
     private let link: Link
-    private let filtersToLeave: [String]
+    private let interruption = Interruption()
+    /// What the broker takes, known once it was connected to.
+    package nonisolated let limits: BrokerLimits
 
     package init(_ configuration: Configuration, logger: Logger) {
         self.executor = ThreadExecutor(name: "mqtt")
-        var configuration = configuration
-        self.filtersToLeave = configuration.isEnding ? configuration.topicFilters : []
-        if configuration.isEnding { configuration.topicFilters = [] }
-        self.link = Link(configuration, executor: self.executor, inbox: Inbox(logger: logger))
+        self.link = Link(configuration, executor: self.executor)
+        self.link.interruption = self.interruption
+        self.limits = self.link.inbox.limits
     }
 
     deinit {
@@ -61,22 +32,24 @@ package actor Session {
 
     // MARK: Connecting
 
-    /// Connects, and subscribes. A connection that exists is dropped first, with its unacknowledged messages, which
-    /// the broker then sends again.
+    /// Connects to the first of the brokers that lets us in, subscribes, and leaves other filters that the broker may
+    /// have from before. A connection that exists is dropped first, with its unacknowledged messages, which the broker
+    /// then sends again.
     ///
     /// Messages may come from here on, before the broker has confirmed the subscription.
-    package func connect() throws(MQTTError) {
-        try self.link.connect()
-        for filter in self.filtersToLeave { try self.link.unsubscribe(from: filter) }
+    ///
+    /// - Parameter formerFilters: what to leave; see ``hasLeft``.
+    /// - Throws: ``MQTTError``, of the kind `interrupted` after ``interrupt()`` or when the task is cancelled.
+    package nonisolated func connect(leaving formerFilters: [String] = []) async throws(MQTTError) {
+        try await self.interruptible { link throws(MQTTError) in try link.connect(leaving: formerFilters) }
     }
 
-    /// Whether the broker has confirmed that nothing new comes to a session that is to end.
-    package var hasLeft: Bool { self.link.inbox.unsubscriptionsConfirmed >= self.filtersToLeave.count }
+    /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
+    package var hasLeft: Bool { self.link.inbox.hasLeft }
 
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {
-        self.link.sayGoodbye(forgetting: true)
-        self.link.drop()
+        self.link.sayGoodbye(forgetting: true, isAwaited: true)
     }
 
     /// Says goodbye and closes. The broker keeps the session, and everything unacknowledged in it.
@@ -84,18 +57,34 @@ package actor Session {
     /// - Parameter acknowledging: whether the messages received last are safe, so that their acknowledgements may
     ///   leave first.
     package func disconnect(acknowledging: Bool) {
-        if acknowledging {
-            self.link.inbox.batch = Batch()
-            // Best effort: an acknowledgement that does not get out costs a second delivery of the message, no more.
-            try? self.link.flush()
-            self.link.sayGoodbye()
-        }
-        self.link.drop()
+        // What came and was not handed out is nowhere but here.
+        guard acknowledging, self.link.inbox.batch.messages.isEmpty else { return self.link.drop() }
+        self.link.sayGoodbye(isAwaited: true)
     }
 
-    /// Ends an ``acknowledgeAndReceive(upTo:bytes:within:)`` that is waiting for messages.
+    /// Ends a wait that is under way, and every later one; what is left to do is to disconnect.
     package nonisolated func interrupt() {
+        self.interruption.set()
         self.executor.wake()
+    }
+
+    private nonisolated func interruptible<Value: Sendable>(
+        _ body: @Sendable (Link) throws(MQTTError) -> Value
+    ) async throws(MQTTError) -> Value {
+        let result = await withTaskCancellationHandler {
+            await self.perform(body)
+        } onCancel: {
+            self.interrupt()
+        }
+        // What a cancelled caller got would look like silence.
+        if Task.isCancelled { throw .interrupted }
+        return try result.get()
+    }
+
+    private func perform<Value: Sendable>(
+        _ body: @Sendable (Link) throws(MQTTError) -> Value
+    ) -> Result<Value, MQTTError> {
+        do throws(MQTTError) { return .success(try body(self.link)) } catch { return .failure(error) }
     }
 
     // MARK: Receiving
@@ -107,30 +96,44 @@ package actor Session {
     ///   - bytes: taking stops once the payloads add up to this.
     ///   - patience: how long to wait for the first one.
     /// - Returns: an empty batch if none came, or if ``interrupt()`` was called.
-    /// - Throws: ``MQTTError`` when the connection is gone. Nothing returned before it was acknowledged is lost.
-    package func acknowledgeAndReceive(
+    /// - Throws: ``MQTTError`` when the connection is gone, or the task is cancelled. Nothing returned before it was
+    ///   acknowledged is lost.
+    package nonisolated func acknowledgeAndReceive(
         upTo count: Int, bytes: Int, within patience: Duration
+    ) async throws(MQTTError) -> Batch {
+        try await self.interruptible { link throws(MQTTError) in
+            do throws(MQTTError) {
+                return try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience)
+            } catch {
+                guard error.kind == .interrupted else { throw error }
+                return Batch()
+            }
+        }
+    }
+
+    private static func receive(
+        on link: Link, upTo count: Int, bytes: Int, until deadline: ContinuousClock.Instant
     ) throws(MQTTError) -> Batch {
-        var batch = self.link.inbox.take()
-        guard batch.messages.isEmpty else { return batch }  // came while connecting
-        let deadline = ContinuousClock.now + patience
-        self.link.isInterrupted = false
+        guard link.inbox.batch.messages.isEmpty else { return link.inbox.take() }  // came while connecting
         while true {
-            try self.link.flushTogether()
-            try self.link.keepAlive()
-            try self.link.checkSubscription()
+            try link.flushTogether()
+            try link.checkSubscription()
             // Keepalive needs a look at least every second.
-            try self.link.readOnce(until: self.link.isInterrupted ? .now : min(deadline, .now + .seconds(1)))
-            while self.link.inbox.batch.messages.count < count, self.link.inbox.batch.payloadBytes < bytes {
-                let before = self.link.inbox.batch.messages.count
-                try self.link.read()
-                if self.link.inbox.batch.messages.count > before { continue }
+            var result = try link.readOnce(until: min(deadline, .now + .seconds(1)))
+            while case .ready = result, link.inbox.batch.messages.count < count, link.inbox.batch.payloadBytes < bytes {
+                let before = link.inbox.batch.messages.count
+                try link.read()
+                if link.inbox.batch.messages.count > before { continue }
                 // There was nothing, or not a message. `poll` says whether there is more; libmosquitto's own EAGAIN
                 // does not (it leaks from a socket pair that nobody empties in this mode).
-                guard case .ready = try self.link.wait(.readable, until: .now) else { break }
+                result = try link.wait(.readable, until: .now)
             }
-            batch = self.link.inbox.take()
-            if !batch.messages.isEmpty || self.link.isInterrupted || ContinuousClock.now >= deadline { return batch }
+            // After reading, so that an answer that waited here while a batch was committed is not missed; what it
+            // queues goes out with the acknowledgements.
+            try link.keepAlive()
+            if !link.inbox.batch.messages.isEmpty || result == .woken || ContinuousClock.now >= deadline {
+                return link.inbox.take()
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ package final class ThingResponder: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask {
                     // Without work the connection needs a look now and then.
-                    while (try? await Task.sleep(for: .seconds(10))) != nil { await self.messenger.keepAlive() }
+                    while (try? await Task.sleep(for: .seconds(5))) != nil { await self.messenger.keepAlive() }
                 }
                 for await _ in self.signals {
                     while let response = self.state.withLock({ $0.queue.popFirst() }) { await self.publish(response) }

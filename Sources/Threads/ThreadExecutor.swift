@@ -189,7 +189,7 @@ extension ThreadExecutor {
 
 /// Names the calling thread. `pthread_setname_np` and `prctl` are not visible to Swift (one hides behind
 /// `_GNU_SOURCE`, the other is variadic); this file of the kernel's does the same.
-private func nameCurrentThread(_ name: String) {
+func nameCurrentThread(_ name: String) {
     let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     var name = name

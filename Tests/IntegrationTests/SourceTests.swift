@@ -76,7 +76,7 @@ extension WholeServiceTests {
                 #expect(try await post(url, #"{"kind":"a+b"}"#) == 400)
                 let source = try await installation.api.call("GET", "/sources/\(id)")
                 #expect(source.number(of: "accepted") == 4 && source.number(of: "ignored") == 2)
-                #expect(source.number(of: "rejected") == 3 && !source.body.contains(key))
+                #expect(source.number(of: "rejected") == 4 && !source.body.contains(key))
                 let log = try await installation.api.call("GET", "/sources/\(id)/log")
                 #expect(Set(log.values(of: "outcome")) == ["accepted", "repeated", "unauthorized", "invalid"])
                 #expect(!(Files.read(await running.hookline.logFile) ?? "").contains(key.dropFirst(4)))
@@ -89,6 +89,40 @@ extension WholeServiceTests {
                 #expect(try await installation.api.call("DELETE", "/sources/\(id)").status == 204)
                 #expect(try await post(base + "?key=\(next)") == 404)
                 await listener.stop()
+            }
+            await receiver.stop()
+        }
+
+        @Test("an event that the broker never takes is refused at the door, or given up, and those behind it arrive")
+        func tooLargeForTheBroker() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with(
+                prepareBroker: { try LocalMosquitto.prepare(in: $0, port: $1, extra: ["max_packet_size 2048"]) }
+            ) { installation, _ in
+                _ = try await installation.webhook("hook", receiver.url())
+                let made = try await self.make(installation, #""name":"shop""#)
+                let (id, url) = (try #require(made.value(of: "id")), try #require(made.value(of: "url")))
+                let large = #"{"x":"\#(String(repeating: "a", count: 5_000))"}"#
+                let answer = try await HTTP.post(url, large, headers: Self.json)
+                #expect(answer.status == 413 && answer.body.contains("broker"), "\(answer.body)")
+                // Such as were accepted before the broker's limit was lowered.
+                _ = try await installation.sql(
+                    """
+                    INSERT INTO source_events (source_key, thing_id, subtopic, payload)
+                    SELECT key, thing_id, 'big', convert_to(repeat('x', 5000), 'UTF8') FROM sources
+                    """)
+                for n in 1...5 {
+                    #expect(try await HTTP.post(url, #"{"n":\#(n)}"#, headers: Self.json).status == 202)
+                }
+                try await waitUntil("those behind it") { receiver.requests.count == 5 }
+                try await waitUntil("it to be given up") {
+                    try await installation.sql("SELECT count(*) FROM source_events").contains("0")
+                }
+                let log = try await installation.api.call("GET", "/sources/\(id)/log")
+                #expect(log.values(of: "outcome").filter { $0 == "refused" }.count == 1, "\(log.body)")
+                #expect(log.values(of: "reason").contains { $0.contains("larger than the broker takes") })
+                let source = try await installation.api.call("GET", "/sources/\(id)")
+                #expect(source.number(of: "rejected") == 2, "\(source.body)")
             }
             await receiver.stop()
         }

@@ -8,18 +8,10 @@ private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 @Suite("An MQTT session")
 struct SessionTests {
-    /// A broker of the test's own.
     private func withBroker(
         anonymous: Bool = true, extra: [String] = [], _ body: (LocalMosquitto) async throws -> Void
     ) async throws {
-        let mosquitto = try LocalMosquitto.prepare(
-            in: Files.makeTemporaryFolder(), port: freePort(), anonymous: anonymous, extra: extra)
-        let process = try await mosquitto.start()
-        do { try await body(mosquitto) } catch {
-            await process.stop()
-            throw error
-        }
-        await process.stop()
+        try await LocalMosquitto.with(anonymous: anonymous, extra: extra) { mosquitto, _ in try await body(mosquitto) }
     }
 
     private func configuration(_ mosquitto: LocalMosquitto, id: String = "test") -> Session.Configuration {
@@ -123,6 +115,40 @@ struct SessionTests {
             #expect(messages[0].traceparent == "00-abc")
             #expect(messages[1].payload.isEmpty)
             #expect(messages[1].traceparent == nil)
+        }
+    }
+
+    @Test("does not acknowledge at its end what it received and nobody took")
+    func untaken() async throws {
+        try await self.withBroker { mosquitto in
+            let session = Session(self.configuration(mosquitto), logger: logger)
+            try await session.connect()
+            await session.disconnect(acknowledging: true)
+            try await self.publish(mosquitto, 1...50)
+            // They come right behind the broker's welcome.
+            try await session.connect()
+            await session.disconnect(acknowledging: true)
+            try await session.connect()
+            #expect(try await Set(self.receive(session, atLeast: 50)).count == 50)
+        }
+    }
+
+    @Test("gets one message once after its filter was changed, when it leaves the former one")
+    func formerFilter() async throws {
+        try await self.withBroker { mosquitto in
+            let before = Session(self.configuration(mosquitto), logger: logger)
+            try await before.connect()
+            await before.disconnect(acknowledging: true)
+            var configuration = self.configuration(mosquitto)
+            configuration.topicFilters = ["$share/group/things/+/messages/#"]
+            let session = Session(configuration, logger: logger)
+            try await session.connect(leaving: ["things/+/messages/#", "never/there"])
+            #expect(await session.hasLeft)
+            try await self.publish(mosquitto, 1...20)
+            try await self.publish(mosquitto, 0...0)
+            var received: [String] = []
+            while !received.contains("0") { received += try await self.receive(session, atLeast: 1) }
+            #expect(received.sorted() == (0...20).map(String.init).sorted())
         }
     }
 

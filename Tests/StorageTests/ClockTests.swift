@@ -5,7 +5,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 private let start: Int64 = 1_800_000_000_000_000
 private let second: Int64 = 1_000_000
@@ -175,7 +178,7 @@ struct ClockSetBackTests {
     func leases() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        let session = try await sessions.start(clientID: "a", lease: .seconds(30))
+        let session = try await sessions.start(clientID: "a", lease: .seconds(30)).id
         let expiry: Query = """
             SELECT round(extract(epoch FROM expires_at - now()))::bigint / 10 FROM sessions WHERE id = \(session.rawValue)
             """

@@ -4,7 +4,10 @@ import Postgres
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 private let now: Int64 = 1_800_000_000_000
 private let day: Int64 = 86_400_000

@@ -4,7 +4,10 @@ import Postgres
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 private let now: Int64 = 1_800_000_000_000
 private let day: Int64 = 86_400_000
@@ -31,7 +34,7 @@ struct PartitionTests {
     }
 
     private func commit(_ numbers: ClosedRange<Int64>, _ fixture: Fixture) async throws {
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
         try await fixture.commit(fixture.deliveries(numbers, leased: false, kept: true), by: session)
     }
 

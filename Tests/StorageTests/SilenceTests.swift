@@ -3,7 +3,10 @@ import Postgres
 import TestSupport
 import Testing
 
-@testable import Storage
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
 
 private let start: Int64 = 1_800_000_000_000_000
 private let second: Int64 = 1_000_000

@@ -2,22 +2,29 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// A TCP proxy on loopback of which one direction can be cut.
+/// A TCP proxy on loopback of which one direction, or both, can be cut.
 package final class Wire: Sendable {
     private let isCut = Atomic(false)
+    private let isSilent = Atomic(false)
+    private let count = Atomic(0)
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
 
     package var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
+
+    /// How often it was connected to.
+    package var connections: Int { self.count.load(ordering: .relaxed) }
 
     package static func start(to port: Int) async throws -> Wire {
         let wire = Wire()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { near in
-                ClientBootstrap(group: near.eventLoop).connect(host: "127.0.0.1", port: port).flatMap { far in
+                wire.count.add(1, ordering: .relaxed)
+                return ClientBootstrap(group: near.eventLoop).connect(host: "127.0.0.1", port: port).flatMap { far in
                     near.eventLoop.makeCompletedFuture {
                         try near.pipeline.syncOperations.addHandler(
                             Forwarder(to: far) { !wire.isCut.load(ordering: .relaxed) })
-                        try far.pipeline.syncOperations.addHandler(Forwarder(to: near) { true })
+                        try far.pipeline.syncOperations.addHandler(
+                            Forwarder(to: near) { !wire.isSilent.load(ordering: .relaxed) })
                     }
                 }
             }
@@ -29,6 +36,12 @@ package final class Wire: Sendable {
     /// From now on nothing that the client sends arrives; what the server sends still does.
     package func cutTowardsServer() {
         self.isCut.store(true, ordering: .relaxed)
+    }
+
+    /// From now on nothing arrives at either end, and both stay open: the other machine is gone.
+    package func goSilent() {
+        self.cutTowardsServer()
+        self.isSilent.store(true, ordering: .relaxed)
     }
 
     package func stop() async {

@@ -1,6 +1,7 @@
 internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
+internal import NIOCore
 internal import Observability
 internal import Queue
 internal import Registry
@@ -11,11 +12,11 @@ struct InboundRoutes: Sendable {
     let sources: SourceStore
     let store: SourceEventStore
     let limits: SourceLimits
+    let size: EventSizeLimit
     let wallClock: WallClock
     let ids: MessageIDGenerator
     let unreadable: UnreadableRows
 
-    private static let largestEvent = 1024 * 1024
     /// Senders try again, by which time it may be readable. What is wrong with it is its owners' business.
     private static let unavailable = APIError(
         status: .serviceUnavailable, message: "the source is not available; try again later",
@@ -48,7 +49,7 @@ struct InboundRoutes: Sendable {
         guard type == nil || isSupported else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be JSON, a form or text")
         }
-        let buffer = try await request.body.collect(upTo: Self.largestEvent)
+        let buffer = try await self.collect(request, at: door)
         let signed = SignedRequest(
             headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
             body: Array(buffer.readableBytesView))
@@ -66,6 +67,21 @@ struct InboundRoutes: Sendable {
         return try await self.take(signed, at: door)
     }
 
+    private func collect(_ request: Request, at door: SourceDoor) async throws -> ByteBuffer {
+        let limit = self.size.limit(on: SourceEvent.topic(of: door.thing, subtopic: ""))
+        do {
+            return try await request.body.collect(upTo: limit.bytes)
+        } catch is NIOTooManyBytesError {
+            throw try await self.tooLarge(request.headers[.contentLength].flatMap { Int($0) }, limit, at: door)
+        }
+    }
+
+    private func tooLarge(_ bytes: Int?, _ limit: EventSizeLimit.Limit, at door: SourceDoor) async throws -> APIError {
+        let error = APIError(status: .contentTooLarge, message: "the body must be at most \(limit)")
+        try await self.store.note(.invalid, error.message, bytes: bytes ?? limit.bytes + 1, at: door)
+        return error
+    }
+
     private func take(_ request: SignedRequest, at door: SourceDoor) async throws -> Response {
         let message = Message(
             id: self.ids.next(1)[0], thing: door.thing, group: door.group, subtopic: "",
@@ -79,6 +95,10 @@ struct InboundRoutes: Sendable {
             try await self.store.note(.ignored, reason, bytes: request.body.count, at: door)
             return try Response.json(.accepted, ["status": "ignored"])
         case .accepted(let subtopic, let eventID):
+            let limit = self.size.limit(on: SourceEvent.topic(of: door.thing, subtopic: subtopic))
+            guard request.body.count <= limit.bytes else {
+                throw try await self.tooLarge(request.body.count, limit, at: door)
+            }
             let isNew = try await self.store.accept(
                 request.body, on: subtopic, eventID: eventID, at: door,
                 sample: door.isListening ? Self.sample(of: request.body) : nil)
@@ -114,6 +134,30 @@ struct InboundRoutes: Sendable {
         let text = String(decoding: json.text, as: UTF8.self)
         let compact = (try? JSON.text(JSON.decode(text))) ?? "null"
         return #"{"sample":\#(compact),"schema":\#(JSONSchema.inferred(from: json))}"#
+    }
+}
+
+/// How large an event may be: it has to pass through the broker and back in.
+struct EventSizeLimit: Sendable {
+    struct Limit: CustomStringConvertible {
+        let bytes: Int
+        let description: String
+    }
+
+    /// The largest payload that is taken from the broker.
+    let intake: Int
+    /// The largest that the broker takes on a topic; nil if it names none.
+    let broker: @Sendable (String) -> Int?
+
+    func limit(on topic: String) -> Limit {
+        var limit = Limit(bytes: 1024 * 1024, description: "1 MiB")
+        if self.intake < limit.bytes {
+            limit = Limit(bytes: self.intake, description: "\(self.intake) bytes (INTAKE_LARGEST_PAYLOAD)")
+        }
+        if let broker = self.broker(topic), broker < limit.bytes {
+            limit = Limit(bytes: broker, description: "\(broker) bytes, the most that the broker takes")
+        }
+        return limit
     }
 }
 

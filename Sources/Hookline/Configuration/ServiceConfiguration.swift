@@ -55,6 +55,9 @@ struct ServiceConfiguration: Sendable {
         self.intake.batchSize = try settings.integer("intake.batch_size", in: 1...20_000, default: 1_000)
         self.intake.largestPayload = try settings.integer(
             "intake.largest_payload", in: 1...(16 * 1024 * 1024), default: 1024 * 1024)
+        // The one place that ties the two: while a batch waits for the database the broker hears nothing.
+        self.intake.commitPatience = self.mqtt.longestHold
+        self.api.largestPayload = self.intake.largestPayload
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
@@ -109,7 +112,7 @@ struct ServiceConfiguration: Sendable {
 
     private static func brokerURL(_ settings: SettingsReader, _ mqtt: Session.Configuration) throws -> String {
         guard let url = try settings.string("mqtt.public_url") else {
-            return "mqtt\(mqtt.tlsCAFile == nil ? "" : "s")://\(mqtt.host):\(mqtt.port)"
+            return "mqtt\(mqtt.tlsCAFile == nil ? "" : "s")://\(mqtt.brokers[0])"
         }
         guard let scheme = ["mqtt://", "mqtts://"].first(where: url.hasPrefix),
             !url.dropFirst(scheme.count).isEmpty,
@@ -138,8 +141,7 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid("mqtt.shared_group", "must not contain /, + or #")
         }
         var mqtt = Session.Configuration(
-            host: try settings.string("mqtt.host") ?? "127.0.0.1",
-            port: try settings.integer("mqtt.port", in: 1...65_535, default: 1_883),
+            brokers: try Self.brokers(settings),
             clientID: try settings.string("mqtt.client_id") ?? "hookline",
             // `#` includes the level above it, so one filter takes messages with and without a subtopic.
             topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
@@ -150,6 +152,17 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
         }
         return mqtt
+    }
+
+    private static func brokers(_ settings: SettingsReader) throws -> [BrokerAddress] {
+        let port = try settings.integer("mqtt.port", in: 1...65_535, default: 1_883)
+        let texts = try settings.string("mqtt.host") ?? "127.0.0.1"
+        return try texts.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmingSpaces).map { text in
+            guard let broker = BrokerAddress(text, defaultPort: port) else {
+                throw settings.invalid("mqtt.host", "must be hosts such as broker or broker-1,broker-2:1884")
+            }
+            return broker
+        }
     }
 
     private static func accounts(

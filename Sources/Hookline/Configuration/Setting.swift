@@ -21,8 +21,10 @@ struct Setting: Sendable {
         Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
         Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
-        Setting(key: "mqtt.host", help: "the broker", fallback: "127.0.0.1"),
-        Setting(key: "mqtt.port", help: "the broker's port", fallback: "1883"),
+        Setting(
+            key: "mqtt.host", help: "the broker; several hosts, parted by commas, are tried in turn",
+            fallback: "127.0.0.1"),
+        Setting(key: "mqtt.port", help: "the broker's port, where MQTT_HOST names none", fallback: "1883"),
         Setting(
             key: "mqtt.public_url", help: "how things reach the broker, for the lines that the console shows",
             fallback: "mqtt://MQTT_HOST:MQTT_PORT"),

@@ -6,6 +6,8 @@ package import Schema
 /// What came of a call.
 package enum SourceOutcome: String, Sendable, CaseIterable {
     case accepted, repeated, ignored, invalid, unauthorized, limited
+    /// It was accepted, but the broker does not take it.
+    case refused
 }
 
 /// An accepted event, on its way to the bus.
@@ -14,9 +16,21 @@ package struct SourceEvent: Sendable {
     package let thing: EntityID
     package let subtopic: String
     package let payload: [UInt8]
+    /// For how long it has waited.
+    package let age: Duration
 
-    package var topic: String {
-        "things/\(self.thing)/messages\(self.subtopic.isEmpty ? "" : "/" + self.subtopic)"
+    package init(number: Int64, thing: EntityID, subtopic: String, payload: [UInt8], age: Duration) {
+        self.number = number
+        self.thing = thing
+        self.subtopic = subtopic
+        self.payload = payload
+        self.age = age
+    }
+
+    package var topic: String { Self.topic(of: self.thing, subtopic: self.subtopic) }
+
+    package static func topic(of thing: EntityID, subtopic: String) -> String {
+        "things/\(thing)/messages\(subtopic.isEmpty ? "" : "/" + subtopic)"
     }
 }
 
@@ -83,21 +97,28 @@ package struct SourceEventStore: Sendable {
         _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
         at door: SourceDoor, on db: isolated Connection
     ) throws {
+        try self.note(outcome, reason, eventID, subtopic, bytes, at: door.key, on: db)
+    }
+
+    private func note(
+        _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
+        at key: Int32, on db: isolated Connection
+    ) throws {
         try db.execute(
             """
             INSERT INTO source_log (at, source_key, outcome, reason, event_id, subtopic, bytes)
-            VALUES (now(), \(door.key), \(outcome.rawValue), \(reason), \(eventID), \(subtopic), \(Int32(clamping: bytes)))
+            VALUES (now(), \(key), \(outcome.rawValue), \(reason), \(eventID), \(subtopic), \(Int32(clamping: bytes)))
             """)
         let (accepted, ignored, rejected): (Int64, Int64, Int64) =
             switch outcome {
             case .accepted: (1, 0, 0)
             case .repeated, .ignored: (0, 1, 0)
-            case .invalid, .unauthorized, .limited: (0, 0, 1)
+            case .invalid, .unauthorized, .limited, .refused: (0, 0, 1)
             }
         try db.execute(
             """
             INSERT INTO source_counters AS c (source_key, accepted, ignored, rejected, last_event_at)
-            VALUES (\(door.key), \(accepted), \(ignored), \(rejected), now())
+            VALUES (\(key), \(accepted), \(ignored), \(rejected), now())
             ON CONFLICT (source_key) DO UPDATE SET accepted = c.accepted + excluded.accepted,
                 ignored = c.ignored + excluded.ignored, rejected = c.rejected + excluded.rejected,
                 last_event_at = excluded.last_event_at
@@ -114,21 +135,40 @@ package struct SourceEventStore: Sendable {
                 UPDATE source_events SET due_at = now() + make_interval(secs => \(retry.milliseconds) / 1000.0)
                 WHERE id IN (SELECT id FROM source_events WHERE due_at <= now() ORDER BY due_at, id LIMIT \(count)
                              FOR UPDATE SKIP LOCKED)
-                RETURNING id, thing_id, subtopic, payload
+                RETURNING id, thing_id, subtopic, payload, (extract(epoch FROM now() - received_at) * 1000)::bigint
                 """
             ) { row in
                 SourceEvent(
                     number: try row.int64(0), thing: try row.entityID(1), subtopic: try row.string(2),
-                    payload: try row.bytes(3))
+                    payload: try row.bytes(3), age: .milliseconds(try row.int64(4)))
             }
         }
         return events.sorted { $0.number < $1.number }
     }
 
-    /// They were not put on the bus, and can be taken at once.
-    package func giveBack(_ numbers: [Int64]) async throws {
+    /// They were not put on the bus, and can be taken when the wait is over.
+    package func giveBack(_ numbers: [Int64], after wait: Duration = .zero) async throws {
+        guard !numbers.isEmpty else { return }
         _ = try await self.pool.withConnection {
-            try $0.execute("UPDATE source_events SET due_at = now() WHERE id = ANY(\(numbers))")
+            try $0.execute(
+                """
+                UPDATE source_events SET due_at = now() + make_interval(secs => \(wait.milliseconds) / 1000.0)
+                WHERE id = ANY(\(numbers))
+                """)
+        }
+    }
+
+    /// Gives an event up, and notes why, where its source's owner sees it.
+    package func refuse(_ number: Int64, because reason: String) async throws {
+        try await self.pool.transaction { db in
+            let event = try db.query(
+                """
+                DELETE FROM source_events WHERE id = \(number) RETURNING source_key, subtopic, octet_length(payload)
+                """
+            ) { (key: try $0.int32(0), subtopic: try $0.string(1), bytes: Int(try $0.int32(2))) }
+            for event in event {
+                try self.note(.refused, reason, nil, event.subtopic, event.bytes, at: event.key, on: db)
+            }
         }
     }
 

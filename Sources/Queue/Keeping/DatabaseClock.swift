@@ -1,6 +1,7 @@
 package import Domain
 package import Logging
 internal import Postgres
+package import Schema
 internal import Synchronization
 
 /// The database's time of day, carried on by a monotonic clock between two looks at it.

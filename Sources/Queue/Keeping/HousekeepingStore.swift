@@ -34,10 +34,11 @@ package struct HousekeepingStore: Sendable {
         let sweeps =
             Sweep.allCases.map { (name: $0.rawValue, statement: self.statement($0, keepFailed: keepFailed)) }
             + Removal.sweeps
-        for var (name, statement) in sweeps {
+        for (name, query) in sweeps {
+            var statement = query
             statement.timeout = .seconds(300)
             steps.append(
-                try await HousekeepingStep.run("sweep up \(name)") { [name, statement] in
+                try await HousekeepingStep.run("sweep up \(name)") { [statement] in
                     try await self.inTurn(name) { try $0.execute(statement) }
                 })
         }

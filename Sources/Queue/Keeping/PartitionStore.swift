@@ -1,5 +1,6 @@
 internal import Domain
 internal import Postgres
+package import Schema
 
 /// What became of one step of housekeeping.
 package struct HousekeepingStep: Sendable {

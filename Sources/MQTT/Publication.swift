@@ -1,0 +1,63 @@
+/// A message to be published at QoS 1.
+package struct Publication: Sendable {
+    package let topic: String
+    package let payload: [UInt8]
+
+    package init(_ payload: [UInt8], to topic: String) {
+        self.topic = topic
+        self.payload = payload
+    }
+}
+
+/// Why the broker does not take a message, while it takes others.
+package struct PublishRefusal: Error, Sendable, Equatable {
+    package let reason: String
+    /// Whether it never will, however often it is asked.
+    package let isFinal: Bool
+
+    /// - Parameter most: the largest payload on that topic, if the broker told.
+    static func tooLarge(_ most: Int?) -> PublishRefusal {
+        PublishRefusal(
+            reason: "it is larger than the broker takes\(most.map { " (\($0) bytes)" } ?? "")", isFinal: true)
+    }
+
+    /// Reason codes of a PUBACK (MQTT 5, section 3.4.2.1). A name or format is wrong for ever; rights and quotas change.
+    package init(code: Int32) {
+        switch code {
+        case 135: self.init(reason: "this account may not publish there", isFinal: false)
+        case 144: self.init(reason: "the broker does not take its topic", isFinal: true)
+        case 149: self = .tooLarge(nil)
+        case 151: self.init(reason: "a quota at the broker is used up", isFinal: false)
+        case 153: self.init(reason: "the broker does not take its format", isFinal: true)
+        default: self.init(reason: "the broker refuses it with code \(code)", isFinal: false)
+        }
+    }
+
+    package init(reason: String, isFinal: Bool) {
+        self.reason = reason
+        self.isFinal = isFinal
+    }
+}
+
+/// What became of a message.
+package enum PublishOutcome: Sendable, Equatable {
+    /// The broker has it.
+    case taken
+    case refused(PublishRefusal)
+    /// The connection ended before it was answered: the broker has it, or not.
+    case unanswered
+    /// The connection ended before it was sent.
+    case unsent
+}
+
+/// What became of messages that were published together, in their order.
+package struct PublishReport: Sendable {
+    package internal(set) var outcomes: [PublishOutcome]
+    /// Why the connection ended; nil if it did not.
+    package internal(set) var failure: MQTTError?
+
+    package init(outcomes: [PublishOutcome], failure: MQTTError? = nil) {
+        self.outcomes = outcomes
+        self.failure = failure
+    }
+}

@@ -1,0 +1,130 @@
+import LocalServices
+import Logging
+import MQTT
+import TestSupport
+import Testing
+
+private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+@Suite("A broker that is lost")
+struct LostBrokerTests {
+    private func configuration(_ ports: Int...) -> Session.Configuration {
+        var configuration = Session.Configuration(
+            brokers: ports.map { BrokerAddress(host: "127.0.0.1", port: $0) }, clientID: "test",
+            topicFilters: ["things/+/messages/#"])
+        // Longer than any test waits: what ends here does not end by its deadline.
+        configuration.connectTimeout = .seconds(3_600)
+        return configuration
+    }
+
+    private func failure(of session: Session) async -> MQTTError? {
+        do throws(MQTTError) { try await session.connect() } catch { return error }
+        return nil
+    }
+
+    @Test("holds nobody up who is told to stop while connecting, whether it drops or says nothing")
+    func interruptedConnecting() async throws {
+        try await LocalMosquitto.with { mosquitto, _ in
+            let hole = try BlackHole()
+            let silent = try await Wire.start(to: mosquitto.port)
+            silent.goSilent()
+            for port in [hole.port, silent.port] {
+                let session = Session(self.configuration(port), logger: logger)
+                async let failure = self.failure(of: session)
+                session.interrupt()
+                let error = await failure
+                #expect(error?.kind == .interrupted)
+                // It stays so.
+                await #expect(throws: MQTTError.self) { try await session.connect() }
+            }
+            await silent.stop()
+        }
+    }
+
+    @Test("holds nobody up whose task is cancelled")
+    func cancelled() async throws {
+        let hole = try BlackHole()
+        let broker = try await ScriptedBroker.start { _ in .silence }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let session = Session(self.configuration(hole.port), logger: logger)
+            group.addTask { try await session.connect() }
+            let stuck = Publisher(self.configuration(hole.port), logger: logger)
+            group.addTask { try await stuck.connect() }
+            let unheard = Publisher(self.configuration(broker.port), logger: logger)
+            try await unheard.connect()
+            group.addTask { try await unheard.publish([], to: "x") }
+            try await waitUntil("the message") { broker.received.count == 1 }
+            group.cancelAll()
+            for _ in 0..<3 {
+                let error = await #expect(throws: MQTTError.self) { try await group.next() }
+                #expect(error?.kind == .interrupted)
+            }
+        }
+        await broker.stop()
+    }
+
+    @Test("is noticed by a ping that stays unanswered, and not while it answers")
+    func silent() async throws {
+        try await LocalMosquitto.with { mosquitto, process in
+            var configuration = self.configuration(mosquitto.port)
+            // The least that libmosquitto takes.
+            configuration.keepalive = .seconds(5)
+            configuration.answerPatience = .seconds(1)
+            let session = Session(configuration, logger: logger)
+            try await session.connect()
+            let batch = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(12))
+            #expect(batch.messages.isEmpty)
+            process.signal(19)  // SIGSTOP
+            let error = await #expect(throws: MQTTError.self) {
+                _ = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(60))
+            }
+            process.signal(18)
+            #expect(error?.kind == .connectionLost && error?.message.contains("ping") == true, "\(error as Any)")
+        }
+    }
+
+    @Test("of several the next is tried when one is dead, silent or refuses, and the one that worked is tried first")
+    func several() async throws {
+        try await LocalMosquitto.with { mosquitto, _ in
+            let hole = try BlackHole()
+            let silent = try await Wire.start(to: mosquitto.port)
+            silent.goSilent()
+            let working = try await Wire.start(to: mosquitto.port)
+            var configuration = self.configuration(hole.port, silent.port, try freePort(), working.port)
+            configuration.connectTimeout = .milliseconds(500)
+            let session = Session(configuration, logger: logger)
+            for count in 1...3 {
+                try await session.connect()
+                #expect(working.connections == count && silent.connections == 1)
+            }
+            await working.stop()
+            await session.disconnect(acknowledging: true)
+            let error = await #expect(throws: MQTTError.self) { try await session.connect() }
+            for port in [hole.port, silent.port] {
+                #expect(error?.message.contains("127.0.0.1:\(port): ") == true, "\(error as Any)")
+            }
+            await silent.stop()
+        }
+    }
+
+    @Test("addresses are hosts with or without a port")
+    func addresses() {
+        let cases: [(String, String?)] = [
+            ("broker", "broker:1883"), ("broker:1884", "broker:1884"), ("10.0.0.1:1", "10.0.0.1:1"),
+            ("::1", "[::1]:1883"), ("[::1]", "[::1]:1883"), ("[::1]:1884", "[::1]:1884"), ("", nil), (":1884", nil),
+            ("broker:", nil), ("broker:0", nil), ("broker:65536", nil), ("broker:x", nil), ("mqtt://broker", nil),
+            ("a b", nil), ("[::1", nil), ("[::1]1884", nil),
+        ]
+        for (text, expected) in cases {
+            #expect(BrokerAddress(text, defaultPort: 1_883).map { "\($0)" } == expected, "\(text)")
+        }
+    }
+
+    @Test("messages are not held for longer than it waits to hear from us")
+    func hold() {
+        let configuration = self.configuration(1)
+        #expect(configuration.keepalive + configuration.longestHold < configuration.keepalive * 3 / 2)
+        #expect(configuration.longestHold > .seconds(2))
+        #expect(configuration.keepalive + configuration.answerPatience <= .seconds(20))
+    }
+}
