@@ -1,5 +1,5 @@
 import Postgres
-import Storage
+import Schema
 import Testing
 
 @Suite("An outage of the database")
