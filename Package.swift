@@ -200,13 +200,15 @@ let package = Package(
         .testTarget(
             name: "IntakeTests",
             dependencies: [
-                "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
+                "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue",
+                "Registry",
                 "Schema", "TestSupport", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "InboundTests",
             dependencies: [
-                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema",
+                "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
+                "Schema",
                 "TestSupport", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(

@@ -18,14 +18,17 @@ struct IntakeServiceTests {
         let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(30))
         var configuration = IntakeService.Configuration()
         configuration.commitPatience = .milliseconds(300)
+        let broker = Session.Configuration(
+            host: "127.0.0.1", port: broker, clientID: "a", topicFilters: ["things/+/messages/#"])
         return IntakeService(
-            session: Session(
-                Session.Configuration(
-                    host: "127.0.0.1", port: broker, clientID: "a", topicFilters: ["things/+/messages/#"]),
-                logger: Site.logger),
+            session: Session(broker, logger: Site.logger),
+            subscription: Subscription(
+                store: BrokerSessionStore(site.database), broker: broker, logger: Site.logger),
             routes: site.routes, store: IntakeStore(site.proxied, session: session.id), lanes: lanes.port,
             ids: MessageIDGenerator(slot: 1, now: { clock.milliseconds }),
-            activity: ThingActivity(store: EventStore(site.proxied), routes: site.routes), tally: WebhookTally(),
+            activity: ThingActivity(
+                store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
+            tally: WebhookTally(),
             configuration: configuration, wallClock: clock, metrics: Metrics(), logger: Site.logger)
     }
 

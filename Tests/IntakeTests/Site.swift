@@ -39,7 +39,7 @@ struct Site: Sendable {
         configuration.retry = .milliseconds(50)
         self.routes = RouteKeeper(
             store: RouteStore(self.proxied, box: self.box), endpoint: endpoint, configuration: configuration,
-            logger: Self.logger)
+            unreadable: UnreadableRows(logger: Self.logger), logger: Self.logger)
         _ = try await self.database.migrate()
         try await GroupStore(self.database).create([GroupRecord(id: self.group, org: nil, name: "g")], owner: "o")
         try await ProfileStore(self.database).create([
