@@ -93,8 +93,10 @@ struct HousekeepingTests {
                 """)
         }
         let steps = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
-        #expect(steps.filter { !$0.isDone }.map(\.name) == ["sweep up ids of events"])
-        #expect(steps.count == HousekeepingStore.Sweep.allCases.count)
+        #expect(
+            steps.filter { !$0.isDone }.map(\.name)
+                == ["sweep up ids of events", "sweep up source_event_ids of sources that are gone"])
+        #expect(steps.count == HousekeepingStore.Sweep.allCases.count + Removal.sweeps.count)
         #expect(try await fixture.count("SELECT count(*) FROM webhook_stats") == 0)
     }
 
