@@ -172,6 +172,12 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["LocalServices", asyncHTTPClient, nioCore, nioHTTP1, nioPosix], path: "Tests/TestSupport",
             swiftSettings: common),
+        .target(
+            name: "StoreTestSupport",
+            dependencies: [
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+            ],
+            path: "Tests/StoreTestSupport", swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(
             name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", logging],
@@ -189,12 +195,15 @@ let package = Package(
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                logging,
+            ],
             swiftSettings: common),
         .testTarget(
             name: "QueueTests",
             dependencies: [
-                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
             ],
             swiftSettings: common),
         .testTarget(

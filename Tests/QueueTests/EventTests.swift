@@ -3,6 +3,7 @@ import Postgres
 import Queue
 import Registry
 import Schema
+import StoreTestSupport
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@ import Journal
 import Postgres
 import Registry
 import Schema
+import StoreTestSupport
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import Registry
 import Schema
+import StoreTestSupport
 import TestSupport
 import Testing
 

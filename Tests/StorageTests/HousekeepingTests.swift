@@ -1,6 +1,7 @@
 import Domain
 import Logging
 import Postgres
+import StoreTestSupport
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Domain
 import Postgres
 import Schema
+import StoreTestSupport
 import Testing
 
 @testable import Registry

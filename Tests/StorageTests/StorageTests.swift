@@ -3,6 +3,7 @@ import Journal
 import Logging
 import Postgres
 import Schema
+import StoreTestSupport
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Domain
 import Postgres
+import StoreTestSupport
 import Testing
 
 @testable import Journal

@@ -1,26 +1,26 @@
-import Domain
-import Journal
-import Postgres
-import Queue
-import Schema
-import Synchronization
+package import Domain
+package import Journal
+internal import Postgres
+package import Queue
+package import Schema
+internal import Synchronization
 
 private let numbers = Atomic<Int64>(0)
 
 /// A number that was not used before: for a settlement, or for counts.
-func nextNumber() -> Int64 { numbers.add(1, ordering: .relaxed).newValue }
+package func nextNumber() -> Int64 { numbers.add(1, ordering: .relaxed).newValue }
 
 extension DeliveryStore {
-    init(_ database: Database, session: SessionID) {
+    package init(_ database: Database, session: SessionID) {
         self.init(database, session: SessionIdentity(id: session, clientID: "a"))
     }
 
     /// Settles under a number that was not used before.
-    func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
+    package func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
         try await self.settle(Settlement(results: results, number: nextNumber()))
     }
 
-    func claim(
+    package func claim(
         _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
     ) async throws -> Claim {
         try await self.claim(webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, held: LaneLedger().held)
@@ -31,7 +31,7 @@ extension IntakeStore {
     struct Strangers: Error {}
 
     /// Commits as intake does, by a plan, going on at once after an outage.
-    func carryOut(_ commit: Commit, now: Int64) async throws {
+    package func carryOut(_ commit: Commit, now: Int64) async throws {
         var plan = CommitPlan(count: commit.messages.count)
         for _ in 1...12 {
             let answer: CommitPlan.Answer

@@ -1,28 +1,26 @@
-import Domain
-import Logging
-import Postgres
-import Synchronization
-import TestSupport
-import Testing
+package import Domain
+package import Journal
+package import Logging
+package import Postgres
+package import Queue
+package import Registry
+package import Schema
+internal import TestSupport
+internal import Testing
 
-@testable import Journal
-@testable import Queue
-@testable import Registry
-@testable import Schema
-
-let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+package let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A migrated database with a group, a profile and a webhook in it.
-struct Fixture: Sendable {
-    let url: String
-    let database: Database
-    let group = EntityID.random()
-    let profile = EntityID.random()
-    let webhook = EntityID.random()
-    let target: WebhookTarget
-    let box: SecretBox
+package struct Fixture: Sendable {
+    package let url: String
+    package let database: Database
+    package let group = EntityID.random()
+    package let profile = EntityID.random()
+    package let webhook = EntityID.random()
+    package let target: WebhookTarget
+    package let box: SecretBox
 
-    init(policy: DeliveryPolicy = DeliveryPolicy(), box: SecretBox = SecretBox(key: nil)) async throws {
+    package init(policy: DeliveryPolicy = DeliveryPolicy(), box: SecretBox = SecretBox(key: nil)) async throws {
         self.box = box
         self.url = try await SharedPostgres.shared.makeDatabase()
         self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: logger))
@@ -35,65 +33,59 @@ struct Fixture: Sendable {
             self.webhook, named: "w", in: self.group, policy: policy, of: self.database, box: box)
     }
 
-    static func webhook(
-        _ id: EntityID, named name: String, in group: EntityID, policy: DeliveryPolicy, of database: Database,
-        box: SecretBox
+    package static func webhook(
+        _ id: EntityID, named name: String, in group: EntityID, policy: DeliveryPolicy,
+        options: WebhookOptions = WebhookOptions(), of database: Database, box: SecretBox
     ) async throws -> WebhookTarget {
         var generator = SystemRandomNumberGenerator()
         let webhook = Webhook(
             id: id, group: group, name: name, url: try WebhookURL("http://example.com"),
-            headers: [Header(name: "X-Api-Key", value: "the secret value")], policy: policy)
+            headers: [Header(name: "X-Api-Key", value: "the secret value")], policy: policy,
+            options: options)
         try await WebhookStore(database, box: box).create([
             (webhook, SigningKeys(current: .random(.hmac, using: &generator)))
         ])
         return try #require(try await RouteStore(database, box: box).load().webhooks.first { $0.id == id })
     }
 
-    func webhooks() -> WebhookStore { WebhookStore(self.database, box: self.box) }
+    package func webhooks() -> WebhookStore { WebhookStore(self.database, box: self.box) }
 
     /// A session's view of the deliveries.
-    func store(_ clientID: String = "a") async throws -> DeliveryStore {
+    package func store(_ clientID: String = "a") async throws -> DeliveryStore {
         let session = try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(30))
         return DeliveryStore(self.database, session: SessionIdentity(id: session.id, clientID: clientID))
     }
 
     /// The first byte of the payload of each that is claimed.
-    func claimed(_ store: DeliveryStore, inOrder: Bool = false, count: Int64 = 100, now: Int64) async throws -> [UInt8]
+    package func claimed(_ store: DeliveryStore, inOrder: Bool = false, count: Int64 = 100, now: Int64) async throws
+        -> [UInt8]
     {
         try await store.claim(self.target.key, inOrder: inOrder, count: count, bytes: 100_000, now: now)
             .deliveries.map(\.message.payload[0])
     }
 
-    func deliveries(
-        _ range: ClosedRange<Int64>, leased: Bool, kept: Bool = false, bytes: Int = 10, thing: EntityID? = nil
+    /// - Parameters:
+    ///   - webhook: the fixture's if nil.
+    ///   - bytes: of each payload, of which the first is the delivery's number.
+    ///   - thing: the group's id if nil.
+    package func deliveries(
+        _ range: ClosedRange<Int64>, to webhook: WebhookTarget? = nil, leased: Bool, kept: Bool = false,
+        bytes: Int = 10, thing: EntityID? = nil
     ) -> [Delivery] {
         range.map { number in
             let id = MessageID(rawValue: MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue + number)
             let message = Message(
                 id: id, thing: thing ?? self.group, group: self.group, subtopic: "s", contentType: "a/b",
                 payload: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: bytes), traceparent: "t",
-                isKept: kept,
-                receivedNanoseconds: nil)
-            return Delivery(message: message, webhook: self.target, isLeased: leased)
+                isKept: kept, receivedNanoseconds: nil)
+            return Delivery(message: message, webhook: webhook ?? self.target, isLeased: leased)
         }
-    }
-
-    /// Housekeeping at a time of the database's, in milliseconds since 1970.
-    func housekeeping(at now: Int64) -> HousekeepingStore {
-        var store = HousekeepingStore(self.database)
-        store.now = "to_timestamp(\(now) / 1000.0)"
-        return store
-    }
-
-    func partitions(at now: Int64) -> PartitionStore {
-        var store = PartitionStore(self.database)
-        store.now = "to_timestamp(\(now) / 1000.0)"
-        return store
     }
 
     /// - Returns: the deliveries in their batches, as they are in memory from then on.
     @discardableResult
-    func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws -> [Delivery] {
+    package func commit(_ deliveries: [Delivery], by session: SessionID, now: Int64 = 1_000) async throws -> [Delivery]
+    {
         var deliveries = deliveries
         deliveries.formBatches()
         try await IntakeStore(self.database, session: session)
@@ -102,11 +94,11 @@ struct Fixture: Sendable {
         return deliveries
     }
 
-    func count(_ query: Query) async throws -> Int64 {
+    package func count(_ query: Query) async throws -> Int64 {
         try await self.database.pool.withConnection { try $0.query(query) { try $0.int64(0) }.first ?? -1 }
     }
 
-    func result(
+    package func result(
         _ delivery: Delivery, _ ending: DeliveryResult.Ending, status: Int16? = 200, at: Int64 = 1_800_000_000_000_000,
         isGone: Bool = false
     ) -> DeliveryResult {
@@ -115,26 +107,6 @@ struct Fixture: Sendable {
             attempt: AttemptRecord(
                 at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
             isGone: isGone)
-    }
-}
-
-extension DeliveryStore {
-    init(_ database: Database, session: SessionID) {
-        self.init(database, session: SessionIdentity(id: session, clientID: "a"))
-    }
-
-    private static let numbers = Atomic<Int64>(0)
-
-    /// Settles under a number that was not used before.
-    func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
-        let number = Self.numbers.add(1, ordering: .relaxed).newValue
-        return try await self.settle(Settlement(results: results, number: number))
-    }
-
-    func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
-    ) async throws -> Claim {
-        try await self.claim(webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, held: HeldRows())
     }
 }
 

@@ -1,20 +1,31 @@
-import Postgres
-import Schema
-import TestSupport
-import Testing
+internal import Postgres
+package import Schema
+internal import TestSupport
+internal import Testing
 
 /// Does something with every answer arriving, and then once for each of the server's messages as the last one that arrives,
 /// and once as the first that does not: in the end the database must hold the same.
-struct Sweep<Prepared: Sendable>: Sendable {
-    let ground: Ground
+package struct Sweep<Prepared: Sendable>: Sendable {
+    private let ground: Ground
     /// What is there before, in the database as it began.
-    let prepare: @Sendable () async throws -> Prepared
+    private let prepare: @Sendable () async throws -> Prepared
     /// What is to be repeatable, by way of the proxy. See ``repeatUntilDone(_:)``.
-    let operation: @Sendable (Database, Prepared) async throws -> Void
+    private let operation: @Sendable (Database, Prepared) async throws -> Void
     /// What is done afterwards, with nothing in the way: what came of it must be of use.
-    var finish: @Sendable (Prepared) async throws -> Void = { _ in }
+    private let finish: @Sendable (Prepared) async throws -> Void
 
-    func run() async throws {
+    package init(
+        ground: Ground, prepare: @escaping @Sendable () async throws -> Prepared,
+        operation: @escaping @Sendable (Database, Prepared) async throws -> Void,
+        finish: @escaping @Sendable (Prepared) async throws -> Void = { _ in }
+    ) {
+        self.ground = ground
+        self.prepare = prepare
+        self.operation = operation
+        self.finish = finish
+    }
+
+    package func run() async throws {
         let (expected, counted) = try await self.once(nil)
         try #require(counted.messages > 0)
         // One that arrives is as good as that the next one does not, but for the last of an answer: then nothing more was
@@ -56,7 +67,7 @@ struct Sweep<Prepared: Sendable>: Sendable {
 }
 
 /// As a caller does that goes on after an outage: the same again, with the same values, until there is an answer.
-func repeatUntilDone<T>(_ body: () async throws -> T) async throws -> T {
+package func repeatUntilDone<T>(_ body: () async throws -> T) async throws -> T {
     for _ in 1...4 {
         do { return try await body() } catch  where DatabaseAvailability.isOutage(error) { continue }
     }

@@ -1,9 +1,9 @@
-import Postgres
-import Schema
+internal import Postgres
+package import Schema
 
 /// What is in the tables that are written to all the time, as lines that can be compared: without times, and without ids that
 /// are new each time.
-enum Contents {
+package enum Contents {
     private static let lease: Query = """
         CASE WHEN leased_by IS NULL THEN 'free' WHEN leased_by IN (SELECT id FROM sessions) THEN 'leased'
             ELSE 'leased to nobody' END
@@ -46,7 +46,7 @@ enum Contents {
         ("source log", "SELECT source_key, outcome, event_id FROM source_log WHERE outcome = 'accepted'"),
     ]
 
-    static func read(_ database: Database) async throws -> [String] {
+    package static func read(_ database: Database) async throws -> [String] {
         try await database.pool.withConnection { db in
             var lines: [String] = []
             for (name, rows) in self.tables {
@@ -59,7 +59,7 @@ enum Contents {
     }
 
     /// Leaves what the ground began with.
-    static func clear(_ database: Database) async throws {
+    package static func clear(_ database: Database) async throws {
         try await database.pool.withConnection { db in
             try db.executeScript(
                 """
