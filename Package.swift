@@ -191,19 +191,24 @@ let package = Package(
                 hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
-        .testTarget(name: "RegistryTests", dependencies: ["Domain", "Registry"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(name: "SchemaTests", dependencies: ["Postgres", "Schema"], swiftSettings: common),
         .testTarget(
-            name: "StorageTests",
+            name: "JournalTests",
+            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "QueueTests",
             dependencies: [
                 "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
                 logging,
             ],
             swiftSettings: common),
         .testTarget(
-            name: "QueueTests",
+            name: "RegistryTests",
             dependencies: [
                 "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                logging,
             ],
             swiftSettings: common),
         .testTarget(
