@@ -69,11 +69,12 @@ package struct Ground: Sendable {
 
     /// Each of another thing and in its batch, unless its webhook wants strict order.
     package func deliveries(
-        _ range: ClosedRange<Int64>, to webhook: WebhookTarget, leased: Bool = true, kept: Bool = false
+        _ range: ClosedRange<Int64>, to webhook: WebhookTarget, leased: Bool = true, kept: Bool = false,
+        bytes: Int = 1
     ) -> [Delivery] {
         var deliveries = range.flatMap { number in
             self.fixture.deliveries(
-                number...number, to: webhook, leased: leased, kept: kept, bytes: 1,
+                number...number, to: webhook, leased: leased, kept: kept, bytes: bytes,
                 thing: EntityID(high: 7, low: UInt64(number)))
         }
         deliveries.formBatches()

@@ -45,7 +45,9 @@ struct CommitTests {
             for number in 1...6 {
                 for last in Proxy.LastMessage.allCases {
                     try await Contents.clear(ground.database)
-                    let others = ground.deliveries(2...2, to: leased ? ground.plain : ground.strict, leased: leased)
+                    // One payload is longer than the other: without that it would be the same message.
+                    let others = ground.deliveries(
+                        2...2, to: leased ? ground.plain : ground.strict, leased: leased, bytes: 2)
                     try await ground.commit(others, by: try await ground.session("b"))
                     let before = try await Contents.read(ground.database)
                     let session = try await ground.session("a")
