@@ -3,6 +3,7 @@ import Postgres
 import Registry
 import Schema
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Journal
