@@ -91,7 +91,8 @@ let package = Package(
         .target(name: "Observability", dependencies: [logging], swiftSettings: common),
         .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], swiftSettings: common),
         .target(
-            name: "Journal", dependencies: ["Domain", "Postgres", "Schema", logging, serviceLifecycle],
+            name: "Journal",
+            dependencies: ["Domain", "Observability", "Postgres", "Schema", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Registry",
@@ -102,7 +103,9 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "Queue",
-            dependencies: ["Domain", "Journal", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "Intake",
@@ -113,7 +116,7 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "BrokerAccounts",
-            dependencies: ["Domain", "MQTT", "Postgres", "Registry", logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Registry", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],

@@ -1,13 +1,13 @@
 /// Waits between tries: each about twice the one before, and none exactly what others wait.
-struct Backoff {
+package struct Backoff: Sendable {
     private let first: Duration
     private let longest: Duration
     private var current: Duration
-    private var generator: any RandomNumberGenerator
+    private var generator: any RandomNumberGenerator & Sendable
 
-    init(
+    package init(
         first: Duration = .milliseconds(100), longest: Duration = .seconds(5),
-        generator: any RandomNumberGenerator = SystemRandomNumberGenerator()
+        generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.first = first
         self.longest = longest
@@ -15,12 +15,12 @@ struct Backoff {
         self.generator = generator
     }
 
-    mutating func next() -> Duration {
+    package mutating func next() -> Duration {
         defer { self.current = min(self.current * 2, self.longest) }
         return self.current * Double.random(in: 0.5...1, using: &self.generator)
     }
 
-    mutating func reset() {
+    package mutating func reset() {
         self.current = self.first
     }
 }
