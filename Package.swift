@@ -91,7 +91,8 @@ let package = Package(
         .target(name: "Observability", dependencies: [logging], swiftSettings: common),
         .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], swiftSettings: common),
         .target(
-            name: "Journal", dependencies: ["Domain", "Postgres", "Schema", logging, serviceLifecycle],
+            name: "Journal",
+            dependencies: ["Domain", "Observability", "Postgres", "Schema", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Registry",
@@ -102,7 +103,9 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "Queue",
-            dependencies: ["Domain", "Journal", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "Intake",
@@ -113,7 +116,7 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "BrokerAccounts",
-            dependencies: ["Domain", "MQTT", "Postgres", "Registry", logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Registry", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
@@ -172,6 +175,12 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["LocalServices", asyncHTTPClient, nioCore, nioHTTP1, nioPosix], path: "Tests/TestSupport",
             swiftSettings: common),
+        .target(
+            name: "StoreTestSupport",
+            dependencies: [
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+            ],
+            path: "Tests/StoreTestSupport", swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(
             name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", logging],
@@ -185,16 +194,24 @@ let package = Package(
                 hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
-        .testTarget(name: "RegistryTests", dependencies: ["Domain", "Registry"], swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(name: "SchemaTests", dependencies: ["Postgres", "Schema"], swiftSettings: common),
         .testTarget(
-            name: "StorageTests",
-            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging],
+            name: "JournalTests",
+            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "QueueTests",
             dependencies: [
-                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                logging,
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "RegistryTests",
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                logging,
             ],
             swiftSettings: common),
         .testTarget(

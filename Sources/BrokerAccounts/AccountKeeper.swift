@@ -1,6 +1,7 @@
 internal import Domain
 package import Logging
 package import MQTT
+internal import Observability
 package import Postgres
 package import Registry
 internal import ServiceLifecycle
@@ -59,15 +60,10 @@ package struct AccountKeeper: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    try await self.lead()
-                } catch {
-                    guard !Task.isCancelled else { return }
-                    self.logger.warning("the broker's accounts are not kept in step", metadata: ["error": "\(error)"])
-                }
-                try? await Task.sleep(for: self.configuration.retry)
-            }
+            await Periodic(
+                every: self.configuration.retry, orSay: "the broker's accounts are not kept in step",
+                logger: self.logger
+            ).run { try await self.lead() }
         }
     }
 

@@ -129,7 +129,9 @@ package struct DeliveryService: Service {
         }
         await withTaskGroup(of: Void.self) { background in
             background.addTask { await self.claim() }
+            // By itself: what becomes of others' leases must not cost this one.
             background.addTask { await self.renewLease() }
+            background.addTask { await self.releaseExpiredLeases() }
             background.addTask { await self.askWhatIsDue() }
             background.addTask { await self.followRoutes() }
             await withTaskGroup(of: Void.self) { recording in
@@ -236,7 +238,7 @@ package struct DeliveryService: Service {
             self.logger.notice(
                 "released what was leased to this session without its knowing",
                 metadata: ["batches": "\(leases.batches.count)", "deliveries": "\(leases.single.count)"])
-            await self.noteDues()
+            try await self.noteDues()
         } catch {
             audit.doubt()
             self.logger.warning("leases cannot be looked at", metadata: ["error": "\(error)"])
@@ -244,34 +246,33 @@ package struct DeliveryService: Service {
     }
 
     private func renewLease() async {
-        while !Task.isCancelled {
-            do {
-                // By itself: what becomes of others' leases must not cost this one. It is good from before it was asked for.
-                let end = ContinuousClock.now + self.configuration.lease
-                let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)
-                self.ids.change(slot: living.slot)
-                if living.wasLost {
-                    self.logger.warning("the lease had run out; what it was for is somebody else's now")
-                }
-                for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
-            } catch {
-                self.logger.warning("the lease cannot be renewed", metadata: ["error": "\(error)"])
-            }
-            do {
-                let released = try await self.sessions.releaseExpired()
-                await self.share(among: try await self.sessions.living())
-                if released > 0 {
-                    self.logger.notice(
-                        "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
-                    await self.noteDues()
-                }
-            } catch {
-                self.logger.warning("leases of others cannot be released", metadata: ["error": "\(error)"])
-            }
+        await self.periodic(self.configuration.leaseRenewal, "the lease cannot be renewed").run {
             // Who waits for a claim or not: now and then there is a look at whether something is in doubt.
             self.claimContinuation.yield(nil)
-            try? await Task.sleep(for: self.configuration.leaseRenewal)
+            // By itself: what becomes of others' leases must not cost this one. It is good from before it was asked for.
+            let end = ContinuousClock.now + self.configuration.lease
+            let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)
+            self.ids.change(slot: living.slot)
+            if living.wasLost {
+                self.logger.warning("the lease had run out; what it was for is somebody else's now")
+            }
+            for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
         }
+    }
+
+    private func releaseExpiredLeases() async {
+        await self.periodic(self.configuration.leaseRenewal, "leases of others cannot be released").run {
+            let released = try await self.sessions.releaseExpired()
+            await self.share(among: try await self.sessions.living())
+            guard released > 0 else { return }
+            self.logger.notice(
+                "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
+            try await self.noteDues()
+        }
+    }
+
+    private func periodic(_ interval: Duration, _ problem: String) -> Periodic {
+        Periodic(every: interval, orSay: problem, logger: self.logger)
     }
 
     /// Rates are for all instances together.
@@ -282,27 +283,20 @@ package struct DeliveryService: Service {
     }
 
     private func askWhatIsDue() async {
-        while !Task.isCancelled {
-            await self.noteDues()
-            try? await Task.sleep(for: self.configuration.dueInterval)
+        await self.periodic(self.configuration.dueInterval, "what is due cannot be asked").run {
+            try await self.noteDues()
         }
     }
 
-    private func noteDues() async {
-        do {
-            let dues = try await self.store.due(
-                of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
-            for (index, dispatcher) in self.dispatchers.enumerated() {
-                await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
-            }
-        } catch {
-            self.logger.debug("cannot ask what is due", metadata: ["error": "\(error)"])
+    private func noteDues() async throws {
+        let dues = try await self.store.due(of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
+        for (index, dispatcher) in self.dispatchers.enumerated() {
+            await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
         }
     }
 
     private func followRoutes() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(1))
+        await self.periodic(.seconds(1), "changes of webhooks do not reach their lanes").run {
             for dispatcher in self.dispatchers {
                 let orphans = await dispatcher.followRoutes()
                 guard !orphans.isEmpty else { continue }

@@ -13,6 +13,7 @@ package struct SourcePublisher: Service {
     private let store: SourceEventStore
     private let publisher: Publisher
     private let metrics: Metrics
+    private let logger: Logger
     private let log: RateLimitedLog
 
     private static let interval: Duration = .milliseconds(100)
@@ -28,6 +29,7 @@ package struct SourcePublisher: Service {
         self.store = store
         self.publisher = Publisher(broker, logger: logger)
         self.metrics = metrics
+        self.logger = logger
         self.log = RateLimitedLog(logger: logger)
     }
 
@@ -35,28 +37,35 @@ package struct SourcePublisher: Service {
         await cancelWhenGracefulShutdown {
             var isConnected = false
             var suspicion = Suspicion()
-            while !Task.isCancelled {
+            await Periodic(
+                every: Self.interval, orSay: "events wait for the broker",
+                backoff: Backoff(first: Self.interval, longest: .seconds(1)), logger: self.logger
+            ).run {
                 do {
-                    let events = try await self.store.take(retry: Self.retry)
-                    if !events.isEmpty, !isConnected {
-                        try await self.connect(orGiveBack: events)
-                        isConnected = true
-                    }
-                    if !events.isEmpty {
-                        try await self.publish(events, &suspicion)
-                        continue
-                    }
-                    if isConnected { try await self.publisher.keepAlive() }
+                    while try await self.publishSome(&isConnected, &suspicion) {}
                 } catch {
                     isConnected = false
-                    if Task.isCancelled { break }
-                    self.log.warning("sources", "events wait for the broker", metadata: ["error": "\(error)"])
-                    try? await Task.sleep(for: .milliseconds(500))
+                    throw error
                 }
-                try? await Task.sleep(for: Self.interval)
             }
             if isConnected { await self.publisher.disconnect() }
         }
+    }
+
+    /// - Returns: whether there may be more.
+    private func publishSome(_ isConnected: inout Bool, _ suspicion: inout Suspicion) async throws -> Bool {
+        try Task.checkCancellation()
+        let events = try await self.store.take(retry: Self.retry)
+        guard !events.isEmpty else {
+            if isConnected { try await self.publisher.keepAlive() }
+            return false
+        }
+        if !isConnected {
+            try await self.connect(orGiveBack: events)
+            isConnected = true
+        }
+        try await self.publish(events, &suspicion)
+        return true
     }
 
     private func connect(orGiveBack events: [SourceEvent]) async throws {

@@ -1,5 +1,6 @@
 package import Logging
 package import MQTT
+internal import Observability
 package import Queue
 package import Schema
 internal import ServiceLifecycle
@@ -40,17 +41,13 @@ package struct Adopter: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    while let client = try await self.sessions.adopt(by: self.session) {
-                        try await self.fetch(client)
-                    }
-                } catch {
-                    guard !Task.isCancelled else { return }
-                    self.logger.warning(
-                        "an abandoned session cannot be fetched; trying again", metadata: ["error": "\(error)"])
+            await Periodic(
+                every: self.interval, orSay: "an abandoned session cannot be fetched; trying again",
+                logger: self.logger
+            ).run {
+                while let client = try await self.sessions.adopt(by: self.session) {
+                    try await self.fetch(client)
                 }
-                try? await Task.sleep(for: self.interval)
             }
         }
     }

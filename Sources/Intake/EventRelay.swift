@@ -41,30 +41,19 @@ package struct EventRelay: Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask {
-                    await self.repeatedly(every: Self.interval, "events are not relayed") {
-                        while try await self.relay() {}
-                    }
+                    await self.periodic(Self.interval, "events are not relayed; trying again")
+                        .run { while try await self.relay() {} }
                 }
                 group.addTask {
-                    await self.repeatedly(every: Self.activityInterval, "silences are not noticed") {
-                        try await self.activity.write()
-                    }
+                    await self.periodic(Self.activityInterval, "silences are not noticed; trying again")
+                        .run { try await self.activity.write() }
                 }
             }
         }
     }
 
-    private func repeatedly(
-        every interval: Duration, _ what: String, _ body: @Sendable () async throws -> Void
-    ) async {
-        let log = RateLimitedLog(logger: self.logger)
-        while !Task.isCancelled {
-            do { try await body() } catch {
-                if Task.isCancelled { return }
-                log.warning(what, "\(what); trying again", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: interval)
-        }
+    private func periodic(_ interval: Duration, _ problem: String) -> Periodic {
+        Periodic(every: interval, orSay: problem, logger: self.logger)
     }
 
     /// - Returns: whether there may be more.

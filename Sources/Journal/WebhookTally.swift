@@ -1,5 +1,6 @@
 package import Domain
 package import Logging
+internal import Observability
 package import Schema
 internal import ServiceLifecycle
 internal import Synchronization
@@ -109,18 +110,19 @@ package struct TallyKeeper: Service {
     package func run() async throws {
         var plan = await cancelWhenGracefulShutdown {
             var plan = TallyPlan()
-            while !Task.isCancelled {
-                try? await Task.sleep(for: self.interval)
-                guard !Task.isCancelled else { break }
-                await self.write(&plan)
-            }
+            await Periodic(every: self.interval, orSay: "counts are written later", logger: self.logger)
+                .run { try await self.write(&plan) }
             return plan
         }
-        await self.write(&plan)
+        do { try await self.write(&plan) } catch {
+            self.logger.warning("the last counts are not written", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Writes what is left of before, and what has come since.
-    private func write(_ plan: inout TallyPlan) async {
+    ///
+    /// - Throws: what the database says if it cannot take them now; nothing of them is lost.
+    private func write(_ plan: inout TallyPlan) async throws {
         if plan.next == nil {
             let (increments, skips) = self.tally.take()
             plan.add(increments, skips)
@@ -132,9 +134,6 @@ package struct TallyKeeper: Service {
             } catch  where DatabaseAvailability.isDataFault(error) {
                 self.logger.warning("counts cannot be written as they are", metadata: ["error": "\(error)"])
                 plan.refused()
-            } catch {
-                self.logger.debug("counts are written later", metadata: ["error": "\(error)"])
-                return
             }
         }
     }

@@ -29,9 +29,14 @@ package actor BrokerMessenger {
     }
 
     /// To be called every few seconds.
-    func keepAlive() async {
+    ///
+    /// - Throws: why the connection is gone, once; it is made again when it is needed.
+    func keepAlive() async throws(MQTTError) {
         guard self.isConnected else { return }
-        do { try await self.publisher.keepAlive() } catch { self.isConnected = false }
+        do throws(MQTTError) { try await self.publisher.keepAlive() } catch {
+            self.isConnected = false
+            throw error
+        }
     }
 
     func disconnect() async {

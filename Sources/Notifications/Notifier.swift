@@ -14,7 +14,6 @@ package struct Notifier: Service {
     private let eventLoop: any EventLoop
     private let logger: Logger
 
-    static let interval: Duration = .seconds(1)
     static let retry: Duration = .seconds(30)
     /// With the waits between them, for a good day.
     static let mostAttempts = 3_000
@@ -28,6 +27,10 @@ package struct Notifier: Service {
         self.client = client
         self.eventLoop = eventLoop
         self.logger = logger
+    }
+
+    static func periodic(_ logger: Logger) -> Periodic {
+        Periodic(every: .seconds(1), orSay: "notifications are given later", logger: logger)
     }
 
     package func run() async throws {

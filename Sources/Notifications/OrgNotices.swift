@@ -31,19 +31,13 @@ final class OrgNotices: Sendable {
 
     func run() async {
         await withDiscardingTaskGroup { group in
-            while !Task.isCancelled {
-                do {
-                    // Those that had no trouble first: what they leave is for the others.
-                    for isTroubled in [false, true] {
-                        for (origin, notices) in try await self.take(isTroubled: isTroubled) {
-                            group.addTask { await self.give(notices, at: origin) }
-                        }
+            await Notifier.periodic(self.logger).run {
+                // Those that had no trouble first: what they leave is for the others.
+                for isTroubled in [false, true] {
+                    for (origin, notices) in try await self.take(isTroubled: isTroubled) {
+                        group.addTask { await self.give(notices, at: origin) }
                     }
-                } catch {
-                    if Task.isCancelled { break }
-                    self.log.warning("notify", "notifications are given later", metadata: ["error": "\(error)"])
                 }
-                try? await Task.sleep(for: Notifier.interval)
             }
             group.cancelAll()
         }

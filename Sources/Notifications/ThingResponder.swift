@@ -32,6 +32,7 @@ package final class ThingResponder: Service {
 
     private let messenger: BrokerMessenger
     private let metrics: Metrics
+    private let logger: Logger
     private let log: RateLimitedLog
     private let monotonicNow: @Sendable () -> Int64
     private let state = Mutex(State())
@@ -45,6 +46,7 @@ package final class ThingResponder: Service {
         self.messenger = messenger
         self.metrics = metrics
         self.monotonicNow = monotonicNow
+        self.logger = logger
         self.log = RateLimitedLog(logger: logger)
         // One signal is as good as many: who hears it takes all there is.
         (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -69,7 +71,10 @@ package final class ThingResponder: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask {
                     // Without work the connection needs a look now and then.
-                    while (try? await Task.sleep(for: .seconds(5))) != nil { await self.messenger.keepAlive() }
+                    await Periodic(
+                        every: .seconds(5), orSay: "the connection for answers and notices is gone", logger: self.logger
+                    )
+                    .run { try await self.messenger.keepAlive() }
                 }
                 for await _ in self.signals {
                     while let response = self.state.withLock({ $0.queue.popFirst() }) { await self.publish(response) }

@@ -14,15 +14,7 @@ struct UserNotices: Sendable {
     private static let lease: Duration = .seconds(60)
 
     func run() async {
-        while !Task.isCancelled {
-            do {
-                try await self.giveWhatIsDue()
-            } catch {
-                if Task.isCancelled { return }
-                self.log.warning("notify", "notifications are given later", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: Notifier.interval)
-        }
+        await Notifier.periodic(self.logger).run { try await self.giveWhatIsDue() }
     }
 
     private func giveWhatIsDue() async throws {

@@ -107,15 +107,9 @@ package final class RouteKeeper: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    try await self.listen()
-                } catch {
-                    guard !Task.isCancelled else { return }
-                    self.logger.warning("changes of routes cannot be heard", metadata: ["error": "\(error)"])
-                    try? await Task.sleep(for: self.configuration.retry)
-                }
-            }
+            await Periodic(
+                every: self.configuration.retry, orSay: "changes of routes cannot be heard", logger: self.logger
+            ).run { try await self.listen() }
         }
     }
 

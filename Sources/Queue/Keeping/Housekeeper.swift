@@ -1,5 +1,6 @@
 package import Domain
 package import Logging
+internal import Observability
 internal import ServiceLifecycle
 
 /// Makes partitions ahead of time, drops old ones, and sweeps up what crashes and races leave behind.
@@ -49,12 +50,11 @@ package struct Housekeeper: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.followClock() }
                 group.addTask {
-                    await self.repeatedly(every: self.configuration.interval, "housekeeping") {
-                        try await self.sweep()
-                    }
+                    await self.periodic(self.configuration.interval, "housekeeping failed; it is tried again")
+                        .run { try await self.sweep() }
                 }
                 group.addTask {
-                    await self.repeatedly(every: self.configuration.backlogInterval, "counting the backlog") {
+                    await self.periodic(self.configuration.backlogInterval, "the backlog cannot be counted").run {
                         let backlog = try await self.store.backlog()
                         self.onBacklog(backlog.waiting, backlog.failed)
                     }
@@ -63,18 +63,8 @@ package struct Housekeeper: Service {
         }
     }
 
-    private func repeatedly(
-        every interval: Duration, _ what: String, _ body: @Sendable () async throws -> Void
-    ) async {
-        while !Task.isCancelled {
-            do {
-                try await body()
-            } catch {
-                if Task.isCancelled { return }
-                self.logger.warning("\(what) failed; it is tried again", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: interval)
-        }
+    private func periodic(_ interval: Duration, _ problem: String) -> Periodic {
+        Periodic(every: interval, orSay: problem, logger: self.logger)
     }
 
     // MARK: Clocks and days
@@ -84,12 +74,9 @@ package struct Housekeeper: Service {
         var next = ContinuousClock.now
         var days: [Int64] = []
         var nextWarning = ContinuousClock.now
-        while !Task.isCancelled {
-            do {
-                try await self.compareClocks()
-            } catch {
-                self.logger.debug("the clocks cannot be compared", metadata: ["error": "\(error)"])
-            }
+        await self.periodic(self.configuration.clockInterval, "the clocks cannot be compared").run {
+            // Days end whether the clocks can be compared or not.
+            let comparison = await self.compared()
             if let problem = self.clock.problem, ContinuousClock.now >= nextWarning {
                 self.logger.warning("the clocks differ", metadata: ["problem": "\(problem)"])
                 nextWarning = .now + .seconds(600)
@@ -100,8 +87,12 @@ package struct Housekeeper: Service {
                 days = today
                 next = .now + self.configuration.interval
             }
-            try? await Task.sleep(for: self.configuration.clockInterval)
+            try comparison.get()
         }
+    }
+
+    private func compared() async -> Result<Void, any Error> {
+        do { return .success(try await self.compareClocks()) } catch { return .failure(error) }
     }
 
     private func compareClocks() async throws {

@@ -1,0 +1,54 @@
+import Domain
+import Testing
+
+@testable import Queue
+
+@Suite("Leases that nobody knows of")
+struct LeaseAuditTests {
+    private func leased(_ numbers: Int64...) -> HeldRows.Leased {
+        var leased = HeldRows.Leased()
+        leased.single = Set(
+            numbers.map { DeliveryID(message: MessageID(rawValue: $0), webhook: WebhookKey(rawValue: 1)) })
+        return leased
+    }
+
+    @Test("a lease that two looks in a row find unheld is released, and looks are made only when there is doubt")
+    func audit() {
+        var audit = LeaseAudit()
+        #expect(!audit.isDue)
+        audit.doubt()
+        #expect(audit.looked(self.leased(1, 2)).isEmpty)
+        #expect(audit.isDue)
+        #expect(audit.looked(self.leased(2, 3)) == self.leased(2))
+        #expect(audit.isDue, "3 was seen for the first time")
+        #expect(audit.looked(self.leased()).isEmpty)
+        #expect(!audit.isDue)
+    }
+
+    @Test("what is held is no orphan for as long as anything of it is in memory")
+    func held() throws {
+        let held = HeldRows()
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+        let message = Message(
+            id: MessageID(rawValue: 7), thing: .random(), group: target.group, subtopic: "", contentType: "a/b",
+            payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        var deliveries = [Delivery(message: message, webhook: target, isLeased: true)]
+        deliveries.formBatches(onStart: held.hold, onEnd: held.onEnd)
+        var leased = HeldRows.Leased()
+        leased.batches = [try #require(deliveries[0].batch?.row)]
+        #expect(held.orphans(among: leased).isEmpty)
+        // Formed again for a second try, while the first is still there.
+        var again = deliveries
+        again.formBatches(onStart: held.hold, onEnd: held.onEnd)
+        deliveries = []
+        #expect(held.orphans(among: leased).isEmpty)
+        again = []
+        #expect(held.orphans(among: leased) == leased)
+        held.hold([DeliveryID(message: message.id, webhook: target.key)])
+        #expect(held.orphans(among: self.leased(7)).isEmpty)
+        held.end([DeliveryID(message: message.id, webhook: target.key)])
+        #expect(!held.orphans(among: self.leased(7)).isEmpty)
+    }
+}

@@ -1,0 +1,196 @@
+import Domain
+import Logging
+import Postgres
+import StoreTestSupport
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
+
+private let start: Int64 = 1_800_000_000_000_000
+private let second: Int64 = 1_000_000
+
+/// Three clocks, in microseconds, that a test sets.
+private final class Clocks: Sendable {
+    private let times = Mutex((system: start, monotonic: 5 * second, database: start))
+
+    func pass(_ seconds: Int64) { self.set(system: seconds, monotonic: seconds, database: seconds) }
+
+    func set(system: Int64 = 0, monotonic: Int64 = 0, database: Int64 = 0) {
+        self.times.withLock {
+            $0.system += system * second
+            $0.monotonic += monotonic * second
+            $0.database += database * second
+        }
+    }
+
+    func clock(uncertainty: Int64 = 0) -> DatabaseClock {
+        DatabaseClock(
+            system: WallClock { self.times.withLock { $0.system } },
+            monotonic: { self.times.withLock { $0.monotonic * 1_000 } },
+            ask: {
+                self.times.withLock {
+                    DatabaseClock.Reading(
+                        database: $0.database, monotonic: $0.monotonic * 1_000, uncertainty: uncertainty)
+                }
+            })
+    }
+}
+
+@Suite("The database's clock")
+struct DatabaseClockTests {
+    @Test("goes on by itself between two looks, whatever becomes of this machine's")
+    func independent() async throws {
+        let clocks = Clocks()
+        let clock = clocks.clock()
+        #expect(clock.wallClock.microseconds() == start && !clock.isTrusted, "nothing is known yet")
+        #expect(try await clock.look() == .zero)
+        #expect(clock.isTrusted && clock.problem == nil)
+        clocks.pass(10)
+        for step in [40 * 86_400, -80 * 86_400] as [Int64] {
+            clocks.set(system: step)
+            #expect(clock.wallClock.microseconds() == start + 10 * second)
+            #expect(!clock.wallClock.isTrusted())
+        }
+        #expect(clock.problem?.contains("3456000 s behind the database's") == true)
+        #expect(clock.offset == -40 * 86_400 * second)
+        #expect(try await clock.look() == .zero, "the database's was not set")
+    }
+
+    @Test("is trusted while this machine's is within a minute of it", arguments: [-61, -60, 60, 61] as [Int64])
+    func tolerance(_ ahead: Int64) async throws {
+        let clocks = Clocks()
+        clocks.set(system: ahead)
+        let clock = clocks.clock()
+        try await clock.look()
+        #expect(clock.isTrusted == (abs(ahead) <= 60))
+        #expect(clock.offset == ahead * second)
+    }
+
+    @Test("is followed when it is set, which is told once", arguments: [-3_600, 3_600] as [Int64])
+    func set(_ seconds: Int64) async throws {
+        let clocks = Clocks()
+        let clock = clocks.clock()
+        try await clock.look()
+        clocks.set(database: seconds)
+        #expect(clock.isTrusted)
+        #expect(try await clock.look() == .seconds(seconds))
+        #expect(try await clock.look() == .zero)
+        #expect(clock.wallClock.microseconds() == start + seconds * second)
+        #expect(!clock.isTrusted, "one of the two is wrong")
+    }
+
+    @Test("does not tremble with the network")
+    func steady() async throws {
+        let clocks = Clocks()
+        let clock = clocks.clock(uncertainty: 2 * second)
+        try await clock.look()
+        clocks.set(database: -1)
+        #expect(try await clock.look() == .zero)
+        #expect(clock.wallClock.microseconds() == start)
+    }
+
+    @Test("and this machine's are waited for if they were never set, and named")
+    func neverSet() async throws {
+        let looks = Mutex(0)
+        let lines = Mutex<[String]>([])
+        let sinceBoot = { @Sendable () -> Int64 in
+            looks.withLock {
+                $0 += 1
+                return $0 < 4 ? 12 * second : start
+            }
+        }
+        let log = Logger(label: "test") { _ in Lines { line in lines.withLock { $0.append(line) } } }
+        let machine = DatabaseClock(
+            system: WallClock { sinceBoot() }, monotonic: { 0 },
+            ask: { DatabaseClock.Reading(database: start, monotonic: 0) })
+        try await machine.waitUntilSet(logger: log, pause: .zero)
+        #expect(looks.withLock { $0 } == 4)
+        looks.withLock { $0 = 0 }
+        let database = DatabaseClock(
+            system: WallClock { start }, monotonic: { 0 },
+            ask: { DatabaseClock.Reading(database: sinceBoot(), monotonic: 0) })
+        try await database.start(logger: log, pause: .zero)
+        #expect(looks.withLock { $0 } == 4 && database.isTrusted)
+        #expect(
+            lines.withLock { $0 } == ["this machine 1970-01-01T00:00:12.000Z", "the database 1970-01-01T00:00:12.000Z"])
+    }
+
+    @Test("is read where it is")
+    func real() async throws {
+        let fixture = try await Fixture()
+        let clock = DatabaseClock(fixture.database, system: WallClock { 0 }, monotonic: { 0 })
+        try await clock.look()
+        let now = try await fixture.count("SELECT floor(extract(epoch FROM now()))::bigint")
+        #expect(abs(clock.wallClock.milliseconds / 1_000 - now) < 60)
+        #expect(!clock.isTrusted)
+    }
+}
+
+/// What is logged: which clock, and its time.
+private struct Lines: LogHandler {
+    let take: @Sendable (String) -> Void
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { self.metadata[key] }
+        set { self.metadata[key] = newValue }
+    }
+
+    init(_ take: @escaping @Sendable (String) -> Void) { self.take = take }
+
+    func log(event: LogEvent) {
+        self.take("\(event.metadata?["clock"] ?? "") \(event.metadata?["time"] ?? "")")
+    }
+}
+
+@Suite("A clock that is set back")
+struct ClockSetBackTests {
+    @Test("does not make what waits wait for the old time")
+    func retries() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let old: Int64 = 1_800_003_600_000_000
+        let hour = Duration.seconds(3_600)
+        try await fixture.commit(fixture.deliveries(1...2, leased: false), by: store.session, now: old)
+        let failed = try await fixture.commit(fixture.deliveries(3...4, leased: true), by: store.session, now: old)
+        _ = try await store.complete([
+            fixture.result(failed[0], .retried(due: old + 30 * second), status: 500),
+            fixture.result(failed[1], .retried(due: old + 600 * second), status: 500),
+        ])
+        let now = old - 3_600 * second
+        #expect(try await fixture.claimed(store, now: now).isEmpty)
+        let steps = try await fixture.housekeeping(at: now / 1_000).clockWasSetBack(by: hour)
+        #expect(steps.allSatisfy { $0.isDone }, "\(steps)")
+        #expect(try await fixture.claimed(store, now: now).sorted() == [1, 2])
+        #expect(try await fixture.claimed(store, now: now + 30 * second) == [3])
+        #expect(try await store.due(of: [fixture.target.key]) == [fixture.target.key: now + 600 * second])
+        // Another instance sees the same, a little later.
+        _ = try await fixture.housekeeping(at: now / 1_000).clockWasSetBack(by: hour)
+        #expect(try await fixture.claimed(store, now: now) == [4], "sooner than it had to, but not lost")
+    }
+
+    @Test("lets a lease be over in its time, and none before")
+    func leases() async throws {
+        let fixture = try await Fixture()
+        let sessions = SessionStore(fixture.database)
+        let session = try await sessions.start(clientID: "a", lease: .seconds(30)).id
+        let expiry: Query = """
+            SELECT round(extract(epoch FROM expires_at - now()))::bigint / 10 FROM sessions WHERE id = \(session.rawValue)
+            """
+        _ = try await fixture.database.pool.withConnection {
+            try $0.execute("UPDATE sessions SET expires_at = now() + interval '65 minutes'")
+        }
+        let store = HousekeepingStore(fixture.database)
+        _ = try await store.clockWasSetBack(by: .seconds(3_600))
+        #expect(try await fixture.count(expiry) * 10 > 240)
+        for _ in 1...2 { _ = try await store.clockWasSetBack(by: .seconds(3_600)) }
+        #expect(try await fixture.count("SELECT count(*) FROM sessions WHERE expires_at > now()") == 1)
+        #expect(try await fixture.count(expiry) * 10 <= 60)
+    }
+}

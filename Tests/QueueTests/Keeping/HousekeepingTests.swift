@@ -1,0 +1,139 @@
+import Domain
+import Logging
+import Postgres
+import StoreTestSupport
+import TestSupport
+import Testing
+
+@testable import Journal
+@testable import Queue
+@testable import Registry
+@testable import Schema
+
+private let now: Int64 = 1_800_000_000_000
+private let day: Int64 = 86_400_000
+
+@Suite("Housekeeping")
+struct HousekeepingTests {
+    /// A housekeeper on a machine whose clock is ahead of the database's.
+    private func housekeeper(
+        _ fixture: Fixture, at time: Int64, ahead: Int64 = 0, keepMessages: Duration = .seconds(7 * 86_400)
+    ) async throws -> Housekeeper {
+        let clock = DatabaseClock(
+            system: WallClock { (time + ahead) * 1_000 }, monotonic: { 0 },
+            ask: { DatabaseClock.Reading(database: time * 1_000, monotonic: 0) })
+        try await clock.look()
+        var configuration = Housekeeper.Configuration()
+        configuration.keepMessages = keepMessages
+        return Housekeeper(
+            store: fixture.housekeeping(at: time), partitions: fixture.partitions(at: time), clock: clock,
+            configuration: configuration, logger: logger, maxAges: { [(fixture.target.key, .seconds(3_600))] },
+            onBacklog: { _, _ in })
+    }
+
+    private func fail(_ numbers: ClosedRange<Int64>, _ fixture: Fixture) async throws {
+        let store = try await fixture.store()
+        let deliveries = try await fixture.commit(fixture.deliveries(numbers, leased: true), by: store.session)
+        _ = try await store.complete(deliveries.map { fixture.result($0, .failed(reason: "enough"), status: 500) })
+    }
+
+    @Test("keeps what has failed for as long as it is to be kept")
+    func failed() async throws {
+        let fixture = try await Fixture()
+        try await self.fail(1...2, fixture)
+        let failed: Query = "SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL"
+        let week = Duration.seconds(7 * 86_400)
+        _ = try await HousekeepingStore(fixture.database).sweep(keepFailed: week)
+        #expect(try await fixture.count(failed) == 2)
+        _ = try await fixture.database.pool.withConnection {
+            try $0.execute("UPDATE deliveries SET failed_at = now() - interval '6 days 23 hours'")
+        }
+        _ = try await HousekeepingStore(fixture.database).sweep(keepFailed: week)
+        #expect(try await fixture.count(failed) == 2)
+        _ = try await fixture.database.pool.withConnection {
+            try $0.execute("UPDATE deliveries SET failed_at = now() - interval '7 days 1 hour'")
+        }
+        _ = try await HousekeepingStore(fixture.database).sweep(keepFailed: week)
+        #expect(try await fixture.count(failed) == 0)
+    }
+
+    @Test("keeps counts by the minute for two days and those by the hour for four hundred")
+    func counts() async throws {
+        let fixture = try await Fixture()
+        _ = try await fixture.database.pool.withConnection { db in
+            for (period, hours) in [("m", [1, 47, 49]), ("h", [1, 49, 9_599, 9_601])] as [(String, [Int32])] {
+                for hours in hours {
+                    let start: Query = "to_timestamp(\(now) / 1000.0) - make_interval(hours => \(hours))"
+                    try db.execute(
+                        """
+                        INSERT INTO webhook_stats VALUES (1, \(period)::text::"char", \(start), 1, 0, 0, '{}')
+                        """)
+                    try db.execute(
+                        """
+                        INSERT INTO group_stats (group_id, period, start, succeeded, failed, skipped, latencies)
+                        VALUES (\(fixture.group), \(period)::text::"char", \(start), 1, 0, 0, '{}')
+                        """)
+                }
+            }
+        }
+        _ = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
+        for table in ["webhook_stats", "group_stats"] as [Query] {
+            #expect(try await fixture.count("SELECT count(*) FROM \(table) WHERE period = 'm'") == 2)
+            #expect(try await fixture.count("SELECT count(*) FROM \(table) WHERE period = 'h'") == 3)
+        }
+    }
+
+    @Test("goes on when one step fails, and names it")
+    func steps() async throws {
+        let fixture = try await Fixture()
+        try await fixture.database.pool.withConnection { db in
+            try db.executeScript(
+                """
+                ALTER TABLE source_event_ids RENAME TO elsewhere;
+                INSERT INTO webhook_stats VALUES (1, 'm', to_timestamp(0), 1, 0, 0, '{}');
+                """)
+        }
+        let steps = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
+        #expect(steps.filter { !$0.isDone }.allSatisfy { $0.name.contains("event") })
+        #expect(steps.filter { !$0.isDone }.count == 2, "what is too old, and what is left of sources that are gone")
+        #expect(steps.count == HousekeepingStore.Sweep.allCases.count + Removal.sweeps.count)
+        #expect(try await fixture.count("SELECT count(*) FROM webhook_stats") == 0)
+    }
+
+    @Test("does not wait for another instance that is at the same")
+    func turns() async throws {
+        let fixture = try await Fixture()
+        let other = try await Connection.connect(to: Endpoint(fixture.url), logger: logger)
+        let what = HousekeepingStore.Sweep.payloads.rawValue
+        try await other.execute("BEGIN")
+        _ = try await other.query(
+            "SELECT pg_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext(\(what)))"
+        ) { _ in true }
+        let steps = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
+        #expect(steps.filter { !$0.isDone }.map(\.name) == ["sweep up payloads"])
+        try await other.execute("COMMIT")
+    }
+
+    @Test("removes and gives up nothing while the clocks differ", arguments: [-40 * day, -61_000, 61_000, 40 * day])
+    func wrongClock(_ ahead: Int64) async throws {
+        let fixture = try await Fixture()
+        await (try await self.housekeeper(fixture, at: now)).maintainPartitions()
+        try await self.fail(1...2, fixture)
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(3...5, leased: false, kept: true), by: store.session)
+        let later = now + 20 * day
+        let all: Query = """
+            SELECT (SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL)
+                + (SELECT sum(deliveries) FROM delivery_batches)::bigint + (SELECT count(*) FROM messages)
+            """
+        let wrong = try await self.housekeeper(fixture, at: later, ahead: ahead)
+        await wrong.maintainPartitions()
+        try await wrong.sweep()
+        #expect(try await fixture.count(all) == 8)
+        let right = try await self.housekeeper(fixture, at: later, ahead: 59_000)
+        try await right.sweep()
+        #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 3, "the failed ones are over")
+        await right.maintainPartitions()
+        #expect(try await fixture.count("SELECT count(*) FROM messages") == 0)
+    }
+}

@@ -1,0 +1,99 @@
+package import Domain
+package import Journal
+internal import LocalServices
+package import Postgres
+internal import Queue
+package import Registry
+package import Schema
+package import TestSupport
+
+/// A fixture with a thing, a source and two webhooks more in it, and a proxy in front of the server that can lose any of its
+/// answers.
+package struct Ground: Sendable {
+    package let proxy: Proxy
+    package let thing = EntityID.random()
+    package let source = EntityID.random()
+    /// In strict order.
+    package let strict: WebhookTarget
+    /// Disabled by its first failure, of which a user is told.
+    package let touchy: WebhookTarget
+    private let fixture: Fixture
+    private let endpoint: Endpoint
+
+    /// Past the proxy.
+    package var database: Database { self.fixture.database }
+    package var group: EntityID { self.fixture.group }
+    package var box: SecretBox { self.fixture.box }
+    /// Of no peculiarities.
+    package var plain: WebhookTarget { self.fixture.target }
+
+    package init() async throws {
+        let (cluster, _) = try await SharedPostgres.shared.running()
+        let fixture = try await Fixture()
+        self.fixture = fixture
+        self.proxy = try await Proxy.start(to: cluster.port, speaking: .postgres)
+        self.endpoint = try Endpoint(fixture.url.replacing(":\(cluster.port)/", with: ":\(self.proxy.port)/"))
+        let thing = ThingRecord(id: self.thing, group: fixture.group, profile: fixture.profile, name: "t")
+        try await ThingStore(fixture.database, box: fixture.box).create([thing], keys: [StoredKey("k")])
+        let source = Source(
+            id: self.source, group: fixture.group, name: "s", thing: self.thing, isEnabled: true,
+            settings: SourceSettings(), createdAt: 0, updatedAt: 0)
+        try await SourceStore(fixture.database, box: fixture.box).create([(source, .keyHash([1]))])
+        var (inOrder, soonDisabled) = (DeliveryPolicy(), DeliveryPolicy())
+        inOrder.ordering = .thing
+        soonDisabled.failureLimit = 1
+        soonDisabled.failureWindow = 0
+        var telling = WebhookOptions()
+        telling.notify = ["user"]
+        self.strict = try await Fixture.webhook(
+            .random(), named: "strict", in: fixture.group, policy: inOrder, of: fixture.database, box: fixture.box)
+        self.touchy = try await Fixture.webhook(
+            .random(), named: "touchy", in: fixture.group, policy: soonDisabled, options: telling,
+            of: fixture.database, box: fixture.box)
+    }
+
+    /// The database by way of the proxy, over one connection, which is there already.
+    package func throughProxy() async throws -> Database {
+        let database = Database(pool: Pool(endpoint: self.endpoint, configuration: .init(size: 1), logger: logger))
+        try await database.ping()
+        return database
+    }
+
+    package func session(_ clientID: String, lease: Duration = .seconds(30)) async throws -> SessionID {
+        try await SessionStore(self.database).start(clientID: clientID, lease: lease).id
+    }
+
+    package func execute(_ query: Query) async throws {
+        _ = try await self.database.pool.withConnection { try $0.execute(query) }
+    }
+
+    /// Each of another thing and in its batch, unless its webhook wants strict order.
+    package func deliveries(
+        _ range: ClosedRange<Int64>, to webhook: WebhookTarget, leased: Bool = true, kept: Bool = false,
+        bytes: Int = 1
+    ) -> [Delivery] {
+        var deliveries = range.flatMap { number in
+            self.fixture.deliveries(
+                number...number, to: webhook, leased: leased, kept: kept, bytes: bytes,
+                thing: EntityID(high: 7, low: UInt64(number)))
+        }
+        deliveries.formBatches()
+        return deliveries
+    }
+
+    package func commit(_ deliveries: [Delivery], by session: SessionID, to database: Database? = nil) async throws {
+        let store = IntakeStore(database ?? self.database, session: session)
+        let memory = Dictionary(
+            uniqueKeysWithValues: deliveries.map {
+                (ConditionSubject(webhook: $0.webhook.key, thing: $0.message.thing), [0: "remembered"])
+            })
+        try await store.carryOut(
+            IntakeStore.Commit(messages: deliveries.map(\.message), deliveries: deliveries, memory: memory), now: 1_000)
+    }
+
+    /// - Parameter status: nil if nothing was tried.
+    package func result(_ delivery: Delivery, _ ending: DeliveryResult.Ending, status: Int16? = 200) -> DeliveryResult {
+        let tried = self.fixture.result(delivery, ending, status: status)
+        return DeliveryResult(delivery: delivery, ending: ending, attempt: status == nil ? nil : tried.attempt)
+    }
+}

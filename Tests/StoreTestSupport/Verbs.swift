@@ -1,0 +1,61 @@
+package import Domain
+package import Journal
+internal import Postgres
+package import Queue
+package import Schema
+internal import Synchronization
+
+private let numbers = Atomic<Int64>(0)
+
+/// A number that was not used before: for a settlement, or for counts.
+package func nextNumber() -> Int64 { numbers.add(1, ordering: .relaxed).newValue }
+
+extension DeliveryStore {
+    package init(_ database: Database, session: SessionID) {
+        self.init(database, session: SessionIdentity(id: session, clientID: "a"))
+    }
+
+    /// Settles under a number that was not used before.
+    package func complete(_ results: [DeliveryResult]) async throws -> [DisabledWebhook] {
+        try await self.settle(Settlement(results: results, number: nextNumber()))
+    }
+
+    package func claim(
+        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
+    ) async throws -> Claim {
+        try await self.claim(webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, held: LaneLedger().held)
+    }
+}
+
+extension IntakeStore {
+    struct Strangers: Error {}
+
+    /// Commits as intake does, by a plan, going on at once after an outage.
+    package func carryOut(_ commit: Commit, now: Int64) async throws {
+        var plan = CommitPlan(count: commit.messages.count)
+        for _ in 1...12 {
+            let answer: CommitPlan.Answer
+            do {
+                switch plan.next {
+                case .finished: return
+                case .write:
+                    try await self.commit(commit, now: now)
+                    answer = .done
+                case .writeAgain:
+                    answer = try await self.commitAgain(commit, now: now) ? .done : .strangers
+                case .probe, .refuse, .wait, .renumber: throw Strangers()
+                }
+            } catch let error as PostgresError {
+                if error.sqlState == .uniqueViolation {
+                    answer = .occupied
+                } else if error.isDataFault {
+                    answer = .refused
+                } else {
+                    answer = .outage(isUncertain: error.kind == .connectionLost || error.kind == .timeout)
+                }
+            }
+            if plan.handle(answer) == .renumber { throw Strangers() }
+        }
+        throw PostgresError(.timeout, "it does not end")
+    }
+}
