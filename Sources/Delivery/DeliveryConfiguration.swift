@@ -23,6 +23,8 @@ package struct DeliveryConfiguration: Sendable {
     package var leaseRenewal: Duration = .seconds(5)
     /// How long to wait at the least before, and between, looks for leases that nobody holds.
     package var auditInterval: Duration = .seconds(10)
+    /// How often leases of sessions that are over are looked for.
+    package var strayInterval: Duration = .seconds(30)
     /// The group of the shared subscription, if instances share one.
     package var sharedGroup: String?
     /// How long such an instance's client id waits for a restart before what the broker holds for it is fetched.

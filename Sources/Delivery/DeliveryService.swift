@@ -10,20 +10,20 @@ package import WebhookClient
 
 /// Sends deliveries: the lanes, the recording of what came of them, and the claiming of what waits.
 package struct DeliveryService: Service {
-    private let configuration: DeliveryConfiguration
-    private let store: DeliveryStore
-    private let sessions: SessionStore
-    private let session: SessionIdentity
-    private let ids: MessageIDGenerator
+    let configuration: DeliveryConfiguration
+    let store: DeliveryStore
+    let sessions: SessionStore
+    let session: SessionIdentity
+    let ids: MessageIDGenerator
     private let ports: DeliveryPorts
-    private let wallClock: WallClock
-    private let logger: Logger
-    private let ledger: LaneLedger
+    let wallClock: WallClock
+    let logger: Logger
+    let ledger: LaneLedger
     private let completer: Completer
     private let quotas: GroupQuotas?
-    private let dispatchers: [Dispatcher]
-    private let claims: AsyncStream<Dispatcher.ClaimRequest?>
-    private let claimContinuation: AsyncStream<Dispatcher.ClaimRequest?>.Continuation
+    let dispatchers: [Dispatcher]
+    let claims: AsyncStream<Dispatcher.ClaimRequest?>
+    let claimContinuation: AsyncStream<Dispatcher.ClaimRequest?>.Continuation
 
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
@@ -105,7 +105,7 @@ package struct DeliveryService: Service {
         Int(key.rawValue) % self.dispatchers.count
     }
 
-    private func dispatcher(of key: WebhookKey) -> Dispatcher {
+    func dispatcher(of key: WebhookKey) -> Dispatcher {
         self.dispatchers[self.index(of: key)]
     }
 
@@ -191,92 +191,12 @@ package struct DeliveryService: Service {
         }
     }
 
-    /// One claim at a time; and between them, when there is reason to, a look at what is leased and not held.
-    private func claim() async {
-        var audit = LeaseAudit()
-        var inDoubt: Set<WebhookKey> = []
-        // What a former life of this process has left is free since the start; what has gone wrong since is found here.
-        var nextLook = ContinuousClock.now + self.configuration.auditInterval
-        for await request in self.claims {
-            if let request {
-                if await self.claim(request, isInDoubt: inDoubt.contains(request.webhook)) {
-                    inDoubt.remove(request.webhook)
-                } else {
-                    inDoubt.insert(request.webhook)
-                    audit.doubt()
-                }
-            } else if self.ledger.takeDoubt() {
-                audit.doubt()
-            }
-            guard audit.isDue, ContinuousClock.now >= nextLook else { continue }
-            await self.releaseOrphans(&audit)
-            nextLook = .now + self.configuration.auditInterval
-        }
-    }
-
-    /// - Returns: whether it is known what was claimed.
-    private func claim(_ request: Dispatcher.ClaimRequest, isInDoubt: Bool) async -> Bool {
-        var claim: Claim?
-        do {
-            claim = try await self.store.claim(
-                request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
-                bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held,
-                isInDoubt: isInDoubt)
-        } catch {
-            self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
-            try? await Task.sleep(for: .milliseconds(200))
-        }
-        await self.dispatcher(of: request.webhook).claimed(claim, for: request)
-        return claim != nil
-    }
-
-    private func releaseOrphans(_ audit: inout LeaseAudit) async {
-        do {
-            let leases = audit.looked(self.ledger.held.orphans(among: try await self.store.leased()))
-            guard !leases.isEmpty else { return }
-            try await self.store.release(leases)
-            self.logger.notice(
-                "released what was leased to this session without its knowing",
-                metadata: ["batches": "\(leases.batches.count)", "deliveries": "\(leases.single.count)"])
-            try await self.noteDues()
-        } catch {
-            audit.doubt()
-            self.logger.warning("leases cannot be looked at", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func renewLease() async {
-        await self.periodic(self.configuration.leaseRenewal, "the lease cannot be renewed").run {
-            // Who waits for a claim or not: now and then there is a look at whether something is in doubt.
-            self.claimContinuation.yield(nil)
-            // By itself: what becomes of others' leases must not cost this one. It is good from before it was asked for.
-            let end = ContinuousClock.now + self.configuration.lease
-            let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)
-            self.ids.change(slot: living.slot)
-            if living.wasLost {
-                self.logger.warning("the lease had run out; what it was for is somebody else's now")
-            }
-            for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
-        }
-    }
-
-    private func releaseExpiredLeases() async {
-        await self.periodic(self.configuration.leaseRenewal, "leases of others cannot be released").run {
-            let released = try await self.sessions.releaseExpired()
-            await self.share(among: try await self.sessions.living())
-            guard released > 0 else { return }
-            self.logger.notice(
-                "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
-            try await self.noteDues()
-        }
-    }
-
-    private func periodic(_ interval: Duration, _ problem: String) -> Periodic {
+    func periodic(_ interval: Duration, _ problem: String) -> Periodic {
         Periodic(every: interval, orSay: problem, logger: self.logger)
     }
 
     /// Rates are for all instances together.
-    private func share(among instances: Int) async {
+    func share(among instances: Int) async {
         for dispatcher in self.dispatchers { await dispatcher.share(among: instances) }
         self.quotas?.share(
             among: instances, groups: Set(self.ports.webhooks().map(\.group)), now: NIODeadline.now().nanoseconds)
@@ -288,7 +208,7 @@ package struct DeliveryService: Service {
         }
     }
 
-    private func noteDues() async throws {
+    func noteDues() async throws {
         let dues = try await self.store.due(of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })

@@ -17,12 +17,15 @@ actor Dispatcher {
     private let requestClaim: @Sendable (ClaimRequest) -> Void
     private let currentTarget: @Sendable (WebhookKey) -> WebhookTarget?
     private var lanes: [WebhookKey: Lane] = [:]
+    private var shown = Shown()
 
     /// A wish to claim: for whom, and how much there is room for.
     struct ClaimRequest: Sendable {
         let webhook: WebhookKey
         let isInOrder: Bool
         let room: LaneLedger.ClaimRoom
+        /// How often the lease had been lost when it was asked for.
+        let losses: Int
     }
 
     init(
@@ -99,6 +102,8 @@ actor Dispatcher {
         guard let lane = self.lanes[request.webhook] else { return }
         guard let claim else { return lane.claimFailed() }
         lane.endClaim(claim, seesAllSpills: request.room.seesAllSpills)
+        // What was claimed before the lease was lost is somebody else's now.
+        if request.losses < self.context.leaseLosses { lane.putBack(lane.takeUnsent()) }
         lane.pump(now: .now())
         self.claimWhereWanted([request.webhook])
     }
@@ -114,7 +119,9 @@ actor Dispatcher {
                     mostBytes: self.context.configuration.claimBytes)
             else { continue }
             lane.beginClaim()
-            self.requestClaim(ClaimRequest(webhook: key, isInOrder: lane.isInOrder, room: room))
+            self.requestClaim(
+                ClaimRequest(
+                    webhook: key, isInOrder: lane.isInOrder, room: room, losses: self.context.leaseLosses))
         }
     }
 
@@ -130,11 +137,23 @@ actor Dispatcher {
             inFlight += lane.inFlight
             if lane.isOpen { open += 1 }
         }
-        self.context.metrics.openBreakers.set(open)
-        self.context.metrics.inFlight.set(inFlight)
+        self.show(Shown(openBreakers: open, inFlight: inFlight, lanes: self.lanes.count))
         self.context.metrics.inMemory.set(self.context.ledger.count)
-        self.context.metrics.lanes.set(self.lanes.count)
         self.claimWhereWanted(Array(self.lanes.keys))
+    }
+
+    /// This loop's part of what the gauges show, which is the sum over all loops.
+    private struct Shown {
+        var openBreakers = 0
+        var inFlight = 0
+        var lanes = 0
+    }
+
+    private func show(_ now: Shown) {
+        self.context.metrics.openBreakers.change(from: self.shown.openBreakers, to: now.openBreakers)
+        self.context.metrics.inFlight.change(from: self.shown.inFlight, to: now.inFlight)
+        self.context.metrics.lanes.change(from: self.shown.lanes, to: now.lanes)
+        self.shown = now
     }
 
     /// To be called every second or so: follows changed and removed webhooks, and forgets lanes without work.
@@ -164,6 +183,7 @@ actor Dispatcher {
     /// - Parameter wasLost: whether it had run out before, so that what is in memory is not this instance's any more.
     func renewed(until end: ContinuousClock.Instant, wasLost: Bool) {
         self.context.leaseEnd = end
+        if wasLost { self.context.leaseLosses += 1 }
         let now = NIODeadline.now()
         for lane in self.lanes.values {
             if wasLost { lane.putBack(lane.takeUnsent()) }

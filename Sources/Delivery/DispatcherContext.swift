@@ -19,6 +19,7 @@ extension Dispatcher {
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
         var leaseEnd: ContinuousClock.Instant
+        var leaseLosses = 0
         var instances = 1
         private let client: ClientConfiguration
         private let completer: Completer
@@ -33,7 +34,7 @@ extension Dispatcher {
         ) {
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
-        self.ports = ports
+            self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
             self.client = client

@@ -23,6 +23,11 @@ package final class Gauge: Sendable {
         self.value.store(Int64(value), ordering: .relaxed)
     }
 
+    /// One part of several has changed; the gauge is their sum.
+    package func change(from old: Int, to new: Int) {
+        self.value.add(Int64(new - old), ordering: .relaxed)
+    }
+
     package var current: Int64 { self.value.load(ordering: .relaxed) }
 }
 

@@ -21,9 +21,15 @@ package struct Migrator: Sendable {
     private static let lockKey: Int64 = 0x686F_6F6B_6C69_6E65
 
     private let migrations: [Migration]
+    private let lockTimeout: Duration
 
-    package init(_ migrations: [Migration]) {
+    /// How often a step is tried whose locks are not to be had: for a backup's time.
+    private static let mostTries = 3_600
+
+    /// - Parameter lockTimeout: how long a step asks for a table before it lets those pass who have come to stand behind it.
+    package init(_ migrations: [Migration], lockTimeout: Duration = .seconds(2)) {
         self.migrations = migrations
+        self.lockTimeout = lockTimeout
     }
 
     /// Applies what is missing and answers it.
@@ -45,7 +51,22 @@ package struct Migrator: Sendable {
         let pending = try self.pending(on: connection)
         for (index, migration) in pending.enumerated() {
             onStep(migration, index, pending.count)
+            var triesLeft = Self.mostTries
+            while try !self.applied(migration, on: connection, mayWait: triesLeft > 0) {
+                triesLeft -= 1
+                // Those who waited behind it go on meanwhile.
+                try connection.execute("SELECT pg_sleep(1)")
+            }
+        }
+        return pending
+    }
+
+    /// - Returns: false if somebody uses a table that it changes, and nothing was done.
+    private func applied(_ migration: Migration, on connection: isolated Connection, mayWait: Bool) throws -> Bool {
+        do {
             try connection.transaction { connection in
+                try connection.execute(
+                    "SELECT set_config('lock_timeout', \("\(self.lockTimeout.components.seconds * 1_000)"), true)")
                 try connection.executeScript(migration.sql)
                 try connection.execute(
                     """
@@ -53,8 +74,10 @@ package struct Migrator: Sendable {
                     VALUES (\(migration.version), \(migration.name), encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
                     """)
             }
+            return true
+        } catch let error as PostgresError where error.sqlState == .lockNotAvailable && mayWait {
+            return false
         }
-        return pending
     }
 
     private func createTable(on connection: isolated Connection) throws {

@@ -45,6 +45,22 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("the metrics tell of the requests and lanes of all threads together")
+        func gauges() async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.hang)
+            try await Installation.with(settings: ["DELIVERY_THREADS": "3"]) { installation, running in
+                for number in 1...6 { try await installation.addWebhook("hook \(number)", receiver.url()) }
+                try await installation.publish(#"{"n":1}"#)
+                let hookline = await running.hookline
+                try await waitUntil("six requests to be under way") {
+                    try await hookline.metric("hookline_attempts_in_flight") == 6
+                }
+                #expect(try await hookline.metric("hookline_lanes") == 6)
+            }
+            await receiver.stop()
+        }
+
         @Test("without any rights of root it delivers as well")
         func noRights() async throws {
             let receiver = try await Receiver.start()

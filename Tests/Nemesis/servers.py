@@ -105,6 +105,8 @@ min_wal_size = 16MB
 
     async def set_read_only(self, is_on):
         change = "SET default_transaction_read_only = on" if is_on else "RESET default_transaction_read_only"
+        # It may be restarting just now.
+        await until("the database", self.is_answering, 60)
         await self.query(f"ALTER SYSTEM {change}")
         await self.query("SELECT pg_reload_conf()")
 

@@ -248,6 +248,30 @@ struct MigratorTests {
         #expect(try await self.migrate(connection, [self.first, self.second]) == [])
     }
 
+    @Test("lets those pass who use a table, for as long as a backup holds it")
+    func patient() async throws {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        func another() async throws -> Connection {
+            try await Connection.connect(to: try Endpoint(url), logger: logger)
+        }
+        let (migrating, backup, reader) = (try await another(), try await another(), try await another())
+        _ = try await self.migrate(migrating, [self.first])
+        try await backup.executeScript("BEGIN; SELECT * FROM a")
+        let change = Migration(version: 2, name: "change", sql: "ALTER TABLE a ADD COLUMN g int")
+        async let applied = self.migrate(migrating, [self.first, change])
+        try await waitUntil("the change to wait for the table") {
+            try await reader.query("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") { try $0.bool(0) } == [
+                true
+            ]
+        }
+        // It would stand behind the change for as long as the backup takes.
+        var read: Query = "SELECT count(*) FROM a"
+        read.timeout = .seconds(20)
+        #expect(try await reader.query(read) { try $0.int64(0) } == [0])
+        try await backup.execute("COMMIT")
+        #expect(try await applied == [2])
+    }
+
     @Test("refuses a migration that was edited after it had been applied")
     func edited() async throws {
         let connection = try await connect()

@@ -90,11 +90,12 @@ extension DeliveryStore {
             if !batches.rows.isEmpty { return batches }
         }
         let single = try db.query(
-            self.lease(
-                webhook, due: inOrder ? self.inTurn(webhook, now, count) : Self.due(webhook, now, count), bytes: bytes),
+            inOrder
+                ? self.leaseInTurn(webhook, due: self.inTurn(webhook, now, count), bytes: bytes)
+                : self.lease(webhook, due: Self.due(webhook, now, count), bytes: bytes),
             ClaimRow.decode)
-        let locked = Int64(single.first?.locked ?? 0)
-        if locked >= count || single.count < locked { return (single, true) }
+        let found = Int64(single.first?.found ?? 0)
+        if found >= count || single.count < found { return (single, true) }
         if inOrder { return (single, false) }
         if !single.isEmpty { return (single, try Self.hasBatches(webhook, now: now, on: db)) }
         return try self.takeBatches(of: webhook, count: count, bytes: bytes, now: now, on: db)
@@ -185,11 +186,11 @@ extension DeliveryStore {
     }
 
     /// Strict order: what is due whose thing's first unfinished delivery neither waits for a retry nor is with another
-    /// instance. It is enough to look at the first, because what is leased of a thing is always the beginning of its
-    /// line. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`.
+    /// instance. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`. See also
+    /// ``leaseInTurn(_:due:bytes:)``.
     private func inTurn(_ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64) -> Query {
         """
-        SELECT d.message_id, d.due_at, d.payload_bytes FROM deliveries AS d LEFT JOIN LATERAL (
+        SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
             SELECT f.leased_by, f.blocked_until FROM deliveries AS f
             WHERE f.webhook_key = \(webhook.rawValue) AND f.thing_id = d.thing_id AND f.failed_at IS NULL
             ORDER BY f.message_id LIMIT 1) AS first ON true
@@ -197,6 +198,31 @@ extension DeliveryStore {
             AND coalesce(first.blocked_until <= \(now), true)
             AND coalesce(first.leased_by = \(self.session.rawValue), true)
         ORDER BY d.due_at, d.message_id LIMIT \(count) FOR UPDATE OF d
+        """
+    }
+
+    /// Leases what `due` finds, as far as the memory goes, and of each thing only as far as nothing is missing in its line:
+    /// what is with another instance, or is not due although it came before, must not be overtaken.
+    private func leaseInTurn(_ webhook: WebhookKey, due: Query, bytes: Int64) -> Query {
+        """
+        WITH locked AS MATERIALIZED (\(due)), lines AS MATERIALIZED (
+            SELECT thing_id, (
+                SELECT f.message_id FROM deliveries AS f
+                WHERE f.webhook_key = \(webhook.rawValue) AND f.thing_id = things.thing_id AND f.failed_at IS NULL
+                    AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
+                    AND f.message_id NOT IN (SELECT message_id FROM locked)
+                ORDER BY f.message_id LIMIT 1) AS first_missing
+            FROM (SELECT DISTINCT thing_id FROM locked) AS things
+        ), eligible AS MATERIALIZED (
+            SELECT message_id, payload_bytes FROM locked LEFT JOIN lines USING (thing_id)
+            WHERE first_missing IS NULL OR message_id < first_missing
+        ), fitting AS (
+            SELECT message_id FROM (
+                SELECT message_id, sum(payload_bytes) OVER (ORDER BY message_id) - payload_bytes AS before
+                FROM eligible) AS summed
+            WHERE before < \(bytes)
+        )
+        \(self.leasing(webhook, of: "eligible"))
         """
     }
 
@@ -209,9 +235,16 @@ extension DeliveryStore {
                 FROM locked) AS summed
             WHERE before < \(bytes)
         )
+        \(self.leasing(webhook, of: "locked"))
+        """
+    }
+
+    /// - Parameter found: what could be leased, if there were memory for all of it.
+    private func leasing(_ webhook: WebhookKey, of found: Query) -> Query {
+        """
         UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
         WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
-        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM locked), d.replayed_at, NULL::bigint,
+        RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM \(found)), d.replayed_at, NULL::bigint,
             d.bundle_id
         """
     }
@@ -250,7 +283,7 @@ extension DeliveryStore {
         let id: MessageID
         let attempts: Int16
         let isKept: Bool
-        let locked: Int64
+        let found: Int64
         let replayedAt: Int64?
         let batch: BatchRow?
         /// Of a batch: whether it is there only for its place.
@@ -260,7 +293,7 @@ extension DeliveryStore {
         static func decode(_ row: borrowing Row) throws -> ClaimRow {
             ClaimRow(
                 id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
-                locked: try row.int64(3),
+                found: try row.int64(3),
                 replayedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
                 batch: row.isNull(5) ? nil : BatchRow(id: try row.messageID(5), first: try row.messageID(6)),
                 isDone: row.isNull(5) ? false : try row.bool(7),

@@ -62,7 +62,7 @@ package struct SessionStore: Sendable {
         try await self.pool.transaction { db in
             let slot = try db.query(
                 """
-                UPDATE sessions SET expires_at = \(Self.end(of: lease)) WHERE id = \(session.id.rawValue) AND slot IS NOT NULL
+                UPDATE sessions SET expires_at = \(Self.end(of: lease)) WHERE id = \(session.id.rawValue) AND slot IS NOT NULL AND NOT is_over
                 RETURNING slot
                 """
             ) { Int64(try $0.int16(0)) }
@@ -72,7 +72,7 @@ package struct SessionStore: Sendable {
                 """
                 INSERT INTO sessions (id, client_id, shared_group, expires_at) OVERRIDING SYSTEM VALUE
                 VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), \(Self.end(of: lease)))
-                ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+                ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, is_over = false
                 """)
             try db.execute("DELETE FROM abandoned_clients WHERE client_id = \(session.clientID)")
             return Living(id: session.id, slot: try Self.takeSlot(for: session.id, on: db), wasLost: true)
@@ -87,8 +87,8 @@ package struct SessionStore: Sendable {
             let expired = try db.query(
                 """
                 WITH expired AS (
-                    DELETE FROM sessions WHERE id IN
-                        (SELECT id FROM sessions WHERE expires_at < now() FOR UPDATE SKIP LOCKED)
+                    UPDATE sessions SET is_over = true WHERE id IN
+                        (SELECT id FROM sessions WHERE expires_at < now() AND NOT is_over FOR UPDATE SKIP LOCKED)
                     RETURNING id, client_id, shared_group
                 ), abandoned AS (
                     INSERT INTO abandoned_clients (client_id, shared_group)
@@ -100,14 +100,34 @@ package struct SessionStore: Sendable {
                 SELECT id FROM expired
                 """
             ) { try $0.int32(0) }
+            try db.execute("DELETE FROM sessions WHERE is_over AND expires_at < now() - interval '1 day'")
             return try Self.release(expired, on: db)
+        }
+    }
+
+    /// Releases what is leased to sessions that are over: written for one after it had ended, by a statement that nobody
+    /// waited for any more. It reads all there is, so it is for now and then.
+    ///
+    /// - Returns: how many deliveries were released.
+    package func releaseStray() async throws -> Int {
+        try await self.pool.transaction { db in
+            let strays = try db.query(
+                """
+                SELECT l FROM (SELECT leased_by AS l FROM delivery_batches WHERE leased_by IS NOT NULL
+                               UNION SELECT leased_by FROM deliveries WHERE leased_by IS NOT NULL) AS leases
+                WHERE NOT EXISTS (SELECT FROM sessions AS s WHERE s.id = l AND NOT s.is_over)
+                """
+            ) { try $0.int32(0) }
+            return try Self.release(strays, on: db)
         }
     }
 
     /// How many sessions live.
     package func living() async throws -> Int {
         try await self.pool.withConnection { db in
-            try db.query("SELECT count(*) FROM sessions WHERE stopped_at IS NULL") { Int(try $0.int64(0)) }
+            try db.query("SELECT count(*) FROM sessions WHERE stopped_at IS NULL AND NOT is_over") {
+                Int(try $0.int64(0))
+            }
         }.first ?? 1
     }
 
@@ -129,7 +149,7 @@ package struct SessionStore: Sendable {
                 SELECT (n % \(MessageID.slotCount))::smallint
                 FROM generate_series(\(Int64(id.rawValue)), \(Int64(id.rawValue) + MessageID.slotCount - 1)) AS n
                 WHERE NOT EXISTS (
-                    SELECT FROM sessions AS s WHERE s.id <> \(id.rawValue) AND s.stopped_at IS NULL
+                    SELECT FROM sessions AS s WHERE s.id <> \(id.rawValue) AND s.stopped_at IS NULL AND NOT s.is_over
                         AND coalesce(s.slot, s.id % \(MessageID.slotCount)) = n % \(MessageID.slotCount))
                 ORDER BY n LIMIT 1)
             WHERE id = \(id.rawValue) RETURNING slot
@@ -150,7 +170,7 @@ package struct SessionStore: Sendable {
             try db.execute("DELETE FROM sessions WHERE id = \(session.rawValue) AND shared_group IS NULL")
             try db.execute(
                 """
-                UPDATE sessions SET stopped_at = now(),
+                UPDATE sessions SET stopped_at = now(), is_over = false,
                     expires_at = now() + make_interval(secs => \(keep.milliseconds) / 1000.0)
                 WHERE id = \(session.rawValue)
                 """)
@@ -173,7 +193,8 @@ package struct SessionStore: Sendable {
                 """
                 UPDATE abandoned_clients SET adopted_by = \(session.rawValue) WHERE client_id = (
                     SELECT client_id FROM abandoned_clients
-                    WHERE (adopted_by IS NULL OR adopted_by NOT IN (SELECT id FROM sessions WHERE stopped_at IS NULL))
+                    WHERE (adopted_by IS NULL OR adopted_by NOT IN
+                            (SELECT id FROM sessions WHERE stopped_at IS NULL AND NOT is_over))
                         AND NOT EXISTS (SELECT FROM sessions AS s WHERE s.client_id = abandoned_clients.client_id
                                         AND s.stopped_at IS NULL AND s.expires_at >= now())
                     ORDER BY client_id LIMIT 1 FOR UPDATE SKIP LOCKED)

@@ -30,6 +30,15 @@ struct LaneLedgerTests {
         return LaneLedger(limits: limits)
     }
 
+    @Test("counts what is claimed for a lane that has nothing else")
+    func claimedAlone() throws {
+        let ledger = self.ledger()
+        let claimed = try self.deliveries(3, to: 1)
+        let room = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 500))
+        ledger.settle(room, of: WebhookKey(rawValue: 1), claimed: claimed.map(\.message))
+        #expect(ledger.count == 3)
+    }
+
     @Test("lets a lane have its share and leaves the rest in the database")
     func lane() throws {
         let ledger = self.ledger()
