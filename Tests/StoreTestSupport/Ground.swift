@@ -1,5 +1,6 @@
 package import Domain
 package import Journal
+internal import LocalServices
 package import Postgres
 package import Queue
 package import Registry
@@ -54,6 +55,17 @@ package struct Ground: Sendable {
             pool: Pool(endpoint: self.endpoint, configuration: .init(size: 1), logger: silentLogger))
         try await database.ping()
         return database
+    }
+
+    /// Until the server has noticed which connections are lost: as long it holds the locks of what they were at.
+    package func waitForLostConnections() async throws {
+        try await waitUntil("lost connections to end") {
+            try await self.fixture.count(
+                """
+                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                    AND backend_type = 'client backend' AND state <> 'idle'
+                """) == 0
+        }
     }
 
     package func session(_ clientID: String, lease: Duration = .seconds(30)) async throws -> SessionID {
