@@ -11,6 +11,10 @@ ALTER TABLE sessions
 -- A row that changes many times a second, in place.
 ALTER TABLE sessions SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- The session that wrote a message: an id that another one gave out by accident is not taken for one's own.
+ALTER TABLE messages ADD COLUMN session_id int;
+ALTER TABLE transient_messages ADD COLUMN session_id int;
+
 -- What each client id of ours has subscribed to at the broker, which keeps it for as long as the session lasts.
 CREATE TABLE broker_sessions (
     client_id text PRIMARY KEY,

@@ -194,11 +194,17 @@ package struct DeliveryService: Service {
     /// One claim at a time; and between them, when there is reason to, a look at what is leased and not held.
     private func claim() async {
         var audit = LeaseAudit()
+        var inDoubt: Set<WebhookKey> = []
         // What a former life of this process has left is free since the start; what has gone wrong since is found here.
         var nextLook = ContinuousClock.now + self.configuration.auditInterval
         for await request in self.claims {
             if let request {
-                if await self.claim(request) == false { audit.doubt() }
+                if await self.claim(request, isInDoubt: inDoubt.contains(request.webhook)) {
+                    inDoubt.remove(request.webhook)
+                } else {
+                    inDoubt.insert(request.webhook)
+                    audit.doubt()
+                }
             } else if self.ledger.takeDoubt() {
                 audit.doubt()
             }
@@ -209,12 +215,13 @@ package struct DeliveryService: Service {
     }
 
     /// - Returns: whether it is known what was claimed.
-    private func claim(_ request: Dispatcher.ClaimRequest) async -> Bool {
+    private func claim(_ request: Dispatcher.ClaimRequest, isInDoubt: Bool) async -> Bool {
         var claim: Claim?
         do {
             claim = try await self.store.claim(
                 request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
-                bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held)
+                bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held,
+                isInDoubt: isInDoubt)
         } catch {
             self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
             try? await Task.sleep(for: .milliseconds(200))
@@ -242,8 +249,14 @@ package struct DeliveryService: Service {
         await self.periodic(self.configuration.leaseRenewal, "the lease cannot be renewed").run {
             // Who waits for a claim or not: now and then there is a look at whether something is in doubt.
             self.claimContinuation.yield(nil)
+            // By itself: what becomes of others' leases must not cost this one. It is good from before it was asked for.
+            let end = ContinuousClock.now + self.configuration.lease
             let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)
             self.ids.change(slot: living.slot)
+            if living.wasLost {
+                self.logger.warning("the lease had run out; what it was for is somebody else's now")
+            }
+            for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
         }
     }
 

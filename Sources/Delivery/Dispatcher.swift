@@ -159,6 +159,19 @@ actor Dispatcher {
         return orphans
     }
 
+    /// The lease on everything that is leased lasts until then.
+    ///
+    /// - Parameter wasLost: whether it had run out before, so that what is in memory is not this instance's any more.
+    func renewed(until end: ContinuousClock.Instant, wasLost: Bool) {
+        self.context.leaseEnd = end
+        let now = NIODeadline.now()
+        for lane in self.lanes.values {
+            if wasLost { lane.putBack(lane.takeUnsent()) }
+            lane.pump(now: now)
+        }
+        if wasLost { self.claimWhereWanted(Array(self.lanes.keys)) }
+    }
+
     /// So many instances deliver: rates are shared among them.
     func share(among instances: Int) {
         self.context.instances = instances

@@ -16,6 +16,9 @@ extension Dispatcher {
         let quotas: GroupQuotas?
         let ports: DeliveryPorts
         var isStopping = false
+        /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
+        /// have it, and who sends all the same may overtake what the other has to send first.
+        var leaseEnd: ContinuousClock.Instant
         var instances = 1
         private let client: ClientConfiguration
         private let completer: Completer
@@ -28,7 +31,9 @@ extension Dispatcher {
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
             ports: DeliveryPorts, completer: Completer
         ) {
-            self.ports = ports
+            // Until the first renewal nothing is for certain.
+            self.leaseEnd = .now
+        self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
             self.client = client

@@ -8,7 +8,7 @@ internal import WebhookClient
 extension Lane {
     /// Starts as many attempts as there may be.
     func pump(now: NIODeadline) {
-        guard !self.dispatcher.isStopping, self.target.status == .enabled else { return }
+        guard !self.dispatcher.isStopping, self.target.status == .enabled, self.mayOvertakeNobody else { return }
         let wallNow = self.dispatcher.wallClock.microseconds()
         let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
         let time = now.nanoseconds
@@ -39,6 +39,10 @@ extension Lane {
             }
         }
     }
+
+    /// Whether nobody else can have, and be sending, what this lane has. Only where order is strict does it matter: elsewhere
+    /// the worst of it is that something is sent twice.
+    private var mayOvertakeNobody: Bool { !self.isInOrder || ContinuousClock.now < self.dispatcher.leaseEnd }
 
     func wake(at time: Int64) {
         if let wakeUp, wakeUp.at <= time { return }

@@ -34,7 +34,7 @@ package actor Connection {
     /// The socket, once there is a connection.
     let socket = Atomic<Int32>(-1)
     /// ``ServerMemory/departures`` when it was made.
-    private let bornAt: Int
+    let bornAt: Int
 
     private init(executor: ThreadExecutor, memory: ServerMemory, logger: Logger) {
         self.executor = executor

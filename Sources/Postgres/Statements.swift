@@ -191,12 +191,20 @@ extension Connection {
         _ events: Readiness, until deadline: ContinuousClock.Instant, failing kind: PostgresError.Kind
     ) throws(PostgresError) -> Readiness {
         while true {
-            switch unsafe self.executor.wait(for: PQsocket(self.handle.raw), events: events, until: deadline) {
+            // In parts, so that a server which others have found to hang is not waited for to the end.
+            let part = min(deadline, .now + .seconds(1))
+            switch unsafe self.executor.wait(for: PQsocket(self.handle.raw), events: events, until: part) {
             case .ready(let readiness): return readiness
             case .woken: self.wasWoken = true
             case .timedOut:
-                self.isUsable = false
-                throw PostgresError(kind, "no answer in time")
+                if self.memory.departures != self.bornAt {
+                    self.isUsable = false
+                    throw PostgresError(.connectionLost, "the server was left: it hangs, or takes no changes")
+                }
+                guard part < deadline else {
+                    self.isUsable = false
+                    throw PostgresError(kind, "no answer in time")
+                }
             }
         }
     }

@@ -19,8 +19,10 @@ package final class HooklineProcess: Sendable {
     /// Tests/TestSupport/Hookline.swift, seen from the package's root.
     private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
-    /// The binary that this test run built.
-    package static var binary: String { "\(self.root)/.build/debug/hookline" }
+    /// The one that `HOOKLINE_BINARY` names, or else what this test run built.
+    package static var binary: String {
+        getenv("HOOKLINE_BINARY").map { String(cString: $0) } ?? "\(self.root)/.build/debug/hookline"
+    }
 
     /// The one from before the newest change of the schema (scripts/build-previous); nil if there is no history to build it of.
     package static var previousBinary: String? {

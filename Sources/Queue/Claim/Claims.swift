@@ -30,8 +30,11 @@ extension DeliveryStore {
     /// - Parameters:
     ///   - inOrder: whether a delivery has to wait for its thing's earlier ones.
     ///   - held: told what is in memory from now on.
+    ///   - isInDoubt: whether the answer to the claim before was lost. In strict order what is leased to this session
+    ///     counts as on its way, ahead of what is claimed now, so what nobody holds is given back first.
     package func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows
+        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows,
+        isInDoubt: Bool = false
     ) async throws -> Claim {
         let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
@@ -41,6 +44,7 @@ extension DeliveryStore {
                 // One instance at a time per webhook, and the statement after this sees what the one before did.
                 try db.execute(
                     "SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
+                if isInDoubt { try self.releaseUnheld(of: webhook, held: held, on: db) }
             }
             let (all, isPartial) = try self.take(
                 from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, on: db)

@@ -44,7 +44,7 @@ package struct IntakeStore: Sendable {
     package func commitAgain(_ commit: Commit, now: Int64) async throws -> Bool {
         guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return true }
         return try await self.pool.transaction { db in
-            guard try Strangers.areNone(among: commit.messages, on: db) else { return false }
+            guard try Strangers.areNone(among: commit.messages, of: self.session, on: db) else { return false }
             try db.execute(statement)
             return true
         }
@@ -83,8 +83,9 @@ package struct IntakeStore: Sendable {
 
     private func statement(of commit: Commit, now: Int64, isRepeat: Bool) -> Query? {
         let columns = [
-            MessageColumns(commit.messages.filter(\.isKept)).insertion(into: "messages"),
-            MessageColumns(commit.messages.filter { !$0.isKept }).insertion(into: "transient_messages"),
+            MessageColumns(commit.messages.filter(\.isKept), session: self.session).insertion(into: "messages"),
+            MessageColumns(commit.messages.filter { !$0.isKept }, session: self.session).insertion(
+                into: "transient_messages"),
             DeliveryBatchColumns(commit.deliveries, session: self.session, now: now).insertion,
             DeliveryColumns(commit.deliveries, session: self.session, now: now).insertion,
         ].compactMap { $0 }

@@ -9,10 +9,10 @@ struct MessageColumns {
     private let rows: Query
 
     func insertion(into table: Query) -> Query? {
-        self.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns)) \(self.rows)"
+        self.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
     }
 
-    init(_ messages: [Message]) {
+    init(_ messages: [Message], session: SessionID) {
         self.isEmpty = messages.isEmpty
         let payloadBytes = messages.isEmpty ? 0 : messages.reduce(0) { $0 + $1.payload.count } / messages.count
         var ids = ArrayParameter(of: Int64.self, count: messages.count, bytesPerElement: 8)
@@ -32,7 +32,7 @@ struct MessageColumns {
             payloads.append(bytes: message.payload)
         }
         self.rows = """
-            SELECT * FROM unnest(\(ids.parameter), \(things.parameter), \(groups.parameter), \(subtopics.parameter),
+            SELECT *, \(session.rawValue) FROM unnest(\(ids.parameter), \(things.parameter), \(groups.parameter), \(subtopics.parameter),
                                  \(types.parameter), \(traces.parameter), \(payloads.parameter))
             """
     }

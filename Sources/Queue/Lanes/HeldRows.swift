@@ -46,6 +46,11 @@ package final class HeldRows: Sendable {
         self.table.state.withLock { $0.single.subtract(deliveries) }
     }
 
+    /// The messages of a webhook's deliveries that have a row of their own.
+    func single(of webhook: WebhookKey) -> [MessageID] {
+        self.table.state.withLock { $0.single.filter { $0.webhook == webhook }.map(\.message) }
+    }
+
     /// Rows that the database says are this session's.
     package struct Leased: Sendable, Equatable {
         package var batches: Set<DeliveryBatch.Row> = []

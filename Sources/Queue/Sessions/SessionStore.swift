@@ -18,10 +18,13 @@ package struct SessionStore: Sendable {
         package let id: SessionID
         /// The part of message ids that is its own, 0 to 1023: no other living session has it.
         package let slot: Int64
+        /// Whether it had been taken for dead: what it had leased is somebody else's now.
+        package let wasLost: Bool
 
-        package init(id: SessionID, slot: Int64) {
+        package init(id: SessionID, slot: Int64, wasLost: Bool = false) {
             self.id = id
             self.slot = slot
+            self.wasLost = wasLost
         }
     }
 
@@ -72,7 +75,7 @@ package struct SessionStore: Sendable {
                 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
                 """)
             try db.execute("DELETE FROM abandoned_clients WHERE client_id = \(session.clientID)")
-            return Living(id: session.id, slot: try Self.takeSlot(for: session.id, on: db))
+            return Living(id: session.id, slot: try Self.takeSlot(for: session.id, on: db), wasLost: true)
         }
     }
 
