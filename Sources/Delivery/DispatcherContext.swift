@@ -33,7 +33,7 @@ extension Dispatcher {
         ) {
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
-        self.ports = ports
+            self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
             self.client = client
