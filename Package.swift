@@ -173,12 +173,13 @@ let package = Package(
         // Tests: one folder per room, and the whole on real services.
         .target(
             name: "TestSupport",
-            dependencies: ["LocalServices", asyncHTTPClient, nioCore, nioHTTP1, nioPosix], path: "Tests/TestSupport",
-            swiftSettings: common),
+            dependencies: ["LocalServices", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix],
+            path: "Tests/TestSupport", swiftSettings: common),
         .target(
             name: "StoreTestSupport",
             dependencies: [
-                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport", logging,
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
+                serviceLifecycle,
             ],
             path: "Tests/StoreTestSupport", swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
@@ -210,7 +211,8 @@ let package = Package(
         .testTarget(
             name: "RegistryTests",
             dependencies: [
-                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport",
+                "TestSupport",
                 logging,
             ],
             swiftSettings: common),
@@ -218,8 +220,7 @@ let package = Package(
             name: "IntakeTests",
             dependencies: [
                 "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue",
-                "Registry",
-                "Schema", "TestSupport", logging, serviceLifecycle,
+                "Registry", "Schema", "StoreTestSupport", "TestSupport", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "InboundTests",

@@ -42,7 +42,7 @@ package struct SourcePublisher: Service {
                 backoff: Backoff(first: Self.interval, longest: .seconds(1)), logger: self.logger
             ).run {
                 do {
-                    while try await self.publishSome(&isConnected, &suspicion) {}
+                    while try await self.publishSome(&isConnected, &suspicion), !Task.isCancelled {}
                 } catch {
                     isConnected = false
                     throw error
@@ -54,7 +54,6 @@ package struct SourcePublisher: Service {
 
     /// - Returns: whether there may be more.
     private func publishSome(_ isConnected: inout Bool, _ suspicion: inout Suspicion) async throws -> Bool {
-        try Task.checkCancellation()
         let events = try await self.store.take(retry: Self.retry)
         guard !events.isEmpty else {
             if isConnected { try await self.publisher.keepAlive() }

@@ -43,7 +43,7 @@ package struct LogQuery: Sendable {
     package enum Order: String, Sendable, CaseIterable {
         case date, status, response, error, latency, attempt, thing, url
         case webhook, items
-        case triggerID = "trigger_id"
+        case delivery = "trigger_id"
         case dueAt = "due_at"
     }
 
@@ -235,7 +235,7 @@ package struct LogStore: Sendable {
             case .url: "target"
             case .webhook: "key"
             case .items: "items"
-            case .triggerID: "message_id"
+            case .delivery: "message_id"
             case .dueAt: "due"
             }
         let direction: Query = query.isAscending ? "ASC" : "DESC"

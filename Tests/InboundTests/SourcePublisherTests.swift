@@ -1,7 +1,6 @@
 import Domain
 import Inbound
 import LocalServices
-import Logging
 import MQTT
 import Observability
 import Postgres
@@ -12,14 +11,12 @@ import ServiceLifecycle
 import TestSupport
 import Testing
 
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
 @Suite("Events of sources on their way to the bus")
 struct SourcePublisherTests {
     /// A database with a source, and its door.
     private func source() async throws -> (Database, SourceEventStore, SourceDoor) {
         let url = try await SharedPostgres.shared.makeDatabase()
-        let database = Database(pool: Pool(endpoint: try Endpoint(url), logger: logger))
+        let database = Database(pool: Pool(endpoint: try Endpoint(url), logger: silentLogger))
         let box = SecretBox(key: nil)
         _ = try await database.migrate()
         let (group, profile, thing, source) = (
@@ -60,8 +57,8 @@ struct SourcePublisherTests {
             store: store,
             broker: Session.Configuration(
                 host: "127.0.0.1", port: proxy.port, clientID: "a", topicFilters: []), metrics: Metrics(),
-            logger: logger)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: publisher)], logger: logger))
+            logger: silentLogger)
+        let group = ServiceGroup(configuration: .init(services: [.init(service: publisher)], logger: silentLogger))
         async let ended: Void = group.run()
         try await waitUntil("the confirmation to be lost") { proxy.hasCut }
         #expect(try await waiting() == 1)

@@ -8,6 +8,7 @@ import Postgres
 import Queue
 import Registry
 import Schema
+import StoreTestSupport
 import TestSupport
 import Testing
 
@@ -21,15 +22,15 @@ struct IntakeServiceTests {
         let broker = Session.Configuration(
             host: "127.0.0.1", port: broker, clientID: "a", topicFilters: ["things/+/messages/#"])
         return IntakeService(
-            session: Session(broker, logger: Site.logger),
+            session: Session(broker, logger: silentLogger),
             subscription: Subscription(
-                store: BrokerSessionStore(site.database), broker: broker, logger: Site.logger),
+                store: BrokerSessionStore(site.database), broker: broker, logger: silentLogger),
             routes: site.routes, store: IntakeStore(site.proxied, session: session.id), lanes: lanes.port,
             ids: MessageIDGenerator(slot: 1, now: { clock.milliseconds }),
             activity: ThingActivity(
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
             tally: WebhookTally(),
-            configuration: configuration, wallClock: clock, metrics: Metrics(), logger: Site.logger)
+            configuration: configuration, wallClock: clock, metrics: Metrics(), logger: silentLogger)
     }
 
     @Test("neither acknowledges nor hands over what the database does not take, for however long that is")

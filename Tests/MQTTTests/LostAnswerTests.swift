@@ -1,10 +1,7 @@
 import LocalServices
-import Logging
 import MQTT
 import TestSupport
 import Testing
-
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 @Suite("A connection to the broker that is cut at any packet")
 struct LostAnswerTests {
@@ -49,7 +46,7 @@ struct LostAnswerTests {
             // CONNACK, SUBACK, and the messages.
             for number in 1...7 {
                 for last in Proxy.LastMessage.allCases {
-                    let session = Session(self.configuration(proxy.port, id: "\(number)\(last)"), logger: logger)
+                    let session = Session(self.configuration(proxy.port, id: "\(number)\(last)"), logger: silentLogger)
                     try await session.connect()
                     await session.disconnect(acknowledging: true)
                     try await self.publish(mosquitto, 1...5)
@@ -70,11 +67,11 @@ struct LostAnswerTests {
     @Test("never has a publisher believe that the broker has what it has not")
     func publisher() async throws {
         try await self.withBroker { mosquitto, proxy in
-            let session = Session(self.configuration(mosquitto.port, id: "listener"), logger: logger)
+            let session = Session(self.configuration(mosquitto.port, id: "listener"), logger: silentLogger)
             try await session.connect()
             for number in 1...4 {
                 for last in Proxy.LastMessage.allCases {
-                    let publisher = Publisher(self.configuration(proxy.port, id: "publisher"), logger: logger)
+                    let publisher = Publisher(self.configuration(proxy.port, id: "publisher"), logger: silentLogger)
                     proxy.cut(after: number, last: last)
                     var (next, isConnected): (UInt8, Bool) = (1, false)
                     try await waitUntil("three messages to be published") {

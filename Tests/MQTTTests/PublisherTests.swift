@@ -1,17 +1,14 @@
 import LocalServices
-import Logging
 import MQTT
 import TestSupport
 import Testing
-
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 @Suite("A publisher")
 struct PublisherTests {
     private func connected(_ port: Int) async throws -> Publisher {
         let publisher = Publisher(
             Session.Configuration(host: "127.0.0.1", port: port, clientID: "publisher", topicFilters: []),
-            logger: logger)
+            logger: silentLogger)
         try await publisher.connect()
         return publisher
     }
@@ -25,7 +22,7 @@ struct PublisherTests {
         try await LocalMosquitto.with(extra: ["max_packet_size 300"]) { mosquitto, _ in
             let session = Session(
                 Session.Configuration(host: "127.0.0.1", port: mosquitto.port, clientID: "s", topicFilters: []),
-                logger: logger)
+                logger: silentLogger)
             #expect(session.limits.largestPayload(on: "x") == nil)
             try await session.connect()
             let publisher = try await self.connected(mosquitto.port)

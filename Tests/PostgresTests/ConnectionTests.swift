@@ -1,10 +1,7 @@
 import LocalServices
-import Logging
 import Postgres
 import TestSupport
 import Testing
-
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// Whether the body throws what decoding throws.
 private func fails(_ body: () throws -> Void) -> Bool {
@@ -13,7 +10,7 @@ private func fails(_ body: () throws -> Void) -> Bool {
 }
 
 private func connect() async throws -> Connection {
-    try await Connection.connect(to: Endpoint(try await SharedPostgres.shared.makeDatabase()), logger: logger)
+    try await Connection.connect(to: Endpoint(try await SharedPostgres.shared.makeDatabase()), logger: silentLogger)
 }
 
 extension Connection {
@@ -145,8 +142,8 @@ struct ConnectionTests {
     @Test("hears what others notify, and can be interrupted while it waits")
     func notifications() async throws {
         let database = try await SharedPostgres.shared.makeDatabase()
-        let listener = try await Connection.connect(to: Endpoint(database), logger: logger)
-        let speaker = try await Connection.connect(to: Endpoint(database), logger: logger)
+        let listener = try await Connection.connect(to: Endpoint(database), logger: silentLogger)
+        let speaker = try await Connection.connect(to: Endpoint(database), logger: silentLogger)
         try await listener.listen(to: "a channel")
         try await speaker.execute("SELECT pg_notify('a channel', 'hello')")
         let heard = try await listener.notifications(within: .seconds(10))
@@ -161,7 +158,7 @@ struct ConnectionTests {
         let port = try freePort()
         let endpoint = try Endpoint("postgresql://user:secret-password@127.0.0.1:\(port)/db")
         let error = await #expect(throws: PostgresError.self) {
-            try await Connection.connect(to: endpoint, logger: logger)
+            try await Connection.connect(to: endpoint, logger: silentLogger)
         }
         #expect(error?.kind == .connect)
         #expect("\(error!)\(endpoint)".contains("secret-password") == false)
@@ -175,7 +172,7 @@ struct PoolTests {
     func bounded() async throws {
         let pool = Pool(
             endpoint: try Endpoint(try await SharedPostgres.shared.makeDatabase()), configuration: .init(size: 3),
-            logger: logger)
+            logger: silentLogger)
         let total = try await withThrowingTaskGroup(of: Int64.self) { group in
             for number in 0..<50 {
                 group.addTask {
@@ -196,7 +193,7 @@ struct PoolTests {
     func broken() async throws {
         let pool = Pool(
             endpoint: try Endpoint(try await SharedPostgres.shared.makeDatabase()), configuration: .init(size: 1),
-            logger: logger)
+            logger: silentLogger)
         await #expect(throws: PostgresError.self) {
             try await pool.withConnection { try $0.execute("SELECT pg_terminate_backend(pg_backend_pid())") }
         }
@@ -211,7 +208,7 @@ struct PoolTests {
         configuration.mostWaiting = 1
         let pool = Pool(
             endpoint: try Endpoint(try await SharedPostgres.shared.makeDatabase()), configuration: configuration,
-            logger: logger)
+            logger: silentLogger)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for _ in 0..<3 {
                 group.addTask {
@@ -304,7 +301,7 @@ struct MigratorTests {
         let applied = try await withThrowingTaskGroup(of: [Int32].self) { group in
             for _ in 0..<4 {
                 group.addTask {
-                    let connection = try await Connection.connect(to: Endpoint(database), logger: logger)
+                    let connection = try await Connection.connect(to: Endpoint(database), logger: silentLogger)
                     return try await connection.migrate(migrations)
                 }
             }

@@ -1,11 +1,8 @@
 import LocalServices
-import Logging
 import TestSupport
 import Testing
 
 @testable import Postgres
-
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension Endpoint {
     /// Each host as name, address and port.
@@ -112,7 +109,7 @@ struct SeveralHostsTests {
     func refuses() async throws {
         let (name, port) = try await self.database()
         let endpoint = try Endpoint("postgresql://hookline@127.0.0.1:\(try freePort()),127.0.0.1:\(port)/\(name)")
-        #expect(try await self.port(Connection.connect(to: endpoint, logger: logger)) == port)
+        #expect(try await self.port(Connection.connect(to: endpoint, logger: silentLogger)) == port)
     }
 
     @Test("goes on to the next when one never answers, and then begins with the one that did")
@@ -122,7 +119,7 @@ struct SeveralHostsTests {
         let endpoint = try Endpoint(
             "postgresql://hookline@127.0.0.1:\(silent.port),127.0.0.1:\(port)/\(name)?connect_timeout=1")
         for copy in [endpoint, endpoint.with(setting: "work_mem", "8MB"), endpoint] {
-            #expect(try await self.port(Connection.connect(to: copy, logger: logger)) == port)
+            #expect(try await self.port(Connection.connect(to: copy, logger: silentLogger)) == port)
         }
         #expect(silent.takeConnections() == 1)
     }
@@ -133,7 +130,7 @@ struct SeveralHostsTests {
         // The server listens on IPv4 alone; somebody who never answers has its port on IPv6, where there is that.
         let silent = try? SilentServer(onIPv6: port)
         let endpoint = try Endpoint("host=localhost port=\(port) user=hookline dbname=\(name) connect_timeout=1")
-        for _ in 0..<2 { #expect(try await self.port(Connection.connect(to: endpoint, logger: logger)) == port) }
+        for _ in 0..<2 { #expect(try await self.port(Connection.connect(to: endpoint, logger: silentLogger)) == port) }
         #expect(silent.map { $0.takeConnections() <= 1 } != false)
     }
 
@@ -143,12 +140,12 @@ struct SeveralHostsTests {
         let (first, second) = (try freePort(), try freePort())
         let endpoint = try Endpoint("postgresql://u@127.0.0.1:\(first),127.0.0.1:\(second)/db")
         let error = await #expect(throws: PostgresError.self) {
-            try await Connection.connect(to: endpoint, logger: logger)
+            try await Connection.connect(to: endpoint, logger: silentLogger)
         }
         #expect(error?.message.contains("port \(first)") == true && error?.message.contains("port \(second)") == true)
         // Nobody would wait for this one.
         let patient = try Endpoint("postgresql://u@127.0.0.1:\(silent.port)/db?connect_timeout=100000")
-        let attempt = Task { try await Connection.connect(to: patient, logger: logger) }
+        let attempt = Task { try await Connection.connect(to: patient, logger: silentLogger) }
         try await waitUntil("the attempt") { silent.takeConnections() == 1 }
         attempt.cancel()
         await #expect(throws: PostgresError.self) { try await attempt.value }
@@ -163,19 +160,19 @@ struct SeveralHostsTests {
         let server = try await other.start()
         try await other.createDatabase(name)
         let endpoint = try Endpoint("postgresql://hookline@127.0.0.1:\(other.port),127.0.0.1:\(port)/\(name)")
-        let early = try await Connection.connect(to: endpoint, logger: logger)
+        let early = try await Connection.connect(to: endpoint, logger: silentLogger)
         #expect(try await self.port(early) == other.port)
         try await other.psql("ALTER SYSTEM SET default_transaction_read_only = on")
         try await other.psql("SELECT pg_reload_conf()")
         try await waitUntil("it to take no changes") {
             try await early.numbers("SELECT (current_setting('transaction_read_only') = 'on')::int") == [1]
         }
-        let another = try await Connection.connect(to: try Endpoint(other.url(database: name)), logger: logger)
+        let another = try await Connection.connect(to: try Endpoint(other.url(database: name)), logger: silentLogger)
         await #expect(throws: PostgresError.self) { try await another.requireWritable(within: .seconds(30)) }
         #expect(await !another.isUsable)
         await #expect(throws: PostgresError.self) { try await early.execute("CREATE TABLE t ()") }
         #expect(await !early.isUsable)
-        #expect(try await self.port(Connection.connect(to: endpoint, logger: logger)) == port)
+        #expect(try await self.port(Connection.connect(to: endpoint, logger: silentLogger)) == port)
         await server.stop(2)
     }
 }

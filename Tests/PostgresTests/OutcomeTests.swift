@@ -1,18 +1,15 @@
 import LocalServices
-import Logging
 import TestSupport
 import Testing
 
 @testable import Postgres
-
-private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 @Suite("What a statement ends with")
 struct OutcomeTests {
     private func connect(_ url: String? = nil) async throws -> Connection {
         let database: String
         if let url { database = url } else { database = try await SharedPostgres.shared.makeDatabase() }
-        return try await Connection.connect(to: Endpoint(database), logger: logger)
+        return try await Connection.connect(to: Endpoint(database), logger: silentLogger)
     }
 
     @Test(
@@ -112,8 +109,8 @@ struct IdleTests {
     @Test("is not lent if its server closed it")
     func closed() async throws {
         let database = try await SharedPostgres.shared.makeDatabase()
-        let other = try await Connection.connect(to: Endpoint(database), logger: logger)
-        let pool = Pool(endpoint: try Endpoint(database), configuration: .init(size: 1), logger: logger)
+        let other = try await Connection.connect(to: Endpoint(database), logger: silentLogger)
+        let pool = Pool(endpoint: try Endpoint(database), configuration: .init(size: 1), logger: silentLogger)
         let pid = try await pool.withConnection { try $0.query("SELECT pg_backend_pid()") { try $0.int32(0) }[0] }
         try await other.execute("SELECT pg_terminate_backend(\(pid))")
         try await waitUntil("its end") {
@@ -128,7 +125,7 @@ struct IdleTests {
     @Test("is not lent if a transaction was left open on it")
     func leftOpen() async throws {
         let database = try await SharedPostgres.shared.makeDatabase()
-        let pool = Pool(endpoint: try Endpoint(database), configuration: .init(size: 1), logger: logger)
+        let pool = Pool(endpoint: try Endpoint(database), configuration: .init(size: 1), logger: silentLogger)
         try await pool.withConnection { db in
             try db.execute("BEGIN")
             try db.execute("CREATE TABLE t ()")
@@ -144,9 +141,9 @@ struct IdleTests {
         let wire = try await Wire.start(to: cluster.port)
         let throughWire = database.replacingPort(cluster.port, wire.port)
         let endpoint = try Endpoint(throughWire)
-        let listener = try await Connection.connect(to: endpoint, logger: logger)
-        let idle = try await Connection.connect(to: endpoint, logger: logger)
-        let speaker = try await Connection.connect(to: Endpoint(database), logger: logger)
+        let listener = try await Connection.connect(to: endpoint, logger: silentLogger)
+        let idle = try await Connection.connect(to: endpoint, logger: silentLogger)
+        let speaker = try await Connection.connect(to: Endpoint(database), logger: silentLogger)
         try await listener.listen(to: "channel")
         let often = Heartbeat(interval: .milliseconds(10), timeout: .seconds(30))
         // Several heartbeats pass, and what is said between them is heard.

@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import Registry
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @Suite("Routes in the database")
@@ -9,7 +10,7 @@ struct RouteStoreTests {
     @Test("are announced when they change, a crowd of them as all")
     func announced() async throws {
         let fixture = try await Fixture()
-        let listener = try await Connection.connect(to: Endpoint(fixture.url), logger: logger)
+        let listener = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
         try await listener.listen(to: RouteStore.channel)
         func next() async throws -> [RouteStore.Change] {
             try await listener.notifications(within: .seconds(10)).map { RouteStore.Change($0.payload) }

@@ -1,14 +1,12 @@
 package import Domain
 package import Journal
-package import Logging
+internal import LocalServices
 package import Postgres
 package import Queue
 package import Registry
 package import Schema
-internal import TestSupport
+package import TestSupport
 internal import Testing
-
-package let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A migrated database with a group, a profile and a webhook in it.
 package struct Fixture: Sendable {
@@ -23,7 +21,7 @@ package struct Fixture: Sendable {
     package init(policy: DeliveryPolicy = DeliveryPolicy(), box: SecretBox = SecretBox(key: nil)) async throws {
         self.box = box
         self.url = try await SharedPostgres.shared.makeDatabase()
-        self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: logger))
+        self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: silentLogger))
         _ = try await self.database.migrate()
         try await GroupStore(self.database).create([GroupRecord(id: self.group, org: nil, name: "g")], owner: "o")
         try await ProfileStore(self.database).create([
@@ -46,6 +44,18 @@ package struct Fixture: Sendable {
             (webhook, SigningKeys(current: .random(.hmac, using: &generator)))
         ])
         return try #require(try await RouteStore(database, box: box).load().webhooks.first { $0.id == id })
+    }
+
+    /// A proxy in front of the server, and the way to this database by it.
+    package func proxied() async throws -> (proxy: Proxy, endpoint: Endpoint) {
+        let (cluster, _) = try await SharedPostgres.shared.running()
+        let proxy = try await Proxy.start(to: cluster.port, speaking: .postgres)
+        return (proxy, try Endpoint(self.url.replacing(":\(cluster.port)/", with: ":\(proxy.port)/")))
+    }
+
+    package func makeThing(_ thing: EntityID) async throws {
+        let record = ThingRecord(id: thing, group: self.group, profile: self.profile, name: "\(thing)")
+        try await ThingStore(self.database, box: self.box).create([record], keys: [StoredKey("k")])
     }
 
     package func webhooks() -> WebhookStore { WebhookStore(self.database, box: self.box) }

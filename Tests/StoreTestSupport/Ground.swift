@@ -2,7 +2,7 @@ package import Domain
 package import Journal
 internal import LocalServices
 package import Postgres
-internal import Queue
+package import Queue
 package import Registry
 package import Schema
 package import TestSupport
@@ -28,13 +28,10 @@ package struct Ground: Sendable {
     package var plain: WebhookTarget { self.fixture.target }
 
     package init() async throws {
-        let (cluster, _) = try await SharedPostgres.shared.running()
         let fixture = try await Fixture()
         self.fixture = fixture
-        self.proxy = try await Proxy.start(to: cluster.port, speaking: .postgres)
-        self.endpoint = try Endpoint(fixture.url.replacing(":\(cluster.port)/", with: ":\(self.proxy.port)/"))
-        let thing = ThingRecord(id: self.thing, group: fixture.group, profile: fixture.profile, name: "t")
-        try await ThingStore(fixture.database, box: fixture.box).create([thing], keys: [StoredKey("k")])
+        (self.proxy, self.endpoint) = try await fixture.proxied()
+        try await fixture.makeThing(self.thing)
         let source = Source(
             id: self.source, group: fixture.group, name: "s", thing: self.thing, isEnabled: true,
             settings: SourceSettings(), createdAt: 0, updatedAt: 0)
@@ -54,9 +51,21 @@ package struct Ground: Sendable {
 
     /// The database by way of the proxy, over one connection, which is there already.
     package func throughProxy() async throws -> Database {
-        let database = Database(pool: Pool(endpoint: self.endpoint, configuration: .init(size: 1), logger: logger))
+        let database = Database(
+            pool: Pool(endpoint: self.endpoint, configuration: .init(size: 1), logger: silentLogger))
         try await database.ping()
         return database
+    }
+
+    /// Until the server has noticed which connections are lost: as long it holds the locks of what they were at.
+    package func waitForLostConnections() async throws {
+        try await waitUntil("lost connections to end") {
+            try await self.fixture.count(
+                """
+                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                    AND backend_type = 'client backend' AND state <> 'idle'
+                """) == 0
+        }
     }
 
     package func session(_ clientID: String, lease: Duration = .seconds(30)) async throws -> SessionID {
@@ -89,6 +98,16 @@ package struct Ground: Sendable {
             })
         try await store.carryOut(
             IntakeStore.Commit(messages: deliveries.map(\.message), deliveries: deliveries, memory: memory), now: 1_000)
+    }
+
+    /// Deliveries that an instance of client id `a` has, and its view of them.
+    package func committed(
+        _ range: ClosedRange<Int64>, to webhook: WebhookTarget
+    ) async throws -> (store: DeliveryStore, deliveries: [Delivery]) {
+        let session = try await self.session("a")
+        let deliveries = self.deliveries(range, to: webhook)
+        try await self.commit(deliveries, by: session)
+        return (DeliveryStore(self.database, session: session), deliveries)
     }
 
     /// - Parameter status: nil if nothing was tried.

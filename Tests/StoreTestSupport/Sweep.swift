@@ -61,8 +61,20 @@ package struct Sweep<Prepared: Sendable>: Sendable {
         }
         try await self.operation(database, prepared)
         let counted = self.ground.proxy.counted
+        try await self.ground.waitForLostConnections()
         try await self.finish(prepared)
         return (try await Contents.read(self.ground.database), counted)
+    }
+}
+
+extension Ground {
+    /// As a caller does that comes again now and then, and passes over rows that are locked: the next time is after the lost
+    /// connection has let go of them.
+    package func comeAgainUntilDone<T>(_ body: () async throws -> T) async throws -> T {
+        try await repeatUntilDone {
+            try await self.waitForLostConnections()
+            return try await body()
+        }
     }
 }
 

@@ -58,9 +58,7 @@ struct LeaseTests {
     @Test("is lost by a batch too: what succeeded of it is not struck off who has it now")
     func batch() async throws {
         let ground = try await Ground()
-        let former = DeliveryStore(ground.database, session: try await ground.session("a"))
-        let together = ground.deliveries(1...2, to: ground.plain)
-        try await ground.commit(together, by: former.session)
+        let (former, together) = try await ground.committed(1...2, to: ground.plain)
         try await SessionStore(ground.database).end(former.session)
         let present = DeliveryStore(ground.database, session: try await ground.session("b"))
         #expect(try await self.claim(in: ground, by: present).count == 2)

@@ -20,7 +20,7 @@ struct EventTests {
                     ground.plain.key, of: ground.group, as: id, thing: ground.thing, details: "{}", isPayload: true)
             }
         } operation: { database, _ in
-            _ = try await repeatUntilDone {
+            _ = try await ground.comeAgainUntilDone {
                 try await EventStore(database).relay(now: 1_000) { Self.plan($0, in: ground) }
             }
         }.run()

@@ -39,12 +39,12 @@ struct SourceTests {
             }
         } operation: { database, _ in
             let store = SourceEventStore(database)
-            let first = try await repeatUntilDone { try await store.take(1, retry: .zero) }
+            let first = try await ground.comeAgainUntilDone { try await store.take(1, retry: .zero) }
             try #require(first.count == 1)
             try await repeatUntilDone { try await store.remove(first.map(\.number)) }
-            var rest = try await repeatUntilDone { try await store.take(retry: .seconds(600)) }
+            var rest = try await ground.comeAgainUntilDone { try await store.take(retry: .seconds(600)) }
             try await repeatUntilDone { try await store.giveBack(rest.map(\.number)) }
-            rest = try await repeatUntilDone { try await store.take(retry: .zero) }
+            rest = try await ground.comeAgainUntilDone { try await store.take(retry: .zero) }
             #expect(!rest.contains { $0.number == first[0].number })
         } finish: { _ in
             // What an answer that was lost had taken is offered again when its time has come.

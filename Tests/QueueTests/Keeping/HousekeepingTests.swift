@@ -27,7 +27,7 @@ struct HousekeepingTests {
         configuration.keepMessages = keepMessages
         return Housekeeper(
             store: fixture.housekeeping(at: time), partitions: fixture.partitions(at: time), clock: clock,
-            configuration: configuration, logger: logger, maxAges: { [(fixture.target.key, .seconds(3_600))] },
+            configuration: configuration, logger: silentLogger, maxAges: { [(fixture.target.key, .seconds(3_600))] },
             onBacklog: { _, _ in })
     }
 
@@ -103,7 +103,7 @@ struct HousekeepingTests {
     @Test("does not wait for another instance that is at the same")
     func turns() async throws {
         let fixture = try await Fixture()
-        let other = try await Connection.connect(to: Endpoint(fixture.url), logger: logger)
+        let other = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
         let what = HousekeepingStore.Sweep.payloads.rawValue
         try await other.execute("BEGIN")
         _ = try await other.query(

@@ -80,7 +80,7 @@ struct PartitionTests {
         let fixture = try await Fixture()
         _ = try await self.look(fixture, at: now - 3 * day)
         if work == .dropping { _ = try await self.look(fixture, at: now) }
-        let backup = try await Connection.connect(to: Endpoint(fixture.url), logger: logger)
+        let backup = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
         try await backup.executeScript(
             "BEGIN; LOCK TABLE messages, attempts, attempt_batches, skips, source_log IN ACCESS SHARE MODE")
         let keep = Duration.seconds(86_400)

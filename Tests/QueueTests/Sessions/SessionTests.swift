@@ -49,7 +49,7 @@ struct SessionRepeatTests {
             let sessions = SessionStore(database)
             let identity = SessionIdentity(id: session, clientID: "a")
             try await repeatUntilDone { _ = try await sessions.renew(identity, lease: .seconds(30)) }
-            try await repeatUntilDone { _ = try await sessions.releaseExpired() }
+            try await ground.comeAgainUntilDone { _ = try await sessions.releaseExpired() }
             #expect(try await repeatUntilDone { try await sessions.living() } == 2)
         }.run()
         let left = try await Contents.read(ground.database)

@@ -102,9 +102,7 @@ struct FailureStreakTests {
     @Test("of a webhook as it was do not disable it as it was saved meanwhile, and those of it as it is do")
     func saved() async throws {
         let ground = try await Ground()
-        let store = DeliveryStore(ground.database, session: try await ground.session("a"))
-        let deliveries = ground.deliveries(1...2, to: ground.touchy)
-        try await ground.commit(deliveries, by: store.session)
+        let (store, deliveries) = try await ground.committed(1...2, to: ground.touchy)
         let saved = try await WebhookStore(ground.database, box: ground.box).update(ground.touchy.id) { webhook in
             try WebhookDraft(
                 name: webhook.name, url: "http://example.com/2", headers: [], policy: webhook.policy,
@@ -130,9 +128,7 @@ struct FailureStreakTests {
     @Test("are counted from the last success on, though it was recorded along with them")
     func reset() async throws {
         let ground = try await Ground()
-        let store = DeliveryStore(ground.database, session: try await ground.session("a"))
-        let deliveries = ground.deliveries(1...20, to: ground.plain)
-        try await ground.commit(deliveries, by: store.session)
+        let (store, deliveries) = try await ground.committed(1...20, to: ground.plain)
         func results(_ range: Range<Int>, succeeded: Int) -> [DeliveryResult] {
             range.map { index in
                 let (ending, status): (DeliveryResult.Ending, Int16) =

@@ -1,7 +1,7 @@
 import Domain
-import Intake
 import LocalServices
 import Registry
+import StoreTestSupport
 import TestSupport
 import Testing
 
