@@ -49,7 +49,7 @@ final class Instance {
 
     /// Whether it has nothing to do.
     var isQuiet: Bool {
-        self.ledger.count == 0 && self.pending.isEmpty && self.settling.isEmpty && self.intake.work == nil
+        self.ledger.count <= 0 && self.pending.isEmpty && self.settling.isEmpty && self.intake.work == nil
             && self.adoption == nil
     }
 
@@ -67,7 +67,7 @@ final class WallTime: Sendable {
     private let time: Atomic<Int64>
     init(_ time: Int64) { self.time = Atomic(time) }
     var microseconds: Int64 { self.time.load(ordering: .relaxed) }
-    func add(seconds: Int64) { self.time.add(seconds * 1_000_000, ordering: .relaxed) }
+    func add(microseconds: Int64) { self.time.add(microseconds, ordering: .relaxed) }
     func set(_ time: Int64) { self.time.store(time, ordering: .relaxed) }
 }
 

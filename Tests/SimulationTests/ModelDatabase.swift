@@ -51,6 +51,11 @@ struct ModelDatabase {
     /// Who has taken charge of a client that is abandoned.
     var abandoned: [String: SessionID?] = [:]
     var lastSession: Int32 = 0
+    /// The marks of sessions that are gone.
+    var formerMarks: [SessionID: Int64] = [:]
+    var forgetsMarks = false
+    /// Whether what is leased to a session that is not there stays so.
+    var keepsStrayLeases = false
     /// How often each attempt was counted, by its number.
     var counted: [Int64: Int] = [:]
     /// What a caller has given up waiting for.
@@ -88,8 +93,8 @@ struct ModelDatabase {
         effect(&self)
     }
 
-    mutating func pass(_ seconds: Int64) {
-        let end = self.now + seconds * 1_000_000
+    mutating func pass(microseconds: Int64) {
+        let end = self.now + microseconds
         while let next = self.late.first, next.deadline <= end { self.land() }
         self.now = end
     }

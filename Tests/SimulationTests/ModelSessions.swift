@@ -9,6 +9,7 @@ extension ModelDatabase {
     mutating func start(_ client: String) -> SessionStore.Living? {
         for (id, row) in self.sessions where row.client == client {
             self.sessions[id] = nil
+            self.formerMarks[id] = row.settled
             self.release(id)
         }
         self.abandoned[client] = nil
@@ -23,10 +24,16 @@ extension ModelDatabase {
             self.sessions[session.id]?.expires = self.now + Self.lease
             return SessionStore.Living(id: session.id, slot: slot)
         }
-        self.sessions[session.id, default: SessionRow(client: session.clientID, expires: 0)].expires =
-            self.now + Self.lease
+        var row = self.sessions[session.id] ?? self.restored(session)
+        row.expires = self.now + Self.lease
+        self.sessions[session.id] = row
         self.abandoned[session.clientID] = nil
         return self.takeSlot(for: session.id)
+    }
+
+    func restored(_ session: SessionIdentity) -> SessionRow {
+        let mark = self.forgetsMarks ? nil : self.formerMarks[session.id]
+        return SessionRow(client: session.clientID, expires: self.now, settled: mark ?? 0)
     }
 
     private mutating func takeSlot(for id: SessionID) -> SessionStore.Living? {
@@ -43,13 +50,20 @@ extension ModelDatabase {
     }
 
     mutating func releaseExpired(isShared: Bool) {
-        let expired = self.sessions.filter { $0.value.expires < self.now }
-        for (id, row) in expired {
+        for (id, row) in self.sessions where row.expires < self.now {
+            self.formerMarks[id] = row.settled
             self.sessions[id] = nil
             self.release(id)
             let lives = self.sessions.values.contains { $0.client == row.client && $0.expires >= self.now }
             if isShared, !lives, self.abandoned[row.client] == nil { self.abandoned[row.client] = .some(nil) }
         }
+        if !self.keepsStrayLeases { self.releaseStray() }
+    }
+
+    /// What was written for a session after it had been removed.
+    private mutating func releaseStray() {
+        let leases = self.batches.values.compactMap(\.leasedBy) + self.single.values.compactMap(\.leasedBy)
+        for session in Set(leases) where self.sessions[session] == nil { self.release(session) }
     }
 
     mutating func end(_ session: SessionID, isShared: Bool) {
@@ -57,7 +71,7 @@ extension ModelDatabase {
             self.sessions[session]?.isStopped = true
             self.sessions[session]?.expires = self.now + Self.lease
         } else {
-            self.sessions[session] = nil
+            self.formerMarks[session] = self.sessions.removeValue(forKey: session)?.settled
         }
         self.release(session)
     }

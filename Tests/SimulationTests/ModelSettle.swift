@@ -18,12 +18,13 @@ extension ModelDatabase {
             case .stateAlone: []
             }
         let errors = settlement.results.compactMap { $0.attempt?.error }
-        let isNew = self.sessions[identity.id].map { $0.settled < settlement.number } ?? true
+        var session = self.sessions[identity.id] ?? self.restored(identity)
+        let isNew = session.settled < settlement.number
         guard isNew || !isRepeatable else { return true }
         guard errors.allSatisfy({ !refused.contains($0) }) else { return false }
         // One that was taken for dead comes back.
-        self.sessions[identity.id, default: SessionRow(client: identity.clientID, expires: self.now)].settled =
-            settlement.number
+        session.settled = settlement.number
+        self.sessions[identity.id] = session
         for result in settlement.results where result.delivery.batch == nil { self.settle(single: result, identity.id) }
         self.settle(batched: settlement.results, identity.id)
         guard settlement.detail != .stateAlone else { return true }

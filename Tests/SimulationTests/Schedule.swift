@@ -29,6 +29,18 @@ struct Schedule {
         }
     }
 
+    /// Whether nothing happens by which strict order is known to be broken; see ``Flaw/overtaking``.
+    var keepsOrder: Bool {
+        self.instances == 1
+            && self.decisions.allSatisfy { decision in
+                switch decision {
+                case .setClock: false
+                case .claim(_, _, let fate): fate == .answered || fate == .failed
+                default: true
+                }
+            }
+    }
+
     private static func decision(of id: Int, trouble: Int, using luck: inout Seeded) -> Decision {
         let fate = Self.fate(trouble, using: &luck)
         let webhook = Int.random(in: 0..<World.webhookCount, using: &luck)

@@ -6,10 +6,13 @@ import Schema
 struct Simulation: Sendable {
     /// The first takes messages as they come, the second in strict order.
     let webhooks: [WebhookTarget]
-    var mistake: Mistake?
+    let mistake: Mistake?
+    /// What it does not look away from.
+    let shows: Flaw?
 
-    init(mistake: Mistake? = nil) throws {
+    init(mistake: Mistake? = nil, shows: Flaw? = nil) throws {
         self.mistake = mistake
+        self.shows = shows
         let url = try WebhookURL("http://example.com")
         self.webhooks = (0..<World.webhookCount).map { number in
             var policy = DeliveryPolicy()
@@ -22,7 +25,7 @@ struct Simulation: Sendable {
 
     /// - Returns: what went wrong.
     func run(_ schedule: Schedule) -> String? {
-        let world = World(schedule, webhooks: self.webhooks, mistake: self.mistake)
+        let world = World(schedule, webhooks: self.webhooks, shows: self.shows, mistake: self.mistake)
         for decision in schedule.decisions {
             world.apply(decision)
             world.check()
@@ -34,6 +37,8 @@ struct Simulation: Sendable {
 
     /// Leaves out what the failure does not need: first large parts, then single decisions; then faults.
     func shortened(_ schedule: Schedule) -> Schedule {
+        let kind = self.run(schedule).map(Self.kind)
+        let fails = { self.run($0).map(Self.kind) == kind }
         var schedule = schedule
         var size = max(1, schedule.decisions.count / 2)
         while true {
@@ -42,18 +47,14 @@ struct Simulation: Sendable {
             while start < schedule.decisions.count {
                 var shorter = schedule
                 shorter.decisions.removeSubrange(start..<min(start + size, schedule.decisions.count))
-                if self.run(shorter) == nil {
-                    start += size
-                } else {
-                    (schedule, isShorter) = (shorter, true)
-                }
+                if fails(shorter) { (schedule, isShorter) = (shorter, true) } else { start += size }
             }
             if size > 1 { size /= 2 } else if !isShorter { break }
         }
         for index in schedule.decisions.indices {
             var milder = schedule
             milder.decisions[index] = milder.decisions[index].withoutFault
-            if self.run(milder) != nil { schedule = milder }
+            if fails(milder) { schedule = milder }
         }
         return schedule
     }
@@ -67,13 +68,24 @@ struct Simulation: Sendable {
             .joined(separator: "\n")
     }
 
-    /// - Returns: the first of these seeds whose schedule fails.
-    func firstFailure(_ seeds: Range<UInt64>) -> Schedule? {
+    /// What went wrong, without saying to which message.
+    private static func kind(_ violation: String) -> String {
+        String(violation.split(separator: ";")[0].filter { !$0.isNumber })
+    }
+
+    /// - Returns: of these seeds the first schedule that fails, for each kind of failure.
+    func failures(_ seeds: Range<UInt64>) -> [String: Schedule] {
+        var failures: [String: Schedule] = [:]
         for seed in seeds {
             let schedule = Schedule(seed: seed)
-            if self.run(schedule) != nil { return schedule }
+            guard let violation = self.run(schedule), failures[Self.kind(violation)] == nil else { continue }
+            failures[Self.kind(violation)] = schedule
         }
-        return nil
+        return failures
+    }
+
+    func firstFailure(_ seeds: Range<UInt64>) -> Schedule? {
+        seeds.lazy.map { Schedule(seed: $0) }.first { self.run($0) != nil }
     }
 }
 

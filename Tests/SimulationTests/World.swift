@@ -14,6 +14,8 @@ final class World {
     static let webhookCount = 2
 
     let schedule: Schedule
+    /// A known flaw that is looked at all the same.
+    let shows: Flaw?
     let mistake: Mistake?
     let webhooks: [WebhookTarget]
     var database = ModelDatabase()
@@ -25,9 +27,12 @@ final class World {
     var violation: String?
     var published: [Publication] = []
 
-    init(_ schedule: Schedule, webhooks: [WebhookTarget], mistake: Mistake? = nil) {
+    init(_ schedule: Schedule, webhooks: [WebhookTarget], shows: Flaw?, mistake: Mistake?) {
         self.schedule = schedule
+        self.shows = shows
         self.mistake = mistake
+        self.database.forgetsMarks = shows == .lostMarks
+        self.database.keepsStrayLeases = shows == .strayLeases
         self.webhooks = webhooks
         self.instances = Array(repeating: nil, count: schedule.instances)
         let now = self.database.now
@@ -45,10 +50,8 @@ final class World {
         case .loseBroker(let id):
             guard let link = self.instances[id]?.intake, let connection = link.connection else { return }
             self.broker.disconnect(link.client, connection)
-        case .setClock(let id, let seconds): self.clocks[id].add(seconds: seconds)
-        case .pass(let seconds):
-            self.database.pass(seconds)
-            for clock in self.clocks { clock.add(seconds: seconds) }
+        case .setClock(let id, let seconds): self.clocks[id].add(microseconds: seconds * 1_000_000)
+        case .pass(let seconds): self.pass(microseconds: seconds * 1_000_000)
         case .land: self.database.land()
         case .intake, .adopt, .claim, .send, .answer, .settle, .renew, .releaseExpired, .askDue, .audit:
             self.act(decision)
@@ -73,6 +76,11 @@ final class World {
         case .audit(let id, let fate): self.instances[id].map { self.audit($0, fate) }
         default: break
         }
+    }
+
+    func pass(microseconds: Int64) {
+        self.database.pass(microseconds: microseconds)
+        for clock in self.clocks { clock.add(microseconds: microseconds) }
     }
 
     func fail(_ what: String) {

@@ -9,6 +9,8 @@ extension World {
 
     func start(_ id: Int, _ fate: Fate) {
         guard self.instances[id] == nil else { return }
+        // A start takes a while, and ids that follow are of a later time.
+        self.pass(microseconds: 1_000)
         let client = Self.client(id)
         guard case .value(let living?) = self.database.call(fate, { $0.start(client) }) else { return }
         let instance = Instance(
