@@ -24,7 +24,7 @@ struct SimulationTests {
     @Test("a mistake is found, and told in a few steps", arguments: Mistake.allCases)
     func mistakes(mistake: Mistake) throws {
         let simulation = try Simulation(mistake: mistake)
-        let schedule = try #require(simulation.firstFailure(0..<10_000), "\(mistake) is not found")
+        let schedule = try #require(simulation.firstFailure(0..<2_000), "\(mistake) is not found")
         #expect(simulation.shortened(schedule).decisions.count < 30)
     }
 
@@ -32,7 +32,7 @@ struct SimulationTests {
     func flaws(flaw: Flaw) throws {
         let simulation = try Simulation(shows: flaw)
         withKnownIssue {
-            if let schedule = simulation.firstFailure(0..<20_000) {
+            if let schedule = simulation.firstFailure(0..<8_000) {
                 Issue.record(Comment(rawValue: simulation.report(schedule)))
             }
         }

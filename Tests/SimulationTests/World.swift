@@ -6,7 +6,7 @@ import Schema
 /// A mistake that somebody might make, to see that it is found.
 enum Mistake: CaseIterable {
     case acknowledgesBeforeCommit, handsOverBeforeCommit, ignoresSettleNumber, keepsOrphans, goesOnAfterFailure
-    case keepsSlot, refusesNeighbours
+    case refusesNeighbours
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.

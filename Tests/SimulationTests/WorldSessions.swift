@@ -27,7 +27,7 @@ extension World {
     func renew(_ instance: Instance, _ fate: Fate) {
         let identity = instance.identity
         guard case .value(let living?) = self.database.call(fate, { $0.renew(identity) }) else { return }
-        if self.mistake != .keepsSlot { instance.ids.change(slot: living.slot) }
+        instance.ids.change(slot: living.slot)
     }
 
     /// Gracefully: what is under way is broken off, results are recorded, leases are given back.
