@@ -229,9 +229,9 @@ package final class LaneLedger: Sendable {
     /// Replaces the room that was set aside by what was really claimed.
     package func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
         self.state.withLock { state in
-            Self.release(room.deliveries, room.bytes, of: key, in: &state)
             let bytes = messages.reduce(0) { $0 + $1.payload.count }
-            Self.release(-messages.count, -bytes, of: key, in: &state)
+            // At once: an account that is empty in between is gone.
+            Self.release(room.deliveries - messages.count, room.bytes - bytes, of: key, in: &state)
         }
     }
 
