@@ -9,6 +9,4 @@ enum Flaw: CaseIterable {
     case lostMarks
     /// What is written for a session that is over already, or taken for dead without knowing it, stays leased to it.
     case strayLeases
-    /// What is claimed is not counted when the lane has nothing else.
-    case uncounted
 }

@@ -49,7 +49,7 @@ final class Instance {
 
     /// Whether it has nothing to do.
     var isQuiet: Bool {
-        self.ledger.count <= 0 && self.pending.isEmpty && self.settling.isEmpty && self.intake.work == nil
+        self.ledger.count == 0 && self.pending.isEmpty && self.settling.isEmpty && self.intake.work == nil
             && self.adoption == nil
     }
 
