@@ -217,6 +217,9 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
+            name: "SimulationTests", dependencies: ["Domain", "Journal", "Queue", "Schema", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
             name: "IntakeTests",
             dependencies: [
                 "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue",

@@ -14,6 +14,10 @@ extension DeliveryService {
         var nextLook = ContinuousClock.now + self.configuration.auditInterval
         for await request in self.claims {
             if let request {
+                guard self.ledger.held.mayClaim(at: .now) else {
+                    await self.refuse(request)
+                    continue
+                }
                 if await self.claim(request, isInDoubt: inDoubt.contains(request.webhook)) {
                     inDoubt.remove(request.webhook)
                 } else {
@@ -27,6 +31,12 @@ extension DeliveryService {
             await self.releaseOrphans(&audit)
             nextLook = .now + self.configuration.auditInterval
         }
+    }
+
+    /// The lane asks again soon.
+    private func refuse(_ request: Dispatcher.ClaimRequest) async {
+        await self.dispatcher(of: request.webhook).claimed(nil, for: request)
+        try? await Task.sleep(for: .milliseconds(20))
     }
 
     /// - Returns: whether it is known what was claimed.
@@ -71,6 +81,7 @@ extension DeliveryService {
             if living.wasLost {
                 self.logger.warning("the lease had run out; what it was for is somebody else's now")
             }
+            self.ledger.held.renewed(until: end, wasLost: living.wasLost)
             for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
         }
     }

@@ -249,7 +249,7 @@ struct MigratorTests {
     func patient() async throws {
         let url = try await SharedPostgres.shared.makeDatabase()
         func another() async throws -> Connection {
-            try await Connection.connect(to: try Endpoint(url), logger: logger)
+            try await Connection.connect(to: try Endpoint(url), logger: silentLogger)
         }
         let (migrating, backup, reader) = (try await another(), try await another(), try await another())
         _ = try await self.migrate(migrating, [self.first])

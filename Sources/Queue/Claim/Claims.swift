@@ -36,6 +36,7 @@ extension DeliveryStore {
         _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows,
         isInDoubt: Bool = false
     ) async throws -> Claim {
+        let lease = held.lease
         let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
@@ -59,7 +60,8 @@ extension DeliveryStore {
                     AND message_id = ANY(\(rows.filter { messages[$0.id] == nil }.map(\.id.rawValue)))
                     """)
             }
-            let batches = try self.batches(of: all, loaded: messages, webhook: webhook, held: held, on: db)
+            let batches = try self.batches(
+                of: all, loaded: messages, webhook: webhook, held: held, lease: lease, on: db)
             let next = try db.query(self.nextDue(webhook, inOrder: inOrder, now: now)) { row in
                 row.isNull(0) ? nil : try row.timestamp(0).microsecondsSince1970
             }
@@ -75,7 +77,8 @@ extension DeliveryStore {
                 nextDue: next.first ?? nil)
         }
         held.hold(
-            claim.deliveries.filter { $0.batch == nil }.map { DeliveryID(message: $0.message.id, webhook: webhook) })
+            claim.deliveries.filter { $0.batch == nil }.map { DeliveryID(message: $0.message.id, webhook: webhook) },
+            lease: lease)
         return claim
     }
 
@@ -149,7 +152,7 @@ extension DeliveryStore {
     /// The batches that rows stand in; what was not found of their messages is done. A batch of which nothing was found goes.
     private func batches(
         of rows: [ClaimRow], loaded: [MessageID: Message], webhook: WebhookKey, held: HeldRows,
-        on db: isolated Connection
+        lease: Int, on db: isolated Connection
     ) throws -> [BatchRow: DeliveryBatch] {
         var members: [BatchRow: [ClaimRow]] = [:]
         for row in rows {
@@ -162,7 +165,7 @@ extension DeliveryStore {
                 batches[batch] = DeliveryBatch(
                     id: batch.id, webhook: webhook, isKept: rows[0].isKept, isLeased: true, messages: rows.map(\.id),
                     done: done, onEnd: held.onEnd)
-                held.hold(DeliveryBatch.Row(id: batch.id, webhook: webhook, first: batch.first))
+                held.hold(DeliveryBatch.Row(id: batch.id, webhook: webhook, first: batch.first), lease: lease)
                 continue
             }
             try db.execute(

@@ -33,7 +33,7 @@ package struct Reservation: ~Copyable, Sendable {
     package func batches(of messages: ClosedRange<MessageID>) -> [Delivery] {
         var chosen = self.deliveries.filter { messages.contains($0.message.id) }
         let held = self.ledger.held
-        chosen.formBatches(onStart: held.hold, onEnd: held.onEnd)
+        chosen.formBatches(onStart: { held.hold($0) }, onEnd: held.onEnd)
         return chosen
     }
 

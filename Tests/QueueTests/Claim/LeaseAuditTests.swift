@@ -35,13 +35,13 @@ struct LeaseAuditTests {
             id: MessageID(rawValue: 7), thing: .random(), group: target.group, subtopic: "", contentType: "a/b",
             payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
         var deliveries = [Delivery(message: message, webhook: target, isLeased: true)]
-        deliveries.formBatches(onStart: held.hold, onEnd: held.onEnd)
+        deliveries.formBatches(onStart: { held.hold($0) }, onEnd: held.onEnd)
         var leased = HeldRows.Leased()
         leased.batches = [try #require(deliveries[0].batch?.row)]
         #expect(held.orphans(among: leased).isEmpty)
         // Formed again for a second try, while the first is still there.
         var again = deliveries
-        again.formBatches(onStart: held.hold, onEnd: held.onEnd)
+        again.formBatches(onStart: { held.hold($0) }, onEnd: held.onEnd)
         deliveries = []
         #expect(held.orphans(among: leased).isEmpty)
         again = []
@@ -50,5 +50,33 @@ struct LeaseAuditTests {
         #expect(held.orphans(among: self.leased(7)).isEmpty)
         held.end([DeliveryID(message: message.id, webhook: target.key)])
         #expect(!held.orphans(among: self.leased(7)).isEmpty)
+    }
+
+    @Test("nothing is claimed once the lease may be over, nor as long as anything of a lost one is in memory")
+    func lostLease() {
+        let held = LaneLedger().held
+        let now = ContinuousClock.now
+        let row = DeliveryBatch.Row(
+            id: MessageID(rawValue: 1), webhook: WebhookKey(rawValue: 1), first: MessageID(rawValue: 1))
+        let single = DeliveryID(message: MessageID(rawValue: 2), webhook: WebhookKey(rawValue: 1))
+        #expect(!held.mayClaim(at: now), "it was not renewed yet")
+        held.renewed(until: now + .seconds(30), wasLost: false)
+        held.hold(row)
+        held.hold([single])
+        #expect(held.mayClaim(at: now) && !held.mayClaim(at: now + .seconds(31)))
+        let former = held.lease
+        held.renewed(until: now + .seconds(60), wasLost: true)
+        #expect(!held.mayClaim(at: now))
+        // Its answer came late: it was claimed by the lease that is lost.
+        let late = DeliveryID(message: MessageID(rawValue: 3), webhook: WebhookKey(rawValue: 1))
+        held.hold([late], lease: former)
+        held.onEnd(row)
+        held.end([single])
+        #expect(!held.mayClaim(at: now))
+        held.end([late])
+        #expect(held.mayClaim(at: now))
+        // What the present lease holds is in nobody's way.
+        held.hold(row)
+        #expect(held.mayClaim(at: now))
     }
 }

@@ -1,4 +1,5 @@
 import Domain
+import Journal
 import Postgres
 import Schema
 import StoreTestSupport

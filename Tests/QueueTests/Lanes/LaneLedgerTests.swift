@@ -156,6 +156,18 @@ struct LaneLedgerTests {
         #expect(ledger.count == 0)
     }
 
+    @Test("counts what a lane has claimed that had nothing before")
+    func firstClaim() throws {
+        let ledger = self.ledger()
+        let key = WebhookKey(rawValue: 1)
+        let room = try #require(ledger.reserveForClaim(key, most: 5, mostBytes: 100))
+        let claimed = try self.deliveries(2, to: 1)
+        ledger.settle(room, of: key, claimed: claimed.map(\.message))
+        #expect(ledger.count == 2)
+        ledger.release(done(claimed))
+        #expect(ledger.count == 0)
+    }
+
     @Test("lets a lane claim that holds nothing but what waits for the end of its backlog")
     func penned() throws {
         let ledger = self.ledger()

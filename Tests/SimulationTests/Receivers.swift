@@ -1,0 +1,21 @@
+import Domain
+
+/// What the receivers have been given, and what was given up.
+struct Receivers {
+    private(set) var attempts: Int64 = 0
+    /// By webhook, the numbers of the publications.
+    private(set) var numbers: [WebhookKey: Set<Int>] = [:]
+    private(set) var accepted: Set<DeliveryID> = []
+    var gaveUp: Set<DeliveryID> = []
+
+    /// - Returns: the attempt's number.
+    mutating func noteAttempt() -> Int64 {
+        self.attempts += 1
+        return self.attempts
+    }
+
+    mutating func accept(_ delivery: Delivery) {
+        self.accepted.insert(delivery.id)
+        self.numbers[delivery.webhook.key, default: []].insert(delivery.message.number)
+    }
+}

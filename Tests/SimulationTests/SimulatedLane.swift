@@ -1,0 +1,107 @@
+import Domain
+import Journal
+import Queue
+
+/// A lane without its connections: the pure values it is made of, put together as `Lane` does.
+final class SimulatedLane {
+    let target: WebhookTarget
+    private let ledger: LaneLedger
+    private let forgetsStall: Bool
+    private(set) var queue = LaneQueue()
+    private(set) var backlog = Backlog()
+    private(set) var inFlight: [Delivery] = []
+    /// Takes results, to be recorded.
+    private let add: (DeliveryResult) -> Void
+
+    init(_ target: WebhookTarget, ledger: LaneLedger, forgetsStall: Bool, add: @escaping (DeliveryResult) -> Void) {
+        self.target = target
+        self.ledger = ledger
+        self.forgetsStall = forgetsStall
+        self.add = add
+    }
+
+    var isInOrder: Bool { self.target.policy.ordering == .thing }
+
+    func accept(_ delivery: Delivery) {
+        guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
+        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+    }
+
+    private func enqueue(_ delivery: Delivery) {
+        if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
+    }
+
+    private func putBack(_ deliveries: [Delivery]) {
+        guard !deliveries.isEmpty else { return }
+        for delivery in deliveries { self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil)) }
+        self.ledger.startSpilling(self.target.key)
+        self.backlog.note()
+    }
+
+    // MARK: Attempts
+
+    func send() {
+        guard let next = self.queue.first else { return }
+        self.queue.removeFirst()
+        self.inFlight.append(next)
+    }
+
+    /// The oldest attempt has come to its end.
+    func takeAnswered() -> Delivery? {
+        self.inFlight.isEmpty ? nil : self.inFlight.removeFirst()
+    }
+
+    func ended(_ result: DeliveryResult) {
+        self.add(result)
+        let delivery = result.delivery
+        let thing = delivery.message.thing
+        guard self.isInOrder else {
+            if delivery.attempts == 0 { self.queue.advance(thing) }
+            return
+        }
+        switch result.ending {
+        case .succeeded, .failed: self.queue.advance(thing)
+        case .retried, .released:
+            if self.forgetsStall { self.queue.advance(thing) } else { self.putBack(self.queue.stall(thing)) }
+        }
+    }
+
+    func recorded(_ result: DeliveryResult) {
+        if case .retried(let due) = result.ending { self.backlog.note(due: due) }
+        self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
+    }
+
+    // MARK: Claims
+
+    func note() { self.backlog.note() }
+    func note(due: Int64) { self.backlog.note(due: due) }
+
+    /// - Returns: the room for a claim, which has begun; nil if it would find nothing or there is no room.
+    func beginClaim(now: Int64) -> LaneLedger.ClaimRoom? {
+        guard self.backlog.wantsClaim(wallNow: now),
+            let room = self.ledger.reserveForClaim(
+                self.target.key, penned: self.queue.penned, most: 4, mostBytes: 400)
+        else { return nil }
+        self.backlog.beginClaim()
+        return room
+    }
+
+    func claimFailed() { self.backlog.claimFailed() }
+
+    func endClaim(_ claimed: [Delivery], _ found: Backlog.Found) {
+        let action = self.backlog.endClaim(
+            found, isOrdered: self.isInOrder, isSpilling: self.ledger.isSpilling(self.target.key))
+        if action == .stopSpilling { self.ledger.stopSpilling(self.target.key) }
+        var penned: [Delivery] = []
+        if action == .openPen {
+            penned = self.queue.openPen(until: nil)
+        } else if let last = claimed.last(where: { $0.attempts == 0 }) {
+            penned = self.queue.openPen(until: last.message.id)
+        }
+        for delivery in (claimed + penned).sorted(by: { $0.message.id < $1.message.id }) { self.enqueue(delivery) }
+        self.queue.claimEnded()
+        if self.queue.penned.deliveries == 0 {
+            self.backlog.penIsEmpty(isSpilling: self.ledger.isSpilling(self.target.key))
+        }
+    }
+}
