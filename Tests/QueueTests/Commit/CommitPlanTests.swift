@@ -97,4 +97,3 @@ struct CommitPlanTests {
         #expect(database == Set(written))
     }
 }
-
