@@ -9,7 +9,9 @@ extension DeliveryService {
     /// One claim at a time; and between them, when there is reason to, a look at what is leased and not held.
     func claim() async {
         var audit = LeaseAudit()
-        var inDoubt: Set<WebhookKey> = []
+        // Of each webhook in strict order, how many connections there had been at the last claim that was answered.
+        var connections: [WebhookKey: Int] = [:]
+        var known = self.store.connections
         // What a former life of this process has left is free since the start; what has gone wrong since is found here.
         var nextLook = ContinuousClock.now + self.configuration.auditInterval
         for await request in self.claims {
@@ -18,13 +20,14 @@ extension DeliveryService {
                     await self.refuse(request)
                     continue
                 }
-                if await self.claim(request, isInDoubt: inDoubt.contains(request.webhook)) {
-                    inDoubt.remove(request.webhook)
-                } else {
-                    inDoubt.insert(request.webhook)
-                    audit.doubt()
-                }
+                let seen = await self.claim(request, connections: connections[request.webhook] ?? -1)
+                connections[request.webhook] = request.isInOrder ? seen : nil
+                if seen == nil { audit.doubt() }
             } else if self.ledger.takeDoubt() {
+                audit.doubt()
+            }
+            if self.store.connections != known {
+                known = self.store.connections
                 audit.doubt()
             }
             guard audit.isDue, ContinuousClock.now >= nextLook else { continue }
@@ -39,20 +42,20 @@ extension DeliveryService {
         try? await Task.sleep(for: .milliseconds(20))
     }
 
-    /// - Returns: whether it is known what was claimed.
-    private func claim(_ request: Dispatcher.ClaimRequest, isInDoubt: Bool) async -> Bool {
+    /// - Returns: ``Claim/connections``; nil if it is not known what was claimed.
+    private func claim(_ request: Dispatcher.ClaimRequest, connections: Int) async -> Int? {
         var claim: Claim?
         do {
             claim = try await self.store.claim(
                 request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
                 bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held,
-                isInDoubt: isInDoubt)
+                connections: connections)
         } catch {
             self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
             try? await Task.sleep(for: .milliseconds(200))
         }
         await self.dispatcher(of: request.webhook).claimed(claim, for: request)
-        return claim != nil
+        return claim?.connections
     }
 
     private func releaseOrphans(_ audit: inout LeaseAudit) async {

@@ -31,6 +31,7 @@ package final class Pool: Sendable {
     private struct State {
         var idle: [Connection] = []
         var open = 0
+        var opened = 0
         var waiters: Deque<(id: UInt64, continuation: CheckedContinuation<Lease?, Never>)> = []
         var nextWaiter: UInt64 = 0
         var isClosed = false
@@ -50,6 +51,10 @@ package final class Pool: Sendable {
     package var usage: Usage {
         self.state.withLock { Usage(open: $0.open, idle: $0.idle.count, waiting: $0.waiters.count) }
     }
+
+    /// How many connections were opened so far. Who runs on one when this is as it was before runs on one from before:
+    /// its server has not crashed meanwhile.
+    package var opened: Int { self.state.withLock { $0.opened } }
 
     /// Runs `body` on a connection of its own. It runs as a whole on the connection's thread.
     package func withConnection<T: Sendable>(
@@ -97,7 +102,9 @@ package final class Pool: Sendable {
         // One that its server has closed meanwhile leaves its place to a new one.
         if case .connection(let connection) = lease, connection.isQuiet { return connection }
         do {
-            return try await Connection.connect(to: self.endpoint, logger: self.logger)
+            let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
+            self.state.withLock { $0.opened += 1 }
+            return connection
         } catch {
             self.giveBackSlot()
             throw error

@@ -197,7 +197,11 @@ struct PoolTests {
         await #expect(throws: PostgresError.self) {
             try await pool.withConnection { try $0.execute("SELECT pg_terminate_backend(pg_backend_pid())") }
         }
+        #expect(pool.opened == 1)
         #expect(try await pool.withConnection { try $0.execute("SELECT 1") } == 1)
+        #expect(pool.opened == 2)
+        #expect(try await pool.withConnection { try $0.execute("SELECT 1") } == 1)
+        #expect(pool.opened == 2, "which tells that its server is as it was")
         pool.close()
     }
 

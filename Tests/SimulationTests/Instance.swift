@@ -25,6 +25,8 @@ final class Instance {
     /// When what is in memory was claimed, counted in the database's transactions.
     var claimed: [DeliveryID: Int] = [:]
     var audit = LeaseAudit()
+    /// Webhooks whose last claim nobody knows the end of.
+    var inDoubt: Set<WebhookKey> = []
     var lastLook: Int64
     var unresolved = UnresolvedCommits()
     let intake: Link

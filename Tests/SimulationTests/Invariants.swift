@@ -35,7 +35,7 @@ extension World {
         }
         let isFirst = !self.receivers.accepted.contains(delivery.id)
         self.receivers.accept(delivery)
-        guard self.shows == .overtaking || self.schedule.keepsOrder, isFirst,
+        guard self.schedule.keepsOrder, isFirst,
             delivery.webhook.policy.ordering == .thing,
             let claimed = instance.claimed[delivery.id]
         else { return }

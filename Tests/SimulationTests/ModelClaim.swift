@@ -28,9 +28,10 @@ extension ModelDatabase {
         claim.made = self.transactions
         let waiting = self.waitingBatches(of: webhook)
         if inOrder {
-            let ids = self.inTurn(webhook, now: now, of: session)
+            let ids = self.withoutGaps(
+                self.inTurn(webhook, now: now, of: session).prefix(count), webhook, of: session, count: count, now: now)
             claim.isPartial = ids.count >= count
-            self.lease(ids.prefix(count), of: session, into: &claim)
+            self.lease(ids, of: session, into: &claim)
         } else {
             let limit = min(now, waiting.first.flatMap { self.batches[$0]?.due } ?? now)
             let ids = self.waitingSingle(of: webhook).filter { (self.single[$0]?.due ?? 0) <= limit }
@@ -66,6 +67,37 @@ extension ModelDatabase {
             guard let thing = row.thing, let head = first[thing]?.row else { return true }
             return (head.blockedUntil ?? now) <= now && (head.leasedBy ?? session) == session
         }
+    }
+
+    /// What is first in the lines of the things of these deliveries, as far as nothing is missing.
+    private func withoutGaps(
+        _ ids: some Sequence<DeliveryID>, _ webhook: WebhookKey, of session: SessionID, count: Int, now: Int64
+    ) -> [DeliveryID] {
+        var last: [EntityID: MessageID] = [:]
+        var eligible: [DeliveryID] = []
+        for id in ids {
+            guard let thing = self.single[id]?.thing else {
+                eligible.append(id)
+                continue
+            }
+            last[thing] = max(last[thing] ?? id.message, id.message)
+        }
+        for (thing, last) in last {
+            let line = self.single.filter { id, row in
+                id.webhook == webhook && row.thing == thing && !row.hasFailed && row.leasedBy != session
+                    && id.message <= last
+            }
+            eligible += line.sorted { $0.key.message < $1.key.message }
+                .prefix { $0.value.leasedBy == nil && $0.value.due <= now }.map(\.key)
+        }
+        return Array(eligible.sorted { $0.message < $1.message }.prefix(count))
+    }
+
+    /// What is leased to a session and held by nobody waits again.
+    mutating func releaseUnheld(of webhook: WebhookKey, held: HeldRows, of session: SessionID) {
+        var leased = HeldRows.Leased()
+        leased.single = Set(self.single.filter { $0.key.webhook == webhook && $0.value.leasedBy == session }.keys)
+        for id in held.orphans(among: leased).single { self.single[id]?.leasedBy = nil }
     }
 
     private mutating func lease(_ ids: some Sequence<DeliveryID>, of session: SessionID, into claim: inout ModelClaim) {
@@ -104,7 +136,9 @@ extension ModelDatabase {
         let rows = self.single.filter { $0.key.webhook == webhook && !$0.value.hasFailed }.values
         guard inOrder else { return self.due(of: webhook) }
         let isElsewhere = rows.contains { $0.leasedBy.map { $0 != session } == true }
-        return (rows.compactMap(\.blockedUntil).filter { $0 > now } + (isElsewhere ? [now + 500_000] : [])).min()
+        let later = rows.filter { $0.leasedBy == nil && $0.due > now }.map(\.due)
+        return (rows.compactMap(\.blockedUntil).filter { $0 > now } + later + (isElsewhere ? [now + 500_000] : []))
+            .min()
     }
 
     /// When the oldest of what waits falls due.

@@ -93,6 +93,10 @@ struct ModelDatabase {
         effect(&self)
     }
 
+    mutating func landAll() {
+        while !self.late.isEmpty { self.land() }
+    }
+
     mutating func pass(microseconds: Int64) {
         let end = self.now + microseconds
         while let next = self.late.first, next.deadline <= end { self.land() }

@@ -8,11 +8,9 @@ struct Simulation: Sendable {
     let webhooks: [WebhookTarget]
     let mistake: Mistake?
     /// What it does not look away from.
-    let shows: Flaw?
 
-    init(mistake: Mistake? = nil, shows: Flaw? = nil) throws {
+    init(mistake: Mistake? = nil) throws {
         self.mistake = mistake
-        self.shows = shows
         let url = try WebhookURL("http://example.com")
         self.webhooks = (0..<World.webhookCount).map { number in
             var policy = DeliveryPolicy()
@@ -25,7 +23,7 @@ struct Simulation: Sendable {
 
     /// - Returns: what went wrong.
     func run(_ schedule: Schedule) -> String? {
-        let world = World(schedule, webhooks: self.webhooks, shows: self.shows, mistake: self.mistake)
+        let world = World(schedule, webhooks: self.webhooks, mistake: self.mistake)
         for decision in schedule.decisions {
             world.apply(decision)
             world.check()

@@ -6,7 +6,7 @@ import Schema
 /// A mistake that somebody might make, to see that it is found.
 enum Mistake: CaseIterable {
     case acknowledgesBeforeCommit, handsOverBeforeCommit, ignoresSettleNumber, keepsOrphans, goesOnAfterFailure
-    case refusesNeighbours
+    case refusesNeighbours, forgetsMarks, keepsStrayLeases, claimsPastDoubt
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.
@@ -14,8 +14,6 @@ final class World {
     static let webhookCount = 2
 
     let schedule: Schedule
-    /// A known flaw that is looked at all the same.
-    let shows: Flaw?
     let mistake: Mistake?
     let webhooks: [WebhookTarget]
     var database = ModelDatabase()
@@ -27,12 +25,11 @@ final class World {
     var violation: String?
     var published: [Publication] = []
 
-    init(_ schedule: Schedule, webhooks: [WebhookTarget], shows: Flaw?, mistake: Mistake?) {
+    init(_ schedule: Schedule, webhooks: [WebhookTarget], mistake: Mistake?) {
         self.schedule = schedule
-        self.shows = shows
         self.mistake = mistake
-        self.database.forgetsMarks = shows == .lostMarks
-        self.database.keepsStrayLeases = shows == .strayLeases
+        self.database.forgetsMarks = mistake == .forgetsMarks
+        self.database.keepsStrayLeases = mistake == .keepsStrayLeases
         self.webhooks = webhooks
         self.instances = Array(repeating: nil, count: schedule.instances)
         let now = self.database.now

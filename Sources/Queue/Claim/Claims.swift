@@ -10,6 +10,8 @@ package struct Claim: Sendable {
     package let isPartial: Bool
     /// When the next of what waits falls due, in microseconds since 1970; nil if nothing waits.
     package let nextDue: Int64?
+    /// See ``DeliveryStore/connections``.
+    package let connections: Int
 }
 
 /// A delivery that was read back from the database.
@@ -30,22 +32,24 @@ extension DeliveryStore {
     /// - Parameters:
     ///   - inOrder: whether a delivery has to wait for its thing's earlier ones.
     ///   - held: told what is in memory from now on.
-    ///   - isInDoubt: whether the answer to the claim before was lost. In strict order what is leased to this session
-    ///     counts as on its way, ahead of what is claimed now, so what nobody holds is given back first.
+    ///   - connections: those of the claim before; -1 if its answer was lost. In strict order what is leased to this
+    ///     session counts as on its way, ahead of what is claimed now. So what nobody holds is given back first, if there
+    ///     can be such: after a lost answer, or after a crash of the database that has undone what was written last.
     package func claim(
         _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows,
-        isInDoubt: Bool = false
+        connections: Int = .max
     ) async throws -> Claim {
         let lease = held.lease
         let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
             let now = PostgresTimestamp(microsecondsSince1970: now)
+            let opened = self.connections
             if inOrder {
                 // One instance at a time per webhook, and the statement after this sees what the one before did.
                 try db.execute(
                     "SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
-                if isInDoubt { try self.releaseUnheld(of: webhook, held: held, on: db) }
+                if opened > connections { try self.releaseUnheld(of: webhook, held: held, on: db) }
             }
             let (all, isPartial) = try self.take(
                 from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, on: db)
@@ -74,7 +78,7 @@ extension DeliveryStore {
             }
             return Claim(
                 deliveries: deliveries.sorted { $0.message.id < $1.message.id }, isPartial: isPartial,
-                nextDue: next.first ?? nil)
+                nextDue: next.first ?? nil, connections: opened)
         }
         held.hold(
             claim.deliveries.filter { $0.batch == nil }.map { DeliveryID(message: $0.message.id, webhook: webhook) },
@@ -94,7 +98,7 @@ extension DeliveryStore {
         }
         let single = try db.query(
             inOrder
-                ? self.leaseInTurn(webhook, due: self.inTurn(webhook, now, count), bytes: bytes)
+                ? self.leaseInTurn(webhook, count: count, bytes: bytes, now: now)
                 : self.lease(webhook, due: Self.due(webhook, now, count), bytes: bytes),
             ClaimRow.decode)
         let found = Int64(single.first?.found ?? 0)
@@ -190,7 +194,7 @@ extension DeliveryStore {
 
     /// Strict order: what is due whose thing's first unfinished delivery neither waits for a retry nor is with another
     /// instance. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`. See also
-    /// ``leaseInTurn(_:due:bytes:)``.
+    /// ``leaseInTurn(_:count:bytes:now:)``.
     private func inTurn(_ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64) -> Query {
         """
         SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
@@ -204,21 +208,22 @@ extension DeliveryStore {
         """
     }
 
-    /// Leases what `due` finds, as far as the memory goes, and of each thing only as far as nothing is missing in its line:
-    /// what is with another instance, or is not due although it came before, must not be overtaken.
-    private func leaseInTurn(_ webhook: WebhookKey, due: Query, bytes: Int64) -> Query {
+    /// Leases of the things whose turn it is what is first in their lines, as far as the memory goes: what is with another
+    /// instance, or is not due although it came before, is not overtaken. It need not be what was found to be due: after the
+    /// clock was set back that can be behind others.
+    private func leaseInTurn(_ webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp) -> Query {
         """
-        WITH locked AS MATERIALIZED (\(due)), lines AS MATERIALIZED (
-            SELECT thing_id, (
-                SELECT f.message_id FROM deliveries AS f
-                WHERE f.webhook_key = \(webhook.rawValue) AND f.thing_id = things.thing_id AND f.failed_at IS NULL
-                    AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
-                    AND f.message_id NOT IN (SELECT message_id FROM locked)
-                ORDER BY f.message_id LIMIT 1) AS first_missing
-            FROM (SELECT DISTINCT thing_id FROM locked) AS things
+        WITH locked AS MATERIALIZED (\(self.inTurn(webhook, now, count))), lines AS MATERIALIZED (
+            SELECT f.message_id, f.payload_bytes, bool_and(f.leased_by IS NULL AND f.due_at <= \(now))
+                OVER (PARTITION BY f.thing_id ORDER BY f.message_id) AS is_unbroken
+            FROM (SELECT thing_id, max(message_id) AS last FROM locked WHERE thing_id IS NOT NULL GROUP BY thing_id) AS t
+            JOIN deliveries AS f ON f.webhook_key = \(webhook.rawValue) AND f.thing_id = t.thing_id
+                AND f.failed_at IS NULL AND f.message_id <= t.last
+                AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
         ), eligible AS MATERIALIZED (
-            SELECT message_id, payload_bytes FROM locked LEFT JOIN lines USING (thing_id)
-            WHERE first_missing IS NULL OR message_id < first_missing
+            SELECT message_id, payload_bytes FROM lines WHERE is_unbroken
+            UNION ALL SELECT message_id, payload_bytes FROM locked WHERE thing_id IS NULL
+            ORDER BY message_id LIMIT \(count)
         ), fitting AS (
             SELECT message_id FROM (
                 SELECT message_id, sum(payload_bytes) OVER (ORDER BY message_id) - payload_bytes AS before
@@ -247,6 +252,7 @@ extension DeliveryStore {
         """
         UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
         WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
+            AND d.leased_by IS NULL AND d.failed_at IS NULL
         RETURNING d.message_id, d.attempts, d.is_kept, (SELECT count(*) FROM \(found)), d.replayed_at, NULL::bigint,
             d.bundle_id
         """
@@ -270,6 +276,9 @@ extension DeliveryStore {
                 (SELECT blocked_until FROM deliveries
                  WHERE webhook_key = \(webhook.rawValue) AND blocked_until > \(now) AND failed_at IS NULL
                  ORDER BY blocked_until LIMIT 1),
+                (SELECT due_at FROM deliveries
+                 WHERE webhook_key = \(webhook.rawValue) AND due_at > \(now) AND leased_by IS NULL AND failed_at IS NULL
+                 ORDER BY due_at LIMIT 1),
                 (SELECT \(now) + interval '500 milliseconds' FROM deliveries
                  WHERE webhook_key = \(webhook.rawValue) AND thing_id IS NOT NULL AND failed_at IS NULL
                      AND leased_by <> \(self.session.rawValue)

@@ -13,6 +13,10 @@ package struct DeliveryStore: Sendable {
         self.identity = session
     }
 
+    /// How many connections to the database were opened so far. If this is another than before, the database may have
+    /// crashed in between, and what was written without waiting for its disk, as claims and results are, may be undone.
+    package var connections: Int { self.pool.opened }
+
     /// When the oldest of what waits falls due, for each of these webhooks that has something waiting.
     package func due(of webhooks: [WebhookKey]) async throws -> [WebhookKey: Int64] {
         let pairs = try await self.pool.withConnection { db in

@@ -57,18 +57,19 @@ struct LostClaimTests {
         let fixture = try await Fixture(policy: policy)
         let store = try await fixture.store()
         let held = LaneLedger().held
-        func claim(isInDoubt: Bool, now: Int64) async throws -> [UInt8] {
+        func claim(connections: Int, now: Int64) async throws -> [UInt8] {
             try await store.claim(
-                fixture.target.key, inOrder: true, count: 10, bytes: 1_000, now: now, held: held, isInDoubt: isInDoubt
+                fixture.target.key, inOrder: true, count: 10, bytes: 1_000, now: now, held: held,
+                connections: connections
             ).deliveries.map(\.message.payload[0])
         }
         try await fixture.commit(fixture.deliveries(1...1, leased: false), by: store.session)
-        #expect(try await claim(isInDoubt: false, now: 2_000) == [1])
+        #expect(try await claim(connections: .max, now: 2_000) == [1])
         try await fixture.commit(fixture.deliveries(2...3, leased: false), by: store.session)
         // Its answer is lost.
         _ = try await fixture.claimed(store, inOrder: true, now: 2_000)
         try await fixture.commit(fixture.deliveries(4...4, leased: false), by: store.session)
-        #expect(try await claim(isInDoubt: true, now: 2_000) == [2, 3, 4], "1 is held, and on its way")
+        #expect(try await claim(connections: -1, now: 2_000) == [2, 3, 4], "1 is held, and on its way")
     }
 }
 

@@ -64,6 +64,19 @@ struct OrderTests {
         #expect(try await fixture.claimed(two, inOrder: true, now: 5_000) == [1, 2])
     }
 
+    @Test("goes by the messages and not by when they were due, after the clock was set back")
+    func clockSetBack() async throws {
+        let fixture = try await self.fixture()
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(1...1, leased: false), by: store.session, now: 4_000)
+        try await fixture.commit(fixture.deliveries(2...2, leased: false), by: store.session, now: 1_000)
+        let early = try await store.claim(fixture.target.key, inOrder: true, count: 9, bytes: 999, now: 2_000)
+        #expect(early.deliveries.isEmpty)
+        #expect(early.nextDue == 4_000)
+        #expect(try await fixture.claimed(store, inOrder: true, count: 1, now: 5_000) == [1], "there is room for one")
+        #expect(try await fixture.claimed(store, inOrder: true, count: 1, now: 5_000) == [2])
+    }
+
     @Test("is not asked of deliveries from before the webhook wanted it")
     func before() async throws {
         let fixture = try await Fixture()
