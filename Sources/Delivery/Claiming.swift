@@ -49,7 +49,7 @@ extension DeliveryService {
             claim = try await self.store.claim(
                 request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
                 bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held,
-                connections: connections)
+                connections: connections, returning: request.returning)
         } catch {
             self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
             try? await Task.sleep(for: .milliseconds(200))

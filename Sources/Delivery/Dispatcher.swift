@@ -23,6 +23,7 @@ actor Dispatcher {
     struct ClaimRequest: Sendable {
         let webhook: WebhookKey
         let isInOrder: Bool
+        let returning: [EntityID]
         let room: LaneLedger.ClaimRoom
         /// How often the lease had been lost when it was asked for.
         let losses: Int
@@ -121,7 +122,8 @@ actor Dispatcher {
             lane.beginClaim()
             self.requestClaim(
                 ClaimRequest(
-                    webhook: key, isInOrder: lane.isInOrder, room: room, losses: self.context.leaseLosses))
+                    webhook: key, isInOrder: lane.isInOrder, returning: lane.returning, room: room,
+                    losses: self.context.leaseLosses))
         }
     }
 

@@ -32,13 +32,14 @@ final class Lane {
     }
 
     var isIdle: Bool {
-        self.inFlight == 0 && self.queue.isEmpty && self.backlog.isEmpty && self.pool.openCount == 0
+        self.inFlight == 0 && self.queue.isIdle && self.backlog.isEmpty && self.pool.openCount == 0
             && !self.gate.isOpen && self.wakeUp == nil && self.tokens?.isIdle != false
     }
 
     var isClaiming: Bool { self.backlog.isClaiming }
     var penned: LaneLedger.Size { self.queue.penned }
     var isOpen: Bool { self.gate.isOpen }
+    var returning: [EntityID] { self.queue.returningThings }
     var isInOrder: Bool { self.target.policy.ordering == .thing }
 
     // MARK: Deliveries in
@@ -60,6 +61,7 @@ final class Lane {
         var isEmpty = true
         for delivery in deliveries {
             isEmpty = false
+            if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
         guard !isEmpty else { return }
@@ -82,6 +84,15 @@ final class Lane {
         if attempt.target.version == self.target.version {
             self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
         }
+        switch verdict.ending {
+        case .retried, .released:
+            if self.isInOrder {
+                for delivery in [attempt.delivery] + attempt.others {
+                    self.queue.noteReturning(delivery.message.thing)
+                }
+            }
+        case .succeeded, .failed: break
+        }
         self.passOn(attempt.delivery, verdict.ending)
         self.pump(now: now)
     }
@@ -101,7 +112,12 @@ final class Lane {
 
     /// What became of a delivery is in the database.
     func recorded(_ result: DeliveryResult) {
-        if case .retried(let due) = result.ending { self.backlog.note(due: due) }
+        switch result.ending {
+        case .succeeded, .failed: return
+        case .retried(let due): self.backlog.note(due: due)
+        // It was not to be had before.
+        case .released: self.backlog.note()
+        }
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
 

@@ -22,14 +22,16 @@ struct ModelClaim {
 // As `DeliveryStore` claims.
 extension ModelDatabase {
     mutating func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int, now: Int64, of session: SessionID
+        _ webhook: WebhookKey, inOrder: Bool, count: Int, now: Int64, of session: SessionID, returning: Set<EntityID>
     ) -> ModelClaim {
         var claim = ModelClaim()
         claim.made = self.transactions
         let waiting = self.waitingBatches(of: webhook)
         if inOrder {
             let ids = self.withoutGaps(
-                self.inTurn(webhook, now: now, of: session).prefix(count), webhook, of: session, count: count, now: now)
+                self.inTurn(webhook, now: now, of: session)
+                    .filter { !(self.single[$0]?.thing.map(returning.contains) ?? false) }.prefix(count), webhook,
+                of: session, count: count, now: now)
             claim.isPartial = ids.count >= count
             self.lease(ids, of: session, into: &claim)
         } else {

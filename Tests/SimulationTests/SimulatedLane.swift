@@ -33,7 +33,10 @@ final class SimulatedLane {
 
     private func putBack(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
-        for delivery in deliveries { self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil)) }
+        for delivery in deliveries {
+            if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
+            self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+        }
         self.ledger.startSpilling(self.target.key)
         self.backlog.note()
     }
@@ -62,12 +65,18 @@ final class SimulatedLane {
         switch result.ending {
         case .succeeded, .failed: self.queue.advance(thing)
         case .retried, .released:
-            if self.forgetsStall { self.queue.advance(thing) } else { self.putBack(self.queue.stall(thing)) }
+            if self.forgetsStall { return self.queue.advance(thing) }
+            self.queue.noteReturning(thing)
+            self.putBack(self.queue.stall(thing))
         }
     }
 
     func recorded(_ result: DeliveryResult) {
-        if case .retried(let due) = result.ending { self.backlog.note(due: due) }
+        switch result.ending {
+        case .succeeded, .failed: return
+        case .retried(let due): self.backlog.note(due: due)
+        case .released: self.backlog.note()
+        }
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
 
@@ -86,6 +95,7 @@ final class SimulatedLane {
         return room
     }
 
+    var returning: Set<EntityID> { Set(self.queue.returningThings) }
     func claimFailed() { self.backlog.claimFailed() }
 
     func endClaim(_ claimed: [Delivery], _ found: Backlog.Found) {

@@ -12,13 +12,14 @@ extension World {
         case nil: instance.claims[key] = lane.beginClaim(now: now).map { .requested($0) }
         case .requested(let room):
             let (session, inOrder, count) = (instance.identity.id, lane.isInOrder, room.deliveries)
+            let returning = lane.returning
             let (held, isInDoubt) = (instance.ledger.held, inOrder && instance.inDoubt.contains(key))
             // One claim at a time where order is strict: what the one before was still to do is done.
             if isInDoubt { self.database.landAll() }
             let releases = isInDoubt && self.mistake != .claimsPastDoubt
             let answer = self.database.call(fate) { database in
                 if releases { database.releaseUnheld(of: key, held: held, of: session) }
-                return database.claim(key, inOrder: inOrder, count: count, now: now, of: session)
+                return database.claim(key, inOrder: inOrder, count: count, now: now, of: session, returning: returning)
             }
             if case .value = answer { instance.inDoubt.remove(key) } else { instance.inDoubt.insert(key) }
             guard case .value(let claim) = answer else {

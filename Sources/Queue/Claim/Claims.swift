@@ -31,13 +31,15 @@ extension DeliveryStore {
     ///
     /// - Parameters:
     ///   - inOrder: whether a delivery has to wait for its thing's earlier ones.
+    ///   - returning: in strict order, things of which nothing is to be had: what is before it is leased to this session, but
+    ///     goes back.
     ///   - held: told what is in memory from now on.
     ///   - connections: those of the claim before; -1 if its answer was lost. In strict order what is leased to this
     ///     session counts as on its way, ahead of what is claimed now. So what nobody holds is given back first, if there
     ///     can be such: after a lost answer, or after a crash of the database that has undone what was written last.
     package func claim(
         _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64, held: HeldRows,
-        connections: Int = .max
+        connections: Int = .max, returning: [EntityID] = []
     ) async throws -> Claim {
         let lease = held.lease
         let claim = try await self.pool.transaction { db in
@@ -52,7 +54,7 @@ extension DeliveryStore {
                 if opened > connections { try self.releaseUnheld(of: webhook, held: held, on: db) }
             }
             let (all, isPartial) = try self.take(
-                from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, on: db)
+                from: webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, returning: returning, on: db)
             let rows = all.filter { !$0.isDone }
             let messages = try Self.load(rows, on: db)
             // Where the payload's retention is over there is nothing left to send.
@@ -89,7 +91,7 @@ extension DeliveryStore {
     /// - Returns: what is leased now, and whether there may be more.
     private func take(
         from webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: PostgresTimestamp,
-        on db: isolated Connection
+        returning: [EntityID], on db: isolated Connection
     ) throws -> ([ClaimRow], Bool) {
         if inOrder {
             // What waits from a time without strict order comes before everything that has it.
@@ -98,7 +100,7 @@ extension DeliveryStore {
         }
         let single = try db.query(
             inOrder
-                ? self.leaseInTurn(webhook, count: count, bytes: bytes, now: now)
+                ? self.leaseInTurn(webhook, count: count, bytes: bytes, now: now, returning: returning)
                 : self.lease(webhook, due: Self.due(webhook, now, count), bytes: bytes),
             ClaimRow.decode)
         let found = Int64(single.first?.found ?? 0)
@@ -194,8 +196,10 @@ extension DeliveryStore {
 
     /// Strict order: what is due whose thing's first unfinished delivery neither waits for a retry nor is with another
     /// instance. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`. See also
-    /// ``leaseInTurn(_:count:bytes:now:)``.
-    private func inTurn(_ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64) -> Query {
+    /// ``leaseInTurn(_:count:bytes:now:returning:)``.
+    private func inTurn(
+        _ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64, returning: [EntityID]
+    ) -> Query {
         """
         SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
             SELECT f.leased_by, f.blocked_until FROM deliveries AS f
@@ -204,6 +208,7 @@ extension DeliveryStore {
         WHERE d.webhook_key = \(webhook.rawValue) AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at <= \(now)
             AND coalesce(first.blocked_until <= \(now), true)
             AND coalesce(first.leased_by = \(self.session.rawValue), true)
+            AND coalesce(d.thing_id <> ALL(\(returning)), true)
         ORDER BY d.due_at, d.message_id LIMIT \(count) FOR UPDATE OF d
         """
     }
@@ -211,9 +216,11 @@ extension DeliveryStore {
     /// Leases of the things whose turn it is what is first in their lines, as far as the memory goes: what is with another
     /// instance, or is not due although it came before, is not overtaken. It need not be what was found to be due: after the
     /// clock was set back that can be behind others.
-    private func leaseInTurn(_ webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp) -> Query {
+    private func leaseInTurn(
+        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp, returning: [EntityID]
+    ) -> Query {
         """
-        WITH locked AS MATERIALIZED (\(self.inTurn(webhook, now, count))), lines AS MATERIALIZED (
+        WITH locked AS MATERIALIZED (\(self.inTurn(webhook, now, count, returning: returning))), lines AS MATERIALIZED (
             SELECT f.message_id, f.payload_bytes, bool_and(f.leased_by IS NULL AND f.due_at <= \(now))
                 OVER (PARTITION BY f.thing_id ORDER BY f.message_id) AS is_unbroken
             FROM (SELECT thing_id, max(message_id) AS last FROM locked WHERE thing_id IS NOT NULL GROUP BY thing_id) AS t

@@ -13,13 +13,18 @@ package struct LaneQueue {
     private var pen: Deque<Delivery> = []
     /// What the pen holds.
     package private(set) var penned = LaneLedger.Size()
-    /// Strict order: things whose failure is not in the database yet. What a claim brings of them goes back.
-    private var stalled: Set<EntityID> = []
+    /// Strict order: things of which something goes back to the database and is not there yet, and how much. Until then a
+    /// claim takes it for what is on its way, and may bring what is behind it: that goes back as well.
+    private var returning: [EntityID: Int] = [:]
     private var stalledUntilClaimEnds: Set<EntityID> = []
 
     package init() {}
 
     package var isEmpty: Bool { self.ready.isEmpty && self.chains.isEmpty && self.pen.isEmpty }
+    /// Things of which nothing can be claimed now: see ``noteReturning(_:)``.
+    package var returningThings: [EntityID] { Array(self.returning.keys) }
+    /// Whether there is nothing to be remembered either.
+    package var isIdle: Bool { self.isEmpty && self.returning.isEmpty }
     package var first: Delivery? { self.ready.first }
 
     /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
@@ -44,7 +49,7 @@ package struct LaneQueue {
             self.ready.append(delivery)
             return true
         }
-        guard !self.stalled.contains(thing), !self.stalledUntilClaimEnds.contains(thing) else { return false }
+        guard self.returning[thing] == nil, !self.stalledUntilClaimEnds.contains(thing) else { return false }
         if self.chains[thing]?.append(delivery) == nil {
             self.chains[thing] = []
             self.ready.append(delivery)
@@ -83,14 +88,21 @@ package struct LaneQueue {
 
     /// Strict order: the thing's delivery has to be tried again, so what is behind it goes back to the database.
     package mutating func stall(_ thing: EntityID) -> [Delivery] {
-        self.stalled.insert(thing)
-        return Array(self.chains.removeValue(forKey: thing) ?? [])
+        Array(self.chains.removeValue(forKey: thing) ?? [])
     }
 
-    /// The thing's failure is in the database now, where claims see it. One that is under way may not have.
+    /// Strict order: a delivery of the thing goes back to the database, tried or not. Until all that do have been
+    /// ``recorded(_:isClaiming:)``, each once, nothing of the thing is taken.
+    package mutating func noteReturning(_ thing: EntityID) {
+        self.returning[thing, default: 0] += 1
+    }
+
+    /// One of the thing's deliveries is back in the database, where claims see it. One that is under way may not have.
     package mutating func recorded(_ thing: EntityID, isClaiming: Bool) {
-        guard self.stalled.remove(thing) != nil, isClaiming else { return }
-        self.stalledUntilClaimEnds.insert(thing)
+        guard let count = self.returning[thing] else { return }
+        guard count == 1 else { return self.returning[thing] = count - 1 }
+        self.returning[thing] = nil
+        if isClaiming { self.stalledUntilClaimEnds.insert(thing) }
     }
 
     package mutating func claimEnded() {

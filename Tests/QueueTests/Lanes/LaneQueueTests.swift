@@ -60,6 +60,7 @@ struct LaneQueueTests {
         var queue = LaneQueue()
         for number in 1...3 { #expect(queue.append(try self.delivery(number, 0), inOrder: true)) }
         #expect(self.pop(&queue) == 1)
+        queue.noteReturning(self.things[0])
         #expect(queue.stall(self.things[0]).map(\.message.id.rawValue) == [2, 3])
         #expect(!queue.append(try self.delivery(4, 0), inOrder: true))
         #expect(queue.append(try self.delivery(5, 1), inOrder: true), "another thing's is taken")
@@ -67,6 +68,18 @@ struct LaneQueueTests {
         queue.recorded(self.things[0], isClaiming: true)
         #expect(!queue.append(try self.delivery(2, 0), inOrder: true))
         queue.claimEnded()
+        #expect(queue.append(try self.delivery(1, 0, attempts: 1), inOrder: true))
+    }
+
+    @Test("takes nothing of a thing until all that goes back is there, such as a claim brought meanwhile")
+    func returning() throws {
+        var queue = LaneQueue()
+        // The failure's answer was lost, a claim has brought the delivery again, and it goes back again.
+        for _ in 1...2 { queue.noteReturning(self.things[0]) }
+        queue.recorded(self.things[0], isClaiming: false)
+        #expect(!queue.append(try self.delivery(2, 0), inOrder: true))
+        #expect(!queue.isIdle && queue.isEmpty)
+        queue.recorded(self.things[0], isClaiming: false)
         #expect(queue.append(try self.delivery(1, 0, attempts: 1), inOrder: true))
     }
 
