@@ -45,7 +45,8 @@ struct LostAnswerTests {
         try await self.withBroker { mosquitto, proxy in
             // CONNACK, SUBACK, and the messages.
             for number in 1...7 {
-                for last in Proxy.LastMessage.allCases {
+                // A cut behind the last message may come when everything that is waited for is there.
+                for last in Proxy.LastMessage.allCases where number < 7 || last != .delivered {
                     let session = Session(self.configuration(proxy.port, id: "\(number)\(last)"), logger: silentLogger)
                     try await session.connect()
                     await session.disconnect(acknowledging: true)
