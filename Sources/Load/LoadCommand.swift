@@ -20,12 +20,24 @@ struct LoadCommand: AsyncParsableCommand {
     @Flag(help: "Adds to the first group a webhook that hangs and one that answers after 100 ms.") var beside = false
     @Flag(help: "The receivers are away until everything is published; meanwhile another group is served.")
     var outage = false
+    @Option(
+        help: """
+            So many webhooks cannot send: a third each is refused, hangs, and has a rate limit of one a second. A group beside \
+            them is measured before, with what they have waiting, and while they catch up.
+            """)
+    var shut = 0
+    @Option(help: "So many webhooks have something waiting when hookline starts, and a group beside them is measured.")
+    var catchUp = 0
+    @Option(help: "Messages that wait for each of these webhooks.") var waiting = 1_000
     @Option(help: "How often to repeat it.") var rounds = 1
 
     func validate() throws {
         guard self.messages > 0, self.fanOut > 0, self.groups > 0, self.origins > 0, self.rounds > 0,
             self.things >= self.groups
         else { throw ValidationError("counts are positive, and there is a thing for each group at the least") }
+        guard self.shut >= 0, self.catchUp >= 0, self.waiting > 0, self.shut == 0 || self.catchUp == 0 else {
+            throw ValidationError("webhooks are shut, or they catch up, each with something that waits")
+        }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }
@@ -36,8 +48,12 @@ struct LoadCommand: AsyncParsableCommand {
 
     func run() async throws {
         for _ in 0..<self.rounds {
-            let report = try await Rig.with(self) { try await Scenario(rig: $0, options: self).run() }
-            print(report.text)
+            let text = try await Rig.with(self) { rig in
+                self.shut + self.catchUp > 0
+                    ? try await BesideScenario(rig: rig, options: self).run()
+                    : try await Scenario(rig: rig, options: self).run().text
+            }
+            print(text)
         }
     }
 }

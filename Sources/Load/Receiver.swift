@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 /// A small HTTP/1.1 server that takes what webhooks send: just enough of the protocol to cost next to nothing beside
 /// what it measures.
@@ -11,6 +12,15 @@ enum Receiver {
         case answerLate(TimeAmount)
         /// Takes the request and never answers.
         case hang
+        /// Takes the request and never answers, until it is told to.
+        case hangUntil(Turn)
+    }
+
+    /// Whether receivers that hung answer.
+    final class Turn: Sendable {
+        private let isOver = Atomic(false)
+        var answers: Bool { self.isOver.load(ordering: .relaxed) }
+        func over() { self.isOver.store(true, ordering: .relaxed) }
     }
 
     /// Listens until the program ends.
@@ -61,6 +71,8 @@ private final class RequestHandler: ChannelInboundHandler {
                     context.writeAndFlush(self.wrapOutboundOut(Self.ok), promise: nil)
                 }
             case .hang: break
+            case .hangUntil(let turn):
+                if turn.answers { context.writeAndFlush(self.wrapOutboundOut(Self.ok), promise: nil) }
             }
         }
         if self.input.readableBytes == 0 { self.input.clear() }

@@ -49,14 +49,14 @@ struct Report: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    private static func latencies(_ counts: Tally.Counts) -> String {
+    static func latencies(_ counts: Tally.Counts) -> String {
         let values = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1)]
         return values.map { "\($0.0) \(rounded(counts.percentile($0.1), 2))" }.joined(separator: ", ") + " ms"
     }
 }
 
 /// With so many decimals.
-private func rounded(_ value: Double, _ decimals: Int = 0) -> String {
+func rounded(_ value: Double, _ decimals: Int = 0) -> String {
     var factor = 1.0
     for _ in 0..<decimals { factor *= 10 }
     let text = "\((value * factor).rounded() / factor)"

@@ -60,22 +60,27 @@ struct Rig {
     ///
     /// - Parameter tally: of the healthy group, whose receiver runs from then on.
     func startHookline(healthy tally: Tally) async throws -> ChildProcess {
-        let hookline = try await ChildProcess.start(
-            self.binary, ["serve"], environment: self.settings, logFile: "\(self.folder)/hookline.log")
+        let hookline = try await self.launch()
         try await Receiver.start(port: self.directory.healthy.port, on: self.loops, tally: tally)
         var number = 0
         try await waitUntil("hookline to forward (see \(self.folder)/hookline.log)", within: .seconds(120)) {
-            try await self.publisher("probe", topics: [self.directory.healthy.topic], size: Payload.smallest)
+            try await self.publisher("probe", topics: self.directory.healthy.topics, size: Payload.smallest)
                 .publish(number..<number + 1, rate: 0)
             number += 1
             try await Task.sleep(for: .milliseconds(300))
             return tally.counts.unique > 0
         }
-        try await self.publisher("warm up", topics: [self.directory.healthy.topic], size: Payload.smallest)
+        try await self.publisher("warm up", topics: self.directory.healthy.topics, size: Payload.smallest)
             .publish(number..<number + 20_000, rate: 0)
         try await waitUntil("what warms up") { tally.counts.unique >= 19_000 }
         try await Task.sleep(for: .seconds(2))
         return hookline
+    }
+
+    /// Starts `hookline serve`, and waits for nothing.
+    func launch() async throws -> ChildProcess {
+        try await ChildProcess.start(
+            self.binary, ["serve"], environment: self.settings, logFile: "\(self.folder)/hookline.log")
     }
 
     func publisher(_ clientID: String, topics: [String], size: Int) -> Publisher {
@@ -91,8 +96,20 @@ struct Directory {
     private(set) var besidePorts: [Int] = []
     /// The topics of the things that publish.
     private(set) var topics: [String] = []
+    static let healthyThings = 10
     /// Of the group that is served while the others' receivers are away.
-    private(set) var healthy: (topic: String, port: Int) = ("", 0)
+    private(set) var healthy: (topics: [String], port: Int) = ([], 0)
+    /// Of the webhooks that cannot send, or have something waiting.
+    private(set) var besides = Besides()
+
+    struct Besides: Sendable {
+        /// Of the groups they are in, ten to each.
+        var topics: [String] = []
+        var refusing = 0
+        var hanging = 0
+        /// Of those with a rate limit.
+        var answering = 0
+    }
     private let database: Database
     private let box = SecretBox(key: nil)
 
@@ -123,10 +140,32 @@ struct Directory {
                 directory.besidePorts.map { "http://127.0.0.1:\($0)/" }, to: groups[0].group, named: "beside")
         }
         let healthy = try await directory.addGroup("healthy")
-        things = try await directory.addThings(1, to: [healthy])
-        directory.healthy = ("things/\(things[0])/messages/load", try freePort())
+        things = try await directory.addThings(Self.healthyThings, to: [healthy])
+        if options.shut + options.catchUp > 0 { try await directory.addBesides(options) }
+        directory.healthy = (things.map { "things/\($0)/messages/load" }, try freePort())
         try await directory.addWebhooks(["http://127.0.0.1:\(directory.healthy.port)/0"], to: healthy.group)
         return directory
+    }
+
+    private mutating func addBesides(_ options: LoadCommand) async throws {
+        (self.besides.refusing, self.besides.hanging, self.besides.answering) = (
+            try freePort(), try freePort(), try freePort()
+        )
+        var limited = DeliveryPolicy()
+        limited.rateLimit = RateLimit(perSecond: 1, burst: 1)
+        let count = options.shut + options.catchUp
+        for start in stride(from: 0, to: count, by: 10) {
+            let group = try await self.addGroup("beside \(start)")
+            for (kind, port) in [self.besides.refusing, self.besides.hanging, self.besides.answering].enumerated() {
+                let numbers = (start..<min(start + 10, count)).filter { $0 % 3 == kind }
+                let urls = numbers.map { "http://127.0.0.1:\(port)/\($0)" }
+                try await self.addWebhooks(
+                    urls, to: group.group, named: "beside \(port)",
+                    policy: kind == 2 && options.shut > 0 ? limited : DeliveryPolicy())
+            }
+            let things = try await self.addThings(1, to: [group])
+            self.besides.topics.append("things/\(things[0])/messages/load")
+        }
     }
 
     private init(database: Database) {
@@ -162,13 +201,16 @@ struct Directory {
         return ids
     }
 
-    private func addWebhooks(_ urls: [String], to group: EntityID, named name: String = "webhook") async throws {
+    private func addWebhooks(
+        _ urls: [String], to group: EntityID, named name: String = "webhook", policy: DeliveryPolicy = DeliveryPolicy()
+    ) async throws {
+        guard !urls.isEmpty else { return }
         var generator = SystemRandomNumberGenerator()
         var webhooks: [(webhook: Webhook, keys: SigningKeys)] = []
         for (number, url) in urls.enumerated() {
             let webhook = Webhook(
                 id: .random(), group: group, name: "\(name) \(number)", url: try WebhookURL(url),
-                headers: [Header(name: "X-Api-Key", value: "as a receiver may want it")])
+                headers: [Header(name: "X-Api-Key", value: "as a receiver may want it")], policy: policy)
             webhooks.append((webhook, SigningKeys(current: .random(.hmac, using: &generator))))
         }
         try await WebhookStore(self.database, box: self.box).create(webhooks)

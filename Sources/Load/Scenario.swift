@@ -7,7 +7,7 @@ struct Scenario {
     let options: LoadCommand
 
     func run() async throws -> Report {
-        let healthy = Tally(webhooks: 1, messages: 1_000_000, things: 1)
+        let healthy = Tally(webhooks: 1, messages: 1_000_000, things: Directory.healthyThings)
         let hookline = try await self.rig.startHookline(healthy: healthy)
         do {
             let report = try await self.measure(hookline, healthy)
@@ -78,7 +78,7 @@ struct Scenario {
         let before = tally.counts
         // Behind what probed.
         let range = 100_000 + first..<100_000 + first + count
-        try await self.rig.publisher("healthy", topics: [self.rig.directory.healthy.topic], size: Payload.smallest)
+        try await self.rig.publisher("healthy", topics: self.rig.directory.healthy.topics, size: Payload.smallest)
             .publish(range, rate: 200)
         try await waitUntil("the healthy group's messages") { tally.counts.unique >= before.unique + count }
         var counts = tally.counts
