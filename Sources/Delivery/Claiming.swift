@@ -6,56 +6,72 @@ internal import Schema
 
 /// How what waits in the database comes into the lanes, and for how long it is this instance's.
 extension DeliveryService {
-    /// One claim at a time; and between them, when there is reason to, a look at what is leased and not held.
+    /// A few claims at a time; and when there is reason to, a look at what is leased and not held, while none is under way.
     func claim() async {
         var audit = LeaseAudit()
         // Of each webhook in strict order, how many connections there had been at the last claim that was answered.
         var connections: [WebhookKey: Int] = [:]
         var known = self.store.connections
+        var running = 0
         // What a former life of this process has left is free since the start; what has gone wrong since is found here.
         var nextLook = ContinuousClock.now + self.configuration.auditInterval
-        for await request in self.claims {
-            if let request {
-                guard self.ledger.held.mayClaim(at: .now) else {
-                    await self.refuse(request)
-                    continue
+        await withDiscardingTaskGroup { rounds in
+            for await _ in self.claims.signals {
+                for round in self.claims.takeEnded() {
+                    running -= 1
+                    if round.connections == nil { audit.doubt() }
+                    for wish in round.turns.map(\.wish) {
+                        connections[wish.webhook] = wish.isInOrder ? round.connections : nil
+                    }
                 }
-                let seen = await self.claim(request, connections: connections[request.webhook] ?? -1)
-                connections[request.webhook] = request.isInOrder ? seen : nil
-                if seen == nil { audit.doubt() }
-            } else if self.ledger.takeDoubt() {
-                audit.doubt()
+                if self.ledger.takeDoubt() { audit.doubt() }
+                if self.store.connections != known {
+                    known = self.store.connections
+                    audit.doubt()
+                }
+                if audit.isDue, ContinuousClock.now >= nextLook {
+                    // The end of each is a reason to look again.
+                    guard running == 0 else { continue }
+                    await self.releaseOrphans(&audit)
+                    nextLook = .now + self.configuration.auditInterval
+                }
+                while running < self.configuration.claimers, self.ledger.held.mayClaim(at: .now) {
+                    let turns = self.claims.next(in: self.ledger)
+                    guard let first = turns.first?.wish else { break }
+                    running += 1
+                    let seen = connections[first.webhook] ?? -1
+                    rounds.addTask { await self.carryOut(turns, connections: seen) }
+                }
             }
-            if self.store.connections != known {
-                known = self.store.connections
-                audit.doubt()
-            }
-            guard audit.isDue, ContinuousClock.now >= nextLook else { continue }
-            await self.releaseOrphans(&audit)
-            nextLook = .now + self.configuration.auditInterval
         }
     }
 
-    /// The lane asks again soon.
-    private func refuse(_ request: Dispatcher.ClaimRequest) async {
-        await self.dispatcher(of: request.webhook).claimed(nil, for: request)
-        try? await Task.sleep(for: .milliseconds(20))
-    }
-
-    /// - Returns: ``Claim/connections``; nil if it is not known what was claimed.
-    private func claim(_ request: Dispatcher.ClaimRequest, connections: Int) async -> Int? {
-        var claim: Claim?
+    private func carryOut(_ turns: [ClaimTurns.Turn], connections: Int) async {
+        var claims: [WebhookKey: Claim] = [:]
         do {
-            claim = try await self.store.claim(
-                request.webhook, inOrder: request.isInOrder, count: Int64(request.room.deliveries),
-                bytes: Int64(request.room.bytes), now: self.wallClock.microseconds(), held: self.ledger.held,
-                connections: connections, returning: request.returning)
+            claims = try await self.claim(turns, connections: connections)
         } catch {
             self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
+            // Cancelled when the service ends.
             try? await Task.sleep(for: .milliseconds(200))
         }
-        await self.dispatcher(of: request.webhook).claimed(claim, for: request)
-        return claim?.connections
+        for (index, dispatcher) in self.dispatchers.enumerated() {
+            let mine = turns.filter { self.index(of: $0.wish.webhook) == index }
+            if !mine.isEmpty { await dispatcher.claimed(claims, for: mine) }
+        }
+        self.claims.end(ClaimLine.Round(turns: turns, connections: claims.first?.value.connections))
+    }
+
+    private func claim(_ turns: [ClaimTurns.Turn], connections: Int) async throws -> [WebhookKey: Claim] {
+        let (now, held) = (self.wallClock.microseconds(), self.ledger.held)
+        if let turn = turns.first, turn.wish.isInOrder {
+            let claim = try await self.store.claimInOrder(
+                turn.wish.webhook, count: Int64(turn.room.deliveries), bytes: Int64(turn.room.bytes), now: now,
+                held: held, connections: connections, returning: turn.wish.returning)
+            return [turn.wish.webhook: claim]
+        }
+        return try await self.store.claim(
+            Dictionary(uniqueKeysWithValues: turns.map { ($0.wish.webhook, $0.room) }), now: now, held: held)
     }
 
     private func releaseOrphans(_ audit: inout LeaseAudit) async {
@@ -76,7 +92,7 @@ extension DeliveryService {
     func renewLease() async {
         await self.periodic(self.configuration.leaseRenewal, "the lease cannot be renewed").run {
             // Who waits for a claim or not: now and then there is a look at whether something is in doubt.
-            self.claimContinuation.yield(nil)
+            self.claims.look()
             // By itself: what becomes of others' leases must not cost this one. It is good from before it was asked for.
             let end = ContinuousClock.now + self.configuration.lease
             let living = try await self.sessions.renew(self.session, lease: self.configuration.lease)

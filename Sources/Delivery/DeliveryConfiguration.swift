@@ -15,7 +15,8 @@ package struct DeliveryConfiguration: Sendable {
     package var completionDelay: TimeAmount = .milliseconds(20)
     /// The most deliveries that one claim reads from the database.
     package var claimBatch = 1_000
-    package var claimBytes = 2 * 1024 * 1024
+    /// Claims that may be under way at a time.
+    package var claimers = 3
     /// How often the database is asked what has fallen due, beyond what this instance knows of.
     package var dueInterval: Duration = .seconds(1)
     /// How long a session's leases outlive its last renewal.

@@ -22,8 +22,7 @@ package struct DeliveryService: Service {
     private let completer: Completer
     private let quotas: GroupQuotas?
     let dispatchers: [Dispatcher]
-    let claims: AsyncStream<Dispatcher.ClaimRequest?>
-    let claimContinuation: AsyncStream<Dispatcher.ClaimRequest?>.Continuation
+    let claims: ClaimLine
 
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
@@ -34,8 +33,7 @@ package struct DeliveryService: Service {
         let ledger = LaneLedger()
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
         let quotas = configuration.groupRate.map(GroupQuotas.init)
-        // As many as there are lanes at the most, because a lane asks again only when it was answered.
-        let (claims, continuation) = AsyncStream.makeStream(of: Dispatcher.ClaimRequest?.self)
+        let claims = ClaimLine()
         self.configuration = configuration
         self.store = store
         self.sessions = sessions
@@ -48,13 +46,13 @@ package struct DeliveryService: Service {
         self.completer = completer
         self.quotas = quotas
         self.claims = claims
-        self.claimContinuation = continuation
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
                     eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
-                    metrics: metrics, ledger: ledger, quotas: quotas, ports: ports, completer: completer),
-                currentTarget: ports.target, requestClaim: { continuation.yield($0) })
+                    metrics: metrics, ledger: ledger, quotas: quotas, ports: ports, completer: completer,
+                    withdrawWish: { claims.withdraw($0) }),
+                currentTarget: ports.target, wish: { claims.add($0) })
         }
     }
 
@@ -101,7 +99,7 @@ package struct DeliveryService: Service {
         }
     }
 
-    private func index(of key: WebhookKey) -> Int {
+    func index(of key: WebhookKey) -> Int {
         Int(key.rawValue) % self.dispatchers.count
     }
 
@@ -133,6 +131,7 @@ package struct DeliveryService: Service {
             background.addTask { await self.renewLease() }
             background.addTask { await self.releaseExpiredLeases() }
             background.addTask { await self.askWhatIsDue() }
+            background.addTask { await self.watchMemory() }
             background.addTask { await self.followRoutes() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await self.completer.run(onRecorded: self.recorded) }
@@ -148,7 +147,7 @@ package struct DeliveryService: Service {
                 recording.cancelAll()
             }
             background.cancelAll()
-            self.claimContinuation.finish()
+            self.claims.finish()
         }
         for tick in ticks { tick.cancel() }
         do {
@@ -212,6 +211,16 @@ package struct DeliveryService: Service {
         let dues = try await self.store.due(of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
+        }
+    }
+
+    private func watchMemory() async {
+        await self.periodic(.seconds(1), "memory is not shared out").run {
+            let most = self.ledger.turn()
+            guard !most.isEmpty else { return }
+            for (index, dispatcher) in self.dispatchers.enumerated() {
+                await dispatcher.giveBack(most.filter { self.index(of: $0.key) == index })
+            }
         }
     }
 

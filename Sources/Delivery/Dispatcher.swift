@@ -14,30 +14,20 @@ actor Dispatcher {
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.eventLoop.executor.asUnownedSerialExecutor() }
 
     private let context: Context
-    private let requestClaim: @Sendable (ClaimRequest) -> Void
+    private let wish: @Sendable ([ClaimWish]) -> Void
     private let currentTarget: @Sendable (WebhookKey) -> WebhookTarget?
     private var lanes: [WebhookKey: Lane] = [:]
     private var shown = Shown()
 
-    /// A wish to claim: for whom, and how much there is room for.
-    struct ClaimRequest: Sendable {
-        let webhook: WebhookKey
-        let isInOrder: Bool
-        let returning: [EntityID]
-        let room: LaneLedger.ClaimRoom
-        /// How often the lease had been lost when it was asked for.
-        let losses: Int
-    }
-
     init(
         context: sending Context,
         currentTarget: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
-        requestClaim: @escaping @Sendable (ClaimRequest) -> Void
+        wish: @escaping @Sendable ([ClaimWish]) -> Void
     ) {
         self.eventLoop = context.eventLoop
         self.context = context
         self.currentTarget = currentTarget
-        self.requestClaim = requestClaim
+        self.wish = wish
     }
 
     /// Runs `body` on the loop, now if this is it. Calls from one thread keep their order.
@@ -98,33 +88,30 @@ actor Dispatcher {
         self.claimWhereWanted(dues.keys)
     }
 
-    func claimed(_ claim: Claim?, for request: ClaimRequest) {
-        self.context.ledger.settle(request.room, of: request.webhook, claimed: claim?.deliveries.map(\.message) ?? [])
-        guard let lane = self.lanes[request.webhook] else { return }
+    /// - Parameter claims: by webhook; those that failed are not among them.
+    func claimed(_ claims: [WebhookKey: Claim], for turns: [ClaimTurns.Turn]) {
+        for turn in turns { self.claimed(claims[turn.wish.webhook], for: turn) }
+        self.claimWhereWanted(turns.map(\.wish.webhook))
+    }
+
+    private func claimed(_ claim: Claim?, for turn: ClaimTurns.Turn) {
+        let (wish, room) = (turn.wish, turn.room)
+        self.context.ledger.settle(room, of: wish.webhook, claimed: claim?.deliveries.map(\.message) ?? [])
+        guard let lane = self.lanes[wish.webhook] else { return }
         guard let claim else { return lane.claimFailed() }
-        lane.endClaim(claim, seesAllSpills: request.room.seesAllSpills)
+        lane.endClaim(claim, seesAllSpills: room.seesAllSpills)
         // What was claimed before the lease was lost is somebody else's now.
-        if request.losses < self.context.leaseLosses { lane.putBack(lane.takeUnsent()) }
+        if wish.losses < self.context.leaseLosses { lane.putBack(lane.takeUnsent()) }
         lane.pump(now: .now())
-        self.claimWhereWanted([request.webhook])
     }
 
     private func claimWhereWanted(_ keys: some Sequence<WebhookKey>) {
         guard !self.context.isStopping else { return }
         let wallNow = self.context.wallClock.microseconds()
         let now = NIODeadline.now()
-        for key in keys {
-            guard let lane = self.lanes[key], lane.wantsClaim(wallNow: wallNow, now: now),
-                let room = self.context.ledger.reserveForClaim(
-                    key, penned: lane.penned, most: self.context.configuration.claimBatch,
-                    mostBytes: self.context.configuration.claimBytes)
-            else { continue }
-            lane.beginClaim()
-            self.requestClaim(
-                ClaimRequest(
-                    webhook: key, isInOrder: lane.isInOrder, returning: lane.returning, room: room,
-                    losses: self.context.leaseLosses))
-        }
+        let wishes = keys.compactMap { self.lanes[$0]?.wishForClaim(wallNow: wallNow, now: now) }
+        // Who waits already may find room now.
+        self.wish(wishes)
     }
 
     // MARK: Time
@@ -136,6 +123,7 @@ actor Dispatcher {
         var open = 0
         for lane in self.lanes.values {
             lane.checkDeadlines(now: now)
+            lane.giveBackWhatIsOfNoUse(now: now)
             inFlight += lane.inFlight
             if lane.isOpen { open += 1 }
         }
@@ -192,6 +180,11 @@ actor Dispatcher {
             lane.pump(now: now)
         }
         if wasLost { self.claimWhereWanted(Array(self.lanes.keys)) }
+    }
+
+    /// Memory is short: a lane keeps no more than it gets done.
+    func giveBack(_ most: [WebhookKey: Int]) {
+        for (key, most) in most { self.lanes[key]?.giveBack(but: most) }
     }
 
     /// So many instances deliver: rates are shared among them.

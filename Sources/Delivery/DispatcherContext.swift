@@ -15,6 +15,8 @@ extension Dispatcher {
         let ledger: LaneLedger
         let quotas: GroupQuotas?
         let ports: DeliveryPorts
+        /// Takes back a wish for a claim, if it is not being granted yet.
+        let withdrawWish: @Sendable (WebhookKey) -> Bool
         var isStopping = false
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
@@ -30,8 +32,9 @@ extension Dispatcher {
         init(
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, client: ClientConfiguration,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
-            ports: DeliveryPorts, completer: Completer
+            ports: DeliveryPorts, completer: Completer, withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
+            self.withdrawWish = withdrawWish
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
             self.ports = ports

@@ -22,9 +22,32 @@ struct Gate {
 
     var isOpen: Bool { self.breaker.isOpen }
 
-    /// Whether nothing can go out now, whatever there is. Reading what waits would be in vain.
+    /// Whether nothing can go out now, whatever there is.
     func isShut(now: Int64) -> Bool {
         self.pausedUntil > now || self.breaker.allowance(now: now) == 0
+    }
+
+    /// How many requests could go out before long, as far as is known; 0 if it is shut, and nil if there is no bound to it.
+    /// Reading more of what waits would be in vain.
+    func coming(now: Int64) -> Int? {
+        guard self.pausedUntil <= now else { return 0 }
+        var most: Int?
+        if !self.breaker.isWideOpen {
+            let allowance = self.breaker.allowance(now: now)
+            guard allowance > 0 else { return 0 }
+            // A probe goes out alone; and then there are more with each success.
+            most = self.breaker.isOpen ? 1 : allowance * 8
+        }
+        if let bucket { most = min(most ?? .max, bucket.worthPreparing(now: now)) }
+        return most
+    }
+
+    /// How many deliveries are of use to have at hand; nil if there is no bound to it. While it is shut for more than a second
+    /// those are what goes out first when it opens.
+    func worthHolding(now: Int64) -> Int? {
+        if self.breaker.isOpen { return 1 }
+        if self.pausedUntil > now + 1_000_000_000 { return self.breaker.allowance(now: now) }
+        return self.bucket.map { $0.worthPreparing(now: now) + self.breaker.allowance(now: now) }
     }
 
     /// Takes what one request takes, if it may go out now.

@@ -21,6 +21,15 @@ final class Lane {
     private var backlog = Backlog()
     var inFlight = 0
     var wakeUp: (at: Int64, task: Scheduled<Void>)?
+    /// Strict order: what was given up. What comes after it goes out when that is in the database: whoever has the lease next
+    /// would else try it again, behind the others.
+    private var unrecorded: Set<DeliveryID> = []
+    /// When something ended last, or something began when nothing was under way.
+    var lastMoved = NIODeadline.now()
+    /// How many were given back and are not in the database yet. Until then a claim could bring what is behind them.
+    private var givenBack = 0
+    /// How many bytes the first that waits in the database has, if there was no room for it.
+    private var missingBytes = 0
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
@@ -33,13 +42,12 @@ final class Lane {
 
     var isIdle: Bool {
         self.inFlight == 0 && self.queue.isIdle && self.backlog.isEmpty && self.pool.openCount == 0
-            && !self.gate.isOpen && self.wakeUp == nil && self.tokens?.isIdle != false
+            && !self.gate.isOpen && self.givenBack == 0 && self.unrecorded.isEmpty
+            && self.wakeUp == nil && self.tokens?.isIdle != false
     }
 
     var isClaiming: Bool { self.backlog.isClaiming }
-    var penned: LaneLedger.Size { self.queue.penned }
     var isOpen: Bool { self.gate.isOpen }
-    var returning: [EntityID] { self.queue.returningThings }
     var isInOrder: Bool { self.target.policy.ordering == .thing }
 
     // MARK: Deliveries in
@@ -58,13 +66,13 @@ final class Lane {
 
     /// Gives deliveries back to the database, where they wait for a better time.
     func putBack(_ deliveries: some Sequence<Delivery>) {
-        var isEmpty = true
+        let before = self.givenBack
         for delivery in deliveries {
-            isEmpty = false
+            self.givenBack += 1
             if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
-        guard !isEmpty else { return }
+        guard self.givenBack > before else { return }
         self.dispatcher.ledger.startSpilling(self.key)
         self.backlog.note()
     }
@@ -79,44 +87,73 @@ final class Lane {
     func finish(_ attempt: Attempt, _ outcome: Outcome) {
         self.inFlight -= 1
         let now = NIODeadline.now()
+        self.lastMoved = now
         let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
         // What an earlier version of the webhook met says nothing about this one.
         if attempt.target.version == self.target.version {
             self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
         }
-        switch verdict.ending {
-        case .retried, .released:
-            if self.isInOrder {
-                for delivery in [attempt.delivery] + attempt.others {
-                    self.queue.noteReturning(delivery.message.thing)
-                }
-            }
-        case .succeeded, .failed: break
-        }
-        self.passOn(attempt.delivery, verdict.ending)
+        if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }
+        self.passOn(attempt.delivery, with: attempt.others, verdict.ending)
         self.pump(now: now)
     }
 
     /// Lets the thing's next delivery go, or not.
-    func passOn(_ delivery: Delivery, _ ending: DeliveryResult.Ending) {
+    ///
+    /// - Parameter others: those that were sent along with it.
+    private func passOn(_ delivery: Delivery, with others: [Delivery], _ ending: DeliveryResult.Ending) {
         let thing = delivery.message.thing
         guard self.isInOrder else {
             if delivery.attempts == 0 { self.queue.advance(thing) }
             return
         }
         switch ending {
-        case .succeeded, .failed: self.queue.advance(thing)
-        case .retried, .released: self.putBack(self.queue.stall(thing))
+        case .succeeded: self.queue.advance(thing)
+        case .failed: self.gaveUp([delivery] + others)
+        case .retried, .released:
+            for delivery in [delivery] + others { self.queue.noteReturning(delivery.message.thing) }
+            self.putBack(self.queue.stall(thing))
         }
+    }
+
+    /// What can never be sent has ended.
+    func gaveUp(_ deliveries: [Delivery]) {
+        if self.isInOrder {
+            self.unrecorded.formUnion(deliveries.map(\.id))
+        } else {
+            for delivery in deliveries where delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
+        }
+    }
+
+    /// Whether something was given up of which the database does not know yet.
+    var isGivingUp: Bool { !self.unrecorded.isEmpty }
+
+    /// As if it had not been tried: it waits with everything else of the webhook.
+    func release(_ attempt: Attempt) {
+        self.inFlight -= 1
+        self.givenBack += 1 + attempt.others.count
+        for delivery in [attempt.delivery] + attempt.others {
+            self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+        }
+        self.dispatcher.ledger.startSpilling(self.key)
+        self.backlog.note()
+        self.passOn(attempt.delivery, with: attempt.others, .released)
+        self.pump(now: .now())
     }
 
     /// What became of a delivery is in the database.
     func recorded(_ result: DeliveryResult) {
         switch result.ending {
-        case .succeeded, .failed: return
+        case .succeeded: return
+        case .failed:
+            guard self.unrecorded.remove(result.delivery.id) != nil else { return }
+            self.queue.advance(result.delivery.message.thing)
+            return self.pump(now: .now())
         case .retried(let due): self.backlog.note(due: due)
-        // It was not to be had before.
-        case .released: self.backlog.note()
+        case .released:
+            self.givenBack -= 1
+            // It was not to be had before.
+            self.backlog.note()
         }
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
@@ -139,15 +176,27 @@ final class Lane {
         self.backlog.note(due: due)
     }
 
-    /// Whether a claim would find something that could go out.
-    func wantsClaim(wallNow: Int64, now: NIODeadline) -> Bool {
-        guard self.target.status == .enabled, self.backlog.wantsClaim(wallNow: wallNow) else { return false }
-        // Nothing goes out now: what is in memory is enough to go on with afterwards.
-        return self.queue.isEmpty || !self.gate.isShut(now: now.nanoseconds)
-    }
-
-    func beginClaim() {
-        self.backlog.beginClaim()
+    /// What a claim could bring that could go out before long; nil if that is nothing. Once it is asked for, the
+    /// claim has begun.
+    func wishForClaim(wallNow: Int64, now: NIODeadline) -> ClaimWish? {
+        guard self.target.status == .enabled, self.backlog.wantsClaim(wallNow: wallNow) else { return nil }
+        guard self.isInOrder || self.givenBack == 0 else { return nil }
+        var most = self.dispatcher.configuration.claimBatch
+        var coming = self.gate.coming(now: now.nanoseconds)
+        if self.isStuck(now: now) { coming = min(coming ?? .max, self.inFlight) }
+        if let coming {
+            // A request may take several.
+            let (inRequests, overflows) = coming.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
+            most = overflows ? most : min(most, inRequests - self.queue.count)
+            // A few now and again a few would cost more than all together.
+            guard overflows || self.queue.count <= inRequests / 2 else { return nil }
+        }
+        guard most > 0 else { return nil }
+        let isFirst = self.backlog.beginClaim()
+        return ClaimWish(
+            webhook: self.key, isInOrder: self.isInOrder, returning: self.queue.returningThings,
+            penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
+            losses: self.dispatcher.leaseLosses)
     }
 
     func claimFailed() {
@@ -155,6 +204,7 @@ final class Lane {
     }
 
     func endClaim(_ claim: Claim, seesAllSpills: Bool) {
+        self.missingBytes = claim.missingBytes
         let claimed = claim.deliveries.map { claimed in
             var delivery = Delivery(
                 message: claimed.message, webhook: self.target, attempts: claimed.attempts,
@@ -203,7 +253,7 @@ final class Lane {
             old.policy.ordering != target.policy.ordering
             || (old.batching == nil) != (target.batching == nil)
         if !target.isSentFromMemory || isQueuedOtherwise {
-            self.putBack(self.queue.takeAll())
+            self.putBack(self.queue.takeAll(inOrder: old.policy.ordering == .thing))
         }
         if target.options.auth != old.options.auth {
             self.tokens?.close()
@@ -219,7 +269,40 @@ final class Lane {
 
     /// Everything that has not been sent, and will not be by this lane.
     func takeUnsent() -> [Delivery] {
-        self.queue.takeAll()
+        self.queue.takeAll(inOrder: self.isInOrder)
+    }
+
+    // MARK: Memory
+
+    /// Something begins.
+    func begin(_ now: NIODeadline) {
+        if self.inFlight == 0 { self.lastMoved = now }
+        self.inFlight += 1
+    }
+
+    /// Whether nothing of what is under way has ended for a second: then it is that which the rest waits for, because there
+    /// may not be more at a time, or because it is the same things'.
+    private func isStuck(now: NIODeadline) -> Bool {
+        self.inFlight > 0 && now - self.lastMoved > .seconds(1)
+    }
+
+    /// Memory that moves belongs to what moves: what cannot go out for more than a second waits in the database.
+    func giveBackWhatIsOfNoUse(now: NIODeadline) {
+        var most = self.gate.worthHolding(now: now.nanoseconds)
+        if self.isStuck(now: now) { most = min(most ?? .max, self.inFlight) }
+        if let most { self.giveBack(but: most) }
+    }
+
+    /// - Parameter most: how many deliveries may stay; of requests that take several, as many requests.
+    func giveBack(but most: Int) {
+        let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
+        guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
+        // What a claim that is under way brings must not come before what goes back now.
+        if self.backlog.isClaiming {
+            guard self.dispatcher.withdrawWish(self.key) else { return }
+            self.backlog.claimFailed()
+        }
+        self.putBack(self.queue.takeAll(but: most, inOrder: self.isInOrder))
     }
 
     func close() {

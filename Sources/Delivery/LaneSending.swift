@@ -20,7 +20,7 @@ extension Lane {
                     DeliveryResult(
                         delivery: delivery, ending: .failed(reason: "too old: it waited for over \(maxAge)"),
                         attempt: nil))
-                if self.isInOrder || delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
+                self.gaveUp([delivery])
                 continue
             }
             if let batching = self.target.batching {
@@ -76,12 +76,12 @@ extension Lane {
             self.start(first, special, now: now, wallNow: wallNow)
         } catch {
             self.dispatcher.giveUp(first, error.description, wallNow: wallNow)
-            if self.isInOrder || first.attempts == 0 { self.queue.advance(first.message.thing) }
+            self.gaveUp([first])
         }
     }
 
     private func start(_ delivery: Delivery, _ special: Attempt.Special?, now: NIODeadline, wallNow: Int64) {
-        self.inFlight += 1
+        self.begin(now)
         self.pool.execute(
             Attempt(delivery, special: special, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
     }
@@ -91,7 +91,7 @@ extension Lane {
     /// Whether what waits is enough for a request, or has waited long enough. One request at a time, so that a thing's
     /// messages keep their order.
     private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Int64, now: Int64) -> Bool {
-        guard self.inFlight == 0 else { return false }
+        guard self.inFlight == 0, !self.isGivingUp else { return false }
         // What failed together goes out together, as it was.
         guard first.bundle == nil else { return true }
         let waited = wallNow / 1_000 - first.message.id.millisecondsSince1970
@@ -120,6 +120,7 @@ extension Lane {
             self.start(together[0], special, now: now, wallNow: wallNow)
         } catch {
             for delivery in batch { self.dispatcher.giveUp(delivery, error.description, wallNow: wallNow) }
+            self.gaveUp(batch)
         }
     }
 
@@ -143,7 +144,7 @@ extension Lane {
         let batch = self.queue.nextBatch(self.target.batching?.mostItems ?? 1)
         guard let first = batch.first, !self.dispatcher.isStopping else { return }
         self.queue.removeFirst(batch.count)
-        self.inFlight += 1
+        self.begin(.now())
         let special = Attempt.Special(
             first, with: Array(batch.dropFirst()), request: nil, hasVaryingTarget: false, authorization: nil)
         let attempt = Attempt(
@@ -173,11 +174,4 @@ extension Lane {
         return true
     }
 
-    /// As if it had not been tried: it waits with everything else of the webhook.
-    private func release(_ attempt: Attempt) {
-        self.inFlight -= 1
-        self.putBack([attempt.delivery] + attempt.others)
-        self.passOn(attempt.delivery, .released)
-        self.pump(now: .now())
-    }
 }

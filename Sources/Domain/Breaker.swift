@@ -2,7 +2,7 @@
 ///
 /// After ``threshold`` failures in a row it opens: one probe at a time, with growing pauses. The first success closes it,
 /// and the number of requests at a time then grows by one with each success, so that a receiver that has just come back
-/// is not run over. Times are nanoseconds of a monotonic clock, given by the caller.
+/// is not run over; nor one that is new, and a thousand that hang take few connections. Times are nanoseconds of a monotonic clock, given by the caller.
 package struct Breaker: Sendable {
     package static let threshold = 5
     package static let firstPause: Int64 = 1_000_000_000
@@ -13,6 +13,9 @@ package struct Breaker: Sendable {
         case open(probeAt: Int64, pause: Int64)
     }
 
+    /// How many requests at a time a receiver gets of which nothing is known yet.
+    package static let firstAllowance = 4
+
     private let most: Int
     private var state = State.closed
     private var failures = 0
@@ -22,7 +25,12 @@ package struct Breaker: Sendable {
     /// - Parameter most: requests at a time to a healthy receiver.
     package init(most: Int) {
         self.most = most
-        self.allowance = most
+        self.allowance = min(most, Self.firstAllowance)
+    }
+
+    /// Whether there may be as many requests at a time as there ever are.
+    package var isWideOpen: Bool {
+        if case .closed = self.state { self.allowance == self.most } else { false }
     }
 
     package var isOpen: Bool {

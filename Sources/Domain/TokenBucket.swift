@@ -24,6 +24,20 @@ package struct TokenBucket: Sendable {
         return max(1, Int64(((1 - self.tokens) / self.limit.perSecond * 1e9).rounded(.up)))
     }
 
+    /// How many there are.
+    package func available(now: Int64) -> Int {
+        var later = self
+        later.refill(now: now)
+        return Int(later.tokens)
+    }
+
+    /// How many it is worth to have something at hand for: those that there will be within a second, or if these are few,
+    /// within eight. One at the least.
+    package func worthPreparing(now: Int64) -> Int {
+        let rate = min(self.limit.perSecond, 1e6)
+        return max(1, self.available(now: now) + Int(max(rate, min(8 * rate, 8)).rounded(.up)))
+    }
+
     /// Gives back a token that was taken and not used.
     package mutating func giveBack() {
         self.tokens = min(Double(self.limit.burst), self.tokens + 1)

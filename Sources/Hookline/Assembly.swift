@@ -305,19 +305,21 @@ private struct Pools {
     var all: [Pool] { [self.general, self.intake, self.delivery, self.probe] }
 
     init(_ configuration: ServiceConfiguration, logger: Logger) {
+        // Compiling a plan takes longer than all that is done here with one.
+        let postgres = configuration.postgres.with(setting: "jit", "off")
         self.general = Pool(
-            endpoint: configuration.postgres, configuration: .init(size: configuration.poolSize), logger: logger)
+            endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         self.intake = Pool(
-            endpoint: configuration.postgres.with(setting: "plan_cache_mode", "force_generic_plan"),
+            endpoint: postgres.with(setting: "plan_cache_mode", "force_generic_plan"),
             configuration: .init(size: 1), logger: logger)
         // These statements touch rows by their keys. A plan made while a table was empty must not turn into a scan of
-        // a full one.
+        // a full one. A connection for each claim, one for results, and one for what is due.
         self.delivery = Pool(
-            endpoint: configuration.postgres.with(setting: "plan_cache_mode", "force_generic_plan")
+            endpoint: postgres.with(setting: "plan_cache_mode", "force_generic_plan")
                 .with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
                 .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
-            configuration: .init(size: 2), logger: logger)
-        self.probe = Pool(endpoint: configuration.postgres, configuration: .init(size: 1), logger: logger)
+            configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
+        self.probe = Pool(endpoint: postgres, configuration: .init(size: 1), logger: logger)
     }
 }
 

@@ -15,6 +15,28 @@ struct GateTests {
         #expect(gate.admit(inFlight: 2, now: 0) { _ in nil } == .full)
     }
 
+    @Test("says how much could go out before long, and how much is of use to have at hand")
+    mutating func coming() {
+        var gate = Gate(most: 6)
+        #expect(
+            gate.coming(now: 0) == 32 && gate.worthHolding(now: 0) == nil, "a new receiver gets four at a time")
+        for _ in 1...2 { gate.learn(.good, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        #expect(gate.coming(now: 0) == nil)
+        for (rate, coming) in [(5.0, 28), (100, 120), (0.5, 24), (0.001, 21)] {
+            gate.follow(nil, now: 0)
+            gate.follow(RateLimit(perSecond: rate, burst: 20), now: 0)
+            #expect(gate.coming(now: 0) == coming && gate.worthHolding(now: 0) == coming + 6)
+        }
+        gate.follow(nil, now: 0)
+        gate.learn(.good, pause: .seconds(9), startedAt: 0, now: 0, using: &self.generator)
+        #expect(gate.coming(now: Self.second) == 0 && gate.worthHolding(now: Self.second) == 6)
+        #expect(gate.worthHolding(now: 8 * Self.second) == nil, "it opens within a second")
+        gate.startAfresh()
+        for _ in 1...5 { gate.learn(.bad, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        #expect(gate.coming(now: 0) == 0 && gate.worthHolding(now: 0) == 1)
+        #expect(gate.coming(now: 2 * Self.second) == 1, "a probe")
+    }
+
     @Test("keeps the rate, and gives back a request that the group's quota does not allow")
     mutating func rate() {
         var gate = Gate(most: 9)

@@ -31,6 +31,7 @@ enum Decision {
     case claim(Int, webhook: Int, Fate)
     case send(Int, webhook: Int)
     case answer(Int, webhook: Int, Reply)
+    case giveBack(Int, webhook: Int)
     case settle(Int, Fate)
     case renew(Int, Fate)
     case releaseExpired(Int, Fate)
@@ -58,6 +59,7 @@ extension Decision: CustomStringConvertible {
         case .claim(let id, let webhook, let fate): "instance \(id) goes on with a claim for \(webhook)\(fate.words)"
         case .send(let id, let webhook): "instance \(id) sends to webhook \(webhook)"
         case .answer(let id, let webhook, let reply): "webhook \(webhook) answers instance \(id): \(reply)"
+        case .giveBack(let id, let webhook): "instance \(id) gives back what cannot go out soon to webhook \(webhook)"
         case .settle(let id, let fate): "instance \(id) records results\(fate.words)"
         case .renew(let id, let fate): "instance \(id) renews its lease\(fate.words)"
         case .releaseExpired(let id, let fate): "instance \(id) releases expired leases\(fate.words)"

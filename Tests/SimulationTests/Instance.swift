@@ -40,11 +40,12 @@ final class Instance {
         self.ids = MessageIDGenerator(slot: living.slot) { clock.microseconds / 1_000 }
         var limits = LaneLedger.Limits()
         (limits.laneDeliveries, limits.laneBytes, limits.totalDeliveries, limits.totalBytes) = (6, 1_000, 8, 2_000)
+        (limits.shareDeliveries, limits.shareBytes) = (2, 500)
         self.ledger = LaneLedger(limits: limits)
         self.intake = Link(client: client, isAdopted: false)
         for webhook in webhooks {
             self.lanes[webhook.key] = SimulatedLane(
-                webhook, ledger: self.ledger, forgetsStall: mistake == .goesOnAfterFailure
+                webhook, ledger: self.ledger, mistake: mistake
             ) { [unowned self] in self.pending.append($0) }
         }
     }

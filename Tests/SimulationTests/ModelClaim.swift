@@ -119,7 +119,13 @@ extension ModelDatabase {
     ) {
         var before = 0
         for row in rows {
-            guard before < count, let batch = self.batches[row], batch.due <= now else { continue }
+            guard before < count, var batch = self.batches[row], batch.due <= now else { continue }
+            let rest = batch.cut(after: count - before)
+            if let first = rest.first {
+                self.batches[row] = batch
+                let next = DeliveryBatch.Row(id: row.id, webhook: row.webhook, first: first)
+                self.batches[next] = BatchRow(rest, due: batch.due)
+            }
             let remaining = batch.remaining
             before += remaining.count
             let found = remaining.compactMap { self.messages[$0] }

@@ -26,13 +26,35 @@ struct ModelDatabase {
     }
 
     struct BatchRow {
-        let messages: [MessageID]
+        var messages: [MessageID]
         var bits: [UInt8]
         var leasedBy: SessionID?
         let due: Int64
 
         var remaining: [MessageID] {
             self.messages.indices.filter { self.bits[$0 >> 3] & (1 << UInt8($0 & 7)) == 0 }.map { self.messages[$0] }
+        }
+
+        /// One that waits, with nothing of it done.
+        init(_ messages: [MessageID], due: Int64) {
+            self.init(
+                messages: messages, bits: [UInt8](repeating: 0, count: (messages.count + 7) / 8), leasedBy: nil,
+                due: due)
+        }
+
+        init(messages: [MessageID], bits: [UInt8], leasedBy: SessionID?, due: Int64) {
+            (self.messages, self.bits, self.leasedBy, self.due) = (messages, bits, leasedBy, due)
+        }
+
+        /// Takes away what comes after so many that are not done.
+        mutating func cut(after count: Int) -> [MessageID] {
+            guard let end = self.remaining.dropFirst(count).first, let place = self.messages.firstIndex(of: end) else {
+                return []
+            }
+            let rest = Array(self.remaining.dropFirst(count))
+            self.messages.removeSubrange(place...)
+            self.bits.removeSubrange(((place + 7) / 8)...)
+            return rest
         }
     }
 

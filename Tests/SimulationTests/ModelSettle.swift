@@ -67,6 +67,12 @@ extension ModelDatabase {
             self.batches[batch.row]?.bits = change.done.bits
             if change.isReleased { self.batches[batch.row]?.leasedBy = nil }
         }
+        if let first = change.parting.first {
+            let row = DeliveryBatch.Row(id: batch.id, webhook: batch.webhook, first: first)
+            if self.batches[row] == nil {
+                self.batches[row] = BatchRow(change.parting, due: first.millisecondsSince1970 * 1_000)
+            }
+        }
         for result in change.leaving where self.single[result.delivery.id] == nil {
             var row = SingleRow(
                 thing: nil, due: result.delivery.message.id.millisecondsSince1970 * 1_000,
@@ -83,6 +89,8 @@ struct BatchChange {
     let done: DeliveryBatch.Marks
     let isReleased: Bool
     let leaving: [DeliveryResult]
+    /// What waits in a row of its own while the rest is in memory.
+    let parting: [MessageID]
 
     init(_ batch: DeliveryBatch, _ results: [DeliveryResult]) {
         var (ended, released, leaving) = ([MessageID](), [DeliveryResult](), [DeliveryResult]())
@@ -99,6 +107,7 @@ struct BatchChange {
         let isWhole = released.isEmpty || done.remaining <= released.count
         self.done = isWhole ? done : batch.marks(adding: ended + released.map(\.delivery.message.id))
         self.isReleased = isWhole && !released.isEmpty
-        self.leaving = isWhole ? leaving : leaving + released
+        self.leaving = isWhole ? leaving : leaving + released.filter { $0.delivery.message.id == batch.first }
+        self.parting = isWhole ? [] : released.map(\.delivery.message.id).filter { $0 != batch.first }.sorted()
     }
 }

@@ -1,12 +1,11 @@
 import Domain
 
-/// What the receivers have been given, and what was given up.
+/// What the receivers have been given.
 struct Receivers {
     private(set) var attempts: Int64 = 0
     /// By webhook, the numbers of the publications.
     private(set) var numbers: [WebhookKey: Set<Int>] = [:]
     private(set) var accepted: Set<DeliveryID> = []
-    var gaveUp: Set<DeliveryID> = []
 
     /// - Returns: the attempt's number.
     mutating func noteAttempt() -> Int64 {

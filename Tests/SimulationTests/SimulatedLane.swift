@@ -6,17 +6,21 @@ import Queue
 final class SimulatedLane {
     let target: WebhookTarget
     private let ledger: LaneLedger
-    private let forgetsStall: Bool
+    private let mistake: Mistake?
     private(set) var queue = LaneQueue()
     private(set) var backlog = Backlog()
     private(set) var inFlight: [Delivery] = []
+    /// Strict order: what was given up, until that is recorded.
+    private var unrecorded: Set<DeliveryID> = []
+    /// What was given back and is not recorded yet.
+    private var givenBack = 0
     /// Takes results, to be recorded.
     private let add: (DeliveryResult) -> Void
 
-    init(_ target: WebhookTarget, ledger: LaneLedger, forgetsStall: Bool, add: @escaping (DeliveryResult) -> Void) {
+    init(_ target: WebhookTarget, ledger: LaneLedger, mistake: Mistake?, add: @escaping (DeliveryResult) -> Void) {
         self.target = target
         self.ledger = ledger
-        self.forgetsStall = forgetsStall
+        self.mistake = mistake
         self.add = add
     }
 
@@ -33,6 +37,7 @@ final class SimulatedLane {
 
     private func putBack(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
+        self.givenBack += deliveries.count
         for delivery in deliveries {
             if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
             self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
@@ -63,9 +68,12 @@ final class SimulatedLane {
             return
         }
         switch result.ending {
-        case .succeeded, .failed: self.queue.advance(thing)
+        case .succeeded: self.queue.advance(thing)
+        case .failed:
+            if self.mistake == .goesOnBeforeGivenUp { return self.queue.advance(thing) }
+            self.unrecorded.insert(delivery.id)
         case .retried, .released:
-            if self.forgetsStall { return self.queue.advance(thing) }
+            if self.mistake == .goesOnAfterFailure { return self.queue.advance(thing) }
             self.queue.noteReturning(thing)
             self.putBack(self.queue.stall(thing))
         }
@@ -73,11 +81,22 @@ final class SimulatedLane {
 
     func recorded(_ result: DeliveryResult) {
         switch result.ending {
-        case .succeeded, .failed: return
+        case .succeeded: return
+        case .failed:
+            if self.unrecorded.remove(result.delivery.id) != nil { self.queue.advance(result.delivery.message.thing) }
+            return
         case .retried(let due): self.backlog.note(due: due)
-        case .released: self.backlog.note()
+        case .released:
+            self.givenBack -= 1
+            self.backlog.note()
         }
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
+    }
+
+    /// All but what goes out first waits in the database, as when it cannot go out soon.
+    func giveBack() {
+        guard !self.backlog.isClaiming else { return }
+        self.putBack(self.queue.takeAll(but: 1, inOrder: self.isInOrder))
     }
 
     // MARK: Claims
@@ -87,7 +106,7 @@ final class SimulatedLane {
 
     /// - Returns: the room for a claim, which has begun; nil if it would find nothing or there is no room.
     func beginClaim(now: Int64) -> LaneLedger.ClaimRoom? {
-        guard self.backlog.wantsClaim(wallNow: now),
+        guard self.isInOrder || self.givenBack == 0, self.backlog.wantsClaim(wallNow: now),
             let room = self.ledger.reserveForClaim(
                 self.target.key, penned: self.queue.penned, most: 4, mostBytes: 400)
         else { return nil }

@@ -103,7 +103,7 @@ extension Decision {
         case .releaseExpired(let id, _): .releaseExpired(id, .answered)
         case .askDue(let id, _): .askDue(id, .answered)
         case .audit(let id, _): .audit(id, .answered)
-        case .crash, .loseBroker, .send, .setClock, .pass, .land: self
+        case .crash, .loseBroker, .send, .giveBack, .setClock, .pass, .land: self
         }
     }
 }

@@ -6,7 +6,7 @@ import Schema
 /// A mistake that somebody might make, to see that it is found.
 enum Mistake: CaseIterable {
     case acknowledgesBeforeCommit, handsOverBeforeCommit, ignoresSettleNumber, keepsOrphans, goesOnAfterFailure
-    case refusesNeighbours, forgetsMarks, keepsStrayLeases, claimsPastDoubt
+    case refusesNeighbours, forgetsMarks, keepsStrayLeases, claimsPastDoubt, goesOnBeforeGivenUp
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.
@@ -50,7 +50,7 @@ final class World {
         case .setClock(let id, let seconds): self.clocks[id].add(microseconds: seconds * 1_000_000)
         case .pass(let seconds): self.pass(microseconds: seconds * 1_000_000)
         case .land: self.database.land()
-        case .intake, .adopt, .claim, .send, .answer, .settle, .renew, .releaseExpired, .askDue, .audit:
+        case .intake, .adopt, .claim, .send, .answer, .giveBack, .settle, .renew, .releaseExpired, .askDue, .audit:
             self.act(decision)
         }
     }
@@ -64,6 +64,7 @@ final class World {
         case .send(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.send()
         case .answer(let id, let webhook, let reply):
             self.instances[id].map { self.answer($0, self.webhooks[webhook], reply) }
+        case .giveBack(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.giveBack()
         case .settle(let id, let fate): self.instances[id].map { self.settle($0, fate) }
         case .renew(let id, let fate): self.instances[id].map { self.renew($0, fate) }
         case .releaseExpired(_, let fate):

@@ -54,8 +54,7 @@ extension World {
         if case .retried = ending, delivery.attempts >= 2 { ending = .failed(reason: "given up") }
         switch ending {
         case .succeeded: self.noteAccepted(delivery, by: instance)
-        case .failed: self.receivers.gaveUp.insert(delivery.id)
-        case .retried, .released: break
+        case .failed, .retried, .released: break
         }
         let attempt = AttemptRecord(at: number, latencyMicroseconds: 1, status: nil, error: error, response: nil)
         lane.ended(DeliveryResult(delivery: delivery, ending: ending, attempt: attempt))

@@ -20,10 +20,24 @@ extension DeliveryStore {
         try await self.settle(Settlement(results: results, number: nextNumber()))
     }
 
+    /// Claims for one webhook.
+    ///
+    /// - Parameters:
+    ///   - connections: in strict order, those of the claim before.
+    ///   - returning: in strict order, things of which nothing is to be had.
     package func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64
+        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64,
+        held: HeldRows = LaneLedger().held, connections: Int = .max, returning: [EntityID] = []
     ) async throws -> Claim {
-        try await self.claim(webhook, inOrder: inOrder, count: count, bytes: bytes, now: now, held: LaneLedger().held)
+        if inOrder {
+            return try await self.claimInOrder(
+                webhook, count: count, bytes: bytes, now: now, held: held, connections: connections,
+                returning: returning)
+        }
+        let room = LaneLedger.ClaimRoom(deliveries: Int(count), bytes: Int(bytes), seesAllSpills: true)
+        let claims = try await self.claim([webhook: room], now: now, held: held)
+        guard let claim = claims[webhook] else { throw PostgresError(.decoding, "a claim has no answer") }
+        return claim
     }
 }
 

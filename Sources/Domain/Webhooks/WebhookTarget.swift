@@ -14,6 +14,8 @@ package final class WebhookTarget: Sendable {
     /// The org of its group.
     package let org: EntityID?
     package let plan: RequestPlan
+    /// More deliveries than this are of no use in memory: they would wait there for their rate.
+    package let mostInMemory: Int
     // What is asked for with every message stands by itself: reading it out of the large values would copy them.
 
     /// Whether a request is ``requestHead`` and the payload as it came.
@@ -60,6 +62,8 @@ package final class WebhookTarget: Sendable {
         self.headers = headers
         self.status = status
         self.policy = policy
+        self.mostInMemory =
+            policy.rateLimit.map { max(1, $0.burst) + Int(max(1, min($0.perSecond.rounded(.up), 1e6))) } ?? .max
         self.signingKeys = signingKeys
         self.allowedNetworks = allowedNetworks
         var common = "host: \(url.authority)\r\n"

@@ -7,6 +7,8 @@ package struct Backlog: Sendable {
     private var hasDue = false
     /// When the next of what waits falls due, in microseconds since 1970.
     private var nextDue: Int64?
+    /// Whether a claim has found more than it could take, and the end was not reached since.
+    private var isContinued = false
 
     package init() {}
 
@@ -25,10 +27,14 @@ package struct Backlog: Sendable {
         !self.isClaiming && (self.hasDue || self.isCatchingUp || self.nextDue.map { $0 <= wallNow } == true)
     }
 
-    package mutating func beginClaim() {
+    /// - Returns: whether it is the first claim since there was nothing, or nothing that was due.
+    @discardableResult
+    package mutating func beginClaim() -> Bool {
+        defer { self.isContinued = true }
         self.isClaiming = true
         self.hasDue = false
         self.nextDue = nil
+        return !self.isContinued
     }
 
     package mutating func claimFailed() {
@@ -78,6 +84,7 @@ package struct Backlog: Sendable {
             self.hasDue = true
             return .nothing
         }
+        self.isContinued = false
         if isOrdered {
             self.isCatchingUp = false
             return .openPen

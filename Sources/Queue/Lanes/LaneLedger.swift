@@ -6,13 +6,21 @@ internal import Synchronization
 ///
 /// It is the one thing that intake and the lanes share, so it is a lock around plain numbers, taken once per batch.
 /// Room is set aside here before a batch is committed, because the commit must already say what is leased.
+///
+/// Memory that moves belongs to what moves. The total is a bound that nothing passes. A part of it is for what every lane
+/// may have whatever the others do, and a part of that again for lanes that have completed something of late; beyond
+/// that a lane has at most three quarters of what the others leave, and once half of the whole is in use no more
+/// than it gets done in two seconds.
 package final class LaneLedger: Sendable {
     package struct Limits: Sendable {
         /// Per webhook, so that one that does not answer cannot take the memory of all.
         package var laneDeliveries = 12_288
         package var laneBytes = 8 * 1024 * 1024
-        package var totalDeliveries = 14_336
+        package var totalDeliveries = 16_384
         package var totalBytes = 32 * 1024 * 1024
+        /// What a lane may have whatever the others do; one that completes much, a quarter of what it does in a second.
+        package var shareDeliveries = 16
+        package var shareBytes = 64 * 1024
 
         package init() {}
     }
@@ -23,6 +31,11 @@ package final class LaneLedger: Sendable {
         package var bytes = 0
 
         package init() {}
+
+        init(deliveries: Int, bytes: Int) {
+            self.deliveries = deliveries
+            self.bytes = bytes
+        }
 
         package init(of delivery: Delivery) {
             self.deliveries = 1
@@ -41,18 +54,26 @@ package final class LaneLedger: Sendable {
     }
 
     private struct Account {
-        var deliveries = 0
-        var bytes = 0
+        var size = Size()
         /// Set when something had to be left in the database: what comes later must not overtake it.
         var isSpilling = false
         /// Planned to be left in the database, but not committed yet.
         var uncommittedSpills = 0
+        /// What was completed since the last ``turn()``, and in the one before.
+        var completed = Size()
+        var pace = Size()
+        /// Whether it had too much at the last ``turn()`` already.
+        var hadTooMuch = false
+
+        var isMoving: Bool { self.completed.deliveries + self.pace.deliveries > 0 }
+        var isOfInterest: Bool {
+            self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.isMoving
+        }
     }
 
     private struct State {
         var accounts: [WebhookKey: Account] = [:]
-        var deliveries = 0
-        var bytes = 0
+        var used = Size()
         /// Whether something may be leased to this session that is not in memory.
         var isInDoubt = false
     }
@@ -68,21 +89,21 @@ package final class LaneLedger: Sendable {
     }
 
     /// Deliveries in memory, over all lanes.
-    package var count: Int { self.state.withLock { $0.deliveries } }
+    package var count: Int { self.used.deliveries }
+    var used: Size { self.state.withLock { $0.used } }
 
     package func plan(_ deliveries: inout [Delivery]) {
         self.state.withLock { state in
             for index in deliveries.indices {
                 let key = deliveries[index].webhook.key
-                let bytes = deliveries[index].message.payload.count
                 var account = state.accounts[key] ?? Account()
+                let size = Size(of: deliveries[index])
                 if deliveries[index].webhook.isSentFromMemory, !account.isSpilling,
-                    self.fits(bytes, in: account, of: state)
+                    account.size.deliveries < deliveries[index].webhook.mostInMemory,
+                    self.fits(size.bytes, in: account, of: state)
                 {
-                    account.deliveries += 1
-                    account.bytes += bytes
-                    state.deliveries += 1
-                    state.bytes += bytes
+                    account.size += size
+                    state.used += size
                     deliveries[index].isLeased = true
                 } else {
                     account.isSpilling = true
@@ -94,44 +115,93 @@ package final class LaneLedger: Sendable {
         }
     }
 
-    /// How many of these deliveries would go out from memory if there were room for them now.
+    /// How many of these deliveries would go out from memory if there were room for them, which their lanes may well make
+    /// within a moment.
     package func missingRoom(for deliveries: [Delivery]) -> Int {
-        var wanted: [WebhookKey: (count: Int, bytes: Int)] = [:]
+        var wanted: [WebhookKey: Size] = [:]
         for index in deliveries.indices where deliveries[index].webhook.isSentFromMemory {
-            wanted[deliveries[index].webhook.key, default: (0, 0)].count += 1
-            wanted[deliveries[index].webhook.key, default: (0, 0)].bytes += deliveries[index].message.payload.count
+            wanted[deliveries[index].webhook.key, default: Size()] += Size(of: deliveries[index])
         }
         return self.state.withLock { state in
             wanted.reduce(0) { missing, want in
                 let account = state.accounts[want.key] ?? Account()
                 // Who has a backlog already gets its deliveries from there.
                 guard !account.isSpilling else { return missing }
-                let most = self.most(account, of: state)
-                let averageBytes = max(1, want.value.bytes / want.value.count)
-                return missing
-                    + max(
-                        0, want.value.count - (most.deliveries - account.deliveries),
-                        want.value.count - (most.bytes - account.bytes) / averageBytes)
+                let room = self.room(for: account, of: state)
+                let averageBytes = max(1, want.value.bytes / want.value.deliveries)
+                let short = max(0, want.value.deliveries - min(room.deliveries, room.bytes / averageBytes))
+                // What it gets done in a twentieth of a second is what it is worth waiting for.
+                return missing + (short <= max(account.pace.deliveries, account.completed.deliveries) / 20 ? short : 0)
             }
         }
     }
 
     private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
-        // A single payload larger than all limits still gets through, alone.
-        let most = self.most(account, of: state)
-        return account.deliveries == 0
-            || (account.deliveries < most.deliveries && account.bytes + bytes <= most.bytes)
+        let room = self.room(for: account, of: state)
+        if room.deliveries >= 1, room.bytes >= bytes { return true }
+        // One that is larger than what a lane has whatever the others do still gets through, alone; and so does one that is
+        // larger than all there is.
+        return account.size.deliveries == 0
+            && (state.used.deliveries == 0
+                || room.deliveries >= 1
+                    && bytes <= self.limits.totalBytes - self.kept(from: account).bytes - state.used.bytes)
     }
 
-    /// The most that a lane may have: three quarters of what the others leave of the whole. So a few that do not get rid of
-    /// what they have never leave nothing to the others.
-    private func most(_ account: Account, of state: State) -> (deliveries: Int, bytes: Int) {
-        (
-            min(
-                self.limits.laneDeliveries,
-                (self.limits.totalDeliveries - state.deliveries + account.deliveries) * 3 / 4),
-            min(self.limits.laneBytes, (self.limits.totalBytes - state.bytes + account.bytes) * 3 / 4)
-        )
+    /// What is kept from a lane that has less than its share: for those that move, and for what comes in.
+    private func kept(from account: Account, isClaim: Bool = false) -> Size {
+        account.isMoving && !isClaim
+            ? Size() : Size(deliveries: self.limits.totalDeliveries / 8, bytes: self.limits.totalBytes / 8)
+    }
+
+    /// How much more a lane may have now; not less than nothing.
+    ///
+    /// - Parameter isClaim: what is in the database can wait there, so that a lane claims no more than it gets done.
+    private func room(for account: Account, of state: State, isClaim: Bool = false) -> Size {
+        let kept = self.kept(from: account, isClaim: isClaim)
+        func room(
+            _ value: KeyPath<Size, Int>, total: Int, lane: Int, share: Int
+        ) -> Int {
+            let (has, used) = (account.size[keyPath: value], state.used[keyPath: value])
+            let pace = max(account.pace[keyPath: value], account.completed[keyPath: value])
+            // What is on its way at any moment is more the more goes out.
+            let ofShare = min(max(share, pace / 4) - has, total - kept[keyPath: value] - used)
+            var most = min(lane, (total * 3 / 4 - used + has) * 3 / 4)
+            if used > total / 2, isClaim || !account.isMoving { most = min(most, 4 * pace) }
+            return max(0, ofShare, most - has)
+        }
+        return Size(
+            deliveries: room(
+                \.deliveries, total: self.limits.totalDeliveries, lane: self.limits.laneDeliveries,
+                share: self.limits.shareDeliveries),
+            bytes: room(
+                \.bytes, total: self.limits.totalBytes, lane: self.limits.laneBytes, share: self.limits.shareBytes))
+    }
+
+    // MARK: What moves
+
+    /// To be called once a second: begins to count anew what lanes complete.
+    ///
+    /// - Returns: if memory is short, which lanes have had more than they get done in two seconds, and how much that is.
+    package func turn() -> [WebhookKey: Int] {
+        self.state.withLock { state in
+            let isShort =
+                state.used.deliveries > self.limits.totalDeliveries / 2 || state.used.bytes > self.limits.totalBytes / 2
+            var most: [WebhookKey: Int] = [:]
+            for (key, var account) in state.accounts {
+                account.pace = account.completed
+                account.completed = Size()
+                let of = max(self.limits.shareDeliveries, 2 * account.pace.deliveries)
+                let ofBytes = max(self.limits.shareBytes, 2 * account.pace.bytes)
+                let hasTooMuch = isShort && (account.size.deliveries > of || account.size.bytes > ofBytes)
+                // A second is little to judge by who has just begun.
+                if hasTooMuch, account.hadTooMuch {
+                    most[key] = min(of, max(1, ofBytes / max(1, account.size.bytes / account.size.deliveries)))
+                }
+                account.hadTooMuch = hasTooMuch
+                state.accounts[key] = account.isOfInterest ? account : nil
+            }
+            return most
+        }
     }
 
     /// The batch is committed: what was left in the database is there to be claimed. Answers for whom.
@@ -151,7 +221,7 @@ package final class LaneLedger: Sendable {
         self.state.withLock { state in
             for delivery in deliveries {
                 if delivery.isLeased {
-                    Self.release(1, delivery.message.payload.count, of: delivery.webhook.key, in: &state)
+                    Self.release(Size(of: delivery), of: delivery.webhook.key, in: &state)
                 } else {
                     state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
                 }
@@ -159,22 +229,23 @@ package final class LaneLedger: Sendable {
         }
     }
 
-    /// Deliveries that are done and recorded leave the memory.
+    /// Deliveries that are done, or go back, and are recorded leave the memory.
     package func release(_ results: [DeliveryResult]) {
         self.held.end(results.lazy.filter { $0.delivery.batch == nil }.map(\.delivery.id))
         self.state.withLock { state in
             // Those of one webhook come one after the other more often than not.
-            var run = (key: WebhookKey(rawValue: -1), size: Size())
+            var run = (key: WebhookKey(rawValue: -1), size: Size(), completed: Size())
             for index in results.indices {
                 let key = results[index].delivery.webhook.key
                 if key != run.key {
-                    Self.release(run.size.deliveries, run.size.bytes, of: run.key, in: &state)
-                    run = (key, Size())
+                    Self.release(run.size, completed: run.completed, of: run.key, in: &state)
+                    run = (key, Size(), Size())
                 }
-                run.size.deliveries += 1
-                run.size.bytes += results[index].delivery.message.payload.count
+                let size = Size(of: results[index].delivery)
+                run.size += size
+                if results[index].hasSucceeded { run.completed += size }
             }
-            Self.release(run.size.deliveries, run.size.bytes, of: run.key, in: &state)
+            Self.release(run.size, completed: run.completed, of: run.key, in: &state)
         }
     }
 
@@ -199,30 +270,44 @@ package final class LaneLedger: Sendable {
         package let bytes: Int
         /// Whether every spill planned so far was committed, so that the claim will see it.
         package let seesAllSpills: Bool
+
+        package init(deliveries: Int, bytes: Int, seesAllSpills: Bool) {
+            self.deliveries = deliveries
+            self.bytes = bytes
+            self.seesAllSpills = seesAllSpills
+        }
     }
 
-    /// Sets aside room for a claim; nil while the lane is more than half full.
+    /// Sets aside room for a claim; nil while there is none that would be worth it.
     ///
-    /// - Parameter penned: of what the lane has, what waits for the end of the backlog. It does not count: if it kept
-    ///   the lane from claiming, the end would never come. So a lane may have more than its share by what one claim
-    ///   brings at the least.
-    package func reserveForClaim(_ key: WebhookKey, penned: Size = Size(), most: Int, mostBytes: Int) -> ClaimRoom? {
+    /// - Parameters:
+    ///   - penned: of what the lane has, what waits for the end of the backlog. It does not count as far as the lane's share
+    ///     goes: if it kept the lane from claiming, the end would never come.
+    ///   - least: how many bytes it is of no use without.
+    package func reserveForClaim(
+        _ key: WebhookKey, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1
+    ) -> ClaimRoom? {
         self.state.withLock { state in
             var account = state.accounts[key] ?? Account()
-            let moving = account.deliveries - penned.deliveries
-            guard moving <= self.limits.laneDeliveries / 2,
-                account.bytes - penned.bytes <= self.limits.laneBytes / 2,
-                moving == 0 || self.fits(1, in: account, of: state)
-            else { return nil }
-            let room = self.most(account, of: state)
-            let count = max(1, min(most, room.deliveries - account.deliveries))
-            let bytes = max(1, min(mostBytes, room.bytes - account.bytes))
-            account.deliveries += count
-            account.bytes += bytes
-            state.deliveries += count
-            state.bytes += bytes
+            var seen = account
+            seen.size -= penned
+            let room = self.room(for: seen, of: state, isClaim: true)
+            let whole = seen.size.deliveries + room.deliveries
+            // Many small claims cost more than a few large ones.
+            guard room.deliveries >= min(most, max(1, whole / 4)) else { return nil }
+            var bytes = min(mostBytes, room.bytes)
+            if bytes < least {
+                let isAlone = seen.size.deliveries == 0
+                let left = self.limits.totalBytes - self.kept(from: seen, isClaim: true).bytes - state.used.bytes
+                guard isAlone, least <= left || state.used.deliveries == 0 else { return nil }
+                bytes = least
+            }
+            let size = Size(deliveries: min(most, room.deliveries), bytes: bytes)
+            account.size += size
+            state.used += size
             state.accounts[key] = account
-            return ClaimRoom(deliveries: count, bytes: bytes, seesAllSpills: account.uncommittedSpills == 0)
+            return ClaimRoom(
+                deliveries: size.deliveries, bytes: size.bytes, seesAllSpills: account.uncommittedSpills == 0)
         }
     }
 
@@ -231,7 +316,8 @@ package final class LaneLedger: Sendable {
         self.state.withLock { state in
             // In one step: a lane without anything has no account, and what was claimed would be counted for nobody.
             let bytes = messages.reduce(0) { $0 + $1.payload.count }
-            Self.release(room.deliveries - messages.count, room.bytes - bytes, of: key, in: &state)
+            Self.release(
+                Size(deliveries: room.deliveries - messages.count, bytes: room.bytes - bytes), of: key, in: &state)
         }
     }
 
@@ -249,13 +335,13 @@ package final class LaneLedger: Sendable {
         self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
     }
 
-    private static func release(_ deliveries: Int, _ bytes: Int, of key: WebhookKey, in state: inout State) {
+    private static func release(
+        _ size: Size, completed: Size = Size(), of key: WebhookKey, in state: inout State
+    ) {
         guard var account = state.accounts[key] else { return }
-        account.deliveries -= deliveries
-        account.bytes -= bytes
-        state.deliveries -= deliveries
-        state.bytes -= bytes
-        let isEmpty = account.deliveries == 0 && !account.isSpilling && account.uncommittedSpills == 0
-        state.accounts[key] = isEmpty ? nil : account
+        account.size -= size
+        account.completed += completed
+        state.used -= size
+        state.accounts[key] = account.isOfInterest ? account : nil
     }
 }

@@ -17,6 +17,8 @@ package struct LaneQueue {
     /// claim takes it for what is on its way, and may bring what is behind it: that goes back as well.
     private var returning: [EntityID: Int] = [:]
     private var stalledUntilClaimEnds: Set<EntityID> = []
+    /// How many wait to be sent, the pen left out.
+    package private(set) var count = 0
 
     package init() {}
 
@@ -29,6 +31,7 @@ package struct LaneQueue {
 
     /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
     package mutating func appendToBatch(_ delivery: Delivery) {
+        self.count += 1
         self.ready.append(delivery)
     }
 
@@ -40,6 +43,7 @@ package struct LaneQueue {
 
     package mutating func removeFirst(_ count: Int) {
         self.ready.removeFirst(count)
+        self.count -= count
     }
 
     /// - Returns: whether it was taken; a stalled thing's delivery is not.
@@ -47,9 +51,11 @@ package struct LaneQueue {
         let thing = delivery.message.thing
         guard inOrder || delivery.attempts == 0 else {
             self.ready.append(delivery)
+            self.count += 1
             return true
         }
         guard self.returning[thing] == nil, !self.stalledUntilClaimEnds.contains(thing) else { return false }
+        self.count += 1
         if self.chains[thing]?.append(delivery) == nil {
             self.chains[thing] = []
             self.ready.append(delivery)
@@ -75,6 +81,7 @@ package struct LaneQueue {
 
     package mutating func removeFirst() {
         self.ready.removeFirst()
+        self.count -= 1
     }
 
     /// The thing's turn passes to its next delivery.
@@ -88,7 +95,9 @@ package struct LaneQueue {
 
     /// Strict order: the thing's delivery has to be tried again, so what is behind it goes back to the database.
     package mutating func stall(_ thing: EntityID) -> [Delivery] {
-        Array(self.chains.removeValue(forKey: thing) ?? [])
+        let chain = Array(self.chains.removeValue(forKey: thing) ?? [])
+        self.count -= chain.count
+        return chain
     }
 
     /// Strict order: a delivery of the thing goes back to the database, tried or not. Until all that do have been
@@ -109,15 +118,19 @@ package struct LaneQueue {
         self.stalledUntilClaimEnds = []
     }
 
-    /// Everything that has not been sent. What is on the wire keeps its place in front of what may come.
-    package mutating func takeAll() -> [Delivery] {
-        var all = Array(self.ready) + Array(self.pen)
-        let onTheWire = Set(self.chains.keys).subtracting(self.ready.map(\.message.thing))
+    /// Everything that has not been sent, but for the first `most` of what could go out now. What is on the wire, and what
+    /// is left, keeps its place in front of what may come.
+    package mutating func takeAll(but most: Int = 0, inOrder: Bool) -> [Delivery] {
+        let (kept, taken) = (Deque(self.ready.prefix(most)), self.ready.dropFirst(most))
+        // A thing's retry stands beside its line where order is not strict.
+        let ended = Set(taken.lazy.filter { inOrder || $0.attempts == 0 }.map(\.message.thing))
+        var all = Array(taken) + Array(self.pen)
         for chain in self.chains.values { all += chain }
-        self.ready = []
+        self.ready = kept
+        self.count = kept.count
         self.pen = []
         self.penned = LaneLedger.Size()
-        self.chains = self.chains.filter { onTheWire.contains($0.key) }.mapValues { _ in [] }
+        self.chains = self.chains.filter { !ended.contains($0.key) }.mapValues { _ in [] }
         return all
     }
 }

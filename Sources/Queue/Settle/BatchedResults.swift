@@ -14,6 +14,8 @@ struct BatchedResults {
         let isReleased: Bool
         /// What leaves it for a row of its own.
         let leaving: [DeliveryResult]
+        /// What leaves it for another batch's row, that waits.
+        var parting: [Message] = []
     }
 
     private let session: SessionID
@@ -58,11 +60,14 @@ struct BatchedResults {
                 return Change(
                     batch: self.batch, done: done, isReleased: !self.released.isEmpty, leaving: self.leaving)
             }
-            // Some are still in memory, so the row stays leased, and what is given back needs rows that are not.
+            // Some are still in memory, so the row stays leased, and what is given back needs one that is not. A row is named
+            // by its first message, so that one cannot name another.
+            let first = self.batch.first
             return Change(
                 batch: self.batch,
                 done: self.batch.marks(adding: self.ended + self.released.map(\.delivery.message.id)),
-                isReleased: false, leaving: self.leaving + self.released)
+                isReleased: false, leaving: self.leaving + self.released.filter { $0.delivery.message.id == first },
+                parting: self.released.map(\.delivery.message).filter { $0.id != first })
         }
     }
 
@@ -74,6 +79,8 @@ struct BatchedResults {
         let ours = try self.shrink(shrunk, on: db) + self.remove(finished, on: db)
         let leaving = ours.flatMap(\.leaving)
         if !leaving.isEmpty { try db.execute(Self.insertion(of: leaving)) }
+        let parted = ours.filter { !$0.parting.isEmpty }
+        if !parted.isEmpty { try db.execute(Self.insertion(ofBatches: parted)) }
         let transient = ours.filter { $0.done.remaining == 0 && !$0.batch.isKept }.map(\.batch)
         guard !transient.isEmpty else { return }
         var payloads: [Int64?: [Int64]] = [:]
@@ -122,6 +129,26 @@ struct BatchedResults {
         _ changes: [Change], by statement: Query, on db: isolated Connection
     ) throws -> [Change] {
         try db.query(statement) { try $0.int64(0) }.map { changes[Int($0) - 1] }
+    }
+
+    /// The rows of what waits again while the rest of its batch is in memory. It was due when it was received.
+    private static func insertion(ofBatches changes: [Change]) -> Query {
+        let messages = changes.map { $0.parting.sorted { $0.id < $1.id } }
+        let lists = MessageIDLists(messages.map { $0.map(\.id) })
+        let dues = messages.map {
+            PostgresTimestamp(microsecondsSince1970: ($0.first?.id.millisecondsSince1970 ?? 0) * 1_000)
+        }
+        return """
+            INSERT INTO delivery_batches
+                (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids)
+            SELECT b, w, ids[s], due, kept, e - s + 1, size, ids[s:e]
+            FROM (SELECT \(lists.all) AS ids) AS lists,
+                unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(dues),
+                       \(changes.map(\.batch.isKept)),
+                       \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.payload.count) } }), \(lists.starts),
+                       \(lists.ends)) AS r (b, w, due, kept, size, s, e)
+            ON CONFLICT DO NOTHING
+            """
     }
 
     /// The rows of deliveries that have left their batches.

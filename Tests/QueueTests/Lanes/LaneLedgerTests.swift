@@ -8,10 +8,14 @@ import Testing
 struct LaneLedgerTests {
     private let group = EntityID.random()
 
-    private func deliveries(_ count: Int, to key: Int32, bytes: Int = 10) throws -> [Delivery] {
+    private func deliveries(
+        _ count: Int, to key: Int32, bytes: Int = 10, rate: RateLimit? = nil
+    ) throws -> [Delivery] {
+        var policy = DeliveryPolicy()
+        policy.rateLimit = rate
         let target = WebhookTarget(
             key: WebhookKey(rawValue: key), id: .random(), group: self.group, version: 1,
-            url: try WebhookURL("http://example.com"), headers: [])
+            url: try WebhookURL("http://example.com"), headers: [], policy: policy)
         return (0..<count).map { index in
             let message = Message(
                 id: MessageID(rawValue: Int64(index)), thing: .random(), group: self.group, subtopic: "",
@@ -21,8 +25,9 @@ struct LaneLedgerTests {
         }
     }
 
-    private func ledger(_ lane: Int = 10, _ total: Int = 30) -> LaneLedger {
+    private func ledger(_ lane: Int = 10, _ total: Int = 64) -> LaneLedger {
         var limits = LaneLedger.Limits()
+        (limits.shareDeliveries, limits.shareBytes) = (2, 100)
         limits.laneDeliveries = lane
         limits.laneBytes = 1_000
         limits.totalDeliveries = total
@@ -77,32 +82,138 @@ struct LaneLedgerTests {
         #expect(other.allSatisfy { $0.isLeased })
     }
 
-    @Test("bounds all lanes together, and always leaves something to the next")
-    func total() throws {
-        let ledger = self.ledger(10, 15)
-        var held: [Int] = []
-        for key in 1...4 {
-            var batch = try self.deliveries(20, to: Int32(key))
-            ledger.plan(&batch)
-            held.append(batch.filter(\.isLeased).count)
-        }
-        #expect(held == [10, 3, 1, 1], "each may have three quarters of what the others leave")
-        var huge = try self.deliveries(2, to: 9, bytes: 5_000)
-        ledger.plan(&huge)
-        #expect(huge.map(\.isLeased) == [true, false], "the first of an empty lane always fits")
+    private func leased(_ count: Int, to key: Int32, bytes: Int = 10, in ledger: LaneLedger) throws -> Int {
+        var batch = try self.deliveries(count, to: key, bytes: bytes)
+        ledger.plan(&batch)
+        return batch.count(where: \.isLeased)
     }
 
-    @Test("knows what room is missing, for lanes that have no backlog")
+    @Test("bounds all lanes together, and keeps a part for what every lane may have")
+    func total() throws {
+        let ledger = self.ledger(100, 64)
+        #expect(try self.leased(100, to: 1, in: ledger) == 33, "of whom nothing is known: a half")
+        // Who has not completed anything has its share alone now, and not of the last eighth.
+        let others = try (2...20).map { try self.leased(20, to: $0, in: ledger) }
+        #expect(others == Array(repeating: 2, count: 11) + [1] + Array(repeating: 0, count: 7))
+        #expect(ledger.count == 56)
+        #expect(try self.leased(20, to: 21, in: ledger) == 0)
+    }
+
+    @Test("lets a lane that completes something have its share whatever the others have, and never passes the total")
+    func moving() throws {
+        let ledger = self.ledger(100, 64)
+        for key in 1...8 as ClosedRange<Int32> {
+            var batch = try self.deliveries(1, to: key)
+            ledger.plan(&batch)
+            ledger.release(done(batch))
+        }
+        for key in 100...200 as ClosedRange<Int32> { _ = try self.leased(20, to: key, in: ledger) }
+        #expect(ledger.count == 56)
+        #expect(try (1...8).map { try self.leased(20, to: $0, in: ledger) } == [2, 2, 2, 2, 0, 0, 0, 0])
+        #expect(ledger.count == 64)
+    }
+
+    @Test("never passes its total in deliveries or bytes, whatever lanes ask for and bring")
+    func hardTotal() throws {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<40 {
+            let ledger = self.ledger(12, 64)
+            var (held, rooms) = ([Delivery](), [(LaneLedger.ClaimRoom, WebhookKey)]())
+            for _ in 0..<400 {
+                let key = Int32.random(in: 1...30, using: &generator)
+                switch Int.random(in: 0..<6, using: &generator) {
+                case 0, 1:
+                    var batch = try self.deliveries(.random(in: 1...9), to: key, bytes: .random(in: 0...400))
+                    ledger.plan(&batch)
+                    _ = ledger.committed(batch)
+                    held += batch.filter(\.isLeased)
+                case 2:
+                    let room = ledger.reserveForClaim(
+                        WebhookKey(rawValue: key), most: .random(in: 1...9), mostBytes: 400,
+                        least: .random(in: 1...600))
+                    if let room { rooms.append((room, WebhookKey(rawValue: key))) }
+                case 3:
+                    guard let (room, key) = rooms.popLast() else { continue }
+                    let bytes = room.bytes / room.deliveries
+                    let claimed = try self.deliveries(room.deliveries, to: key.rawValue, bytes: bytes)
+                    ledger.settle(room, of: key, claimed: claimed.map(\.message))
+                    held += claimed
+                case 4:
+                    ledger.stopSpilling(WebhookKey(rawValue: key))
+                    _ = ledger.turn()
+                default:
+                    let count = min(held.count, .random(in: 0...20))
+                    ledger.release(done(Array(held.suffix(count))))
+                    held.removeLast(count)
+                }
+                let used = ledger.used
+                #expect(used.deliveries <= 64 && used.bytes <= 4_000 && used.deliveries >= 0 && used.bytes >= 0)
+                #expect(used.deliveries == held.count + rooms.reduce(0) { $0 + $1.0.deliveries })
+            }
+        }
+    }
+
+    @Test("lets one that is larger than all there is through, alone")
+    func huge() throws {
+        let ledger = self.ledger()
+        #expect(try self.leased(2, to: 9, bytes: 5_000, in: ledger) == 1)
+        #expect(try self.leased(1, to: 10, in: ledger) == 0)
+    }
+
+    @Test("lets one that is larger than a lane's share through, alone, as long as there is room for it at all")
+    func large() throws {
+        let ledger = self.ledger()
+        #expect(try (1...8).map { try self.leased(2, to: $0, bytes: 900, in: ledger) } == [1, 1, 1, 0, 0, 0, 0, 0])
+    }
+
+    @Test("keeps no more for a lane with a rate than goes out in a second")
+    func rate() throws {
+        let ledger = self.ledger(50)
+        var batch = try self.deliveries(20, to: 1, rate: RateLimit(perSecond: 3, burst: 4))
+        ledger.plan(&batch)
+        #expect(batch.count(where: \.isLeased) == 7)
+        #expect(ledger.isSpilling(WebhookKey(rawValue: 1)))
+    }
+
+    @Test("says who has more than it gets done, while memory is short")
+    func turn() throws {
+        let ledger = self.ledger(30, 64)
+        var fast = try self.deliveries(20, to: 1)
+        ledger.plan(&fast)
+        #expect(try self.leased(12, to: 2, in: ledger) == 12)
+        ledger.release(done(Array(fast[..<15])))
+        let enough = ledger.turn()
+        #expect(enough.isEmpty)
+        #expect(try self.leased(20, to: 3, in: ledger) == 16)
+        ledger.release(done(Array(fast[15...])))
+        var more = try self.deliveries(10, to: 1)
+        ledger.plan(&more)
+        #expect(more.count(where: \.isLeased) == 10, "twice what it has done")
+        let turns = (0..<4).map { _ in ledger.turn() }
+        #expect(turns[0].isEmpty, "the others may have begun just now")
+        let others = [WebhookKey(rawValue: 2): 2, WebhookKey(rawValue: 3): 2]
+        #expect(turns[1] == others)
+        #expect(turns[2] == others.merging([WebhookKey(rawValue: 1): 2]) { $1 })
+    }
+
+    @Test("knows what room is missing, for lanes that have no backlog and may well make some")
     func missingRoom() throws {
         let ledger = self.ledger()
-        var held = try self.deliveries(8, to: 1)
-        #expect(ledger.missingRoom(for: held) == 0)
-        ledger.plan(&held)
-        let more = try self.deliveries(5, to: 1) + self.deliveries(3, to: 2)
-        #expect(ledger.missingRoom(for: more) == 3)
-        ledger.release(done(Array(held.prefix(2))))
+        var former = try (0..<10).flatMap { _ in try self.deliveries(10, to: 1) }
+        for start in stride(from: 0, to: 100, by: 10) {
+            var part = Array(former[start..<start + 10])
+            ledger.plan(&part)
+            ledger.release(done(part))
+        }
+        former = try self.deliveries(8, to: 1)
+        #expect(ledger.missingRoom(for: former) == 0)
+        ledger.plan(&former)
+        let more = try self.deliveries(5, to: 1) + self.deliveries(30, to: 2)
+        #expect(ledger.missingRoom(for: more) == 3, "the second lane has completed nothing")
+        ledger.release(done(Array(former.prefix(2))))
         #expect(ledger.missingRoom(for: more) == 1)
-        #expect(ledger.missingRoom(for: try self.deliveries(1, to: 3, bytes: 3_000)) == 1, "bytes count too")
+        #expect(ledger.missingRoom(for: try self.deliveries(1, to: 1, bytes: 3_000)) == 1, "bytes count too")
+        #expect(ledger.missingRoom(for: try self.deliveries(20, to: 1)) == 0, "it will not make so much")
         var spilled = try self.deliveries(9, to: 1)
         ledger.plan(&spilled)
         #expect(ledger.missingRoom(for: more) == 0, "its backlog comes first")
@@ -178,13 +289,22 @@ struct LaneLedgerTests {
         #expect(ledger.reserveForClaim(key, most: 5, mostBytes: 100) == nil, "it is full")
         var penned = LaneLedger.Size()
         for delivery in batch { penned += LaneLedger.Size(of: delivery) }
-        let room = try #require(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100))
-        #expect(room.deliveries == 1, "as little as there can be")
+        let room = try #require(ledger.reserveForClaim(key, penned: penned, most: 20, mostBytes: 100))
+        #expect(room.deliveries == 10)
+        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claims counts")
         ledger.settle(room, of: key, claimed: batch[..<3].map(\.message))
         #expect(ledger.count == 13)
-        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claimed counts")
-        ledger.release(done(batch[..<3]))
-        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) != nil)
+    }
+
+    @Test("sets aside for a claim what its first delivery takes, if that is more than is to be had otherwise")
+    func least() throws {
+        let ledger = self.ledger()
+        let key = WebhookKey(rawValue: 1)
+        let room = try #require(ledger.reserveForClaim(key, most: 5, mostBytes: 100, least: 2_000))
+        #expect(room.bytes == 2_000)
+        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 2), most: 5, mostBytes: 100, least: 2_000) == nil)
+        ledger.settle(room, of: key, claimed: [])
+        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 2), most: 5, mostBytes: 100, least: 2_000) != nil)
     }
 }
 

@@ -103,11 +103,87 @@ struct LaneQueueTests {
         #expect(queue.openPen(until: nil).map(\.message.id.rawValue) == [2])
         #expect(queue.append(try self.delivery(3, 0), inOrder: false))
         #expect(self.pop(&queue) == 1)
-        #expect(Set(queue.takeAll().map(\.message.id.rawValue)) == [3])
+        #expect(Set(queue.takeAll(inOrder: true).map(\.message.id.rawValue)) == [3])
         #expect(queue.append(try self.delivery(4, 0), inOrder: false))
         #expect(self.pop(&queue) == nil, "the first is still on the wire")
         queue.advance(self.things[0])
         #expect(self.pop(&queue) == 4)
+    }
+}
+
+@Suite("What a lane gives back")
+struct GivenBackTests {
+    private let target: WebhookTarget
+    private let things = (0..<3).map { _ in EntityID.random() }
+
+    init() throws {
+        self.target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+    }
+
+    private func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) -> Delivery {
+        let message = Message(
+            id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: self.target.group, subtopic: "",
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        return Delivery(message: message, webhook: self.target, attempts: attempts)
+    }
+
+    private func append(_ queue: inout LaneQueue, _ delivery: Delivery, inOrder: Bool) {
+        let isTaken = queue.append(delivery, inOrder: inOrder)
+        #expect(isTaken)
+    }
+
+    private func numbers(_ deliveries: [Delivery]) -> [Int64] { deliveries.map(\.message.id.rawValue).sorted() }
+
+    @Test("is all but what goes out first, and that keeps its thing's turn", arguments: [false, true])
+    func but(inOrder: Bool) {
+        var queue = LaneQueue()
+        for (number, thing) in [(1, 0), (2, 1), (3, 0), (4, 2), (5, 1)] {
+            self.append(&queue, self.delivery(number, thing), inOrder: inOrder)
+        }
+        queue.appendToPen(self.delivery(6, 0))
+        #expect(queue.count == 5)
+        let back = queue.takeAll(but: 1, inOrder: inOrder)
+        #expect(self.numbers(back) == [2, 3, 4, 5, 6])
+        #expect(queue.count == 1 && queue.first?.message.id.rawValue == 1)
+        self.append(&queue, self.delivery(7, 0), inOrder: inOrder)
+        self.append(&queue, self.delivery(8, 1), inOrder: inOrder)
+        queue.removeFirst()
+        #expect(queue.first?.message.id.rawValue == 8, "the thing of the first waits for its end")
+        queue.removeFirst()
+        #expect(queue.first == nil)
+        queue.advance(self.things[0])
+        #expect(queue.first?.message.id.rawValue == 7 && queue.count == 1)
+    }
+
+    @Test("does not free the turn of what is on the wire, though a retry of its thing is given back")
+    func retry() {
+        var queue = LaneQueue()
+        self.append(&queue, self.delivery(2, 0), inOrder: false)
+        queue.removeFirst()
+        self.append(&queue, self.delivery(1, 0, attempts: 1), inOrder: false)
+        let back = queue.takeAll(inOrder: false)
+        #expect(self.numbers(back) == [1])
+        self.append(&queue, self.delivery(3, 0), inOrder: false)
+        #expect(queue.first == nil, "the one before it is on the wire")
+    }
+
+    @Test("counts what waits, whatever becomes of it")
+    func count() {
+        var queue = LaneQueue()
+        for number in 1...4 { self.append(&queue, self.delivery(number, 0), inOrder: true) }
+        queue.removeFirst()
+        #expect(queue.count == 3)
+        let stalled = queue.stall(self.things[0])
+        #expect(stalled.count == 3)
+        #expect(queue.isEmpty && queue.count == 0)
+        for number in 5...9 { queue.appendToBatch(self.delivery(number, 1)) }
+        queue.removeFirst(2)
+        #expect(queue.count == 3)
+        let back = queue.takeAll(but: 2, inOrder: true)
+        #expect(back.count == 1)
+        #expect(queue.count == 2)
     }
 }
 

@@ -50,7 +50,7 @@ struct ReservationTests {
         let ledger = LaneLedger(
             limits: {
                 var limits = LaneLedger.Limits()
-                limits.laneDeliveries = 2
+                (limits.laneDeliveries, limits.shareDeliveries) = (2, 2)
                 return limits
             }())
         let spilledFor = Mutex<Set<WebhookKey>>([])

@@ -1,0 +1,69 @@
+package import Domain
+internal import Postgres
+internal import Schema
+
+/// What is claimed for one webhook.
+package struct Claim: Sendable {
+    package let deliveries: [ClaimedDelivery]
+    /// Whether there may be more that is due already.
+    package let isPartial: Bool
+    /// When the next of what waits falls due, in microseconds since 1970; nil if nothing waits.
+    package let nextDue: Int64?
+    /// The bytes of the first that is due, if there was no room even for that; or else 0.
+    package let missingBytes: Int
+    /// See ``DeliveryStore/connections``.
+    package let connections: Int
+}
+
+/// A delivery that was read back from the database.
+package struct ClaimedDelivery: Sendable {
+    package let message: Message
+    package let attempts: Int32
+    /// Milliseconds since 1970; nil if it was not replayed.
+    package let replayedAt: Int64?
+    /// The row in which it stands with others; nil if it has one of its own.
+    package let batch: DeliveryBatch?
+    /// See ``Delivery/bundle``.
+    package let bundle: MessageID?
+}
+
+/// A webhook to claim for, and within what.
+struct Wanted: Sendable {
+    let webhook: WebhookKey
+    let count: Int64
+    /// Of payload.
+    let bytes: Int64
+}
+
+/// What was leased for one webhook, as the tables say it.
+struct Taken: Sendable {
+    var rows: [ClaimRow] = []
+    var isPartial = false
+    var missingBytes = 0
+}
+
+/// A batch's row, for a webhook that is known.
+struct BatchRow: Hashable, Sendable {
+    let id: MessageID
+    let first: MessageID
+}
+
+struct ClaimRow: Sendable {
+    let id: MessageID
+    var attempts: Int16 = 0
+    let isKept: Bool
+    var replayedAt: Int64?
+    var batch: BatchRow?
+    /// Of a batch: whether it is there only for its place.
+    var isDone = false
+    var bundle: MessageID?
+}
+
+extension [Wanted] {
+    /// A table `w (k, n, b)` of them.
+    var table: Query {
+        """
+        SELECT * FROM unnest(\(self.map(\.webhook.rawValue)), \(self.map(\.count)), \(self.map(\.bytes))) AS w (k, n, b)
+        """
+    }
+}

@@ -1,0 +1,137 @@
+package import Domain
+internal import Postgres
+internal import Schema
+
+/// Strict order: a thing's delivery can be had when the one before it has ended.
+extension DeliveryStore {
+    /// Leases up to `count` deliveries of a webhook in strict order that are due, oldest first, within `bytes` of payload.
+    ///
+    /// - Parameters:
+    ///   - returning: things of which nothing is to be had: what is before it is leased to this session, but goes back.
+    ///   - held: told what is in memory from now on.
+    ///   - connections: those of the claim before; -1 if its answer was lost. What is leased to this session counts as
+    ///     on its way, ahead of what is claimed now. So what nobody holds is given back first, if there can be such: after
+    ///     a lost answer, or after a crash of the database that has undone what was written last.
+    package func claimInOrder(
+        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: Int64, held: HeldRows, connections: Int = .max,
+        returning: [EntityID] = []
+    ) async throws -> Claim {
+        let lease = held.lease
+        let wanted = Wanted(webhook: webhook, count: count, bytes: bytes)
+        let claim = try await self.pool.transaction { db in
+            // If PostgreSQL crashes in the next moments it has all been as it was before.
+            try db.execute("SET LOCAL synchronous_commit = off")
+            let (opened, now) = (self.connections, PostgresTimestamp(microsecondsSince1970: now))
+            // One instance at a time per webhook, and the statement after this sees what the one before did.
+            try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
+            if opened > connections { try self.releaseUnheld(of: webhook, held: held, on: db) }
+            // What waits from a time without strict order comes before everything that has it.
+            let batches = try self.takeBatches(of: [wanted], now: now, on: db)[webhook]
+            let taken = try batches ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
+            let messages = try Self.load(taken.rows, on: db)
+            let next = try db.query(self.nextDue(webhook, now: now)) { row in
+                row.isNull(0) ? nil : try row.timestamp(0).microsecondsSince1970
+            }
+            return try self.claim(
+                taken, of: webhook, loaded: messages, nextDue: next.first ?? nil, connections: opened, held: held,
+                lease: lease, on: db)
+        }
+        Self.hold(claim, of: webhook, by: held, lease: lease)
+        return claim
+    }
+
+    private func takeInTurn(
+        _ wanted: Wanted, now: PostgresTimestamp, returning: [EntityID], on db: isolated Connection
+    ) throws -> Taken {
+        var (found, missing) = (Int64(0), 0)
+        let rows = try db.query(
+            self.leaseInTurn(
+                wanted.webhook, count: wanted.count, bytes: wanted.bytes, now: now, returning: returning)
+        ) { row -> ClaimRow? in
+            guard row.isNull(0) else {
+                return ClaimRow(
+                    id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
+                    replayedAt: row.isNull(3) ? nil : try row.timestamp(3).microsecondsSince1970 / 1_000,
+                    bundle: row.isNull(4) ? nil : try row.messageID(4))
+            }
+            (found, missing) = (try row.int64(5), Int(try row.int64(6)))
+            return nil
+        }.compactMap { $0 }
+        return Taken(
+            rows: rows, isPartial: found >= wanted.count || rows.count < found,
+            missingBytes: missing > wanted.bytes ? missing : 0)
+    }
+
+    /// Strict order: what is due whose thing's first unfinished delivery neither waits for a retry nor is with another
+    /// instance. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`. See also
+    /// ``leaseInTurn(_:count:bytes:now:returning:)``.
+    private func inTurn(
+        _ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64, returning: [EntityID]
+    ) -> Query {
+        """
+        SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
+            SELECT f.leased_by, f.blocked_until FROM deliveries AS f
+            WHERE f.webhook_key = \(webhook.rawValue) AND f.thing_id = d.thing_id AND f.failed_at IS NULL
+            ORDER BY f.message_id LIMIT 1) AS first ON true
+        WHERE d.webhook_key = \(webhook.rawValue) AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at <= \(now)
+            AND coalesce(first.blocked_until <= \(now), true)
+            AND coalesce(first.leased_by = \(self.session.rawValue), true)
+            AND coalesce(d.thing_id <> ALL(\(returning)), true)
+        ORDER BY d.due_at, d.message_id LIMIT \(count) FOR UPDATE OF d
+        """
+    }
+
+    /// Leases of the things whose turn it is what is first in their lines, as far as the memory goes: what is with another
+    /// instance, or is not due although it came before, is not overtaken. It need not be what was found to be due: after the
+    /// clock was set back that can be behind others.
+    private func leaseInTurn(
+        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp, returning: [EntityID]
+    ) -> Query {
+        """
+        WITH locked AS MATERIALIZED (\(self.inTurn(webhook, now, count, returning: returning))), lines AS MATERIALIZED (
+            SELECT f.message_id, f.payload_bytes, bool_and(f.leased_by IS NULL AND f.due_at <= \(now))
+                OVER (PARTITION BY f.thing_id ORDER BY f.message_id) AS is_unbroken
+            FROM (SELECT thing_id, max(message_id) AS last FROM locked WHERE thing_id IS NOT NULL GROUP BY thing_id) AS t
+            JOIN deliveries AS f ON f.webhook_key = \(webhook.rawValue) AND f.thing_id = t.thing_id
+                AND f.failed_at IS NULL AND f.message_id <= t.last
+                AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
+        ), eligible AS MATERIALIZED (
+            SELECT message_id, payload_bytes FROM lines WHERE is_unbroken
+            UNION ALL SELECT message_id, payload_bytes FROM locked WHERE thing_id IS NULL
+            ORDER BY message_id LIMIT \(count)
+        ), fitting AS (
+            SELECT message_id FROM (
+                SELECT message_id, sum(payload_bytes) OVER (ORDER BY message_id) AS upto FROM eligible) AS summed
+            WHERE upto <= \(bytes)
+        ), taken AS (
+            UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
+            WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
+                AND d.leased_by IS NULL AND d.failed_at IS NULL
+            RETURNING d.message_id, d.attempts, d.is_kept, d.replayed_at, d.bundle_id
+        )
+        SELECT message_id, attempts, is_kept, replayed_at, bundle_id, 0::bigint, 0::bigint FROM taken
+        UNION ALL
+        SELECT NULL, 0::smallint, false, NULL, NULL, count(*),
+            coalesce((SELECT payload_bytes FROM eligible ORDER BY message_id LIMIT 1), 0)::bigint
+        FROM eligible
+        """
+    }
+
+    /// When it is worth asking again.
+    private func nextDue(_ webhook: WebhookKey, now: PostgresTimestamp) -> Query {
+        // What another instance has in hand frees its thing without our hearing of it.
+        """
+        SELECT least(
+            (SELECT blocked_until FROM deliveries
+             WHERE webhook_key = \(webhook.rawValue) AND blocked_until > \(now) AND failed_at IS NULL
+             ORDER BY blocked_until LIMIT 1),
+            (SELECT due_at FROM deliveries
+             WHERE webhook_key = \(webhook.rawValue) AND due_at > \(now) AND leased_by IS NULL AND failed_at IS NULL
+             ORDER BY due_at LIMIT 1),
+            (SELECT \(now) + interval '500 milliseconds' FROM deliveries
+             WHERE webhook_key = \(webhook.rawValue) AND thing_id IS NOT NULL AND failed_at IS NULL
+                 AND leased_by <> \(self.session.rawValue)
+             LIMIT 1))
+        """
+    }
+}

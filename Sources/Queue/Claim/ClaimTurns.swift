@@ -1,0 +1,157 @@
+internal import DequeModule
+package import Domain
+
+/// A lane's wish for what waits for it in the database.
+package struct ClaimWish: Sendable {
+    package let webhook: WebhookKey
+    /// Whether order is strict, and then of which things nothing is to be had: see ``LaneQueue/returningThings``.
+    package let isInOrder: Bool
+    package let returning: [EntityID]
+    /// See ``LaneLedger/reserveForClaim(_:penned:most:mostBytes:least:)``.
+    package let penned: LaneLedger.Size
+    /// The most deliveries that it could send.
+    package let most: Int
+    /// How many bytes the first of them has, as far as that is known.
+    package let leastBytes: Int
+    /// Whether it is the first claim of a backlog, which may be short.
+    package let isFirst: Bool
+    /// How often the lease had been lost when it was asked for.
+    package let losses: Int
+
+    package init(
+        webhook: WebhookKey, isInOrder: Bool = false, returning: [EntityID] = [],
+        penned: LaneLedger.Size = LaneLedger.Size(), most: Int, leastBytes: Int = 1, isFirst: Bool = true,
+        losses: Int = 0
+    ) {
+        self.webhook = webhook
+        self.isInOrder = isInOrder
+        self.returning = returning
+        self.penned = penned
+        self.most = most
+        self.leastBytes = leastBytes
+        self.isFirst = isFirst
+        self.losses = losses
+    }
+}
+
+/// Whose turn it is to claim: a value without I/O.
+///
+/// Several lanes are served by one statement, each with its part of it. Who has claimed goes to the end of the line, and who
+/// claims for the first time goes before those who come again and again, so that a short backlog does not wait for long ones.
+/// Room is reserved when the claim is made and not when it is wished for: what waits holds nothing. A lane waits once at a
+/// time, which is what bounds it.
+package struct ClaimTurns: Sendable {
+    package struct Limits: Sendable {
+        /// Lanes in one statement.
+        package var lanes = 32
+        /// Deliveries in one statement, and of them for one lane.
+        package var deliveries = 2_000
+        package var laneDeliveries = 1_000
+        /// Who wants more gets so many before others are served by the same statement.
+        package var worthwhile = 250
+        package var bytes = 4 * 1024 * 1024
+        package var laneBytes = 2 * 1024 * 1024
+        /// How many of those in front may find no room before others are not looked at any more.
+        package var looks = 256
+
+        package init() {}
+    }
+
+    package struct Turn: Sendable {
+        package let wish: ClaimWish
+        package let room: LaneLedger.ClaimRoom
+    }
+
+    private let limits: Limits
+    private var first: Deque<ClaimWish> = []
+    private var again: Deque<ClaimWish> = []
+
+    package init(limits: Limits = Limits()) {
+        self.limits = limits
+    }
+
+    package var count: Int { self.first.count + self.again.count }
+
+    package mutating func add(_ wish: ClaimWish) {
+        if wish.isFirst { self.first.append(wish) } else { self.again.append(wish) }
+    }
+
+    /// - Returns: whether it was still waiting.
+    package mutating func withdraw(_ webhook: WebhookKey) -> Bool {
+        let count = self.count
+        self.first.removeAll { $0.webhook == webhook }
+        if self.count == count { self.again.removeAll { $0.webhook == webhook } }
+        return self.count < count
+    }
+
+    /// Those that are served by the next statement: several lanes, or one in strict order; none if nobody has room.
+    ///
+    /// - Parameter reserve: reserves room for a wish, within so many deliveries and bytes.
+    package mutating func next(
+        reserve: (_ wish: ClaimWish, _ most: Int, _ mostBytes: Int) -> LaneLedger.ClaimRoom?
+    ) -> [Turn] {
+        let (first, again, part) = self.parts()
+        let most = min(self.limits.laneDeliveries, part)
+        let mostBytes = min(self.limits.laneBytes, max(1, self.limits.bytes / max(1, first + again)))
+        var turns: [Turn] = []
+        Self.take(from: &self.first, upTo: first, looks: self.limits.looks, into: &turns) {
+            reserve($0, min($0.most, most), mostBytes)
+        }
+        if turns.first?.wish.isInOrder != true {
+            Self.take(from: &self.again, upTo: first + again, looks: self.limits.looks, into: &turns) {
+                reserve($0, min($0.most, most), mostBytes)
+            }
+        }
+        return turns
+    }
+
+    /// How many of each line are served by one statement, and how much each of them may have: those who want little leave the
+    /// rest to the others.
+    private func parts() -> (first: Int, again: Int, part: Int) {
+        // A quarter is for those who come again, however many come for the first time.
+        let quarters = self.again.isEmpty ? 4 : 3
+        let first = self.count(
+            of: self.first, lanes: self.limits.lanes * quarters / 4, deliveries: self.limits.deliveries * quarters / 4)
+        let again = self.count(
+            of: self.again, lanes: self.limits.lanes - first.lanes,
+            deliveries: self.limits.deliveries - first.deliveries)
+        let served = (self.first.prefix(first.lanes) + self.again.prefix(again.lanes)).map(\.most).sorted()
+        var part = 1
+        var left = self.limits.deliveries
+        for (index, most) in served.enumerated() {
+            part = max(1, left / (served.count - index))
+            if most > part { break }
+            left -= most
+        }
+        return (first.lanes, again.lanes, part)
+    }
+
+    /// How many of a line are served within so many lanes and deliveries. Few large claims cost less than many small ones.
+    private func count(
+        of line: Deque<ClaimWish>, lanes: Int, deliveries: Int
+    ) -> (lanes: Int, deliveries: Int) {
+        var count = (lanes: 0, deliveries: 0)
+        for wish in line.prefix(lanes) where count.deliveries < deliveries {
+            count.lanes += 1
+            count.deliveries += min(wish.most, self.limits.worthwhile)
+        }
+        return count
+    }
+
+    private static func take(
+        from line: inout Deque<ClaimWish>, upTo lanes: Int, looks: Int, into turns: inout [Turn],
+        reserve: (ClaimWish) -> LaneLedger.ClaimRoom?
+    ) {
+        var waiting: [ClaimWish] = []
+        while turns.count < lanes, waiting.count < looks, let wish = line.popFirst() {
+            if turns.isEmpty || !wish.isInOrder, let room = reserve(wish) {
+                turns.append(Turn(wish: wish, room: room))
+                if wish.isInOrder { break }
+            } else {
+                waiting.append(wish)
+            }
+        }
+        // In their former places.
+        line.insert(contentsOf: waiting, at: line.startIndex)
+    }
+}
