@@ -112,8 +112,7 @@ package struct DeliveryService: Service {
     /// Has what waits from before go out ahead of what comes in new. To be called before anything does.
     package func resumeBacklog() async throws {
         let now = self.wallClock.microseconds()
-        let waiting = self.ports.webhooks().filter { $0.status == .enabled }.map(\.key)
-        for (webhook, due) in try await self.store.due(of: waiting) where due <= now {
+        for (webhook, due) in try await self.store.due() where due <= now && self.isEnabled(webhook) {
             self.ledger.startSpilling(webhook)
         }
     }
@@ -207,8 +206,12 @@ package struct DeliveryService: Service {
         }
     }
 
+    private func isEnabled(_ webhook: WebhookKey) -> Bool {
+        self.ports.target(webhook)?.status == .enabled
+    }
+
     func noteDues() async throws {
-        let dues = try await self.store.due(of: self.ports.webhooks().filter { $0.status == .enabled }.map(\.key))
+        let dues = try await self.store.due().filter { self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
         }

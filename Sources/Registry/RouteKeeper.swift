@@ -79,11 +79,22 @@ package final class RouteKeeper: Service {
     /// Reads everything.
     package func load() async throws {
         try await self.gate.run {
-            let fresh = try await self.store.load()
-            self.routes.withLock { $0.replace(with: fresh) }
+            try await self.replace(with: self.store.load())
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
         }
+    }
+
+    /// Everything that takes time is done beside the lock: only changes write webhooks, and there is one at a time.
+    private func replace(with fresh: Routes) {
+        let merged = fresh.keeping(self.routes.withLock { $0.groups })
+        // What it was goes when nobody waits for it any more.
+        withExtendedLifetime(
+            self.routes.withLock { routes in
+                defer { routes = merged }
+                return routes
+            }
+        ) {}
     }
 
     private func noteUnreadable() {
@@ -136,8 +147,11 @@ package final class RouteKeeper: Service {
 
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
-            let edit = try await self.store.changes(changes)
-            self.routes.withLock { edit(&$0) }
+            switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
+            {
+            case .all(let fresh): self.replace(with: fresh)
+            case .some(let edit): self.routes.withLock { edit.apply(to: &$0) }
+            }
             self.noteUnreadable()
         }
         // Something that was unknown may be known now.

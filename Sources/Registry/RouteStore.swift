@@ -53,54 +53,92 @@ package struct RouteStore: Sendable {
 
     /// One webhook as it is now.
     func target(of key: WebhookKey) async throws -> WebhookTarget? {
-        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first }
+        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first?.target }
     }
 
-    /// The rows behind these changes, as an edit of the routes.
-    package func changes(_ changes: [Change]) async throws -> @Sendable (inout Routes) -> Void {
-        var things: [EntityID] = []
-        var profiles: [EntityID] = []
-        var groups: [EntityID] = []
+    /// What changes come to.
+    package enum News: Sendable {
+        case all(Routes)
+        case some(Edit)
+    }
+
+    /// The rows behind changes, to be put in the place of what is known.
+    package struct Edit: Sendable {
+        fileprivate let removedThings: [EntityID]
+        fileprivate let removedProfiles: [EntityID]
+        fileprivate(set) var webhooks: [GroupWebhooks.Change] = []
+        fileprivate(set) var things: [(EntityID, Routes.Thing)] = []
+        fileprivate var formerThings: [FormerThing] = []
+        fileprivate var profiles: [StoredProfile] = []
+
+        package func apply(to routes: inout Routes) {
+            for id in self.removedThings { routes.set(thing: id, to: nil) }
+            for id in self.removedProfiles { routes.set(profile: id, to: nil) }
+            for change in self.webhooks { routes.apply(change) }
+            for (id, thing) in self.things { routes.set(thing: id, to: thing) }
+            for former in self.formerThings { routes.remember(former.id, of: former.group, former.facts) }
+            for profile in self.profiles { routes.set(profile: profile.id, to: profile.config, fault: profile.fault) }
+        }
+    }
+
+    /// Reads the rows behind these changes: of a group's webhooks those that are not as they are known.
+    ///
+    /// - Parameter known: the webhooks of a group as they are known.
+    package func changes(
+        _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil }
+    ) async throws -> News {
+        var (things, profiles, groups) = ([EntityID](), [EntityID](), [EntityID]())
         for change in Set(changes) {
             switch change {
             case .thing(let id): things.append(id)
             case .profile(let id): profiles.append(id)
             case .webhooks(let group): groups.append(group)
-            case .all:
-                let all = try await self.load()
-                return { $0.replace(with: all) }
+            case .all: return .all(try await self.load())
             }
         }
         let (changedThings, changedProfiles, changedGroups) = (things, profiles, groups)
-        let found = try await self.pool.withConnection { db in
-            let webhooks = changedGroups.isEmpty ? [] : try self.webhooks("w.group_id = ANY(\(changedGroups))", on: db)
-            var things = changedThings.isEmpty ? [] : try Self.things("t.id = ANY(\(changedThings))", on: db)
+        return try await self.pool.withConnection { db in
+            var edit = Edit(removedThings: changedThings, removedProfiles: changedProfiles)
+            for group in changedGroups {
+                edit.webhooks.append(try self.change(of: group, from: known(group), on: db))
+            }
+            if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
             // A webhook that names things may be the first of its group to do so.
-            let naming = Array(Set(webhooks.filter(\.plan.needsFacts).map(\.group)))
-            if !naming.isEmpty { things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
-            return try Found(
-                things: things,
-                formerThings: changedThings.isEmpty && naming.isEmpty
-                    ? [] : Self.formerThings("thing_id = ANY(\(changedThings)) OR group_id = ANY(\(naming))", on: db),
-                profiles: changedProfiles.isEmpty ? [] : Self.profiles("id = ANY(\(changedProfiles))", on: db),
-                webhooks: webhooks)
-        }
-        return { routes in
-            for id in changedThings { routes.set(thing: id, to: nil) }
-            for id in changedProfiles { routes.set(profile: id, to: nil) }
-            let webhooks = Dictionary(grouping: found.webhooks, by: \.group)
-            for group in changedGroups { routes.set(webhooksOf: group, to: webhooks[group] ?? []) }
-            for (id, thing) in found.things { routes.set(thing: id, to: thing) }
-            for former in found.formerThings { routes.remember(former.id, of: former.group, former.facts) }
-            for profile in found.profiles { routes.set(profile: profile.id, to: profile.config, fault: profile.fault) }
+            let naming = edit.webhooks.filter { $0.webhooks?.needsFacts == true && known($0.group)?.needsFacts != true }
+                .map(\.group)
+            if !naming.isEmpty { edit.things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
+            if !changedThings.isEmpty || !naming.isEmpty {
+                edit.formerThings = try Self.formerThings(
+                    "thing_id = ANY(\(changedThings)) OR group_id = ANY(\(naming))", on: db)
+            }
+            if !changedProfiles.isEmpty {
+                edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
+            }
+            return .some(edit)
         }
     }
 
-    private struct Found: Sendable {
-        let things: [(EntityID, Routes.Thing)]
-        let formerThings: [FormerThing]
-        let profiles: [StoredProfile]
-        let webhooks: [WebhookTarget]
+    private func change(
+        of group: EntityID, from former: GroupWebhooks?, on db: isolated Connection
+    ) throws -> GroupWebhooks.Change {
+        var known: [WebhookKey: (target: WebhookTarget, stamp: Int64)] = [:]
+        if let former {
+            // One that could not be read may be readable without having been written.
+            for (target, stamp) in zip(former.all, former.stamps) where target.fault == nil {
+                known[target.key] = (target, stamp)
+            }
+        }
+        let present = try db.query(
+            "SELECT key, xmin::text::bigint FROM webhooks WHERE group_id = \(group) ORDER BY key"
+        ) { (WebhookKey(rawValue: try $0.int32(0)), try $0.int64(1)) }
+        let unknown = present.filter { known[$0.0]?.stamp != $0.1 }.map(\.0.rawValue)
+        if !unknown.isEmpty {
+            // What is gone meanwhile is announced as well.
+            for key in unknown { known[WebhookKey(rawValue: key)] = nil }
+            for found in try self.webhooks("w.key = ANY(\(unknown))", on: db) { known[found.target.key] = found }
+        }
+        let now = present.compactMap { known[$0.0] }
+        return GroupWebhooks.Change(of: group, from: former, to: now.map(\.target), stamps: now.map(\.stamp))
     }
 
     private func apply(
@@ -109,8 +147,9 @@ package struct RouteStore: Sendable {
         for profile in try Self.profiles(profiles, on: db) {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
-        for (group, targets) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.group) {
-            routes.set(webhooksOf: group, to: targets)
+        for (group, found) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.target.group) {
+            routes.apply(
+                GroupWebhooks.Change(of: group, from: nil, to: found.map(\.target), stamps: found.map(\.stamp)))
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
         for former in try Self.formerThings("true", on: db) {
@@ -137,7 +176,7 @@ package struct RouteStore: Sendable {
     }
 
     /// A thing that is gone, as its group had it.
-    private struct FormerThing: Sendable {
+    fileprivate struct FormerThing: Sendable {
         let id: EntityID
         let group: EntityID
         let facts: ThingFacts
@@ -168,11 +207,13 @@ package struct RouteStore: Sendable {
     }
 
     /// - Parameter condition: on `w` and `g`, the webhook and its group.
-    private func webhooks(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
+    private func webhooks(_ condition: Query, on db: isolated Connection) throws
+        -> [(target: WebhookTarget, stamp: Int64)]
+    {
         try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.xmin::text::bigint
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
             """
         ) { row in
@@ -180,13 +221,14 @@ package struct RouteStore: Sendable {
             let stored = StoredWebhook(
                 of: id, url: try row.string(4), status: try row.string(6), policy: try row.json(7),
                 trigger: try row.string(10), sealed: try row.bytes(5), box: self.box)
-            return WebhookTarget(
+            let target = WebhookTarget(
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
                 version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
                 allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
             )
+            return (target, try row.int64(11))
         }
     }
 }

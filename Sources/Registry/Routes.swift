@@ -51,12 +51,8 @@ package struct Routes: Sendable {
     /// Of things that are gone, as far as something of theirs may still wait for a webhook that names things.
     private var formerFacts: [FormerThing: ThingFacts] = [:]
     private var profiles: [EntityID: ProfileConfig] = [:]
-    private var webhooksByGroup: [EntityID: [WebhookTarget]] = [:]
-    /// Those of them that messages go to: all but the disabled.
-    private var receivingByGroup: [EntityID: [WebhookTarget]] = [:]
+    private(set) var groups: [EntityID: GroupWebhooks] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
-    /// Groups whose things' silence matters to a webhook.
-    private var watchedGroups: Set<EntityID> = []
     private var unreadableWebhooks: Set<WebhookKey> = []
     /// What of a profile's configuration this version cannot read, by the profile.
     package private(set) var unreadableProfiles: [EntityID: String] = [:]
@@ -70,10 +66,10 @@ package struct Routes: Sendable {
 
     package func resolve(_ thing: EntityID) -> Resolution? {
         guard let thing = self.things[thing], let profile = self.profiles[thing.profile] else { return nil }
+        let webhooks = self.groups[thing.group]
         return Resolution(
-            group: thing.group, profile: profile,
-            webhooks: profile.webhook ? self.receivingByGroup[thing.group] ?? [] : [],
-            hasSent: thing.hasSent, isWatched: self.watchedGroups.contains(thing.group))
+            group: thing.group, profile: profile, webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
+            hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false)
     }
 
     /// What is known of a thing that sent a message in this group. Its id may be another group's thing by now, which is
@@ -112,35 +108,39 @@ package struct Routes: Sendable {
 
     /// Replaces all webhooks of a group. Targets that did not change stay the same objects.
     package mutating func set(webhooksOf group: EntityID, to webhooks: [WebhookTarget]) {
-        let old = self.webhooksByGroup[group] ?? []
-        for webhook in old {
-            self.webhooksByKey[webhook.key] = nil
-            self.unreadableWebhooks.remove(webhook.key)
+        self.apply(GroupWebhooks.Change(of: group, from: self.groups[group], to: webhooks))
+    }
+
+    package mutating func apply(_ change: GroupWebhooks.Change) {
+        self.groups[change.group] = change.webhooks
+        for key in change.removed {
+            self.webhooksByKey[key] = nil
+            self.unreadableWebhooks.remove(key)
         }
-        let merged = webhooks.map { webhook in
-            old.first { $0.key == webhook.key && $0.version == webhook.version && $0.fault == webhook.fault } ?? webhook
-        }
-        self.webhooksByGroup[group] = merged.isEmpty ? nil : merged
-        let receiving = merged.filter { $0.status != .disabled && $0.isForMessages }
-        if merged.contains(where: { $0.status != .disabled && $0.filter.kind == .thingSilent }) {
-            self.watchedGroups.insert(group)
-        } else {
-            self.watchedGroups.remove(group)
-        }
-        self.receivingByGroup[group] = receiving.isEmpty ? nil : receiving
-        for webhook in merged {
+        for webhook in change.changed {
             self.webhooksByKey[webhook.key] = webhook
-            if webhook.fault != nil { self.unreadableWebhooks.insert(webhook.key) }
+            if webhook.fault != nil {
+                self.unreadableWebhooks.insert(webhook.key)
+            } else {
+                self.unreadableWebhooks.remove(webhook.key)
+            }
         }
+    }
+
+    /// With the targets that these groups had and that did not change.
+    func keeping(_ former: [EntityID: GroupWebhooks]) -> Routes {
+        var kept = self
+        for (group, webhooks) in self.groups {
+            guard let known = former[group] else { continue }
+            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, stamps: webhooks.stamps)
+            kept.groups[group] = change.webhooks
+            for webhook in change.webhooks?.all ?? [] { kept.webhooksByKey[webhook.key] = webhook }
+        }
+        return kept
     }
 
     /// Takes over everything from `other`, keeping the targets that did not change.
     package mutating func replace(with other: Routes) {
-        var merged = other
-        for group in other.webhooksByGroup.keys {
-            merged.webhooksByGroup[group] = self.webhooksByGroup[group]
-            merged.set(webhooksOf: group, to: other.webhooksByGroup[group] ?? [])
-        }
-        self = merged
+        self = other.keeping(self.groups)
     }
 }

@@ -59,7 +59,7 @@ struct UnreadableRowTests {
         #expect(!target.isSentFromMemory)
         #expect(target.isForMessages, "what comes for it waits")
         #expect(routes.faultyWebhooks.map(\.id) == [fixture.webhook])
-        try await store.changes([.webhooks(group: fixture.group)])(&routes)
+        if case .some(let edit) = try await store.changes([.webhooks(group: fixture.group)]) { edit.apply(to: &routes) }
         #expect(routes.webhooks.count == 2)
 
         let page = try await fixture.webhooks().list(in: fixture.group, PageRequest())

@@ -17,19 +17,31 @@ package struct DeliveryStore: Sendable {
     /// crashed in between, and what was written without waiting for its disk, as claims and results are, may be undone.
     package var connections: Int { self.pool.opened }
 
-    /// When the oldest of what waits falls due, for each of these webhooks that has something waiting.
-    package func due(of webhooks: [WebhookKey]) async throws -> [WebhookKey: Int64] {
+    /// When the oldest of what waits falls due, for each webhook that has something waiting.
+    package func due() async throws -> [WebhookKey: Int64] {
         let pairs = try await self.pool.withConnection { db in
-            // One probe of the index per webhook, however much waits.
+            // From one webhook that has something to the next: neither those that have nothing nor how much waits matter.
             try db.query(
                 """
-                SELECT k, least(d.due_at, s.due_at) FROM unnest(\(webhooks.map(\.rawValue))) AS k LEFT JOIN LATERAL (
-                    SELECT due_at FROM deliveries
-                    WHERE webhook_key = k AND leased_by IS NULL AND failed_at IS NULL ORDER BY due_at LIMIT 1) AS d
-                    ON true LEFT JOIN LATERAL (
-                    SELECT due_at FROM delivery_batches WHERE webhook_key = k AND leased_by IS NULL
-                    ORDER BY batch_id LIMIT 1) AS s ON true
-                WHERE d.due_at IS NOT NULL OR s.due_at IS NOT NULL
+                WITH RECURSIVE single AS (
+                    (SELECT webhook_key, due_at FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL
+                     ORDER BY webhook_key, due_at LIMIT 1)
+                    UNION ALL
+                    SELECT next.* FROM single CROSS JOIN LATERAL (
+                        SELECT webhook_key, due_at FROM deliveries
+                        WHERE leased_by IS NULL AND failed_at IS NULL AND webhook_key > single.webhook_key
+                        ORDER BY webhook_key, due_at LIMIT 1) AS next
+                ), batched AS (
+                    (SELECT webhook_key, due_at FROM delivery_batches WHERE leased_by IS NULL
+                     ORDER BY webhook_key, batch_id LIMIT 1)
+                    UNION ALL
+                    SELECT next.* FROM batched CROSS JOIN LATERAL (
+                        SELECT webhook_key, due_at FROM delivery_batches
+                        WHERE leased_by IS NULL AND webhook_key > batched.webhook_key
+                        ORDER BY webhook_key, batch_id LIMIT 1) AS next
+                )
+                SELECT webhook_key, min(due_at) FROM (SELECT * FROM single UNION ALL SELECT * FROM batched) AS waiting
+                GROUP BY webhook_key
                 """
             ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.timestamp(1).microsecondsSince1970) }
         }

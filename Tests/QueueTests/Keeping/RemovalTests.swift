@@ -156,7 +156,7 @@ struct RemovalTests {
         #expect(try await things.remove(former.id))
         try await things.create(
             [ThingRecord(id: former.id, group: group, profile: profile, name: "new")], keys: [StoredKey("k")])
-        try await routes.changes([.thing(former.id)])(&known)
+        if case .some(let edit) = try await routes.changes([.thing(former.id)]) { edit.apply(to: &known) }
         for routes in [known, try await routes.load()] {
             #expect(routes.facts(of: former.id, in: fixture.group).name == "former")
             #expect(routes.facts(of: former.id, in: fixture.group).profile == fixture.profile)
