@@ -44,7 +44,7 @@ struct Assembly {
         let unreadable = UnreadableRows(logger: self.logger)
         try await self.sealSecrets(database, box, unreadable)
 
-        let sessions = SessionStore(database)
+        let sessions = SessionStore(Database(pool: pools.leases))
         let clientID = self.configuration.mqtt.clientID
         let started = try await sessions.start(
             clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
@@ -299,10 +299,12 @@ private struct Pools {
     let general: Pool
     let intake: Pool
     let delivery: Pool
+    /// What leases are renewed by must not wait for a list or a view.
+    let leases: Pool
     /// For `/ready`, which must not wait for others.
     let probe: Pool
 
-    var all: [Pool] { [self.general, self.intake, self.delivery, self.probe] }
+    var all: [Pool] { [self.general, self.intake, self.delivery, self.leases, self.probe] }
 
     init(_ configuration: ServiceConfiguration, logger: Logger) {
         // Compiling a plan takes longer than all that is done here with one.
@@ -319,6 +321,7 @@ private struct Pools {
                 .with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
                 .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
             configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
+        self.leases = Pool(endpoint: postgres, configuration: .init(size: 2), logger: logger)
         self.probe = Pool(endpoint: postgres, configuration: .init(size: 1), logger: logger)
     }
 }

@@ -12,6 +12,8 @@ struct LiveRoutes: Sendable {
     let stats: StatsStore
     let tail: ThingTailing
     let wallClock: WallClock
+    /// One for all who look at a group: the last hour, and what there is now.
+    private let readings = SharedReading<EntityID, GroupReading>(lifetime: Self.interval)
     private let overviewPlaces = StreamPlaces(most: 200)
     private let tailPlaces = StreamPlaces(most: 32)
 
@@ -74,16 +76,25 @@ struct LiveRoutes: Sendable {
             let now = self.wallClock.milliseconds
             do {
                 guard try await self.mayLook(caller, at: group) else { return }
-                let overview = try await self.overviews.overview(of: group)
-                let spans = try await self.stats.read(
-                    of: .group(group), by: .minute, from: from / 60_000 * 60_000, to: now + 1)
-                try await events.send("overview", OverviewDTO(overview, spans.spans, at: now))
+                let reading = try await self.readings.value(of: group) { try await self.read(group) }
+                let start = from / 60_000 * 60_000
+                try await events.send(
+                    "overview",
+                    OverviewDTO(reading.overview, reading.spans.filter { $0.start >= start }, at: reading.at))
                 from = now - 60_000
             } catch let error where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error) {
                 try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
             }
             try await events.pause(for: Self.interval)
         }
+    }
+
+    private func read(_ group: EntityID) async throws -> GroupReading {
+        let now = self.wallClock.milliseconds
+        let from = (now - 3_600_000) / 60_000 * 60_000
+        return GroupReading(
+            at: now, overview: try await self.overviews.overview(of: group),
+            spans: try await self.stats.read(of: .group(group), by: .minute, from: from, to: now + 1).spans)
     }
 
     // MARK: A thing
@@ -113,6 +124,12 @@ struct LiveRoutes: Sendable {
             try await events.send("unavailable", UnavailableDTO(error: error.reason))
         }
     }
+}
+
+private struct GroupReading: Sendable {
+    let at: Int64
+    let overview: GroupOverview
+    let spans: [WebhookStats.Span]
 }
 
 private struct UnavailableDTO: Encodable {
