@@ -22,6 +22,9 @@ struct HooklineCommand: AsyncParsableCommand {
         // glibc gives threads heaps of their own, up to eight per core, and each keeps what was freed in it (mallopt(3)).
         // Payloads pass from thread to thread, so most of that lay idle: two do, and save about a tenth of the memory.
         mallopt(M_ARENA_MAX, 2)
+        // What is larger goes back to the system when it is freed; left to itself the threshold grows with each of them.
+        mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(M_TRIM_THRESHOLD, 8 << 20)
         do {
             var command = try self.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -49,8 +49,8 @@ package struct ClaimTurns: Sendable {
         package var laneDeliveries = 1_000
         /// Who wants more gets so many before others are served by the same statement.
         package var worthwhile = 250
-        package var bytes = 4 * 1024 * 1024
-        package var laneBytes = 2 * 1024 * 1024
+        package var bytes = 2 * 1024 * 1024
+        package var laneBytes = 1024 * 1024
         /// How many of those in front may find no room before others are not looked at any more.
         package var looks = 256
 

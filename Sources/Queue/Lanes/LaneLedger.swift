@@ -17,7 +17,7 @@ package final class LaneLedger: Sendable {
         package var laneDeliveries = 12_288
         package var laneBytes = 8 * 1024 * 1024
         package var totalDeliveries = 16_384
-        package var totalBytes = 32 * 1024 * 1024
+        package var totalBytes = 24 * 1024 * 1024
         /// What a lane may have whatever the others do; one that completes much, a quarter of what it does in a second.
         package var shareDeliveries = 16
         package var shareBytes = 64 * 1024
