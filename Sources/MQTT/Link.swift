@@ -1,4 +1,5 @@
 internal import CMosquitto
+internal import Glibc
 internal import Threads
 
 /// One connection to the broker and the loop that serves it, for the actors of this room. It lives on its owner's
@@ -175,6 +176,15 @@ final class Link {
             throw self.lost("the broker heard a ping and was silent")
         }
         return result
+    }
+
+    /// Does nothing for this time, which is short: it does not end when whoever asked is to stop.
+    func pause(for duration: Duration) {
+        guard !self.interruption.isSet else { return }
+        // The milliseconds of poll(2) would make a short wait several times as long.
+        let (seconds, attoseconds) = duration.components
+        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+        unsafe nanosleep(&time, nil)
     }
 
     /// Waits until the connection is ready, the deadline has passed, or whoever asked is to stop (`woken`).

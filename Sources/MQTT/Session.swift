@@ -95,15 +95,16 @@ package actor Session {
     ///   - count: the most messages to take.
     ///   - bytes: taking stops once the payloads add up to this.
     ///   - patience: how long to wait for the first one.
+    ///   - linger: how long to wait for more once something has come.
     /// - Returns: an empty batch if none came, or if ``interrupt()`` was called.
     /// - Throws: ``MQTTError`` when the connection is gone, or the task is cancelled. Nothing returned before it was
     ///   acknowledged is lost.
     package nonisolated func acknowledgeAndReceive(
-        upTo count: Int, bytes: Int, within patience: Duration
+        upTo count: Int, bytes: Int, within patience: Duration, linger: Duration = .zero
     ) async throws(MQTTError) -> Batch {
         try await self.interruptible { link throws(MQTTError) in
             do throws(MQTTError) {
-                return try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience)
+                return try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
             } catch {
                 guard error.kind == .interrupted else { throw error }
                 return Batch()
@@ -112,7 +113,7 @@ package actor Session {
     }
 
     private static func receive(
-        on link: Link, upTo count: Int, bytes: Int, until deadline: ContinuousClock.Instant
+        on link: Link, upTo count: Int, bytes: Int, until deadline: ContinuousClock.Instant, linger: Duration
     ) throws(MQTTError) -> Batch {
         guard link.inbox.batch.messages.isEmpty else { return link.inbox.take() }  // came while connecting
         while true {
@@ -120,13 +121,12 @@ package actor Session {
             try link.checkSubscription()
             // Keepalive needs a look at least every second.
             var result = try link.readOnce(until: min(deadline, .now + .seconds(1)))
-            while case .ready = result, link.inbox.batch.messages.count < count, link.inbox.batch.payloadBytes < bytes {
-                let before = link.inbox.batch.messages.count
-                try link.read()
-                if link.inbox.batch.messages.count > before { continue }
-                // There was nothing, or not a message. `poll` says whether there is more; libmosquitto's own EAGAIN
-                // does not (it leaks from a socket pair that nobody empties in this mode).
+            try Self.readAll(on: link, upTo: count, bytes: bytes, &result)
+            if linger > .zero, !link.inbox.batch.messages.isEmpty {
+                // Without looking at what comes meanwhile: each look would cost what is to be saved.
+                link.pause(for: linger)
                 result = try link.wait(.readable, until: .now)
+                try Self.readAll(on: link, upTo: count, bytes: bytes, &result)
             }
             // After reading, so that an answer that waited here while a batch was committed is not missed; what it
             // queues goes out with the acknowledgements.
@@ -134,6 +134,20 @@ package actor Session {
             if !link.inbox.batch.messages.isEmpty || result == .woken || ContinuousClock.now >= deadline {
                 return link.inbox.take()
             }
+        }
+    }
+
+    /// Reads what is there, within the limits.
+    private static func readAll(
+        on link: Link, upTo count: Int, bytes: Int, _ result: inout WaitResult
+    ) throws(MQTTError) {
+        while case .ready = result, link.inbox.batch.messages.count < count, link.inbox.batch.payloadBytes < bytes {
+            let before = link.inbox.batch.messages.count
+            try link.read()
+            if link.inbox.batch.messages.count > before { continue }
+            // There was nothing, or not a message. `poll` says whether there is more; libmosquitto's own EAGAIN
+            // does not (it leaks from a socket pair that nobody empties in this mode).
+            result = try link.wait(.readable, until: .now)
         }
     }
 }

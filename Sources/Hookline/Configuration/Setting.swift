@@ -39,6 +39,9 @@ struct Setting: Sendable {
                 "in a shared subscription, how long a stopped instance is waited for before others fetch its messages",
             fallback: "60s"),
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
+        Setting(
+            key: "intake.linger", help: "wait for more messages before a small batch is committed, where many come",
+            fallback: "0"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
         Setting(
             key: "respond.largest_body", help: "how much of an answer a thing is told, in bytes", fallback: "65536"),

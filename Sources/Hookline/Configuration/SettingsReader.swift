@@ -126,6 +126,16 @@ struct SettingsReader: Sendable {
         return value
     }
 
+    /// A short time that may be none.
+    func wait(_ key: String, upTo longest: Duration, default fallback: Duration) throws -> Duration {
+        guard let text = try self.string(key) else { return fallback }
+        // The unit of nothing does not matter.
+        guard let value = text == "0" ? .zero : Duration(text: text), value <= longest else {
+            throw self.invalid(key, "must be a time up to \(longest.milliseconds)ms, such as 2ms, or 0")
+        }
+        return value
+    }
+
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: String, default fallback: Choice
     ) throws -> Choice where Choice.RawValue == String {
