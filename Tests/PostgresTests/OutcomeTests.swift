@@ -76,8 +76,9 @@ struct OutcomeTests {
         try await watcher.execute("CREATE TABLE t (a int)")
         var sleeping: Query = "SELECT pg_sleep(600)"
         sleeping.timeout = .milliseconds(100)
-        var writing: Query = "INSERT INTO t SELECT 1 FROM pg_sleep(1)"
-        writing.timeout = .milliseconds(100)
+        // Long enough to have begun, however busy the machine is.
+        var writing: Query = "INSERT INTO t SELECT 1 FROM pg_sleep(10)"
+        writing.timeout = .seconds(5)
         for query in [sleeping, writing] {
             let connection = try await self.connect(database)
             await #expect(throws: PostgresError.self) { try await connection.execute(query) }

@@ -164,7 +164,7 @@ package final class LaneLedger: Sendable {
             let (has, used) = (account.size[keyPath: value], state.used[keyPath: value])
             let pace = max(account.pace[keyPath: value], account.completed[keyPath: value])
             // What is on its way at any moment is more the more goes out.
-            let ofShare = min(max(share, pace / 4) - has, total - kept[keyPath: value] - used)
+            let ofShare = min(min(lane, max(share, pace / 4)) - has, total - kept[keyPath: value] - used)
             var most = min(lane, (total * 3 / 4 - used + has) * 3 / 4)
             if used > total / 2, isClaim || !account.isMoving { most = min(most, 4 * pace) }
             return max(0, ofShare, most - has)
