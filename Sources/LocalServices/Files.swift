@@ -1,20 +1,33 @@
 internal import Glibc
+internal import Synchronization
 
-/// A port of the loopback interface that nobody listens on at the moment.
+/// A port on 127.0.0.1 that nobody listens on. It is below those that the system gives out by itself, and another each time, so that
+/// nobody else has it by the time it is needed.
 package func freePort() throws -> Int {
+    let ports = 10_000..<32_000
+    for _ in ports {
+        let port = ports.lowerBound + nextPort.add(1, ordering: .relaxed).newValue % ports.count
+        if canBind(to: port) { return port }
+    }
+    throw LocalServiceError("no free port on 127.0.0.1")
+}
+
+/// Different processes begin at different places.
+private let nextPort = Atomic<Int>(Int.random(in: 0..<22_000))
+
+private func canBind(to port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+    address.sin_port = UInt16(port).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-            bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+            bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    guard bound else { throw LocalServiceError("no free port on 127.0.0.1") }
-    return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// Whether something on 127.0.0.1 accepts connections on this port.
