@@ -7,10 +7,7 @@ ALTER TABLE sessions
     -- The numbers of the last results and of the last counts that were written for this session: what is sent a second
     -- time, because the answer to the first was lost, is recognized by them.
     ADD COLUMN settled bigint NOT NULL DEFAULT 0,
-    ADD COLUMN counted bigint NOT NULL DEFAULT 0,
-    -- Set when the lease had run out and what was leased was released. The row stays for a while, with its numbers: who was
-    -- only taken for dead may come back.
-    ADD COLUMN is_over boolean NOT NULL DEFAULT false;
+    ADD COLUMN counted bigint NOT NULL DEFAULT 0;
 -- A row that changes many times a second, in place.
 ALTER TABLE sessions SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
