@@ -65,14 +65,17 @@ final class Lane {
     }
 
     /// Gives deliveries back to the database, where they wait for a better time.
-    func putBack(_ deliveries: some Sequence<Delivery>) {
-        let before = self.givenBack
+    func putBack(_ deliveries: [Delivery]) {
+        if self.isInOrder { for delivery in deliveries { self.queue.noteReturning(delivery.message.thing) } }
+        self.leaveToDatabase(deliveries)
+    }
+
+    private func leaveToDatabase(_ deliveries: [Delivery]) {
+        guard !deliveries.isEmpty else { return }
+        self.givenBack += deliveries.count
         for delivery in deliveries {
-            self.givenBack += 1
-            if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
-        guard self.givenBack > before else { return }
         self.dispatcher.ledger.startSpilling(self.key)
         self.backlog.note()
     }
@@ -131,12 +134,7 @@ final class Lane {
     /// As if it had not been tried: it waits with everything else of the webhook.
     func release(_ attempt: Attempt) {
         self.inFlight -= 1
-        self.givenBack += 1 + attempt.others.count
-        for delivery in [attempt.delivery] + attempt.others {
-            self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
-        }
-        self.dispatcher.ledger.startSpilling(self.key)
-        self.backlog.note()
+        self.leaveToDatabase([attempt.delivery] + attempt.others)
         self.passOn(attempt.delivery, with: attempt.others, .released)
         self.pump(now: .now())
     }

@@ -173,5 +173,4 @@ extension Lane {
         }
         return true
     }
-
 }

@@ -117,8 +117,7 @@ struct Directory {
         let logger = Logger(label: "load") { _ in SwiftLogNoOpLogHandler() }
         var directory = Directory(database: Database(pool: Pool(endpoint: try Endpoint(url), logger: logger)))
         _ = try await directory.database.migrate()
-        // Below the ports that the system gives out, which connections may have by the time they are needed.
-        directory.ports = Array((10_000..<32_000).lazy.filter { !isListening(on: $0) }.prefix(options.origins))
+        directory.ports = try (0..<options.origins).map { _ in try freePort() }
         var groups: [(group: EntityID, profile: EntityID)] = []
         var webhook = 0
         for index in 0..<options.groups {

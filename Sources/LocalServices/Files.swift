@@ -4,7 +4,6 @@ internal import Synchronization
 /// A port on 127.0.0.1 that nobody listens on. It is below those that the system gives out by itself, and another each time, so that
 /// nobody else has it by the time it is needed.
 package func freePort() throws -> Int {
-    let ports = 10_000..<32_000
     for _ in ports {
         let port = ports.lowerBound + nextPort.add(1, ordering: .relaxed).newValue % ports.count
         if canBind(to: port) { return port }
@@ -12,8 +11,9 @@ package func freePort() throws -> Int {
     throw LocalServiceError("no free port on 127.0.0.1")
 }
 
+private let ports = 10_000..<32_000
 /// Different processes begin at different places.
-private let nextPort = Atomic<Int>(Int.random(in: 0..<22_000))
+private let nextPort = Atomic<Int>(Int.random(in: 0..<ports.count))
 
 private func canBind(to port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

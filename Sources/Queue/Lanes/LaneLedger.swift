@@ -65,6 +65,12 @@ package final class LaneLedger: Sendable {
         /// Whether it had too much at the last ``turn()`` already.
         var hadTooMuch = false
 
+        /// What it gets done in a second, as far as is known.
+        var rate: Size {
+            Size(
+                deliveries: max(self.pace.deliveries, self.completed.deliveries),
+                bytes: max(self.pace.bytes, self.completed.bytes))
+        }
         var isMoving: Bool { self.completed.deliveries + self.pace.deliveries > 0 }
         var isOfInterest: Bool {
             self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.isMoving
@@ -131,7 +137,7 @@ package final class LaneLedger: Sendable {
                 let averageBytes = max(1, want.value.bytes / want.value.deliveries)
                 let short = max(0, want.value.deliveries - min(room.deliveries, room.bytes / averageBytes))
                 // What it gets done in a twentieth of a second is what it is worth waiting for.
-                return missing + (short <= max(account.pace.deliveries, account.completed.deliveries) / 20 ? short : 0)
+                return missing + (short <= account.rate.deliveries / 20 ? short : 0)
             }
         }
     }
@@ -142,9 +148,12 @@ package final class LaneLedger: Sendable {
         // One that is larger than what a lane has whatever the others do still gets through, alone; and so does one that is
         // larger than all there is.
         return account.size.deliveries == 0
-            && (state.used.deliveries == 0
-                || room.deliveries >= 1
-                    && bytes <= self.limits.totalBytes - self.kept(from: account).bytes - state.used.bytes)
+            && (state.used.deliveries == 0 || room.deliveries >= 1 && bytes <= self.bytesLeft(for: account, of: state))
+    }
+
+    /// Payload that could come in for a lane that has nothing, however much its share is.
+    private func bytesLeft(for account: Account, of state: State, isClaim: Bool = false) -> Int {
+        self.limits.totalBytes - self.kept(from: account, isClaim: isClaim).bytes - state.used.bytes
     }
 
     /// What is kept from a lane that has less than its share: for those that move, and for what comes in.
@@ -157,12 +166,12 @@ package final class LaneLedger: Sendable {
     ///
     /// - Parameter isClaim: what is in the database can wait there, so that a lane claims no more than it gets done.
     private func room(for account: Account, of state: State, isClaim: Bool = false) -> Size {
-        let kept = self.kept(from: account, isClaim: isClaim)
+        let (kept, rate) = (self.kept(from: account, isClaim: isClaim), account.rate)
         func room(
             _ value: KeyPath<Size, Int>, total: Int, lane: Int, share: Int
         ) -> Int {
             let (has, used) = (account.size[keyPath: value], state.used[keyPath: value])
-            let pace = max(account.pace[keyPath: value], account.completed[keyPath: value])
+            let pace = rate[keyPath: value]
             // What is on its way at any moment is more the more goes out.
             let ofShare = min(min(lane, max(share, pace / 4)) - has, total - kept[keyPath: value] - used)
             var most = min(lane, (total * 3 / 4 - used + has) * 3 / 4)
@@ -298,7 +307,7 @@ package final class LaneLedger: Sendable {
             var bytes = min(mostBytes, room.bytes)
             if bytes < least {
                 let isAlone = seen.size.deliveries == 0
-                let left = self.limits.totalBytes - self.kept(from: seen, isClaim: true).bytes - state.used.bytes
+                let left = self.bytesLeft(for: seen, of: state, isClaim: true)
                 guard isAlone, least <= left || state.used.deliveries == 0 else { return nil }
                 bytes = least
             }
