@@ -197,7 +197,9 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
-        .testTarget(name: "SchemaTests", dependencies: ["Postgres", "Schema"], swiftSettings: common),
+        .testTarget(
+            name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
+            swiftSettings: common),
         .testTarget(
             name: "JournalTests",
             dependencies: ["Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport"],

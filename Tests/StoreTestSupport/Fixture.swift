@@ -120,6 +120,20 @@ package struct Fixture: Sendable {
                 at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
             isGone: isGone)
     }
+
+    /// Records that what was claimed has succeeded.
+    ///
+    /// - Parameter webhook: the fixture's if nil.
+    package func succeed(
+        _ claimed: [ClaimedDelivery], to webhook: WebhookTarget? = nil, by store: DeliveryStore
+    ) async throws {
+        let results = claimed.map { claimed in
+            var delivery = Delivery(message: claimed.message, webhook: webhook ?? self.target, isLeased: true)
+            delivery.batch = claimed.batch
+            return self.result(delivery, .succeeded)
+        }
+        _ = try await store.complete(results)
+    }
 }
 
 extension [Message] {

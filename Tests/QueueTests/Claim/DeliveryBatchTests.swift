@@ -157,12 +157,7 @@ struct DeliveryBatchTests {
 
     private func succeed(_ webhook: WebhookTarget, in fixture: Fixture, store: DeliveryStore, now: Int64) async throws {
         let claim = try await store.claim(webhook.key, inOrder: false, count: 9, bytes: 999, now: now)
-        let results = claim.deliveries.map { claimed in
-            var delivery = Delivery(message: claimed.message, webhook: webhook, isLeased: true)
-            delivery.batch = claimed.batch
-            return fixture.result(delivery, .succeeded)
-        }
-        _ = try await store.complete(results)
+        try await fixture.succeed(claim.deliveries, to: webhook, by: store)
     }
 
     @Test("go when all that was in them is past its retention, and shrink to what is not")

@@ -19,15 +19,6 @@ struct SplitBatchTests {
         try await store.claim(webhook, inOrder: false, count: Int64(count), bytes: Int64(bytes), now: 9_000).deliveries
     }
 
-    private func succeed(_ claimed: [ClaimedDelivery], in fixture: Fixture, _ store: DeliveryStore) async throws {
-        let results = claimed.map { claimed in
-            var delivery = Delivery(message: claimed.message, webhook: fixture.target, isLeased: true)
-            delivery.batch = claimed.batch
-            return fixture.result(delivery, .succeeded)
-        }
-        _ = try await store.complete(results)
-    }
-
     @Test("leaves the rest in rows that wait, in their order, and all payloads go with the last of them")
     func parts() async throws {
         let fixture = try await Fixture()
@@ -40,7 +31,7 @@ struct SplitBatchTests {
                 store, fixture.target.key, count: sizes.isEmpty ? 100 : sizes.removeFirst())
             guard !claimed.isEmpty else { break }
             seen += claimed.map(\.message.payload[0])
-            try await self.succeed(claimed, in: fixture, store)
+            try await fixture.succeed(claimed, by: store)
             #expect(
                 try await fixture.count(self.payloads) == Int64(200 - seen.count),
                 "what is done is not kept for the rest")
@@ -59,8 +50,8 @@ struct SplitBatchTests {
             [fixture.target, other].map { Delivery(message: message, webhook: $0) }
         }
         try await fixture.commit(deliveries, by: store.session)
-        try await self.succeed(try await self.claim(store, fixture.target.key, count: 4), in: fixture, store)
-        try await self.succeed(try await self.claim(store, fixture.target.key, count: 9), in: fixture, store)
+        try await fixture.succeed(try await self.claim(store, fixture.target.key, count: 4), by: store)
+        try await fixture.succeed(try await self.claim(store, fixture.target.key, count: 9), by: store)
         #expect(try await fixture.count(self.payloads) == 10)
         #expect(try await self.claim(store, other.key, count: 99).map(\.message.payload[0]) == Array(1...10))
     }
@@ -77,10 +68,10 @@ struct SplitBatchTests {
         let store = try await fixture.store()
         let first = try await self.claim(store, fixture.target.key, count: 4)
         #expect(first.map(\.message.payload[0]) == [3, 5, 6, 7])
-        try await self.succeed(first, in: fixture, store)
+        try await fixture.succeed(first, by: store)
         let rest = try await self.claim(store, fixture.target.key, count: 99)
         #expect(rest.map(\.message.payload[0]) == [8, 9, 12, 13, 14, 15, 16, 17, 19, 20])
-        try await self.succeed(rest, in: fixture, store)
+        try await fixture.succeed(rest, by: store)
         #expect(try await fixture.count(self.rows) == 0)
     }
 

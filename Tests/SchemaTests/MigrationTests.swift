@@ -1,0 +1,28 @@
+import Crypto
+import Domain
+import Migrations
+import Testing
+
+@Suite("Migrations")
+struct MigrationTests {
+    /// Of each in turn; of a new one it is added here.
+    private static let checksums = [
+        "e223770dca2b3a66791b7fcb5622117209d0dc60a73fceff8497242b2cb29500",
+        "a6268622d65e6005f85d2eadf7144e62617de6e4ad4236240d6661de5d0adddd",
+        "52bd2763ec4215731afa084b945dd9b8b75ade6a742b32a1bef1a78018bd9764",
+        "e96fee21e5fa833903d3dc24108d882c1dedc3c1dd3fddb7f9be989664ffb978",
+        "0b409a06e2decc658c74bc857b7c0d05ce7b5913a1ed61a35fe97cadfbd2a046",
+        "a66c3358e1a4c9eebe1c8d9b8b09f4fd0cdfd2bc57926df614230084845f9cc9",
+        "582ea1871f314da8dfe9dbb84096a1fa6e9ccb555e49ea0a2aebe45dfac088d2",
+        "9d0ead99df52459ebb546879a65be5030206e0cd434ccb883896ac959b96ca0a",
+        "59e8273ca1a91d3b149eb85769f2267e7232bb1719824ceabf260ed1d0a4fee3",
+        "cb2bbd5a19c93333719b7863d12ca19ba576a5e60e00e7f3de8eb4b7a02b6bce",
+    ]
+
+    @Test("stay as they were: databases remember what was applied to them, and take no other in its place")
+    func unchanged() {
+        #expect(MigrationFiles.all.map(\.version) == Array(1...Int32(Self.checksums.count)))
+        let found = MigrationFiles.all.map { Hex.encode(SHA256.hash(data: $0.sql)) }
+        #expect(found == Self.checksums)
+    }
+}
