@@ -79,6 +79,20 @@ struct SharedReadingTests {
         #expect(try await shared.value(of: 2) { 2 } == 2)
     }
 
+    @Test("that took long to fail is made again as soon as one that did not")
+    func slowFailure() async throws {
+        let shared = self.reading()
+        let clock = self.clock
+        await #expect(throws: Broken.self) {
+            try await shared.value(of: 1) {
+                clock.pass(.seconds(30))
+                throw Broken()
+            }
+        }
+        clock.pass(.seconds(2))
+        #expect(try await shared.value(of: 1) { 1 } == 1)
+    }
+
     @Test("is forgotten when nobody asks for it any more")
     func forgotten() async throws {
         let shared = self.reading()

@@ -36,11 +36,15 @@ actor SharedReading<Key: Hashable & Sendable, Value: Sendable> {
         do { result = .success(try await read()) } catch { result = .failure(error) }
         let end = self.now()
         let waiting = self.readings[key]?.waiting ?? []
+        switch result {
+        case .success:
+            self.readings[key] = Reading(
+                result: result, goodUntil: max(start + self.lifetime, end + (end - start) * 20))
         // Who looks no more has ended nobody's reading but their own.
-        let isOurs = if case .failure(is CancellationError) = result { true } else { false }
-        self.readings[key] =
-            isOurs
-            ? nil : Reading(result: result, goodUntil: max(start + self.lifetime, end + (end - start) * 20))
+        case .failure(is CancellationError): self.readings[key] = nil
+        // However long it took to fail, it may be well again soon.
+        case .failure: self.readings[key] = Reading(result: result, goodUntil: end + self.lifetime)
+        }
         for one in waiting { one.resume() }
         return try result.get()
     }
