@@ -11,8 +11,12 @@ package struct DeliveryConfiguration: Sendable {
     package var groupRate: RateLimit?
     /// Finished attempts are recorded together: when this many have gathered…
     package var completionBatch = 500
-    /// …or when the first of them is this old.
+    /// …or this much payload, which is in memory until then…
+    package var completionBytes = 512 * 1024
+    /// …or when the first of them is this old that somebody waits for…
     package var completionDelay: TimeAmount = .milliseconds(20)
+    /// …or so long after the last time.
+    package var completionInterval: TimeAmount = .milliseconds(200)
     /// The most deliveries that one claim reads from the database.
     package var claimBatch = 1_000
     /// Claims that may be under way at a time.

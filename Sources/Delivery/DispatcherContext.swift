@@ -26,7 +26,10 @@ extension Dispatcher {
         private let client: ClientConfiguration
         private let completer: Completer
         private var results: [DeliveryResult] = []
-        private var isFlushScheduled = false
+        private var resultBytes = 0
+        private var isMemoryShort = false
+        private var pace: RecordingPace
+        private var flushing: Scheduled<Void>?
         private var generator = SystemRandomNumberGenerator()
 
         init(
@@ -46,6 +49,9 @@ extension Dispatcher {
             self.ledger = ledger
             self.quotas = quotas
             self.completer = completer
+            self.pace = RecordingPace(
+                delay: configuration.completionDelay.nanoseconds,
+                interval: configuration.completionInterval.nanoseconds)
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
@@ -161,21 +167,29 @@ extension Dispatcher {
         func add(_ result: DeliveryResult) {
             if case .failed = result.ending { self.metrics.givenUp.add() }
             self.results.append(result)
-            if self.results.count >= self.configuration.completionBatch {
-                self.flush()
-            } else if !self.isFlushScheduled {
-                self.isFlushScheduled = true
-                self.eventLoop.assumeIsolated().scheduleTask(in: self.configuration.completionDelay) {
-                    self.isFlushScheduled = false
-                    self.flush()
-                }
-            }
+            self.resultBytes += result.delivery.message.payload.count
+            guard
+                self.results.count < self.configuration.completionBatch,
+                self.resultBytes < self.configuration.completionBytes
+            else { return self.flush() }
+            let isUrgent = !result.hasSucceeded || self.isMemoryShort
+            guard let due = self.pace.note(isUrgent: isUrgent, now: NIODeadline.now().nanoseconds) else { return }
+            self.flushing?.cancel()
+            self.flushing = self.eventLoop.assumeIsolated().scheduleTask(
+                deadline: .uptimeNanoseconds(UInt64(due))
+            ) { self.flush() }
         }
 
         func flush() {
+            self.flushing?.cancel()
+            self.flushing = nil
+            self.pace.wrote(now: NIODeadline.now().nanoseconds)
+            // Once for all that come until the next time: it is asked of what all loops share.
+            self.isMemoryShort = self.ledger.isShort
             self.ports.tally.note(self.results)
             self.completer.submit(self.results)
             self.results.removeAll(keepingCapacity: true)
+            self.resultBytes = 0
         }
     }
 }

@@ -15,7 +15,7 @@ import traceback
 
 import report
 from processes import Failure
-from run import PATIENCE, Run
+from run import LONGEST_REST, Run
 from schedule import KINDS
 from servers import can_mount
 
@@ -57,7 +57,7 @@ async def carry_out(options):
     run = Run(options)
     wrong = ["it did not come to its end"]
     try:
-        async with asyncio.timeout(options.minutes * 60 + PATIENCE + OVERHEAD):
+        async with asyncio.timeout(options.minutes * 60 + LONGEST_REST + OVERHEAD):
             await run.carry_out()
         wrong = run.result.wrong
     except TimeoutError:

@@ -97,6 +97,11 @@ package final class LaneLedger: Sendable {
     /// Deliveries in memory, over all lanes.
     package var count: Int { self.used.deliveries }
     var used: Size { self.state.withLock { $0.used } }
+    /// Whether what is done had better leave soon.
+    package var isShort: Bool {
+        let used = self.used
+        return used.deliveries > self.limits.totalDeliveries / 4 || used.bytes > self.limits.totalBytes / 4
+    }
 
     package func plan(_ deliveries: inout [Delivery]) {
         self.state.withLock { state in
