@@ -157,7 +157,7 @@ let package = Package(
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
                 "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
-                "Schema", "WebhookClient",
+                "Schema", "Threads", "WebhookClient",
                 argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],

@@ -20,6 +20,8 @@ internal import ServiceLifecycle
 internal import UnixSignals
 internal import WebhookClient
 
+internal import class Threads.DedicatedThread
+
 /// Builds the whole service from its configuration: the one place that knows all rooms.
 struct Assembly {
     let configuration: ServiceConfiguration
@@ -109,7 +111,7 @@ struct Assembly {
                 facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
-        let mqttSession = Session(self.configuration.mqtt, logger: self.logger)
+        let mqttSession = Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
@@ -142,7 +144,9 @@ struct Assembly {
             ? []
             : [
                 Adopter(
-                    intake: intake, sessions: sessions, session: session.id, broker: self.configuration.mqtt,
+                    intake: intake.committing(
+                        to: IntakeStore(Database(pool: pools.adoption), session: session.id)), sessions: sessions,
+                    session: session.id, broker: self.configuration.mqtt,
                     filters: brokerSessions, logger: self.logger)
             ]
         let tester = WebhookTester(
@@ -297,28 +301,33 @@ private struct ReadyAnnouncer: Service {
 /// The connections to PostgreSQL, apart by what they do, so that a slow list in the API does not hold up a commit.
 private struct Pools {
     let general: Pool
+    /// On the thread of the session with the broker: whoever takes messages has nothing else to do while they are committed.
     let intake: Pool
+    let intakeThread: DedicatedThread
+    /// For messages that are fetched for others.
+    let adoption: Pool
     let delivery: Pool
     /// What leases are renewed by must not wait for a list or a view.
     let leases: Pool
     /// For `/ready`, which must not wait for others.
     let probe: Pool
 
-    var all: [Pool] { [self.general, self.intake, self.delivery, self.leases, self.probe] }
+    var all: [Pool] { [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] }
 
     init(_ configuration: ServiceConfiguration, logger: Logger) {
         // Compiling a plan takes longer than all that is done here with one.
         let postgres = configuration.postgres.with(setting: "jit", "off")
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
+        let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
+        self.intakeThread = DedicatedThread(name: "intake")
         self.intake = Pool(
-            endpoint: postgres.with(setting: "plan_cache_mode", "force_generic_plan"),
-            configuration: .init(size: 1), logger: logger)
+            endpoint: generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
+        self.adoption = Pool(endpoint: generic, configuration: .init(size: 1), logger: logger)
         // These statements touch rows by their keys. A plan made while a table was empty must not turn into a scan of
         // a full one. A connection for each claim, one for results, and one for what is due.
         self.delivery = Pool(
-            endpoint: postgres.with(setting: "plan_cache_mode", "force_generic_plan")
-                .with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
+            endpoint: generic.with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
                 .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
             configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
         self.leases = Pool(endpoint: postgres, configuration: .init(size: 2), logger: logger)

@@ -9,7 +9,7 @@ internal import Synchronization
 
 /// Commits what a batch comes to and hands it to the lanes: carries out a ``CommitPlan``.
 struct BatchWriter: Sendable {
-    private let store: IntakeStore
+    private var store: IntakeStore
     private let lanes: LanePort
     private let patience: Duration
     private let wallClock: WallClock
@@ -37,6 +37,13 @@ struct BatchWriter: Sendable {
         self.metrics = metrics
         self.log = log
         self.unresolved = Unresolved()
+    }
+
+    /// The same, over other connections.
+    func committing(to store: IntakeStore) -> BatchWriter {
+        var copy = self
+        copy.store = store
+        return copy
     }
 
     /// - Returns: the messages that the database can never take.

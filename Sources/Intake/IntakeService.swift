@@ -14,6 +14,9 @@ internal import ServiceLifecycle
 /// There is one batch at a time. While it is being committed the broker gathers the next one, so a slow disk makes
 /// batches larger instead of memory fuller; and a message is acknowledged only when it is in PostgreSQL, or known not
 /// to be wanted.
+///
+/// All of it runs on the session's thread, and so does its connection to the database where ``store`` is on the same one: a
+/// message that comes alone would else go from thread to thread ten times.
 package struct IntakeService: Service {
     package struct Configuration: Sendable {
         package var batchSize = 1_000
@@ -33,8 +36,8 @@ package struct IntakeService: Service {
     private let subscription: Subscription
     var batchLimits: (count: Int, bytes: Int) { (self.configuration.batchSize, self.configuration.batchBytes) }
     private let routes: RouteKeeper
-    private let store: IntakeStore
-    private let writer: BatchWriter
+    private var store: IntakeStore
+    private var writer: BatchWriter
     private let configuration: Configuration
     private let sorter: BatchSorter
     private let wallClock: WallClock
@@ -68,7 +71,7 @@ package struct IntakeService: Service {
 
     package func run() async throws {
         try await withGracefulShutdownHandler {
-            try await self.receive()
+            try await self.session.onItsThread { try await self.receive() }
         } onGracefulShutdown: {
             self.session.interrupt()
         }
@@ -127,6 +130,14 @@ package struct IntakeService: Service {
     private func sleepUnlessStopping(_ duration: Duration) async {
         // Cancelled by the shutdown, which the loop around this looks at next.
         await cancelWhenGracefulShutdown { try? await Task.sleep(for: duration) }
+    }
+
+    /// The same, for who takes messages elsewhere than on the session's thread.
+    package func committing(to store: IntakeStore) -> IntakeService {
+        var copy = self
+        copy.store = store
+        copy.writer = self.writer.committing(to: store)
+        return copy
     }
 
     // MARK: A batch

@@ -1,5 +1,5 @@
 package import Logging
-internal import Threads
+package import Threads
 
 /// A persistent MQTT 5 session that acknowledges a message only when told to.
 ///
@@ -9,7 +9,8 @@ internal import Threads
 /// libmosquitto's queue until its messages are safe. The subscription is QoS 1, never 2: with QoS 2 libmosquitto keeps
 /// the message in memory alone once it has answered PUBREC, and a crash loses it.
 package actor Session {
-    private let executor: ThreadExecutor
+    private let thread: DedicatedThread
+    private nonisolated var executor: ThreadExecutor { self.thread.executor }
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe self.executor.asUnownedSerialExecutor()
     }
@@ -19,15 +20,22 @@ package actor Session {
     /// What the broker takes, known once it was connected to.
     package nonisolated let limits: BrokerLimits
 
-    package init(_ configuration: Configuration, logger: Logger) {
-        self.executor = ThreadExecutor(name: "mqtt")
-        self.link = Link(configuration, executor: self.executor)
+    /// - Parameter thread: where it works and waits.
+    package init(
+        _ configuration: Configuration, on thread: DedicatedThread = DedicatedThread(name: "mqtt"), logger: Logger
+    ) {
+        self.thread = thread
+        self.link = Link(configuration, executor: thread.executor)
         self.link.interruption = self.interruption
         self.limits = self.link.inbox.limits
     }
 
-    deinit {
-        self.executor.stop()
+    /// Runs `body` on the session's thread, so that going to and fro between them costs nothing. While it waits for messages
+    /// nothing else runs there.
+    package nonisolated func onItsThread<Value: Sendable>(
+        _ body: @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withTaskExecutorPreference(self.executor, operation: body)
     }
 
     // MARK: Connecting

@@ -1,7 +1,7 @@
 internal import CLibPQ
 package import Logging
 internal import Synchronization
-internal import Threads
+package import Threads
 
 /// One connection to PostgreSQL: a libpq handle with a thread of its own.
 ///
@@ -9,7 +9,8 @@ internal import Threads
 /// it (`isolated Connection`) runs as a whole: no other statement can slip in between. Waiting is always a `poll(2)`
 /// with a deadline, never a blocking libpq call; only looking up a host's name may block it.
 package actor Connection {
-    let executor: ThreadExecutor
+    private let thread: DedicatedThread
+    nonisolated var executor: ThreadExecutor { self.thread.executor }
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe self.executor.asUnownedSerialExecutor()
     }
@@ -36,25 +37,24 @@ package actor Connection {
     /// ``ServerMemory/departures`` when it was made.
     let bornAt: Int
 
-    private init(executor: ThreadExecutor, memory: ServerMemory, logger: Logger) {
-        self.executor = executor
+    private init(on thread: DedicatedThread, memory: ServerMemory, logger: Logger) {
+        self.thread = thread
         self.memory = memory
         self.bornAt = memory.departures
         self.logger = logger
     }
 
-    deinit {
-        self.executor.stop()
-    }
-
     /// Connects to the first server of the endpoint that lets us in, the one that worked last before the others. Each
     /// address has ``Endpoint/connectTimeout`` of its own.
     ///
+    /// - Parameter thread: where it works and waits; nil is one of its own.
     /// - Throws: ``PostgresError`` of kind `connect`, `refused` or `timeout`, with what each server said; the message
     ///   never holds the password.
-    package static func connect(to endpoint: Endpoint, logger: Logger) async throws(PostgresError) -> Connection {
+    package static func connect(
+        to endpoint: Endpoint, on thread: DedicatedThread? = nil, logger: Logger
+    ) async throws(PostgresError) -> Connection {
         let connection = Connection(
-            executor: ThreadExecutor(name: "postgres"), memory: endpoint.memory, logger: logger)
+            on: thread ?? DedicatedThread(name: "postgres"), memory: endpoint.memory, logger: logger)
         let result = await withTaskCancellationHandler {
             await connection.reach(endpoint)
         } onCancel: {
@@ -73,8 +73,14 @@ package actor Connection {
             && Readiness.now(of: self.socket.load(ordering: .relaxed), .readable).isEmpty
     }
 
-    /// Whether it is in a known state, outside of any transaction.
-    var isReusable: Bool {
-        unsafe self.isUsable && PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE
+    /// Runs `body` as a whole.
+    ///
+    /// - Returns: also whether the connection can be lent again: whether it is in a known state, outside of any transaction.
+    ///   To ask that by itself would be another way to this thread and back.
+    func perform<T: Sendable>(
+        _ body: @Sendable (isolated Connection) throws -> T
+    ) -> (result: Result<T, any Error>, isReusable: Bool) {
+        let result = Result { try body(self) }
+        return unsafe (result, self.isUsable && PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE)
     }
 }

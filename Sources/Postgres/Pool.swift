@@ -1,6 +1,7 @@
 internal import DequeModule
 package import Logging
 internal import Synchronization
+package import Threads
 
 /// A bounded set of connections, opened when needed and lent to one caller at a time.
 package final class Pool: Sendable {
@@ -11,8 +12,14 @@ package final class Pool: Sendable {
         package var mostWaiting = 512
         /// How long a caller waits for a connection.
         package var patience: Duration = .seconds(10)
+        /// Where its connections work and wait; nil is a thread for each. A thread that others use too is for a caller that
+        /// runs on it and has nothing else to do meanwhile: whoever calls from elsewhere waits for what it does.
+        package var thread: DedicatedThread?
 
-        package init(size: Int = 4) { self.size = size }
+        package init(size: Int = 4, thread: DedicatedThread? = nil) {
+            self.size = size
+            self.thread = thread
+        }
     }
 
     /// What the pool is doing, for the metrics.
@@ -61,14 +68,9 @@ package final class Pool: Sendable {
         _ body: @Sendable (isolated Connection) throws -> T
     ) async throws -> T {
         let connection = try await self.acquire()
-        do {
-            let value = try await body(connection)
-            await self.release(connection)
-            return value
-        } catch {
-            await self.release(connection)
-            throw error
-        }
+        let (result, isReusable) = await connection.perform(body)
+        self.release(connection, isReusable: isReusable)
+        return try result.get()
     }
 
     /// Runs `body` in one transaction; any error rolls it back and is thrown on.
@@ -102,7 +104,8 @@ package final class Pool: Sendable {
         // One that its server has closed meanwhile leaves its place to a new one.
         if case .connection(let connection) = lease, connection.isQuiet { return connection }
         do {
-            let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
+            let connection = try await Connection.connect(
+                to: self.endpoint, on: self.configuration.thread, logger: self.logger)
             self.state.withLock { $0.opened += 1 }
             return connection
         } catch {
@@ -164,8 +167,8 @@ package final class Pool: Sendable {
         }
     }
 
-    private func release(_ connection: Connection) async {
-        guard await connection.isReusable else { return self.giveBackSlot() }
+    private func release(_ connection: Connection, isReusable: Bool) {
+        guard isReusable else { return self.giveBackSlot() }
         let waiter = self.state.withLock { state -> CheckedContinuation<Lease?, Never>? in
             if state.isClosed {
                 state.open -= 1

@@ -6,16 +6,21 @@ internal import Synchronization
 /// It gives an actor that owns a C handle the right to block: the actor's code runs here and never on the cooperative
 /// pool, and while it waits for a socket (``wait(for:events:until:)``) other threads can still reach it.
 ///
+/// It runs tasks as well (`withTaskExecutorPreference`): what such a task does between two calls of the thread's actors costs no
+/// change of threads.
+///
 /// The thread keeps the executor alive until ``stop()``, so that the actor's `unowned` reference stays valid for
-/// every job that was enqueued before. An actor calls ``stop()`` from its `deinit`, when no further job can come.
+/// every job that was enqueued before. Its owner calls it when no further job can come.
 @safe
-package final class ThreadExecutor: SerialExecutor {
+package final class ThreadExecutor: SerialExecutor, TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
         /// Whether there is a byte in the pipe.
         var isSignalled = false
         /// Whether ``ThreadExecutor/wake()`` was called since the last wait.
         var isWoken = false
+        /// Whether a job of this thread has enqueued another, which no byte in the pipe tells of.
+        var hasOwnJobs = false
         var isStopping = false
     }
 
@@ -52,7 +57,12 @@ package final class ThreadExecutor: SerialExecutor {
 
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        self.signal { $0.jobs.append(job) }
+        guard self.isIsolatingCurrentContext() == true else { return self.signal { $0.jobs.append(job) } }
+        // This thread looks for more before it waits.
+        self.state.withLock { state in
+            state.jobs.append(job)
+            state.hasOwnJobs = true
+        }
     }
 
     package func isIsolatingCurrentContext() -> Bool? {
@@ -92,10 +102,13 @@ package final class ThreadExecutor: SerialExecutor {
             let (jobs, isStopping) = self.state.withLock { state in
                 // The jobs' own signal is spent here, so that it does not end the first wait of one of them.
                 self.spendSignal(&state)
+                state.hasOwnJobs = false
                 defer { state.jobs = [] }
                 return (state.jobs, state.isStopping)
             }
             for job in jobs {
+                // Never as a task executor's, which this may be a job of or not: with what an actor was called for over, the
+                // runtime would go on here for a task that belongs elsewhere.
                 unsafe job.runSynchronously(on: self.asUnownedSerialExecutor())
             }
             if !jobs.isEmpty { continue }
@@ -172,8 +185,11 @@ extension ThreadExecutor {
 
     private func takeWakeUp() -> Bool {
         self.state.withLock { state in
-            defer { state.isWoken = false }
-            return state.isWoken
+            defer {
+                state.isWoken = false
+                state.hasOwnJobs = false
+            }
+            return state.isWoken || state.hasOwnJobs
         }
     }
 

@@ -22,7 +22,29 @@ private actor Worker {
     }
 
     nonisolated func wake() { self.executor.wake() }
+
+    /// A job of this thread's own is enqueued before the wait begins.
+    func waitBesideJob() -> WaitResult {
+        let job = Task { self.add() }
+        defer { self.jobs.append(job) }
+        return self.wait(nil)
+    }
+
+    private var jobs: [Task<Int, Never>] = []
+    var results: [Int] {
+        get async {
+            var results: [Int] = []
+            for job in self.jobs { results.append(await job.value) }
+            return results
+        }
+    }
+
+    nonisolated func here<Value: Sendable>(_ body: @Sendable () async -> Value) async -> Value {
+        await withTaskExecutorPreference(self.executor, operation: body)
+    }
 }
+
+private func currentThread() async -> UInt { pthread_self() }
 
 @Suite("A thread executor")
 struct ThreadExecutorTests {
@@ -53,6 +75,25 @@ struct ThreadExecutorTests {
         // The wake-up may come before the wait; it then ends the wait at once.
         worker.wake()
         #expect(await result == .woken)
+    }
+
+    @Test("runs tasks as well, before and after they called its actor, and no others'")
+    func tasks() async {
+        let (worker, other) = (Worker(), Worker())
+        let (here, elsewhere) = await worker.here {
+            let here = [await currentThread(), await worker.thread, await currentThread()]
+            return (here, await other.thread)
+        }
+        #expect(Set(here) == [await worker.thread])
+        #expect(await other.thread == elsewhere && !here.contains(elsewhere))
+    }
+
+    @Test("is woken by a job of its own too, once, and runs it")
+    func ownJobs() async {
+        let worker = Worker()
+        #expect(await worker.waitBesideJob() == .woken)
+        #expect(await worker.results == [1])
+        #expect(await worker.wait(.milliseconds(10)) == .timedOut)
     }
 
     @Test("waits no longer than it was told")
