@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LocalServices
 
 /// Messages flow through twenty webhooks of which one is away, and the size of every table and index is looked at meanwhile.
@@ -42,6 +43,7 @@ struct SoakScenario {
             sizes.append(try await TableSizes.look(at: self.rig.postgres))
             print("after \(look * seconds) s: another group at 100/s \(latencies)")
             print(sizes[sizes.count - 1].text)
+            fflush(nil)
         }
         try await published
         let expected = messages / Self.webhooks * (Self.webhooks - 1)
