@@ -10,7 +10,7 @@ final class SweepProgress: Sendable {
     }
 
     /// What comes in with an id of before is found once in so many sweeps.
-    private static let sweepsFromStart = 30
+    private static let sweepsFromStart = 8
     private let state = Mutex(State())
 
     /// A sweep begins. What was looked through and left nothing behind is not looked through again each time.
