@@ -83,6 +83,7 @@ let package = Package(
                 .embedInCode("0007_sources.sql"), .embedInCode("0008_group_stats.sql"),
                 .embedInCode("0009_safe_to_repeat.sql"),
                 .embedInCode("0010_sessions_over.sql"),
+                .embedInCode("0012_waiting_messages.sql"),
             ],
             swiftSettings: common),
 

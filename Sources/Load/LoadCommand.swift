@@ -28,6 +28,9 @@ struct LoadCommand: AsyncParsableCommand {
     var shut = 0
     @Option(help: "So many webhooks have something waiting when hookline starts, and a group beside them is measured.")
     var catchUp = 0
+    @Option(
+        help: "For so many minutes one of twenty webhooks is away, and the size of every table and index is looked at.")
+    var soak = 0.0
     @Option(help: "Messages that wait for each of these webhooks.") var waiting = 1_000
     @Option(help: "How often to repeat it.") var rounds = 1
 
@@ -38,6 +41,9 @@ struct LoadCommand: AsyncParsableCommand {
         guard self.shut >= 0, self.catchUp >= 0, self.waiting > 0, self.shut == 0 || self.catchUp == 0 else {
             throw ValidationError("webhooks are shut, or they catch up, each with something that waits")
         }
+        guard self.soak >= 0, self.soak == 0 || self.shut + self.catchUp == 0 else {
+            throw ValidationError("a soak is one of its own")
+        }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }
@@ -47,13 +53,24 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let options = self.soak > 0 ? self.soaking : self
         for _ in 0..<self.rounds {
-            let text = try await Rig.with(self) { rig in
-                self.shut + self.catchUp > 0
-                    ? try await BesideScenario(rig: rig, options: self).run()
-                    : try await Scenario(rig: rig, options: self).run().text
+            let text = try await Rig.with(options) { rig in
+                if options.soak > 0 { return try await SoakScenario(rig: rig, options: options).run() }
+                return options.shut + options.catchUp > 0
+                    ? try await BesideScenario(rig: rig, options: options).run()
+                    : try await Scenario(rig: rig, options: options).run().text
             }
             print(text)
         }
+    }
+
+    /// Each webhook of another group and with a receiver of its own.
+    private var soaking: LoadCommand {
+        var options = self
+        (options.groups, options.fanOut, options.origins) = (SoakScenario.webhooks, 1, SoakScenario.webhooks)
+        options.things = max(options.things, SoakScenario.webhooks)
+        options.rate = options.rate == 0 ? 1_000 : options.rate
+        return options
     }
 }

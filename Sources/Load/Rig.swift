@@ -24,7 +24,10 @@ struct Rig {
         _ options: LoadCommand, _ body: (Rig) async throws -> Result
     ) async throws -> Result {
         let folder = try Files.makeTemporaryFolder()
-        let postgres = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
+        let postgres = try await LocalPostgres.prepare(
+            in: "\(folder)/postgres", port: freePort(),
+            // A soak of minutes stands for one of days.
+            settings: options.soak > 0 ? ["autovacuum_naptime": "5s"] : [:])
         let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort(), persistent: false)
         let server = try await postgres.start()
         let broker = try await mosquitto.start()

@@ -110,6 +110,16 @@ package struct Fixture: Sendable {
         try await self.database.pool.withConnection { try $0.query(query) { try $0.int64(0) }.first ?? -1 }
     }
 
+    /// Until a statement waits for what another has locked.
+    package func waitForLock() async throws {
+        try await waitUntil("a statement to wait for a lock") {
+            try await self.count(
+                """
+                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """) > 0
+        }
+    }
+
     package func result(
         _ delivery: Delivery, _ ending: DeliveryResult.Ending, status: Int16? = 200, at: Int64 = 1_800_000_000_000_000,
         isGone: Bool = false

@@ -184,7 +184,7 @@ extension DeliveryStore {
     /// The size of message m's payload, f being the row it stands in; 0 if there is none any more.
     private static let size: Query = """
         coalesce(CASE WHEN f.is_kept THEN (SELECT octet_length(payload) FROM messages WHERE id = m)
-            ELSE (SELECT octet_length(payload) FROM transient_messages WHERE id = m) END, 0)
+            ELSE (SELECT octet_length(payload) FROM transient_messages WHERE id = m LIMIT 1) END, 0)
         """
 
     /// The batches that rows stand in; what was not found of their messages is done. A batch of which nothing was found goes.

@@ -15,6 +15,16 @@ struct DeliveryBatchColumns {
             """
     }
 
+    /// As ``insertion``, of what may be there already, be it put apart.
+    var repeatedInsertion: Query? {
+        self.insertion.map {
+            """
+            \($0) WHERE NOT EXISTS (SELECT FROM waiting_batches AS apart WHERE apart.batch_id = b
+                AND apart.webhook_key = w AND apart.first_message_id = ids[s]) ON CONFLICT DO NOTHING
+            """
+        }
+    }
+
     /// - Parameter now: microseconds since 1970, when they fall due.
     init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
         var batches: [DeliveryBatch] = []

@@ -82,15 +82,22 @@ package struct IntakeStore: Sendable {
     }
 
     private func statement(of commit: Commit, now: Int64, isRepeat: Bool) -> Query? {
-        let columns = [
-            MessageColumns(commit.messages.filter(\.isKept), session: self.session).insertion(into: "messages"),
-            MessageColumns(commit.messages.filter { !$0.isKept }, session: self.session).insertion(
-                into: "transient_messages"),
-            DeliveryBatchColumns(commit.deliveries, session: self.session, now: now).insertion,
-            DeliveryColumns(commit.deliveries, session: self.session, now: now).insertion,
-        ].compactMap { $0 }
-        let insertions = isRepeat ? columns.map { "\($0) ON CONFLICT DO NOTHING" as Query } : columns
-        return Self.statement(of: insertions + [ConditionMemoryColumns(commit.memory).upsert].compactMap { $0 })
+        let kept = MessageColumns(commit.messages.filter(\.isKept), session: self.session)
+        let transient = MessageColumns(commit.messages.filter { !$0.isKept }, session: self.session)
+        let batches = DeliveryBatchColumns(commit.deliveries, session: self.session, now: now)
+        let single = DeliveryColumns(commit.deliveries, session: self.session, now: now)
+        let insertions =
+            isRepeat
+            ? [
+                kept.insertion(into: "messages").map { "\($0) ON CONFLICT DO NOTHING" },
+                transient.repeatedInsertion(into: "transient_messages"), batches.repeatedInsertion,
+                single.insertion.map { "\($0) ON CONFLICT DO NOTHING" },
+            ]
+            : [
+                kept.insertion(into: "messages"), transient.insertion(into: "transient_messages"), batches.insertion,
+                single.insertion,
+            ]
+        return Self.statement(of: (insertions + [ConditionMemoryColumns(commit.memory).upsert]).compactMap { $0 })
     }
 
     /// Parts that have no rows cost a little all the same, so each combination has a text of its own.

@@ -12,6 +12,17 @@ struct MessageColumns {
         self.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
     }
 
+    /// As ``insertion(into:)``, of what may be there already, be it put apart.
+    func repeatedInsertion(into table: Query) -> Query? {
+        self.isEmpty
+            ? nil
+            : """
+            INSERT INTO \(table) (\(MessageRow.columns), session_id)
+            SELECT * FROM (\(self.rows)) AS r (\(MessageRow.columns), session_id)
+            WHERE NOT EXISTS (SELECT FROM waiting_messages AS w WHERE w.id = r.id) ON CONFLICT DO NOTHING
+            """
+    }
+
     init(_ messages: [Message], session: SessionID) {
         self.isEmpty = messages.isEmpty
         let payloadBytes = messages.isEmpty ? 0 : messages.reduce(0) { $0 + $1.payload.count } / messages.count

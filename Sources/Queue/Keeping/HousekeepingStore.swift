@@ -7,6 +7,7 @@ package struct HousekeepingStore: Sendable {
     private let pool: Pool
     /// The database's time; tests have their own.
     var now: Query = "now()"
+    let progress = SweepProgress()
 
     package init(_ database: Database) {
         self.pool = database.pool
@@ -21,11 +22,9 @@ package struct HousekeepingStore: Sendable {
         case groupStats = "counts of groups"
         /// Whose webhook is gone.
         case deliveries, batches
-        /// That no delivery needs any more. Last, after what it was needed for.
-        case payloads
     }
 
-    /// Removes what needs to be no more.
+    /// Removes what needs to be no more, and puts apart what waits.
     ///
     /// - Returns: what became of each step.
     /// - Throws: if the database cannot be reached.
@@ -42,6 +41,10 @@ package struct HousekeepingStore: Sendable {
                     try await self.inTurn(name) { try $0.execute(statement) }
                 })
         }
+        steps.append(
+            try await HousekeepingStep.run("put apart \(Self.waitingBatches)") { try await self.moveWaitingBatches() })
+        // Last, after what they were needed for.
+        steps.append(try await HousekeepingStep.run("sweep up \(Self.payloads)") { try await self.sweepPayloads() })
         return steps
     }
 
@@ -67,13 +70,6 @@ package struct HousekeepingStore: Sendable {
             DELETE FROM delivery_batches AS b WHERE first_message_id < \(settled) AND leased_by IS NULL
             AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = b.webhook_key)
             """
-        case .payloads:
-            """
-            DELETE FROM transient_messages AS t WHERE id < \(settled)
-            AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id)
-            AND NOT EXISTS (SELECT FROM (SELECT remaining_messages(message_ids, done) AS id FROM delivery_batches
-                                          WHERE NOT is_kept) AS b WHERE b.id = t.id)
-            """
         }
     }
 
@@ -86,7 +82,7 @@ package struct HousekeepingStore: Sendable {
     }
 
     /// Runs `body` in a transaction, unless another instance is at the same.
-    func inTurn(_ what: String, _ body: @Sendable (isolated Connection) throws -> Int) async throws -> Int? {
+    func inTurn<T: Sendable>(_ what: String, _ body: @Sendable (isolated Connection) throws -> T) async throws -> T? {
         try await self.pool.transaction { db in
             let isOurTurn = try db.query(
                 "SELECT pg_try_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext(\(what)))"
@@ -126,6 +122,7 @@ package struct HousekeepingStore: Sendable {
                     is_kept, now(), \(reason)
                 FROM (SELECT *, remaining_messages(message_ids, done) AS id FROM taken) AS each
                 LEFT JOIN transient_messages AS t USING (id) LEFT JOIN messages AS m USING (id)
+                ON CONFLICT DO NOTHING
                 """
             batches.timeout = .seconds(300)
             return try db.execute(waiting) + db.execute(batches)

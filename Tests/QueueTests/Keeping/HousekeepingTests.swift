@@ -96,7 +96,7 @@ struct HousekeepingTests {
         let steps = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
         #expect(steps.filter { !$0.isDone }.allSatisfy { $0.name.contains("event") })
         #expect(steps.filter { !$0.isDone }.count == 2, "what is too old, and what is left of sources that are gone")
-        #expect(steps.count == HousekeepingStore.Sweep.allCases.count + Removal.sweeps.count)
+        #expect(steps.count == HousekeepingStore.Sweep.allCases.count + Removal.sweeps.count + 2)
         #expect(try await fixture.count("SELECT count(*) FROM webhook_stats") == 0)
     }
 
@@ -104,7 +104,7 @@ struct HousekeepingTests {
     func turns() async throws {
         let fixture = try await Fixture()
         let other = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
-        let what = HousekeepingStore.Sweep.payloads.rawValue
+        let what = HousekeepingStore.payloads
         try await other.execute("BEGIN")
         _ = try await other.query(
             "SELECT pg_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext(\(what)))"

@@ -1,0 +1,150 @@
+import Domain
+import Postgres
+import Schema
+import StoreTestSupport
+import TestSupport
+import Testing
+
+@testable import Journal
+@testable import Queue
+
+@Suite("What waits for long")
+struct WaitingTests {
+    private let passing: Query = "SELECT count(*) FROM ONLY transient_messages"
+    private let apart: Query = "SELECT count(*) FROM waiting_messages"
+    private let all: Query = "SELECT count(*) FROM transient_messages"
+    private let batchesApart: Query = "SELECT count(*) FROM waiting_batches"
+    private let late: Int64 = 2_000_000_000_000_000
+
+    private func sweep(_ fixture: Fixture, at time: Int64 = 1_800_000_700_000) async throws {
+        let steps = try await fixture.housekeeping(at: time).sweep(keepFailed: .seconds(86_400))
+        #expect(steps.filter { !$0.isDone }.map(\.name) == [])
+    }
+
+    private func ids(_ deliveries: [Delivery]) -> [Int64] { deliveries.map(\.message.id.rawValue) }
+
+    @Test("is put apart whether it has failed, was given back or had no room, and is delivered from there and removed")
+    func apart() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let failed = try await fixture.commit(fixture.deliveries(1...2, leased: true), by: store.session)
+        let returned = try await fixture.commit(fixture.deliveries(3...4, leased: true), by: store.session)
+        try await fixture.commit(fixture.deliveries(5...6, leased: false), by: store.session)
+        let inMemory = try await fixture.commit(fixture.deliveries(7...8, leased: true), by: store.session)
+        _ = try await store.complete(
+            failed.map { fixture.result($0, .retried(due: 1_000)) }
+                + returned.map { DeliveryResult(delivery: $0, ending: .released, attempt: nil) })
+        try await self.sweep(fixture, at: 1_800_000_059_000)
+        #expect(try await fixture.count(self.passing) == 8, "they are young")
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.passing) == 0)
+        #expect(try await fixture.count(self.apart) == 8)
+        #expect(try await fixture.count(self.batchesApart) == 2, "what is in memory is leased")
+        // What is in memory is settled without anybody knowing where its payload is.
+        _ = try await store.complete(inMemory.map { fixture.result($0, .succeeded) })
+        #expect(try await fixture.count(self.all) == 6)
+        var numbers: [UInt8] = []
+        for _ in 0..<3 {
+            let claim = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 999, now: self.late)
+            numbers += claim.deliveries.map(\.message.payload[0])
+            try await fixture.succeed(claim.deliveries, by: store)
+        }
+        #expect(numbers.sorted() == [1, 2, 3, 4, 5, 6])
+        #expect(try await fixture.count(self.all) == 0)
+        #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
+    }
+
+    @Test("is found by statements that know nothing of it, to be claimed, shrunk and removed")
+    func earlierBuild() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let ids = self.ids(try await fixture.commit(fixture.deliveries(1...3, leased: false), by: store.session))
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.apart) == 3)
+        #expect(try await fixture.count(self.batchesApart) == 1)
+        let changed = try await fixture.database.pool.withConnection { db in
+            try db.query("SELECT id FROM transient_messages WHERE id = ANY(\(ids)) ORDER BY id") { try $0.int64(0) }
+                == ids
+                && db.execute("UPDATE delivery_batches SET leased_by = 7 WHERE leased_by IS NULL") == 1
+                && db.execute("UPDATE delivery_batches SET done = '\\x01', deliveries = 2 WHERE leased_by = 7") == 1
+                && db.execute("DELETE FROM delivery_batches WHERE leased_by = 7") == 1
+                && db.execute(
+                    """
+                    DELETE FROM transient_messages WHERE id = ANY(\(ids))
+                    AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = transient_messages.id)
+                    """) == 3
+        }
+        #expect(changed)
+        #expect(try await fixture.count(self.all) == 0)
+    }
+
+    @Test("stays one when its commit is repeated after it was put apart")
+    func repeated() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let deliveries = try await fixture.commit(fixture.deliveries(1...4, leased: false), by: store.session)
+        try await self.sweep(fixture)
+        let commit = IntakeStore.Commit(messages: deliveries.map(\.message), deliveries: deliveries)
+        #expect(try await IntakeStore(fixture.database, session: store.session).commitAgain(commit, now: 1_000))
+        #expect(try await fixture.count(self.all) == 4)
+        #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 1)
+        let stranger = IntakeStore(fixture.database, session: SessionID(rawValue: 77))
+        #expect(try await !stranger.commitAgain(commit, now: 1_000))
+    }
+
+    // MARK: Beside others
+
+    @Test("leaves nothing behind when it is settled while it is being put apart")
+    func settledMeanwhile() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let deliveries = try await fixture.commit(fixture.deliveries(1...3, leased: true), by: store.session)
+        let mover = try await self.moving(self.ids(deliveries), fixture)
+        async let settled = store.complete(deliveries.map { fixture.result($0, .succeeded) })
+        try await fixture.waitForLock()
+        try await mover.execute("COMMIT")
+        _ = try await settled
+        #expect(try await fixture.count(self.all) == 0)
+    }
+
+    @Test("is swept up when a statement that knows nothing of it has missed it")
+    func missed() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let ids = self.ids(try await fixture.commit(fixture.deliveries(1...3, leased: false), by: store.session))
+        _ = try await fixture.database.pool.withConnection { try $0.execute("DELETE FROM delivery_batches") }
+        let mover = try await self.moving(ids, fixture)
+        let other = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
+        async let removed = other.execute("DELETE FROM transient_messages WHERE id = ANY(\(ids))")
+        try await fixture.waitForLock()
+        try await mover.execute("COMMIT")
+        #expect(try await removed == 0)
+        #expect(try await fixture.count(self.apart) == 3)
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.all) == 0)
+    }
+
+    @Test("does not hold up the sweep while it is being removed")
+    func locked() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let ids = self.ids(try await fixture.commit(fixture.deliveries(1...3, leased: false), by: store.session))
+        let other = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
+        try await other.execute("BEGIN")
+        try await other.execute("DELETE FROM transient_messages WHERE id = \(ids[1])")
+        try await other.execute("UPDATE delivery_batches SET leased_by = 7")
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.apart) == 2)
+        #expect(try await fixture.count(self.batchesApart) == 0)
+        try await other.execute("COMMIT")
+        #expect(try await fixture.count(self.all) == 2)
+    }
+
+    /// A connection that has put these apart and not committed it.
+    private func moving(_ ids: [Int64], _ fixture: Fixture) async throws -> Connection {
+        let mover = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
+        try await mover.execute("BEGIN")
+        #expect(try await mover.execute(PayloadSweep(place: .passing, end: "0").move(of: ids)) == ids.count)
+        return mover
+    }
+}
