@@ -49,8 +49,12 @@ package struct DeliveryService: Service {
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
-                    eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
-                    metrics: metrics, ledger: ledger, quotas: quotas, ports: ports, completer: completer,
+                    eventLoop: eventLoop, configuration: configuration,
+                    connections: SharedConnections(
+                        eventLoop: eventLoop, configuration: client,
+                        limits: configuration.connectionLimits.share(of: eventLoops.count)),
+                    wallClock: wallClock, metrics: metrics, ledger: ledger, quotas: quotas, ports: ports,
+                    completer: completer,
                     withdrawWish: { claims.withdraw($0) }),
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
@@ -211,7 +215,9 @@ package struct DeliveryService: Service {
     }
 
     func noteDues() async throws {
-        let dues = try await self.store.due().filter { self.isEnabled($0.key) }
+        // What falls due later is asked for again before.
+        let horizon = self.wallClock.microseconds() + self.configuration.dueInterval.milliseconds * 3_000
+        let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
         }
@@ -229,8 +235,9 @@ package struct DeliveryService: Service {
 
     private func followRoutes() async {
         await self.periodic(.seconds(1), "changes of webhooks do not reach their lanes").run {
-            for dispatcher in self.dispatchers {
-                let orphans = await dispatcher.followRoutes()
+            let changed = self.ports.changedWebhooks()
+            for (index, dispatcher) in self.dispatchers.enumerated() {
+                let orphans = await dispatcher.follow(changed.filter { self.index(of: $0) == index })
                 guard !orphans.isEmpty else { continue }
                 self.logger.info(
                     "dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])

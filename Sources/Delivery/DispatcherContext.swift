@@ -23,14 +23,18 @@ extension Dispatcher {
         var leaseEnd: ContinuousClock.Instant
         var leaseLosses = 0
         var instances = 1
-        private let client: ClientConfiguration
+        let connections: SharedConnections
         private let completer: Completer
         private var results: [DeliveryResult] = []
         private var isFlushScheduled = false
         private var generator = SystemRandomNumberGenerator()
+        /// Lanes with something to do.
+        private(set) var busyLanes: [Lane] = []
+        /// Lanes that something is to be done for later.
+        private var calendar = LaneCalendar<Lane>()
 
         init(
-            eventLoop: any EventLoop, configuration: DeliveryConfiguration, client: ClientConfiguration,
+            eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
             ports: DeliveryPorts, completer: Completer, withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
@@ -40,7 +44,7 @@ extension Dispatcher {
             self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
-            self.client = client
+            self.connections = connections
             self.wallClock = wallClock
             self.metrics = metrics
             self.ledger = ledger
@@ -49,7 +53,7 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
-            let keptBody = target.responds ? self.configuration.largestResponse : self.client.keptBody
+            let keptBody = target.responds ? self.configuration.largestResponse : Self.loggedBody
             return self.makePool(to: target.url, for: target, keptBody: keptBody)
         }
 
@@ -63,11 +67,9 @@ extension Dispatcher {
         }
 
         private func makePool(to url: WebhookURL, for target: WebhookTarget, keptBody: Int) -> ConnectionPool {
-            var client = self.client
-            client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
-            client.keptBody = keptBody
-            client.owner = target.group
-            return ConnectionPool(url: url, eventLoop: self.eventLoop, configuration: client)
+            ConnectionPool(
+                url: url, allowedNetworks: target.allowedNetworks, keptBody: keptBody, owner: target.group,
+                of: self.connections)
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.
@@ -170,6 +172,18 @@ extension Dispatcher {
                     self.flush()
                 }
             }
+        }
+
+        // MARK: Who has something to do
+
+        func noteBusy(_ lane: Lane) { self.busyLanes.append(lane) }
+        func note(_ lane: Lane, at second: Int64) { self.calendar.add(lane, at: second) }
+
+        /// Those that have something to do, or may have by now. They are not noted any more.
+        func takeBusyLanes(second: Int64) -> [Lane] {
+            for lane in self.calendar.take(until: second) { lane.alarmRang(second: second) }
+            defer { self.busyLanes = [] }
+            return self.busyLanes
         }
 
         func flush() {

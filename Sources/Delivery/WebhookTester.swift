@@ -47,12 +47,13 @@ package struct WebhookTester: Sendable {
 
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
         let trail = Trail(now: .now())
+        let requests = WebhookRequests(target)
         let request: RenderedRequest
         do throws(RenderFailure) {
             request =
-                try target.plan.batching == nil
-                ? target.plan.render(message, org: target.org, facts: self.facts(message))
-                : target.plan.render(batch: [message], org: target.org, facts: self.facts)
+                try target.batching == nil
+                ? requests.plan.render(message, org: target.org, facts: self.facts(message))
+                : requests.plan.render(batch: [message], org: target.org, facts: self.facts)
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)
@@ -82,7 +83,7 @@ package struct WebhookTester: Sendable {
         let outcome = await SingleRequest.send(
             to: target.url, on: self.eventLoop, configuration: client, onStep: { Self.note($0, in: trail) }
         ) { buffer in
-            buffer.writeRequest(request, about: message, id: id, to: target, at: now, authorization: token)
+            buffer.writeRequest(request, about: message, id: id, by: requests, at: now, authorization: token)
         }
         switch outcome {
         case .response(let status, let body, _):

@@ -105,6 +105,7 @@ struct Assembly {
             session: session, ids: ids, metrics: metrics, wallClock: wallClock, logger: self.logger,
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
+                changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
                 facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))

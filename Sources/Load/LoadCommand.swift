@@ -28,6 +28,12 @@ struct LoadCommand: AsyncParsableCommand {
     var shut = 0
     @Option(help: "So many webhooks have something waiting when hookline starts, and a group beside them is measured.")
     var catchUp = 0
+    @Option(
+        help: """
+            So many webhooks over all groups, which are quiet. A group beside them is measured while they are, while one of them \
+            is saved, and while a burst goes to all of them.
+            """)
+    var webhooks = 0
     @Option(help: "Messages that wait for each of these webhooks.") var waiting = 1_000
     @Option(help: "How often to repeat it.") var rounds = 1
 
@@ -38,6 +44,9 @@ struct LoadCommand: AsyncParsableCommand {
         guard self.shut >= 0, self.catchUp >= 0, self.waiting > 0, self.shut == 0 || self.catchUp == 0 else {
             throw ValidationError("webhooks are shut, or they catch up, each with something that waits")
         }
+        guard self.webhooks >= 0, self.webhooks == 0 || self.shut + self.catchUp == 0,
+            self.webhooks % self.groups == 0
+        else { throw ValidationError("each group has as many webhooks, and none are shut or catch up beside them") }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }
@@ -49,7 +58,8 @@ struct LoadCommand: AsyncParsableCommand {
     func run() async throws {
         for _ in 0..<self.rounds {
             let text = try await Rig.with(self) { rig in
-                self.shut + self.catchUp > 0
+                if self.webhooks > 0 { return try await ManyScenario(rig: rig, options: self).run() }
+                return self.shut + self.catchUp > 0
                     ? try await BesideScenario(rig: rig, options: self).run()
                     : try await Scenario(rig: rig, options: self).run().text
             }

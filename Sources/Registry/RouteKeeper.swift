@@ -28,6 +28,8 @@ package final class RouteKeeper: Service {
     private let routes = Mutex(Routes())
     /// What was read later must not be overwritten by what was read earlier.
     private let gate = SerialGate()
+    /// Webhooks that were changed or removed since somebody took them; no more than there are.
+    private let changedWebhooks = Mutex<Set<WebhookKey>>([])
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
@@ -48,6 +50,14 @@ package final class RouteKeeper: Service {
     /// Reads the routes as they are now. `body` runs under a lock and must not wait.
     package func withRoutes<T>(_ body: (borrowing Routes) -> T) -> T {
         self.routes.withLock { body($0) }
+    }
+
+    /// The webhooks that were changed, made or removed since this was asked last.
+    package func takeChangedWebhooks() -> Set<WebhookKey> {
+        self.changedWebhooks.withLock { changed in
+            defer { changed = [] }
+            return changed
+        }
     }
 
     /// Messages of these things were seen.
@@ -87,7 +97,9 @@ package final class RouteKeeper: Service {
 
     /// Everything that takes time is done beside the lock: only changes write webhooks, and there is one at a time.
     private func replace(with fresh: Routes) {
-        let merged = fresh.keeping(self.routes.withLock { $0.groups })
+        let former = self.routes.withLock { $0.groups }
+        let merged = fresh.keeping(former)
+        let changed = merged.webhooks(otherThanIn: former)
         // What it was goes when nobody waits for it any more.
         withExtendedLifetime(
             self.routes.withLock { routes in
@@ -95,6 +107,7 @@ package final class RouteKeeper: Service {
                 return routes
             }
         ) {}
+        self.changedWebhooks.withLock { $0.formUnion(changed) }
     }
 
     private func noteUnreadable() {
@@ -150,7 +163,11 @@ package final class RouteKeeper: Service {
             switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
             {
             case .all(let fresh): self.replace(with: fresh)
-            case .some(let edit): self.routes.withLock { edit.apply(to: &$0) }
+            case .some(let edit):
+                self.routes.withLock { edit.apply(to: &$0) }
+                self.changedWebhooks.withLock { changed in
+                    for change in edit.webhooks { changed.formUnion(change.removed + change.changed.map(\.key)) }
+                }
             }
             self.noteUnreadable()
         }

@@ -53,7 +53,7 @@ package struct RouteStore: Sendable {
 
     /// One webhook as it is now.
     func target(of key: WebhookKey) async throws -> WebhookTarget? {
-        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first?.target }
+        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first }
     }
 
     /// What changes come to.
@@ -118,27 +118,52 @@ package struct RouteStore: Sendable {
         }
     }
 
+    /// Reads of a group's webhooks what was written since they were read: a save costs as much as what is saved.
     private func change(
         of group: EntityID, from former: GroupWebhooks?, on db: isolated Connection
     ) throws -> GroupWebhooks.Change {
-        var known: [WebhookKey: (target: WebhookTarget, stamp: Int64)] = [:]
-        if let former {
-            // One that could not be read may be readable without having been written.
-            for (target, stamp) in zip(former.all, former.stamps) where target.fault == nil {
-                known[target.key] = (target, stamp)
+        // Looked at first: what begins meanwhile is read with the next change, once more if need be.
+        let seen = try Self.oldestRunning(on: db)
+        guard let former else {
+            let all = try self.webhooks("w.group_id = \(group)", on: db)
+            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen)
+        }
+        // One that could not be read may be readable without having been written.
+        let faulty = former.all.filter { $0.fault != nil }.map(\.key.rawValue)
+        let written = try self.webhooks(
+            """
+            w.group_id = \(group)
+            AND (age(w.xmin) <= age(\(former.seen)::text::xid8::xid) OR w.key = ANY(\(faulty)))
+            """, on: db)
+        let count = try db.query("SELECT count(*) FROM webhooks WHERE group_id = \(group)") { try $0.int64(0) }.first
+        let known = former.all.count + written.count - former.keys(among: written).count
+        var removed: Set<WebhookKey> = []
+        if count != Int64(known) {
+            let present = try db.query("SELECT key FROM webhooks WHERE group_id = \(group)") {
+                WebhookKey(rawValue: try $0.int32(0))
             }
+            removed = Set((former.all + written).map(\.key)).subtracting(present)
         }
-        let present = try db.query(
-            "SELECT key, xmin::text::bigint FROM webhooks WHERE group_id = \(group) ORDER BY key"
-        ) { (WebhookKey(rawValue: try $0.int32(0)), try $0.int64(1)) }
-        let unknown = present.filter { known[$0.0]?.stamp != $0.1 }.map(\.0.rawValue)
-        if !unknown.isEmpty {
-            // What is gone meanwhile is announced as well.
-            for key in unknown { known[WebhookKey(rawValue: key)] = nil }
-            for found in try self.webhooks("w.key = ANY(\(unknown))", on: db) { known[found.target.key] = found }
+        return GroupWebhooks.Change(of: group, from: former, written: written, removed: removed, seen: seen)
+    }
+
+    /// A few at a time, so that what the server sends of all of them is not in memory at once.
+    private func webhooksInPages(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
+        var (all, last) = ([WebhookTarget](), Int32.min)
+        while true {
+            let page = try self.webhooks(
+                "w.key > \(last) AND (\(condition))", most: Self.pageSize, on: db)
+            all += page
+            guard let end = page.last, page.count == Self.pageSize else { return all }
+            last = end.key.rawValue
         }
-        let now = present.compactMap { known[$0.0] }
-        return GroupWebhooks.Change(of: group, from: former, to: now.map(\.target), stamps: now.map(\.stamp))
+    }
+
+    private static let pageSize = 2_000
+
+    /// The number from which on transactions may still be running, or begin.
+    private static func oldestRunning(on db: isolated Connection) throws -> Int64 {
+        try db.query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") { try $0.int64(0) }.first ?? 0
     }
 
     private func apply(
@@ -147,9 +172,9 @@ package struct RouteStore: Sendable {
         for profile in try Self.profiles(profiles, on: db) {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
-        for (group, found) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.target.group) {
-            routes.apply(
-                GroupWebhooks.Change(of: group, from: nil, to: found.map(\.target), stamps: found.map(\.stamp)))
+        let seen = try Self.oldestRunning(on: db)
+        for (group, found) in Dictionary(grouping: try self.webhooksInPages(webhooks, on: db), by: \.group) {
+            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
         for former in try Self.formerThings("true", on: db) {
@@ -206,29 +231,33 @@ package struct RouteStore: Sendable {
         try db.query("SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
     }
 
-    /// - Parameter condition: on `w` and `g`, the webhook and its group.
-    private func webhooks(_ condition: Query, on db: isolated Connection) throws
-        -> [(target: WebhookTarget, stamp: Int64)]
-    {
+    /// In the order of their keys.
+    ///
+    /// - Parameters:
+    ///   - condition: on `w` and `g`, the webhook and its group.
+    ///   - most: how many of them; nil is all.
+    private func webhooks(
+        _ condition: Query, most: Int? = nil, on db: isolated Connection
+    ) throws -> [WebhookTarget] {
         try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.xmin::text::bigint
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
+            LIMIT \(most.map(Int64.init))
             """
         ) { row in
             let id = try row.entityID(1)
             let stored = StoredWebhook(
                 of: id, url: try row.string(4), status: try row.string(6), policy: try row.json(7),
                 trigger: try row.string(10), sealed: try row.bytes(5), box: self.box)
-            let target = WebhookTarget(
+            return WebhookTarget(
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
                 version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
                 allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
             )
-            return (target, try row.int64(11))
         }
     }
 }

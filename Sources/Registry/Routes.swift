@@ -132,11 +132,18 @@ package struct Routes: Sendable {
         var kept = self
         for (group, webhooks) in self.groups {
             guard let known = former[group] else { continue }
-            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, stamps: webhooks.stamps)
+            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, seen: webhooks.seen)
             kept.groups[group] = change.webhooks
             for webhook in change.webhooks?.all ?? [] { kept.webhooksByKey[webhook.key] = webhook }
         }
         return kept
+    }
+
+    /// Those that are not as these groups have them, and those that are gone.
+    func webhooks(otherThanIn former: [EntityID: GroupWebhooks]) -> [WebhookKey] {
+        var known = Dictionary(
+            former.values.lazy.flatMap(\.all).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        return self.webhooksByKey.values.filter { known.removeValue(forKey: $0.key) !== $0 }.map(\.key) + known.keys
     }
 
     /// Takes over everything from `other`, keeping the targets that did not change.

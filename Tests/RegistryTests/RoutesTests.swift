@@ -124,11 +124,12 @@ struct RoutesTests {
             key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
             url: try WebhookURL("https://example.com:8443/in?x=1"),
             headers: [Header(name: "X-Api-Key", value: "k"), Header(name: "Content-Type", value: "a/b")])
-        let head = String(decoding: target.requestHead, as: UTF8.self)
+        let requests = WebhookRequests(target)
+        let head = String(decoding: requests.head, as: UTF8.self)
         #expect(
             head
                 == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nx-hookline-group-id: \(target.group)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\n"
         )
-        #expect(target.setsContentType)
+        #expect(requests.setsContentType)
     }
 }
