@@ -239,7 +239,8 @@ package struct RouteStore: Sendable {
     private func webhooks(
         _ condition: Query, most: Int? = nil, on db: isolated Connection
     ) throws -> [WebhookTarget] {
-        try db.query(
+        var known: (json: String, policy: DeliveryPolicy)?
+        return try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
                 array_to_string(g.allowed_networks, ','), g.org_id, w.trigger
@@ -248,9 +249,11 @@ package struct RouteStore: Sendable {
             """
         ) { row in
             let id = try row.entityID(1)
+            let policy = try row.json(7)
             let stored = StoredWebhook(
-                of: id, url: try row.string(4), status: try row.string(6), policy: try row.json(7),
-                trigger: try row.string(10), sealed: try row.bytes(5), box: self.box)
+                of: id, url: try row.string(4), status: try row.string(6), policy: policy, trigger: try row.string(10),
+                sealed: try row.bytes(5), box: self.box, known: known)
+            if stored.fault == nil { known = (policy, stored.policy) }
             return WebhookTarget(
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
                 version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,

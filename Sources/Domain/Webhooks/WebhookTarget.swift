@@ -56,7 +56,10 @@ package final class WebhookTarget: Sendable {
         self.org = org
         self.filter = TriggerFilter(options.trigger)
         self.conditions = options.conditions.map(ConditionSet.init)
-        self.needsFacts = RequestPlan(stored: url, headers: headers, options: options).needsFacts
+        // Most have no template at all.
+        let mayNeedFacts =
+            url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
+        self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
         self.batching = options.batching
         self.responds = options.responds
         self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
