@@ -124,6 +124,16 @@ actor Dispatcher {
         self.wish(wishes)
     }
 
+    /// What is known of things that these lanes asked for.
+    func know(_ facts: [ThingFacts.Subject: ThingFacts], for wanted: [WebhookKey: Set<ThingFacts.Subject>]) {
+        let now = NIODeadline.now()
+        for (key, subjects) in wanted {
+            guard let lane = self.lanes[key] else { continue }
+            lane.facts.come(facts.filter { subjects.contains($0.key) }, now: now)
+            lane.pump(now: now)
+        }
+    }
+
     // MARK: Time
 
     /// To be called a few times a second. It looks at connections, and at lanes with something to do.

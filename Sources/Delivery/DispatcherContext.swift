@@ -17,6 +17,7 @@ extension Dispatcher {
         let ports: DeliveryPorts
         /// Takes back a wish for a claim, if it is not being granted yet.
         let withdrawWish: @Sendable (WebhookKey) -> Bool
+        let factsLine: FactsLine
         var isStopping = false
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
@@ -36,9 +37,11 @@ extension Dispatcher {
         init(
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
-            ports: DeliveryPorts, completer: Completer, withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
+            ports: DeliveryPorts, completer: Completer, factsLine: FactsLine,
+            withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
             self.withdrawWish = withdrawWish
+            self.factsLine = factsLine
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
             self.ports = ports

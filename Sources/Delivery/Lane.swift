@@ -16,6 +16,7 @@ final class Lane {
     private(set) var tokens: TokenSource?
     var queue = LaneQueue()
     var gate: Gate
+    var facts = LaneFacts()
     private var backlog = Backlog()
     var inFlight = 0
     var wakeUp: (at: Int64, task: Scheduled<Void>)?
@@ -355,7 +356,8 @@ final class Lane {
     /// that there is nothing left to remember either.
     private func nextLook(now: NIODeadline, wallNow: Int64) -> NIODeadline? {
         guard self.inFlight == 0, self.givenBack == 0, self.unrecorded.isEmpty, !self.backlog.isClaiming,
-            self.tokens?.isIdle != false, self.queue.isIdle || (self.wakeUp != nil && self.queue.penned.deliveries == 0)
+            !self.facts.isAsking, self.tokens?.isIdle != false,
+            self.queue.isIdle || (self.wakeUp != nil && self.queue.penned.deliveries == 0)
         else { return nil }
         var next = now + Self.longestSleep
         if let wakeUp {

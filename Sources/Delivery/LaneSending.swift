@@ -29,7 +29,9 @@ extension Lane {
             // A token is had first, unless nothing may go out anyway.
             let authorization = self.tokens?.authorization(now: now)
             if self.tokens != nil, authorization == nil, !self.gate.isShut(now: time) { return self.fetchToken(now) }
-            guard self.gate.isShut(now: time) || self.pool.hasRoom else { return }
+            guard self.gate.isShut(now: time) || (self.hasFacts(for: delivery, now: now) && self.pool.hasRoom) else {
+                return
+            }
             switch self.gate.admit(
                 inFlight: self.inFlight, now: time,
                 quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
@@ -70,7 +72,7 @@ extension Lane {
             return self.start(first, special, now: now, wallNow: wallNow)
         }
         do throws(RenderFailure) {
-            let facts = self.target.needsFacts ? self.dispatcher.ports.facts(first.message) : .unknown
+            let facts = self.facts.atHand[first.message.thing] ?? .unknown
             let request = try self.requests.plan.render(first.message, org: self.target.org, facts: facts)
             let special = Attempt.Special(
                 first, request: request, hasVaryingTarget: self.requests.hasVaryingTarget, authorization: authorization)
@@ -110,7 +112,7 @@ extension Lane {
     private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Int64) {
         do throws(RenderFailure) {
             let request = try self.requests.plan.render(
-                batch: batch.map(\.message), org: self.target.org, facts: self.dispatcher.ports.facts)
+                batch: batch.map(\.message), org: self.target.org, facts: { self.facts.atHand[$0.thing] ?? .unknown })
             let together = batch.map { delivery in
                 var delivery = delivery
                 delivery.bundle = batch.count > 1 ? batch[0].message.id : nil

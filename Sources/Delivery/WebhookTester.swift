@@ -7,11 +7,12 @@ package import WebhookClient
 package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
-    private let facts: @Sendable (Message) -> ThingFacts
+    private let facts: @Sendable (ThingFacts.Subject) async -> ThingFacts
     private let wallClock: WallClock
 
     package init(
-        client: ClientConfiguration, eventLoop: any EventLoop, facts: @escaping @Sendable (Message) -> ThingFacts,
+        client: ClientConfiguration, eventLoop: any EventLoop,
+        facts: @escaping @Sendable (ThingFacts.Subject) async -> ThingFacts,
         wallClock: WallClock
     ) {
         self.client = client
@@ -48,12 +49,14 @@ package struct WebhookTester: Sendable {
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
         let trail = Trail(now: .now())
         let requests = WebhookRequests(target)
+        let facts: ThingFacts =
+            target.needsFacts && message.hasThing ? await self.facts(.init(message.thing, in: message.group)) : .unknown
         let request: RenderedRequest
         do throws(RenderFailure) {
             request =
                 try target.batching == nil
-                ? requests.plan.render(message, org: target.org, facts: self.facts(message))
-                : requests.plan.render(batch: [message], org: target.org, facts: self.facts)
+                ? requests.plan.render(message, org: target.org, facts: facts)
+                : requests.plan.render(batch: [message], org: target.org, facts: { _ in facts })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)

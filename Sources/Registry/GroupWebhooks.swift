@@ -10,8 +10,6 @@ package struct GroupWebhooks: Sendable {
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
     let isWatched: Bool
-    /// Whether one of them asks for more of a thing than its id.
-    let needsFacts: Bool
 
     /// - Parameter all: in the order of their keys.
     init(_ all: [WebhookTarget], seen: Int64) {
@@ -21,7 +19,6 @@ package struct GroupWebhooks: Sendable {
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(receives) ? all : all.filter(receives)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
-        self.needsFacts = all.contains(where: \.needsFacts)
     }
 
     /// Of these webhooks' keys those that are known.

@@ -30,6 +30,7 @@ package final class RouteKeeper: Service {
     private let gate = SerialGate()
     /// Webhooks that were changed or removed since somebody took them; no more than there are.
     private let changedWebhooks = Mutex<Set<WebhookKey>>([])
+    private let facts = Mutex(FactsMemory())
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
@@ -58,6 +59,21 @@ package final class RouteKeeper: Service {
             defer { changed = [] }
             return changed
         }
+    }
+
+    /// What is known of a thing as this group has or had it; nil if it has to be read first.
+    package func facts(of subject: ThingFacts.Subject) -> ThingFacts? {
+        self.facts.withLock { $0.facts(of: subject) }
+    }
+
+    /// Reads it, and remembers it until the thing changes.
+    ///
+    /// - Returns: something for every one that was asked for.
+    package func readFacts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
+        let age = self.facts.withLock { $0.age }
+        let found = try await self.store.facts(of: Array(subjects))
+        self.facts.withLock { $0.remember(found, readAt: age) }
+        return found
     }
 
     /// Messages of these things were seen.
@@ -89,6 +105,7 @@ package final class RouteKeeper: Service {
     /// Reads everything.
     package func load() async throws {
         try await self.gate.run {
+            self.facts.withLock { $0.forgetAll() }
             try await self.replace(with: self.store.load())
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
@@ -160,6 +177,10 @@ package final class RouteKeeper: Service {
 
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
+            self.facts.withLock { facts in
+                if changes.contains(.all) { facts.forgetAll() }
+                facts.forget(changes.compactMap { if case .thing(let id) = $0 { id } else { nil } })
+            }
             switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
             {
             case .all(let fresh): self.replace(with: fresh)

@@ -68,7 +68,6 @@ package struct RouteStore: Sendable {
         fileprivate let removedProfiles: [EntityID]
         fileprivate(set) var webhooks: [GroupWebhooks.Change] = []
         fileprivate(set) var things: [(EntityID, Routes.Thing)] = []
-        fileprivate var formerThings: [FormerThing] = []
         fileprivate var profiles: [StoredProfile] = []
 
         package func apply(to routes: inout Routes) {
@@ -76,7 +75,6 @@ package struct RouteStore: Sendable {
             for id in self.removedProfiles { routes.set(profile: id, to: nil) }
             for change in self.webhooks { routes.apply(change) }
             for (id, thing) in self.things { routes.set(thing: id, to: thing) }
-            for former in self.formerThings { routes.remember(former.id, of: former.group, former.facts) }
             for profile in self.profiles { routes.set(profile: profile.id, to: profile.config, fault: profile.fault) }
         }
     }
@@ -103,14 +101,6 @@ package struct RouteStore: Sendable {
                 edit.webhooks.append(try self.change(of: group, from: known(group), on: db))
             }
             if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
-            // A webhook that names things may be the first of its group to do so.
-            let naming = edit.webhooks.filter { $0.webhooks?.needsFacts == true && known($0.group)?.needsFacts != true }
-                .map(\.group)
-            if !naming.isEmpty { edit.things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
-            if !changedThings.isEmpty || !naming.isEmpty {
-                edit.formerThings = try Self.formerThings(
-                    "thing_id = ANY(\(changedThings)) OR group_id = ANY(\(naming))", on: db)
-            }
             if !changedProfiles.isEmpty {
                 edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
             }
@@ -177,54 +167,46 @@ package struct RouteStore: Sendable {
             routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
-        for former in try Self.formerThings("true", on: db) {
-            routes.remember(former.id, of: former.group, former.facts)
-        }
     }
 
     /// - Parameter condition: on `t`.
     private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
         try db.query(
             """
-            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL,
-                CASE WHEN t.group_id IN (SELECT group_id FROM webhooks WHERE needs_names) THEN t.name END
+            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL
             FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
             """
         ) { row in
             (
                 try row.entityID(0),
                 Routes.Thing(
-                    group: try row.entityID(1), profile: try row.entityID(2),
-                    name: row.isNull(4) ? nil : try row.string(4), hasSent: try row.bool(3))
+                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3))
             )
         }
     }
 
-    /// A thing that is gone, as its group had it.
-    fileprivate struct FormerThing: Sendable {
-        let id: EntityID
-        let group: EntityID
-        let facts: ThingFacts
-    }
-
-    /// More than these are not kept in memory.
-    private static let mostFormerThings: Int64 = 100_000
-
-    /// Things that are gone, of groups with a webhook that names things: something of theirs may still wait for it.
-    ///
-    /// - Parameter condition: on `former_things`.
-    private static func formerThings(_ condition: Query, on db: isolated Connection) throws -> [FormerThing] {
-        try db.query(
-            """
-            SELECT thing_id, group_id, profile_id, name FROM former_things
-            WHERE (\(condition)) AND group_id IN (SELECT group_id FROM webhooks WHERE needs_names)
-            ORDER BY removed_at DESC LIMIT \(Self.mostFormerThings)
-            """
-        ) { row in
-            FormerThing(
-                id: try row.entityID(0), group: try row.entityID(1),
-                facts: ThingFacts(name: try row.string(3), profile: try row.entityID(2)))
+    /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
+    /// asked for is answered.
+    package func facts(of subjects: [ThingFacts.Subject]) async throws -> [ThingFacts.Subject: ThingFacts] {
+        let found = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT wanted.thing, wanted.of_group, coalesce(t.name, f.name), coalesce(t.profile_id, f.profile_id)
+                FROM unnest(\(subjects.map(\.thing)), \(subjects.map(\.group))) AS wanted (thing, of_group)
+                LEFT JOIN things AS t ON t.id = wanted.thing AND t.group_id = wanted.of_group
+                LEFT JOIN former_things AS f
+                    ON t.id IS NULL AND f.thing_id = wanted.thing AND f.group_id = wanted.of_group
+                """
+            ) { row in
+                (
+                    ThingFacts.Subject(try row.entityID(0), in: try row.entityID(1)),
+                    ThingFacts(
+                        name: row.isNull(2) ? nil : try row.string(2),
+                        profile: row.isNull(3) ? nil : try row.entityID(3))
+                )
+            }
         }
+        return Dictionary(found) { first, _ in first }
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {

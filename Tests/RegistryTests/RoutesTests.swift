@@ -101,23 +101,6 @@ struct RoutesTests {
         #expect(routes.unreadableProfiles.isEmpty)
     }
 
-    @Test("tell of a thing what the group knows that its message is of, and nothing of another group's")
-    func facts() {
-        var routes = Routes()
-        let (thing, group, other) = (EntityID.random(), EntityID.random(), EntityID.random())
-        let (profile, former) = (EntityID.random(), EntityID.random())
-        routes.set(thing: thing, to: .init(group: group, profile: profile, name: "now"))
-        #expect(routes.facts(of: thing, in: group).name == "now")
-        #expect(routes.facts(of: thing, in: other).name == nil)
-        #expect(routes.facts(of: thing, in: other).profile == nil)
-        routes.remember(thing, of: other, ThingFacts(name: "then", profile: former))
-        #expect(routes.facts(of: thing, in: other).name == "then")
-        #expect(routes.facts(of: thing, in: other).profile == former)
-        #expect(routes.facts(of: thing, in: group).profile == profile)
-        routes.set(thing: thing, to: nil)
-        #expect(routes.facts(of: thing, in: group).name == nil)
-    }
-
     @Test("have a request head that is ready to send")
     func head() throws {
         let target = WebhookTarget(
