@@ -17,22 +17,22 @@ final class Lane {
     var queue = LaneQueue()
     var gate: Gate
     var facts = LaneFacts()
-    private var backlog = Backlog()
+    var backlog = Backlog()
     var inFlight = 0
     var wakeUp: (at: Int64, task: Scheduled<Void>)?
     /// Strict order: what was given up. What comes after it goes out when that is in the database: whoever has the lease next
     /// would else try it again, behind the others.
-    private var unrecorded: Set<DeliveryID> = []
+    var unrecorded: Set<DeliveryID> = []
     /// When something ended last, or something began when nothing was under way.
     var lastMoved = NIODeadline.now()
     /// How many were given back and are not in the database yet. Until then a claim could bring what is behind them.
-    private var givenBack = 0
+    var givenBack = 0
     /// How many bytes the first that waits in the database has, if there was no room for it.
     private var missingBytes = 0
     /// Whether it is among those that are looked at with the next tick.
-    private var isNotedBusy = false
+    var isNotedBusy = false
     /// When it is looked at again, in seconds of the loop's clock.
-    private var alarm = Int64.max
+    var alarm = Int64.max
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
@@ -317,65 +317,6 @@ final class Lane {
         self.pool.close()
         self.tokens?.close()
     }
-
-    // MARK: When it is looked at
-
-    /// Something of it has changed: with the next tick it is looked at whether there is something to do.
-    func noteBusy() {
-        guard !self.isNotedBusy else { return }
-        self.isNotedBusy = true
-        self.dispatcher.noteBusy(self)
-    }
-
-    /// The time has come that it was to be looked at.
-    func alarmRang(second: Int64) {
-        guard self.alarm <= second else { return }
-        self.alarm = .max
-        self.noteBusy()
-    }
-
-    /// It was looked at.
-    ///
-    /// - Returns: whether it can be forgotten.
-    func rest(now: NIODeadline, wallNow: Int64) -> Bool {
-        self.isNotedBusy = false
-        guard let next = self.nextLook(now: now, wallNow: wallNow) else {
-            self.noteBusy()
-            return false
-        }
-        guard next > now else { return true }
-        let second = next.second + 1
-        if second < self.alarm {
-            self.alarm = second
-            self.dispatcher.note(self, at: second)
-        }
-        return false
-    }
-
-    /// When there may be something to do if nothing happens meanwhile, nil if there is something now. A time that is over says
-    /// that there is nothing left to remember either.
-    private func nextLook(now: NIODeadline, wallNow: Int64) -> NIODeadline? {
-        guard self.inFlight == 0, self.givenBack == 0, self.unrecorded.isEmpty, !self.backlog.isClaiming,
-            !self.facts.isAsking, self.tokens?.isIdle != false,
-            self.queue.isIdle || (self.wakeUp != nil && self.queue.penned.deliveries == 0)
-        else { return nil }
-        var next = now + Self.longestSleep
-        if let wakeUp {
-            next = min(next, max(now, .uptimeNanoseconds(UInt64(max(0, wakeUp.at)))) + .seconds(1))
-        } else if let claimAt = self.backlog.claimAt, self.target.status == .enabled {
-            let due = now + .microseconds(max(0, claimAt - wallNow))
-            let opens = NIODeadline.uptimeNanoseconds(UInt64(max(0, self.gate.opensAt)))
-            guard max(due, opens) > now else { return nil }
-            next = min(next, max(due, opens))
-        } else if self.backlog.isEmpty {
-            let forgotten = self.lastMoved + self.dispatcher.configuration.laneRest
-            if forgotten > now { return min(next, forgotten) }
-            return self.gate.isAtRest(now: now.nanoseconds) ? now : next
-        }
-        return next
-    }
-
-    private static let longestSleep = TimeAmount.seconds(60)
 }
 
 extension NIODeadline {

@@ -29,6 +29,13 @@ package struct GroupWebhooks: Sendable {
         }
     }
 
+    /// The webhook as it is known, if it is the same.
+    func keeping(_ webhook: WebhookTarget) -> WebhookTarget {
+        let index = self.all.place(of: webhook.key)
+        return index < self.all.count && self.all[index].key == webhook.key && self.all[index].isSame(as: webhook)
+            ? self.all[index] : webhook
+    }
+
     /// What has become of a group's webhooks: worked out beside the routes, so that who waits for them waits for no more than
     /// what has changed.
     package struct Change: Sendable {

@@ -106,7 +106,8 @@ package final class RouteKeeper: Service {
     package func load() async throws {
         try await self.gate.run {
             self.facts.withLock { $0.forgetAll() }
-            try await self.replace(with: self.store.load())
+            let known = self.routes.withLock { $0.groups }
+            try await self.replace(with: self.store.load(known: known))
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
         }

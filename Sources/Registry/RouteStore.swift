@@ -39,13 +39,16 @@ package struct RouteStore: Sendable {
     package static let channel = "hookline_routes"
 
     /// Reads everything.
-    package func load() async throws -> Routes {
+    ///
+    /// - Parameter known: webhooks that are known: those that did not change stay the same objects, so that there are not two of
+    ///   each meanwhile.
+    package func load(known: [EntityID: GroupWebhooks] = [:]) async throws -> Routes {
         try await self.pool.withConnection { db in
             var routes = Routes()
             // One snapshot, so that no thing refers to a profile read before it was made.
             try db.transaction { db in
                 try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", on: db)
+                try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", known: known, on: db)
             }
             return routes
         }
@@ -138,12 +141,14 @@ package struct RouteStore: Sendable {
     }
 
     /// A few at a time, so that what the server sends of all of them is not in memory at once.
-    private func webhooksInPages(_ condition: Query, on db: isolated Connection) throws -> [WebhookTarget] {
+    private func webhooksInPages(
+        _ condition: Query, known: [EntityID: GroupWebhooks], on db: isolated Connection
+    ) throws -> [WebhookTarget] {
         var (all, last) = ([WebhookTarget](), Int32.min)
         while true {
             let page = try self.webhooks(
                 "w.key > \(last) AND (\(condition))", most: Self.pageSize, on: db)
-            all += page
+            all += page.map { known[$0.group]?.keeping($0) ?? $0 }
             guard let end = page.last, page.count == Self.pageSize else { return all }
             last = end.key.rawValue
         }
@@ -157,13 +162,16 @@ package struct RouteStore: Sendable {
     }
 
     private func apply(
-        to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, on db: isolated Connection
+        to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, known: [EntityID: GroupWebhooks],
+        on db: isolated Connection
     ) throws {
         for profile in try Self.profiles(profiles, on: db) {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
         let seen = try Self.oldestRunning(on: db)
-        for (group, found) in Dictionary(grouping: try self.webhooksInPages(webhooks, on: db), by: \.group) {
+        for (group, found) in Dictionary(
+            grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
+        {
             routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
