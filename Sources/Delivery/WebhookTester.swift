@@ -50,7 +50,9 @@ package struct WebhookTester: Sendable {
         let trail = Trail(now: .now())
         let requests = WebhookRequests(target)
         let facts: ThingFacts =
-            target.needsFacts && message.hasThing ? await self.facts(.init(message.thing, in: message.group)) : .unknown
+            if target.needsFacts, message.hasThing {
+                await self.facts(.init(message.thing, in: message.group))
+            } else { .unknown }
         let request: RenderedRequest
         do throws(RenderFailure) {
             request =

@@ -178,9 +178,9 @@ package final class RouteKeeper: Service {
 
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
+            let things: [EntityID] = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
             self.facts.withLock { facts in
-                if changes.contains(.all) { facts.forgetAll() }
-                facts.forget(changes.compactMap { if case .thing(let id) = $0 { id } else { nil } })
+                if changes.contains(.all) { facts.forgetAll() } else if !things.isEmpty { facts.forget(things) }
             }
             switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
             {
