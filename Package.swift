@@ -168,7 +168,9 @@ let package = Package(
         .executableTarget(
             name: "Load",
             dependencies: [
-                "Domain", "LocalServices", "Postgres", "Registry", "Schema", argumentParser, logging, nioCore, nioPosix,
+                "Domain", "LocalServices", "Postgres", "Registry", "Schema", "WebhookClient", argumentParser, logging,
+                nioCore,
+                nioPosix,
             ],
             swiftSettings: common),
 

@@ -56,7 +56,7 @@ let benchmarks: @Sendable () -> Void = {
         benchmark.startMeasurement()
         for index in benchmark.scaledIterations {
             buffer.clear()
-            buffer.writeRequest(of: parts.delivery, to: parts.target, at: Int64(index))
+            buffer.writeRequest(of: parts.delivery, by: parts.requests, at: Int64(index))
             blackHole(buffer.readableBytes)
         }
     }
@@ -93,6 +93,7 @@ struct Parts {
     let thing = EntityID.random()
     let keys: SigningKeys
     let target: WebhookTarget
+    let requests: WebhookRequests
 
     init() {
         var generator = SystemRandomNumberGenerator()
@@ -101,6 +102,7 @@ struct Parts {
         self.target = WebhookTarget(
             key: WebhookKey(rawValue: 1), id: .random(), group: self.group, version: 1, url: url,
             headers: [Header(name: "X-Api-Key", value: "as a receiver may want it")], signingKeys: self.keys)
+        self.requests = WebhookRequests(self.target)
     }
 
     func message(_ number: Int, payload: [UInt8] = [UInt8](repeating: UInt8(ascii: "x"), count: 256)) -> Message {

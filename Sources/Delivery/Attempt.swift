@@ -10,8 +10,8 @@ final class Attempt: PendingRequest {
     let startedAt: NIODeadline
     /// Microseconds since 1970, for the log and the `webhook-timestamp`.
     let startedAtWall: Int64
-    /// The webhook as it is now, which may be newer than when the message came in.
-    let target: WebhookTarget
+    /// Of the webhook as it is now, which may be newer than when the message came in.
+    private let requests: WebhookRequests
     /// nil if it is the webhook's plain request: the same head, and the payload.
     let special: Special?
     private let lane: Lane
@@ -50,27 +50,30 @@ final class Attempt: PendingRequest {
     }
 
     init(
-        _ delivery: Delivery, special: Special?, target: WebhookTarget, lane: Lane, now: NIODeadline, wallNow: Int64
+        _ delivery: Delivery, special: Special?, requests: WebhookRequests, lane: Lane, now: NIODeadline, wallNow: Int64
     ) {
         self.delivery = delivery
         self.special = special
-        self.target = target
+        self.requests = requests
         self.lane = lane
         self.startedAt = now
         self.startedAtWall = wallNow
     }
 
+    /// The webhook as it is now.
+    var target: WebhookTarget { self.requests.target }
     /// What goes along in the same request.
     var others: [Delivery] { self.special?.others ?? [] }
 
     func encode(into buffer: inout ByteBuffer) {
         if let special, let request = special.request {
             buffer.writeRequest(
-                request, about: self.delivery.message, id: special.id(of: self.delivery), to: self.target,
+                request, about: self.delivery.message, id: special.id(of: self.delivery), by: self.requests,
                 at: self.startedAtWall, authorization: special.authorization)
         } else {
             buffer.writeRequest(
-                of: self.delivery, to: self.target, at: self.startedAtWall, authorization: self.special?.authorization)
+                of: self.delivery, by: self.requests, at: self.startedAtWall, authorization: self.special?.authorization
+            )
         }
     }
 

@@ -1,10 +1,15 @@
 package import Domain
 package import NIOCore
+package import WebhookClient
 
 /// How deliveries are made.
 package struct DeliveryConfiguration: Sendable {
     /// The most requests at a time to one webhook.
     package var connectionsPerWebhook = 16
+    /// Connections to receivers, over all webhooks and event loops.
+    package var connectionLimits = ConnectionLimits()
+    /// How long what is known of a webhook's receiver outlives its last request.
+    package var laneRest: TimeAmount = .seconds(55)
     /// Schedule, age and the like, where a webhook does not say otherwise.
     package var defaults = DeliveryDefaults()
     /// What all webhooks of a group share; nil is no limit.

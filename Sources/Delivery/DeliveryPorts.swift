@@ -6,22 +6,31 @@ internal import Observability
 package struct DeliveryPorts: Sendable {
     /// A webhook as it now is, or nil if it is gone.
     package let target: @Sendable (WebhookKey) -> WebhookTarget?
+    /// Those that were changed or removed since it was asked last.
+    package let changedWebhooks: @Sendable () -> Set<WebhookKey>
     /// All webhooks there are.
     package let webhooks: @Sendable () -> [WebhookTarget]
-    /// What is known of a message's thing beyond its id, as the message's group has or had it.
-    package let facts: @Sendable (Message) -> ThingFacts
+    /// What is known of a thing beyond its id, as its message's group has or had it; nil if that has to be read first.
+    package let facts: @Sendable (ThingFacts.Subject) -> ThingFacts?
+    /// Reads it, and answers every one that was asked for.
+    package let readFacts: @Sendable (Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts]
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
     package let tally: WebhookTally
 
     package init(
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
-        webhooks: @escaping @Sendable () -> [WebhookTarget], facts: @escaping @Sendable (Message) -> ThingFacts,
+        changedWebhooks: @escaping @Sendable () -> Set<WebhookKey>,
+        webhooks: @escaping @Sendable () -> [WebhookTarget],
+        facts: @escaping @Sendable (ThingFacts.Subject) -> ThingFacts?,
+        readFacts: @escaping @Sendable (Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts],
         responses: ResponsePort?, tally: WebhookTally
     ) {
         self.target = target
+        self.changedWebhooks = changedWebhooks
         self.webhooks = webhooks
         self.facts = facts
+        self.readFacts = readFacts
         self.responses = responses
         self.tally = tally
     }

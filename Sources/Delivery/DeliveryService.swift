@@ -23,6 +23,7 @@ package struct DeliveryService: Service {
     private let quotas: GroupQuotas?
     let dispatchers: [Dispatcher]
     let claims: ClaimLine
+    private let factsLine: FactsLine
 
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
@@ -34,6 +35,7 @@ package struct DeliveryService: Service {
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
         let quotas = configuration.groupRate.map(GroupQuotas.init)
         let claims = ClaimLine()
+        let factsLine = FactsLine()
         self.configuration = configuration
         self.store = store
         self.sessions = sessions
@@ -46,12 +48,17 @@ package struct DeliveryService: Service {
         self.completer = completer
         self.quotas = quotas
         self.claims = claims
+        self.factsLine = factsLine
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
-                    eventLoop: eventLoop, configuration: configuration, client: client, wallClock: wallClock,
-                    metrics: metrics, ledger: ledger, quotas: quotas, ports: ports, completer: completer,
-                    withdrawWish: { claims.withdraw($0) }),
+                    eventLoop: eventLoop, configuration: configuration,
+                    connections: SharedConnections(
+                        eventLoop: eventLoop, configuration: client,
+                        limits: configuration.connectionLimits.share(of: eventLoops.count)),
+                    wallClock: wallClock, metrics: metrics, ledger: ledger, quotas: quotas, ports: ports,
+                    completer: completer,
+                    factsLine: factsLine, withdrawWish: { claims.withdraw($0) }),
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
     }
@@ -132,6 +139,7 @@ package struct DeliveryService: Service {
             background.addTask { await self.askWhatIsDue() }
             background.addTask { await self.watchMemory() }
             background.addTask { await self.followRoutes() }
+            background.addTask { await self.readFacts() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await self.completer.run(onRecorded: self.recorded) }
                 // Thrown only if the task is cancelled outright, and then too everything is brought to an end.
@@ -147,6 +155,7 @@ package struct DeliveryService: Service {
             }
             background.cancelAll()
             self.claims.finish()
+            self.factsLine.finish()
         }
         for tick in ticks { tick.cancel() }
         do {
@@ -211,9 +220,31 @@ package struct DeliveryService: Service {
     }
 
     func noteDues() async throws {
-        let dues = try await self.store.due().filter { self.isEnabled($0.key) }
+        // What falls due later is asked for again before.
+        let horizon = self.wallClock.microseconds() + self.configuration.dueInterval.milliseconds * 3_000
+        let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
+        }
+    }
+
+    /// Reads what lanes ask for of things, for all of them together.
+    private func readFacts() async {
+        for await _ in self.factsLine.signals {
+            let wanted = self.factsLine.take()
+            guard !wanted.isEmpty else { continue }
+            var found: [ThingFacts.Subject: ThingFacts] = [:]
+            do {
+                found = try await self.ports.readFacts(wanted.values.reduce(into: []) { $0.formUnion($1) })
+            } catch {
+                self.logger.warning("what webhooks say of things cannot be read", metadata: ["error": "\(error)"])
+                // Cancelled when the service ends. Who has no answer asks again.
+                try? await Task.sleep(for: .seconds(1))
+            }
+            for (index, dispatcher) in self.dispatchers.enumerated() {
+                let mine = wanted.filter { self.index(of: $0.key) == index }
+                if !mine.isEmpty { await dispatcher.know(found, for: mine) }
+            }
         }
     }
 
@@ -229,8 +260,9 @@ package struct DeliveryService: Service {
 
     private func followRoutes() async {
         await self.periodic(.seconds(1), "changes of webhooks do not reach their lanes").run {
-            for dispatcher in self.dispatchers {
-                let orphans = await dispatcher.followRoutes()
+            let changed = self.ports.changedWebhooks()
+            for (index, dispatcher) in self.dispatchers.enumerated() {
+                let orphans = await dispatcher.follow(changed.filter { self.index(of: $0) == index })
                 guard !orphans.isEmpty else { continue }
                 self.logger.info(
                     "dropped deliveries of removed webhooks", metadata: ["deliveries": "\(orphans.count)"])

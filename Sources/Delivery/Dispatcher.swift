@@ -17,6 +17,10 @@ actor Dispatcher {
     private let wish: @Sendable ([ClaimWish]) -> Void
     private let currentTarget: @Sendable (WebhookKey) -> WebhookTarget?
     private var lanes: [WebhookKey: Lane] = [:]
+    /// Lanes that are to follow their webhooks, changed or gone.
+    private var following: Set<WebhookKey> = []
+    private var openBreakers: Set<WebhookKey> = []
+    private var lastSecond: Int64 = 0
     private var shown = Shown()
 
     init(
@@ -60,6 +64,12 @@ actor Dispatcher {
         }
         let lane = Lane(target: target, dispatcher: self.context)
         self.lanes[target.key] = lane
+        // It may have been changed or removed since its delivery was made.
+        if let current = self.currentTarget(target.key) {
+            lane.update(to: current, isCurrent: true)
+        } else {
+            self.following.insert(target.key)
+        }
         return lane
     }
 
@@ -114,22 +124,44 @@ actor Dispatcher {
         self.wish(wishes)
     }
 
+    /// What is known of things that these lanes asked for.
+    func know(_ facts: [ThingFacts.Subject: ThingFacts], for wanted: [WebhookKey: Set<ThingFacts.Subject>]) {
+        let now = NIODeadline.now()
+        for (key, subjects) in wanted {
+            guard let lane = self.lanes[key] else { continue }
+            lane.facts.come(facts.filter { subjects.contains($0.key) }, now: now)
+            lane.pump(now: now)
+        }
+    }
+
     // MARK: Time
 
-    /// To be called a few times a second.
+    /// To be called a few times a second. It looks at connections, and at lanes with something to do.
     func tick() {
         let now = NIODeadline.now()
+        let wallNow = self.context.wallClock.microseconds()
+        self.context.connections.checkDeadlines(now: now)
+        // Nothing depends on it: what can go out was sent when that began.
+        let isNewSecond = now.second != self.lastSecond
+        self.lastSecond = now.second
+        let lanes = self.context.takeBusyLanes(second: now.second).filter { self.lanes[$0.key] === $0 }
         var inFlight = 0
-        var open = 0
-        for lane in self.lanes.values {
-            lane.checkDeadlines(now: now)
+        for lane in lanes {
+            if isNewSecond { lane.pump(now: now) }
             lane.giveBackWhatIsOfNoUse(now: now)
             inFlight += lane.inFlight
-            if lane.isOpen { open += 1 }
+            if lane.isOpen { self.openBreakers.insert(lane.key) } else { self.openBreakers.remove(lane.key) }
         }
-        self.show(Shown(openBreakers: open, inFlight: inFlight, lanes: self.lanes.count))
+        self.claimWhereWanted(lanes.lazy.map(\.key))
+        for lane in lanes where lane.rest(now: now, wallNow: wallNow) { self.forget(lane) }
+        self.show(Shown(openBreakers: self.openBreakers.count, inFlight: inFlight, lanes: self.lanes.count))
         self.context.metrics.inMemory.set(self.context.ledger.count)
-        self.claimWhereWanted(Array(self.lanes.keys))
+    }
+
+    private func forget(_ lane: Lane) {
+        lane.close()
+        self.lanes[lane.key] = nil
+        self.openBreakers.remove(lane.key)
     }
 
     /// This loop's part of what the gauges show, which is the sum over all loops.
@@ -146,23 +178,27 @@ actor Dispatcher {
         self.shown = now
     }
 
-    /// To be called every second or so: follows changed and removed webhooks, and forgets lanes without work.
+    /// To be called every second or so.
     ///
+    /// - Parameter changed: webhooks that were changed or removed.
     /// - Returns: what will not be sent because its webhook is gone.
-    func followRoutes() -> [Delivery] {
+    func follow(_ changed: Set<WebhookKey>) -> [Delivery] {
         var orphans: [Delivery] = []
         let now = NIODeadline.now()
-        for (key, lane) in self.lanes {
+        let following = self.following.union(changed)
+        self.following = []
+        for key in following {
+            guard let lane = self.lanes[key] else { continue }
             if let target = self.currentTarget(key) {
                 lane.update(to: target, isCurrent: true)
                 lane.pump(now: now)
-                if lane.isIdle { self.lanes[key] = nil }
+                continue
+            }
+            orphans += lane.takeUnsent()
+            if lane.inFlight == 0 && !lane.isClaiming {
+                self.forget(lane)
             } else {
-                orphans += lane.takeUnsent()
-                if lane.inFlight == 0 && !lane.isClaiming {
-                    lane.close()
-                    self.lanes[key] = nil
-                }
+                self.following.insert(key)
             }
         }
         return orphans
@@ -175,7 +211,9 @@ actor Dispatcher {
         self.context.leaseEnd = end
         if wasLost { self.context.leaseLosses += 1 }
         let now = NIODeadline.now()
-        for lane in self.lanes.values {
+        // What sleeps has nothing to send that its own alarm does not wake it for.
+        let lanes = wasLost ? Array(self.lanes.values) : self.context.busyLanes
+        for lane in lanes where self.lanes[lane.key] === lane {
             if wasLost { lane.putBack(lane.takeUnsent()) }
             lane.pump(now: now)
         }
@@ -204,6 +242,7 @@ actor Dispatcher {
     /// Ends what is still under way, and hands over every result that has not been.
     func close() {
         for lane in self.lanes.values { lane.close() }
+        self.context.connections.close()
         self.lanes = [:]
         self.context.flush()
     }

@@ -17,13 +17,14 @@ extension Dispatcher {
         let ports: DeliveryPorts
         /// Takes back a wish for a claim, if it is not being granted yet.
         let withdrawWish: @Sendable (WebhookKey) -> Bool
+        let factsLine: FactsLine
         var isStopping = false
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
         var leaseEnd: ContinuousClock.Instant
         var leaseLosses = 0
         var instances = 1
-        private let client: ClientConfiguration
+        let connections: SharedConnections
         private let completer: Completer
         private var results: [DeliveryResult] = []
         private var resultBytes = 0
@@ -31,19 +32,25 @@ extension Dispatcher {
         private var pace: RecordingPace
         private var flushing: Scheduled<Void>?
         private var generator = SystemRandomNumberGenerator()
+        /// Lanes with something to do.
+        private(set) var busyLanes: [Lane] = []
+        /// Lanes that something is to be done for later.
+        private var calendar = LaneCalendar<Lane>()
 
         init(
-            eventLoop: any EventLoop, configuration: DeliveryConfiguration, client: ClientConfiguration,
+            eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
-            ports: DeliveryPorts, completer: Completer, withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
+            ports: DeliveryPorts, completer: Completer, factsLine: FactsLine,
+            withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
             self.withdrawWish = withdrawWish
+            self.factsLine = factsLine
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
             self.ports = ports
             self.eventLoop = eventLoop
             self.configuration = configuration
-            self.client = client
+            self.connections = connections
             self.wallClock = wallClock
             self.metrics = metrics
             self.ledger = ledger
@@ -55,7 +62,7 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
-            let keptBody = target.responds ? self.configuration.largestResponse : self.client.keptBody
+            let keptBody = target.responds ? self.configuration.largestResponse : Self.loggedBody
             return self.makePool(to: target.url, for: target, keptBody: keptBody)
         }
 
@@ -69,11 +76,9 @@ extension Dispatcher {
         }
 
         private func makePool(to url: WebhookURL, for target: WebhookTarget, keptBody: Int) -> ConnectionPool {
-            var client = self.client
-            client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
-            client.keptBody = keptBody
-            client.owner = target.group
-            return ConnectionPool(url: url, eventLoop: self.eventLoop, configuration: client)
+            ConnectionPool(
+                url: url, allowedNetworks: target.allowedNetworks, keptBody: keptBody, owner: target.group,
+                of: self.connections)
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.
@@ -178,6 +183,18 @@ extension Dispatcher {
             self.flushing = self.eventLoop.assumeIsolated().scheduleTask(
                 deadline: .uptimeNanoseconds(UInt64(due))
             ) { self.flush() }
+        }
+
+        // MARK: Who has something to do
+
+        func noteBusy(_ lane: Lane) { self.busyLanes.append(lane) }
+        func note(_ lane: Lane, at second: Int64) { self.calendar.add(lane, at: second) }
+
+        /// Those that have something to do, or may have by now. They are not noted any more.
+        func takeBusyLanes(second: Int64) -> [Lane] {
+            for lane in self.calendar.take(until: second) { lane.alarmRang(second: second) }
+            defer { self.busyLanes = [] }
+            return self.busyLanes
         }
 
         func flush() {

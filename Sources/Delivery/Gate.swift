@@ -27,6 +27,14 @@ struct Gate {
         self.pausedUntil > now || self.breaker.allowance(now: now) == 0
     }
 
+    /// When something can go out again; the past if it can now.
+    var opensAt: Int64 { max(self.pausedUntil, self.breaker.probeAt ?? 0) }
+
+    /// Whether it has nothing to remember but how well its receiver has been doing.
+    func isAtRest(now: Int64) -> Bool {
+        !self.breaker.isOpen && self.pausedUntil <= now && self.bucket?.isFull(now: now) != false
+    }
+
     /// How many requests could go out before long, as far as is known; 0 if it is shut, and nil if there is no bound to it.
     /// Reading more of what waits would be in vain.
     func coming(now: Int64) -> Int? {

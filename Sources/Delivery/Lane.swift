@@ -4,51 +4,55 @@ internal import NIOCore
 internal import Queue
 internal import WebhookClient
 
-/// One webhook's deliveries in memory, with connections of its own: what holds it up holds up nobody else.
+/// One webhook's deliveries in memory, with its share of the connections to its origin: what holds it up holds up nobody else.
 ///
 /// It lives on one event loop, owned by that loop's ``Dispatcher``.
 final class Lane {
     let key: WebhookKey
-    private(set) var target: WebhookTarget
+    private(set) var requests: WebhookRequests
     let dispatcher: Dispatcher.Context
     private(set) var pool: ConnectionPool
     /// nil if the receiver wants no tokens.
     private(set) var tokens: TokenSource?
-    /// Pools of former urls, until their last request has ended.
-    private var retiredPools: [ConnectionPool] = []
     var queue = LaneQueue()
     var gate: Gate
-    private var backlog = Backlog()
+    var facts = LaneFacts()
+    var backlog = Backlog()
     var inFlight = 0
     var wakeUp: (at: Int64, task: Scheduled<Void>)?
     /// Strict order: what was given up. What comes after it goes out when that is in the database: whoever has the lease next
     /// would else try it again, behind the others.
-    private var unrecorded: Set<DeliveryID> = []
+    var unrecorded: Set<DeliveryID> = []
     /// When something ended last, or something began when nothing was under way.
     var lastMoved = NIODeadline.now()
     /// How many were given back and are not in the database yet. Until then a claim could bring what is behind them.
-    private var givenBack = 0
+    var givenBack = 0
     /// How many bytes the first that waits in the database has, if there was no room for it.
     private var missingBytes = 0
+    /// Whether it is among those that are looked at with the next tick.
+    var isNotedBusy = false
+    /// When it is looked at again, in seconds of the loop's clock.
+    var alarm = Int64.max
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
-        self.target = target
+        self.requests = WebhookRequests(target)
         self.dispatcher = dispatcher
         self.gate = Gate(most: dispatcher.configuration.connectionsPerWebhook)
         self.pool = dispatcher.makePool(for: target)
         self.tokens = dispatcher.makeTokenSource(for: target)
+        self.takeTurns()
+        self.noteBusy()
     }
 
-    var isIdle: Bool {
-        self.inFlight == 0 && self.queue.isIdle && self.backlog.isEmpty && self.pool.openCount == 0
-            && !self.gate.isOpen && self.givenBack == 0 && self.unrecorded.isEmpty
-            && self.wakeUp == nil && self.tokens?.isIdle != false
+    private func takeTurns() {
+        self.pool.onTurn = { [weak self] in self?.pump(now: .now()) }
     }
 
+    var target: WebhookTarget { self.requests.target }
     var isClaiming: Bool { self.backlog.isClaiming }
     var isOpen: Bool { self.gate.isOpen }
-    var isInOrder: Bool { self.target.policy.ordering == .thing }
+    var isInOrder: Bool { self.target.ordering == .thing }
 
     // MARK: Deliveries in
 
@@ -56,6 +60,7 @@ final class Lane {
     func accept(_ delivery: Delivery) {
         // It was leased just before the webhook was disabled, or told to keep order.
         guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
+        self.noteBusy()
         if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
     }
 
@@ -72,6 +77,7 @@ final class Lane {
 
     private func leaveToDatabase(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
+        self.noteBusy()
         self.givenBack += deliveries.count
         for delivery in deliveries {
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
@@ -141,6 +147,7 @@ final class Lane {
 
     /// What became of a delivery is in the database.
     func recorded(_ result: DeliveryResult) {
+        self.noteBusy()
         switch result.ending {
         case .succeeded: return
         case .failed:
@@ -156,21 +163,16 @@ final class Lane {
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
 
-    func checkDeadlines(now: NIODeadline) {
-        self.pool.checkDeadlines(now: now)
-        self.tokens?.checkDeadlines(now: now)
-        for pool in self.retiredPools { pool.checkDeadlines(now: now) }
-        self.retiredPools.removeAll { $0.openCount == 0 }
-    }
-
     // MARK: Backlog
 
     func noteBacklog() {
+        self.noteBusy()
         self.backlog.note()
     }
 
     /// Something of this webhook falls due in the database then.
     func noteDue(at due: Int64) {
+        self.noteBusy()
         self.backlog.note(due: due)
     }
 
@@ -181,7 +183,7 @@ final class Lane {
         guard self.isInOrder || self.givenBack == 0 else { return nil }
         var most = self.dispatcher.configuration.claimBatch
         var coming = self.gate.coming(now: now.nanoseconds)
-        if self.isStuck(now: now) { coming = min(coming ?? .max, self.inFlight) }
+        if self.isStuck(now: now) { coming = min(coming ?? .max, max(1, self.inFlight)) }
         if let coming {
             // A request may take several.
             let (inRequests, overflows) = coming.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
@@ -190,6 +192,7 @@ final class Lane {
             guard overflows || self.queue.count <= inRequests / 2 else { return nil }
         }
         guard most > 0 else { return nil }
+        self.noteBusy()
         let isFirst = self.backlog.beginClaim()
         return ClaimWish(
             webhook: self.key, isInOrder: self.isInOrder, returning: self.queue.returningThings,
@@ -240,7 +243,8 @@ final class Lane {
         let isReadOtherwise = isCurrent && target.version == self.target.version && target.fault != self.target.fault
         guard target.version > self.target.version || isReadOtherwise else { return }
         let old = self.target
-        self.target = target
+        self.requests = WebhookRequests(target)
+        self.noteBusy()
         if target.status == .enabled {
             self.gate.startAfresh()
             self.tokens?.startAfresh()
@@ -248,10 +252,10 @@ final class Lane {
             self.wakeUp = nil
         }
         let isQueuedOtherwise =
-            old.policy.ordering != target.policy.ordering
+            old.ordering != target.ordering
             || (old.batching == nil) != (target.batching == nil)
         if !target.isSentFromMemory || isQueuedOtherwise {
-            self.putBack(self.queue.takeAll(inOrder: old.policy.ordering == .thing))
+            self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
         if target.options.auth != old.options.auth {
             self.tokens?.close()
@@ -261,8 +265,10 @@ final class Lane {
             target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
             && target.responds == old.responds
         guard !isSameReceiver else { return }
-        self.retiredPools.append(self.pool)
+        // What is under way comes to its end.
+        self.pool.retire()
         self.pool = self.dispatcher.makePool(for: target)
+        self.takeTurns()
     }
 
     /// Everything that has not been sent, and will not be by this lane.
@@ -275,19 +281,21 @@ final class Lane {
     /// Something begins.
     func begin(_ now: NIODeadline) {
         if self.inFlight == 0 { self.lastMoved = now }
+        self.noteBusy()
         self.inFlight += 1
     }
 
     /// Whether nothing of what is under way has ended for a second: then it is that which the rest waits for, because there
-    /// may not be more at a time, or because it is the same things'.
+    /// may not be more at a time, or because it is the same things'. Or whether there was no connection to be had.
     private func isStuck(now: NIODeadline) -> Bool {
-        self.inFlight > 0 && now - self.lastMoved > .seconds(1)
+        if let since = self.pool.waitsSince { return now - since > .seconds(1) }
+        return self.inFlight > 0 && now - self.lastMoved > .seconds(1)
     }
 
     /// Memory that moves belongs to what moves: what cannot go out for more than a second waits in the database.
     func giveBackWhatIsOfNoUse(now: NIODeadline) {
         var most = self.gate.worthHolding(now: now.nanoseconds)
-        if self.isStuck(now: now) { most = min(most ?? .max, self.inFlight) }
+        if self.isStuck(now: now) { most = min(most ?? .max, max(1, self.inFlight)) }
         if let most { self.giveBack(but: most) }
     }
 
@@ -308,11 +316,11 @@ final class Lane {
         self.wakeUp = nil
         self.pool.close()
         self.tokens?.close()
-        for pool in self.retiredPools { pool.close() }
     }
 }
 
 extension NIODeadline {
     /// Nanoseconds of the loops' clock.
     var nanoseconds: Int64 { Int64(self.uptimeNanoseconds) }
+    var second: Int64 { self.nanoseconds / 1_000_000_000 }
 }

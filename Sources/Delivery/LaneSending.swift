@@ -29,6 +29,9 @@ extension Lane {
             // A token is had first, unless nothing may go out anyway.
             let authorization = self.tokens?.authorization(now: now)
             if self.tokens != nil, authorization == nil, !self.gate.isShut(now: time) { return self.fetchToken(now) }
+            guard self.gate.isShut(now: time) || (self.hasFacts(for: delivery, now: now) && self.pool.hasRoom) else {
+                return
+            }
             switch self.gate.admit(
                 inFlight: self.inFlight, now: time,
                 quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
@@ -62,17 +65,17 @@ extension Lane {
             return self.send(batch, authorization: authorization, now: now, wallNow: wallNow)
         }
         self.queue.removeFirst()
-        guard !self.target.isPlain else {
+        guard !self.requests.isPlain else {
             let special = authorization.map { token in
                 Attempt.Special(first, request: nil, hasVaryingTarget: false, authorization: token)
             }
             return self.start(first, special, now: now, wallNow: wallNow)
         }
         do throws(RenderFailure) {
-            let facts = self.target.plan.needsFacts ? self.dispatcher.ports.facts(first.message) : .unknown
-            let request = try self.target.plan.render(first.message, org: self.target.org, facts: facts)
+            let facts = self.facts.atHand[first.message.thing] ?? .unknown
+            let request = try self.requests.plan.render(first.message, org: self.target.org, facts: facts)
             let special = Attempt.Special(
-                first, request: request, hasVaryingTarget: self.target.hasVaryingTarget, authorization: authorization)
+                first, request: request, hasVaryingTarget: self.requests.hasVaryingTarget, authorization: authorization)
             self.start(first, special, now: now, wallNow: wallNow)
         } catch {
             self.dispatcher.giveUp(first, error.description, wallNow: wallNow)
@@ -83,7 +86,8 @@ extension Lane {
     private func start(_ delivery: Delivery, _ special: Attempt.Special?, now: NIODeadline, wallNow: Int64) {
         self.begin(now)
         self.pool.execute(
-            Attempt(delivery, special: special, target: self.target, lane: self, now: now, wallNow: wallNow), now: now)
+            Attempt(delivery, special: special, requests: self.requests, lane: self, now: now, wallNow: wallNow),
+            now: now)
     }
 
     // MARK: Batches
@@ -107,8 +111,8 @@ extension Lane {
 
     private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Int64) {
         do throws(RenderFailure) {
-            let request = try self.target.plan.render(
-                batch: batch.map(\.message), org: self.target.org, facts: self.dispatcher.ports.facts)
+            let request = try self.requests.plan.render(
+                batch: batch.map(\.message), org: self.target.org, facts: { self.facts.atHand[$0.thing] ?? .unknown })
             let together = batch.map { delivery in
                 var delivery = delivery
                 delivery.bundle = batch.count > 1 ? batch[0].message.id : nil
@@ -148,7 +152,7 @@ extension Lane {
         let special = Attempt.Special(
             first, with: Array(batch.dropFirst()), request: nil, hasVaryingTarget: false, authorization: nil)
         let attempt = Attempt(
-            first, special: special, target: self.target, lane: self, now: .now(),
+            first, special: special, requests: self.requests, lane: self, now: .now(),
             wallNow: self.dispatcher.wallClock.microseconds())
         self.finish(attempt, .failure(failure))
     }
@@ -164,11 +168,11 @@ extension Lane {
         tokens.invalidate(authorization)
         tokens.fetch(now: .now()) { result in
             switch result {
-            case .success(let authorization):
+            case .success(let authorization) where self.pool.hasRoom:
                 special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)
-            case .later: self.release(attempt)
+            case .success, .later: self.release(attempt)
             }
         }
         return true

@@ -5,18 +5,18 @@ extension ByteBuffer {
     /// Writes the whole request of a delivery, head and payload.
     ///
     /// - Parameters:
-    ///   - target: the webhook as it is now.
+    ///   - requests: of the webhook as it is now.
     ///   - time: microseconds since 1970, for the `webhook-timestamp`.
     ///   - authorization: where it is not always the same.
     package mutating func writeRequest(
-        of delivery: Delivery, to target: WebhookTarget, at time: Int64, authorization: String? = nil
+        of delivery: Delivery, by requests: WebhookRequests, at time: Int64, authorization: String? = nil
     ) {
         let message = delivery.message
-        self.reserveCapacity(target.requestHead.count + 400 + message.payload.count)
-        self.writeBytes(target.requestHead)
-        if !target.setsContentType { self.writeHeader("content-type: ", message.contentType) }
+        self.reserveCapacity(requests.head.count + 400 + message.payload.count)
+        self.writeBytes(requests.head)
+        if !requests.setsContentType { self.writeHeader("content-type: ", message.contentType) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(of: message, id: delivery.id.text, body: message.payload, to: target, at: time)
+        self.writeHead(of: message, id: delivery.id.text, body: message.payload, by: requests, at: time)
         self.writeBytes(message.payload)
     }
 
@@ -26,15 +26,15 @@ extension ByteBuffer {
     ///   - message: what it is about; of several the first.
     ///   - id: the `webhook-id`.
     package mutating func writeRequest(
-        _ request: RenderedRequest, about message: Message, id: String, to target: WebhookTarget, at time: Int64,
+        _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Int64,
         authorization: String? = nil
     ) {
-        self.reserveCapacity(target.commonHeaders.count + 600 + (request.body?.count ?? 0))
+        self.reserveCapacity(requests.commonHeaders.count + 600 + (request.body?.count ?? 0))
         self.writeString(request.method)
         self.writeStaticString(" ")
         self.writeBytes(request.target)
         self.writeStaticString(" HTTP/1.1\r\n")
-        self.writeBytes(target.commonHeaders)
+        self.writeBytes(requests.commonHeaders)
         for (name, value) in request.headers {
             self.writeString(name)
             self.writeStaticString(": ")
@@ -43,17 +43,17 @@ extension ByteBuffer {
         }
         if let type = request.contentType { self.writeHeader("content-type: ", type) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(of: message, id: id, body: request.body, to: target, at: time)
+        self.writeHead(of: message, id: id, body: request.body, by: requests, at: time)
         if let body = request.body { self.writeBytes(body) }
     }
 
     /// What every request says of itself, up to the empty line.
     private mutating func writeHead(
-        of message: Message, id: String, body: [UInt8]?, to target: WebhookTarget, at time: Int64
+        of message: Message, id: String, body: [UInt8]?, by requests: WebhookRequests, at time: Int64
     ) {
         let timestamp = time / 1_000_000
-        if let keys = target.signingKeys {
-            self.writeHeader("webhook-signature: ", keys.header(id: id, timestamp: timestamp, body: body ?? []))
+        if let signer = requests.signer {
+            self.writeHeader("webhook-signature: ", signer.header(id: id, timestamp: timestamp, body: body ?? []))
         }
         self.writeStaticString("webhook-id: ")
         self.writeString(id)

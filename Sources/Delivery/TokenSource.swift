@@ -24,6 +24,7 @@ final class TokenSource {
     private(set) var pausedUntil = NIODeadline.distantPast
 
     private static let firstPause = TimeAmount.seconds(1)
+    private static let pauseForRoom = TimeAmount.milliseconds(100)
     private static let longestPause = TimeAmount.seconds(30)
 
     /// - Parameter pool: connections to the exchange's url.
@@ -32,7 +33,7 @@ final class TokenSource {
         self.pool = pool
     }
 
-    var isIdle: Bool { self.waiting.isEmpty && self.pool.openCount == 0 }
+    var isIdle: Bool { self.waiting.isEmpty }
 
     /// The `authorization` header, if there is a token that is still good.
     func authorization(now: NIODeadline) -> String? {
@@ -49,6 +50,10 @@ final class TokenSource {
     func fetch(now: NIODeadline, _ completion: @escaping (Fetched) -> Void) {
         if let authorization = self.authorization(now: now) { return completion(.success(authorization)) }
         guard self.pausedUntil <= now else { return completion(.later) }
+        guard !self.waiting.isEmpty || self.pool.hasRoom else {
+            self.pausedUntil = now + Self.pauseForRoom
+            return completion(.later)
+        }
         self.waiting.append(completion)
         guard self.waiting.count == 1 else { return }
         self.pool.execute(Request(self), now: now)
@@ -68,10 +73,6 @@ final class TokenSource {
     func startAfresh() {
         self.failures = 0
         self.pausedUntil = .distantPast
-    }
-
-    func checkDeadlines(now: NIODeadline) {
-        self.pool.checkDeadlines(now: now)
     }
 
     func close() {

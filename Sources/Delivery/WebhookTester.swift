@@ -7,11 +7,12 @@ package import WebhookClient
 package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
-    private let facts: @Sendable (Message) -> ThingFacts
+    private let facts: @Sendable (ThingFacts.Subject) async -> ThingFacts
     private let wallClock: WallClock
 
     package init(
-        client: ClientConfiguration, eventLoop: any EventLoop, facts: @escaping @Sendable (Message) -> ThingFacts,
+        client: ClientConfiguration, eventLoop: any EventLoop,
+        facts: @escaping @Sendable (ThingFacts.Subject) async -> ThingFacts,
         wallClock: WallClock
     ) {
         self.client = client
@@ -47,12 +48,17 @@ package struct WebhookTester: Sendable {
 
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
         let trail = Trail(now: .now())
+        let requests = WebhookRequests(target)
+        let facts: ThingFacts =
+            if target.needsFacts, message.hasThing {
+                await self.facts(.init(message.thing, in: message.group))
+            } else { .unknown }
         let request: RenderedRequest
         do throws(RenderFailure) {
             request =
-                try target.plan.batching == nil
-                ? target.plan.render(message, org: target.org, facts: self.facts(message))
-                : target.plan.render(batch: [message], org: target.org, facts: self.facts)
+                try target.batching == nil
+                ? requests.plan.render(message, org: target.org, facts: facts)
+                : requests.plan.render(batch: [message], org: target.org, facts: { _ in facts })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)
@@ -82,7 +88,7 @@ package struct WebhookTester: Sendable {
         let outcome = await SingleRequest.send(
             to: target.url, on: self.eventLoop, configuration: client, onStep: { Self.note($0, in: trail) }
         ) { buffer in
-            buffer.writeRequest(request, about: message, id: id, to: target, at: now, authorization: token)
+            buffer.writeRequest(request, about: message, id: id, by: requests, at: now, authorization: token)
         }
         switch outcome {
         case .response(let status, let body, _):

@@ -127,7 +127,7 @@ extension [Delivery] {
     ) {
         var ids = DeliveryBatchIDs()
         var members: [Int: (id: MessageID, indices: [Int])] = [:]
-        for index in self.indices where self[index].webhook.policy.ordering != .thing {
+        for index in self.indices where self[index].webhook.ordering != .thing {
             let (isKept, isLeased) = (self[index].message.isKept, self[index].isLeased)
             let key = Int(self[index].webhook.key.rawValue) << 2 | (isKept ? 2 : 0) | (isLeased ? 1 : 0)
             if members[key]?.indices.append(index) == nil {

@@ -5,12 +5,8 @@ internal import Crypto
 package struct SigningKey: Sendable {
     package enum Kind: Sendable { case hmac, ed25519 }
 
-    private enum Material: Sendable {
-        case hmac(HMAC<SHA256>, [UInt8])
-        case ed25519(Curve25519.Signing.PrivateKey)
-    }
-
-    private let material: Material
+    fileprivate let bytes: [UInt8]
+    package let kind: Kind
 
     /// Reads `whsec_` with the base64 of 24 to 64 bytes, or `whsk_` with that of an Ed25519 seed, with or without the
     /// public key behind it. The prefix `whsec_` and the padding may be missing.
@@ -20,7 +16,7 @@ package struct SigningKey: Sendable {
                 let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes.prefix(32)),
                 bytes.count == 32 || key.publicKey.rawRepresentation.elementsEqual(bytes.suffix(32))
             else { throw InvalidField("secret", "must be whsk_ and the base64 of an Ed25519 key") }
-            self.init(material: .ed25519(key))
+            self.init(key)
             return
         }
         let encoded = text.hasPrefix("whsec_") ? text.dropFirst(6) : text[...]
@@ -31,42 +27,63 @@ package struct SigningKey: Sendable {
     }
 
     private init(hmac bytes: [UInt8]) {
-        // The key is mixed in once; each signature starts from a copy of that state.
-        self.init(material: .hmac(HMAC<SHA256>(key: SymmetricKey(data: bytes)), bytes))
+        (self.kind, self.bytes) = (.hmac, bytes)
+    }
+
+    private init(_ key: Curve25519.Signing.PrivateKey) {
+        (self.kind, self.bytes) = (.ed25519, Array(key.rawRepresentation))
     }
 
     package static func random(_ kind: Kind, using generator: inout some RandomNumberGenerator) -> SigningKey {
         let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
         if kind == .ed25519, let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) {
-            return SigningKey(material: .ed25519(key))
+            return SigningKey(key)
         }
         return SigningKey(hmac: bytes)
     }
 
-    private init(material: Material) {
-        self.material = material
-    }
-
-    package var kind: Kind {
-        switch self.material {
-        case .hmac: .hmac
-        case .ed25519: .ed25519
-        }
-    }
-
     /// As it is shown to who may see it, and stored under seal.
     package var text: String {
-        switch self.material {
-        case .hmac(_, let bytes): "whsec_" + Base64.encode(bytes)
-        case .ed25519(let key):
-            "whsk_" + Base64.encode(Array(key.rawRepresentation) + Array(key.publicKey.rawRepresentation))
+        switch self.kind {
+        case .hmac: "whsec_" + Base64.encode(self.bytes)
+        case .ed25519: "whsk_" + Base64.encode(self.bytes + self.publicBytes)
         }
     }
 
     /// What a receiver checks Ed25519 signatures with; nil for a shared secret.
     package var publicText: String? {
-        guard case .ed25519(let key) = self.material else { return nil }
-        return "whpk_" + Base64.encode(key.publicKey.rawRepresentation)
+        self.kind == .ed25519 ? "whpk_" + Base64.encode(self.publicBytes) : nil
+    }
+
+    private var publicBytes: [UInt8] {
+        // Any 32 bytes are a seed.
+        (try? Curve25519.Signing.PrivateKey(rawRepresentation: self.bytes)).map {
+            Array($0.publicKey.rawRepresentation)
+        } ?? []
+    }
+
+    /// See ``Signer/signature(id:timestamp:body:)``.
+    package func signature(id: String, timestamp: Int64, body: [UInt8]) -> String {
+        Signer(self).signature(id: id, timestamp: timestamp, body: body)
+    }
+}
+
+/// A key that is ready to sign with: what is the same for every signature is worked out, which takes some hundred bytes more.
+private struct Signer: Sendable {
+    private enum Material: Sendable {
+        case hmac(HMAC<SHA256>)
+        case ed25519(Curve25519.Signing.PrivateKey?)
+    }
+
+    private let material: Material
+
+    init(_ key: SigningKey) {
+        switch key.kind {
+        // The key is mixed in once; each signature starts from a copy of that state.
+        case .hmac: self.material = .hmac(HMAC<SHA256>(key: SymmetricKey(data: key.bytes)))
+        // Any 32 bytes are a seed.
+        case .ed25519: self.material = .ed25519(try? Curve25519.Signing.PrivateKey(rawRepresentation: key.bytes))
+        }
     }
 
     /// A code in base64 behind its version, written where it stays: it is made for every request.
@@ -82,19 +99,19 @@ package struct SigningKey: Sendable {
     }
 
     /// The signature of `<id>.<timestamp>.<body>`, with its version: `v1,…` or `v1a,…`.
-    package func signature(id: String, timestamp: Int64, body: [UInt8]) -> String {
+    func signature(id: String, timestamp: Int64, body: [UInt8]) -> String {
         var prefix = id
         prefix += "."
         prefix += String(timestamp)
         prefix += "."
         switch self.material {
-        case .hmac(var code, _):
+        case .hmac(var code):
             prefix.withUTF8 { code.update(data: $0) }
             code.update(data: body)
             return Self.header("v1,", code.finalize())
         case .ed25519(let key):
             // Fails only for want of entropy, which a deterministic scheme does not ask for.
-            let signature = try? key.signature(for: Array(prefix.utf8) + body)
+            let signature = try? key?.signature(for: Array(prefix.utf8) + body)
             return "v1a," + (signature.map { Base64.encode($0) } ?? "")
         }
     }
@@ -111,6 +128,24 @@ package struct SigningKeys: Sendable {
         self.current = current
         self.former = former
         self.formerUntil = formerUntil
+    }
+
+    /// See ``RequestSigner/header(id:timestamp:body:)``.
+    package func header(id: String, timestamp: Int64, body: [UInt8]) -> String {
+        RequestSigner(self).header(id: id, timestamp: timestamp, body: body)
+    }
+}
+
+/// A webhook's keys, ready to sign with.
+package struct RequestSigner: Sendable {
+    private let current: Signer
+    private let former: Signer?
+    private let formerUntil: Int64
+
+    package init(_ keys: SigningKeys) {
+        self.current = Signer(keys.current)
+        self.former = keys.former.map(Signer.init)
+        self.formerUntil = keys.formerUntil
     }
 
     /// The value of `webhook-signature`: parted by exactly one space, which receivers insist on.

@@ -31,6 +31,9 @@ package struct TokenBucket: Sendable {
         return Int(later.tokens)
     }
 
+    /// Whether it has nothing to remember: a new one would let as much through.
+    package func isFull(now: Int64) -> Bool { self.available(now: now) >= self.limit.burst }
+
     /// How many it is worth to have something at hand for: those that there will be within a second, or if these are few,
     /// within eight. One at the least.
     package func worthPreparing(now: Int64) -> Int {

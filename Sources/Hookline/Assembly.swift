@@ -107,8 +107,9 @@ struct Assembly {
             session: session, ids: ids, metrics: metrics, wallClock: wallClock, logger: self.logger,
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
+                changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+                facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
@@ -151,7 +152,12 @@ struct Assembly {
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
-            facts: { message in routes.withRoutes { $0.facts(of: message.thing, in: message.group) } },
+            facts: { [logger = self.logger] subject in
+                do { return try await routes.readFacts(of: [subject])[subject] ?? .unknown } catch {
+                    logger.warning("what a test says of its thing cannot be read", metadata: ["error": "\(error)"])
+                    return .unknown
+                }
+            },
             wallClock: wallClock)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in

@@ -31,6 +31,12 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(
         help: "For so many minutes one of twenty webhooks is away, and the size of every table and index is looked at.")
     var soak = 0.0
+    @Option(
+        help: """
+            So many webhooks over all groups, which are quiet. A group beside them is measured while they are, while one of them \
+            is saved, and while a burst goes to all of them.
+            """)
+    var webhooks = 0
     @Option(help: "Messages that wait for each of these webhooks.") var waiting = 1_000
     @Option(help: "How often to repeat it.") var rounds = 1
 
@@ -41,9 +47,12 @@ struct LoadCommand: AsyncParsableCommand {
         guard self.shut >= 0, self.catchUp >= 0, self.waiting > 0, self.shut == 0 || self.catchUp == 0 else {
             throw ValidationError("webhooks are shut, or they catch up, each with something that waits")
         }
-        guard self.soak >= 0, self.soak == 0 || self.shut + self.catchUp == 0 else {
+        guard self.soak >= 0, self.soak == 0 || self.shut + self.catchUp + self.webhooks == 0 else {
             throw ValidationError("a soak is one of its own")
         }
+        guard self.webhooks >= 0, self.webhooks == 0 || self.shut + self.catchUp == 0,
+            self.webhooks % self.groups == 0
+        else { throw ValidationError("each group has as many webhooks, and none are shut or catch up beside them") }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }
@@ -57,6 +66,7 @@ struct LoadCommand: AsyncParsableCommand {
         for _ in 0..<self.rounds {
             let text = try await Rig.with(options) { rig in
                 if options.soak > 0 { return try await SoakScenario(rig: rig, options: options).run() }
+                if options.webhooks > 0 { return try await ManyScenario(rig: rig, options: options).run() }
                 return options.shut + options.catchUp > 0
                     ? try await BesideScenario(rig: rig, options: options).run()
                     : try await Scenario(rig: rig, options: options).run().text

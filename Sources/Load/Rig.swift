@@ -16,6 +16,7 @@ struct Rig {
     let loops: MultiThreadedEventLoopGroup
     let folder: String
     let directory: Directory
+    let apiPort: Int
     private let settings: [String: String]
     private let binary: String
 
@@ -34,11 +35,12 @@ struct Rig {
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         do {
             let directory = try await Directory.make(options, in: postgres.url)
+            let apiPort = try freePort()
             let rig = Rig(
                 postgres: postgres, server: server, mosquitto: mosquitto, broker: broker, loops: loops, folder: folder,
-                directory: directory,
+                directory: directory, apiPort: apiPort,
                 settings: [
-                    "POSTGRES_URL": postgres.url, "MQTT_PORT": "\(mosquitto.port)", "HTTP_PORT": "\(try freePort())",
+                    "POSTGRES_URL": postgres.url, "MQTT_PORT": "\(mosquitto.port)", "HTTP_PORT": "\(apiPort)",
                     "AUTH_JWT_SECRET": "measuring, with more than 32 bytes", "DELIVERY_ALLOWED_NETWORKS": "127.0.0.0/8",
                     "DELIVERY_RETRY_SCHEDULE": "1s,2s,5s,10s,10s,10s", "LOG_LEVEL": "warning",
                 ], binary: options.binary)
@@ -86,6 +88,15 @@ struct Rig {
             self.binary, ["serve"], environment: self.settings, logFile: "\(self.folder)/hookline.log")
     }
 
+    /// Of a user who may do everything.
+    func token() async throws -> String {
+        let file = "\(self.folder)/token"
+        let process = try await ChildProcess.start(
+            self.binary, ["token", "--user", "load", "--root"], environment: self.settings, logFile: file)
+        _ = await process.waitForExit()
+        return String((Files.read(file) ?? "").prefix { !$0.isNewline })
+    }
+
     func publisher(_ clientID: String, topics: [String], size: Int) -> Publisher {
         Publisher(port: self.mosquitto.port, group: self.loops, clientID: clientID, topics: topics, size: size)
     }
@@ -123,7 +134,7 @@ struct Directory {
         directory.ports = try (0..<options.origins).map { _ in try freePort() }
         var groups: [(group: EntityID, profile: EntityID)] = []
         var webhook = 0
-        for index in 0..<options.groups {
+        for index in 0..<(options.webhooks > 0 ? 0 : options.groups) {
             let group = try await directory.addGroup("group \(index)")
             groups.append(group)
             let urls = (0..<options.fanOut).map { offset in
@@ -133,9 +144,12 @@ struct Directory {
             webhook += options.fanOut
             try await directory.addWebhooks(urls, to: group.group)
         }
-        var things = try await directory.addThings(options.things, to: groups)
-        directory.topics = things.map { "things/\($0)/messages/load" }
-        _ = try await directory.addThings(options.idleThings, to: groups, named: "idle")
+        var things: [EntityID] = []
+        if !groups.isEmpty {
+            things = try await directory.addThings(options.things, to: groups)
+            directory.topics = things.map { "things/\($0)/messages/load" }
+            _ = try await directory.addThings(options.idleThings, to: groups, named: "idle")
+        }
         if options.beside {
             directory.besidePorts = [try freePort(), try freePort()]
             try await directory.addWebhooks(
@@ -147,6 +161,25 @@ struct Directory {
         directory.healthy = (things.map { "things/\($0)/messages/load" }, try freePort())
         try await directory.addWebhooks(["http://127.0.0.1:\(directory.healthy.port)/0"], to: healthy.group)
         return directory
+    }
+
+    /// Many webhooks, over all groups, each with a thing.
+    ///
+    /// - Returns: the webhooks.
+    mutating func addMany(_ options: LoadCommand) async throws -> [EntityID] {
+        var webhooks: [EntityID] = []
+        let perGroup = options.webhooks / options.groups
+        for index in 0..<options.groups {
+            let group = try await self.addGroup("group \(index)")
+            for start in stride(from: 0, to: perGroup, by: 5_000) {
+                let numbers = (start..<min(start + 5_000, perGroup)).map { index * perGroup + $0 }
+                webhooks += try await self.addWebhooks(
+                    numbers.map { "http://127.0.0.1:\(self.ports[$0 % options.origins])/\($0)" }, to: group.group,
+                    named: "webhook \(start) and")
+            }
+            self.topics += try await self.addThings(1, to: [group]).map { "things/\($0)/messages/load" }
+        }
+        return webhooks
     }
 
     private mutating func addBesides(_ options: LoadCommand) async throws {
@@ -203,10 +236,11 @@ struct Directory {
         return ids
     }
 
+    @discardableResult
     private func addWebhooks(
         _ urls: [String], to group: EntityID, named name: String = "webhook", policy: DeliveryPolicy = DeliveryPolicy()
-    ) async throws {
-        guard !urls.isEmpty else { return }
+    ) async throws -> [EntityID] {
+        guard !urls.isEmpty else { return [] }
         var generator = SystemRandomNumberGenerator()
         var webhooks: [(webhook: Webhook, keys: SigningKeys)] = []
         for (number, url) in urls.enumerated() {
@@ -216,5 +250,6 @@ struct Directory {
             webhooks.append((webhook, SigningKeys(current: .random(.hmac, using: &generator))))
         }
         try await WebhookStore(self.database, box: self.box).create(webhooks)
+        return webhooks.map(\.webhook.id)
     }
 }

@@ -2,22 +2,38 @@ package import Domain
 
 /// The webhooks of a group, with what their messages ask of them.
 package struct GroupWebhooks: Sendable {
+    /// In the order of their keys.
     package let all: [WebhookTarget]
-    /// What each one's row was when it was read, in the same order: another whenever it is written.
-    let stamps: [Int64]
+    /// What was written by transactions from this number on (`xid8`) may not be here.
+    let seen: Int64
     /// Those that messages go to: all but the disabled.
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
     let isWatched: Bool
-    /// Whether one of them asks for more of a thing than its id.
-    let needsFacts: Bool
 
-    init(_ all: [WebhookTarget], stamps: [Int64]) {
+    /// - Parameter all: in the order of their keys.
+    init(_ all: [WebhookTarget], seen: Int64) {
+        func receives(_ target: WebhookTarget) -> Bool { target.status != .disabled && target.isForMessages }
         self.all = all
-        self.stamps = stamps
-        self.receiving = all.filter { $0.status != .disabled && $0.isForMessages }
+        self.seen = seen
+        // Nearly always they are the same, and then so is the memory.
+        self.receiving = all.allSatisfy(receives) ? all : all.filter(receives)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
-        self.needsFacts = all.contains { $0.plan.needsFacts }
+    }
+
+    /// Of these webhooks' keys those that are known.
+    func keys(among webhooks: [WebhookTarget]) -> [WebhookKey] {
+        webhooks.map(\.key).filter { key in
+            let index = self.all.place(of: key)
+            return index < self.all.count && self.all[index].key == key
+        }
+    }
+
+    /// The webhook as it is known, if it is the same.
+    func keeping(_ webhook: WebhookTarget) -> WebhookTarget {
+        let index = self.all.place(of: webhook.key)
+        return index < self.all.count && self.all[index].key == webhook.key && self.all[index].isSame(as: webhook)
+            ? self.all[index] : webhook
     }
 
     /// What has become of a group's webhooks: worked out beside the routes, so that who waits for them waits for no more than
@@ -30,27 +46,74 @@ package struct GroupWebhooks: Sendable {
 
         /// - Parameters:
         ///   - former: as the group was known. Targets that did not change stay the same objects.
-        ///   - stamps: see ``GroupWebhooks/stamps``.
+        ///   - webhooks: all there are now.
+        ///   - seen: see ``GroupWebhooks/seen``.
         package init(
-            of group: EntityID, from former: GroupWebhooks?, to webhooks: [WebhookTarget], stamps: [Int64]? = nil
+            of group: EntityID, from former: GroupWebhooks?, to webhooks: [WebhookTarget], seen: Int64 = 0
         ) {
-            var known = Dictionary(uniqueKeysWithValues: (former?.all ?? []).map { ($0.key, $0) })
-            var changed: [WebhookTarget] = []
-            let merged = webhooks.map { webhook in
-                guard let same = known.removeValue(forKey: webhook.key), same.version == webhook.version,
-                    same.fault == webhook.fault
-                else {
-                    changed.append(webhook)
-                    return webhook
+            let written = webhooks.sorted { $0.key.rawValue < $1.key.rawValue }
+            var (known, removed, changed) = ((former?.all ?? [])[...], [WebhookKey](), [WebhookTarget]())
+            let merged = written.map { webhook in
+                while let first = known.first, first.key.rawValue < webhook.key.rawValue {
+                    removed.append(first.key)
+                    known.removeFirst()
                 }
-                return same
+                if let same = known.first, same.key == webhook.key {
+                    known.removeFirst()
+                    if same.isSame(as: webhook) { return same }
+                }
+                changed.append(webhook)
+                return webhook
             }
             self.group = group
-            self.webhooks =
-                merged.isEmpty
-                ? nil : GroupWebhooks(merged, stamps: stamps ?? Array(repeating: 0, count: merged.count))
-            self.removed = Array(known.keys)
+            self.webhooks = merged.isEmpty ? nil : GroupWebhooks(merged, seen: seen)
+            self.removed = removed + known.map(\.key)
             self.changed = changed
         }
+
+        /// What was written takes the place of what was; the others stay as they are without being looked at.
+        ///
+        /// - Parameters:
+        ///   - written: in the order of their keys.
+        ///   - removed: those that are gone.
+        init(
+            of group: EntityID, from former: GroupWebhooks, written: [WebhookTarget], removed: Set<WebhookKey>,
+            seen: Int64
+        ) {
+            var (all, changed) = (former.all, [WebhookTarget]())
+            if !removed.isEmpty { all.removeAll { removed.contains($0.key) } }
+            for webhook in written where !removed.contains(webhook.key) {
+                let index = all.place(of: webhook.key)
+                if index < all.count, all[index].key == webhook.key {
+                    if all[index].isSame(as: webhook) { continue }
+                    all[index] = webhook
+                } else {
+                    all.insert(webhook, at: index)
+                }
+                changed.append(webhook)
+            }
+            self.group = group
+            self.webhooks = all.isEmpty ? nil : GroupWebhooks(all, seen: seen)
+            self.removed = Array(removed)
+            self.changed = changed
+        }
+    }
+}
+
+extension WebhookTarget {
+    fileprivate func isSame(as other: WebhookTarget) -> Bool {
+        self.version == other.version && self.fault == other.fault
+    }
+}
+
+extension [WebhookTarget] {
+    /// The index of the first whose key is not below this one.
+    fileprivate func place(of key: WebhookKey) -> Int {
+        var (low, high) = (0, self.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].key.rawValue < key.rawValue { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -28,6 +28,9 @@ package final class RouteKeeper: Service {
     private let routes = Mutex(Routes())
     /// What was read later must not be overwritten by what was read earlier.
     private let gate = SerialGate()
+    /// Webhooks that were changed or removed since somebody took them; no more than there are.
+    private let changedWebhooks = Mutex<Set<WebhookKey>>([])
+    private let facts = Mutex(FactsMemory())
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
@@ -48,6 +51,29 @@ package final class RouteKeeper: Service {
     /// Reads the routes as they are now. `body` runs under a lock and must not wait.
     package func withRoutes<T>(_ body: (borrowing Routes) -> T) -> T {
         self.routes.withLock { body($0) }
+    }
+
+    /// The webhooks that were changed, made or removed since this was asked last.
+    package func takeChangedWebhooks() -> Set<WebhookKey> {
+        self.changedWebhooks.withLock { changed in
+            defer { changed = [] }
+            return changed
+        }
+    }
+
+    /// What is known of a thing as this group has or had it; nil if it has to be read first.
+    package func facts(of subject: ThingFacts.Subject) -> ThingFacts? {
+        self.facts.withLock { $0.facts(of: subject) }
+    }
+
+    /// Reads it, and remembers it until the thing changes.
+    ///
+    /// - Returns: something for every one that was asked for.
+    package func readFacts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
+        let age = self.facts.withLock { $0.age }
+        let found = try await self.store.facts(of: Array(subjects))
+        self.facts.withLock { $0.remember(found, readAt: age) }
+        return found
     }
 
     /// Messages of these things were seen.
@@ -79,7 +105,9 @@ package final class RouteKeeper: Service {
     /// Reads everything.
     package func load() async throws {
         try await self.gate.run {
-            try await self.replace(with: self.store.load())
+            self.facts.withLock { $0.forgetAll() }
+            let known = self.routes.withLock { $0.groups }
+            try await self.replace(with: self.store.load(known: known))
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
         }
@@ -87,7 +115,9 @@ package final class RouteKeeper: Service {
 
     /// Everything that takes time is done beside the lock: only changes write webhooks, and there is one at a time.
     private func replace(with fresh: Routes) {
-        let merged = fresh.keeping(self.routes.withLock { $0.groups })
+        let former = self.routes.withLock { $0.groups }
+        let merged = fresh.keeping(former)
+        let changed = merged.webhooks(otherThanIn: former)
         // What it was goes when nobody waits for it any more.
         withExtendedLifetime(
             self.routes.withLock { routes in
@@ -95,6 +125,7 @@ package final class RouteKeeper: Service {
                 return routes
             }
         ) {}
+        self.changedWebhooks.withLock { $0.formUnion(changed) }
     }
 
     private func noteUnreadable() {
@@ -147,10 +178,18 @@ package final class RouteKeeper: Service {
 
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
+            let things: [EntityID] = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
+            self.facts.withLock { facts in
+                if changes.contains(.all) { facts.forgetAll() } else if !things.isEmpty { facts.forget(things) }
+            }
             switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
             {
             case .all(let fresh): self.replace(with: fresh)
-            case .some(let edit): self.routes.withLock { edit.apply(to: &$0) }
+            case .some(let edit):
+                self.routes.withLock { edit.apply(to: &$0) }
+                self.changedWebhooks.withLock { changed in
+                    for change in edit.webhooks { changed.formUnion(change.removed + change.changed.map(\.key)) }
+                }
             }
             self.noteUnreadable()
         }

@@ -39,13 +39,16 @@ package struct RouteStore: Sendable {
     package static let channel = "hookline_routes"
 
     /// Reads everything.
-    package func load() async throws -> Routes {
+    ///
+    /// - Parameter known: webhooks that are known: those that did not change stay the same objects, so that there are not two of
+    ///   each meanwhile.
+    package func load(known: [EntityID: GroupWebhooks] = [:]) async throws -> Routes {
         try await self.pool.withConnection { db in
             var routes = Routes()
             // One snapshot, so that no thing refers to a profile read before it was made.
             try db.transaction { db in
                 try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", on: db)
+                try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", known: known, on: db)
             }
             return routes
         }
@@ -53,7 +56,7 @@ package struct RouteStore: Sendable {
 
     /// One webhook as it is now.
     func target(of key: WebhookKey) async throws -> WebhookTarget? {
-        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first?.target }
+        try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first }
     }
 
     /// What changes come to.
@@ -68,7 +71,6 @@ package struct RouteStore: Sendable {
         fileprivate let removedProfiles: [EntityID]
         fileprivate(set) var webhooks: [GroupWebhooks.Change] = []
         fileprivate(set) var things: [(EntityID, Routes.Thing)] = []
-        fileprivate var formerThings: [FormerThing] = []
         fileprivate var profiles: [StoredProfile] = []
 
         package func apply(to routes: inout Routes) {
@@ -76,7 +78,6 @@ package struct RouteStore: Sendable {
             for id in self.removedProfiles { routes.set(profile: id, to: nil) }
             for change in self.webhooks { routes.apply(change) }
             for (id, thing) in self.things { routes.set(thing: id, to: thing) }
-            for former in self.formerThings { routes.remember(former.id, of: former.group, former.facts) }
             for profile in self.profiles { routes.set(profile: profile.id, to: profile.config, fault: profile.fault) }
         }
     }
@@ -103,14 +104,6 @@ package struct RouteStore: Sendable {
                 edit.webhooks.append(try self.change(of: group, from: known(group), on: db))
             }
             if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
-            // A webhook that names things may be the first of its group to do so.
-            let naming = edit.webhooks.filter { $0.webhooks?.needsFacts == true && known($0.group)?.needsFacts != true }
-                .map(\.group)
-            if !naming.isEmpty { edit.things += try Self.things("t.group_id = ANY(\(naming))", on: db) }
-            if !changedThings.isEmpty || !naming.isEmpty {
-                edit.formerThings = try Self.formerThings(
-                    "thing_id = ANY(\(changedThings)) OR group_id = ANY(\(naming))", on: db)
-            }
             if !changedProfiles.isEmpty {
                 edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
             }
@@ -118,117 +111,146 @@ package struct RouteStore: Sendable {
         }
     }
 
+    /// Reads of a group's webhooks what was written since they were read: a save costs as much as what is saved.
     private func change(
         of group: EntityID, from former: GroupWebhooks?, on db: isolated Connection
     ) throws -> GroupWebhooks.Change {
-        var known: [WebhookKey: (target: WebhookTarget, stamp: Int64)] = [:]
-        if let former {
-            // One that could not be read may be readable without having been written.
-            for (target, stamp) in zip(former.all, former.stamps) where target.fault == nil {
-                known[target.key] = (target, stamp)
+        // Looked at first: what begins meanwhile is read with the next change, once more if need be.
+        let seen = try Self.oldestRunning(on: db)
+        guard let former else {
+            let all = try self.webhooks("w.group_id = \(group)", on: db)
+            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen)
+        }
+        // One that could not be read may be readable without having been written.
+        let faulty = former.all.filter { $0.fault != nil }.map(\.key.rawValue)
+        let written = try self.webhooks(
+            """
+            w.group_id = \(group)
+            AND (age(w.xmin) <= age(\(former.seen)::text::xid8::xid) OR w.key = ANY(\(faulty)))
+            """, on: db)
+        let count = try db.query("SELECT count(*) FROM webhooks WHERE group_id = \(group)") { try $0.int64(0) }.first
+        let known = former.all.count + written.count - former.keys(among: written).count
+        var removed: Set<WebhookKey> = []
+        if count != Int64(known) {
+            let present = try db.query("SELECT key FROM webhooks WHERE group_id = \(group)") {
+                WebhookKey(rawValue: try $0.int32(0))
             }
+            removed = Set((former.all + written).map(\.key)).subtracting(present)
         }
-        let present = try db.query(
-            "SELECT key, xmin::text::bigint FROM webhooks WHERE group_id = \(group) ORDER BY key"
-        ) { (WebhookKey(rawValue: try $0.int32(0)), try $0.int64(1)) }
-        let unknown = present.filter { known[$0.0]?.stamp != $0.1 }.map(\.0.rawValue)
-        if !unknown.isEmpty {
-            // What is gone meanwhile is announced as well.
-            for key in unknown { known[WebhookKey(rawValue: key)] = nil }
-            for found in try self.webhooks("w.key = ANY(\(unknown))", on: db) { known[found.target.key] = found }
+        return GroupWebhooks.Change(of: group, from: former, written: written, removed: removed, seen: seen)
+    }
+
+    /// A few at a time, so that what the server sends of all of them is not in memory at once.
+    private func webhooksInPages(
+        _ condition: Query, known: [EntityID: GroupWebhooks], on db: isolated Connection
+    ) throws -> [WebhookTarget] {
+        var (all, last) = ([WebhookTarget](), Int32.min)
+        while true {
+            let page = try self.webhooks(
+                "w.key > \(last) AND (\(condition))", most: Self.pageSize, on: db)
+            all += page.map { known[$0.group]?.keeping($0) ?? $0 }
+            guard let end = page.last, page.count == Self.pageSize else { return all }
+            last = end.key.rawValue
         }
-        let now = present.compactMap { known[$0.0] }
-        return GroupWebhooks.Change(of: group, from: former, to: now.map(\.target), stamps: now.map(\.stamp))
+    }
+
+    private static let pageSize = 2_000
+
+    /// The number from which on transactions may still be running, or begin.
+    private static func oldestRunning(on db: isolated Connection) throws -> Int64 {
+        try db.query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") { try $0.int64(0) }.first ?? 0
     }
 
     private func apply(
-        to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, on db: isolated Connection
+        to routes: inout Routes, things: Query, profiles: Query, webhooks: Query, known: [EntityID: GroupWebhooks],
+        on db: isolated Connection
     ) throws {
         for profile in try Self.profiles(profiles, on: db) {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
-        for (group, found) in Dictionary(grouping: try self.webhooks(webhooks, on: db), by: \.target.group) {
-            routes.apply(
-                GroupWebhooks.Change(of: group, from: nil, to: found.map(\.target), stamps: found.map(\.stamp)))
+        let seen = try Self.oldestRunning(on: db)
+        for (group, found) in Dictionary(
+            grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
+        {
+            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
         for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
-        for former in try Self.formerThings("true", on: db) {
-            routes.remember(former.id, of: former.group, former.facts)
-        }
     }
 
     /// - Parameter condition: on `t`.
     private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
         try db.query(
             """
-            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL,
-                CASE WHEN t.group_id IN (SELECT group_id FROM webhooks WHERE needs_names) THEN t.name END
+            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL
             FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
             """
         ) { row in
             (
                 try row.entityID(0),
                 Routes.Thing(
-                    group: try row.entityID(1), profile: try row.entityID(2),
-                    name: row.isNull(4) ? nil : try row.string(4), hasSent: try row.bool(3))
+                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3))
             )
         }
     }
 
-    /// A thing that is gone, as its group had it.
-    fileprivate struct FormerThing: Sendable {
-        let id: EntityID
-        let group: EntityID
-        let facts: ThingFacts
-    }
-
-    /// More than these are not kept in memory.
-    private static let mostFormerThings: Int64 = 100_000
-
-    /// Things that are gone, of groups with a webhook that names things: something of theirs may still wait for it.
-    ///
-    /// - Parameter condition: on `former_things`.
-    private static func formerThings(_ condition: Query, on db: isolated Connection) throws -> [FormerThing] {
-        try db.query(
-            """
-            SELECT thing_id, group_id, profile_id, name FROM former_things
-            WHERE (\(condition)) AND group_id IN (SELECT group_id FROM webhooks WHERE needs_names)
-            ORDER BY removed_at DESC LIMIT \(Self.mostFormerThings)
-            """
-        ) { row in
-            FormerThing(
-                id: try row.entityID(0), group: try row.entityID(1),
-                facts: ThingFacts(name: try row.string(3), profile: try row.entityID(2)))
+    /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
+    /// asked for is answered.
+    package func facts(of subjects: [ThingFacts.Subject]) async throws -> [ThingFacts.Subject: ThingFacts] {
+        let found = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT wanted.thing, wanted.of_group, coalesce(t.name, f.name), coalesce(t.profile_id, f.profile_id)
+                FROM unnest(\(subjects.map(\.thing)), \(subjects.map(\.group))) AS wanted (thing, of_group)
+                LEFT JOIN things AS t ON t.id = wanted.thing AND t.group_id = wanted.of_group
+                LEFT JOIN former_things AS f
+                    ON t.id IS NULL AND f.thing_id = wanted.thing AND f.group_id = wanted.of_group
+                """
+            ) { row in
+                (
+                    ThingFacts.Subject(try row.entityID(0), in: try row.entityID(1)),
+                    ThingFacts(
+                        name: row.isNull(2) ? nil : try row.string(2),
+                        profile: row.isNull(3) ? nil : try row.entityID(3))
+                )
+            }
         }
+        return Dictionary(found) { first, _ in first }
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {
         try db.query("SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
     }
 
-    /// - Parameter condition: on `w` and `g`, the webhook and its group.
-    private func webhooks(_ condition: Query, on db: isolated Connection) throws
-        -> [(target: WebhookTarget, stamp: Int64)]
-    {
-        try db.query(
+    /// In the order of their keys.
+    ///
+    /// - Parameters:
+    ///   - condition: on `w` and `g`, the webhook and its group.
+    ///   - most: how many of them; nil is all.
+    private func webhooks(
+        _ condition: Query, most: Int? = nil, on db: isolated Connection
+    ) throws -> [WebhookTarget] {
+        var known: (json: String, policy: DeliveryPolicy)?
+        return try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.xmin::text::bigint
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
+            LIMIT \(most.map(Int64.init))
             """
         ) { row in
             let id = try row.entityID(1)
+            let policy = try row.json(7)
             let stored = StoredWebhook(
-                of: id, url: try row.string(4), status: try row.string(6), policy: try row.json(7),
-                trigger: try row.string(10), sealed: try row.bytes(5), box: self.box)
-            let target = WebhookTarget(
+                of: id, url: try row.string(4), status: try row.string(6), policy: policy, trigger: try row.string(10),
+                sealed: try row.bytes(5), box: self.box, known: known)
+            if stored.fault == nil { known = (policy, stored.policy) }
+            return WebhookTarget(
                 key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
                 version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
                 allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
             )
-            return (target, try row.int64(11))
         }
     }
 }

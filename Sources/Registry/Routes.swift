@@ -19,15 +19,12 @@ package struct Routes: Sendable {
     package struct Thing: Sendable {
         let group: EntityID
         let profile: EntityID
-        /// Only where a webhook of the group needs it: a million names take their place in memory.
-        let name: String?
         /// Whether a message of it was ever seen.
         let hasSent: Bool
 
-        package init(group: EntityID, profile: EntityID, name: String? = nil, hasSent: Bool = false) {
+        package init(group: EntityID, profile: EntityID, hasSent: Bool = false) {
             self.group = group
             self.profile = profile
-            self.name = name
             self.hasSent = hasSent
         }
     }
@@ -39,17 +36,7 @@ package struct Routes: Sendable {
         var hasSent: Bool
     }
 
-    /// A thing as a group had it.
-    private struct FormerThing: Hashable {
-        let thing: EntityID
-        let group: EntityID
-    }
-
     private var things: [EntityID: Entry] = [:]
-    /// Apart, because few things have one here and no message without a template asks for it.
-    private var names: [EntityID: String] = [:]
-    /// Of things that are gone, as far as something of theirs may still wait for a webhook that names things.
-    private var formerFacts: [FormerThing: ThingFacts] = [:]
     private var profiles: [EntityID: ProfileConfig] = [:]
     private(set) var groups: [EntityID: GroupWebhooks] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
@@ -72,20 +59,6 @@ package struct Routes: Sendable {
             hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false)
     }
 
-    /// What is known of a thing that sent a message in this group. Its id may be another group's thing by now, which is
-    /// none of this group's business.
-    package func facts(of thing: EntityID, in group: EntityID) -> ThingFacts {
-        if let entry = self.things[thing], entry.group == group {
-            return ThingFacts(name: self.names[thing], profile: entry.profile)
-        }
-        return self.formerFacts[FormerThing(thing: thing, group: group)] ?? .unknown
-    }
-
-    /// Remembers what a thing of this group was that is gone.
-    package mutating func remember(_ thing: EntityID, of group: EntityID, _ facts: ThingFacts) {
-        self.formerFacts[FormerThing(thing: thing, group: group)] = facts
-    }
-
     package mutating func noteSent(_ things: Set<EntityID>) {
         for thing in things { self.things[thing]?.hasSent = true }
     }
@@ -95,7 +68,6 @@ package struct Routes: Sendable {
     /// nil removes.
     package mutating func set(thing id: EntityID, to thing: Thing?) {
         self.things[id] = thing.map { Entry(group: $0.group, profile: $0.profile, hasSent: $0.hasSent) }
-        self.names[id] = thing?.name
     }
 
     /// nil removes.
@@ -132,11 +104,18 @@ package struct Routes: Sendable {
         var kept = self
         for (group, webhooks) in self.groups {
             guard let known = former[group] else { continue }
-            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, stamps: webhooks.stamps)
+            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, seen: webhooks.seen)
             kept.groups[group] = change.webhooks
             for webhook in change.webhooks?.all ?? [] { kept.webhooksByKey[webhook.key] = webhook }
         }
         return kept
+    }
+
+    /// Those that are not as these groups have them, and those that are gone.
+    func webhooks(otherThanIn former: [EntityID: GroupWebhooks]) -> [WebhookKey] {
+        var known = Dictionary(
+            former.values.lazy.flatMap(\.all).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        return self.webhooksByKey.values.filter { known.removeValue(forKey: $0.key) !== $0 }.map(\.key) + known.keys
     }
 
     /// Takes over everything from `other`, keeping the targets that did not change.

@@ -28,12 +28,15 @@ struct StoredWebhook: Sendable {
     /// - Parameters:
     ///   - trigger: the column, which says what makes it fire even where the options cannot be read.
     ///   - sealed: its secrets as they are stored.
+    ///   - known: a policy that was read before. Most have the same.
     init(
-        of id: EntityID, url: String, status: String, policy: String, trigger: String, sealed: [UInt8], box: SecretBox
+        of id: EntityID, url: String, status: String, policy: String, trigger: String, sealed: [UInt8], box: SecretBox,
+        known: (json: String, policy: DeliveryPolicy)? = nil
     ) {
         var faults: [String] = []
         self.url = StoredURL.read(url, &faults)
-        self.policy = PolicyJSON.read(policy, &faults)
+        self.policy =
+            if let known, known.json == policy { known.policy } else { PolicyJSON.read(policy, &faults) }
         (self.secrets, self.unopened) = WebhookSecrets.read(sealed, by: box, of: id, &faults)
         self.options = self.secrets.options ?? WebhookOptions(firedBy: trigger, isKnown: faults.isEmpty)
         let stored = WebhookStatus(rawValue: status)

@@ -30,7 +30,7 @@ package enum ConnectionStep: Sendable {
     case secured
 }
 
-/// What all pools share.
+/// What all connections of a process are made with.
 package struct ClientConfiguration: Sendable {
     package var addressGuard = AddressGuard()
     package var connectTimeout: TimeAmount = .seconds(5)
@@ -61,74 +61,92 @@ package struct ClientConfiguration: Sendable {
     }
 }
 
-/// Keep-alive connections to one origin, for one webhook.
+/// What one webhook sends by: connections to its origin, which it shares with others that lead there (``SharedConnections``).
 ///
 /// It lives on one event loop: everything it does, and everything done to it, happens there, so it needs no lock.
 /// Connections are opened when a request finds none idle; how many requests there may be at a time is the owner's
-/// business. Redirects are not followed: a 3xx is an answer like any other.
+/// business, as far as there is room. Redirects are not followed: a 3xx is an answer like any other.
 package final class ConnectionPool {
-    private let url: WebhookURL
-    private let eventLoop: any EventLoop
-    let configuration: ClientConfiguration
-    /// The most recently used last, so that a quiet webhook's spare connections grow old and are closed.
-    private var idle: [HTTPConnection] = []
-    private var busy: [ObjectIdentifier: HTTPConnection] = [:]
+    let shared: SharedConnections
+    let origin: Origin
+    let keptBody: Int
+    private let addressGuard: AddressGuard
+    /// The group or org whose requests these are.
+    private let owner: EntityID?
+    /// Requests under way.
+    package internal(set) var busy = 0
+    /// Since when it has been in line for a connection; nil if it is not.
+    package internal(set) var waitsSince: NIODeadline?
+    /// Told when its turn has come, with ``hasRoom`` until it has been asked; nil has it wait for nothing.
+    package var onTurn: (() -> Void)?
+    var standing = Standing.other
     private var isClosed = false
+    private var hasLeft = false
 
-    package init(url: WebhookURL, eventLoop: any EventLoop, configuration: ClientConfiguration) {
-        self.url = url
-        self.eventLoop = eventLoop
-        self.configuration = configuration
+    /// - Parameters:
+    ///   - allowedNetworks: what may be reached beyond what the connections' guard permits.
+    ///   - keptBody: how much of an answer's body is kept.
+    package init(
+        url: WebhookURL, allowedNetworks: [Network] = [], keptBody: Int, owner: EntityID?, of shared: SharedConnections
+    ) {
+        self.shared = shared
+        self.origin = shared.origin(
+            at: Place(isTLS: url.isTLS, host: url.host, port: url.port, allowedNetworks: allowedNetworks))
+        self.keptBody = keptBody
+        self.addressGuard = shared.configuration.addressGuard.allowing(allowedNetworks)
+        self.owner = owner
     }
 
-    package var openCount: Int { self.idle.count + self.busy.count }
+    /// One that shares with nobody.
+    package convenience init(url: WebhookURL, eventLoop: any EventLoop, configuration: ClientConfiguration) {
+        self.init(
+            url: url, keptBody: configuration.keptBody, owner: configuration.owner,
+            of: SharedConnections(eventLoop: eventLoop, configuration: configuration, limits: ConnectionLimits()))
+    }
 
-    /// Sends a request on an idle connection, or on one opened for it.
+    /// Whether a request may go out now. If not, ``onTurn`` is called when one may, or the end of one that is under way is the
+    /// time to ask again.
+    package var hasRoom: Bool { self.shared.hasRoom(for: self) }
+
+    /// Sends a request on an idle connection, or on one opened for it. There is to be room for it.
     package func execute(_ request: any PendingRequest, now: NIODeadline) {
         guard !self.isClosed else { return request.ended(.failure(.cancelled)) }
-        if let connection = self.idle.popLast() {
-            self.busy[ObjectIdentifier(connection)] = connection
-            connection.send(request, now: now, deadline: now + self.configuration.totalTimeout)
+        self.shared.begins(self)
+        let deadline = now + self.shared.configuration.totalTimeout
+        if let connection = self.origin.takeIdle() {
+            connection.send(request, of: self, now: now, deadline: deadline)
         } else {
-            self.open(for: request, now: now, deadline: now + self.configuration.totalTimeout)
+            self.open(for: request, now: now, deadline: deadline)
         }
     }
 
-    /// Ends what has run out of time. To be called a few times a second: one look over the busy connections costs
-    /// less than a timer per request.
+    /// Of a pool that shares with nobody; see ``SharedConnections/checkDeadlines(now:)``.
     package func checkDeadlines(now: NIODeadline) {
-        for connection in self.busy.values { connection.checkDeadlines(now: now) }
-        while let oldest = self.idle.first, oldest.idleSince + self.configuration.idleTimeout < now {
-            self.idle.removeFirst()
-            oldest.close()
-        }
+        self.shared.checkDeadlines(now: now)
     }
 
-    /// Closes everything; requests under way end as cancelled.
+    /// Requests under way end as cancelled; connections stay for the others.
     package func close() {
         self.isClosed = true
-        for connection in self.idle { connection.close() }
-        self.idle = []
-        for connection in self.busy.values { connection.cancel() }
+        self.shared.cancel(self)
+        self.retire()
     }
 
-    // MARK: Called by connections
-
-    func becameIdle(_ connection: HTTPConnection) {
-        self.busy[ObjectIdentifier(connection)] = nil
-        if self.isClosed { connection.close() } else { self.idle.append(connection) }
-    }
-
-    func closed(_ connection: HTTPConnection) {
-        if self.busy.removeValue(forKey: ObjectIdentifier(connection)) == nil {
-            self.idle.removeAll { $0 === connection }
-        }
+    /// No more requests; those under way come to their end.
+    package func retire() {
+        self.onTurn = nil
+        guard !self.hasLeft else { return }
+        self.hasLeft = true
+        self.shared.leave(self.origin)
     }
 
     /// The peer closed a kept connection just as it was used again. Nothing was answered, so nothing has failed yet:
     /// the request goes out once more, on a fresh connection.
     func resend(_ request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
-        guard !self.isClosed else { return request.ended(.failure(.cancelled)) }
+        guard !self.isClosed else {
+            self.shared.ended(self, .other)
+            return request.ended(.failure(.cancelled))
+        }
         self.open(for: request, now: now, deadline: deadline)
     }
 
@@ -136,32 +154,29 @@ package final class ConnectionPool {
 
     private func open(for request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
         let connection = HTTPConnection(pool: self, request: request, now: now, deadline: deadline)
-        self.busy[ObjectIdentifier(connection)] = connection
-        self.configuration.resolver.resolve(
-            self.url.host, port: self.url.port, for: self.configuration.owner, on: self.eventLoop
+        self.shared.opened(connection)
+        let place = self.origin.place
+        self.shared.configuration.resolver.resolve(
+            place.host, port: place.port, for: self.owner, on: self.shared.eventLoop
         ).assumeIsolated().whenSuccess { answer in
             connection.isResolved = true
             switch answer {
             case .success(let addresses):
                 connection.progressed(.resolved(addresses.map { $0.ipAddress ?? "\($0)" }))
                 self.connect(connection, to: addresses)
-            case .failure(.noSuchHost(let why)): connection.fail(.dns("\(self.url.host): \(why)"))
-            case .failure(.unanswered(let why)): connection.fail(self.nameServerFailure(why))
+            case .failure(.noSuchHost(let why)): connection.fail(.dns("\(place.host): \(why)"))
+            // Nothing is known of the host, whoever's fault that is.
+            case .failure(.unanswered(let why)): connection.fail(.nameServer("\(place.host): \(why)"))
             }
         }
-    }
-
-    /// Nothing is known of the host, whoever's fault that is.
-    func nameServerFailure(_ why: String) -> Outcome.Failure {
-        .nameServer("\(self.url.host): \(why)")
     }
 
     /// Checks every address before the first is used, whenever they were looked up: a name that also points inside is
     /// not to be trusted at all.
     private func connect(_ connection: HTTPConnection, to addresses: [SocketAddress]) {
-        guard !addresses.isEmpty else { return connection.fail(.dns("\(self.url.host) has no address")) }
+        guard !addresses.isEmpty else { return connection.fail(.dns("\(self.origin.place.host) has no address")) }
         for address in addresses {
-            guard let bits = IPAddress(address), self.configuration.addressGuard.permits(bits) else {
+            guard let bits = IPAddress(address), self.addressGuard.permits(bits) else {
                 return connection.fail(.forbiddenAddress(address.ipAddress ?? "\(address)"))
             }
         }
@@ -171,8 +186,8 @@ package final class ConnectionPool {
 
     private func connect(_ connection: HTTPConnection, toFirstOf addresses: ArraySlice<SocketAddress>) {
         guard let address = addresses.first, !connection.isEnded else { return }
-        ClientBootstrap(group: self.eventLoop)
-            .connectTimeout(self.configuration.connectTimeout)
+        ClientBootstrap(group: self.shared.eventLoop)
+            .connectTimeout(self.shared.configuration.connectTimeout)
             // A response is small and comes alone: one read, into a buffer that fits, without asking again.
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4_096))
@@ -193,12 +208,12 @@ package final class ConnectionPool {
     private func start(_ connection: HTTPConnection, on channel: any Channel) {
         guard !connection.isEnded else { return channel.close(promise: nil) }
         do {
-            if self.url.isTLS {
-                guard let context = self.configuration.tls else { return connection.fail(.tls("is not set up")) }
+            if self.origin.place.isTLS {
+                guard let context = self.shared.configuration.tls else { return connection.fail(.tls("is not set up")) }
                 // A literal address has no name to send; the certificate must then name the address.
-                let isLiteral = IPAddress(self.url.host) != nil
+                let isLiteral = IPAddress(self.origin.place.host) != nil
                 let handler = try NIOSSLClientHandler(
-                    context: context, serverHostname: isLiteral ? nil : self.url.host)
+                    context: context, serverHostname: isLiteral ? nil : self.origin.place.host)
                 try channel.pipeline.syncOperations.addHandler(handler)
             }
             try channel.pipeline.syncOperations.addHandler(connection)

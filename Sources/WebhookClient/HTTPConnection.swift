@@ -10,8 +10,12 @@ final class HTTPConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Gone only together with the owner of everything on this event loop; its connections are closed before.
-    private let pool: ConnectionPool
+    private let shared: SharedConnections
+    let origin: Origin
+    /// Whose request it carries; nil while it is idle.
+    private var pool: ConnectionPool?
+    /// Its place among all connections of the loop.
+    var index: Int?
     private var context: ChannelHandlerContext?
     private var request: (any PendingRequest)?
     private var parser: ResponseParser
@@ -29,9 +33,11 @@ final class HTTPConnection: ChannelInboundHandler {
     private(set) var isEnded = false
 
     init(pool: ConnectionPool, request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
+        self.shared = pool.shared
+        self.origin = pool.origin
         self.pool = pool
         var limits = ResponseParser.Limits()
-        limits.keptBody = pool.configuration.keptBody
+        limits.keptBody = pool.keptBody
         self.parser = ResponseParser(limits: limits)
         self.request = request
         self.connectStarted = now
@@ -41,7 +47,13 @@ final class HTTPConnection: ChannelInboundHandler {
 
     // MARK: Requests
 
-    func send(_ request: any PendingRequest, now: NIODeadline, deadline: NIODeadline) {
+    var isIdle: Bool { self.pool == nil }
+    func isCarrying(for pool: ConnectionPool) -> Bool { self.pool === pool }
+
+    /// - Parameter pool: whose request it is from now on; not always the one whose was the last.
+    func send(_ request: any PendingRequest, of pool: ConnectionPool, now: NIODeadline, deadline: NIODeadline) {
+        self.pool = pool
+        self.parser.keep(pool.keptBody)
         self.request = request
         self.deadline = deadline
         self.isReused = true
@@ -66,10 +78,10 @@ final class HTTPConnection: ChannelInboundHandler {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.timeOut(.whole) }
         } else if let sentAt = self.sentAt {
-            if !self.parser.hasBegun && now >= sentAt + self.pool.configuration.firstByteTimeout {
+            if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
                 self.fail(.timeout(.firstByte))
             }
-        } else if now >= self.connectStarted + self.pool.configuration.connectTimeout * 2 {
+        } else if now >= self.connectStarted + self.shared.configuration.connectTimeout * 2 {
             // Connecting has a timeout of its own for each address; this one bounds resolving and all of them.
             self.timeOut(.connect)
         }
@@ -77,7 +89,9 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func timeOut(_ phase: Outcome.Phase) {
         self.fail(
-            self.isResolved ? .timeout(phase) : self.pool.nameServerFailure("the name server does not answer in time"))
+            self.isResolved
+                ? .timeout(phase)
+                : .nameServer("\(self.origin.place.host): the name server does not answer in time"))
     }
 
     func cancel() {
@@ -92,22 +106,34 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Ends the request without an answer, and the connection with it.
     func fail(_ failure: Outcome.Failure) {
         guard !self.isEnded else { return }
-        self.close()
-        self.pool.closed(self)
+        self.leavePool(.other)
+        self.drop()
         self.end(with: .failure(failure))
+    }
+
+    /// Nobody uses it any more.
+    private func drop() {
+        self.close()
+        self.shared.closed(self)
+    }
+
+    private func leavePool(_ standing: Standing) {
+        guard let pool = self.pool else { return }
+        self.pool = nil
+        self.shared.ended(pool, standing)
     }
 
     private func complete(canReuse: Bool, now: NIODeadline) {
         let outcome = Outcome.response(
             status: self.parser.status, body: self.parser.body, retryAfter: self.parser.retryAfter)
         self.parser.reset()
+        self.leavePool(.answering)
         if canReuse {
             self.idleSince = now
             self.sentAt = nil
-            self.pool.becameIdle(self)
+            self.shared.becameIdle(self)
         } else {
-            self.close()
-            self.pool.closed(self)
+            self.drop()
         }
         self.end(with: outcome)
     }
@@ -134,8 +160,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard !self.isEnded else { return }
         guard self.request != nil else {
             // An answer to nothing. Whatever it is, it must not become the answer to the next request.
-            self.close()
-            return self.pool.closed(self)
+            return self.drop()
         }
         let buffer = self.unwrapInboundIn(data)
         do throws(ResponseParser.Malformed) {
@@ -170,11 +195,14 @@ final class HTTPConnection: ChannelInboundHandler {
             return self.complete(canReuse: false, now: .now())
         }
         let wasStale = self.isReused && !self.parser.hasBegun && self.failure == nil
-        guard wasStale, let request = self.request else { return self.fail(self.failure ?? .closed) }
+        guard wasStale, let request = self.request, let pool = self.pool else {
+            return self.fail(self.failure ?? .closed)
+        }
         self.request = nil
-        self.close()
-        self.pool.closed(self)
-        self.pool.resend(request, now: .now(), deadline: self.deadline)
+        // The request has its part of what there may be until it is through.
+        self.pool = nil
+        self.drop()
+        pool.resend(request, now: .now(), deadline: self.deadline)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

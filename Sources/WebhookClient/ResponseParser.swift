@@ -39,7 +39,7 @@ struct ResponseParser {
         case done
     }
 
-    private let limits: Limits
+    private var limits: Limits
     private var state = State.head
     /// Bytes of a head, chunk size or trailer line that have not come whole yet.
     private var partial: [UInt8] = []
@@ -60,6 +60,11 @@ struct ResponseParser {
 
     init(limits: Limits = Limits()) {
         self.limits = limits
+    }
+
+    /// The next response is somebody else's, who wants so much of its body.
+    mutating func keep(_ bytes: Int) {
+        self.limits.keptBody = bytes
     }
 
     /// Gets ready for the next response on the same connection, keeping the memory.

@@ -15,6 +15,23 @@ struct GateTests {
         #expect(gate.admit(inFlight: 2, now: 0) { _ in nil } == .full)
     }
 
+    @Test("has something to remember while its receiver is left alone, its rate is used up, or it does not answer")
+    mutating func rest() {
+        var gate = Gate(most: 2)
+        #expect(gate.isAtRest(now: 0) && gate.opensAt == 0)
+        gate.follow(RateLimit(perSecond: 1, burst: 2), now: 0)
+        #expect(gate.isAtRest(now: 0))
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
+        #expect(!gate.isAtRest(now: Self.second / 2) && gate.isAtRest(now: Self.second))
+        gate.learn(.good, pause: .seconds(9), startedAt: 0, now: 0, using: &self.generator)
+        #expect(!gate.isAtRest(now: 5 * Self.second) && gate.opensAt == 9 * Self.second)
+        #expect(gate.isAtRest(now: 9 * Self.second))
+        for _ in 1...Breaker.threshold {
+            gate.learn(.bad, pause: nil, startedAt: 0, now: 9 * Self.second, using: &self.generator)
+        }
+        #expect(!gate.isAtRest(now: 100 * Self.second) && gate.opensAt > 9 * Self.second)
+    }
+
     @Test("says how much could go out before long, and how much is of use to have at hand")
     mutating func coming() {
         var gate = Gate(most: 6)

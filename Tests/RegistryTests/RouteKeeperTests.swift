@@ -1,6 +1,8 @@
 import Domain
 import LocalServices
+import Postgres
 import Registry
+import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
@@ -55,6 +57,30 @@ struct RouteKeeperTests {
             try await site.make(told)
             try await waitUntil("it to be heard of") { site.knows(told) }
         }
+        await site.proxy.stop()
+    }
+
+    @Test("tell which webhooks were changed or removed, once, and nothing of the others")
+    func changed() async throws {
+        let site = try await Site()
+        try await site.routes.load()
+        let webhook = try #require(site.routes.withRoutes { $0.webhooks.first })
+        let (key, group) = (webhook.key, webhook.group)
+        #expect(site.routes.takeChangedWebhooks() == [key])
+        #expect(site.routes.takeChangedWebhooks().isEmpty)
+        _ = try await site.database.pool.withConnection {
+            try $0.execute("UPDATE webhooks SET version = version + 1 WHERE key = \(key.rawValue)")
+        }
+        await site.routes.refresh([.webhooks(group: group)])
+        #expect(site.routes.takeChangedWebhooks() == [key])
+        try await site.routes.load()
+        await site.routes.refresh([.webhooks(group: group)])
+        #expect(site.routes.takeChangedWebhooks().isEmpty)
+        _ = try await site.database.pool.withConnection {
+            try $0.execute("DELETE FROM webhooks WHERE key = \(key.rawValue)")
+        }
+        try await site.routes.load()
+        #expect(site.routes.takeChangedWebhooks() == [key])
         await site.proxy.stop()
     }
 }

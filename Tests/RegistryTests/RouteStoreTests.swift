@@ -98,28 +98,93 @@ struct RouteStoreTests {
         #expect(edit.webhooks.map(\.changed.count) == [0], "nothing was written since")
     }
 
-    @Test("have the names of all things when the first webhook asks for them, and not each time one is saved")
+    @Test("of a group with many webhooks cost what was written: what is gone is noticed, and what was made meanwhile")
+    func many() async throws {
+        let fixture = try await Fixture()
+        var keys = [fixture.target.key]
+        func add(_ name: String) async throws {
+            keys.append(
+                try await Fixture.webhook(
+                    .random(), named: name, in: fixture.group, policy: DeliveryPolicy(), of: fixture.database,
+                    box: fixture.box
+                ).key)
+        }
+        for number in 1...5 { try await add("w\(number)") }
+        let store = RouteStore(fixture.database, box: fixture.box)
+        var routes = try await store.load()
+        // One goes and another comes: there are as many as before.
+        let gone = keys.remove(at: 2)
+        _ = try await fixture.database.pool.withConnection { db in
+            try db.execute("DELETE FROM webhooks WHERE key = \(gone.rawValue)")
+        }
+        try await add("new")
+        let before = routes.groups[fixture.group]?.all ?? []
+        try await self.read([.webhooks(group: fixture.group)], by: store, into: &routes)
+        let after = routes.groups[fixture.group]?.all ?? []
+        #expect(after.map(\.key) == keys && routes.webhook(gone) == nil)
+        #expect(after.dropLast().elementsEqual(before.filter { $0.key != gone }, by: ===))
+
+        // What was written by a transaction that had begun before is seen when it is through.
+        let writer = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
+        let written = keys[0].rawValue
+        _ = try await writer.execute("BEGIN")
+        _ = try await writer.execute("UPDATE webhooks SET version = version + 1 WHERE key = \(written)")
+        _ = try await fixture.database.pool.withConnection { db in
+            try db.execute("UPDATE webhooks SET version = version + 1 WHERE key <> \(written)")
+        }
+        try await self.read([.webhooks(group: fixture.group)], by: store, into: &routes)
+        #expect(routes.webhook(keys[1])?.version == 2 && routes.webhook(keys[0])?.version == 1)
+        _ = try await writer.execute("COMMIT")
+        try await self.read([.webhooks(group: fixture.group)], by: store, into: &routes)
+        #expect(routes.webhook(keys[0])?.version == 2)
+    }
+
+    @Test("say nothing of names: those of a few things are read, with what they were called in a group that had them")
     func names() async throws {
         let fixture = try await Fixture()
         let things = ThingStore(fixture.database, box: fixture.box)
+        let store = RouteStore(fixture.database, box: fixture.box)
         let thing = ThingRecord(id: .random(), group: fixture.group, profile: fixture.profile, name: "pump")
         try await things.create([thing], keys: [StoredKey("k")])
-        let store = RouteStore(fixture.database, box: fixture.box)
-        var routes = try await store.load()
-        #expect(routes.facts(of: thing.id, in: fixture.group).name == nil)
-        for round in 1...2 {
-            _ = try await fixture.webhooks().update(fixture.webhook) { _ in
-                try WebhookDraft(
-                    name: "w", url: "http://example.com/\(round)",
-                    headers: [Header(name: "X-Thing", value: "{thing_name}")])
-            }
-            let known = routes.groups[fixture.group]
-            guard
-                case .some(let edit) = try await store.changes([.webhooks(group: fixture.group)], known: { _ in known })
-            else { return #expect(Bool(false), "it is not everything") }
-            #expect(edit.things.count == (round == 1 ? 1 : 0))
-            edit.apply(to: &routes)
-            #expect(routes.facts(of: thing.id, in: fixture.group).name == "pump")
+        let (here, elsewhere) = (
+            ThingFacts.Subject(thing.id, in: fixture.group), ThingFacts.Subject(thing.id, in: .random())
+        )
+        let found = try await store.facts(of: [here, elsewhere])
+        #expect(found[here]?.name == "pump" && found[here]?.profile == fixture.profile)
+        #expect(found.count == 2 && found[elsewhere]?.name == nil && found[elsewhere]?.profile == nil)
+        let known = try await store.load().groups[fixture.group]
+        _ = try await fixture.webhooks().update(fixture.webhook) { _ in
+            try WebhookDraft(
+                name: "w", url: "http://example.com/", headers: [Header(name: "X-Thing", value: "{thing_name}")])
         }
+        guard case .some(let edit) = try await store.changes([.webhooks(group: fixture.group)], known: { _ in known })
+        else { return #expect(Bool(false), "it is not everything") }
+        #expect(edit.things.isEmpty && edit.webhooks.map(\.changed.count) == [1])
+    }
+
+    @Test("have facts remembered until their thing changes, and not what was read before that")
+    func remembered() {
+        var memory = FactsMemory(most: 3)
+        let (group, things) = (EntityID.random(), (0..<5).map { _ in EntityID.random() })
+        func facts(_ name: String, _ indices: Range<Int>) -> [ThingFacts.Subject: ThingFacts] {
+            Dictionary(
+                uniqueKeysWithValues: indices.map {
+                    (.init(things[$0], in: group), ThingFacts(name: "\(name) \($0)", profile: nil))
+                })
+        }
+        func name(_ index: Int, in group: EntityID) -> String? {
+            memory.facts(of: .init(things[index], in: group))?.name
+        }
+        memory.remember(facts("old", 0..<2), readAt: memory.age)
+        #expect(name(0, in: group) == "old 0" && name(0, in: .random()) == nil)
+        let begun = memory.age
+        memory.forget([things[0]])
+        #expect(name(0, in: group) == nil && name(1, in: group) == "old 1")
+        memory.remember(facts("old", 0..<1), readAt: begun)
+        #expect(name(0, in: group) == nil, "it was read before it changed")
+        memory.remember(facts("new", 2..<5), readAt: memory.age)
+        #expect(name(1, in: group) == nil && name(4, in: group) == "new 4", "there is room for three")
+        memory.forgetAll()
+        #expect(name(4, in: group) == nil)
     }
 }

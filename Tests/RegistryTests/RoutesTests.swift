@@ -101,34 +101,18 @@ struct RoutesTests {
         #expect(routes.unreadableProfiles.isEmpty)
     }
 
-    @Test("tell of a thing what the group knows that its message is of, and nothing of another group's")
-    func facts() {
-        var routes = Routes()
-        let (thing, group, other) = (EntityID.random(), EntityID.random(), EntityID.random())
-        let (profile, former) = (EntityID.random(), EntityID.random())
-        routes.set(thing: thing, to: .init(group: group, profile: profile, name: "now"))
-        #expect(routes.facts(of: thing, in: group).name == "now")
-        #expect(routes.facts(of: thing, in: other).name == nil)
-        #expect(routes.facts(of: thing, in: other).profile == nil)
-        routes.remember(thing, of: other, ThingFacts(name: "then", profile: former))
-        #expect(routes.facts(of: thing, in: other).name == "then")
-        #expect(routes.facts(of: thing, in: other).profile == former)
-        #expect(routes.facts(of: thing, in: group).profile == profile)
-        routes.set(thing: thing, to: nil)
-        #expect(routes.facts(of: thing, in: group).name == nil)
-    }
-
     @Test("have a request head that is ready to send")
     func head() throws {
         let target = WebhookTarget(
             key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
             url: try WebhookURL("https://example.com:8443/in?x=1"),
             headers: [Header(name: "X-Api-Key", value: "k"), Header(name: "Content-Type", value: "a/b")])
-        let head = String(decoding: target.requestHead, as: UTF8.self)
+        let requests = WebhookRequests(target)
+        let head = String(decoding: requests.head, as: UTF8.self)
         #expect(
             head
                 == "POST /in?x=1 HTTP/1.1\r\nhost: example.com:8443\r\nuser-agent: \(WebhookTarget.userAgent)\r\nx-hookline-group-id: \(target.group)\r\nX-Api-Key: k\r\nContent-Type: a/b\r\n"
         )
-        #expect(target.setsContentType)
+        #expect(requests.setsContentType)
     }
 }

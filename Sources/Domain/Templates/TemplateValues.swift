@@ -9,6 +9,17 @@ package struct ThingFacts: Sendable {
     }
 
     package static let unknown = ThingFacts(name: nil, profile: nil)
+
+    /// Whose they are: a thing as this group has or had it. Its id may be another group's by now.
+    package struct Subject: Hashable, Sendable {
+        package let thing: EntityID
+        package let group: EntityID
+
+        package init(_ thing: EntityID, in group: EntityID) {
+            self.thing = thing
+            self.group = group
+        }
+    }
 }
 
 /// What the placeholders of a template stand for, for one message.

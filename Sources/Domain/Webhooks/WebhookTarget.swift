@@ -1,41 +1,47 @@
 /// A webhook as delivery needs it. It does not change; a changed webhook is a new target with a higher version.
+///
+/// There may be 100,000, nearly all of them quiet, so it holds what its rows say and what routes ask; what its requests are made
+/// of is worked out when there is something to send (``WebhookRequests``).
 package final class WebhookTarget: Sendable {
     package let key: WebhookKey
+    package let status: WebhookStatus
+    // What is asked for with every message stands by itself: reading it out of the large values would copy them.
+
+    package let ordering: DeliveryPolicy.Ordering
+    /// Whether the thing is told what the receiver answered.
+    package let responds: Bool
+    /// Whether every message of the group is sent to it.
+    package let takesAllMessages: Bool
+    /// Whether its templates name things.
+    package let needsFacts: Bool
     package let id: EntityID
     package let group: EntityID
     package let version: Int64
     package let url: WebhookURL
     package let headers: [Header]
-    package let status: WebhookStatus
     /// What of it this version cannot read; it is not called then.
     package let fault: String?
-    package let policy: DeliveryPolicy
-    package let options: WebhookOptions
     /// The org of its group.
     package let org: EntityID?
-    package let plan: RequestPlan
     /// More deliveries than this are of no use in memory: they would wait there for their rate.
     package let mostInMemory: Int
-    // What is asked for with every message stands by itself: reading it out of the large values would copy them.
-
-    /// Whether a request is ``requestHead`` and the payload as it came.
-    package let isPlain: Bool
     package let batching: Batching?
-    /// Whether the thing is told what the receiver answered.
-    package let responds: Bool
-    /// Whether path and query differ from message to message.
-    package let hasVaryingTarget: Bool
-    /// Whether every message of the group is sent to it.
-    package let takesAllMessages: Bool
     package let filter: TriggerFilter
     package let conditions: ConditionSet?
     package let signingKeys: SigningKeys?
     /// Blocks of addresses that the group may reach beyond those of the installation.
     package let allowedNetworks: [Network]
-    /// The part of the request head that is the same for every message, if its plan is plain: request line and headers.
-    package let requestHead: [UInt8]
-    /// The headers that every request has, whatever its plan.
-    package let commonHeaders: [UInt8]
+    private let storedPolicy: Stored<DeliveryPolicy>
+    private let storedOptions: Stored<WebhookOptions>
+
+    /// Most webhooks say nothing of their own, and have the same one.
+    private final class Stored<Value: Equatable & Sendable>: Sendable {
+        let value: Value
+        init(_ value: Value) { self.value = value }
+    }
+
+    private static let usualPolicy = Stored(DeliveryPolicy())
+    private static let usualOptions = Stored(WebhookOptions())
 
     package init(
         key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
@@ -44,15 +50,18 @@ package final class WebhookTarget: Sendable {
         allowedNetworks: [Network] = [], fault: String? = nil
     ) {
         self.fault = fault
-        self.options = options
+        self.storedPolicy = policy == Self.usualPolicy.value ? Self.usualPolicy : Stored(policy)
+        self.storedOptions = options == Self.usualOptions.value ? Self.usualOptions : Stored(options)
+        self.ordering = policy.ordering
         self.org = org
         self.filter = TriggerFilter(options.trigger)
         self.conditions = options.conditions.map(ConditionSet.init)
-        self.plan = RequestPlan(stored: url, headers: headers, options: options)
-        self.isPlain = self.plan.isPlain
+        // Most have no template at all.
+        let mayNeedFacts =
+            url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
+        self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
         self.batching = options.batching
         self.responds = options.responds
-        self.hasVaryingTarget = self.plan.hasVaryingTarget
         self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
         self.key = key
         self.id = id
@@ -61,32 +70,22 @@ package final class WebhookTarget: Sendable {
         self.url = url
         self.headers = headers
         self.status = status
-        self.policy = policy
         self.mostInMemory =
             policy.rateLimit.map { max(1, $0.burst) + Int(max(1, min($0.perSecond.rounded(.up), 1e6))) } ?? .max
         self.signingKeys = signingKeys
         self.allowedNetworks = allowedNetworks
-        var common = "host: \(url.authority)\r\n"
-        if !headers.contains(where: { $0.name.lowercased() == "user-agent" }) {
-            common += "user-agent: \(Self.userAgent)\r\n"
-        }
-        // A thing's messages go to webhooks of its own group alone.
-        common += "x-hookline-group-id: \(group)\r\n"
-        if let authorization = options.auth.authorization { common += "authorization: \(authorization)\r\n" }
-        self.commonHeaders = Array(common.utf8)
-        var head = "POST \(url.target) HTTP/1.1\r\n" + common
-        for header in headers { head += "\(header.name): \(header.value)\r\n" }
-        self.requestHead = Array(head.utf8)
-        self.setsContentType = headers.contains { $0.name.lowercased() == "content-type" }
     }
 
+    package var policy: DeliveryPolicy { self.storedPolicy.value }
+    package var options: WebhookOptions { self.storedOptions.value }
+    /// Worked out each time. Who sends has ``WebhookRequests``.
+    package var plan: RequestPlan { RequestPlan(stored: self.url, headers: self.headers, options: self.options) }
+
     package static let userAgent = "Hookline/0.1 (+webhooks)"
-    /// Whether the webhook's own headers say the type, which then wins over the profile's.
-    package let setsContentType: Bool
 
     /// Whether what comes in goes out straight from memory. Otherwise it waits in the database: for the webhook to be
     /// enabled again, or for its turn among the messages of its thing.
-    package var isSentFromMemory: Bool { self.status == .enabled && self.policy.ordering == .none }
+    package var isSentFromMemory: Bool { self.status == .enabled && self.ordering == .none }
 
     /// Whether a thing's messages make it fire; otherwise events do.
     package var isForMessages: Bool { self.filter.kind == .message }

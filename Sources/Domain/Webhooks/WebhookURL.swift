@@ -8,8 +8,8 @@ package struct WebhookURL: Hashable, Sendable {
     /// Lower case, without a trailing dot; an IPv6 address without its brackets.
     package let host: String
     package let port: Int
-    /// Path and query as they go into the request line; never empty.
-    package let target: String
+    /// Where in the text path and query begin. They are not kept twice, as there may be 100,000 of them.
+    private let targetStart: Int
 
     package static let longest = 2_048
 
@@ -43,8 +43,7 @@ package struct WebhookURL: Hashable, Sendable {
             throw Refusal(reason: "must not carry credentials; use headers for them")
         }
         (self.host, self.port) = try Self.split(authority, defaultPort: self.isTLS ? 443 : 80)
-        let target = rest[authorityEnd...]
-        self.target = target.isEmpty ? "/" : target.first == "?" ? "/" + target : String(target)
+        self.targetStart = text.utf8.distance(from: text.startIndex, to: authorityEnd)
         self.text = text
     }
 
@@ -55,7 +54,13 @@ package struct WebhookURL: Hashable, Sendable {
         self.isTLS = true
         self.host = "unreadable.invalid"
         self.port = 443
-        self.target = "/"
+        self.targetStart = text.utf8.count
+    }
+
+    /// Path and query as they go into the request line; never empty.
+    package var target: String {
+        let target = Substring(self.text.utf8.dropFirst(self.targetStart))
+        return target.isEmpty ? "/" : target.first == "?" ? "/" + target : String(target)
     }
 
     /// What goes into the `host` header: the port only if it is not the scheme's own.

@@ -2,6 +2,7 @@ internal import API
 internal import BrokerAccounts
 internal import Delivery
 internal import Domain
+internal import Glibc
 internal import Intake
 internal import JWTKit
 internal import LocalServices
@@ -13,6 +14,7 @@ internal import Observability
 internal import Postgres
 internal import Queue
 internal import Registry
+internal import WebhookClient
 
 /// Everything that `serve` needs to know, checked.
 struct ServiceConfiguration: Sendable {
@@ -62,6 +64,8 @@ struct ServiceConfiguration: Sendable {
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
+        self.delivery.connectionLimits = try Self.connectionLimits(
+            settings, perWebhook: self.delivery.connectionsPerWebhook)
         self.delivery.sharedGroup = try settings.string("mqtt.shared_group")
         self.delivery.lease = try settings.duration("delivery.lease", default: self.delivery.lease)
         self.delivery.leaseRenewal = min(self.delivery.leaseRenewal, self.delivery.lease / 3)
@@ -209,6 +213,18 @@ struct ServiceConfiguration: Sendable {
                 "delivery.group_rate", "must be requests per second, such as 100, or 100/500 with a burst")
         }
         return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
+    }
+
+    private static func connectionLimits(
+        _ settings: SettingsReader, perWebhook: Int
+    ) throws -> ConnectionLimits {
+        let most = 1...1_000_000
+        let origin = try settings.integer("delivery.origin_connections", in: most, default: max(512, perWebhook * 4))
+        guard try settings.string("delivery.all_connections") != nil else {
+            return ConnectionLimits(descriptors: sysconf(Int32(_SC_OPEN_MAX)), origin: origin)
+        }
+        return ConnectionLimits(
+            total: try settings.integer("delivery.all_connections", in: most, default: 0), origin: origin)
     }
 
     static func secrets(_ settings: SettingsReader) throws -> SecretBox {

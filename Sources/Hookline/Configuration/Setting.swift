@@ -67,6 +67,12 @@ struct Setting: Sendable {
             fallback: "none"),
         Setting(key: "delivery.connections", help: "most requests at a time per webhook", fallback: "16"),
         Setting(
+            key: "delivery.origin_connections", help: "most connections to one origin, shared by its webhooks",
+            fallback: "512"),
+        Setting(
+            key: "delivery.all_connections", help: "most connections to receivers",
+            fallback: "three quarters of the descriptors"),
+        Setting(
             key: "delivery.retry_schedule", help: "waits between attempts",
             fallback: "5s,5m,30m,2h,5h,10h,14h,20h,24h"),
         Setting(key: "delivery.max_age", help: "how old a delivery may become", fallback: "4d"),

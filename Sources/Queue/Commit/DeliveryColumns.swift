@@ -21,7 +21,7 @@ struct DeliveryColumns {
             single.append(delivery)
         }
         let leases = single.map { $0.isLeased ? session.rawValue : nil }
-        let things = single.map { $0.webhook.policy.ordering == .thing ? $0.message.thing : nil }
+        let things = single.map { $0.webhook.ordering == .thing ? $0.message.thing : nil }
         self.insertion = """
             INSERT INTO deliveries
                 (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id)

@@ -23,6 +23,9 @@ package struct Backlog: Sendable {
         self.nextDue = min(self.nextDue ?? due, due)
     }
 
+    /// When a claim is wanted next, in microseconds since 1970, the past if it is now; nil if nothing waits, as far as is known.
+    package var claimAt: Int64? { self.hasDue || self.isCatchingUp ? 0 : self.nextDue }
+
     package func wantsClaim(wallNow: Int64) -> Bool {
         !self.isClaiming && (self.hasDue || self.isCatchingUp || self.nextDue.map { $0 <= wallNow } == true)
     }

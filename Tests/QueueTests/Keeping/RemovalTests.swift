@@ -157,13 +157,11 @@ struct RemovalTests {
         try await things.create(
             [ThingRecord(id: former.id, group: group, profile: profile, name: "new")], keys: [StoredKey("k")])
         if case .some(let edit) = try await routes.changes([.thing(former.id)]) { edit.apply(to: &known) }
-        for routes in [known, try await routes.load()] {
-            #expect(routes.facts(of: former.id, in: fixture.group).name == "former")
-            #expect(routes.facts(of: former.id, in: fixture.group).profile == fixture.profile)
-            #expect(routes.facts(of: former.id, in: group).profile == profile)
-            #expect(routes.facts(of: former.id, in: .random()).profile == nil)
-            #expect(routes.resolve(former.id)?.group == group)
-        }
+        for known in [known, try await routes.load()] { #expect(known.resolve(former.id)?.group == group) }
+        let subjects = [fixture.group, group, .random()].map { ThingFacts.Subject(former.id, in: $0) }
+        let facts = try await routes.facts(of: subjects)
+        #expect(subjects.map { facts[$0]?.name } == ["former", "new", nil])
+        #expect(subjects.map { facts[$0]?.profile } == [fixture.profile, profile, nil])
         let page = try await messages.list(
             of: former.id, in: group, from: nil, to: nil, subtopic: nil, offset: 0, limit: 9)
         #expect(page.total == 0 && page.items.isEmpty)

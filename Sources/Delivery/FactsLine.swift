@@ -1,0 +1,29 @@
+internal import Domain
+internal import Synchronization
+
+/// Where lanes ask for what is known of things that their requests name.
+final class FactsLine: Sendable {
+    private let wanted = Mutex<[WebhookKey: Set<ThingFacts.Subject>]>([:])
+    /// There is something to read: one is as good as many.
+    let signals: AsyncStream<Void>
+    private let signal: AsyncStream<Void>.Continuation
+
+    init() {
+        (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// A lane asks for what it sends next, and again when that is answered, which bounds how much it is.
+    func ask(_ webhook: WebhookKey, _ subjects: Set<ThingFacts.Subject>) {
+        self.wanted.withLock { $0[webhook] = subjects }
+        self.signal.yield()
+    }
+
+    func take() -> [WebhookKey: Set<ThingFacts.Subject>] {
+        self.wanted.withLock { wanted in
+            defer { wanted = [:] }
+            return wanted
+        }
+    }
+
+    func finish() { self.signal.finish() }
+}

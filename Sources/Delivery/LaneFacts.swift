@@ -1,0 +1,64 @@
+internal import Domain
+internal import NIOCore
+internal import Queue
+
+/// What a lane was told of the things that it is about to name. It asks for a few at a time, and uses what came for what it asked
+/// for: however much others ask, it gets on.
+struct LaneFacts {
+    private(set) var isAsking = false
+    /// Of the things of the next request.
+    var atHand: [EntityID: ThingFacts] = [:]
+    private var told: [EntityID: ThingFacts] = [:]
+    private var goodUntil = NIODeadline.distantPast
+
+    static let mostAtOnce = 256
+    /// After that a thing may be called otherwise.
+    private static let lifetime = TimeAmount.seconds(5)
+
+    mutating func ask() {
+        self.isAsking = true
+        self.told = [:]
+    }
+
+    mutating func come(_ facts: [ThingFacts.Subject: ThingFacts], now: NIODeadline) {
+        self.isAsking = false
+        self.told = Dictionary(facts.map { ($0.key.thing, $0.value) }) { first, _ in first }
+        self.goodUntil = now + Self.lifetime
+    }
+
+    func of(_ thing: EntityID, now: NIODeadline) -> ThingFacts? {
+        self.goodUntil > now ? self.told[thing] : nil
+    }
+}
+
+extension Lane {
+    /// What is at hand of a message's thing; nil if it has to be asked for.
+    private func knownFacts(of message: Message, now: NIODeadline) -> ThingFacts? {
+        guard message.hasThing else { return .unknown }
+        return self.dispatcher.ports.facts(.init(message.thing, in: message.group))
+            ?? self.facts.of(message.thing, now: now)
+    }
+
+    /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.
+    func hasFacts(for first: Delivery, now: NIODeadline) -> Bool {
+        guard self.target.needsFacts else { return true }
+        let next = self.target.batching.map { self.queue.nextBatch($0.mostItems) } ?? [first]
+        self.facts.atHand = [:]
+        for message in next.lazy.map(\.message) {
+            guard let facts = self.knownFacts(of: message, now: now) else {
+                self.askForFacts(next)
+                return false
+            }
+            self.facts.atHand[message.thing] = facts
+        }
+        return true
+    }
+
+    private func askForFacts(_ next: [Delivery]) {
+        guard !self.facts.isAsking else { return }
+        self.facts.ask()
+        let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).lazy.map(\.message)
+        self.dispatcher.factsLine.ask(
+            self.key, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
+    }
+}

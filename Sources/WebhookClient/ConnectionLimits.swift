@@ -1,0 +1,69 @@
+/// How many connections there may be, and who may have the next.
+package struct ConnectionLimits: Sendable, Equatable {
+    /// Over all origins, idle ones included.
+    package var total: Int
+    /// Of these to one origin, whoever's they are.
+    package var origin: Int
+
+    package init(total: Int = 4_096, origin: Int = 512) {
+        self.total = max(1, total)
+        self.origin = max(1, min(origin, total))
+    }
+
+    /// What each of several event loops has of them.
+    package func share(of loops: Int) -> ConnectionLimits {
+        ConnectionLimits(total: self.total / max(1, loops), origin: self.origin / max(1, loops))
+    }
+
+    /// Of so many descriptors three quarters of what the rest of the service leaves: the others are for the API, and for sockets
+    /// that are being closed.
+    package init(descriptors: Int, origin: Int) {
+        self.init(total: min(65_536, max(64, (descriptors - 200) / 4 * 3)), origin: origin)
+    }
+}
+
+/// What is known of who wants a connection.
+enum Standing: Int {
+    /// Its last request was answered.
+    case answering = 0
+    /// It was not, or there was none.
+    case other = 1
+}
+
+/// Connections of which several want one, and those in use.
+///
+/// Nobody takes them all: one has three quarters at the most of what the others leave. And those whose last request was not
+/// answered have three quarters together, so that any number of webhooks that hang leave something to those that do not.
+struct ConnectionUse {
+    let most: Int
+    private(set) var busy = 0
+    /// Of those the ones of who was not answered the last time.
+    private var doubtful = 0
+
+    init(most: Int) {
+        self.most = most
+    }
+
+    var hasRoom: Bool { self.busy < self.most }
+
+    mutating func begin(_ standing: Standing) {
+        self.busy += 1
+        if standing == .other { self.doubtful += 1 }
+    }
+
+    mutating func end(_ standing: Standing) {
+        self.busy -= 1
+        if standing == .other { self.doubtful -= 1 }
+    }
+
+    /// So many are of one whose standing is another from now on.
+    mutating func change(_ count: Int, to standing: Standing) {
+        self.doubtful += standing == .other ? count : -count
+    }
+
+    /// - Parameter mine: how many of those in use are the one's who asks.
+    func permitsAnother(to mine: Int, _ standing: Standing) -> Bool {
+        guard self.hasRoom, standing == .answering || self.doubtful < self.most - self.most / 4 else { return false }
+        return mine == 0 || mine < (self.most - self.busy + mine) * 3 / 4
+    }
+}

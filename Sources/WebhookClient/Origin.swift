@@ -1,0 +1,46 @@
+internal import DequeModule
+internal import Domain
+
+/// One receiver's address, with all that decides whether a connection to it may be used by another webhook: what it is
+/// verified by is the same for all of a process.
+struct Place: Hashable {
+    let isTLS: Bool
+    let host: String
+    let port: Int
+    /// Who may not reach an address must not find it connected.
+    let allowedNetworks: [Network]
+}
+
+/// What leads to one place: connections that nobody uses at the moment, and who waits for one.
+final class Origin {
+    let place: Place
+    var use: ConnectionUse
+    /// The most recently used last, so that spare ones grow old and are closed.
+    private(set) var idle: [HTTPConnection] = []
+    /// Pools that may use these connections.
+    var users = 0
+    /// By ``Standing``.
+    private var lines: [Deque<ConnectionPool>] = [[], []]
+
+    init(_ place: Place, most: Int) {
+        self.place = place
+        self.use = ConnectionUse(most: most)
+    }
+
+    var isUnused: Bool { self.users == 0 && self.idle.isEmpty && self.use.busy == 0 }
+
+    func takeIdle() -> HTTPConnection? { self.idle.popLast() }
+    func keep(_ connection: HTTPConnection) { self.idle.append(connection) }
+
+    func forget(_ connection: HTTPConnection) {
+        // The oldest is looked for most often.
+        guard let index = self.idle.firstIndex(where: { $0 === connection }) else { return }
+        self.idle.remove(at: index)
+    }
+
+    // MARK: Who waits
+
+    func hasLine(_ standing: Standing) -> Bool { !self.lines[standing.rawValue].isEmpty }
+    func wait(_ pool: ConnectionPool, _ standing: Standing) { self.lines[standing.rawValue].append(pool) }
+    func next(_ standing: Standing) -> ConnectionPool? { self.lines[standing.rawValue].popFirst() }
+}
