@@ -74,7 +74,7 @@ package final class WebhookTarget: Sendable {
         common += "x-hookline-group-id: \(group)\r\n"
         if let authorization = options.auth.authorization { common += "authorization: \(authorization)\r\n" }
         self.commonHeaders = Array(common.utf8)
-        var head = "POST \(url.target) HTTP/1.1\r\n" + common
+        var head = "POST \(url.requestTarget) HTTP/1.1\r\n" + common
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
         self.requestHead = Array(head.utf8)
         self.setsContentType = headers.contains { $0.name.lowercased() == "content-type" }

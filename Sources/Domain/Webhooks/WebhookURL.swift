@@ -8,7 +8,7 @@ package struct WebhookURL: Hashable, Sendable {
     /// Lower case, without a trailing dot; an IPv6 address without its brackets.
     package let host: String
     package let port: Int
-    /// Path and query as they go into the request line; never empty.
+    /// Path and query as they were written; never empty. They may be a template.
     package let target: String
 
     package static let longest = 2_048
@@ -56,6 +56,13 @@ package struct WebhookURL: Hashable, Sendable {
         self.host = "unreadable.invalid"
         self.port = 443
         self.target = "/"
+    }
+
+    /// Path and query as they go into the request line of a url that is no template.
+    package var requestTarget: String {
+        var bytes: [UInt8] = []
+        bytes.appendRequestTarget(self.target.utf8)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// What goes into the `host` header: the port only if it is not the scheme's own.
