@@ -52,7 +52,7 @@ package struct WebhookTester: Sendable {
             request =
                 try target.plan.batching == nil
                 ? target.plan.render(message, org: target.org, facts: self.facts(message))
-                : target.plan.render(batch: [message], org: target.org, facts: self.facts)
+                : target.plan.render(batchOf: message, org: target.org, facts: self.facts)
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)

@@ -11,6 +11,8 @@ package struct GroupWebhooks: Sendable {
     let isWatched: Bool
     /// Whether one of them asks for more of a thing than its id.
     let needsFacts: Bool
+    /// What the conditions of those that messages go to ask of a payload.
+    let conditionPaths: PathSet
 
     init(_ all: [WebhookTarget], stamps: [Int64]) {
         self.all = all
@@ -18,6 +20,7 @@ package struct GroupWebhooks: Sendable {
         self.receiving = all.filter { $0.status != .disabled && $0.isForMessages }
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
         self.needsFacts = all.contains { $0.plan.needsFacts }
+        self.conditionPaths = PathSet(self.receiving.lazy.compactMap(\.conditions).flatMap(\.paths))
     }
 
     /// What has become of a group's webhooks: worked out beside the routes, so that who waits for them waits for no more than

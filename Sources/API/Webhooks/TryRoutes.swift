@@ -113,7 +113,7 @@ struct TryRoutes: Sendable {
         switch fields.fields["payload"] {
         case nil, .null?: payload = []
         case .string(let text)?: payload = Array(text.utf8)
-        case let value?: payload = Array(try JSON.text(value).utf8)
+        case let value?: payload = Array(JSON.text(value).utf8)
         }
         let subtopic = try fields.string("subtopic") ?? ""
         guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
@@ -156,7 +156,7 @@ struct TryRoutes: Sendable {
         }
         let message = self.ids.next(1)[0]
         let payload = object.fields["payload"]
-        let details = try JSON.text(payload ?? .object(["user_id": .string(try context.caller().id)]))
+        let details = JSON.text(payload ?? .object(["user_id": .string(try context.caller().id)]))
         try await self.events.fire(
             key, of: webhook.group, as: message, thing: thing, details: details, isPayload: payload != nil)
         return try Response.json(

@@ -75,7 +75,7 @@ package struct JSONSchema: Sendable {
                 }
             case "items": self.items = Box(try JSONSchema(value, at: place, depth: depth + 1))
             case _ where Self.limitNames.contains(name):
-                guard let number = value.number else { throw InvalidField(place, "must be a number") }
+                guard let number = value.exactNumber else { throw InvalidField(place, "must be a number") }
                 self.limits[name] = Limit(number: number, text: String(decoding: value.text, as: UTF8.self))
             case "title", "description", "$schema", "default", "examples", "format": continue
             default: throw InvalidField(place, "is a keyword that is not supported")
@@ -119,7 +119,7 @@ package struct JSONSchema: Sendable {
             // Code points: of each the first byte is no continuation.
             let length = (value.codePoints ?? []).count { $0 & 0xC0 != 0x80 }
             return self.fault(of: JSONNumber(length), "Length", at: place, "must have", " characters")
-        case .number: return value.number.flatMap { self.fault(in: $0, at: place) }
+        case .number: return value.exactNumber.flatMap { self.fault(in: $0, at: place) }
         case .bool, .null: return nil
         }
     }
@@ -130,7 +130,7 @@ package struct JSONSchema: Sendable {
         case "array": value.kind == .array
         case "string": value.kind == .string
         case "number": value.kind == .number
-        case "integer": value.number?.isWhole ?? false
+        case "integer": value.exactNumber?.isWhole ?? false
         case "boolean": value.kind == .bool
         default: value.kind == .null
         }

@@ -1,20 +1,20 @@
 /// Walks over JSON text (RFC 8259) and checks it on the way: once over each byte, whatever there is.
-struct JSONScanner {
-    let bytes: [UInt8]
-    let end: Int
-    var position: Int
+package struct JSONScanner {
+    package let bytes: [UInt8]
+    package let end: Int
+    package var position: Int
     /// How many values may be open at a time.
     static let deepest = 64
 
-    init(_ bytes: [UInt8], at position: Int = 0, end: Int? = nil) {
+    package init(_ bytes: [UInt8], at position: Int = 0, end: Int? = nil) {
         self.bytes = bytes
         self.end = end ?? bytes.count
         self.position = position
     }
 
-    var current: UInt8? { self.position < self.end ? self.bytes[self.position] : nil }
+    package var current: UInt8? { self.position < self.end ? self.bytes[self.position] : nil }
 
-    mutating func skipSpace() {
+    package mutating func skipSpace() {
         while let byte = self.current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
             self.position += 1
         }
@@ -22,7 +22,7 @@ struct JSONScanner {
 
     /// - Parameter depth: how many values are open.
     /// - Returns: the kind of the value that was passed over; nil if there is none, or one that is nested too deep.
-    mutating func skipValue(depth: Int = 0) -> RawJSON.Kind? {
+    package mutating func skipValue(depth: Int = 0) -> RawJSON.Kind? {
         guard let byte = self.current else { return nil }
         switch byte {
         case UInt8(ascii: "{"):
@@ -56,7 +56,7 @@ struct JSONScanner {
     ///
     /// - Parameter value: passes over a member's value, told where the inside of its name stands; false ends it all.
     @inline(__always)
-    mutating func skipMembers(
+    package mutating func skipMembers(
         _ depth: Int, _ value: (inout JSONScanner, _ name: Range<Int>) -> Bool
     ) -> Bool {
         guard depth < Self.deepest else { return false }
@@ -82,7 +82,7 @@ struct JSONScanner {
     ///
     /// - Parameter value: passes over an element, told its index; false ends it all.
     @inline(__always)
-    mutating func skipElements(_ depth: Int, _ value: (inout JSONScanner, _ index: Int) -> Bool) -> Bool {
+    package mutating func skipElements(_ depth: Int, _ value: (inout JSONScanner, _ index: Int) -> Bool) -> Bool {
         guard depth < Self.deepest else { return false }
         self.position += 1
         self.skipSpace()

@@ -63,7 +63,7 @@ extension JSONScanner {
     /// bytes as if it were a character, so that strings that differ stay different.
     ///
     /// - Parameter bytes: a valid string's inside.
-    static func unescape(_ bytes: ArraySlice<UInt8>) -> (bytes: [UInt8], isText: Bool) {
+    package static func unescape(_ bytes: ArraySlice<UInt8>) -> (bytes: [UInt8], isText: Bool) {
         guard bytes.contains(UInt8(ascii: "\\")) else { return (Array(bytes), true) }
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)

@@ -28,7 +28,8 @@ package struct RawJSON: Sendable {
         self.init(kind: kind, bytes: bytes, range: start..<end)
     }
 
-    init(kind: Kind, bytes: [UInt8], range: Range<Int>) {
+    /// A value that was passed over and found to be one.
+    package init(kind: Kind, bytes: [UInt8], range: Range<Int>) {
         self.kind = kind
         self.bytes = bytes
         self.range = range
@@ -57,7 +58,13 @@ package struct RawJSON: Sendable {
     /// The code points of a string in UTF-8, to be compared; nil for anything else.
     package var codePoints: [UInt8]? { self.kind == .string ? JSONScanner.unescape(self.inside).bytes : nil }
 
-    package var number: JSONNumber? { self.kind == .number ? JSONNumber(self.text) : nil }
+    /// The nearest to what a number says that there is.
+    package var number: Double? {
+        self.kind == .number ? Double(String(decoding: self.text, as: UTF8.self)) : nil
+    }
+
+    /// What a number says, exactly.
+    package var exactNumber: JSONNumber? { self.kind == .number ? JSONNumber(self.text) : nil }
 
     package var bool: Bool? {
         self.kind == .bool ? self.bytes[self.range.lowerBound] == UInt8(ascii: "t") : nil

@@ -77,11 +77,9 @@ package struct TemplateValues: Sendable {
     private func measured(_ path: JSONPath, _ placeholder: Placeholder) throws(RenderFailure) -> Value {
         guard let json = self.payload.json else {
             // Plain text is its own only value.
-            switch path.steps {
-            case [], [.element(0)]: return .bytes(self.message.payload)
-            case [.element]: return .missing
-            default: throw Self.needsJSON(placeholder)
-            }
+            if path.steps.isEmpty || path.steps == [.element(0)] { return .bytes(self.message.payload) }
+            if path.steps.count == 1, case .element = path.steps[0] { return .missing }
+            throw Self.needsJSON(placeholder)
         }
         let member = self.payload.value(at: Placeholder.valueMember)
         let value = member ?? json

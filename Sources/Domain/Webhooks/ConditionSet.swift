@@ -16,7 +16,8 @@ package struct EvaluationBudget: Sendable {
 
     /// - Returns: false if there is not so much left; then nothing more is done.
     mutating func spend(_ bytes: Int) -> Bool {
-        self.rest -= min(self.rest + 1, Self.perRule + bytes)
+        let cost = Self.perRule + bytes
+        self.rest = cost <= self.rest ? self.rest - cost : -1
         return self.rest >= 0
     }
 }
@@ -92,7 +93,7 @@ private struct CompiledRule: Sendable {
         self.path = JSONPath(rule.path) ?? JSONPath()
         let value = rule.value.flatMap { RawJSON(Array($0.utf8)) }
         self.value = value
-        self.number = value?.number
+        self.number = value?.exactNumber
         self.pattern = value?.codePoints.map(BytePattern.init)
         self.canonicalText = value?.canonicalText ?? []
         self.options = rule.operator == .isIn ? Set(value?.elements.map(\.canonicalText) ?? []) : []
@@ -113,7 +114,7 @@ private struct CompiledRule: Sendable {
         guard let text, let before = RawJSON(Array(text.utf8)) else { return true }
         let now = Self.remembered(found)
         if now.hasPrefix(Self.digestPrefix) { return now != text }
-        guard self.rule.operator == .changedBy, let number = found.number, let earlier = before.number,
+        guard self.rule.operator == .changedBy, let number = found.exactNumber, let earlier = before.exactNumber,
             let least = self.number
         else { return !found.isSame(as: before) }
         return number.distance(to: earlier) >= least
@@ -156,7 +157,7 @@ private struct CompiledRule: Sendable {
 
     /// Numbers with numbers, strings with strings; nothing else has an order.
     private func order(of found: RawJSON) -> Order? {
-        if let found = found.number, let number {
+        if let found = found.exactNumber, let number {
             return found == number ? .same : found < number ? .below : .above
         }
         // UTF-8 has the order of the code points.

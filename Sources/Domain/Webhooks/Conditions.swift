@@ -77,7 +77,7 @@ extension Conditions.Rule {
                 throw InvalidField(at, "is a string, which no number is compared with; write \(text) without quotes")
             }
         case .changedBy:
-            guard value?.number?.isPositive == true else { throw InvalidField(at, "must be a number above 0") }
+            guard value?.exactNumber?.isPositive == true else { throw InvalidField(at, "must be a number above 0") }
         case .isIn:
             guard let value, value.kind == .array else { throw InvalidField(at, "must be an array") }
             let options = value.elements

@@ -46,6 +46,15 @@ extension RequestPlan {
         return RenderedBatch(request: request, taken: taken, failures: failures)
     }
 
+    /// One message, as if it were several.
+    package func render(
+        batchOf message: Message, org: EntityID?, facts: (Message) -> ThingFacts
+    ) throws(RenderFailure) -> RenderedRequest {
+        let batch = try self.render(batch: [message], org: org, facts: facts)
+        guard let request = batch.request else { throw batch.failures.first?.failure ?? RenderFailure("no message") }
+        return request
+    }
+
     private func renderItem(_ values: TemplateValues, isLine: Bool) throws(RenderFailure) -> [UInt8] {
         var item: [UInt8] = []
         let template =
