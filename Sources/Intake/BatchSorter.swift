@@ -70,31 +70,31 @@ struct BatchSorter: Sendable {
         var run: GroupRun?
         let admitted = self.admit(batch, ids: ids, in: &sorted)
         for ((received, id, topic), route) in zip(admitted, resolve(admitted.map(\.topic.thing))) {
-                guard let route else {
-                    sorted.unknownThings.insert(topic.thing)
-                    Self.refuse(received, .unknownThing, in: &sorted)
-                    continue
-                }
-                if run?.group != route.group {
-                    run?.close(into: &sorted)
-                    run = GroupRun(group: route.group)
-                }
-                run?.count += 1
-                if !route.hasSent { sorted.newThings.insert(topic.thing) }
-                if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
-                let message = Message(
-                    id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
-                    contentType: route.profile.contentType, payload: received.payload,
-                    traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                    receivedNanoseconds: now)
-                run?.newest = message
-                guard route.profile.write || !route.webhooks.isEmpty else {
-                    sorted.unrouted += 1
-                    continue
-                }
-                let before = sorted.deliveries.count
-                self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
-                if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+            guard let route else {
+                sorted.unknownThings.insert(topic.thing)
+                Self.refuse(received, .unknownThing, in: &sorted)
+                continue
+            }
+            if run?.group != route.group {
+                run?.close(into: &sorted)
+                run = GroupRun(group: route.group)
+            }
+            run?.count += 1
+            if !route.hasSent { sorted.newThings.insert(topic.thing) }
+            if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
+            let message = Message(
+                id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
+                contentType: route.profile.contentType, payload: received.payload,
+                traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
+                receivedNanoseconds: now)
+            run?.newest = message
+            guard route.profile.write || !route.webhooks.isEmpty else {
+                sorted.unrouted += 1
+                continue
+            }
+            let before = sorted.deliveries.count
+            self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
+            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
         }
         run?.close(into: &sorted)
         return sorted

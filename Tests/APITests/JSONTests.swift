@@ -33,20 +33,28 @@ struct JSONTests {
             (#"["\ud800"]"#, "has half of a surrogate pair, which is no text"),
             (#"{"\udc00":1}"#, "has half of a surrogate pair, which is no text"),
             ("[1e10000]", "has a number of over 1024 characters, or with an exponent beyond 9999"),
-            (String(repeating: "1", count: 1_025), "has a number of over 1024 characters, or with an exponent beyond 9999"),
+            (
+                String(repeating: "1", count: 1_025),
+                "has a number of over 1024 characters, or with an exponent beyond 9999"
+            ),
+            ("[\(Array(repeating: "0", count: 50_000).joined(separator: ","))]", "has over 50000 values"),
+            ("{\"\(String(repeating: "é", count: 501))\":0}", "has a name of over 1000 bytes"),
             (#"{"a":"\u0000","a":1}"#, "must not have a zero byte"), (#"["\u0000"]"#, "must not have a zero byte"),
         ])
     func refused(text: String, reason: String) throws {
         let error = #expect(throws: InvalidField.self) { try JSON.decode(text) }
         #expect(error?.reason == reason)
-        #expect(throws: InvalidField.self) { try JSONValue(reading: text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }) }
+        #expect(throws: InvalidField.self) {
+            try JSONValue(reading: text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] })
+        }
         #expect(throws: InvalidField.self) { try JSONValue(reading: [0x22, 0xB0, 0x22]) }
     }
 
     @Test("has whole numbers however they are written, and none that are too large")
     func numbers() throws {
         let object = try JSONObject(
-            try JSON.decode(#"{"a":1.0,"b":1e3,"c":1.5,"d":9223372036854775808,"e":1e999,"f":-0,"g":9223372036854775807}"#), at: "")
+            try JSON.decode(
+                #"{"a":1.0,"b":1e3,"c":1.5,"d":9223372036854775808,"e":1e999,"f":-0,"g":9223372036854775807}"#), at: "")
         #expect(try object.integer("a") == 1)
         #expect(try object.integer("b") == 1_000)
         #expect(try object.integer("f") == 0)

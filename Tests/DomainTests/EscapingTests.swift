@@ -8,7 +8,8 @@ struct EscapingTests {
     /// Every control character, what has a meaning in some place, and what is beyond ASCII.
     private static let texts: [String] =
         (0...0x7F as ClosedRange<UInt8>).map { "a\(Character(Unicode.Scalar($0)))b" } + [
-            "\"", "\\", "\\\\\"", "\\u0041", "\\\"", "é", "e\u{301}", "\u{2028}\u{2029}", "😀", "\u{FFFD}", "\u{10FFFF}", "%41", "%",
+            "\"", "\\", "\\\\\"", "\\u0041", "\\\"", "é", "e\u{301}", "\u{2028}\u{2029}", "😀", "\u{FFFD}", "\u{10FFFF}",
+            "%41", "%",
             "a&b=c+d", "{payload}", "../..", "\u{7F}\u{80}", "</script>", "\r\nX: y",
         ]
 
@@ -16,7 +17,8 @@ struct EscapingTests {
     private static func messages(_ text: String) throws -> (plain: Message, member: Message) {
         func message(_ payload: [UInt8]) -> Message {
             Message(
-                id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "", contentType: "a/b",
+                id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "",
+                contentType: "a/b",
                 payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil)
         }
         return (message(Array(text.utf8)), message(Array(try JSONSerialization.data(withJSONObject: ["s": text]))))
@@ -62,7 +64,8 @@ struct EscapingTests {
     func urls() throws {
         for text in Self.texts {
             let (plain, member) = try Self.messages(text)
-            for (message, name) in [(plain, "{payload}"), (member, "{payload.s}")] where name != "{payload}" || RawJSON(plain.payload) == nil {
+            for (message, name) in [(plain, "{payload}"), (member, "{payload.s}")]
+            where name != "{payload}" || RawJSON(plain.payload) == nil {
                 let request = try Self.render(message, url: "https://h/p\(name)p/%7B%zz\"|?q=\(name)&r[]=`^") {
                     $0.request.query = [.init(key: "k[\"]", value: name)]
                     $0.request.body = .form([.init(key: "a b", value: name)])
@@ -75,7 +78,8 @@ struct EscapingTests {
                 let parts = try #require(URLComponents(string: target))
                 #expect(parts.queryItems?.map(\.value) == [text, "`^", text], "\(text.debugDescription)")
                 #expect(parts.percentEncodedPath.removingPercentEncoding == "/p\(text)p/{%zz\"|")
-                let form = try #require(URLComponents(string: "?" + String(decoding: request.body ?? [], as: UTF8.self)))
+                let form = try #require(
+                    URLComponents(string: "?" + String(decoding: request.body ?? [], as: UTF8.self)))
                 #expect(form.queryItems == [URLQueryItem(name: "a b", value: text)])
             }
         }
@@ -85,12 +89,15 @@ struct EscapingTests {
     func headers() throws {
         for text in Self.texts {
             let (plain, member) = try Self.messages(text)
-            for (message, name) in [(plain, "{payload}"), (member, "{payload.s}")] where name != "{payload}" || RawJSON(plain.payload) == nil {
+            for (message, name) in [(plain, "{payload}"), (member, "{payload.s}")]
+            where name != "{payload}" || RawJSON(plain.payload) == nil {
                 let request = try Self.render(message, headers: [Header(name: "A", value: "<\(name)>")])
                 let value = try #require(request.headers.first).value
                 #expect(value.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
                 let expected = "<\(text)>".unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
-                #expect(Array(String(decoding: value, as: UTF8.self).unicodeScalars) == expected, "\(text.debugDescription)")
+                #expect(
+                    Array(String(decoding: value, as: UTF8.self).unicodeScalars) == expected, "\(text.debugDescription)"
+                )
             }
         }
     }

@@ -34,7 +34,9 @@ struct JSONCostTests {
             ]))
         let options = (0..<2_000).map(String.init).joined(separator: ",")
         let schema = try JSONSchema(
-            try #require(RawJSON(Array(#"{"items":{"enum":[\#(options)]},"additionalProperties":{"enum":[\#(options)]}}"#.utf8))))
+            try #require(
+                RawJSON(Array(#"{"items":{"enum":[\#(options)]},"additionalProperties":{"enum":[\#(options)]}}"#.utf8)))
+        )
         for (name, text) in Self.shapes {
             let costs = [20_000, 80_000].map { size in
                 let bytes = Array(text(size).utf8)

@@ -141,7 +141,8 @@ struct RawJSONTests {
         "is in UTF-8",
         arguments: [
             ([0xB0], false), ([0xC3, 0xA9], true), ([0xC3], false), ([0xC3, 0x22], false), ([0xC0, 0x80], false),
-            ([0xE0, 0x9F, 0xBF], false), ([0xE0, 0xA0, 0x80], true), ([0xED, 0xA0, 0x80], false), ([0xED, 0x9F, 0xBF], true),
+            ([0xE0, 0x9F, 0xBF], false), ([0xE0, 0xA0, 0x80], true), ([0xED, 0xA0, 0x80], false),
+            ([0xED, 0x9F, 0xBF], true),
             ([0xF0, 0x8F, 0xBF, 0xBF], false), ([0xF0, 0x9F, 0x98, 0x80], true), ([0xF4, 0x90, 0x80, 0x80], false),
             ([0xF5, 0x80, 0x80, 0x80], false), ([0xE2, 0x82], false), ([0xFF], false),
         ] as [([UInt8], Bool)])
@@ -284,7 +285,8 @@ struct RequestPlanTests {
     @Test("say why none can be made of a payload that is not what a template needs")
     func unsuitable() throws {
         let latin = Message(
-            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "", contentType: "a/b",
+            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "",
+            contentType: "a/b",
             payload: Array(#"{"u":""#.utf8) + [0xB0] + Array(#""}"#.utf8), traceparent: nil, isKept: false,
             receivedNanoseconds: nil)
         func body(_ message: Message, _ change: (inout WebhookOptions) -> Void) throws -> String {
@@ -304,7 +306,8 @@ struct RequestPlanTests {
         }
         #expect(try body(latin) { $0.request.body = .text("{payload}") }.hasPrefix("render: "))
         let bytes = Base64.encode(latin.payload)
-        #expect(try body(latin) { $0.request.body = .json("\"{payload_base64}\"") } == Base64.encode("\"\(bytes)\"".utf8))
+        #expect(
+            try body(latin) { $0.request.body = .json("\"{payload_base64}\"") } == Base64.encode("\"\(bytes)\"".utf8))
         // Who leaves the type to the profile means the bytes.
         #expect(
             try body(latin) {
@@ -345,7 +348,8 @@ struct RequestPlanTests {
         let plan = try self.plan("https://h/") { $0.batching = Batching(mostItems: 10, longestWait: 10) }
         let bytes: [UInt8] = [0xB0, 0x00, 0xFF]
         let binary = Message(
-            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "", contentType: "a/b",
+            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "",
+            contentType: "a/b",
             payload: bytes, traceparent: nil, isKept: false, receivedNanoseconds: nil)
         let mixed = try plan.render(batch: [message("1.0"), binary], org: nil) { _ in .unknown }
         let items = try #require(mixed.request?.body.flatMap { RawJSON($0) }).elements

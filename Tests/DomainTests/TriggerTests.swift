@@ -90,8 +90,10 @@ struct ConditionTests {
         arguments: [
             // Numbers exactly, whatever their size.
             (Conditions.Rule.Operator.gt, "9007199254740992", "9007199254740993", true),
-            (.ge, "9007199254740993", "9007199254740992", false), (.eq, "18446744073709551615", "18446744073709551614", false),
-            (.eq, "1e2", "100.0", true), (.eq, "-0", "0", true), (.lt, "0", "-1e-400", true), (.gt, "1e400", "1e401", true),
+            (.ge, "9007199254740993", "9007199254740992", false),
+            (.eq, "18446744073709551615", "18446744073709551614", false),
+            (.eq, "1e2", "100.0", true), (.eq, "-0", "0", true), (.lt, "0", "-1e-400", true),
+            (.gt, "1e400", "1e401", true),
             (.gt, "-2", "-10", false), (.lt, "-2", "-10", true), (.gt, "0.1", "0.10000000000000000000000001", true),
             (.isIn, "[1.0,21.70]", "21.7", true), (.isIn, "[[1, 2],[3]]", "[1,2.0]", true),
             // Arrays and objects by what is in them.

@@ -25,17 +25,26 @@ private struct JSONReader {
     /// What is wrong, if it is not the grammar.
     private(set) var fault: String?
     private(set) var hasZeroBytes = false
+    private var count = 0
 
+    /// Values in one request: of a megabyte of the smallest there would be half a million, which take their time to make.
+    private static let most = 50_000
+    private static let longestName = 1_000
     private static let longestNumber = 1_024
     private static let longestExponent = 4
 
     mutating func value(_ scanner: inout JSONScanner, depth: Int) -> JSONValue? {
         let start = scanner.position
+        self.count += 1
+        guard self.count <= Self.most else {
+            self.fault = "has over \(Self.most) values"
+            return nil
+        }
         switch scanner.current {
         case UInt8(ascii: "{")?:
             var values: [String: JSONValue] = [:]
             let isWhole = scanner.skipMembers(depth) { scanner, name in
-                guard let name = self.text(scanner.bytes[name]), let value = self.value(&scanner, depth: depth + 1)
+                guard let name = self.name(scanner.bytes[name]), let value = self.value(&scanner, depth: depth + 1)
                 else { return false }
                 values[name] = value
                 return true
@@ -78,7 +87,20 @@ private struct JSONReader {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    private mutating func name(_ inside: ArraySlice<UInt8>) -> String? {
+        guard inside.count <= Self.longestName else {
+            self.fault = "has a name of over \(Self.longestName) bytes"
+            return nil
+        }
+        // Those beyond ASCII take several times as long to be told apart.
+        if !inside.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: "\\") }) { self.count += 3 }
+        return self.text(inside)
+    }
+
     private mutating func number(_ bytes: ArraySlice<UInt8>) -> JSONValue? {
+        if bytes.count <= 18, bytes.allSatisfy({ (0x30...0x39).contains($0) }) {
+            return .integer(bytes.reduce(0) { $0 * 10 + Int64($1 - 0x30) })
+        }
         let text = String(decoding: bytes, as: UTF8.self)
         // -0 is not 0, which is what an integer would make of it.
         if let integer = Int64(text), integer != 0 || bytes.count == 1 { return .integer(integer) }

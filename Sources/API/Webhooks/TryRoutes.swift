@@ -156,7 +156,7 @@ struct TryRoutes: Sendable {
         }
         let message = self.ids.next(1)[0]
         let payload = object.fields["payload"]
-        let details = JSON.text(payload ?? .object(["user_id": .string(try context.caller().id)]))
+        let details = try JSON.text(payload ?? .object(["user_id": .string(try context.caller().id)]))
         try await self.events.fire(
             key, of: webhook.group, as: message, thing: thing, details: details, isPayload: payload != nil)
         return try Response.json(

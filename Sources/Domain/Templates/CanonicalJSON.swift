@@ -56,7 +56,7 @@ private struct Canonicalizer {
             let text = self.scanner.bytes[start..<self.scanner.position]
             switch kind {
             case .string?: self.writeString(JSONScanner.unescape(text.dropFirst().dropLast()).bytes)
-            case .number?: self.out += JSONNumber(text).canonicalText
+            case .number? where !JSONNumber.isCanonical(text): self.out += JSONNumber(text).canonicalText
             default: self.out += text
             }
         }

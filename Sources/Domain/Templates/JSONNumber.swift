@@ -51,11 +51,23 @@ package struct JSONNumber: Sendable, Equatable {
     package var isPositive: Bool { !self.isNegative && !self.isZero }
     package var isWhole: Bool { self.digits.count <= self.exponent || self.isZero }
 
+    /// Whole numbers of up to so many digits are written as such in canonical form.
+    private static let longestPlain = 18
+
     /// The same for all ways to write the same number.
     var canonicalText: [UInt8] {
         guard !self.isZero else { return [UInt8(ascii: "0")] }
-        return (self.isNegative ? [UInt8(ascii: "-")] : []) + self.digits.map { $0 + UInt8(ascii: "0") }
-            + Array("e\(self.exponent)".utf8)
+        var text: [UInt8] = self.isNegative ? [UInt8(ascii: "-")] : []
+        text += self.digits.map { $0 + UInt8(ascii: "0") }
+        if self.isWhole, self.exponent <= Self.longestPlain {
+            return text + Array(repeating: UInt8(ascii: "0"), count: self.exponent - self.digits.count)
+        }
+        return text + Array("e\(self.exponent)".utf8)
+    }
+
+    /// Whether a number is written in canonical form already, as most are.
+    static func isCanonical(_ text: ArraySlice<UInt8>) -> Bool {
+        text.count <= Self.longestPlain && text.allSatisfy { (0x30...0x39).contains($0) }
     }
 
     private var magnitude: JSONNumber {

@@ -23,7 +23,9 @@ extension JSONScanner {
             return true
         case UInt8(ascii: "u"):
             guard self.position + 4 <= self.end else { return false }
-            for index in self.position..<self.position + 4 where Self.hexValue(self.bytes[index]) == nil { return false }
+            for index in self.position..<self.position + 4 where Self.hexValue(self.bytes[index]) == nil {
+                return false
+            }
             self.position += 4
             return true
         default: return false
