@@ -108,8 +108,7 @@ extension Lane {
         let rendered: RenderedBatch
         do throws(RenderFailure) {
             rendered = try self.target.plan.render(
-                batch: batch.map(\.message), org: self.target.org, stopsAtFailures: self.isInOrder,
-                facts: self.dispatcher.ports.facts)
+                batch: batch.map(\.message), org: self.target.org, facts: self.dispatcher.ports.facts)
         } catch {
             self.queue.removeFirst(batch.count)
             return self.giveUp(batch.map { ($0, error) }, wallNow: wallNow)
@@ -148,6 +147,7 @@ extension Lane {
             attempt.target.version == self.target.version, self.target.status == .enabled,
             !self.dispatcher.isStopping
         else { return false }
+        self.dispatcher.metrics.failedAttempts.add("status")
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now

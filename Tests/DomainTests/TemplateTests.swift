@@ -363,11 +363,6 @@ struct RequestPlanTests {
         let huge = message("\"\(String(repeating: "x", count: 5_000_000))\"")
         let rest = try plan.render(batch: [huge, large], org: nil) { _ in .unknown }
         #expect(rest.taken == 2 && rest.failures.map(\.index) == [0])
-        // Where order matters, what is behind a failure waits.
-        let inOrder = try plan.render(batch: [large, huge, large], org: nil, stopsAtFailures: true) { _ in .unknown }
-        #expect(inOrder.taken == 1 && inOrder.failures.isEmpty)
-        let first = try plan.render(batch: [huge, large], org: nil, stopsAtFailures: true) { _ in .unknown }
-        #expect(first.taken == 1 && first.failures.count == 1 && first.request == nil)
     }
 
     @Test("are refused when they are saved, with the field at fault")

@@ -38,7 +38,7 @@ package struct Conditions: Sendable, Equatable, Codable {
 
         var description: String {
             let subject = self.path.isEmpty ? "payload" : self.path
-            return "\(subject) \(self.operator.rawValue)\(self.value.map { " \($0)" } ?? "")"
+            return "\(subject) \(self.operator.rawValue)\(self.value.map { " \($0.prefix(200))" } ?? "")"
         }
     }
 

@@ -12,11 +12,9 @@ extension RequestPlan {
     /// Several messages in one request: the elements of an array, or a line each. One that no element can be made of does not
     /// keep the others from being sent.
     ///
-    /// - Parameter stopsAtFailures: whether the first that fails ends it, unless it is the very first: where order matters
-    ///   what is behind it has to wait.
     /// - Throws: what is wrong with more than single messages.
     package func render(
-        batch messages: [Message], org: EntityID?, stopsAtFailures: Bool = false, facts: (Message) -> ThingFacts
+        batch messages: [Message], org: EntityID?, facts: (Message) -> ThingFacts
     ) throws(RenderFailure) -> RenderedBatch {
         let isArray = self.batching?.form != .ndjson
         var body: [UInt8] = isArray ? [UInt8(ascii: "[")] : []
@@ -34,11 +32,9 @@ extension RequestPlan {
                 body += item
                 first = first ?? message
             } catch {
-                if stopsAtFailures, index > 0 { break }
                 failures.append((index, error))
             }
             taken = index + 1
-            if stopsAtFailures, !failures.isEmpty { break }
         }
         guard let first else { return RenderedBatch(request: nil, taken: taken, failures: failures) }
         body.append(isArray ? UInt8(ascii: "]") : UInt8(ascii: "\n"))
