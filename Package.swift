@@ -84,6 +84,7 @@ let package = Package(
                 .embedInCode("0009_safe_to_repeat.sql"),
                 .embedInCode("0010_sessions_over.sql"),
                 .embedInCode("0012_waiting_messages.sql"),
+                .embedInCode("0013_json_as_written.sql"),
             ],
             swiftSettings: common),
 
@@ -199,7 +200,7 @@ let package = Package(
                 hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
-        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
             swiftSettings: common),

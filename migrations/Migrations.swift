@@ -15,5 +15,6 @@ package enum MigrationFiles {
         (9, "safe to repeat", PackageResources._009_safe_to_repeat_sql),
         (10, "sessions over", PackageResources._010_sessions_over_sql),
         (12, "waiting messages", PackageResources._012_waiting_messages_sql),
+        (13, "json as written", PackageResources._013_json_as_written_sql),
     ]
 }

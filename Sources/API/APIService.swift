@@ -23,6 +23,8 @@ package struct APIConfiguration: Sendable {
     package var addressGuard = AddressGuard()
     /// The largest payload that is taken from the broker, and so the largest event that is worth putting there.
     package var largestPayload = 1024 * 1024
+    /// How many webhooks a group may have.
+    package var mostWebhooks: Int64 = 10_000
     package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
 
     /// How things reach the broker, for people to type.
@@ -55,7 +57,8 @@ package func makeAPIServices(
 ) -> [any Service] {
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
-        publicURL: configuration.publicURL, largestPayload: configuration.largestPayload, broker: configuration.broker,
+        publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
+        mostWebhooks: configuration.mostWebhooks, broker: configuration.broker,
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
@@ -110,7 +113,8 @@ package struct APIPorts: Sendable {
 
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
-    publicURL: String?, largestPayload: Int = 1024 * 1024, broker: APIConfiguration.Broker, ports: APIPorts,
+    publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
+    broker: APIConfiguration.Broker, ports: APIPorts,
     system: SystemRoutes
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -126,7 +130,7 @@ func makeRouter(
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
-        stats: stats, wallClock: wallClock)
+        stats: stats, wallClock: wallClock, most: mostWebhooks)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)

@@ -90,6 +90,7 @@ final class Lane {
 
     func ended(_ attempt: Attempt, _ outcome: Outcome) {
         if case .response(401, _, _) = outcome, self.tryAgainWithNewToken(attempt, outcome) { return }
+        if self.splitRefused(attempt, outcome) { return }
         self.finish(attempt, outcome)
     }
 

@@ -60,9 +60,8 @@ extension Lane {
 
     private func sendNext(_ first: Delivery, authorization: String?, now: NIODeadline, wallNow: Int64) {
         if let batching = self.target.batching {
-            let batch = self.queue.nextBatch(batching.mostItems)
-            self.queue.removeFirst(batch.count)
-            return self.send(batch, authorization: authorization, now: now, wallNow: wallNow)
+            return self.send(
+                self.queue.nextBatch(batching.mostItems), authorization: authorization, now: now, wallNow: wallNow)
         }
         self.queue.removeFirst()
         guard !self.requests.isPlain else {
@@ -78,8 +77,7 @@ extension Lane {
                 first, request: request, hasVaryingTarget: self.requests.hasVaryingTarget, authorization: authorization)
             self.start(first, special, now: now, wallNow: wallNow)
         } catch {
-            self.dispatcher.giveUp(first, error.description, wallNow: wallNow)
-            self.gaveUp([first])
+            self.giveUp([(first, error)], wallNow: wallNow)
         }
     }
 
@@ -109,23 +107,57 @@ extension Lane {
         return false
     }
 
+    /// Sends of what is first in the queue as much as one request may have.
     private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Int64) {
+        let rendered: RenderedBatch
         do throws(RenderFailure) {
-            let request = try self.requests.plan.render(
+            rendered = try self.requests.plan.render(
                 batch: batch.map(\.message), org: self.target.org, facts: { self.facts.atHand[$0.thing] ?? .unknown })
-            let together = batch.map { delivery in
-                var delivery = delivery
-                delivery.bundle = batch.count > 1 ? batch[0].message.id : nil
-                return delivery
-            }
-            let special = Attempt.Special(
-                together[0], with: Array(together.dropFirst()), request: request, hasVaryingTarget: false,
-                authorization: authorization)
-            self.start(together[0], special, now: now, wallNow: wallNow)
         } catch {
-            for delivery in batch { self.dispatcher.giveUp(delivery, error.description, wallNow: wallNow) }
-            self.gaveUp(batch)
+            self.queue.removeFirst(batch.count)
+            return self.giveUp(batch.map { ($0, error) }, wallNow: wallNow)
         }
+        self.queue.removeFirst(rendered.taken)
+        let failed = Set(rendered.failures.map(\.index))
+        self.giveUp(rendered.failures.map { (batch[$0.index], $0.failure) }, wallNow: wallNow)
+        let sent = batch.indices.prefix(rendered.taken).filter { !failed.contains($0) }.map { batch[$0] }
+        guard let request = rendered.request, let first = sent.first else { return }
+        let together = sent.map { delivery in
+            var delivery = delivery
+            delivery.bundle = sent.count > 1 ? first.message.id : nil
+            return delivery
+        }
+        let special = Attempt.Special(
+            together[0], with: Array(together.dropFirst()), request: request, hasVaryingTarget: false,
+            authorization: authorization)
+        self.start(together[0], special, now: now, wallNow: wallNow)
+    }
+
+    private func giveUp(_ failures: [(delivery: Delivery, reason: RenderFailure)], wallNow: Int64) {
+        guard !failures.isEmpty else { return }
+        for (delivery, reason) in failures { self.dispatcher.giveUp(delivery, reason.description, wallNow: wallNow) }
+        self.gaveUp(failures.map(\.delivery))
+    }
+
+    /// Statuses with which a receiver says nothing of what the request holds: who asks, where, or when.
+    private static let notOfContent: Set<Int> = [401, 403, 404, 405, 407, 408, 410, 425, 429]
+
+    /// Sends in halves what was refused together, so that a message that the receiver does not like keeps no others from it.
+    ///
+    /// - Returns: false if that is no way out: then it ends as any attempt does.
+    func splitRefused(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
+        guard !attempt.others.isEmpty, case .response(let status, _, _) = outcome, (400..<500).contains(status),
+            !Self.notOfContent.contains(status), !attempt.target.policy.successStatuses.contains(status),
+            attempt.target.version == self.target.version, self.target.status == .enabled,
+            !self.dispatcher.isStopping
+        else { return false }
+        self.dispatcher.metrics.failedAttempts.add("status")
+        self.inFlight -= 1
+        let now = NIODeadline.now()
+        self.lastMoved = now
+        self.queue.putInFront(halvesOf: [attempt.delivery] + attempt.others)
+        self.pump(now: now)
+        return true
     }
 
     // MARK: Tokens

@@ -38,7 +38,7 @@ struct TokenExchange: Sendable {
         credentials.appendPercentEncoded((self.auth.clientSecret ?? "").utf8)
         buffer.writeString(
             """
-            POST \(self.url.target) HTTP/1.1\r
+            POST \(self.url.requestTarget) HTTP/1.1\r
             host: \(self.url.authority)\r
             user-agent: \(WebhookTarget.userAgent)\r
             accept: application/json\r

@@ -58,7 +58,7 @@ package struct WebhookTester: Sendable {
             request =
                 try target.batching == nil
                 ? requests.plan.render(message, org: target.org, facts: facts)
-                : requests.plan.render(batch: [message], org: target.org, facts: { _ in facts })
+                : requests.plan.render(batchOf: message, org: target.org, facts: { _ in facts })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)

@@ -34,9 +34,14 @@ package enum Base64 {
         }
     }
 
-    /// The padding may be missing; anything else that is not base64 answers nil.
+    /// The padding may be missing. Anything else that is not base64 answers nil, and so does what has too much padding, or
+    /// something behind it.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let bare = String(text.prefix { $0 != "=" })
-        return Data(base64Encoded: bare + String(repeating: "=", count: (4 - bare.utf8.count % 4) % 4)).map(Array.init)
+        let padding = text.utf8.count - bare.utf8.count
+        let missing = (4 - bare.utf8.count % 4) % 4
+        guard missing < 3, padding == 0 || padding == missing, text.utf8.suffix(padding).allSatisfy({ $0 == 0x3D })
+        else { return nil }
+        return Data(base64Encoded: bare + String(repeating: "=", count: missing)).map(Array.init)
     }
 }

@@ -54,8 +54,13 @@ struct BatchSorter: Sendable {
         self.largestPayload = largestPayload
     }
 
-    /// - Parameter memory: what conditions compare with; nil if it has not been read.
-    func sort(_ batch: Batch, by routes: borrowing Routes, memory: ConditionMemory? = nil) -> SortedBatch {
+    /// - Parameters:
+    ///   - memory: what conditions compare with; nil if it has not been read.
+    ///   - resolve: asked once for the things of all messages. What it answers is looked at beside the routes, so that what
+    ///     conditions cost holds up nobody else who asks for a route.
+    func sort(
+        _ batch: Batch, memory: ConditionMemory? = nil, resolve: ([EntityID]) -> [Routes.Resolution?]
+    ) -> SortedBatch {
         var sorted = SortedBatch()
         sorted.memory = memory ?? [:]
         sorted.messages.reserveCapacity(batch.messages.count)
@@ -63,6 +68,44 @@ struct BatchSorter: Sendable {
         let ids = self.ids.next(batch.messages.count)
         let now = monotonicNanoseconds()
         var run: GroupRun?
+        let admitted = self.admit(batch, ids: ids, in: &sorted)
+        for ((received, id, topic), route) in zip(admitted, resolve(admitted.map(\.topic.thing))) {
+            guard let route else {
+                sorted.unknownThings.insert(topic.thing)
+                Self.refuse(received, .unknownThing, in: &sorted)
+                continue
+            }
+            if run?.group != route.group {
+                run?.close(into: &sorted)
+                run = GroupRun(group: route.group)
+            }
+            run?.count += 1
+            if !route.hasSent { sorted.newThings.insert(topic.thing) }
+            if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
+            let message = Message(
+                id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
+                contentType: route.profile.contentType, payload: received.payload,
+                traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
+                receivedNanoseconds: now)
+            run?.newest = message
+            guard route.profile.write || !route.webhooks.isEmpty else {
+                sorted.unrouted += 1
+                continue
+            }
+            let before = sorted.deliveries.count
+            self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
+            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+        }
+        run?.close(into: &sorted)
+        return sorted
+    }
+
+    /// What is well formed, whoever it is of.
+    private func admit(
+        _ batch: Batch, ids: [MessageID], in sorted: inout SortedBatch
+    ) -> [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] {
+        var admitted: [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] = []
+        admitted.reserveCapacity(batch.messages.count)
         for (received, id) in zip(batch.messages, ids) {
             do throws(ThingTopic.Refusal) {
                 let topic = try ThingTopic(received.topic)
@@ -70,45 +113,21 @@ struct BatchSorter: Sendable {
                     Self.refuse(received, .payloadTooLarge, in: &sorted)
                     continue
                 }
-                guard let route = routes.resolve(topic.thing) else {
-                    sorted.unknownThings.insert(topic.thing)
-                    Self.refuse(received, .unknownThing, in: &sorted)
-                    continue
-                }
-                if run?.group != route.group {
-                    run?.close(into: &sorted)
-                    run = GroupRun(group: route.group)
-                }
-                run?.count += 1
-                if !route.hasSent { sorted.newThings.insert(topic.thing) }
-                if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
-                let message = Message(
-                    id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
-                    contentType: route.profile.contentType, payload: received.payload,
-                    traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                    receivedNanoseconds: now)
-                run?.newest = message
-                guard route.profile.write || !route.webhooks.isEmpty else {
-                    sorted.unrouted += 1
-                    continue
-                }
-                let before = sorted.deliveries.count
-                self.route(message, to: route.webhooks, hasMemory: memory != nil, in: &sorted)
-                if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+                admitted.append((received, id, topic))
             } catch {
                 Self.refuse(received, RefusalReason(error), in: &sorted)
             }
         }
-        run?.close(into: &sorted)
-        return sorted
+        return admitted
     }
 
     /// Makes the deliveries of a message: to the webhooks whose trigger it is and whose conditions it meets.
     private func route(
-        _ message: Message, to webhooks: [WebhookTarget], hasMemory: Bool, in sorted: inout SortedBatch
+        _ message: Message, by route: Routes.Resolution, hasMemory: Bool, in sorted: inout SortedBatch
     ) {
-        var payload: RawJSON??
-        for webhook in webhooks {
+        var payload: PayloadIndex?
+        var budget = EvaluationBudget()
+        for webhook in route.webhooks {
             if webhook.takesAllMessages {
                 sorted.deliveries.append(Delivery(message: message, webhook: webhook))
                 continue
@@ -117,20 +136,21 @@ struct BatchSorter: Sendable {
                 continue
             }
             if let conditions = webhook.conditions {
-                let json = payload ?? RawJSON(message.payload)
-                payload = .some(json)
+                // Gone over once, for all of the group's webhooks.
+                let index = payload ?? PayloadIndex(message.payload, paths: route.conditionPaths)
+                payload = index
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
                 if conditions.remembers, !hasMemory {
                     sorted.missingMemory.insert(subject)
                     continue
                 }
-                let outcome = conditions.evaluate(json, memory: sorted.memory[subject] ?? [:])
+                let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
                 if conditions.remembers { sorted.memory[subject] = outcome.memory }
-                if let unmet = outcome.unmet {
+                if let reason = outcome.skip {
                     sorted.skips.append(
                         Skip(
                             delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
-                            thing: message.thing, reason: "condition not met: \(unmet)",
+                            thing: message.thing, reason: reason,
                             at: message.id.millisecondsSince1970 * 1_000))
                     continue
                 }

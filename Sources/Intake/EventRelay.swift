@@ -85,15 +85,16 @@ package struct EventRelay: Service {
 
     private func isWanted(_ message: Message, by webhook: WebhookTarget) -> Bool {
         guard webhook.filter.admits(thing: message.thing, subtopic: "") else { return false }
-        guard let conditions = webhook.conditions,
-            let unmet = conditions.evaluate(RawJSON(message.payload)).unmet
-        else { return true }
+        guard let conditions = webhook.conditions else { return true }
+        var budget = EvaluationBudget()
+        let payload = PayloadIndex(message.payload, paths: PathSet(conditions.paths))
+        guard let reason = conditions.evaluate(payload, budget: &budget).skip else { return true }
         self.metrics.skipped.add()
         self.tally.skipped([
             Skip(
                 delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
                 thing: message.thing,
-                reason: "condition not met: \(unmet)", at: self.wallClock.microseconds())
+                reason: reason, at: self.wallClock.microseconds())
         ])
         return false
     }

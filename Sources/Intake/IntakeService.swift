@@ -180,7 +180,14 @@ package struct IntakeService: Service {
     }
 
     private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {
-        self.routes.withRoutes { routes in self.sorter.sort(batch, by: routes, memory: memory) }
+        self.sorter.sort(batch, memory: memory) { things in
+            self.routes.withRoutes { routes in
+                var resolutions: [Routes.Resolution?] = []
+                resolutions.reserveCapacity(things.count)
+                for thing in things { resolutions.append(routes.resolve(thing)) }
+                return resolutions
+            }
+        }
     }
 
     private func refuse(_ reason: RefusalReason, _ count: Int, example: String?) {

@@ -119,7 +119,7 @@ final class OrgNotices: Sendable {
         let outcome = await SingleRequest.send(to: url, on: self.eventLoop, configuration: client) { buffer in
             buffer.writeString(
                 """
-                POST \(url.target) HTTP/1.1\r
+                POST \(url.requestTarget) HTTP/1.1\r
                 host: \(url.authority)\r
                 user-agent: \(WebhookTarget.userAgent)\r
                 content-type: application/json\r

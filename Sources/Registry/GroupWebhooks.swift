@@ -10,6 +10,8 @@ package struct GroupWebhooks: Sendable {
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
     let isWatched: Bool
+    /// What the conditions of those that messages go to ask of a payload.
+    let conditionPaths: PathSet
 
     /// - Parameter all: in the order of their keys.
     init(_ all: [WebhookTarget], seen: Int64) {
@@ -19,6 +21,7 @@ package struct GroupWebhooks: Sendable {
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(receives) ? all : all.filter(receives)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
+        self.conditionPaths = PathSet(self.receiving.lazy.compactMap(\.conditions).flatMap(\.paths))
     }
 
     /// Of these webhooks' keys those that are known.

@@ -34,9 +34,9 @@ package struct ProfileStore: Sendable {
             _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
-                    INSERT INTO profiles (id, group_id, name, config)
+                    INSERT INTO profiles (id, group_id, name, config, config_text)
                     SELECT * FROM unnest(\(profiles.map(\.id)), \(profiles.map(\.group)), \(profiles.map(\.name)),
-                                         \(profiles.map { JSONText($0.configJSON) }))
+                                         \(profiles.map { JSONText($0.configJSON) }), \(profiles.map(\.configJSON)))
                     """)
             }
         }
@@ -61,7 +61,8 @@ package struct ProfileStore: Sendable {
             try await self.pool.withConnection { db in
                 try db.query(
                     """
-                    UPDATE profiles SET name = \(name), config = \(JSONText(configJSON)), updated_at = now()
+                    UPDATE profiles SET name = \(name), config = \(JSONText(configJSON)),
+                        config_text = \(configJSON), updated_at = now()
                     WHERE id = \(id) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first
@@ -78,11 +79,15 @@ package struct ProfileStore: Sendable {
         }
     }
 
-    private static let columns: Query = "\(StoredProfile.columns), group_id, name, config"
+    /// The config as it was written, unless a version that knows nothing of that has changed it since.
+    private static let columns: Query = """
+        \(StoredProfile.columns), group_id, name,
+        CASE WHEN config_text::jsonb = config THEN config_text ELSE config::text END
+        """
 
     private static func decode(_ row: borrowing Row) throws -> ProfileRecord {
         ProfileRecord(
-            id: try row.entityID(0), group: try row.entityID(7), name: try row.string(8), configJSON: try row.json(9),
+            id: try row.entityID(0), group: try row.entityID(7), name: try row.string(8), configJSON: try row.string(9),
             fault: try StoredProfile.decode(row).fault)
     }
 }

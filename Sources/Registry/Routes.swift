@@ -14,6 +14,8 @@ package struct Routes: Sendable {
         package let hasSent: Bool
         /// Whether a webhook of the group waits for things to fall silent.
         package let isWatched: Bool
+        /// What the conditions of these webhooks ask of a payload.
+        package let conditionPaths: PathSet
     }
 
     package struct Thing: Sendable {
@@ -56,7 +58,8 @@ package struct Routes: Sendable {
         let webhooks = self.groups[thing.group]
         return Resolution(
             group: thing.group, profile: profile, webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
-            hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false)
+            hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false,
+            conditionPaths: webhooks?.conditionPaths ?? PathSet())
     }
 
     package mutating func noteSent(_ things: Set<EntityID>) {

@@ -45,6 +45,12 @@ package struct WebhookStore: Sendable {
         }
     }
 
+    package func count(in group: EntityID) async throws -> Int64 {
+        try await self.pool.withConnection { db in
+            try db.query("SELECT count(*) FROM webhooks WHERE group_id = \(group)") { try $0.int64(0) }.first ?? 0
+        }
+    }
+
     /// The number that rows about the webhook carry.
     package func key(of id: EntityID) async throws -> WebhookKey? {
         try await self.pool.withConnection { db in

@@ -51,7 +51,8 @@ struct SigningKeyTests {
     @Test(
         "are not made with keys that are none",
         arguments: [
-            "", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whsk_c2hvcnQ=", "whsk_",
+            "", "whsec_", "whsec_==", "whsec_c2hvcnQ=", secret + "=x", secret + "=", secret + "=\(secret)",
+            "whsec_!!!!", "whsk_c2hvcnQ=", "whsk_",
             // 65 bytes.
             "whsec_" + Base64.encode([UInt8](repeating: 7, count: 65)),
             // An Ed25519 key with somebody else's public key.

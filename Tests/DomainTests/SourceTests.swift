@@ -109,7 +109,7 @@ struct JSONSchemaTests {
             (#"{"id":0,"lines":[{"sku":"ab"}]}"#, "payload.id must be at least 1"),
             (#"{"id":1,"lines":[]}"#, "payload.lines must have at least 1 elements"),
             (#"{"id":1,"lines":[{"sku":"ab"},{"sku":"a"}]}"#, "payload.lines[1].sku must have at least 2 characters"),
-            (#"{"id":1,"lines":[{"sku":"ab","n":0}]}"#, "payload.lines[0].n must be more than 0.0"),
+            (#"{"id":1,"lines":[{"sku":"ab","n":0}]}"#, "payload.lines[0].n must be more than 0"),
             (#"{"id":1,"lines":[{"sku":"ab","n":11}]}"#, "payload.lines[0].n must be at most 10"),
             (#"{"id":1,"lines":[{}]}"#, "payload.lines[0].sku is required"),
             (#"{"id":1,"lines":[{"sku":"ab"}],"x":1}"#, "payload.x is not allowed"),

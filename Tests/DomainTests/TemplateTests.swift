@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 /// A message of a thing whose ids are all ones.
@@ -69,7 +70,18 @@ struct TemplateTests {
             (#"{"at":{received_at},"id":{message_id}}"#, .json, "", #"{"at":1704067201000,"id":"4194304000"}"#),
             ("{user_id}", .text, "{}", ""),
             // A payload that is no JSON is itself, and a string where a JSON value stands.
-            (#"{"p":{payload}}"#, .json, "a \"b\"", #"{"p":"a \"b\""}"#), ("{payload.x}", .text, "no json", ""),
+            (#"{"p":{payload}}"#, .json, "a \"b\"", #"{"p":"a \"b\""}"#),
+            (#"{"b":"{payload_base64}","h":{payload_hex}}"#, .json, "a°", #"{"b":"YcKw","h":"61c2b0"}"#),
+            // What some add to any text is not part of it.
+            (#"{"p":{payload}}"#, .json, "\u{FEFF}{\"a\":1}\0\0", #"{"p":{"a":1}}"#),
+            // Of several of one name the last counts, and what is in it.
+            ("<{payload.a.b}>", .text, #"{"a":{"b":1},"a":{"c":2}}"#, "<>"),
+            ("{payload.a.b}", .text, #"{"a":{"b":1},"a":{"b":2}}"#, "2"),
+            // What a string's escapes are, they stay.
+            (#"{"s":"{payload.s}"}"#, .json, #"{"s":"\u0000\ud800\/"}"#, #"{"s":"\u0000\ud800\/"}"#),
+            // What no request line may have.
+            ("/a\"b{c}|[d]^`%zz%20%", .url, "", "/a%22b%7Bc%7D%7C%5Bd%5D%5E%60%25zz%20%25"),
+            ("/{{payload.k}", .url, "{}", "/%7Bpayload.k%7D"),
             // A line break does not begin another header.
             ("a {payload.s}", .header, #"{"s":"x\r\nEvil: 1"}"#, "a x  Evil: 1"),
             // Forms.
@@ -119,15 +131,70 @@ struct RawJSONTests {
             (#"{"a":1,}"#, false), ("01", false), ("1.", false), ("+1", false), (".5", false), ("1e", false),
             ("tru", false), ("nul", false), ("\"\n\"", false), (#""\x""#, false), (#""\u12g4""#, false), ("\"a", false),
             ("{} {}", false), ("'a'", false), ("NaN", false), ("{a:1}", false), ("[1 2]", false),
+            ("\u{FEFF}{}", false), ("{}\0", false), ("[1,2", false), (#"{"a":1"#, false), (#"["a]"#, false),
         ])
     func valid(text: String, isValid: Bool) {
         #expect((RawJSON(Array(text.utf8)) != nil) == isValid)
     }
 
+    @Test(
+        "is in UTF-8",
+        arguments: [
+            ([0xB0], false), ([0xC3, 0xA9], true), ([0xC3], false), ([0xC3, 0x22], false), ([0xC0, 0x80], false),
+            ([0xE0, 0x9F, 0xBF], false), ([0xE0, 0xA0, 0x80], true), ([0xED, 0xA0, 0x80], false),
+            ([0xED, 0x9F, 0xBF], true),
+            ([0xF0, 0x8F, 0xBF, 0xBF], false), ([0xF0, 0x9F, 0x98, 0x80], true), ([0xF4, 0x90, 0x80, 0x80], false),
+            ([0xF5, 0x80, 0x80, 0x80], false), ([0xE2, 0x82], false), ([0xFF], false),
+        ] as [([UInt8], Bool)])
+    func encoding(bytes: [UInt8], isValid: Bool) {
+        #expect((RawJSON(Array(#"{"a":""#.utf8) + bytes + Array(#""}"#.utf8)) != nil) == isValid)
+        #expect((String(validating: bytes, as: UTF8.self) != nil) == isValid)
+        #expect(RawJSON(#"{"a":1}"#.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }) == nil, "UTF-16")
+    }
+
+    @Test("has the same values by an index of paths as by going there, whatever it holds")
+    func index() {
+        var generator = Seeded(7)
+        let names = [#""a""#, #""b""#, #""\u0061""#]
+        func value(_ depth: Int) -> String {
+            let kind = Int.random(in: 0..<(depth > 3 ? 3 : 6), using: &generator)
+            if kind == 0 { return String(Int.random(in: 0...9, using: &generator)) }
+            if kind == 1 { return #""\u0061""# }
+            if kind == 2 { return "null" }
+            var parts: [String] = []
+            for _ in 0..<Int.random(in: 0...3, using: &generator) {
+                let name = names[Int.random(in: 0..<3, using: &generator)]
+                parts.append(kind == 3 ? value(depth + 1) : name + ": " + value(depth + 1))
+            }
+            let inside = parts.joined(separator: " ,")
+            return kind == 3 ? "[" + inside + "]" : "{" + inside + "}"
+        }
+        var texts = [""]
+        for _ in 0..<3 {
+            for text in texts { texts += [text + ".a", text + ".b", text + "[0]", text + "[1]"] }
+        }
+        let paths = Set(texts).compactMap { JSONPath($0) }
+        for _ in 0..<2_000 {
+            let text = Array(value(0).utf8)
+            let (json, index) = (RawJSON(text), PayloadIndex(text, paths: PathSet(paths)))
+            for path in paths {
+                #expect(json?.value(at: path).map { Array($0.text) } == index.value(at: path).map { Array($0.text) })
+            }
+        }
+    }
+
     @Test("is not followed deeper than it is safe to")
     func depth() {
-        #expect(RawJSON(Array((String(repeating: "[", count: 128) + String(repeating: "]", count: 128)).utf8)) != nil)
-        #expect(RawJSON(Array((String(repeating: "[", count: 129) + String(repeating: "]", count: 129)).utf8)) == nil)
+        for (depth, isRead) in [(64, true), (65, false)] {
+            let array = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+            let object =
+                String(repeating: #"{"a":"#, count: depth) + "0" + String(repeating: "}", count: depth)
+            for text in [array, object] {
+                #expect((RawJSON(Array(text.utf8)) != nil) == isRead)
+                let paths = PathSet([JSONPath("a.a.a")!, JSONPath("[0][0]")!])
+                #expect((PayloadIndex(Array(text.utf8), paths: paths).json != nil) == isRead)
+            }
+        }
         #expect(RawJSON(Array(String(repeating: "[", count: 1_000_000).utf8)) == nil)
     }
 }
@@ -191,27 +258,111 @@ struct RequestPlanTests {
         #expect(throws: RenderFailure.self) {
             try plan.render(message(String(repeating: "x", count: 9_000)), org: nil, facts: .unknown)
         }
+        let long = message("\"\(String(repeating: "x", count: 6_000))\"")
+        func failure(_ headers: [Header] = [], _ change: (inout WebhookOptions) -> Void = { _ in }) throws -> String? {
+            let plan = try self.plan("https://h/", headers: headers, change)
+            do throws(RenderFailure) { _ = try plan.render(long, org: nil, facts: .unknown) } catch {
+                return error.description
+            }
+            return nil
+        }
+        #expect(
+            try failure([Header(name: "A", value: "{payload}{payload}")])
+                == "render: the header A is over 8192 bytes once it is filled in")
+        let six = (0..<6).map { Header(name: "A\($0)", value: "{payload}") }
+        #expect(try failure(six) == "render: the headers are over 32768 bytes once they are filled in")
+        #expect(try failure(Array(six.prefix(5))) == nil)
+        let many = String(repeating: "{payload}", count: 1_000)
+        let tooLarge = "render: the body is over 4194304 bytes once it is filled in"
+        #expect(try failure { $0.request.body = .text(many) } == tooLarge)
+        #expect(try failure { $0.request.body = .json("\"\(many)\"") } == tooLarge)
+        #expect(try failure { $0.request.body = .form([.init(key: "a", value: many)]) } == tooLarge)
+        #expect(
+            try failure { $0.request.query = [.init(key: "a", value: "{payload}{payload}")] }
+                == "render: the url is over 8192 bytes once it is filled in")
+    }
+
+    @Test("say why none can be made of a payload that is not what a template needs")
+    func unsuitable() throws {
+        let latin = Message(
+            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "",
+            contentType: "a/b",
+            payload: Array(#"{"u":""#.utf8) + [0xB0] + Array(#""}"#.utf8), traceparent: nil, isKept: false,
+            receivedNanoseconds: nil)
+        func body(_ message: Message, _ change: (inout WebhookOptions) -> Void) throws -> String {
+            let plan = try self.plan("https://h/", change)
+            do throws(RenderFailure) {
+                let request = try plan.render(message, org: nil, facts: .unknown)
+                return Base64.encode(request.body ?? [])
+            } catch {
+                return error.description
+            }
+        }
+        let noJSON = "render: {payload.u} is of a payload that is JSON, which this one is not"
+        #expect(try body(latin) { $0.request.body = .json(#"{"u":{payload.u}}"#) } == noJSON)
+        #expect(try body(message("no json")) { $0.request.body = .text("{payload.u}") } == noJSON)
+        for text in [#"{"all":{payload}}"#, #"{"all":"{payload}"}"#] {
+            #expect(try body(latin) { $0.request.body = .json(text) }.hasPrefix("render: {payload} stands where text"))
+        }
+        #expect(try body(latin) { $0.request.body = .text("{payload}") }.hasPrefix("render: "))
+        let bytes = Base64.encode(latin.payload)
+        #expect(
+            try body(latin) { $0.request.body = .json("\"{payload_base64}\"") } == Base64.encode("\"\(bytes)\"".utf8))
+        // Who leaves the type to the profile means the bytes.
+        #expect(
+            try body(latin) {
+                $0.request.body = .text("{payload}")
+                $0.request.contentType = .profile
+            } == bytes)
+        let half = message(#"{"s":"\ud800"}"#)
+        #expect(try body(half) { $0.request.body = .text("{payload.s}") }.contains("half of a surrogate pair"))
     }
 
     @Test("of several messages are an array or lines, with an envelope unless there is a template")
     func batches() throws {
         let messages = [message(#"{"t":1.0}"#), message("text")]
+        func body(_ batch: RenderedBatch) -> String? {
+            batch.request?.body.map { String(decoding: $0, as: UTF8.self) }
+        }
         let envelope = try self.plan("https://h/") { $0.batching = Batching(mostItems: 2, longestWait: 10) }
             .render(batch: messages, org: nil) { _ in .unknown }
         let id = "11111111-1111-4111-8111-111111111111"
         func item(_ payload: String) -> String {
             #"{"message_id":"4194304000","thing_id":"\#(id)","subtopic":"room/1","received_at":1704067201000,"payload":\#(payload)}"#
         }
-        #expect(envelope.contentType == "application/json")
+        #expect(envelope.request?.contentType == "application/json")
         #expect(
-            envelope.body.map { String(decoding: $0, as: UTF8.self) }
+            body(envelope)
                 == "[\(item(#"{"t":1.0}"#)),\(item(#""text""#))]")
         let lines = try self.plan("https://h/") {
             $0.batching = Batching(mostItems: 2, longestWait: 10, form: .ndjson)
             $0.request.body = .json("{\n\"t\":{payload.t}}")
         }.render(batch: messages, org: nil) { _ in .unknown }
-        #expect(lines.contentType == "application/x-ndjson")
-        #expect(lines.body.map { String(decoding: $0, as: UTF8.self) } == "{\"t\":1.0}\n{\"t\":null}\n")
+        #expect(lines.request?.contentType == "application/x-ndjson")
+        #expect(body(lines) == "{\"t\":1.0}\n", "what no item can be made of keeps the others from nothing")
+        #expect(lines.taken == 2 && lines.failures.map(\.index) == [1])
+    }
+
+    @Test("of several messages hold bytes that are no text in base64, and no more than a request may have")
+    func binaryBatches() throws {
+        let plan = try self.plan("https://h/") { $0.batching = Batching(mostItems: 10, longestWait: 10) }
+        let bytes: [UInt8] = [0xB0, 0x00, 0xFF]
+        let binary = Message(
+            id: MessageID(rawValue: 1), thing: Message.noThing, group: Message.noThing, subtopic: "",
+            contentType: "a/b",
+            payload: bytes, traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        let mixed = try plan.render(batch: [message("1.0"), binary], org: nil) { _ in .unknown }
+        let items = try #require(mixed.request?.body.flatMap { RawJSON($0) }).elements
+        #expect(items.count == 2 && items[1].member("payload")?.kind == .null)
+        #expect(items[1].member("payload_base64")?.string == Base64.encode(bytes))
+        #expect(items[0].member("payload_base64") == nil)
+        let large = message("\"\(String(repeating: "x", count: 1_500_000))\"")
+        let cut = try plan.render(batch: [large, large, large], org: nil) { _ in .unknown }
+        #expect(cut.taken == 2 && cut.failures.isEmpty)
+        #expect(cut.request?.body.flatMap { RawJSON($0) }?.elements.count == 2)
+        let huge = message("\"\(String(repeating: "x", count: 5_000_000))\"")
+        let rest = try plan.render(batch: [huge, large], org: nil) { _ in .unknown }
+        #expect(rest.taken == 2 && rest.failures.map(\.index) == [0])
     }
 
     @Test("are refused when they are saved, with the field at fault")

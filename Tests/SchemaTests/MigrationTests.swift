@@ -18,6 +18,7 @@ struct MigrationTests {
         "59e8273ca1a91d3b149eb85769f2267e7232bb1719824ceabf260ed1d0a4fee3",
         "cb2bbd5a19c93333719b7863d12ca19ba576a5e60e00e7f3de8eb4b7a02b6bce",
         "05bafbf2f5583348be09b27012eb9ce288ecd48e63d5868cc764259343c5d294",
+        "8252f5900efc2582a8d0a2952c671be40fe3f4c1f78bb3b392e777d9d17bbe82",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -3,79 +3,20 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
-/// Any JSON value, as it was sent.
-enum JSONValue: Codable, Sendable, Equatable {
-    case null
-    case bool(Bool)
-    case integer(Int64)
-    case number(Double)
-    case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {
-            self = .array(value)
-        } else {
-            self = .object(try container.decode([String: JSONValue].self))
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .string(let value): try container.encode(value)
-        case .array(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
-        }
-    }
-
-    var kind: String {
-        switch self {
-        case .null: "null"
-        case .bool: "a boolean"
-        case .integer, .number: "a number"
-        case .string: "a string"
-        case .array: "an array"
-        case .object: "an object"
-        }
-    }
-}
-
 enum JSON {
     static func encode(_ value: some Encodable) throws -> ByteBuffer {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return ByteBuffer(bytes: try encoder.encode(value))
+        ByteBuffer(bytes: try JSONWriter.bytes(of: value))
     }
 
-    static func text(_ value: JSONValue) throws -> String {
-        String(buffer: try Self.encode(value))
+    /// The text that it was sent as, on one line.
+    static func text(_ value: JSONValue) -> String {
+        var text: [UInt8] = []
+        value.append(to: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     static func decode(_ text: String) throws -> JSONValue {
-        try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        try JSONValue(reading: Array(text.utf8))
     }
 
     static let largestBody = 1024 * 1024
@@ -98,20 +39,14 @@ enum JSON {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
         }
         let buffer = try await request.body.collect(upTo: Self.largestBody)
-        let value: JSONValue
-        do {
-            value = try JSONDecoder().decode(JSONValue.self, from: Data(buffer.readableBytesView))
-        } catch {
-            throw APIError.badRequest("the body is not valid JSON")
-        }
-        try value.refuseZeroBytes(at: "")
+        let value = try JSONValue(reading: Array(buffer.readableBytesView))
         return value
     }
 }
 
 /// An object of a request, read field by field; what is wrong is told with its path.
 struct JSONObject {
-    let fields: [String: JSONValue]
+    let fields: JSONFields
     private let path: String
 
     init(_ value: JSONValue, at path: String) throws(InvalidField) {
@@ -144,8 +79,11 @@ struct JSONObject {
     func integer(_ field: String) throws(InvalidField) -> Int64? {
         switch self.fields[field] {
         case nil, .null?: return nil
-        case .integer(let value)?: return value
-        case let other?: throw InvalidField(self.name(field), "must be a whole number, not \(other.kind)")
+        case let value?:
+            guard let number = value.wholeNumber else {
+                throw InvalidField(self.name(field), "must be a whole number, not \(value.kind)")
+            }
+            return number
         }
     }
 
@@ -153,13 +91,15 @@ struct JSONObject {
         switch self.fields[field] {
         case nil, .null?: return nil
         case .integer(let value)?: return Double(value)
-        case .number(let value)?: return value
+        case .number(let number)?:
+            guard number.value.isFinite else { throw InvalidField(self.name(field), "is too large") }
+            return number.value
         case let other?: throw InvalidField(self.name(field), "must be a number, not \(other.kind)")
         }
     }
 
     func integers(_ field: String) throws(InvalidField) -> [Int64]? {
-        try self.elements(field, "a whole number") { if case .integer(let integer) = $0 { integer } else { nil } }
+        try self.elements(field, "a whole number", \.wholeNumber)
     }
 
     /// Whether the field was sent, if only as null.

@@ -125,7 +125,7 @@ struct DeliveryHistoryDTO: Encodable {
             let request =
                 target.plan.batching == nil
                 ? try? target.plan.render(message, org: target.org, facts: .unknown)
-                : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown })
+                : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown }).request
             return request.map {
                 RequestDTO(
                     RequestDescription($0, of: message, to: target, showsHeaders: false),

@@ -27,7 +27,7 @@ struct ProfileRoutes: Sendable {
             let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request), at: ""))
             guard
                 let updated = try await self.profiles.update(
-                    profile.id, name: draft.name, configJSON: try JSON.text(draft.config))
+                    profile.id, name: draft.name, configJSON: JSON.text(draft.config))
             else { throw APIError.notFound("profile") }
             await self.refresh([.profile(profile.id)])
             return try Response.json(ProfileDTO(updated))
@@ -46,7 +46,7 @@ struct ProfileRoutes: Sendable {
         for object in try JSONObject.list(try await JSON.body(of: request)) {
             let draft = try ProfileDraft(object)
             created.append(
-                ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: try JSON.text(draft.config)))
+                ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: JSON.text(draft.config)))
         }
         try await self.profiles.create(created)
         await self.refresh(created.map { .profile($0.id) })

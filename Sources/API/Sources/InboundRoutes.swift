@@ -127,13 +127,11 @@ struct InboundRoutes: Sendable {
         let isShown = body.count <= JSONSchema.longest
         guard isShown, let json = RawJSON(body) else {
             let text = String(decoding: body.prefix(JSONSchema.longest), as: UTF8.self)
-            let value = (try? JSON.text(.string(text))) ?? "null"
+            let value = JSON.text(.string(text))
             return #"{"sample":\#(value),"schema":null}"#
         }
         // One line, as an event of the stream has to be.
-        let text = String(decoding: json.text, as: UTF8.self)
-        let compact = (try? JSON.text(JSON.decode(text))) ?? "null"
-        return #"{"sample":\#(compact),"schema":\#(JSONSchema.inferred(from: json))}"#
+        return #"{"sample":\#(json.compactText),"schema":\#(JSONSchema.inferred(from: json))}"#
     }
 }
 

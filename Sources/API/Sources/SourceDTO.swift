@@ -88,7 +88,7 @@ extension SourceSettings {
         if object.has("subtopic") { self.subtopic = try object.string("subtopic") ?? initial.subtopic }
         if object.has("conditions") { self.conditions = try Conditions(object) }
         if object.has("schema") {
-            self.schema = try object.object("schema").flatMap { try? JSON.text(.object($0.fields)) }
+            self.schema = try object.object("schema").map { JSON.text(.object($0.fields)) }
         }
         if object.has("rate_limit") { self.rateLimit = try RateLimit(object) }
         if object.has("repetition_window") {
@@ -126,7 +126,7 @@ extension JSONValue {
             self = .object(["type": .string("api_key")])
             return
         }
-        var fields: [String: JSONValue] = [
+        var fields: JSONFields = [
             "type": .string("signature"), "vendor": .string(scheme.vendor.rawValue),
             "tolerance": .integer(scheme.tolerance), "secret": .string("***"),
         ]

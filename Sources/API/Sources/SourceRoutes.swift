@@ -92,6 +92,7 @@ struct SourceRoutes: Sendable {
                     throw InvalidField(
                         object.name("auth.secret"), "is required: 8 to 512 bytes, as the vendor shows it")
                 }
+                try Self.check(secret, of: settings.signature, at: object.name("auth.secret"))
                 created.append((source, .signing(secret)))
                 keys.append(nil)
             } else {
@@ -128,6 +129,13 @@ struct SourceRoutes: Sendable {
         }
     }
 
+    private static func check(
+        _ secret: String, of scheme: SignatureScheme?, at field: String
+    ) throws(InvalidField) {
+        guard scheme?.takes(secret) == false else { return }
+        throw InvalidField(field, "has no key behind whsec_")
+    }
+
     private static func isEnabled(_ object: JSONObject) throws(InvalidField) -> Bool? {
         switch try object.string("status") {
         // Clients send back what they have read.
@@ -153,6 +161,7 @@ struct SourceRoutes: Sendable {
             guard (8...512).contains(given.utf8.count) else {
                 throw InvalidField("auth.secret", "must have 8 to 512 bytes")
             }
+            try Self.check(given, of: draft.signature, at: "auth.secret")
             secret = .signing(given)
         }
         // How its callers showed who they are may be what cannot be read; then it is said anew.
@@ -181,7 +190,7 @@ struct SourceRoutes: Sendable {
         let (source, role) = try await self.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.body(of: request), at: "")
         guard let value = object.fields["sample"] else { throw InvalidField("sample", "is required") }
-        let text = try JSON.text(value)
+        let text = JSON.text(value)
         guard text.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(text.utf8)) else {
             throw InvalidField("sample", "must be at most \(JSONSchema.longest) bytes of JSON")
         }

@@ -113,7 +113,7 @@ struct TryRoutes: Sendable {
         switch fields.fields["payload"] {
         case nil, .null?: payload = []
         case .string(let text)?: payload = Array(text.utf8)
-        case let value?: payload = Array(try JSON.text(value).utf8)
+        case let value?: payload = Array(JSON.text(value).utf8)
         }
         let subtopic = try fields.string("subtopic") ?? ""
         guard subtopic.utf8.count <= ThingTopic.longestSubtopic,

@@ -19,7 +19,7 @@ extension WebhookOptions {
         if object.has("description") { self.description = try object.string("description") ?? initial.description }
         if object.has("metadata") {
             let metadata = try object.object("metadata").map { JSONValue.object($0.fields) } ?? .object([:])
-            self.metadata = (try? JSON.text(metadata)) ?? initial.metadata
+            self.metadata = JSON.text(metadata)
         }
     }
 }
@@ -93,7 +93,7 @@ extension RequestSpec {
             guard type != .form, type != .text else {
                 throw InvalidField(object.name("body"), "must be \(type == .form ? "an array" : "a string")")
             }
-            return (try? JSON.text(value)).map(Body.json)
+            return .json(JSON.text(value))
         }
     }
 
@@ -193,7 +193,7 @@ extension Conditions {
             }
             let value = fields.fields["value"].flatMap { value -> String? in
                 if case .null = value { return nil }
-                return try? JSON.text(value)
+                return JSON.text(value)
             }
             rules.append(Rule(path: Self.path(try fields.string("path") ?? ""), operator: test, value: value))
         }
@@ -238,7 +238,7 @@ extension JSONValue {
 
     init(_ auth: WebhookAuth, isShown: Bool) {
         func secret(_ text: String?) -> JSONValue { .string(isShown ? text ?? "" : mask) }
-        var fields: [String: JSONValue] = ["type": .string(auth.kind.rawValue)]
+        var fields: JSONFields = ["type": .string(auth.kind.rawValue)]
         switch auth.kind {
         case .none: break
         case .basic:
@@ -255,7 +255,7 @@ extension JSONValue {
     }
 
     init(_ trigger: Trigger) {
-        var fields: [String: JSONValue] = ["type": .string(trigger.kind.rawValue)]
+        var fields: JSONFields = ["type": .string(trigger.kind.rawValue)]
         if !trigger.subtopics.isEmpty { fields["subtopics"] = .array(trigger.subtopics.map(JSONValue.string)) }
         if !trigger.things.isEmpty { fields["things"] = .array(trigger.things.map(JSONValue.string)) }
         if let after = trigger.after { fields["after"] = .integer(after) }
@@ -271,7 +271,7 @@ extension JSONValue {
             "match": .string(conditions.match.rawValue),
             "rules": .array(
                 conditions.rules.map { rule in
-                    var fields: [String: JSONValue] = [
+                    var fields: JSONFields = [
                         "path": .string(rule.path), "operator": .string(rule.operator.rawValue),
                     ]
                     if let value = rule.value.flatMap({ try? JSON.decode($0) }) { fields["value"] = value }

@@ -12,6 +12,8 @@ struct WebhookRoutes: Sendable {
     let refresh: RouteRefresh
     let stats: StatsStore
     let wallClock: WallClock
+    /// How many a group may have.
+    let most: Int64
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -67,6 +69,9 @@ struct WebhookRoutes: Sendable {
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
         let objects = try JSONObject.list(try await JSON.body(of: request))
+        guard try await self.webhooks.count(in: group) + Int64(objects.count) <= self.most else {
+            throw APIError.conflict("a group has at most \(self.most) webhooks (GROUPS_MOST_WEBHOOKS)")
+        }
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
         let now = self.wallClock.milliseconds
         for object in objects {

@@ -15,6 +15,8 @@ const placeholders = [
   ["{user_id}", "of a member's event, or who fired it"],
   ["{topic}", "where it was published"],
   ["{subtopic}", "the part behind messages/"],
+  ["{payload_base64}", "the payload in base64, whatever it holds"],
+  ["{payload_hex}", "the same in hexadecimal"],
   ["{message_id}", "the message's number"],
   ["{received_at}", "when it came in, in ms since 1970"],
 ];

@@ -9,12 +9,19 @@ package struct JSONSchema: Sendable {
     }
 
     private var types: [String]?
-    private var options: [RawJSON]?
-    private var properties: [(name: String, schema: JSONSchema)] = []
-    private var required: [String] = []
+    /// In canonical form.
+    private var options: Set<[UInt8]>?
+    private var properties: [[UInt8]: JSONSchema] = [:]
+    private var required: [[UInt8]] = []
     private var additional = Additional.allowed
     private var items: Box?
-    private var limits: [String: Double] = [:]
+    private var limits: [String: Limit] = [:]
+
+    private struct Limit: Sendable {
+        let number: JSONNumber
+        /// As it was written.
+        let text: String
+    }
 
     /// Schemas hold schemas.
     private final class Box: Sendable {
@@ -38,6 +45,7 @@ package struct JSONSchema: Sendable {
         guard json.kind == .object else { throw InvalidField(path, "must be an object") }
         guard depth < Self.deepest else { throw InvalidField(path, "is nested too deep") }
         for (name, value) in json.members {
+            let name = String(decoding: name, as: UTF8.self)
             let place = "\(path).\(name)"
             switch name {
             case "type":
@@ -48,17 +56,17 @@ package struct JSONSchema: Sendable {
                 self.types = names
             case "enum":
                 guard value.kind == .array else { throw InvalidField(place, "must be an array") }
-                self.options = value.elements
-            case "const": self.options = [value]
+                self.options = Set(value.elements.map(\.canonicalText))
+            case "const": self.options = [value.canonicalText]
             case "properties":
                 guard value.kind == .object else { throw InvalidField(place, "must be an object") }
                 for (name, schema) in value.members {
-                    self.properties.append(
-                        (name, try JSONSchema(schema, at: "\(place).\(name)", depth: depth + 1)))
+                    let place = "\(place).\(String(decoding: name, as: UTF8.self))"
+                    self.properties[name] = try JSONSchema(schema, at: place, depth: depth + 1)
                 }
             case "required":
                 guard value.kind == .array else { throw InvalidField(place, "must be an array of names") }
-                self.required = value.elements.compactMap(\.string)
+                self.required = value.elements.compactMap(\.codePoints)
             case "additionalProperties":
                 if let isAllowed = value.bool {
                     self.additional = isAllowed ? .allowed : .forbidden
@@ -67,8 +75,8 @@ package struct JSONSchema: Sendable {
                 }
             case "items": self.items = Box(try JSONSchema(value, at: place, depth: depth + 1))
             case _ where Self.limitNames.contains(name):
-                guard let number = value.number else { throw InvalidField(place, "must be a number") }
-                self.limits[name] = number
+                guard let number = value.exactNumber else { throw InvalidField(place, "must be a number") }
+                self.limits[name] = Limit(number: number, text: String(decoding: value.text, as: UTF8.self))
             case "title", "description", "$schema", "default", "examples", "format": continue
             default: throw InvalidField(place, "is a keyword that is not supported")
             }
@@ -78,20 +86,40 @@ package struct JSONSchema: Sendable {
     // MARK: Checking
 
     /// What is wrong with a value, the path first; nil if nothing is.
-    package func fault(in value: RawJSON, at path: String = "payload") -> String? {
-        if let types, !types.contains(where: { Self.matches(value, $0) }) {
-            return "\(path) must be \(types.joined(separator: " or "))"
+    package func fault(in value: RawJSON) -> String? {
+        self.fault(in: value, at: nil)
+    }
+
+    /// Where a value stands. Only what is wrong is told of, so its path is put together then.
+    private indirect enum Place {
+        case member(of: Place?, [UInt8])
+        case element(of: Place?, Int)
+
+        static func text(_ place: Place?) -> String {
+            switch place {
+            case nil: "payload"
+            case .member(let outer, let name)?: "\(Self.text(outer)).\(String(decoding: name, as: UTF8.self))"
+            case .element(let outer, let index)?: "\(Self.text(outer))[\(index)]"
+            }
         }
-        if let options, !options.contains(where: { $0.isSame(as: value) }) {
-            return "\(path) is none of the values allowed"
+    }
+
+    private func fault(in value: RawJSON, at place: Place?) -> String? {
+        if let types, !types.contains(where: { Self.matches(value, $0) }) {
+            return "\(Place.text(place)) must be \(types.joined(separator: " or "))"
+        }
+        if let options, !options.contains(value.canonicalText) {
+            return "\(Place.text(place)) is none of the values allowed"
         }
         switch value.kind {
-        case .object: return self.faultInMembers(of: value, at: path)
-        case .array: return self.faultInElements(of: value, at: path)
+        case .object: return self.faultInMembers(of: value, at: place)
+        case .array: return self.faultInElements(of: value, at: place)
         case .string:
-            let length = Double(value.string?.unicodeScalars.count ?? 0)
-            return self.fault(of: length, "minLength", "maxLength", "\(path) must have", "characters")
-        case .number: return self.faultInNumber(value.number ?? 0, at: path)
+            guard self.limits["minLength"] != nil || self.limits["maxLength"] != nil else { return nil }
+            // Code points: of each the first byte is no continuation.
+            let length = (value.codePoints ?? []).count { $0 & 0xC0 != 0x80 }
+            return self.fault(of: JSONNumber(length), "Length", at: place, "must have", " characters")
+        case .number: return value.exactNumber.flatMap { self.fault(in: $0, at: place) }
         case .bool, .null: return nil
         }
     }
@@ -102,59 +130,67 @@ package struct JSONSchema: Sendable {
         case "array": value.kind == .array
         case "string": value.kind == .string
         case "number": value.kind == .number
-        case "integer": value.number.map { $0 == $0.rounded() } ?? false
+        case "integer": value.exactNumber?.isWhole ?? false
         case "boolean": value.kind == .bool
         default: value.kind == .null
         }
     }
 
-    private func faultInMembers(of value: RawJSON, at path: String) -> String? {
+    private func faultInMembers(of value: RawJSON, at place: Place?) -> String? {
         let members = value.members
-        for name in self.required where !members.contains(where: { $0.name == name }) {
-            return "\(path).\(name) is required"
+        if !self.required.isEmpty {
+            let names = Set(members.map(\.name))
+            if let missing = self.required.first(where: { !names.contains($0) }) {
+                return "\(Place.text(.member(of: place, missing))) is required"
+            }
         }
         for (name, member) in members {
-            let place = "\(path).\(name)"
-            if let property = self.properties.first(where: { $0.name == name }) {
-                if let fault = property.schema.fault(in: member, at: place) { return fault }
+            let inner = Place.member(of: place, name)
+            if let property = self.properties[name] {
+                if let fault = property.fault(in: member, at: inner) { return fault }
                 continue
             }
             switch self.additional {
             case .allowed: continue
-            case .forbidden: return "\(place) is not allowed"
-            case .schema(let schema): if let fault = schema.fault(in: member, at: place) { return fault }
+            case .forbidden: return "\(Place.text(inner)) is not allowed"
+            case .schema(let schema): if let fault = schema.fault(in: member, at: inner) { return fault }
             }
         }
         return nil
     }
 
-    private func faultInElements(of value: RawJSON, at path: String) -> String? {
+    private func faultInElements(of value: RawJSON, at place: Place?) -> String? {
         let elements = value.elements
-        if let fault = self.fault(of: Double(elements.count), "minItems", "maxItems", "\(path) must have", "elements") {
+        if let fault = self.fault(of: JSONNumber(elements.count), "Items", at: place, "must have", " elements") {
             return fault
         }
         guard let schema = self.items?.schema else { return nil }
         for (index, element) in elements.enumerated() {
-            if let fault = schema.fault(in: element, at: "\(path)[\(index)]") { return fault }
+            if let fault = schema.fault(in: element, at: .element(of: place, index)) { return fault }
         }
         return nil
     }
 
-    private func faultInNumber(_ number: Double, at path: String) -> String? {
-        if let limit = self.limits["exclusiveMinimum"], number <= limit { return "\(path) must be more than \(limit)" }
-        if let limit = self.limits["exclusiveMaximum"], number >= limit { return "\(path) must be less than \(limit)" }
-        return self.fault(of: number, "minimum", "maximum", "\(path) must be", "")
+    private func fault(in number: JSONNumber, at place: Place?) -> String? {
+        if let limit = self.limits["exclusiveMinimum"], number <= limit.number {
+            return "\(Place.text(place)) must be more than \(limit.text)"
+        }
+        if let limit = self.limits["exclusiveMaximum"], number >= limit.number {
+            return "\(Place.text(place)) must be less than \(limit.text)"
+        }
+        return self.fault(of: number, "imum", at: place, "must be", "")
     }
 
+    /// - Parameter what: the keywords behind `min` and `max`.
     private func fault(
-        of number: Double, _ least: String, _ most: String, _ subject: String, _ unit: String
+        of number: JSONNumber, _ what: String, at place: Place?, _ verb: String, _ unit: String
     ) -> String? {
-        let behind = unit.isEmpty ? "" : " \(unit)"
-        func text(_ number: Double) -> String {
-            number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : String(number)
+        if let limit = self.limits["min\(what)"], number < limit.number {
+            return "\(Place.text(place)) \(verb) at least \(limit.text)\(unit)"
         }
-        if let limit = self.limits[least], number < limit { return "\(subject) at least \(text(limit))\(behind)" }
-        if let limit = self.limits[most], number > limit { return "\(subject) at most \(text(limit))\(behind)" }
+        if let limit = self.limits["max\(what)"], number > limit.number {
+            return "\(Place.text(place)) \(verb) at most \(limit.text)\(unit)"
+        }
         return nil
     }
 
@@ -184,9 +220,9 @@ package struct JSONSchema: Sendable {
         }
     }
 
-    private static func quoted(_ text: String) -> String {
+    private static func quoted(_ text: [UInt8]) -> String {
         var bytes: [UInt8] = []
-        bytes.appendJSONEscaped(text.utf8)
+        bytes.appendJSONEscaped(text)
         return "\"\(String(decoding: bytes, as: UTF8.self))\""
     }
 }

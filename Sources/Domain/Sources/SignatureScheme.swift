@@ -61,7 +61,7 @@ extension SignatureScheme {
     /// - Parameter now: seconds since 1970.
     package func verifies(_ request: SignedRequest, secret: String, now: Int64) -> Bool {
         let claim = self.claim(in: request)
-        let key = self.key(secret)
+        guard let key = self.key(secret) else { return false }
         let expected = self.code(claim.signed, key: key)
         // All of them are looked at: which one fits is nobody's business.
         var isSigned = false
@@ -158,11 +158,17 @@ extension SignatureScheme {
         }
     }
 
-    private func key(_ secret: String) -> SymmetricKey {
-        guard self.vendor == .standard else { return SymmetricKey(data: Array(secret.utf8)) }
-        let text = secret.hasPrefix("whsec_") ? secret.dropFirst(6) : secret[...]
-        return SymmetricKey(data: Base64.decode(text) ?? Array(secret.utf8))
+    /// Whether a secret is one that signatures can be made with: `whsec_` must have a key behind it.
+    package func takes(_ secret: String) -> Bool { self.key(secret) != nil }
+
+    /// nil if there is none in the secret: nothing is signed with no key, which everybody has.
+    private func key(_ secret: String) -> SymmetricKey? {
+        guard self.vendor == .standard else { return Self.key(Array(secret.utf8)) }
+        guard secret.hasPrefix("whsec_") else { return Self.key(Base64.decode(secret) ?? Array(secret.utf8)) }
+        return Base64.decode(secret.dropFirst(6)).flatMap(Self.key)
     }
+
+    private static func key(_ bytes: [UInt8]) -> SymmetricKey? { bytes.isEmpty ? nil : SymmetricKey(data: bytes) }
 
     private func code(_ bytes: [UInt8], key: SymmetricKey) -> [UInt8] {
         switch self.vendor == .custom ? self.algorithm : .sha256 {

@@ -127,6 +127,8 @@ package struct SourceGate: Sendable {
     private let schema: JSONSchema?
     private let template: Template?
     private let eventIDPath: JSONPath?
+    /// Everything that is asked of the payload.
+    private let paths: PathSet
 
     package init(_ settings: SourceSettings) {
         self.settings = settings
@@ -134,28 +136,36 @@ package struct SourceGate: Sendable {
         self.schema = settings.schema.flatMap { RawJSON(Array($0.utf8)) }.flatMap { try? JSONSchema($0) }
         self.template = try? settings.subtopicTemplate()
         self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
+        self.paths = PathSet(
+            (self.conditions?.paths ?? []) + (self.template?.placeholders.flatMap(\.paths) ?? [])
+                + [self.eventIDPath].compactMap(\.self))
     }
 
     package func judge(_ request: SignedRequest, as message: Message) -> Verdict {
-        let json = RawJSON(request.body)
+        let payload = PayloadIndex(request.body, paths: self.paths)
+        let json = payload.json
         if let schema {
             guard let json else { return .invalid("payload must be JSON") }
             if let fault = schema.fault(in: json) { return .invalid(fault) }
         }
-        if let unmet = self.conditions?.evaluate(json).unmet { return .ignored("condition not met: \(unmet)") }
+        var budget = EvaluationBudget()
+        if let skip = self.conditions?.evaluate(payload, budget: &budget).skip { return .ignored(skip) }
         var subtopic = ""
         if let template {
-            subtopic = String(decoding: template.render(TemplateValues(message, org: nil)), as: UTF8.self)
+            let values = TemplateValues(message, org: nil, paths: self.paths)
+            do throws(RenderFailure) { subtopic = String(decoding: try template.render(values), as: UTF8.self) } catch {
+                return .invalid("no subtopic can be made of the payload: \(error)")
+            }
         }
         guard (try? ThingTopic("things/\(message.thing)/messages/\(subtopic)")) != nil,
             !subtopic.contains(where: { "+#".contains($0) })
         else { return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))") }
-        return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, json))
+        return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, payload))
     }
 
-    private func eventID(of request: SignedRequest, _ json: RawJSON?) -> String? {
+    private func eventID(of request: SignedRequest, _ payload: PayloadIndex) -> String? {
         if let id = self.settings.signature?.eventID(of: request) { return id }
-        if let path = self.eventIDPath, let value = json?.value(at: path) {
+        if let path = self.eventIDPath, let value = payload.value(at: path) {
             let text = value.string ?? String(decoding: value.text, as: UTF8.self)
             return (1...255).contains(text.utf8.count) ? text : nil
         }

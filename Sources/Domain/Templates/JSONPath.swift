@@ -1,7 +1,8 @@
 /// A way into a JSON value, as `a.b[0]` or `["odd name"].c`.
-package struct JSONPath: Sendable, Hashable, CustomStringConvertible {
+package struct JSONPath: Sendable, CustomStringConvertible {
     package enum Step: Sendable, Hashable {
-        case member(String)
+        /// The name in UTF-8: names are the same if their code points are, which is less than what `String` takes for equal.
+        case member([UInt8])
         case element(Int)
     }
 
@@ -14,6 +15,21 @@ package struct JSONPath: Sendable, Hashable, CustomStringConvertible {
     package init() {
         self.steps = []
         self.description = ""
+    }
+
+    init(steps: [Step], description: String) {
+        self.steps = steps
+        self.description = description
+    }
+
+    /// The member of that name.
+    init(member name: String) {
+        self.init(steps: [.member(Array(name.utf8))], description: name)
+    }
+
+    /// What `path` leads to within this.
+    func appending(_ path: JSONPath) -> JSONPath {
+        JSONPath(steps: self.steps + path.steps, description: self.description + path.description)
     }
 
     /// A leading dot is taken too, so that what follows `{payload` is a path.
@@ -31,7 +47,7 @@ package struct JSONPath: Sendable, Hashable, CustomStringConvertible {
                 if first == "." { rest = rest.dropFirst() } else if !isFirst { return nil }
                 let name = rest.prefix { $0 != "." && $0 != "[" }
                 guard !name.isEmpty, name.allSatisfy(Self.isPlain) else { return nil }
-                steps.append(.member(String(name)))
+                steps.append(.member(Array(name.utf8)))
                 rest = rest[name.endIndex...]
             }
             isFirst = false
@@ -50,7 +66,7 @@ package struct JSONPath: Sendable, Hashable, CustomStringConvertible {
             let name = text.dropFirst().prefix { $0 != "\"" }
             let after = text[name.endIndex...]
             guard after.hasPrefix("\"]") else { return nil }
-            return (.member(String(name)), after.dropFirst(2))
+            return (.member(Array(name.utf8)), after.dropFirst(2))
         }
         let digits = text.prefix { ("0"..."9").contains($0) }
         guard (1...6).contains(digits.count), let index = Int(digits), text[digits.endIndex...].first == "]" else {
@@ -58,4 +74,11 @@ package struct JSONPath: Sendable, Hashable, CustomStringConvertible {
         }
         return (.element(index), text[digits.endIndex...].dropFirst())
     }
+}
+
+extension JSONPath: Hashable {
+    /// However it was written.
+    package static func == (a: JSONPath, b: JSONPath) -> Bool { a.steps == b.steps }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.steps) }
 }

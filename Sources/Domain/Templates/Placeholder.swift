@@ -2,18 +2,20 @@
 package enum Placeholder: Sendable, Hashable {
     case thingID, thingName, groupID, orgID, userID, profileID, topic, subtopic, messageID, receivedAt
     case payload(JSONPath)
+    /// The payload's bytes, whatever they are.
+    case payloadBase64, payloadHex
     /// What the message measures: the payload's member `value`, or else the payload itself.
     case value(JSONPath)
 
     /// The names as they are written; `{payload}` and `{value}` may have a path behind them.
     package static let names = [
         "thing_id", "device_id", "thing_name", "group_id", "org_id", "user_id", "profile_id", "topic", "subtopic",
-        "message_id", "received_at", "payload", "value",
+        "message_id", "received_at", "payload", "payload_base64", "payload_hex", "value",
     ]
 
     /// - Parameter text: what stands between the braces.
     init?(_ text: Substring) {
-        let name = text.prefix { $0.isLetter || $0 == "_" }
+        let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
         let path = JSONPath(text[name.endIndex...])
         switch (name, path) {
         case ("payload", let path?): self = .payload(path)
@@ -30,6 +32,8 @@ package enum Placeholder: Sendable, Hashable {
             case "subtopic": self = .subtopic
             case "message_id": self = .messageID
             case "received_at": self = .receivedAt
+            case "payload_base64": self = .payloadBase64
+            case "payload_hex": self = .payloadHex
             default: return nil
             }
         default: return nil
@@ -47,10 +51,46 @@ package enum Placeholder: Sendable, Hashable {
     /// Whether it is of what the message carries.
     package var isOfPayload: Bool {
         switch self {
-        case .payload, .value: true
+        case .payload, .value, .payloadBase64, .payloadHex: true
         default: false
         }
     }
+
+    /// As it is written.
+    var text: String {
+        switch self {
+        case .payload(let path): Self.text("payload", path)
+        case .value(let path): Self.text("value", path)
+        case .payloadBase64: "{payload_base64}"
+        case .payloadHex: "{payload_hex}"
+        case .thingID: "{thing_id}"
+        case .thingName: "{thing_name}"
+        case .groupID: "{group_id}"
+        case .orgID: "{org_id}"
+        case .userID: "{user_id}"
+        case .profileID: "{profile_id}"
+        case .topic: "{topic}"
+        case .subtopic: "{subtopic}"
+        case .messageID: "{message_id}"
+        case .receivedAt: "{received_at}"
+        }
+    }
+
+    private static func text(_ name: String, _ path: JSONPath) -> String { "{\(name)\(path.description)}" }
+
+    /// What has to be found in the payload for it.
+    var paths: [JSONPath] {
+        switch self {
+        case .payload(let path): [path]
+        case .value(let path): [Self.valueMember, path, Self.valueMember.appending(path)]
+        case .thingName: [JSONPath(member: "thing_name")]
+        case .userID: [JSONPath(member: "user_id")]
+        case .profileID: [JSONPath(member: "profile_id")]
+        default: []
+        }
+    }
+
+    static let valueMember = JSONPath(member: "value")
 
     /// The name that was probably meant by one that is none.
     static func suggestion(for text: Substring) -> String? {

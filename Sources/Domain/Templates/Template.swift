@@ -60,9 +60,12 @@ package struct Template: Sendable, Equatable {
     }
 
     private static func encoded(_ text: String, _ kind: Kind) -> [UInt8] {
-        guard kind == .form else { return Array(text.utf8) }
         var bytes: [UInt8] = []
-        bytes.appendPercentEncoded(text.utf8)
+        switch kind {
+        case .form: bytes.appendPercentEncoded(text.utf8)
+        case .url: bytes.appendRequestTarget(text.utf8)
+        case .header, .json, .text: bytes = Array(text.utf8)
+        }
         return bytes
     }
 
@@ -180,15 +183,43 @@ package struct Template: Sendable, Equatable {
 }
 
 extension [UInt8] {
+    private mutating func appendPercentEncoded(_ byte: UInt8) {
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x37 + value }
+        self.append(UInt8(ascii: "%"))
+        self.append(digit(byte >> 4))
+        self.append(digit(byte & 15))
+    }
+
+    /// Appends path and query of a url as they go into a request line: what may not stand there (RFC 3986, section 3.3 and
+    /// 3.4) is percent-encoded, a percent sign too if no two digits follow it. Everything else stays.
+    mutating func appendRequestTarget(_ text: some Collection<UInt8>) {
+        func isDigit(_ byte: UInt8) -> Bool {
+            (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte & 0xDF)
+        }
+        for index in text.indices {
+            let byte = text[index]
+            let next = text[index...].dropFirst().prefix(2)
+            let isAllowed =
+                switch byte {
+                case UInt8(ascii: "%"): next.count == 2 && next.allSatisfy(isDigit)
+                case ...0x20, 0x7F..., UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "["),
+                    UInt8(ascii: "\\"), UInt8(ascii: "]"), UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "{"),
+                    UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: "#"):
+                    false
+                default: true
+                }
+            if isAllowed { self.append(byte) } else { self.appendPercentEncoded(byte) }
+        }
+    }
+
     /// Appends bytes with all but unreserved characters percent-encoded.
     package mutating func appendPercentEncoded(_ bytes: some Sequence<UInt8>) {
-        let digits = Array("0123456789ABCDEF".utf8)
         for byte in bytes {
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), 0x30...0x39,
                 UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
                 self.append(byte)
-            default: self += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            default: self.appendPercentEncoded(byte)
             }
         }
     }

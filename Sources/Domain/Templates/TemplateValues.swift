@@ -22,30 +22,45 @@ package struct ThingFacts: Sendable {
     }
 }
 
+/// Why no request can be made of a message, in words for the webhook's owners.
+package struct RenderFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ reason: String) {
+        self.description = "render: \(reason)"
+    }
+}
+
 /// What the placeholders of a template stand for, for one message.
 package struct TemplateValues: Sendable {
     private let message: Message
     private let org: EntityID?
     private let facts: ThingFacts
-    /// nil if the payload is no JSON.
-    private let json: RawJSON?
+    private let payload: PayloadIndex
 
-    package init(_ message: Message, org: EntityID?, facts: ThingFacts = .unknown) {
+    /// - Parameter paths: what the templates ask of the payload.
+    package init(_ message: Message, org: EntityID?, facts: ThingFacts = .unknown, paths: PathSet = PathSet()) {
         self.message = message
         self.org = org
         self.facts = facts
-        self.json = RawJSON(message.payload)
+        self.payload = PayloadIndex(message.payload, paths: paths)
     }
+
+    /// Whether the payload is text: JSON, or anything else in UTF-8.
+    var isText: Bool { self.payload.json != nil || Self.isText(self.message.payload) }
+
+    private static func isText(_ bytes: [UInt8]) -> Bool { String(validating: bytes, as: UTF8.self) != nil }
 
     private enum Value {
         case missing
         case text(String)
+        /// The payload, which is no JSON.
         case bytes([UInt8])
         case number(Int64)
         case json(RawJSON)
     }
 
-    private func value(of placeholder: Placeholder) -> Value {
+    private func value(of placeholder: Placeholder) throws(RenderFailure) -> Value {
         switch placeholder {
         case .thingID: return self.message.hasThing ? .text(self.message.thing.description) : .missing
         case .thingName: return self.ofEvent("thing_name") ?? self.facts.name.map(Value.text) ?? .missing
@@ -58,87 +73,133 @@ package struct TemplateValues: Sendable {
         case .subtopic: return .text(self.message.subtopic)
         case .messageID: return .text(String(self.message.id.rawValue))
         case .receivedAt: return .number(self.message.id.millisecondsSince1970)
+        case .payloadBase64: return .text(Base64.encode(self.message.payload))
+        case .payloadHex: return .text(Hex.encode(self.message.payload))
         case .payload(let path):
-            guard let json = self.json else { return path.steps.isEmpty ? .bytes(self.message.payload) : .missing }
-            return json.value(at: path).map(Value.json) ?? .missing
-        case .value(let path):
-            guard let json = self.json else {
-                // Plain text is its own only value.
-                let isSelf = path.steps.isEmpty || path.steps == [.element(0)]
-                return isSelf ? .bytes(self.message.payload) : .missing
+            guard self.payload.json != nil else {
+                if path.steps.isEmpty { return .bytes(self.message.payload) }
+                throw Self.needsJSON(placeholder)
             }
-            let value = json.member("value") ?? json
-            if value.kind != .array, path.steps == [.element(0)] { return .json(value) }
-            return value.value(at: path).map(Value.json) ?? .missing
+            return self.payload.value(at: path).map(Value.json) ?? .missing
+        case .value(let path): return try self.measured(path, placeholder)
         }
+    }
+
+    private func measured(_ path: JSONPath, _ placeholder: Placeholder) throws(RenderFailure) -> Value {
+        guard let json = self.payload.json else {
+            // Plain text is its own only value.
+            if path.steps.isEmpty || path.steps == [.element(0)] { return .bytes(self.message.payload) }
+            if path.steps.count == 1, case .element = path.steps[0] { return .missing }
+            throw Self.needsJSON(placeholder)
+        }
+        let member = self.payload.value(at: Placeholder.valueMember)
+        let value = member ?? json
+        if value.kind != .array, path.steps == [.element(0)] { return .json(value) }
+        let whole = member == nil ? path : Placeholder.valueMember.appending(path)
+        return self.payload.value(at: whole).map(Value.json) ?? .missing
+    }
+
+    private static func needsJSON(_ placeholder: Placeholder) -> RenderFailure {
+        RenderFailure("\(placeholder.text) is of a payload that is JSON, which this one is not")
+    }
+
+    private static func needsText(_ placeholder: Placeholder) -> RenderFailure {
+        RenderFailure(
+            "\(placeholder.text) stands where text is needed, and the payload is none; "
+                + "{payload_base64} and {payload_hex} stand for any bytes")
     }
 
     /// What an event says of itself; nil for a message.
     private func ofEvent(_ member: String) -> Value? {
         guard self.message.event != nil else { return nil }
-        return self.json?.member(member).map(Value.json)
+        return self.payload.value(at: JSONPath(member: member)).map(Value.json)
     }
 
     /// A value as text: a string without its quotes, a number as it was written, what is missing or null empty.
-    private func text(of placeholder: Placeholder) -> [UInt8] {
-        switch self.value(of: placeholder) {
-        case .missing: []
-        case .text(let text): Array(text.utf8)
-        case .bytes(let bytes): bytes
-        case .number(let number): Array(String(number).utf8)
+    private func text(of placeholder: Placeholder) throws(RenderFailure) -> [UInt8] {
+        switch try self.value(of: placeholder) {
+        case .missing: return []
+        case .text(let text): return Array(text.utf8)
+        case .bytes(let bytes):
+            guard Self.isText(bytes) else { throw Self.needsText(placeholder) }
+            return bytes
+        case .number(let number): return Array(String(number).utf8)
         case .json(let json):
             switch json.kind {
-            case .string: Array((json.string ?? "").utf8)
-            case .null: []
-            default: Array(json.text)
+            case .string:
+                guard let text = json.string else {
+                    throw RenderFailure("\(placeholder.text) has half of a surrogate pair, which is no text")
+                }
+                return Array(text.utf8)
+            case .null: return []
+            default: return Array(json.text)
             }
         }
     }
 
     /// A value as JSON; null if it is missing.
-    private func json(of placeholder: Placeholder) -> [UInt8] {
-        switch self.value(of: placeholder) {
-        case .missing: Array("null".utf8)
-        case .number(let number): Array(String(number).utf8)
-        case .json(let json): Array(json.text)
-        case .text(let text): Self.quoted(text)
-        // Bytes that are no text are shown as far as they are.
-        case .bytes(let bytes): Self.quoted(String(decoding: bytes, as: UTF8.self))
+    private func json(of placeholder: Placeholder) throws(RenderFailure) -> [UInt8] {
+        switch try self.value(of: placeholder) {
+        case .missing: return Array("null".utf8)
+        case .number(let number): return Array(String(number).utf8)
+        case .json(let json): return Array(json.text)
+        case .text, .bytes:
+            var bytes: [UInt8] = [UInt8(ascii: "\"")]
+            bytes.appendJSONEscaped(try self.text(of: placeholder))
+            bytes.append(UInt8(ascii: "\""))
+            return bytes
         }
     }
 
-    private static func quoted(_ text: String) -> [UInt8] {
-        var bytes: [UInt8] = [UInt8(ascii: "\"")]
-        bytes.appendJSONEscaped(text.utf8)
-        bytes.append(UInt8(ascii: "\""))
-        return bytes
-    }
-
-    func append(_ placeholder: Placeholder, in place: Template.Place, to out: inout [UInt8]) {
+    /// - Parameter takesBytes: whether bytes that are no text may stand where text does, as they are.
+    func append(
+        _ placeholder: Placeholder, in place: Template.Place, takesBytes: Bool, to out: inout [UInt8]
+    ) throws(RenderFailure) {
         switch place {
-        case .text: out += self.text(of: placeholder)
-        case .percent: out.appendPercentEncoded(self.text(of: placeholder))
+        case .text:
+            if takesBytes, case .bytes(let bytes) = try self.value(of: placeholder) { return out += bytes }
+            out += try self.text(of: placeholder)
+        case .percent:
+            // Any bytes can be written so.
+            if case .bytes(let bytes) = try self.value(of: placeholder) { return out.appendPercentEncoded(bytes) }
+            out.appendPercentEncoded(try self.text(of: placeholder))
         // A line break would begin another header.
-        case .header: out += self.text(of: placeholder).map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }
-        case .jsonString: out.appendJSONEscaped(String(decoding: self.text(of: placeholder), as: UTF8.self).utf8)
-        case .jsonValue: out += self.json(of: placeholder)
+        case .header: out += try self.text(of: placeholder).map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }
+        case .jsonString:
+            // A string's own escapes say what it says.
+            if case .json(let json) = try self.value(of: placeholder), json.kind == .string {
+                return out += json.inside
+            }
+            out.appendJSONEscaped(try self.text(of: placeholder))
+        case .jsonValue: out += try self.json(of: placeholder)
         }
     }
 }
 
 extension Template {
-    package func render(_ values: TemplateValues, into out: inout [UInt8]) {
+    /// - Parameters:
+    ///   - longest: how long `out` may become, in bytes.
+    ///   - what: what is being made, for who is told that it is too long.
+    ///   - takesBytes: whether bytes that are no text may stand where text does, as they are.
+    func render(
+        _ values: TemplateValues, into out: inout [UInt8], longest: Int, what: String, takesBytes: Bool = false
+    ) throws(RenderFailure) {
         for part in self.parts {
             switch part {
             case .literal(let bytes): out += bytes
-            case .placeholder(let placeholder, let place): values.append(placeholder, in: place, to: &out)
+            case .placeholder(let placeholder, let place):
+                try values.append(placeholder, in: place, takesBytes: takesBytes, to: &out)
+            }
+            guard out.count <= longest else {
+                throw RenderFailure("\(what) is over \(longest) bytes once it is filled in")
             }
         }
     }
 
-    package func render(_ values: TemplateValues) -> [UInt8] {
+    /// What is longer than a body may be is not made.
+    package func render(_ values: TemplateValues) throws(RenderFailure) -> [UInt8] {
         var out: [UInt8] = []
-        self.render(values, into: &out)
+        try self.render(values, into: &out, longest: RenderedRequest.longestBody, what: "it")
         return out
     }
 }

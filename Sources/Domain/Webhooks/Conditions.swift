@@ -1,5 +1,3 @@
-internal import Crypto
-
 /// What a payload must be for a webhook to be called.
 package struct Conditions: Sendable, Equatable, Codable {
     package enum Match: String, Sendable, Codable, CaseIterable { case all, any }
@@ -40,9 +38,15 @@ package struct Conditions: Sendable, Equatable, Codable {
 
         var description: String {
             let subject = self.path.isEmpty ? "payload" : self.path
-            return "\(subject) \(self.operator.rawValue)\(self.value.map { " \($0)" } ?? "")"
+            return "\(subject) \(self.operator.rawValue)\(self.value.map { " \($0.prefix(200))" } ?? "")"
         }
     }
+
+    /// The longest value that a rule compares with, in bytes.
+    private static let longestValue = 1_024
+    /// The longest list of such values, and how many they may be.
+    private static let longestList = 16 * 1_024
+    private static let mostOptions = 1_000
 
     func check() throws(InvalidField) {
         guard (1...Self.mostRules).contains(self.rules.count) else {
@@ -53,150 +57,47 @@ package struct Conditions: Sendable, Equatable, Codable {
             guard JSONPath(rule.path) != nil else {
                 throw InvalidField("\(at).path", "must be a path such as sensor.values[0]")
             }
-            let value = rule.value.flatMap { RawJSON(Array($0.utf8)) }
-            switch rule.operator {
-            case .gt, .ge, .lt, .le:
-                guard value?.kind == .number || value?.kind == .string else {
-                    throw InvalidField("\(at).value", "must be a number or a string")
-                }
-            case .changedBy:
-                guard let number = value?.number, number > 0 else {
-                    throw InvalidField("\(at).value", "must be a number above 0")
-                }
-            case .isIn:
-                guard value?.kind == .array else { throw InvalidField("\(at).value", "must be an array") }
-            case .eq, .ne, .contains:
-                guard value != nil else { throw InvalidField("\(at).value", "is required") }
-            case .exists:
-                guard value == nil || value?.kind == .bool else {
-                    throw InvalidField("\(at).value", "must be true or false")
-                }
-            case .changed:
-                guard value == nil else { throw InvalidField("\(at).value", "does not go with changed") }
-            }
+            try rule.check(at: "\(at).value")
         }
     }
 }
 
-/// Conditions as messages meet them: paths and values read once.
-package struct ConditionSet: Sendable {
-    private struct Compiled: Sendable {
-        let rule: Conditions.Rule
-        let path: JSONPath
-        let value: RawJSON?
-    }
-
-    private let match: Conditions.Match
-    private let rules: [Compiled]
-
-    package init(_ conditions: Conditions) {
-        self.match = conditions.match
-        self.rules = conditions.rules.map { rule in
-            Compiled(
-                rule: rule, path: JSONPath(rule.path) ?? JSONPath(),
-                value: rule.value.flatMap { RawJSON(Array($0.utf8)) })
+extension Conditions.Rule {
+    /// - Parameter at: the name of the value.
+    fileprivate func check(at: String) throws(InvalidField) {
+        let value = self.value.flatMap { RawJSON(Array($0.utf8)) }
+        guard self.value == nil || value != nil else { throw InvalidField(at, "must be JSON") }
+        if let value, value.kind != .array || self.operator != .isIn { try Self.checkLength(of: value, at: at) }
+        switch self.operator {
+        case .gt, .ge, .lt, .le:
+            guard value?.kind == .number || value?.kind == .string else {
+                throw InvalidField(at, "must be a number or a string")
+            }
+            if let text = value?.string, RawJSON(Array(text.utf8))?.kind == .number {
+                throw InvalidField(at, "is a string, which no number is compared with; write \(text) without quotes")
+            }
+        case .changedBy:
+            guard value?.exactNumber?.isPositive == true else { throw InvalidField(at, "must be a number above 0") }
+        case .isIn:
+            guard let value, value.kind == .array else { throw InvalidField(at, "must be an array") }
+            let options = value.elements
+            guard value.text.count <= Conditions.longestList, options.count <= Conditions.mostOptions else {
+                throw InvalidField(
+                    at, "must be at most \(Conditions.mostOptions) values and \(Conditions.longestList) bytes")
+            }
+            for (index, option) in options.enumerated() { try Self.checkLength(of: option, at: "\(at)[\(index)]") }
+        case .eq, .ne, .contains:
+            guard value != nil else { throw InvalidField(at, "is required") }
+        case .exists:
+            guard value == nil || value?.kind == .bool else { throw InvalidField(at, "must be true or false") }
+        case .changed:
+            guard value == nil else { throw InvalidField(at, "does not go with changed") }
         }
     }
 
-    /// Whether it compares with what a thing sent before.
-    package var remembers: Bool { self.rules.contains { $0.rule.operator.remembers } }
-
-    /// What came of looking at a payload.
-    package struct Outcome: Sendable, Equatable {
-        /// The first rule that was not met, in words; nil if the webhook is to be called.
-        package let unmet: String?
-        /// What is to be remembered of the thing, by the number of the rule.
-        package let memory: [Int: String]
-    }
-
-    /// - Parameter memory: what was remembered of the thing before, by the number of the rule.
-    package func evaluate(_ payload: RawJSON?, memory: [Int: String] = [:]) -> Outcome {
-        var memory = memory
-        var unmet: String?
-        var isAnyMet = false
-        for (index, rule) in self.rules.enumerated() {
-            let found = payload?.value(at: rule.path)
-            let isMet: Bool
-            if rule.rule.operator.remembers {
-                isMet = Self.hasChanged(rule, found, since: memory[index])
-                if isMet, let found { memory[index] = Self.remembered(found) }
-            } else {
-                isMet = Self.holds(rule, found)
-            }
-            if isMet { isAnyMet = true } else if unmet == nil { unmet = rule.rule.description }
+    private static func checkLength(of value: RawJSON, at: String) throws(InvalidField) {
+        guard value.text.count <= Conditions.longestValue else {
+            throw InvalidField(at, "must be at most \(Conditions.longestValue) bytes long")
         }
-        let isCalled = self.match == .all ? unmet == nil : isAnyMet
-        return Outcome(unmet: isCalled ? nil : unmet, memory: memory)
-    }
-
-    private static func hasChanged(_ rule: Compiled, _ found: RawJSON?, since text: String?) -> Bool {
-        guard let found, found.kind != .null else { return false }
-        // The first value is news.
-        guard let text, let before = RawJSON(Array(text.utf8)) else { return true }
-        if found.text.count > Self.longestMemory { return Self.remembered(found) != text }
-        guard rule.rule.operator == .changedBy else { return !found.isSame(as: before) }
-        guard let number = found.number, let earlier = before.number, let least = rule.value?.number else {
-            return !found.isSame(as: before)
-        }
-        // 21.3 - 21.2 is a little less than 0.1 in binary.
-        return abs(number - earlier) >= least * (1 - 1e-9)
-    }
-
-    /// What is longer than this is remembered by its digest.
-    private static let longestMemory = 256
-
-    private static func remembered(_ value: RawJSON) -> String {
-        guard value.text.count > Self.longestMemory else { return String(decoding: value.text, as: UTF8.self) }
-        return "\"sha256 \(Base64.encode(SHA256.hash(data: Array(value.text))))\""
-    }
-
-    private static func holds(_ rule: Compiled, _ found: RawJSON?) -> Bool {
-        switch rule.rule.operator {
-        case .exists: return (found != nil) == (rule.value?.bool ?? true)
-        case .ne: return found.map { found in rule.value.map { !found.isSame(as: $0) } ?? true } ?? true
-        default: break
-        }
-        guard let found, let value = rule.value else { return false }
-        switch rule.rule.operator {
-        case .eq: return found.isSame(as: value)
-        case .gt:
-            return Self.compare(found, value) {
-                $0 > $1
-            } _: {
-                $0 > $1
-            }
-        case .ge:
-            return Self.compare(found, value) {
-                $0 >= $1
-            } _: {
-                $0 >= $1
-            }
-        case .lt:
-            return Self.compare(found, value) {
-                $0 < $1
-            } _: {
-                $0 < $1
-            }
-        case .le:
-            return Self.compare(found, value) {
-                $0 <= $1
-            } _: {
-                $0 <= $1
-            }
-        case .contains:
-            if let text = found.string { return value.string.map { text.contains($0) } ?? false }
-            return found.elements.contains { $0.isSame(as: value) }
-        case .isIn: return value.elements.contains { $0.isSame(as: found) }
-        case .ne, .exists, .changed, .changedBy: return false
-        }
-    }
-
-    /// Numbers with numbers, strings with strings; nothing else has an order.
-    private static func compare(
-        _ a: RawJSON, _ b: RawJSON, _ numbers: (Double, Double) -> Bool, _ strings: (String, String) -> Bool
-    ) -> Bool {
-        if let x = a.number, let y = b.number { return numbers(x, y) }
-        if let x = a.string, let y = b.string { return strings(x, y) }
-        return false
     }
 }

@@ -10,67 +10,44 @@ package struct RenderedRequest: Sendable {
     /// nil if there is none.
     package let body: [UInt8]?
 
-    /// The longest path and query that is sent.
-    package static let longestTarget = 8_192
-}
+    // What is longer is not made, in bytes; a payload that is sent as it is is bounded where it comes in.
 
-/// Why no request can be made of a message, in words for the webhook's owners.
-package struct RenderFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    package let description: String
+    package static let longestBody = 4 * 1024 * 1024
+    /// A header's value, and the names and values of all headers.
+    package static let longestHeader = 8_192
+    package static let longestHeaders = 32 * 1024
+    /// Path and query.
+    package static let longestTarget = 8_192
 }
 
 extension RequestPlan {
     /// Fills the templates in.
     package func render(_ message: Message, org: EntityID?, facts: ThingFacts) throws(RenderFailure) -> RenderedRequest
     {
-        let values = TemplateValues(message, org: org, facts: facts)
-        let body: [UInt8]? =
-            switch self.body {
-            case .none: nil
-            case .payload: message.payload
-            case .json(let template), .text(let template): template.render(values)
-            case .form(let rows): Self.encoded(rows, values)
-            }
-        return try self.request(values, body: body, of: message)
+        let values = TemplateValues(message, org: org, facts: facts, paths: self.paths)
+        return try self.request(values, body: try self.renderBody(message, values), of: message)
     }
 
-    /// Several messages in one request: the elements of an array, or a line each.
-    package func render(
-        batch messages: [Message], org: EntityID?, facts: (Message) -> ThingFacts
-    ) throws(RenderFailure) -> RenderedRequest {
-        let isArray = self.batching?.form != .ndjson
-        var body: [UInt8] = isArray ? [UInt8(ascii: "[")] : []
-        for (index, message) in messages.enumerated() {
-            if index > 0 { body.append(isArray ? UInt8(ascii: ",") : UInt8(ascii: "\n")) }
-            let values = TemplateValues(
-                message, org: org, facts: self.needsFacts ? facts(message) : ThingFacts.unknown)
-            if case .json(let template) = self.body {
-                let item = template.render(values)
-                // A line break inside an item would make two lines of it.
-                body += isArray ? item : item.filter { $0 != 0x0A && $0 != 0x0D }
-            } else {
-                Self.envelope.render(values, into: &body)
-            }
+    private func renderBody(_ message: Message, _ values: TemplateValues) throws(RenderFailure) -> [UInt8]? {
+        var body: [UInt8] = []
+        let longest = RenderedRequest.longestBody
+        switch self.body {
+        case .none: return nil
+        case .payload: return message.payload
+        case .json(let template): try template.render(values, into: &body, longest: longest, what: "the body")
+        case .text(let template):
+            // Who says that it is text means it; otherwise it is what the thing's profile says.
+            try template.render(
+                values, into: &body, longest: longest, what: "the body", takesBytes: self.contentType == .profile)
+        case .form(let rows): try Self.append(rows, values, to: &body, longest: longest, what: "the body")
         }
-        body.append(isArray ? UInt8(ascii: "]") : UInt8(ascii: "\n"))
-        let first = messages[0]
-        return try self.request(TemplateValues(first, org: org), body: body, of: first)
+        return body
     }
 
-    /// What stands for a message in a batch unless the webhook has a template of its own.
-    private static let envelope: Template = {
-        let text = """
-            {"message_id":"{message_id}","thing_id":{thing_id},"subtopic":"{subtopic}","received_at":{received_at},\
-            "payload":{payload}}
-            """
-        guard let template = try? Template(text, kind: .json) else { preconditionFailure("the envelope is a template") }
-        return template
-    }()
-
-    private func request(
+    func request(
         _ values: TemplateValues, body: [UInt8]?, of message: Message
     ) throws(RenderFailure) -> RenderedRequest {
-        var headers = self.headers.map { (name: $0.name, value: $0.value.render(values)) }
+        var headers = try self.renderHeaders(values)
         if self.format == .cloudEvents { headers += CloudEvent.headers(of: message) }
         let setsType = headers.contains { $0.name.lowercased() == "content-type" }
         let type: String =
@@ -82,19 +59,34 @@ extension RequestPlan {
             contentType: body == nil || setsType ? nil : type, body: body)
     }
 
+    private func renderHeaders(_ values: TemplateValues) throws(RenderFailure) -> [(name: String, value: [UInt8])] {
+        var headers: [(name: String, value: [UInt8])] = []
+        var size = 0
+        for (name, template) in self.headers {
+            var value: [UInt8] = []
+            try template.render(
+                values, into: &value, longest: RenderedRequest.longestHeader, what: "the header \(name)")
+            size += name.utf8.count + value.count
+            guard size <= RenderedRequest.longestHeaders else {
+                throw RenderFailure(
+                    "the headers are over \(RenderedRequest.longestHeaders) bytes once they are filled in")
+            }
+            headers.append((name, value))
+        }
+        return headers
+    }
+
     private func renderTarget(_ values: TemplateValues) throws(RenderFailure) -> [UInt8] {
-        var target = self.target.render(values)
+        var target: [UInt8] = []
+        let longest = RenderedRequest.longestTarget
+        try self.target.render(values, into: &target, longest: longest, what: "the url")
         // What a device sends must not lead to another place of the receiver than its owners meant.
         if self.target.hasPlaceholders, Self.hasDotSegment(target) {
-            throw RenderFailure(description: "render: the url's path has a segment of dots once it is filled in")
+            throw RenderFailure("the url's path has a segment of dots once it is filled in")
         }
         if !self.query.isEmpty {
             target.append(target.contains(UInt8(ascii: "?")) ? UInt8(ascii: "&") : UInt8(ascii: "?"))
-            target += Self.encoded(self.query, values)
-        }
-        guard target.count <= RenderedRequest.longestTarget else {
-            throw RenderFailure(
-                description: "render: the url is over \(RenderedRequest.longestTarget) bytes once it is filled in")
+            try Self.append(self.query, values, to: &target, longest: longest, what: "the url")
         }
         return target
     }
@@ -107,15 +99,17 @@ extension RequestPlan {
     }
 
     /// `key=value&…`.
-    private static func encoded(_ rows: [(key: String, value: Template)], _ values: TemplateValues) -> [UInt8] {
-        var out: [UInt8] = []
+    private static func append(
+        _ rows: [(key: String, value: Template)], _ values: TemplateValues, to out: inout [UInt8], longest: Int,
+        what: String
+    ) throws(RenderFailure) {
         for (index, row) in rows.enumerated() {
             if index > 0 { out.append(UInt8(ascii: "&")) }
             out.appendPercentEncoded(row.key.utf8)
             out.append(UInt8(ascii: "="))
-            row.value.render(values, into: &out)
+            try row.value.render(values, into: &out, longest: longest, what: what)
         }
-        return out
+        guard out.count <= longest else { throw RenderFailure("\(what) is over \(longest) bytes once it is filled in") }
     }
 }
 

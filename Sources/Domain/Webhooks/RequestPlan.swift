@@ -18,6 +18,8 @@ package struct RequestPlan: Sendable {
     package let batching: Batching?
     /// Whether a thing's name or profile is needed.
     package let needsFacts: Bool
+    /// What is asked of the payload.
+    let paths: PathSet
 
     /// - Parameter isLenient: takes a template that cannot be read for plain text. For what was stored before there were
     ///   templates.
@@ -62,12 +64,11 @@ package struct RequestPlan: Sendable {
             }
             self.body = .form(rows)
         }
-        self.needsFacts = Self.needsFacts([self.target] + headerTemplates.map(\.value) + rows.map(\.value), self.body)
+        let templates = [self.target] + headerTemplates.map(\.value) + rows.map(\.value) + self.body.templates
+        let placeholders = templates.flatMap(\.placeholders)
+        self.needsFacts = placeholders.contains { $0 == .thingName || $0 == .profileID }
+        self.paths = PathSet(placeholders.flatMap(\.paths))
         if !isLenient { try self.check(spec) }
-    }
-
-    private static func needsFacts(_ templates: [Template], _ body: Body) -> Bool {
-        (templates + body.templates).flatMap(\.placeholders).contains { $0 == .thingName || $0 == .profileID }
     }
 
     private func check(_ spec: RequestSpec) throws(InvalidField) {
@@ -86,7 +87,11 @@ package struct RequestPlan: Sendable {
             let empty = Message(
                 id: MessageID(rawValue: 0), thing: Message.noThing, group: Message.noThing, subtopic: "",
                 contentType: "", payload: Array("{}".utf8), traceparent: nil, isKept: false, receivedNanoseconds: nil)
-            guard RawJSON(template.render(TemplateValues(empty, org: nil))) != nil else {
+            let rendered: [UInt8]
+            do throws(RenderFailure) { rendered = try template.render(TemplateValues(empty, org: nil)) } catch {
+                throw InvalidField("body", error.description)
+            }
+            guard RawJSON(rendered) != nil else {
                 throw InvalidField("body", "must be JSON once its placeholders are filled in")
             }
         }

@@ -28,7 +28,7 @@ package final class WebhookRequests: Sendable {
         common += "x-hookline-group-id: \(target.group)\r\n"
         if let authorization = target.options.auth.authorization { common += "authorization: \(authorization)\r\n" }
         self.commonHeaders = Array(common.utf8)
-        var head = "POST \(target.url.target) HTTP/1.1\r\n" + common
+        var head = "POST \(target.url.requestTarget) HTTP/1.1\r\n" + common
         for header in target.headers { head += "\(header.name): \(header.value)\r\n" }
         self.head = Array(head.utf8)
         self.setsContentType = target.headers.contains { $0.name.lowercased() == "content-type" }

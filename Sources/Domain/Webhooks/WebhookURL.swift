@@ -57,10 +57,17 @@ package struct WebhookURL: Hashable, Sendable {
         self.targetStart = text.utf8.count
     }
 
-    /// Path and query as they go into the request line; never empty.
+    /// Path and query as they were written; never empty. They may be a template.
     package var target: String {
         let target = Substring(self.text.utf8.dropFirst(self.targetStart))
         return target.isEmpty ? "/" : target.first == "?" ? "/" + target : String(target)
+    }
+
+    /// Path and query as they go into the request line of a url that is no template.
+    package var requestTarget: String {
+        var bytes: [UInt8] = []
+        bytes.appendRequestTarget(self.target.utf8)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// What goes into the `host` header: the port only if it is not the scheme's own.

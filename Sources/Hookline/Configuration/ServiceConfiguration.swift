@@ -61,6 +61,8 @@ struct ServiceConfiguration: Sendable {
         // The one place that ties the two: while a batch waits for the database the broker hears nothing.
         self.intake.commitPatience = self.mqtt.longestHold
         self.api.largestPayload = self.intake.largestPayload
+        self.api.mostWebhooks = Int64(
+            try settings.integer("groups.most_webhooks", in: 1...1_000_000, default: 10_000))
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
         self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)

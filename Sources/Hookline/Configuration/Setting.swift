@@ -43,6 +43,7 @@ struct Setting: Sendable {
             key: "intake.linger", help: "wait for more messages before a small batch is committed, where many come",
             fallback: "0"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
+        Setting(key: "groups.most_webhooks", help: "how many webhooks a group may have", fallback: "10000"),
         Setting(
             key: "respond.largest_body", help: "how much of an answer a thing is told, in bytes", fallback: "65536"),
         Setting(

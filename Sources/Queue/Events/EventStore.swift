@@ -50,7 +50,7 @@ package struct EventStore: Sendable {
         try await self.pool.transaction { db in
             let events = try db.query(
                 """
-                SELECT id, message_id, at, kind, group_id, thing_id, details, is_payload,
+                SELECT id, message_id, at, kind, group_id, thing_id, coalesce(details_text, details::text), is_payload,
                     array_to_string(ARRAY(SELECT key FROM webhooks WHERE key = ANY(webhook_keys)), ',')
                 FROM events ORDER BY id LIMIT \(count) FOR UPDATE SKIP LOCKED
                 """, Self.decode)
@@ -71,7 +71,7 @@ package struct EventStore: Sendable {
             number: try row.int64(0), message: row.isNull(1) ? nil : try row.messageID(1),
             at: try row.timestamp(2).microsecondsSince1970 / 1_000,
             kind: TriggerKind(rawValue: try row.string(3)) ?? .manual, group: try row.entityID(4),
-            thing: row.isNull(5) ? nil : try row.entityID(5), details: try row.json(6), isPayload: try row.bool(7),
+            thing: row.isNull(5) ? nil : try row.entityID(5), details: try row.string(6), isPayload: try row.bool(7),
             webhooks: try row.string(8).split(separator: ",").compactMap { Int32($0) }
                 .map { WebhookKey(rawValue: $0) })
     }
@@ -87,9 +87,9 @@ package struct EventStore: Sendable {
         _ = try await self.pool.withConnection { db in
             try db.execute(
                 """
-                INSERT INTO events (message_id, kind, group_id, thing_id, details, is_payload, webhook_keys)
+                INSERT INTO events (message_id, kind, group_id, thing_id, details, details_text, is_payload, webhook_keys)
                 VALUES (\(message.rawValue), \(TriggerKind.manual.rawValue), \(group), \(thing), \(JSONText(details)),
-                    \(isPayload), ARRAY[\(webhook.rawValue)])
+                    \(details), \(isPayload), ARRAY[\(webhook.rawValue)])
                 """)
         }
     }

@@ -41,6 +41,17 @@ package struct LaneQueue {
         return Array(self.ready.prefix { $0.bundle == first.bundle }.prefix(most))
     }
 
+    /// Puts what went out together where it came from, to go out in two requests.
+    package mutating func putInFront(halvesOf deliveries: [Delivery]) {
+        let middle = deliveries.count / 2
+        for (index, delivery) in deliveries.enumerated().reversed() {
+            var delivery = delivery
+            delivery.bundle = deliveries[index < middle ? 0 : middle].message.id
+            self.ready.prepend(delivery)
+        }
+        self.count += deliveries.count
+    }
+
     package mutating func removeFirst(_ count: Int) {
         self.ready.removeFirst(count)
         self.count -= count

@@ -23,6 +23,25 @@ struct LaneQueueTests {
         return first.message.id.rawValue
     }
 
+    @Test("takes back in halves what was refused together, before all others and in its order, down to one")
+    func halves() throws {
+        var queue = LaneQueue()
+        for number in 1...9 { queue.appendToBatch(try self.delivery(number, number % 3)) }
+        let refused = queue.nextBatch(7)
+        queue.removeFirst(7)
+        queue.putInFront(halvesOf: refused)
+        #expect(queue.count == 9)
+        var batches: [[Int64]] = []
+        while queue.first != nil {
+            let batch = queue.nextBatch(100)
+            queue.removeFirst(batch.count)
+            batches.append(batch.map(\.message.id.rawValue))
+            if batch.count > 1, batch.count < 4 { queue.putInFront(halvesOf: batch) }
+        }
+        #expect(
+            batches == [[1, 2, 3], [1], [2, 3], [2], [3], [4, 5, 6, 7], [8, 9], [8], [9]])
+    }
+
     @Test("sends one of a thing's at a time, and others' beside it")
     func chains() throws {
         var queue = LaneQueue()

@@ -1,0 +1,114 @@
+internal import Domain
+
+extension JSONValue {
+    /// Reads a whole text in one walk over it.
+    ///
+    /// - Throws: ``InvalidField`` for what is no JSON, for half of a surrogate pair, which no text has, and for numbers that
+    ///   the database does not have.
+    init(reading bytes: [UInt8]) throws(InvalidField) {
+        var scanner = JSONScanner(bytes)
+        var reader = JSONReader()
+        scanner.skipSpace()
+        let value = reader.value(&scanner, depth: 0)
+        scanner.skipSpace()
+        guard let value, scanner.position == scanner.end else {
+            throw InvalidField("the body", reader.fault ?? "is not valid JSON")
+        }
+        try value.refuseZeroBytes(at: "")
+        // It may be in a member that another of its name stands for.
+        guard !reader.hasZeroBytes else { throw InvalidField("the body", "must not have a zero byte") }
+        self = value
+    }
+}
+
+private struct JSONReader {
+    /// What is wrong, if it is not the grammar.
+    private(set) var fault: String?
+    private(set) var hasZeroBytes = false
+    private var count = 0
+
+    /// Values in one request: of a megabyte of the smallest there would be half a million, which take their time to make.
+    private static let most = 50_000
+    private static let longestName = 1_000
+    private static let longestNumber = 1_024
+    private static let longestExponent = 4
+
+    mutating func value(_ scanner: inout JSONScanner, depth: Int) -> JSONValue? {
+        let start = scanner.position
+        self.count += 1
+        guard self.count <= Self.most else {
+            self.fault = "has over \(Self.most) values"
+            return nil
+        }
+        switch scanner.current {
+        case UInt8(ascii: "{")?:
+            var values: [String: JSONValue] = [:]
+            let isWhole = scanner.skipMembers(depth) { scanner, name in
+                guard let name = self.name(scanner.bytes[name]), let value = self.value(&scanner, depth: depth + 1)
+                else { return false }
+                values[name] = value
+                return true
+            }
+            let raw = RawJSON(kind: .object, bytes: scanner.bytes, range: start..<scanner.position)
+            return isWhole ? .object(JSONFields(values, raw: raw)) : nil
+        case UInt8(ascii: "[")?:
+            var values: [JSONValue] = []
+            let isWhole = scanner.skipElements(depth) { scanner, _ in
+                guard let value = self.value(&scanner, depth: depth + 1) else { return false }
+                values.append(value)
+                return true
+            }
+            return isWhole ? .array(values) : nil
+        default:
+            let kind = scanner.skipValue(depth: depth)
+            return kind.flatMap { self.scalar($0, scanner.bytes[start..<scanner.position]) }
+        }
+    }
+
+    private mutating func scalar(_ kind: RawJSON.Kind, _ text: ArraySlice<UInt8>) -> JSONValue? {
+        switch kind {
+        case .null: .null
+        case .bool: .bool(text.first == UInt8(ascii: "t"))
+        case .string: self.text(text.dropFirst().dropLast()).map(JSONValue.string)
+        case .number: self.number(text)
+        case .array, .object: nil
+        }
+    }
+
+    /// - Parameter inside: of a string, still escaped.
+    private mutating func text(_ inside: ArraySlice<UInt8>) -> String? {
+        guard inside.contains(UInt8(ascii: "\\")) else { return String(decoding: inside, as: UTF8.self) }
+        let (bytes, isText) = JSONScanner.unescape(inside)
+        guard isText else {
+            self.fault = "has half of a surrogate pair, which is no text"
+            return nil
+        }
+        if bytes.contains(0) { self.hasZeroBytes = true }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private mutating func name(_ inside: ArraySlice<UInt8>) -> String? {
+        guard inside.count <= Self.longestName else {
+            self.fault = "has a name of over \(Self.longestName) bytes"
+            return nil
+        }
+        // Those beyond ASCII take several times as long to be told apart.
+        if !inside.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: "\\") }) { self.count += 3 }
+        return self.text(inside)
+    }
+
+    private mutating func number(_ bytes: ArraySlice<UInt8>) -> JSONValue? {
+        if bytes.count <= 18, bytes.allSatisfy({ (0x30...0x39).contains($0) }) {
+            return .integer(bytes.reduce(0) { $0 * 10 + Int64($1 - 0x30) })
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        // -0 is not 0, which is what an integer would make of it.
+        if let integer = Int64(text), integer != 0 || bytes.count == 1 { return .integer(integer) }
+        let exponent = bytes.drop { $0 | 0x20 != UInt8(ascii: "e") }.count { (0x30...0x39).contains($0) }
+        guard bytes.count <= Self.longestNumber, exponent <= Self.longestExponent else {
+            self.fault = "has a number of over \(Self.longestNumber) characters, or with an exponent beyond 9999"
+            return nil
+        }
+        return Double(text).map { .number(WrittenNumber(value: $0, text: text)) }
+    }
+}

@@ -1,0 +1,117 @@
+internal import Domain
+
+/// Any JSON value, as it was sent: numbers and objects keep their text.
+enum JSONValue: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case number(WrittenNumber)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONFields)
+
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+
+    /// What is a whole number, however it is written; nil if it is none, or too large.
+    var wholeNumber: Int64? {
+        switch self {
+        case .integer(let integer): integer
+        case .number(let number): Int64(exactly: number.value)
+        default: nil
+        }
+    }
+
+    /// The text that it was sent as, without spaces around what it consists of.
+    func append(to text: inout [UInt8]) {
+        switch self {
+        case .null: text += Array("null".utf8)
+        case .bool(let value): text += Array((value ? "true" : "false").utf8)
+        case .integer(let value): text += Array(String(value).utf8)
+        case .number(let value): text += Array(value.text.utf8)
+        case .string(let value): text.appendQuoted(value)
+        case .array(let values):
+            text.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                value.append(to: &text)
+            }
+            text.append(UInt8(ascii: "]"))
+        case .object(let fields): fields.append(to: &text)
+        }
+    }
+}
+
+extension JSONValue: Encodable {
+    /// What has one is written by ``JSONWriter``, which takes its text; another encoder would not keep it.
+    func encode(to encoder: any Encoder) throws {
+        throw EncodingError.invalidValue(
+            self, .init(codingPath: encoder.codingPath, debugDescription: "JSON that keeps its text needs JSONWriter"))
+    }
+}
+
+/// A number with the text that it was written as.
+struct WrittenNumber: Sendable, Equatable {
+    /// The nearest that there is: infinite for what is larger than any.
+    let value: Double
+    let text: String
+}
+
+/// The members of an object, and its text as it was sent: in its order, with what stands there twice.
+struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
+    private var values: [String: JSONValue]
+    /// nil for one that was put together here.
+    private var raw: RawJSON?
+
+    init(_ values: [String: JSONValue], raw: RawJSON? = nil) {
+        self.values = values
+        self.raw = raw
+    }
+
+    init(dictionaryLiteral elements: (String, JSONValue)...) {
+        self.values = Dictionary(elements) { _, last in last }
+    }
+
+    subscript(name: String) -> JSONValue? {
+        get { self.values[name] }
+        set {
+            self.values[name] = newValue
+            self.raw = nil
+        }
+    }
+
+    var keys: Dictionary<String, JSONValue>.Keys { self.values.keys }
+
+    func makeIterator() -> Dictionary<String, JSONValue>.Iterator { self.values.makeIterator() }
+
+    static func == (a: JSONFields, b: JSONFields) -> Bool { a.values == b.values }
+
+    fileprivate func append(to text: inout [UInt8]) {
+        if let raw { return text += Array(raw.compactText.utf8) }
+        text.append(UInt8(ascii: "{"))
+        for (index, field) in self.values.sorted(by: { $0.key < $1.key }).enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            text.appendQuoted(field.key)
+            text.append(UInt8(ascii: ":"))
+            field.value.append(to: &text)
+        }
+        text.append(UInt8(ascii: "}"))
+    }
+}
+
+extension [UInt8] {
+    /// Appends text as a string of JSON.
+    mutating func appendQuoted(_ text: String) {
+        self.append(UInt8(ascii: "\""))
+        self.appendJSONEscaped(text.utf8)
+        self.append(UInt8(ascii: "\""))
+    }
+}

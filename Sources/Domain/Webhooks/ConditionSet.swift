@@ -1,0 +1,167 @@
+internal import Crypto
+
+/// How much work conditions may make of one message, in bytes that are looked at. What a group asks for beyond that is not
+/// evaluated: it would hold up everybody's messages.
+package struct EvaluationBudget: Sendable {
+    package private(set) var rest: Int
+
+    /// A message of the largest size, looked at as a whole a few times over; or a hundred thousand rules.
+    package static let perMessage = 4 * 1024 * 1024
+    /// What a rule costs that looks at nothing but whether there is something.
+    private static let perRule = 32
+
+    package init(_ bytes: Int = Self.perMessage) {
+        self.rest = bytes
+    }
+
+    /// - Returns: false if there is not so much left; then nothing more is done.
+    mutating func spend(_ bytes: Int) -> Bool {
+        let cost = Self.perRule + bytes
+        self.rest = cost <= self.rest ? self.rest - cost : -1
+        return self.rest >= 0
+    }
+}
+
+/// Conditions as messages meet them: paths and values read once.
+package struct ConditionSet: Sendable {
+    private let match: Conditions.Match
+    private let rules: [CompiledRule]
+    /// Everything that is asked for.
+    package let paths: [JSONPath]
+    /// Whether it compares with what a thing sent before.
+    package let remembers: Bool
+
+    package init(_ conditions: Conditions) {
+        self.match = conditions.match
+        self.rules = conditions.rules.map(CompiledRule.init)
+        self.paths = self.rules.map(\.path)
+        self.remembers = conditions.rules.contains { $0.operator.remembers }
+    }
+
+    /// What came of looking at a payload.
+    package struct Outcome: Sendable, Equatable {
+        /// Why the webhook is not called, in words; nil if it is.
+        package let skip: String?
+        /// What is to be remembered of the thing, by the number of the rule.
+        package let memory: [Int: String]
+    }
+
+    /// - Parameters:
+    ///   - memory: what was remembered of the thing before, by the number of the rule.
+    ///   - budget: of the message, for all that are asked.
+    package func evaluate(
+        _ payload: PayloadIndex, memory: [Int: String] = [:], budget: inout EvaluationBudget
+    ) -> Outcome {
+        let former = memory
+        var memory = memory
+        var unmet: String?
+        var isAnyMet = false
+        for (index, rule) in self.rules.enumerated() {
+            let found = payload.value(at: rule.path)
+            guard budget.spend(rule.cost(of: found)) else {
+                return Outcome(skip: "not evaluated: too costly", memory: former)
+            }
+            let isMet: Bool
+            if rule.rule.operator.remembers {
+                isMet = rule.hasChanged(found, since: memory[index])
+                if isMet, let found { memory[index] = CompiledRule.remembered(found) }
+            } else {
+                isMet = rule.holds(found)
+            }
+            if isMet { isAnyMet = true } else if unmet == nil { unmet = rule.rule.description }
+        }
+        let isCalled = self.match == .all ? unmet == nil : isAnyMet
+        guard !isCalled, let unmet else { return Outcome(skip: nil, memory: memory) }
+        let reason = payload.json == nil ? ": the payload is not JSON" : ""
+        return Outcome(skip: "condition not met: \(unmet)\(reason)", memory: memory)
+    }
+}
+
+/// One rule, with what it compares with in the form in which it is compared.
+private struct CompiledRule: Sendable {
+    let rule: Conditions.Rule
+    let path: JSONPath
+    private let value: RawJSON?
+    private let number: JSONNumber?
+    private let pattern: BytePattern?
+    private let canonicalText: [UInt8]
+    /// Of `in`, in canonical form.
+    private let options: Set<[UInt8]>
+
+    init(_ rule: Conditions.Rule) {
+        self.rule = rule
+        self.path = JSONPath(rule.path) ?? JSONPath()
+        let value = rule.value.flatMap { RawJSON(Array($0.utf8)) }
+        self.value = value
+        self.number = value?.exactNumber
+        self.pattern = value?.codePoints.map(BytePattern.init)
+        self.canonicalText = value?.canonicalText ?? []
+        self.options = rule.operator == .isIn ? Set(value?.elements.map(\.canonicalText) ?? []) : []
+    }
+
+    /// How many bytes have to be looked at, more or less.
+    func cost(of found: RawJSON?) -> Int {
+        self.rule.operator == .exists ? 0 : (found?.text.count ?? 0) + self.canonicalText.count
+    }
+
+    private func isSame(_ found: RawJSON) -> Bool {
+        found.kind == self.value?.kind && found.canonicalText == self.canonicalText
+    }
+
+    func hasChanged(_ found: RawJSON?, since text: String?) -> Bool {
+        guard let found, found.kind != .null else { return false }
+        // The first value is news.
+        guard let text, let before = RawJSON(Array(text.utf8)) else { return true }
+        let now = Self.remembered(found)
+        if now.hasPrefix(Self.digestPrefix) { return now != text }
+        guard self.rule.operator == .changedBy, let number = found.exactNumber, let earlier = before.exactNumber,
+            let least = self.number
+        else { return !found.isSame(as: before) }
+        return number.distance(to: earlier) >= least
+    }
+
+    /// What is longer than this is remembered by its digest.
+    private static let longestMemory = 256
+
+    private static let digestPrefix = "\"sha256 "
+
+    static func remembered(_ value: RawJSON) -> String {
+        guard value.text.count > Self.longestMemory else { return String(decoding: value.text, as: UTF8.self) }
+        let text = value.compactText
+        guard text.utf8.count > Self.longestMemory else { return text }
+        return "\(Self.digestPrefix)\(Base64.encode(SHA256.hash(data: value.canonicalText)))\""
+    }
+
+    func holds(_ found: RawJSON?) -> Bool {
+        switch self.rule.operator {
+        case .exists: return (found != nil) == (self.value?.bool ?? true)
+        case .ne: return found.map { !self.isSame($0) } ?? true
+        default: break
+        }
+        guard let found else { return false }
+        switch self.rule.operator {
+        case .eq: return self.isSame(found)
+        case .gt: return self.order(of: found) == .above
+        case .ge: return [.above, .same].contains(self.order(of: found))
+        case .lt: return self.order(of: found) == .below
+        case .le: return [.below, .same].contains(self.order(of: found))
+        case .contains:
+            if let text = found.codePoints { return self.pattern?.isFound(in: text) ?? false }
+            return found.elements.contains { self.isSame($0) }
+        case .isIn: return self.options.contains(found.canonicalText)
+        case .ne, .exists, .changed, .changedBy: return false
+        }
+    }
+
+    private enum Order { case below, same, above }
+
+    /// Numbers with numbers, strings with strings; nothing else has an order.
+    private func order(of found: RawJSON) -> Order? {
+        if let found = found.exactNumber, let number {
+            return found == number ? .same : found < number ? .below : .above
+        }
+        // UTF-8 has the order of the code points.
+        guard let found = found.codePoints, let text = self.value?.codePoints else { return nil }
+        return found == text ? .same : found.lexicographicallyPrecedes(text) ? .below : .above
+    }
+}

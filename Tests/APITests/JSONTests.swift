@@ -1,0 +1,103 @@
+import Domain
+import Foundation
+import Testing
+
+@testable import API
+
+@Suite("JSON of users")
+struct JSONTests {
+    @Test(
+        "keeps its text",
+        arguments: [
+            "12345678901234567890", "21.70", "-0", "1e2", "1E+2", "0.0", "null", "true", #""a\"b""#, "[21.70,1e400,[]]",
+            #"{"b":1.0,"a":{"z":[0.10],"a":1},"b":2.00}"#, #"{"é":"\u00e9\/"}"#, "{}", "9223372036854775808",
+        ])
+    func text(text: String) throws {
+        #expect(JSON.text(try JSON.decode(text)) == text || text.contains("\\\""))
+        let spaced = text.replacing(",", with: " ,\n\t").replacing(":", with: " : ")
+        #expect(JSON.text(try JSON.decode(" \(spaced)\n")) == JSON.text(try JSON.decode(text)))
+        struct Answer: Encodable {
+            let z = 1
+            let json: JSONValue
+        }
+        let answer = String(buffer: try JSON.encode(Answer(json: try JSON.decode(text))))
+        #expect(answer == "{\"json\":\(JSON.text(try JSON.decode(text))),\"z\":1}")
+    }
+
+    @Test(
+        "is refused for what it is",
+        arguments: [
+            ("", "is not valid JSON"), ("[1,]", "is not valid JSON"), (#"{"a":1,}"#, "is not valid JSON"),
+            ("{} x", "is not valid JSON"), ("NaN", "is not valid JSON"),
+            (String(repeating: "[", count: 65) + String(repeating: "]", count: 65), "is not valid JSON"),
+            (#"["\ud800"]"#, "has half of a surrogate pair, which is no text"),
+            (#"{"\udc00":1}"#, "has half of a surrogate pair, which is no text"),
+            ("[1e10000]", "has a number of over 1024 characters, or with an exponent beyond 9999"),
+            (
+                String(repeating: "1", count: 1_025),
+                "has a number of over 1024 characters, or with an exponent beyond 9999"
+            ),
+            ("[\(Array(repeating: "0", count: 50_000).joined(separator: ","))]", "has over 50000 values"),
+            ("{\"\(String(repeating: "é", count: 501))\":0}", "has a name of over 1000 bytes"),
+            (#"{"a":"\u0000","a":1}"#, "must not have a zero byte"), (#"["\u0000"]"#, "must not have a zero byte"),
+        ])
+    func refused(text: String, reason: String) throws {
+        let error = #expect(throws: InvalidField.self) { try JSON.decode(text) }
+        #expect(error?.reason == reason)
+        #expect(throws: InvalidField.self) {
+            try JSONValue(reading: text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] })
+        }
+        #expect(throws: InvalidField.self) { try JSONValue(reading: [0x22, 0xB0, 0x22]) }
+    }
+
+    @Test("has whole numbers however they are written, and none that are too large")
+    func numbers() throws {
+        let object = try JSONObject(
+            try JSON.decode(
+                #"{"a":1.0,"b":1e3,"c":1.5,"d":9223372036854775808,"e":1e999,"f":-0,"g":9223372036854775807}"#), at: "")
+        #expect(try object.integer("a") == 1)
+        #expect(try object.integer("b") == 1_000)
+        #expect(try object.integer("f") == 0)
+        #expect(try object.integer("g") == .max)
+        for field in ["c", "d", "e"] {
+            #expect(throws: InvalidField.self, "\(field)") { try object.integer(field) }
+        }
+        #expect(try object.number("c") == 1.5)
+        #expect(throws: InvalidField.self) { try object.number("e") }
+    }
+
+    /// Everything that an answer may hold.
+    private struct Everything: Codable, Equatable {
+        struct Inner: Codable, Equatable {
+            var list: [Int64] = [.min, .max]
+            var map = ["b/\"\\": [1.5, 2, -0.1, 1e300], "a": []]
+        }
+        var text = (0...0x7F as ClosedRange<UInt8>).map { String(Unicode.Scalar($0)) }.joined() + "é😀\u{2028}"
+        var none: String?
+        var some: Int? = 5
+        var isSet = true
+        var inners = [Inner(), Inner()]
+        var nested: [[String?]] = [["a", nil], []]
+        var small: UInt8 = 255
+    }
+
+    @Test("is written as another encoder writes it, and read by another decoder as what it was")
+    func encoder() throws {
+        let everything = Everything()
+        let bytes = Data(try JSONWriter.bytes(of: everything))
+        #expect(try JSONDecoder().decode(Everything.self, from: bytes) == everything)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let (mine, theirs) = (
+            try JSONSerialization.jsonObject(with: bytes) as? NSDictionary,
+            try JSONSerialization.jsonObject(with: try encoder.encode(everything)) as? NSDictionary
+        )
+        #expect(mine != nil && mine == theirs)
+        for value in [1.0, 21.7, 1e20, -0.5, 123456789.25] {
+            #expect(try JSONWriter.bytes(of: [value]) == Array(try encoder.encode([value])))
+        }
+        #expect(throws: EncodingError.self) { try JSONWriter.bytes(of: [Double.nan]) }
+        #expect(try JSONWriter.bytes(of: [String: Int]()) == Array("{}".utf8))
+        #expect(try JSONWriter.bytes(of: [Int]()) == Array("[]".utf8))
+    }
+}

@@ -1,0 +1,79 @@
+import Domain
+import Journal
+import Registry
+import Testing
+
+@testable import Intake
+@testable import MQTT
+
+@Suite("Sorting a batch")
+struct BatchSorterTests {
+    private let sorter = BatchSorter(ids: MessageIDGenerator(slot: 0, now: { 0 }), largestPayload: 1_048_576)
+
+    private func batch(_ messages: [(thing: EntityID, payload: String)]) -> Batch {
+        var batch = Batch()
+        batch.messages = messages.map { thing, payload in
+            ReceivedMessage(topic: "things/\(thing)/messages", payload: Array(payload.utf8), traceparent: nil)
+        }
+        return batch
+    }
+
+    /// - Parameter conditions: of each webhook the rules.
+    private func add(
+        _ conditions: [[Conditions.Rule]], to routes: inout Routes, keys: Int32 = 0
+    ) throws -> EntityID {
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        let url = try WebhookURL("http://example.com/")
+        routes.set(
+            webhooksOf: group,
+            to: conditions.enumerated().map { index, rules in
+                var options = WebhookOptions()
+                options.conditions = Conditions(rules: rules)
+                return WebhookTarget(
+                    key: WebhookKey(rawValue: keys + Int32(index)), id: .random(), group: group, version: 1, url: url,
+                    headers: [], options: options)
+            })
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        return thing
+    }
+
+    @Test("asks each webhook's conditions of the same payload, and asks for the routes once")
+    func conditions() throws {
+        var routes = Routes()
+        let thing = try self.add(
+            [
+                [.init(path: "a.b", operator: .eq, value: "1")], [.init(path: "a.b", operator: .gt, value: "1")],
+                [.init(path: "a", operator: .eq, value: #"{"b":1.0}"#)], [.init(path: "c", operator: .exists)],
+            ], to: &routes)
+        var asked = 0
+        let sorted = self.sorter.sort(
+            self.batch([(thing, #"{"a":{"b":1}}"#), (thing, "no json"), (.random(), "{}")]), memory: [:]
+        ) { things in
+            asked += 1
+            return things.map { routes.resolve($0) }
+        }
+        #expect(asked == 1)
+        #expect(sorted.deliveries.map(\.webhook.key.rawValue) == [0, 2])
+        #expect(sorted.skips.count == 2 + 4)
+        #expect(sorted.skips.last?.reason == "condition not met: c exists: the payload is not JSON")
+        #expect(sorted.unknownThings.count == 1)
+    }
+
+    @Test("does not evaluate what is too costly, tells of it as of any skip, and goes on with the next message")
+    func budget() throws {
+        var routes = Routes()
+        let greedy = Conditions.Rule(path: "", operator: .contains, value: "\"\(String(repeating: "a", count: 99))b\"")
+        let costly = try self.add(Array(repeating: [greedy], count: 10), to: &routes)
+        let other = try self.add(
+            [[.init(path: "t", operator: .gt, value: "1")]], to: &routes, keys: 100)
+        let large = "\"\(String(repeating: "a", count: 1_000_000))\""
+        let sorted = self.sorter.sort(
+            self.batch([(costly, large), (other, #"{"t":2}"#), (costly, "\"\(String(repeating: "a", count: 99))b\"")]),
+            memory: [:]
+        ) { things in things.map { routes.resolve($0) } }
+        let reasons = sorted.skips.map(\.reason)
+        #expect(reasons.count == 10 && reasons.filter { $0 == "not evaluated: too costly" }.count == 6, "\(reasons)")
+        #expect(sorted.deliveries.count == 1 + 10, "neither another group's message nor the next one pays for it")
+    }
+}
