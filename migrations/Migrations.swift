@@ -14,5 +14,6 @@ package enum MigrationFiles {
         (8, "group_stats", PackageResources._008_group_stats_sql),
         (9, "safe to repeat", PackageResources._009_safe_to_repeat_sql),
         (10, "sessions over", PackageResources._010_sessions_over_sql),
+        (11, "lists", PackageResources._011_lists_sql),
     ]
 }

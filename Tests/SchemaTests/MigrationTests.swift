@@ -17,6 +17,7 @@ struct MigrationTests {
         "9d0ead99df52459ebb546879a65be5030206e0cd434ccb883896ac959b96ca0a",
         "59e8273ca1a91d3b149eb85769f2267e7232bb1719824ceabf260ed1d0a4fee3",
         "cb2bbd5a19c93333719b7863d12ca19ba576a5e60e00e7f3de8eb4b7a02b6bce",
+        "c52a5b605d578a94a7bf74bbf3aee1ad27c44cecd119fe0952559ddedcd65139",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")
