@@ -27,18 +27,28 @@ enum LogStatement {
                 """
             } ?? "true"
         return """
-            SELECT *, count(*) FILTER (WHERE kind >= 0) OVER (), bool_or(kind < 0) OVER ()
-            FROM (\(all)) AS entries (kind, at, key, message_id, thing_id, response, error, latency, number, target,
-                items, due)
-            WHERE \(isBehind)
-            ORDER BY \(Self.order(query)) LIMIT \(query.limit + 1) OFFSET \(query.start.offset)
+            SELECT kind, at, key, message_id, CASE WHEN kind = 2 THEN coalesce(thing_id, \(Self.thing)) ELSE thing_id END,
+                response, error, latency, number, target, items, due, total, has_ends
+            FROM (
+                SELECT *, count(*) FILTER (WHERE kind >= 0) OVER () AS total, bool_or(kind < 0) OVER () AS has_ends
+                FROM (\(all)) AS entries (kind, at, key, message_id, thing_id, response, error, latency, number, target,
+                    items, due)
+                WHERE \(isBehind)
+                ORDER BY \(Self.order(query)) LIMIT \(query.limit + 1) OFFSET \(query.start.offset)) AS page
+            ORDER BY \(Self.order(query))
             """
     }
 
+    /// The thing of `message_id`. Looked up one by one: to join them, the planner would read all messages there are.
+    private static let thing: Query = """
+        coalesce((SELECT t.thing_id FROM transient_messages AS t WHERE t.id = message_id),
+            (SELECT m.thing_id FROM messages AS m WHERE m.id = message_id))
+        """
+
     private static func parts(_ query: LogQuery, of webhooks: [WebhookKey]) -> [Query] {
-        // Each webhook can fill the page by itself; beyond that they share the window, which the first page counts.
+        // Each webhook can fill the page by itself; beyond that they share what the first page counts.
         let page = query.start.offset + query.limit + 1
-        let most = query.key == nil ? max(page, LogStore.window / Int64(webhooks.count)) : page
+        let most = query.key == nil ? max(page, query.mostCounted / Int64(webhooks.count)) : page
         let keys: Query = "unnest(\(webhooks.map(\.rawValue))) AS k (key)"
         var parts: [Query] = []
         let attempted = query.statuses.intersection([.ok, .failed])
@@ -141,16 +151,21 @@ enum LogStatement {
         // Of the whole millisecond that the end lies in.
         let end = query.end.map { MessageID.first(atMillisecondsSince1970: ($0 - 1) / 1_000 + 1).rawValue }
         func isBefore(_ message: Query) -> Query { end.map { "\(message) < \($0)" } ?? "true" }
+        // Only of what is shown, unless it says what is shown.
+        let thing: Query =
+            query.thing == nil && query.order != .thing
+            ? "NULL::uuid"
+            : """
+            CASE WHEN d.kept THEN (SELECT m.thing_id FROM messages AS m WHERE m.id = d.m)
+                ELSE (SELECT t.thing_id FROM transient_messages AS t WHERE t.id = d.m) END
+            """
         func entries(_ rows: Query) -> Query {
             """
             SELECT CASE WHEN d.is_end THEN -1 ELSE 2 END::smallint, \(received("d.m")), k.key,
-                CASE WHEN d.is_end THEN \(Int64.max) ELSE d.m END, coalesce(t.thing_id, s.thing_id), NULL::smallint,
+                CASE WHEN d.is_end THEN \(Int64.max) ELSE d.m END, \(thing), NULL::smallint,
                 NULL::text, NULL::int, (d.n + 1)::smallint, NULL::text, 1, d.due
             FROM \(keys), LATERAL (\(rows)) AS d (m, n, kept, due, is_end)
-            LEFT JOIN transient_messages AS t ON t.id = d.m AND NOT d.kept
-            LEFT JOIN messages AS s ON s.id = d.m AND d.kept
-            WHERE d.is_end OR \(Self.things("coalesce(t.thing_id, s.thing_id)", query))
-                AND \(Self.times(received("d.m"), query))
+            WHERE d.is_end OR \(Self.things(thing, query)) AND \(Self.times(received("d.m"), query))
             """
         }
         return [

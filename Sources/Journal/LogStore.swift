@@ -69,6 +69,9 @@ package struct LogQuery: Sendable {
     /// Whether pages of it say where the next begins.
     var goesOn: Bool { self.order == .date && !self.isAscending && self.start.offset == 0 }
 
+    /// How many entries the first page counts. In another order than the newest first these are all there is to be shown.
+    var mostCounted: Int64 { self.goesOn ? 1_000 : LogStore.window }
+
     package var orderName: String { "\(self.order.rawValue) \(self.isAscending ? "asc" : "desc")" }
 
     var key: [Int64]? { self.start.cursor?.numbers(Self.keyParts) }
@@ -115,7 +118,8 @@ package struct LogStore: Sendable {
         // Behind the last that is shown, or where nothing more was looked at.
         let last = isLast ? rows.dropFirst(reached.count).first : shown.last
         let end = query.start.position + Int64(shown.count)
-        var total = (rows.first?.total ?? 0, (rows.first?.total ?? 0) >= Self.window || rows.first?.hasEnds == true)
+        var total = (rows.first?.total ?? 0, rows.first?.hasEnds == true || rows.first?.total ?? 0 >= query.mostCounted)
+        if total.1 { total.0 = max(min(total.0, query.mostCounted), end) }
         if let key = query.key { total = (max(key[5], end), key[6] != 0 || end > key[5]) }
         guard query.goesOn, let last else {
             return Page(
@@ -138,7 +142,8 @@ package struct LogStore: Sendable {
 
     private static func decode(_ row: borrowing Row) throws -> Found {
         let kind = try row.int16(0)
-        let (at, message, webhook) = (try row.timestamp(1).microsecondsSince1970, try row.messageID(3), try row.int32(2))
+        let at = try row.timestamp(1).microsecondsSince1970
+        let (message, webhook) = (try row.messageID(3), try row.int32(2))
         let number = try row.int16(8)
         let entry =
             kind < 0

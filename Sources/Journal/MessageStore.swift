@@ -21,7 +21,8 @@ package struct MessageStore: Sendable {
     ///   - subtopic: the whole subtopic, or nil for any.
     ///   - start: if it is a cursor, one whose key is ``keyParts``.
     package func list(
-        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, start: PageStart, limit: Int64
+        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, start: PageStart,
+        limit: Int64
     ) async throws -> Page<Message> {
         let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
         let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }

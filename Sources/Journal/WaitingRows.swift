@@ -19,7 +19,8 @@ package enum WaitingRows {
         let isBefore: Query = end.map { "batch_id < \($0)" } ?? "true"
         // Of one that the end lies in it is not known how many are before.
         let wanted: Query =
-            end.map { "CASE WHEN message_ids[cardinality(message_ids)] < \($0) THEN deliveries ELSE 0 END" } ?? "deliveries"
+            end.map { "CASE WHEN message_ids[cardinality(message_ids)] < \($0) THEN deliveries ELSE 0 END" }
+            ?? "deliveries"
         func rows(_ isTaken: Query) -> Query {
             """
             SELECT * FROM (

@@ -14,7 +14,8 @@ extension WholeServiceTests {
                 try await installation.publish(1...3)
                 let webhook = try #require(try await api.call("GET", "\(group)/webhooks").value(of: "id"))
                 try await waitUntil("the messages to wait, and the log to have their attempts") {
-                    try await api.call("GET", "/webhooks/\(webhook)/log?status=failed,waiting").number(of: "total") ?? 0 >= 3
+                    try await api.call("GET", "/webhooks/\(webhook)/log?status=failed,waiting").number(of: "total") ?? 0
+                        >= 3
                 }
                 for list in [
                     "\(group)/webhooks?order=name&dir=asc", "/webhooks?order=last_triggered_at",
@@ -27,7 +28,9 @@ extension WholeServiceTests {
                     let second = try await api.call("GET", path)
                     #expect(second.status == 200 && second.number(of: "offset") == 1, "\(second.body)")
                     #expect(second.value(of: "next") == nil, "all the rest is in it")
-                    for wrong in ["\(path)x%00", "\(path)&offset=1", "\(list)\(list.contains("?") ? "&" : "?")cursor=x"] {
+                    for wrong in [
+                        "\(path)x%00", "\(path)&offset=1", "\(list)\(list.contains("?") ? "&" : "?")cursor=x",
+                    ] {
                         let answer = try await api.call("GET", wrong)
                         #expect(answer.status == 400, "\(wrong)")
                     }

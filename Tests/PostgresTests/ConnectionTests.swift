@@ -298,7 +298,9 @@ struct MigratorTests {
         try await open.executeScript("BEGIN; INSERT INTO a VALUES (1)")
         async let applied = self.migrate(migrating, [self.first, self.indexed])
         try await waitUntil("the index to wait for those who write already") {
-            try await writer.query("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") { try $0.bool(0) } == [true]
+            try await writer.query("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") { try $0.bool(0) } == [
+                true
+            ]
         }
         // Nor does the index wait for another instance, which waits for its turn.
         async let later = self.migrate(second, [self.first, self.indexed])

@@ -23,10 +23,14 @@ struct PageTests {
     @Test(
         "do not go on by a text that is none of ours",
         arguments: [
-            "", "x", "!", "{}", Base64.encode(Array(#"["name asc"]"#.utf8)), Base64.encode(Array(#"["name asc","1"]"#.utf8)),
-            Base64.encode(Array(#"["name asc","-1","a"]"#.utf8)), Base64.encode(Array(#"["a","9007199254740993","a"]"#.utf8)),
-            Base64.encode(Array(#"["a","99999999999999999999","a"]"#.utf8)), Base64.encode(Array(#"[null,"1","a"]"#.utf8)),
-            Base64.encode(Array(#"["a",1,"a"]"#.utf8)), Base64.encode([0xFF, 0xFE, 0xFD]), String(repeating: "W", count: 5_000),
+            "", "x", "!", "{}", Base64.encode(Array(#"["name asc"]"#.utf8)),
+            Base64.encode(Array(#"["name asc","1"]"#.utf8)),
+            Base64.encode(Array(#"["name asc","-1","a"]"#.utf8)),
+            Base64.encode(Array(#"["a","9007199254740993","a"]"#.utf8)),
+            Base64.encode(Array(#"["a","99999999999999999999","a"]"#.utf8)),
+            Base64.encode(Array(#"[null,"1","a"]"#.utf8)),
+            Base64.encode(Array(#"["a",1,"a"]"#.utf8)), Base64.encode([0xFF, 0xFE, 0xFD]),
+            String(repeating: "W", count: 5_000),
         ])
     func forged(text: String) {
         #expect(PageCursor(text: text) == nil)
@@ -98,6 +102,7 @@ struct PageTests {
 
 extension UInt8 {
     fileprivate var isLetterOrDigit: Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self)
+            || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
     }
 }

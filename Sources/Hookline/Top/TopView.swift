@@ -111,7 +111,8 @@ struct TopView {
                 webhook.name, webhook.url.origin,
                 webhook.status == .disabledDueToErrors ? "DISABLED (ERRORS)" : webhook.status.rawValue,
                 [
-                    Self.number(ok), Self.number(failed), Self.number(Double(webhook.waiting.count)) + (webhook.waiting.isCapped ? "+" : ""),
+                    Self.number(ok), Self.number(failed),
+                    Self.number(Double(webhook.waiting.count)) + (webhook.waiting.isCapped ? "+" : ""),
                     webhook.lastStatus.map(String.init) ?? "-", Self.number(Double(webhook.consecutiveFailures)),
                 ])
         }

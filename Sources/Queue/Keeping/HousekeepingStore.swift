@@ -160,13 +160,14 @@ package struct HousekeepingStore: Sendable {
         ) { (try $0.int64(0), try $0.int64(1)) }[0]
         guard count == Self.mostCounted else { return sum }
         // What it had when it was last looked at, and as many more as it has grown since.
-        let all = try db.query(
-            """
-            SELECT (greatest(reltuples, 0) * pg_relation_size(oid)
-                / (greatest(relpages, 1) * current_setting('block_size')::float8))::bigint
-            FROM pg_class WHERE oid = to_regclass(\(index))
-            """
-        ) { try $0.int64(0) }.first ?? 0
+        let all =
+            try db.query(
+                """
+                SELECT (greatest(reltuples, 0) * pg_relation_size(oid)
+                    / (greatest(relpages, 1) * current_setting('block_size')::float8))::bigint
+                FROM pg_class WHERE oid = to_regclass(\(index))
+                """
+            ) { try $0.int64(0) }.first ?? 0
         return max(sum, Int64(Double(all) * Double(sum) / Double(count)))
     }
 }

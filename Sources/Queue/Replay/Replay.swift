@@ -87,12 +87,13 @@ package struct ReplayStore: Sendable {
     ///
     /// - Parameter now: the one that the replay was given.
     package func rest(of webhook: WebhookKey, replayedAt now: Int64) async throws -> (waiting: Int64, failed: Int64) {
-        try await self.pool.withConnection { db in
+        let now = PostgresTimestamp(microsecondsSince1970: now)
+        let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND replayed_at = \(now)"
+        return try await self.pool.withConnection { db in
+            // Each by an index of its own.
             try db.query(
                 """
-                SELECT count(*) FILTER (WHERE failed_at IS NULL), count(*) FILTER (WHERE failed_at IS NOT NULL)
-                FROM deliveries WHERE webhook_key = \(webhook.rawValue)
-                    AND replayed_at = \(PostgresTimestamp(microsecondsSince1970: now))
+                SELECT (SELECT count(*) \(these) AND failed_at IS NULL), (SELECT count(*) \(these) AND failed_at IS NOT NULL)
                 """
             ) { (try $0.int64(0), try $0.int64(1)) }
         }[0]
@@ -115,8 +116,10 @@ package struct ReplayStore: Sendable {
                 SELECT d.message_id, coalesce(t.thing_id, m.thing_id), coalesce(t.subtopic, m.subtopic), d.attempts,
                     d.failed_at, d.failure, d.due_at
                 FROM (\(rows)) AS d
-                LEFT JOIN transient_messages AS t ON t.id = d.message_id AND NOT d.is_kept
-                LEFT JOIN messages AS m ON m.id = d.message_id AND d.is_kept
+                LEFT JOIN LATERAL (SELECT thing_id, subtopic FROM transient_messages
+                    WHERE id = d.message_id AND NOT d.is_kept LIMIT 1) AS t ON true
+                LEFT JOIN LATERAL (SELECT thing_id, subtopic FROM messages
+                    WHERE id = d.message_id AND d.is_kept LIMIT 1) AS m ON true
                 ORDER BY \(order)
                 """
             ) { try Self.decode($0, status, webhook) }
@@ -130,7 +133,9 @@ package struct ReplayStore: Sendable {
                         """
                     case .waiting: WaitingRows.counts(of: "\(webhook.rawValue)", most)
                     }
-                return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted)) AS counted") { try $0.int64(0) }[0]
+                return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted)) AS counted") { row in
+                    try row.int64(0)
+                }[0]
             }
         }
     }
@@ -154,7 +159,8 @@ package struct ReplayStore: Sendable {
         let order: Query = "failed_at DESC, message_id DESC"
         let key = start.cursor?.numbers(DeliveryRecord.Status.failed.keyParts)
         let isBehind: Query =
-            key.map { "(failed_at, message_id) < (\(PostgresTimestamp(microsecondsSince1970: $0[0])), \($0[1]))" } ?? "true"
+            key.map { "(failed_at, message_id) < (\(PostgresTimestamp(microsecondsSince1970: $0[0])), \($0[1]))" }
+            ?? "true"
         return (
             """
             SELECT message_id, is_kept, attempts, failed_at, failure, due_at FROM deliveries

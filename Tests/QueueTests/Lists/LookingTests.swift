@@ -76,7 +76,8 @@ struct LookingTests {
         },
         Look("one delivery", 500) { looked, database in
             let id = DeliveryID(message: MessageID(rawValue: Looked.id(10) + 2), webhook: looked.webhook)
-            #expect(try await LogStore(database).history(of: id)?.status == .waiting)
+            let history = try await LogStore(database).history(of: id)
+            #expect(history?.status == .waiting)
         },
         Look("kept messages of a thing", 11_000) { looked, database in
             let page = try await MessageStore(database).list(

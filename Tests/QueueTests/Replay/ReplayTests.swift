@@ -50,7 +50,8 @@ struct ReplayTests {
         let day = [(webhook: fixture.target.key, maxAge: Duration.seconds(86_400))]
         #expect(try await fixture.housekeeping(at: received + 86_000_000).expire(day) == 0)
         #expect(try await fixture.housekeeping(at: received + 87_000_000).expire(day) == 2)
-        let failed = try await ReplayStore(fixture.database).list(.failed, of: fixture.target.key, from: PageStart(), limit: 9)
+        let failed = try await ReplayStore(fixture.database).list(
+            .failed, of: fixture.target.key, from: PageStart(), limit: 9)
         #expect(failed.items.allSatisfy { $0.failure?.hasPrefix("too old") == true })
         let replayed = try await ReplayStore(fixture.database)
             .replay(.ids([all[0].id]), of: fixture.target.key, now: (received + 87_000_000) * 1_000)
