@@ -5,7 +5,8 @@ internal import Schema
 /// The statement that makes a page of the log.
 ///
 /// Each of its parts reads a bounded number of rows. Where one has read as many, it says so in a row of its own, an end: what
-/// is older was not looked at. A page of the newest stops there, and the next goes on there.
+/// is older was not looked at. A page of the newest stops there, and the next goes on there. An end stands behind the entry of
+/// the same time and message, if there is one.
 enum LogStatement {
     /// How many rows are looked through for a thing or a status, per webhook.
     private static let rowsLookedThrough: Int64 = 20_000
@@ -62,7 +63,7 @@ enum LogStatement {
     /// Two rows of each that was looked at: what is shown of it, and, of the last that was to be looked at, an end.
     private static let both: Query = "(VALUES (false), (true)) AS e (is_end)"
 
-    /// The columns of an end, which comes before everything of the same time.
+    /// The columns of an end that comes before everything of the same time.
     private static func end(at time: Query) -> Query {
         """
         -1::smallint, \(time), k.key, \(Int64.max), NULL::uuid, NULL::smallint, NULL::text, NULL::int, 0::smallint,
@@ -81,6 +82,13 @@ enum LogStatement {
         return condition
     }
 
+    /// Whether an entry of that time and message can be behind the cursor; what is not does not count as looked at.
+    private static func isBehind(_ query: LogQuery) -> Query {
+        query.key.map { key in
+            "(at, message_id) <= (\(PostgresTimestamp(microsecondsSince1970: key[0])), \(key[1]))"
+        } ?? "true"
+    }
+
     private static func things(_ column: Query, _ query: LogQuery) -> Query {
         query.thing.map { "\(column) = \($0)" } ?? "true"
     }
@@ -97,13 +105,14 @@ enum LogStatement {
         return """
             SELECT a.* FROM \(keys), LATERAL (
                 SELECT CASE WHEN e.is_end THEN -1 WHEN \(succeeded) THEN 0 ELSE 1 END::smallint, a.at, k.key,
-                    CASE WHEN e.is_end THEN \(Int64.max) ELSE a.message_id END, a.thing_id, a.status, a.error, a.latency_us,
-                    a.number, a.target, coalesce(cardinality(a.items), 1), NULL::timestamptz
+                    a.message_id, a.thing_id, a.status, a.error, a.latency_us, a.number, a.target,
+                    coalesce(cardinality(a.items), 1), NULL::timestamptz
                 FROM (
-                    SELECT *, row_number() OVER (ORDER BY at DESC) AS place FROM attempts
-                    WHERE webhook_key = k.key AND \(Self.times("at", query)) ORDER BY at DESC LIMIT \(looked)) AS a, \(Self.both)
+                    SELECT *, row_number() OVER (ORDER BY at DESC, message_id DESC) AS place FROM attempts
+                    WHERE webhook_key = k.key AND \(Self.times("at", query)) AND \(Self.isBehind(query))
+                    ORDER BY at DESC, message_id DESC LIMIT \(looked)) AS a, \(Self.both)
                 WHERE CASE WHEN e.is_end THEN a.place = \(looked) ELSE \(wanted) AND \(Self.things("a.thing_id", query)) END
-                ORDER BY a.at DESC LIMIT \(most + 1)) AS a
+                ORDER BY a.at DESC, a.message_id DESC, e.is_end LIMIT \(most + 1)) AS a
             """
     }
 
@@ -111,7 +120,13 @@ enum LogStatement {
         let things: Query = query.thing.map { "b.thing_ids @> ARRAY[\($0)]" } ?? "true"
         // Only as many are taken apart as the page can show; attempts begin a little before they are recorded.
         let enough = query.thing == nil ? most + 500 : Int64.max
-        let looked = query.thing == nil ? min(most, Self.batchesLookedThrough) : Self.batchesSearched
+        // Those that reach beyond the cursor are no fewer than overlap at a time.
+        let looked =
+            query.thing == nil ? max(Self.batchesSearched, min(most, Self.batchesLookedThrough)) : Self.batchesSearched
+        let counted: Query =
+            query.end.map {
+                "CASE WHEN last_at < \(PostgresTimestamp(microsecondsSince1970: $0)) THEN attempts ELSE 0 END"
+            } ?? "attempts"
         let time: Query = "b.first_at + make_interval(secs => u.o / 1000000.0)"
         // What is recorded together has begun within the time that a request may take, so the index need not be gone
         // through from the newest.
@@ -121,7 +136,7 @@ enum LogStatement {
             } ?? "true"
         return """
             SELECT u.* FROM \(keys), LATERAL (
-                SELECT *, sum(attempts) OVER (ORDER BY last_at DESC ROWS UNBOUNDED PRECEDING) - attempts AS before,
+                SELECT *, sum(\(counted)) OVER (ORDER BY last_at DESC ROWS UNBOUNDED PRECEDING) - \(counted) AS before,
                     row_number() OVER (ORDER BY last_at DESC) AS place
                 FROM (
                     SELECT * FROM attempt_batches WHERE webhook_key = k.key AND \(Self.times("last_at", query, from: true))
@@ -148,8 +163,7 @@ enum LogStatement {
         func received(_ message: Query) -> Query {
             "to_timestamp(((\(message) >> 22) + \(MessageID.epochMilliseconds)) / 1000.0)"
         }
-        // Of the whole millisecond that the end lies in.
-        let end = query.end.map { MessageID.first(atMillisecondsSince1970: ($0 - 1) / 1_000 + 1).rawValue }
+        let end = Self.end(query)?.rawValue
         func isBefore(_ message: Query) -> Query { end.map { "\(message) < \($0)" } ?? "true" }
         // Only of what is shown, unless it says what is shown.
         let thing: Query =
@@ -161,9 +175,8 @@ enum LogStatement {
             """
         func entries(_ rows: Query) -> Query {
             """
-            SELECT CASE WHEN d.is_end THEN -1 ELSE 2 END::smallint, \(received("d.m")), k.key,
-                CASE WHEN d.is_end THEN \(Int64.max) ELSE d.m END, \(thing), NULL::smallint,
-                NULL::text, NULL::int, (d.n + 1)::smallint, NULL::text, 1, d.due
+            SELECT CASE WHEN d.is_end THEN -1 ELSE 2 END::smallint, \(received("d.m")), k.key, d.m, \(thing),
+                NULL::smallint, NULL::text, NULL::int, (d.n + 1)::smallint, NULL::text, 1, d.due
             FROM \(keys), LATERAL (\(rows)) AS d (m, n, kept, due, is_end)
             WHERE d.is_end OR \(Self.things(thing, query)) AND \(Self.times(received("d.m"), query))
             """
@@ -189,18 +202,30 @@ enum LogStatement {
         ]
     }
 
+    /// The message that those which wait are before.
+    private static func end(_ query: LogQuery) -> MessageID? {
+        guard let end = query.end else { return nil }
+        // Of the whole millisecond that the end lies in…
+        let last = MessageID.first(atMillisecondsSince1970: (end - 1) / 1_000 + 1)
+        guard let key = query.key, key[0] + 1 == end, key[0] % 1_000 == 0 else { return last }
+        // …unless a page has ended at that very time: those of the same time are in the order of their messages.
+        let first = MessageID.first(atMillisecondsSince1970: key[0] / 1_000)
+        return max(first, min(last, MessageID(rawValue: key[1] == .max ? .max : key[1] + 1)))
+    }
+
     private static func skipped(_ query: LogQuery, _ keys: Query, _ most: Int64) -> Query {
         let looked = query.thing == nil ? most : Self.rowsLookedThrough
         return """
             SELECT s.* FROM \(keys), LATERAL (
                 SELECT CASE WHEN e.is_end THEN -1 ELSE 3 END::smallint, s.at, k.key,
-                    CASE WHEN e.is_end THEN \(Int64.max) ELSE s.message_id END, s.thing_id, NULL::smallint, s.reason, NULL::int,
-                    0::smallint, NULL::text, 1, NULL::timestamptz
+                    s.message_id, s.thing_id, NULL::smallint, s.reason, NULL::int, 0::smallint, NULL::text, 1,
+                    NULL::timestamptz
                 FROM (
-                    SELECT *, row_number() OVER (ORDER BY at DESC) AS place FROM skips
-                    WHERE webhook_key = k.key AND \(Self.times("at", query)) ORDER BY at DESC LIMIT \(looked)) AS s, \(Self.both)
+                    SELECT *, row_number() OVER (ORDER BY at DESC, message_id DESC) AS place FROM skips
+                    WHERE webhook_key = k.key AND \(Self.times("at", query)) AND \(Self.isBehind(query))
+                    ORDER BY at DESC, message_id DESC LIMIT \(looked)) AS s, \(Self.both)
                 WHERE CASE WHEN e.is_end THEN s.place = \(looked) ELSE \(Self.things("s.thing_id", query)) END
-                ORDER BY s.at DESC LIMIT \(most + 1)) AS s
+                ORDER BY s.at DESC, s.message_id DESC, e.is_end LIMIT \(most + 1)) AS s
             """
     }
 

@@ -34,8 +34,8 @@ extension PageRequest {
     fileprivate var key: Query {
         switch self.order {
         case .createdAt, .updatedAt, .lastTriggeredAt:
-            "(extract(epoch FROM \(self.column)) * 1000000)::bigint::text, id::text"
-        case .id, .name, .status, .trigger, .attempts: "(\(self.column))::text, id::text"
+            "(extract(epoch FROM \(self.column)) * 1000000)::bigint::text AS position, id::text AS identity"
+        case .id, .name, .status, .trigger, .attempts: "(\(self.column))::text AS position, id::text AS identity"
         }
     }
 

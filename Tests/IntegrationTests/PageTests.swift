@@ -25,7 +25,7 @@ extension WholeServiceTests {
                     #expect(first.status == 200 && first.number(of: "offset") == 0, "\(first.body)")
                     let next = try #require(first.value(of: "next"), "\(list)")
                     let path = "\(list)\(list.contains("?") ? "&" : "?")cursor=\(next)"
-                    let second = try await api.call("GET", path)
+                    let second = try await api.call("GET", "\(path)&limit=200")
                     #expect(second.status == 200 && second.number(of: "offset") == 1, "\(second.body)")
                     #expect(second.value(of: "next") == nil, "all the rest is in it")
                     for wrong in [

@@ -297,10 +297,12 @@ struct MigratorTests {
         _ = try await self.migrate(migrating, [self.first])
         try await open.executeScript("BEGIN; INSERT INTO a VALUES (1)")
         async let applied = self.migrate(migrating, [self.first, self.indexed])
+        let isWaiting: Query = """
+            SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                AND query LIKE 'CREATE INDEX%')
+            """
         try await waitUntil("the index to wait for those who write already") {
-            try await writer.query("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") { try $0.bool(0) } == [
-                true
-            ]
+            try await writer.query(isWaiting) { try $0.bool(0) } == [true]
         }
         // Nor does the index wait for another instance, which waits for its turn.
         async let later = self.migrate(second, [self.first, self.indexed])

@@ -129,11 +129,12 @@ package struct ReplayStore: Sendable {
                     case .failed:
                         """
                         SELECT 1::bigint AS n FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL
-                        ORDER BY failed_at LIMIT \(most)
+                        ORDER BY failed_at
                         """
                     case .waiting: WaitingRows.counts(of: "\(webhook.rawValue)", most)
                     }
-                return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted)) AS counted") { row in
+                return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted) LIMIT \(most)) AS counted") {
+                    row in
                     try row.int64(0)
                 }[0]
             }

@@ -74,7 +74,7 @@ struct LookingTests {
             }
             #expect(read < 1_000)
         },
-        Look("one delivery", 500) { looked, database in
+        Look("one delivery", 20_500) { looked, database in
             let id = DeliveryID(message: MessageID(rawValue: Looked.id(10) + 2), webhook: looked.webhook)
             let history = try await LogStore(database).history(of: id)
             #expect(history?.status == .waiting)

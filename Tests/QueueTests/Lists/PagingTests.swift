@@ -207,7 +207,7 @@ struct PagingTests {
                 """
                 INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, version)
                 SELECT to_timestamp(1800000000 + n / 3), n, \(fixture.group), \(key), 1, 1,
-                    CASE WHEN n % 15000 = 1 THEN 500 ELSE 200 END, 1 FROM generate_series(1, 60000) AS n
+                    CASE WHEN n % 15000 = 1 THEN 500 ELSE 200 END, 1 FROM generate_series(1, 45000) AS n
                 """)
             try db.execute(
                 """
@@ -215,14 +215,14 @@ struct PagingTests {
                     status, version, offsets_us, latencies_us, message_ids, thing_ids)
                 SELECT \(key), t, t + interval '5 s', 10, 1, 10, 200, 1, o, o, m,
                     array_fill(CASE WHEN n = 1 THEN \(other) ELSE \(fixture.group) END, ARRAY[10])
-                FROM generate_series(1, 200) AS n, LATERAL (SELECT to_timestamp(1800020000 + n * 3) AS t,
+                FROM generate_series(1, 200) AS n, LATERAL (SELECT to_timestamp(1800015000 + n * 3) AS t,
                     ARRAY(SELECT i * 500000 FROM generate_series(1, 10) AS i) AS o,
                     ARRAY(SELECT 1000000 + n * 10 + i FROM generate_series(1, 10) AS i) AS m) AS arrays
                 """)
             try db.execute(
                 """
                 INSERT INTO skips (at, webhook_key, message_id, thing_id, reason)
-                SELECT to_timestamp(1800020000 + n), \(key), n, \(fixture.group), 'r' FROM generate_series(1, 300) AS n
+                SELECT to_timestamp(1800015000 + n), \(key), n, \(fixture.group), 'r' FROM generate_series(1, 300) AS n
                 """)
         }
         let store = try await fixture.store()
@@ -244,11 +244,11 @@ struct PagingTests {
             }
         }
         let failed = try await entries(3) { $0.statuses = [.failed] }
-        #expect(failed.count == 4)
+        #expect(failed.count == 3)
         let ofOther = try await entries(7) { ($0.statuses, $0.thing) = ([.ok], other) }
         #expect(ofOther.count == 10)
         let late = try await entries(100) {
-            ($0.statuses, $0.from) = (Set(LogEntry.Status.allCases), 1_800_019_999_000)
+            ($0.statuses, $0.from) = (Set(LogEntry.Status.allCases), 1_800_014_999_000)
         }
         #expect(late.filter { $0.status == .skipped && $0.error == "r" }.count == 300)
         let keys = late.filter { $0.error != "new" }.map { "\($0.status) \($0.at) \($0.delivery) \($0.attempt)" }
