@@ -82,6 +82,7 @@ let package = Package(
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
                 .embedInCode("0007_sources.sql"), .embedInCode("0008_group_stats.sql"),
                 .embedInCode("0009_safe_to_repeat.sql"),
+                .embedInCode("0010_sessions_over.sql"), .embedInCode("0011_lists.sql"),
                 .embedInCode("0010_sessions_over.sql"),
                 .embedInCode("0012_waiting_messages.sql"),
                 .embedInCode("0013_json_as_written.sql"),

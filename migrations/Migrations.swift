@@ -14,6 +14,7 @@ package enum MigrationFiles {
         (8, "group_stats", PackageResources._008_group_stats_sql),
         (9, "safe to repeat", PackageResources._009_safe_to_repeat_sql),
         (10, "sessions over", PackageResources._010_sessions_over_sql),
+        (11, "lists", PackageResources._011_lists_sql),
         (12, "waiting messages", PackageResources._012_waiting_messages_sql),
         (13, "json as written", PackageResources._013_json_as_written_sql),
     ]

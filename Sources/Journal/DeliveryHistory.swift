@@ -65,14 +65,21 @@ extension LogStore {
     /// nil if it is done.
     private static func state(of id: DeliveryID, on db: isolated Connection) throws -> State? {
         let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
+        // What is committed together, and has the first one's id, came in within moments.
+        let first = MessageID.first(atMillisecondsSince1970: id.message.millisecondsSince1970 - 3_600_000).rawValue
+        func batch(_ isTaken: Query) -> Query {
+            """
+            SELECT due_at, NULL, NULL FROM delivery_batches
+            WHERE webhook_key = \(webhook) AND \(isTaken) AND batch_id BETWEEN \(first) AND \(message)
+                AND first_message_id <= \(message) AND \(message) = ANY(message_ids)
+                AND \(message) IN (SELECT remaining_messages(message_ids, done))
+            """
+        }
         return try db.query(
             """
             SELECT coalesce(blocked_until, due_at), failed_at, failure FROM deliveries
             WHERE message_id = \(message) AND webhook_key = \(webhook)
-            UNION ALL
-            SELECT due_at, NULL, NULL FROM delivery_batches
-            WHERE webhook_key = \(webhook) AND first_message_id <= \(message) AND \(message) = ANY(message_ids)
-                AND \(message) IN (SELECT remaining_messages(message_ids, done))
+            UNION ALL \(batch("leased_by IS NULL")) UNION ALL \(batch("leased_by IS NOT NULL"))
             LIMIT 1
             """
         ) { row in

@@ -12,28 +12,78 @@ package struct MessageStore: Sendable {
 
     /// A thing's kept messages, newest first.
     ///
+    /// The table has a part for each day, and planning for them all takes longer than reading one. So the newest day is
+    /// looked at first, and more of them only as long as the page is not full.
+    ///
     /// - Parameters:
     ///   - group: the thing's. What another group's thing of the same id has sent is none of its business.
     ///   - from: the earliest time, in milliseconds since 1970; `to`: the time that all are before.
     ///   - subtopic: the whole subtopic, or nil for any.
+    ///   - start: if it is a cursor, one whose key is ``keyParts``.
     package func list(
-        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, offset: Int64, limit: Int64
+        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, start: PageStart,
+        limit: Int64
     ) async throws -> Page<Message> {
         let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
-        let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue } ?? .max
+        let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }
+        let behind = start.cursor?.numbers(Self.keyParts)?[0]
         let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
-        let condition: Query = """
-            FROM messages
-            WHERE thing_id = \(thing) AND group_id = \(group) AND id >= \(first) AND id < \(end) AND \(subtopics)
+        @Sendable func these(from floor: Int64, before end: Int64?) -> Query {
             """
-        return try await self.pool.withConnection { db in
-            let total = try db.query("SELECT count(*) \(condition)") { try $0.int64(0) }
-            let items = try db.query(
-                """
-                SELECT \(MessageRow.selection), true \(condition) ORDER BY id DESC LIMIT \(limit) OFFSET \(offset)
-                """, MessageRow.decode)
-            return Page(total: total.first ?? 0, items: items)
+            FROM messages WHERE thing_id = \(thing) AND group_id = \(group) AND id >= \(floor) AND id < \(end ?? .max)
+                AND \(subtopics) ORDER BY id DESC
+            """
         }
+        return try await self.pool.readInOrder { db in
+            var floors = Self.floors(
+                from: first, before: min(try Self.present(on: db), min(end ?? .max, behind ?? .max)))[...]
+            let found = try Self.widening(&floors, until: Int(limit) + 1) { floor in
+                try db.query(
+                    """
+                    SELECT \(MessageRow.selection), true \(these(from: floor, before: min(end ?? .max, behind ?? .max)))
+                    LIMIT \(limit + 1) OFFSET \(start.offset)
+                    """
+                ) { row in (item: try MessageRow.decode(row), key: [String(try row.int64(0))]) }
+            }
+            return try Page(found, from: start, limit: limit, order: Self.order) { most in
+                let counted = try Self.widening(&floors, until: Int(most)) { floor in
+                    let count = try db.query(
+                        "SELECT count(*) FROM (SELECT \(these(from: floor, before: end)) LIMIT \(most)) AS counted"
+                    ) { Int(try $0.int64(0)) }[0]
+                    return 0..<count
+                }
+                return Int64(counted.count)
+            }
+        }
+    }
+
+    package static let order = "received_at desc"
+    package static let keyParts = [PageCursor.KeyPart.number]
+
+    /// How many days are looked at, and then how many if these were too few; and then all.
+    private static let days: [Int64] = [1, 8, 64]
+
+    /// Where to look from, the latest first and ``first`` last.
+    static func floors(from first: Int64, before end: Int64) -> [Int64] {
+        let day = MessageID.first(atMillisecondsSince1970: MessageID.epochMilliseconds + 86_400_000).rawValue
+        return Self.days.map { end - $0 * day }.filter { $0 > first } + [first]
+    }
+
+    /// Reads from the next floor on, and from the one behind it if that was too little; the last one that was enough stays.
+    private static func widening<Found: Collection>(
+        _ floors: inout ArraySlice<Int64>, until enough: Int, _ read: (Int64) throws -> Found
+    ) throws -> Found {
+        while true {
+            let found = try read(floors.first ?? 0)
+            if found.count >= enough || floors.count < 2 { return found }
+            floors.removeFirst()
+        }
+    }
+
+    /// The id that a message would have now.
+    private static func present(on db: isolated Connection) throws -> Int64 {
+        let now = try db.query("SELECT now()") { try $0.timestamp(0).microsecondsSince1970 }[0]
+        return MessageID.first(atMillisecondsSince1970: now / 1_000).rawValue
     }
 
     /// The newest kept message of a group; nil if there is none among the newest of all.

@@ -14,10 +14,10 @@ package struct GroupOverview: Sendable {
         package let lastStatus: Int?
     }
 
-    package let webhooks: Int64
-    package let things: Int64
+    package let webhooks: CappedCount
+    package let things: CappedCount
     /// Deliveries that are not done, those that are on their way included.
-    package let waiting: Int64
+    package let waiting: CappedCount
     package let failingCount: Int64
     /// The worst of them.
     package let failing: [Failing]
@@ -32,23 +32,24 @@ package struct OverviewStore: Sendable {
     }
 
     package func overview(of group: EntityID, failing limit: Int64 = 10) async throws -> GroupOverview {
-        let keys: Query = "(SELECT key FROM webhooks WHERE group_id = \(group))"
+        let most = WaitingRows.mostCounted + 1
         let failing: Query = """
             FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key WHERE w.group_id = \(group)
                 AND (w.status = \(WebhookStatus.disabledDueToErrors.rawValue)
                      OR w.status = \(WebhookStatus.enabled.rawValue) AND c.consecutive_failures > 0)
             """
-        return try await self.pool.withConnection { db in
-            let counts =
-                try db.query(
-                    """
-                    SELECT (SELECT count(*) FROM webhooks WHERE group_id = \(group)),
-                        (SELECT count(*) FROM things WHERE group_id = \(group)),
-                        (SELECT count(*) FROM deliveries WHERE webhook_key IN \(keys) AND failed_at IS NULL)
-                        + (SELECT coalesce(sum(deliveries), 0)::bigint FROM delivery_batches WHERE webhook_key IN \(keys)),
-                        (SELECT count(*) \(failing))
-                    """
-                ) { (try $0.int64(0), try $0.int64(1), try $0.int64(2), try $0.int64(3)) }.first ?? (0, 0, 0, 0)
+        return try await self.pool.readInOrder { db in
+            // However much there is, no more of it is counted than is shown.
+            let counts = try db.query(
+                """
+                SELECT (SELECT count(*) FROM (SELECT FROM webhooks WHERE group_id = \(group) LIMIT \(most)) AS counted),
+                    (SELECT count(*) FROM (SELECT FROM things WHERE group_id = \(group) LIMIT \(most)) AS counted),
+                    (SELECT coalesce(sum(n), 0)::bigint FROM (
+                        SELECT n FROM (SELECT key FROM webhooks WHERE group_id = \(group)) AS k,
+                            LATERAL (\(WaitingRows.counts(of: "k.key", most))) AS each LIMIT \(most)) AS counted),
+                    (SELECT count(*) \(failing))
+                """
+            ) { row in try (0..<4).map { try row.int64($0) } }[0]
             let worst = try db.query(
                 """
                 SELECT w.id, w.name, w.status, w.status_reason, coalesce(c.consecutive_failures, 0), c.last_status \(failing)
@@ -62,8 +63,9 @@ package struct OverviewStore: Sendable {
                     reason: row.isNull(3) ? nil : try row.string(3), consecutiveFailures: Int(try row.int32(4)),
                     lastStatus: row.isNull(5) ? nil : Int(try row.int32(5)))
             }
+            let capped = counts.map { CappedCount($0, most: WaitingRows.mostCounted) }
             return GroupOverview(
-                webhooks: counts.0, things: counts.1, waiting: counts.2, failingCount: counts.3, failing: worst)
+                webhooks: capped[0], things: capped[1], waiting: capped[2], failingCount: counts[3], failing: worst)
         }
     }
 }

@@ -13,8 +13,8 @@ package struct WebhookActivity: Sendable {
     package let failed: Int64
     package let consecutiveFailures: Int
     package let lastStatus: Int?
-    /// Deliveries that are not done.
-    package let waiting: Int64
+    /// Deliveries that are not done; at least so many if it is capped.
+    package let waiting: CappedCount
 }
 
 /// The webhooks of all groups in which anything happens.
@@ -28,18 +28,18 @@ package struct WebhookActivityStore: Sendable {
     /// Those that something waits for, that were called within the last minute, or that Hookline has disabled; those with
     /// most waiting first.
     package func active(limit: Int64) async throws -> [WebhookActivity] {
-        try await self.pool.withConnection { db in
-            try db.query(
+        try await self.pool.readInOrder { db in
+            let keys = try db.query(Self.keysOfWaiting) { try $0.int32(0) }
+            let most = max(Self.fewestCounted, Self.mostCounted / Int64(max(1, keys.count)))
+            return try db.query(
                 """
-                WITH waiting AS (
-                    SELECT webhook_key, sum(count)::bigint AS count FROM (
-                        SELECT webhook_key, count(*) FROM deliveries WHERE failed_at IS NULL GROUP BY webhook_key
-                        UNION ALL SELECT webhook_key, sum(deliveries) FROM delivery_batches GROUP BY webhook_key
-                    ) AS both_kinds GROUP BY webhook_key)
+                WITH waiting AS MATERIALIZED (
+                    SELECT key, (SELECT sum(n)::bigint FROM (\(WaitingRows.counts(of: "key", most + 1))) AS each) AS count
+                    FROM unnest(\(keys)) AS k (key))
                 SELECT w.id, w.name, w.url, w.status, coalesce(c.succeeded, 0), coalesce(c.failed, 0),
                     coalesce(c.consecutive_failures, 0), c.last_status, coalesce(n.count, 0)
                 FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key
-                LEFT JOIN waiting AS n ON n.webhook_key = w.key
+                LEFT JOIN waiting AS n ON n.key = w.key
                 WHERE n.count > 0 OR c.last_attempt_at > now() - interval '1 minute'
                     OR w.status = \(WebhookStatus.disabledDueToErrors.rawValue)
                 ORDER BY n.count DESC NULLS LAST, c.last_attempt_at DESC NULLS LAST, w.key LIMIT \(limit)
@@ -49,8 +49,31 @@ package struct WebhookActivityStore: Sendable {
                     id: try row.entityID(0), name: try row.string(1), url: StoredURL.shown(try row.string(2)),
                     status: WebhookStatus(rawValue: try row.string(3)) ?? .unreadable, succeeded: try row.int64(4),
                     failed: try row.int64(5), consecutiveFailures: Int(try row.int32(6)),
-                    lastStatus: row.isNull(7) ? nil : Int(try row.int32(7)), waiting: try row.int64(8))
+                    lastStatus: row.isNull(7) ? nil : Int(try row.int32(7)),
+                    waiting: CappedCount(try row.int64(8), most: most))
             }
         }
+    }
+
+    /// What is counted of all webhooks together, and of each in any case.
+    private static let mostCounted: Int64 = 100_000
+    private static let fewestCounted: Int64 = 100
+
+    /// The webhooks that something waits for: from one to the next, not row by row.
+    private static let keysOfWaiting: Query = """
+        WITH RECURSIVE single (key) AS (\(Self.steps("single", "deliveries", "failed_at IS NULL"))),
+            batched (key) AS (\(Self.steps("batched", "delivery_batches", "leased_by IS NULL"))),
+            leased (key) AS (\(Self.steps("leased", "delivery_batches", "leased_by IS NOT NULL")))
+        SELECT key FROM (TABLE single UNION TABLE batched UNION TABLE leased) AS keys WHERE key IS NOT NULL
+        """
+
+    private static func steps(_ name: Query, _ table: Query, _ condition: Query) -> Query {
+        """
+        (SELECT webhook_key FROM \(table) WHERE \(condition) ORDER BY webhook_key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT webhook_key FROM \(table) WHERE \(condition) AND webhook_key > \(name).key
+                ORDER BY webhook_key LIMIT 1)
+        FROM \(name) WHERE \(name).key IS NOT NULL
+        """
     }
 }

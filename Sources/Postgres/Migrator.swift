@@ -10,6 +10,24 @@ package struct Migration: Sendable, Equatable {
         self.name = name
         self.sql = sql
     }
+
+    /// Whether it is carried out beside those who use the tables: one statement at a time, outside of a transaction, as
+    /// `CREATE INDEX CONCURRENTLY` has to be. Such a file says so in its first line, ends each statement with a line that
+    /// ends with a semicolon, and may be done again from the beginning, because it is if one of them fails.
+    var isConcurrent: Bool { self.sql.hasPrefix("-- concurrently\n") }
+
+    /// Of one that is carried out statement by statement.
+    var statements: [String] {
+        var (statements, current): ([String], [Substring]) = ([], [])
+        for line in self.sql.split(separator: "\n") where !line.hasPrefix("--") {
+            current.append(line)
+            guard line.hasSuffix(";") else { continue }
+            statements.append(current.joined(separator: "\n"))
+            current = []
+        }
+        if !current.isEmpty { statements.append(current.joined(separator: "\n")) }
+        return statements
+    }
 }
 
 /// Applies migrations, each once and in order.
@@ -39,9 +57,7 @@ package struct Migrator: Sendable {
     package func apply(
         on connection: isolated Connection, onStep: (Migration, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
     ) throws -> [Migration] {
-        var lock: Query = "SELECT pg_advisory_lock(\(Self.lockKey))"
-        lock.timeout = .seconds(600)
-        try connection.execute(lock)
+        try self.lock(connection)
         defer {
             // If this fails the connection is broken, and the lock has gone with it.
             _ = try? connection.execute("SELECT pg_advisory_unlock(\(Self.lockKey))")
@@ -61,23 +77,47 @@ package struct Migrator: Sendable {
         return pending
     }
 
+    /// Waits by asking again and again: whoever waits in one statement is waited for by an index that is built meanwhile.
+    private func lock(_ connection: isolated Connection) throws {
+        for _ in 0..<Self.mostTries {
+            let isOurs = try connection.query("SELECT pg_try_advisory_lock(\(Self.lockKey))") { try $0.bool(0) }
+            if isOurs == [true] { return }
+            try connection.execute("SELECT pg_sleep(1)")
+        }
+        throw PostgresError(.migration, "another instance has been at the schema for an hour")
+    }
+
     /// - Returns: false if somebody uses a table that it changes, and nothing was done.
     private func applied(_ migration: Migration, on connection: isolated Connection, mayWait: Bool) throws -> Bool {
         do {
-            try connection.transaction { connection in
-                try connection.execute(
-                    "SELECT set_config('lock_timeout', \("\(self.lockTimeout.components.seconds * 1_000)"), true)")
-                try connection.executeScript(migration.sql)
-                try connection.execute(
-                    """
-                    INSERT INTO schema_migrations (version, name, checksum)
-                    VALUES (\(migration.version), \(migration.name), encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
-                    """)
+            if migration.isConcurrent {
+                // It waits for whoever uses a table, a backup for instance, but nobody waits for it.
+                for statement in migration.statements {
+                    try connection.executeScript(statement, timeout: .seconds(86_400))
+                }
+                try self.remember(migration, on: connection)
+            } else {
+                try connection.transaction { connection in
+                    try connection.execute(
+                        "SELECT set_config('lock_timeout', \("\(self.lockTimeout.components.seconds * 1_000)"), true)")
+                    try connection.executeScript(migration.sql)
+                    try self.remember(migration, on: connection)
+                }
             }
             return true
-        } catch let error as PostgresError where error.sqlState == .lockNotAvailable && mayWait {
+        } catch let error as PostgresError
+            where (error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected) && mayWait
+        {
             return false
         }
+    }
+
+    private func remember(_ migration: Migration, on connection: isolated Connection) throws {
+        try connection.execute(
+            """
+            INSERT INTO schema_migrations (version, name, checksum)
+            VALUES (\(migration.version), \(migration.name), encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
+            """)
     }
 
     private func createTable(on connection: isolated Connection) throws {

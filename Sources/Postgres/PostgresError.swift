@@ -81,6 +81,7 @@ package struct SQLState: Sendable, Equatable {
     package static let inFailedTransaction = SQLState("25P02")
     /// `lock_timeout` was over.
     package static let lockNotAvailable = SQLState("55P03")
+    package static let deadlockDetected = SQLState("40P01")
 
     /// Classes 08 (connection), 53 (resources), 57 (operator intervention) and 40 (rollback, e.g. deadlock).
     var isTransient: Bool {

@@ -63,6 +63,9 @@ package struct Row: ~Copyable {
         self.index = Int32(index)
     }
 
+    /// How many columns it has.
+    package var width: Int { unsafe Int(PQnfields(self.result)) }
+
     package func isNull(_ column: Int) -> Bool {
         unsafe PQgetisnull(self.result, self.index, Int32(column)) == 1
     }

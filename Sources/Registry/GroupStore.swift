@@ -166,7 +166,7 @@ package struct GroupStore: Sendable {
                 from: """
                     FROM (SELECT member_id AS id, member_id AS name, role, created_at, created_at AS updated_at
                           FROM memberships WHERE group_id = \(group)) AS members WHERE \(request.nameCondition)
-                    """, request
+                    """, request, ids: .text
             ) { row in
                 Member(id: try row.string(0), role: Role(rawValue: try row.string(1)) ?? .viewer)
             }

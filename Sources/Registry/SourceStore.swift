@@ -164,32 +164,47 @@ package struct SourceStore: Sendable {
 
     // MARK: Log
 
-    package func log(of id: EntityID, from: Int64?, to: Int64?, offset: Int64, limit: Int64) async throws -> Page<
-        SourceLogEntry
-    > {
+    /// What came, the newest first. Nothing tells two events of the same moment apart but the place where they are stored.
+    package static let logKey: [PageCursor.KeyPart] = [.time, .number, .number]
+    package static let logOrder = "date desc"
+
+    /// - Parameter start: if it is a cursor, one whose key is ``logKey``.
+    package func log(
+        of id: EntityID, from: Int64?, to: Int64?, start: PageStart, limit: Int64
+    ) async throws -> Page<SourceLogEntry> {
         let (from, to) = (
             PostgresTimestamp(microsecondsSince1970: (from ?? 0) * 1_000),
             PostgresTimestamp(microsecondsSince1970: (to ?? 253_402_300_799_000) * 1_000)
         )
+        let these: Query = """
+            FROM source_log WHERE source_key = (SELECT key FROM sources WHERE id = \(id)) AND at >= \(from) AND at < \(to)
+            """
+        let isBehind: Query =
+            start.cursor?.numbers(Self.logKey).map { key in
+                let time = PostgresTimestamp(microsecondsSince1970: key[0])
+                let place = "(\(UInt32(clamping: key[1])),\(UInt16(clamping: key[2])))"
+                return "at <= \(time) AND (at, ctid) < (\(time), \(place)::text::tid)"
+            } ?? "true"
         return try await self.pool.withConnection { db in
-            let rows = try db.query(
+            let found = try db.query(
                 """
-                SELECT at, outcome, reason, event_id, subtopic, bytes, count(*) OVER () FROM (
-                    SELECT * FROM source_log WHERE source_key = (SELECT key FROM sources WHERE id = \(id))
-                        AND at >= \(from) AND at < \(to) ORDER BY at DESC LIMIT \(LogStore.window)) AS newest
-                ORDER BY at DESC LIMIT \(limit) OFFSET \(offset)
+                SELECT at, outcome, reason, event_id, subtopic, bytes, split_part(trim('()' FROM ctid::text), ',', 1),
+                    split_part(trim('()' FROM ctid::text), ',', 2)
+                \(these) AND \(isBehind) ORDER BY at DESC, ctid DESC LIMIT \(limit + 1) OFFSET \(start.offset)
                 """
             ) { row in
-                (
-                    entry: SourceLogEntry(
-                        at: try row.timestamp(0).microsecondsSince1970 / 1_000, outcome: try row.string(1),
-                        reason: row.isNull(2) ? nil : try row.string(2),
-                        eventID: row.isNull(3) ? nil : try row.string(3),
-                        subtopic: row.isNull(4) ? nil : try row.string(4), bytes: Int(try row.int32(5))),
-                    total: try row.int64(6)
-                )
+                let at = try row.timestamp(0).microsecondsSince1970
+                let entry = SourceLogEntry(
+                    at: at / 1_000, outcome: try row.string(1), reason: row.isNull(2) ? nil : try row.string(2),
+                    eventID: row.isNull(3) ? nil : try row.string(3), subtopic: row.isNull(4) ? nil : try row.string(4),
+                    bytes: Int(try row.int32(5)))
+                return (item: entry, key: [String(at)] + (try row.texts(6..<8)))
             }
-            return Page(total: rows.first?.total ?? 0, items: rows.map(\.entry))
+            return try Page(found, from: start, limit: limit, order: Self.logOrder) { most in
+                try db.query("SELECT count(*) FROM (SELECT \(these) ORDER BY at DESC LIMIT \(most)) AS counted") {
+                    try $0.int64(0)
+                }[0]
+            }
         }
     }
 

@@ -40,7 +40,8 @@ package struct PageRequest: Sendable {
     package static let defaultLimit: Int64 = 10
     package static let highestLimit: Int64 = 200
 
-    package var offset: Int64 = 0
+    /// Where in the list it begins.
+    package var start = PageStart()
     package var limit = Self.defaultLimit
     package var order = Order.id
     package var direction = Direction.descending
@@ -49,47 +50,9 @@ package struct PageRequest: Sendable {
 
     package init() {}
 
-    /// `ORDER BY … LIMIT … OFFSET …`. Column and direction come from fixed texts, never from the caller's.
-    package var clause: Query {
-        let column: Query =
-            switch self.order {
-            case .id: "id"
-            case .name: "lower(name)"
-            case .createdAt: "created_at"
-            case .updatedAt: "updated_at"
-            case .status: "status"
-            case .trigger: "trigger"
-            case .attempts: "coalesce(attempts, 0)"
-            case .lastTriggeredAt: "last_attempt_at"
-            }
-        let direction: Query = self.direction == .ascending ? "ASC" : "DESC"
-        return "ORDER BY \(column) \(direction) NULLS LAST, id \(direction) LIMIT \(self.limit) OFFSET \(self.offset)"
-    }
-
     /// True for all if no name was asked for. `position` knows no wildcards, so `%` means itself.
     package var nameCondition: Query {
         guard let name = self.name, !name.isEmpty else { return "true" }
         return "position(lower(\(name)) in lower(name)) > 0"
-    }
-}
-
-package struct Page<Item: Sendable>: Sendable {
-    package let total: Int64
-    package let items: [Item]
-
-    package init(total: Int64, items: [Item]) {
-        self.total = total
-        self.items = items
-    }
-}
-
-extension Connection {
-    /// A page and the count of all pages' rows, from one condition.
-    package func page<Item: Sendable>(
-        select columns: Query, from condition: Query, _ request: PageRequest, _ decode: (borrowing Row) throws -> Item
-    ) throws -> Page<Item> {
-        let total = try self.query("SELECT count(*) \(condition)") { try $0.int64(0) }
-        let items = try self.query("SELECT \(columns) \(condition) \(request.clause)", decode)
-        return Page(total: total.first ?? 0, items: items)
     }
 }

@@ -139,6 +139,18 @@ struct OpenAPITests {
         ]
     }
 
+    @Test("names every field of a page, those too that are there only now and then")
+    func everyFieldOfPages() throws {
+        var request = PageRequest()
+        request.name = "a"
+        let cursor = PageCursor(order: request.orderName, position: 1, key: [nil])
+        let page = Page(total: 10_000, isCapped: true, items: [1], next: cursor)
+        let json = try JSONEncoder().encode(try PageDTO("numbers", page, request) { $0 })
+        let fields = try JSONDecoder().decode([String: Description.Schema.Anything].self, from: json)
+        let schema = try #require(self.description.components.schemas["Page"]?.properties)
+        #expect(Set(fields.keys) == Set(schema.keys).union(["numbers"]))
+    }
+
     @Test("names every field of what is answered, and none besides")
     func everyField() throws {
         for (name, value) in try self.answers() {

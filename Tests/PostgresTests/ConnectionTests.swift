@@ -273,6 +273,67 @@ struct MigratorTests {
         #expect(try await applied == [2])
     }
 
+    private let indexed = Migration(
+        version: 2, name: "indexed",
+        sql: """
+            -- concurrently
+            -- With a reason; and another.
+            DROP INDEX CONCURRENTLY IF EXISTS of_a;
+            CREATE INDEX CONCURRENTLY of_a
+                ON a (b);
+            DROP INDEX CONCURRENTLY IF EXISTS of_c;
+            CREATE UNIQUE INDEX CONCURRENTLY of_c ON c (d);
+            """)
+
+    @Test("builds an index beside those who write, with nobody waiting for it")
+    func concurrently() async throws {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        func another() async throws -> Connection {
+            try await Connection.connect(to: try Endpoint(url), logger: silentLogger)
+        }
+        let (migrating, second, open, writer) = (
+            try await another(), try await another(), try await another(), try await another()
+        )
+        _ = try await self.migrate(migrating, [self.first])
+        try await open.executeScript("BEGIN; INSERT INTO a VALUES (1)")
+        async let applied = self.migrate(migrating, [self.first, self.indexed])
+        let isWaiting: Query = """
+            SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                AND query LIKE 'CREATE INDEX%')
+            """
+        try await waitUntil("the index to wait for those who write already") {
+            try await writer.query(isWaiting) { try $0.bool(0) } == [true]
+        }
+        // Nor does the index wait for another instance, which waits for its turn.
+        async let later = self.migrate(second, [self.first, self.indexed])
+        var write: Query = "INSERT INTO a VALUES (2)"
+        write.timeout = .seconds(20)
+        #expect(try await writer.execute(write) == 1)
+        try await open.execute("COMMIT")
+        #expect(try await applied == [2])
+        #expect(try await later == [])
+        #expect(try await self.indexes(on: writer) == ["of_a", "of_c"])
+    }
+
+    @Test("does again from the beginning what failed half way beside those who write")
+    func concurrentlyAgain() async throws {
+        let connection = try await connect()
+        _ = try await self.migrate(connection, [self.first])
+        try await connection.execute("INSERT INTO c VALUES (1), (1)")
+        await #expect(throws: PostgresError.self) { try await self.migrate(connection, [self.first, self.indexed]) }
+        #expect(try await self.indexes(on: connection) == ["of_a"], "what is left of the other is no index")
+        try await connection.execute("DELETE FROM c")
+        #expect(try await self.migrate(connection, [self.first, self.indexed]) == [2])
+        #expect(try await self.indexes(on: connection) == ["of_a", "of_c"])
+    }
+
+    /// Those that are whole.
+    private func indexes(on connection: Connection) async throws -> [String] {
+        try await connection.query(
+            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indisvalid AND relname LIKE 'of\\__' ORDER BY 1"
+        ) { try $0.string(0) }
+    }
+
     @Test("refuses a migration that was edited after it had been applied")
     func edited() async throws {
         let connection = try await connect()

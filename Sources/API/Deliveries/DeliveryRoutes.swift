@@ -23,14 +23,14 @@ struct DeliveryRoutes: Sendable {
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         let key = try await self.key(context, needing: .viewer)
-        let page = try request.pageRequest()
         let status: DeliveryRecord.Status = try request.choice("status") ?? .failed
-        let found = try await self.store.list(status, of: key, offset: page.offset, limit: page.limit)
+        let start = try request.pageStart(order: status.rawValue, key: status.keyParts)
+        let limit = try request.limit()
+        let page = try await self.store.list(status, of: key, from: start, limit: limit)
         return try Response.json(
             PageDTO(
-                "deliveries", total: found.total, offset: page.offset, limit: page.limit,
-                order: status == .failed ? "failed_at" : "received_at", dir: "desc",
-                items: found.items.map(DeliveryDTO.init)))
+                "deliveries", page, from: start, limit: limit,
+                order: status == .failed ? "failed_at" : "received_at", dir: "desc", DeliveryDTO.init))
     }
 
     /// `{"since": time}` or `{"delivery_ids": […]}`.

@@ -75,8 +75,7 @@ struct GroupRoutes: Sendable {
         let page = try await self.groups.list(
             visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
         let role = try await self.access.roles(of: caller)
-        let items = page.items.map { GroupDTO($0, role: role($0.id)) }
-        return try Response.json(PageDTO("groups", total: page.total, pageRequest, items: items))
+        return try Response.json(PageDTO("groups", page, pageRequest) { GroupDTO($0, role: role($0.id)) })
     }
 
     // MARK: Members
@@ -84,10 +83,9 @@ struct GroupRoutes: Sendable {
     private func listMembers(_ request: Request, _ context: APIContext) async throws -> Response {
         let id = try context.id(of: "group")
         try await self.access.requireGroup(.viewer, id, for: context.caller())
-        let pageRequest = try request.pageRequest()
+        let pageRequest = try request.pageRequest(ids: .text)
         let page = try await self.groups.members(of: id, pageRequest)
-        return try Response.json(
-            PageDTO("members", total: page.total, pageRequest, items: page.items.map(MemberDTO.init)))
+        return try Response.json(PageDTO("members", page, pageRequest, MemberDTO.init))
     }
 
     private func setMembers(_ request: Request, _ context: APIContext) async throws -> Response {

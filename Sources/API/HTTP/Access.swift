@@ -63,21 +63,6 @@ extension APIContext {
 }
 
 extension Request {
-    /// `offset`, `limit`, `order`, `dir`, `name`; what is wrong is told by its name.
-    ///
-    /// - Parameter orders: what the list can be ordered by.
-    func pageRequest(
-        orders: [PageRequest.Order] = PageRequest.Order.common
-    ) throws(InvalidField) -> PageRequest {
-        var page = PageRequest()
-        page.offset = try self.integer("offset", in: 0...Int64(Int32.max)) ?? 0
-        page.limit = try self.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
-        page.order = try self.choice("order", among: orders) ?? .id
-        page.direction = try self.choice("dir") ?? .descending
-        page.name = self.text("name")
-        return page
-    }
-
     /// A text of the query. Forms and most clients write a space as `+` (https://url.spec.whatwg.org/#urlencoded-parsing).
     func text(_ name: String) -> String? {
         let query = (self.uri.query ?? "").replacing("+", with: "%20")
@@ -112,58 +97,6 @@ extension Request {
         guard let text = self.uri.queryParameters.get(name) else { return nil }
         guard let id = EntityID(text) else { throw InvalidField(name, "must be a UUID") }
         return id
-    }
-}
-
-/// A part of a list, as it is answered: `{"total", "offset", "limit", "order", "dir", "name", "<things>": […]}`.
-struct PageDTO<Item: Encodable & Sendable>: Encodable {
-    let key: String
-    let total: Int64
-    let offset: Int64
-    let limit: Int64
-    let order: String
-    let dir: String
-    let name: String?
-    let items: [Item]
-
-    init(_ key: String, total: Int64, _ request: PageRequest, items: [Item]) {
-        self.key = key
-        self.total = total
-        self.offset = request.offset
-        self.limit = request.limit
-        self.order = request.order.rawValue
-        self.dir = request.direction.rawValue
-        self.name = request.name
-        self.items = items
-    }
-
-    init(_ key: String, total: Int64, offset: Int64, limit: Int64, order: String, dir: String, items: [Item]) {
-        self.key = key
-        self.total = total
-        self.offset = offset
-        self.limit = limit
-        self.order = order
-        self.dir = dir
-        self.name = nil
-        self.items = items
-    }
-
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(self.total, forKey: Key(stringValue: "total"))
-        try container.encode(self.offset, forKey: Key(stringValue: "offset"))
-        try container.encode(self.limit, forKey: Key(stringValue: "limit"))
-        try container.encode(self.order, forKey: Key(stringValue: "order"))
-        try container.encode(self.dir, forKey: Key(stringValue: "dir"))
-        try container.encodeIfPresent(self.name, forKey: Key(stringValue: "name"))
-        try container.encode(self.items, forKey: Key(stringValue: self.key))
     }
 }
 

@@ -138,9 +138,13 @@ private struct UnavailableDTO: Encodable {
 
 struct OverviewDTO: Encodable {
     let at: Int64
+    /// Each may be followed by whether there are more.
     let webhooks: Int64
+    let webhooks_is_capped: Bool?
     let things: Int64
+    let things_is_capped: Bool?
     let waiting: Int64
+    let waiting_is_capped: Bool?
     let failing_total: Int64
     let failing: [FailingDTO]
     /// Minutes in which anything happened: at first those of the last hour, then the last two.
@@ -157,9 +161,13 @@ struct OverviewDTO: Encodable {
 
     init(_ overview: GroupOverview, _ spans: [WebhookStats.Span], at now: Int64) {
         self.at = now
-        self.webhooks = overview.webhooks
-        self.things = overview.things
-        self.waiting = overview.waiting
+        func mark(_ count: CappedCount) -> Bool? { count.isCapped ? true : nil }
+        self.webhooks = overview.webhooks.count
+        self.webhooks_is_capped = mark(overview.webhooks)
+        self.things = overview.things.count
+        self.things_is_capped = mark(overview.things)
+        self.waiting = overview.waiting.count
+        self.waiting_is_capped = mark(overview.waiting)
         self.failing_total = overview.failingCount
         self.failing = overview.failing.map { failing in
             FailingDTO(

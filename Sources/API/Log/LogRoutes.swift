@@ -44,12 +44,12 @@ struct LogRoutes: Sendable {
         let page = try await self.store.list(query, of: Array(webhooks.keys))
         return try Response.json(
             PageDTO(
-                "log", total: page.total, offset: query.offset, limit: query.limit, order: query.order.rawValue,
-                dir: query.isAscending ? "asc" : "desc",
-                items: page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) }))
+                "log", page, from: query.start, limit: query.limit, order: query.order.rawValue,
+                dir: query.isAscending ? "asc" : "desc"
+            ) { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) })
     }
 
-    private static func query(_ request: Request) throws(InvalidField) -> LogQuery {
+    private static func query(_ request: Request) throws -> LogQuery {
         var query = LogQuery()
         if let text = request.uri.queryParameters.get("status"), !text.isEmpty {
             query.statuses = []
@@ -67,8 +67,9 @@ struct LogRoutes: Sendable {
         query.order = try request.choice("order") ?? .date
         let direction: PageRequest.Direction? = try request.choice("dir")
         query.isAscending = direction == .ascending
-        query.offset = try request.integer("offset", in: 0...LogStore.window) ?? 0
-        query.limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        query.limit = try request.limit()
+        query.start = try request.pageStart(
+            order: query.orderName, key: LogQuery.keyParts, offsets: 0...LogStore.window)
         return query
     }
 

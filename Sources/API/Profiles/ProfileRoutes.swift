@@ -16,8 +16,7 @@ struct ProfileRoutes: Sendable {
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             let pageRequest = try request.pageRequest()
             let page = try await self.profiles.list(in: group, pageRequest)
-            return try Response.json(
-                PageDTO("profiles", total: page.total, pageRequest, items: page.items.map(ProfileDTO.init)))
+            return try Response.json(PageDTO("profiles", page, pageRequest, ProfileDTO.init))
         }
         routes.get("profiles/:id") { _, context in
             try Response.json(ProfileDTO(try await self.find(context, needing: .viewer)))

@@ -27,9 +27,7 @@ struct SourceRoutes: Sendable {
             let pageRequest = try request.pageRequest()
             let page = try await self.sources.list(in: group, pageRequest)
             return try Response.json(
-                PageDTO(
-                    "sources", total: page.total, pageRequest,
-                    items: page.items.map { SourceDTO($0, at: self.base(request), seenBy: role) }))
+                PageDTO("sources", page, pageRequest) { SourceDTO($0, at: self.base(request), seenBy: role) })
         }
         routes.get("sources/:id") { request, context in
             let (source, role) = try await self.find(context, needing: .viewer)
@@ -209,14 +207,13 @@ struct SourceRoutes: Sendable {
 
     private func log(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, _) = try await self.find(context, needing: .viewer)
-        let offset = try request.integer("offset", in: 0...LogStore.window) ?? 0
-        let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        let start = try request.pageStart(
+            order: SourceStore.logOrder, key: SourceStore.logKey, offsets: 0...LogStore.window)
+        let limit = try request.limit()
         let page = try await self.sources.log(
-            of: source.id, from: try request.time("from"), to: try request.time("to"), offset: offset, limit: limit)
+            of: source.id, from: try request.time("from"), to: try request.time("to"), start: start, limit: limit)
         return try Response.json(
-            PageDTO(
-                "log", total: page.total, offset: offset, limit: limit, order: "date", dir: "desc",
-                items: page.items.map(SourceLogDTO.init)))
+            PageDTO("log", page, from: start, limit: limit, order: "date", dir: "desc", SourceLogDTO.init))
     }
 
     private static let longestListening: Int64 = 600

@@ -19,8 +19,7 @@ struct ThingRoutes: Sendable {
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             let pageRequest = try request.pageRequest()
             let page = try await self.things.list(in: group, pageRequest)
-            return try Response.json(
-                PageDTO("things", total: page.total, pageRequest, items: page.items.map { ThingDTO($0, key: nil) }))
+            return try Response.json(PageDTO("things", page, pageRequest) { ThingDTO($0, key: nil) })
         }
         routes.get("things/:id") { _, context in
             try Response.json(ThingDTO(try await self.access.thing(context, needing: .viewer), key: nil))
@@ -70,15 +69,14 @@ struct ThingRoutes: Sendable {
 
     private func listMessages(_ request: Request, _ context: APIContext) async throws -> Response {
         let thing = try await self.access.thing(context, needing: .viewer)
-        let offset = try request.integer("offset", in: 0...Int64(Int32.max)) ?? 0
-        let limit = try request.integer("limit", in: 1...PageRequest.highestLimit) ?? PageRequest.defaultLimit
+        let start = try request.pageStart(order: MessageStore.order, key: MessageStore.keyParts)
+        let limit = try request.limit()
         let page = try await self.messages.list(
             of: thing.id, in: thing.group, from: try request.time("from"), to: try request.time("to"),
-            subtopic: request.text("subtopic"), offset: offset, limit: limit)
+            subtopic: request.text("subtopic"), start: start, limit: limit)
         return try Response.json(
             PageDTO(
-                "messages", total: page.total, offset: offset, limit: limit, order: "received_at", dir: "desc",
-                items: page.items.map(MessageDTO.init)))
+                "messages", page, from: start, limit: limit, order: "received_at", dir: "desc", MessageDTO.init))
     }
 }
 

@@ -128,7 +128,8 @@ struct WebhookRoutes: Sendable {
                 items[index].activity = ActivityDTO(activity[webhook.id] ?? [], from: from)
             }
         }
-        return try Response.json(PageDTO("webhooks", total: page.total, pageRequest, items: items))
+        let answer = Page(total: page.total, isCapped: page.isCapped, items: items, next: page.next)
+        return try Response.json(PageDTO("webhooks", answer, pageRequest) { $0 })
     }
 
     private enum Inclusion: String, CaseIterable { case activity }

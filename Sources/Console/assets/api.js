@@ -73,13 +73,11 @@ export function query(values) {
 /** All pages of a list, up to so many things. */
 export async function all(path, key, signal, most = 1000) {
   const items = [];
-  for (;;) {
-    const page = await get(
-      `${path}${query({ limit: 200, offset: items.length, order: "name", dir: "asc" })}`,
-      signal,
-    );
+  for (let cursor;;) {
+    const page = await get(`${path}${query({ limit: 200, cursor, order: "name", dir: "asc" })}`, signal);
     items.push(...page[key]);
-    if (items.length >= page.total || page[key].length === 0 || items.length >= most) return items;
+    cursor = page.next;
+    if (cursor === undefined || items.length >= most) return items;
   }
 }
 

@@ -5,42 +5,56 @@ import { select } from "./fields.js";
 import { number } from "./format.js";
 import { attempt } from "./ui.js";
 
-/** How a list goes on: "1–50 of 10,000", back and forth. */
-export const pager = ({ total, offset, limit }, onMove, what = "") =>
-  h(
-    total > limit ? "nav" : "div",
-    { class: "pager", "aria-label": total > limit ? `Pages ${what}`.trim() : undefined },
+/** How many there are, or at least: "10,000+". */
+export const atLeast = (count, isCapped) => number(count) + (isCapped ? "+" : "");
+
+/** Changes what a list shows. Who says how many to pass over goes on behind no page. */
+export const turn = (state, changes) =>
+  Object.assign(state, "offset" in changes ? { cursor: undefined } : {}, changes);
+
+/**
+ * How a list goes on: "1–50 of 10,000+", back and forth. Forth goes on where the page ended, if it says where: `onMove` is
+ * given what to ask for, `{offset}` or `{offset: undefined, cursor}`.
+ */
+export const pager = ({ total, total_is_capped: isCapped, offset, limit, next, ...lists }, onMove, what = "") => {
+  const end = offset + (Object.values(lists).find(Array.isArray)?.length ?? limit);
+  const hasMore = next !== undefined || end < total;
+  const hasPages = hasMore || offset > 0;
+  return h(
+    hasPages ? "nav" : "div",
+    { class: "pager", "aria-label": hasPages ? `Pages ${what}`.trim() : undefined },
     h(
       "span",
       { class: "muted small" },
-      total === 0 ? "None" : `${number(offset + 1)}–${number(Math.min(offset + limit, total))} of ${number(total)}`,
+      total === 0 ? "None" : `${number(Math.min(offset + 1, end))}–${number(end)} of ${atLeast(total, isCapped)}`,
     ),
-    total > limit &&
+    hasPages &&
       h(
         "span",
         { class: "row" },
         h("button", {
           type: "button",
           disabled: offset === 0,
-          onclick: () => onMove(Math.max(0, offset - limit)),
+          onclick: () => onMove({ offset: Math.max(0, offset - limit) }),
         }, "Previous"),
         h("button", {
           type: "button",
-          disabled: offset + limit >= total,
-          onclick: () => onMove(offset + limit),
+          disabled: !hasMore,
+          onclick: () => onMove(next === undefined ? { offset: end } : { offset: undefined, cursor: next }),
         }, "Next"),
       ),
   );
+};
 
 /**
  * A part of a page that lists something page by page, and can be looked at again. `show` makes it of the page that
- * `read(offset)` brings.
+ * `read({offset, cursor})` brings.
  */
 export function listSection(title, read, show) {
   const list = h("div", {});
-  const load = (offset = 0) =>
+  const load = (place = {}) =>
     attempt(list, async () => {
-      const page = await read(offset);
+      const page = await read(place);
       replace(list, show(page), page.total > 0 && pager(page, load));
     });
   load();

@@ -5,7 +5,7 @@ import { h, icon, replace } from "./dom.js";
 import { body, dateTime, latency, number } from "./format.js";
 import { requestView } from "./testing.js";
 import { field, input, select, tabs } from "./fields.js";
-import { pager, table, tableRow } from "./lists.js";
+import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
 import { attempt, busy, copyButton, empty, identity, later, loading, moment, toast } from "./ui.js";
 
@@ -54,13 +54,13 @@ export function logSection(webhook, { signal, mayRetry, hint }) {
     : { from: Date.now() - lengths[state.period] });
 
   const load = async (changes = {}) => {
-    Object.assign(state, changes);
+    turn(state, changes);
     custom.hidden = state.period !== "custom";
     await attempt(list, async () => {
-      const { status, order, dir, offset, limit } = state;
+      const { status, order, dir, offset, cursor, limit } = state;
       draw(
         await get(
-          `/webhooks/${webhook.id}/log${query({ status, order, dir, offset, limit, ...span() })}`,
+          `/webhooks/${webhook.id}/log${query({ status, order, dir, offset, cursor, limit, ...span() })}`,
           signal,
         ),
       );
@@ -152,7 +152,7 @@ export function logSection(webhook, { signal, mayRetry, hint }) {
         sort: state,
         onSort: (order, dir) => load({ order, dir, offset: 0 }),
       }),
-      pager(page, (offset) => load({ offset })),
+      pager(page, load),
     );
   };
 

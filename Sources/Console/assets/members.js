@@ -4,7 +4,7 @@ import { base, get, put, query, remove } from "./api.js";
 import { newGroup } from "./groups.js";
 import { h, icon, replace } from "./dom.js";
 import { debounced, field, input, select } from "./fields.js";
-import { pager, table } from "./lists.js";
+import { pager, table, turn } from "./lists.js";
 import { confirm, confirmDeletion, formDialog, menu } from "./overlays.js";
 import { attempt, busy, command, copyButton, empty, head, toast } from "./ui.js";
 
@@ -18,7 +18,7 @@ export async function show(context) {
   const groupList = h("div", {});
   const state = { name: "", offset: 0 };
   const loadGroups = (changes = {}) => {
-    Object.assign(state, changes);
+    turn(state, changes);
     return attempt(groupList, async () => {
       drawGroups(await get(`/groups${query({ ...state, limit: 25, order: "name", dir: "asc" })}`, signal));
     });
@@ -79,7 +79,7 @@ export async function show(context) {
           ];
         }),
       }),
-      pager(page, (offset) => loadGroups({ offset }), "of groups"),
+      pager(page, loadGroups, "of groups"),
     );
   };
   const rename = (each) => {
@@ -132,11 +132,11 @@ export async function show(context) {
 
 function members(group, { signal, can, me, refreshGroups, go }) {
   const list = h("div", {});
-  const load = (offset = 0) =>
+  const load = (place = {}) =>
     attempt(list, async () => {
       draw(
         await get(
-          `/groups/${group.id}/members${query({ offset, limit: 100, order: "name", dir: "asc" })}`,
+          `/groups/${group.id}/members${query({ ...place, limit: 100, order: "name", dir: "asc" })}`,
           signal,
         ),
       );

@@ -4,6 +4,7 @@ import { all, follow } from "./api.js";
 import { evenly, lines } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { decimal, latency, number, publishLine } from "./format.js";
+import { atLeast } from "./lists.js";
 import { command, empty, head, statusBadge } from "./ui.js";
 
 const hour = 3_600_000;
@@ -36,11 +37,11 @@ export function show({ me, group, signal, at, can }) {
       figures,
       figure("Messages in", decimal(rate("messages")), "per second"),
       figure("Deliveries out", decimal(rate("done")), "per second"),
-      figure("Waiting", number(data.waiting), "deliveries"),
+      figure("Waiting", atLeast(data.waiting, data.waiting_is_capped), "deliveries"),
       figure(
         "Failing webhooks",
         number(data.failing_total),
-        `of ${number(data.webhooks)}`,
+        `of ${atLeast(data.webhooks, data.webhooks_is_capped)}`,
         data.failing_total > 0,
       ),
       figure(

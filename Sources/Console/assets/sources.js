@@ -4,7 +4,7 @@ import { base, get, query } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { number } from "./format.js";
 import { debounced, input } from "./fields.js";
-import { pager, table } from "./lists.js";
+import { pager, table, turn } from "./lists.js";
 import { attempt, command, empty, head, moment, statusBadge } from "./ui.js";
 
 export const vendors = {
@@ -31,7 +31,7 @@ export async function show({ group, signal, can, at }) {
   const list = h("div", {});
   const state = { name: "", order: "name", dir: "asc", offset: 0 };
   const load = (changes = {}) => {
-    Object.assign(state, changes);
+    turn(state, changes);
     return attempt(list, async () => {
       const page = await get(`/groups/${group.id}/sources${query({ ...state, limit: 50 })}`, signal);
       if (page.total === 0) {
@@ -68,7 +68,7 @@ export async function show({ group, signal, can, at }) {
             number(source.rejected),
           ]),
         }),
-        pager(page, (offset) => load({ offset })),
+        pager(page, load),
       );
     });
   };

@@ -154,7 +154,7 @@ function kept(thing, profile, signal) {
     );
   return listSection(
     "Kept messages",
-    (offset) => get(`/things/${thing.id}/messages${query({ offset, limit: 25 })}`, signal),
+    (place) => get(`/things/${thing.id}/messages${query({ ...place, limit: 25 })}`, signal),
     (page) =>
       page.total === 0 ? none() : table({
         label: "Kept messages",

@@ -4,7 +4,7 @@ import { all, get, post, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
 import { check, debounced, field, input, select, toggle } from "./fields.js";
-import { pager, table } from "./lists.js";
+import { pager, table, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
 import { attempt, busy, empty, head, identity, toast } from "./ui.js";
 
@@ -15,7 +15,7 @@ export async function show(context) {
   const state = { offset: 0, name: "" };
 
   const loadThings = (changes = {}) => {
-    Object.assign(state, changes);
+    turn(state, changes);
     return attempt(thingList, async () => {
       drawThings(
         await get(
@@ -80,7 +80,7 @@ export async function show(context) {
           ];
         }),
       }),
-      pager(page, (offset) => loadThings({ offset })),
+      pager(page, loadThings),
     );
   };
 

@@ -4,6 +4,7 @@ import { get, post, query } from "./api.js";
 import { evenly, lines } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
+import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
 import { testDialog } from "./testing.js";
 import { removeWebhooks, setStatus } from "./webhooks.js";
@@ -150,11 +151,11 @@ const healthFacts = (webhook, signal) =>
       webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
       [
         "Waiting",
-        later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) => number(page.total)),
+        later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) => atLeast(page.total, page.total_is_capped)),
       ],
       [
         "Failed for good",
-        later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) => number(page.total)),
+        later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) => atLeast(page.total, page.total_is_capped)),
       ],
     ),
   );

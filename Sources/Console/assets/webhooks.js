@@ -6,7 +6,7 @@ import { h, icon, replace } from "./dom.js";
 import { number, trigger } from "./format.js";
 import { testDialog } from "./testing.js";
 import { debounced, input, select } from "./fields.js";
-import { pager, table, tableRow } from "./lists.js";
+import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm, menu } from "./overlays.js";
 import { attempt, busy, command, empty, head, moment, statusBadge, toast } from "./ui.js";
 
@@ -53,7 +53,8 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     name: asked.name ?? "",
     order: asked.order ?? "name",
     dir: asked.dir ?? "asc",
-    offset: Number(asked.offset ?? 0),
+    offset: asked.cursor ? undefined : Number(asked.offset ?? 0),
+    cursor: asked.cursor,
     limit: Number(asked.limit ?? 50),
   };
   const chosen = new Map();
@@ -61,7 +62,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
   let request = new AbortController();
 
   const load = async (changes = {}, keepsChoice = false) => {
-    Object.assign(state, changes);
+    turn(state, changes);
     setQuery({ ...state, name: state.name || undefined, offset: state.offset || undefined });
     if (!keepsChoice) chosen.clear();
     // What was asked for before no longer matters.
@@ -192,7 +193,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
         sort: state,
         onSort: (order, dir) => load({ order, dir, offset: 0 }),
       }),
-      pager(page, (offset) => load({ offset }, true)),
+      pager(page, (place) => load(place, true)),
     );
     drawBulk();
   };

@@ -101,8 +101,8 @@ struct TopView {
             )
         }
         let sorted = rated.sorted {
-            ($0.ok + $0.failed, $0.webhook.waiting, $1.webhook.id) > (
-                $1.ok + $1.failed, $1.webhook.waiting, $0.webhook.id
+            ($0.ok + $0.failed, $0.webhook.waiting.count, $1.webhook.id) > (
+                $1.ok + $1.failed, $1.webhook.waiting.count, $0.webhook.id
             )
         }
         return sorted.map { webhook, ok, failed in
@@ -111,7 +111,8 @@ struct TopView {
                 webhook.name, webhook.url.origin,
                 webhook.status == .disabledDueToErrors ? "DISABLED (ERRORS)" : webhook.status.rawValue,
                 [
-                    Self.number(ok), Self.number(failed), Self.number(Double(webhook.waiting)),
+                    Self.number(ok), Self.number(failed),
+                    Self.number(Double(webhook.waiting.count)) + (webhook.waiting.isCapped ? "+" : ""),
                     webhook.lastStatus.map(String.init) ?? "-", Self.number(Double(webhook.consecutiveFailures)),
                 ])
         }

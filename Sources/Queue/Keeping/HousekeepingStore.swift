@@ -129,19 +129,42 @@ package struct HousekeepingStore: Sendable {
         }
     }
 
-    /// How many deliveries wait without a lease, and how many have failed for good.
+    /// How many deliveries wait without a lease, and how many have failed for good: counted as far as ``mostCounted`` rows,
+    /// and beyond that an estimate by what the planner knows of the index that has them all.
     package func backlog() async throws -> (waiting: Int64, failed: Int64) {
-        try await self.pool.withConnection { db in
-            let waiting = try db.query(
-                """
-                SELECT (SELECT count(*) FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL)
-                    + (SELECT coalesce(sum(deliveries), 0) FROM delivery_batches WHERE leased_by IS NULL)
-                """
-            ) { try $0.int64(0) }
-            let failed = try db.query("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") {
-                try $0.int64(0)
-            }
-            return (waiting.first ?? 0, failed.first ?? 0)
+        try await self.pool.readInOrder { db in
+            let single = try Self.count(
+                "SELECT 1::bigint AS n FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL ORDER BY webhook_key, due_at",
+                by: "deliveries_waiting", on: db)
+            let batched = try Self.count(
+                "SELECT deliveries AS n FROM delivery_batches WHERE leased_by IS NULL ORDER BY webhook_key, batch_id",
+                by: "delivery_batches_waiting", on: db)
+            let failed = try Self.count(
+                "SELECT 1::bigint AS n FROM deliveries WHERE failed_at IS NOT NULL ORDER BY webhook_key, failed_at",
+                by: "deliveries_given_up", on: db)
+            return (single + batched, failed)
         }
+    }
+
+    private static let mostCounted: Int64 = 10_000
+
+    /// - Parameters:
+    ///   - rows: each with a number `n`, in the order of the index.
+    ///   - index: has all of these rows and no others.
+    private static func count(_ rows: Query, by index: String, on db: isolated Connection) throws -> Int64 {
+        let (count, sum) = try db.query(
+            "SELECT count(*), coalesce(sum(n), 0)::bigint FROM (\(rows) LIMIT \(Self.mostCounted)) AS counted"
+        ) { (try $0.int64(0), try $0.int64(1)) }[0]
+        guard count == Self.mostCounted else { return sum }
+        // What it had when it was last looked at, and as many more as it has grown since.
+        let all =
+            try db.query(
+                """
+                SELECT (greatest(reltuples, 0) * pg_relation_size(oid)
+                    / (greatest(relpages, 1) * current_setting('block_size')::float8))::bigint
+                FROM pg_class WHERE oid = to_regclass(\(index))
+                """
+            ) { try $0.int64(0) }.first ?? 0
+        return max(sum, Int64(Double(all) * Double(sum) / Double(count)))
     }
 }

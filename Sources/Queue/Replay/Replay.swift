@@ -1,10 +1,21 @@
 package import Domain
+internal import Journal
 internal import Postgres
 package import Schema
 
 /// A delivery that is not done, as its webhook's owners see it.
 package struct DeliveryRecord: Sendable {
-    package enum Status: String, Sendable, CaseIterable { case waiting, failed }
+    package enum Status: String, Sendable, CaseIterable {
+        case waiting, failed
+
+        /// What a list of them is ordered by: the message's id, and before that when it failed.
+        package var keyParts: [PageCursor.KeyPart] {
+            switch self {
+            case .waiting: [.number]
+            case .failed: [.time, .number]
+            }
+        }
+    }
 
     package let id: DeliveryID
     /// nil if the message is no longer kept.
@@ -76,78 +87,106 @@ package struct ReplayStore: Sendable {
     ///
     /// - Parameter now: the one that the replay was given.
     package func rest(of webhook: WebhookKey, replayedAt now: Int64) async throws -> (waiting: Int64, failed: Int64) {
-        try await self.pool.withConnection { db in
+        let now = PostgresTimestamp(microsecondsSince1970: now)
+        let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND replayed_at = \(now)"
+        return try await self.pool.withConnection { db in
+            // Each by an index of its own.
             try db.query(
                 """
-                SELECT count(*) FILTER (WHERE failed_at IS NULL), count(*) FILTER (WHERE failed_at IS NOT NULL)
-                FROM deliveries WHERE webhook_key = \(webhook.rawValue)
-                    AND replayed_at = \(PostgresTimestamp(microsecondsSince1970: now))
+                SELECT (SELECT count(*) \(these) AND failed_at IS NULL), (SELECT count(*) \(these) AND failed_at IS NOT NULL)
                 """
             ) { (try $0.int64(0), try $0.int64(1)) }
         }[0]
     }
 
     /// The newest first.
+    ///
+    /// - Parameter start: if it is a cursor, one whose key are the numbers of ``DeliveryRecord/Status/keyParts``.
     package func list(
-        _ status: DeliveryRecord.Status, of webhook: WebhookKey, offset: Int64, limit: Int64
+        _ status: DeliveryRecord.Status, of webhook: WebhookKey, from start: PageStart, limit: Int64
     ) async throws -> Page<DeliveryRecord> {
-        let (total, rows, order): (Query, Query, Query) =
+        let (rows, order): (Query, Query) =
             switch status {
-            case .failed: Self.failed(webhook, offset: offset, limit: limit)
-            case .waiting: Self.waiting(webhook, offset: offset, limit: limit)
+            case .failed: Self.failed(webhook, start, limit)
+            case .waiting: Self.waiting(webhook, start, limit)
             }
-        return try await self.pool.withConnection { db in
-            let total = try db.query(total) { try $0.int64(0) }
-            let items = try db.query(
+        return try await self.pool.readInOrder { db in
+            let found = try db.query(
                 """
                 SELECT d.message_id, coalesce(t.thing_id, m.thing_id), coalesce(t.subtopic, m.subtopic), d.attempts,
                     d.failed_at, d.failure, d.due_at
                 FROM (\(rows)) AS d
-                LEFT JOIN transient_messages AS t ON t.id = d.message_id AND NOT d.is_kept
-                LEFT JOIN messages AS m ON m.id = d.message_id AND d.is_kept
+                LEFT JOIN LATERAL (SELECT thing_id, subtopic FROM transient_messages
+                    WHERE id = d.message_id AND NOT d.is_kept LIMIT 1) AS t ON true
+                LEFT JOIN LATERAL (SELECT thing_id, subtopic FROM messages
+                    WHERE id = d.message_id AND d.is_kept LIMIT 1) AS m ON true
                 ORDER BY \(order)
                 """
-            ) { row in
-                DeliveryRecord(
-                    id: DeliveryID(message: try row.messageID(0), webhook: webhook),
-                    thing: row.isNull(1) ? nil : try row.entityID(1), subtopic: row.isNull(2) ? nil : try row.string(2),
-                    status: status, attempts: Int(try row.int16(3)),
-                    dueAt: status == .failed ? nil : try row.timestamp(6).microsecondsSince1970 / 1_000,
-                    failedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
-                    failure: row.isNull(5) ? nil : try row.string(5))
+            ) { try Self.decode($0, status, webhook) }
+            return try Page(found, from: start, limit: limit, order: status.rawValue) { most in
+                let counted: Query =
+                    switch status {
+                    case .failed:
+                        """
+                        SELECT 1::bigint AS n FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL
+                        ORDER BY failed_at
+                        """
+                    case .waiting: WaitingRows.counts(of: "\(webhook.rawValue)", most)
+                    }
+                return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted) LIMIT \(most)) AS counted") {
+                    row in
+                    try row.int64(0)
+                }[0]
             }
-            return Page(total: total.first ?? 0, items: items)
         }
     }
 
-    /// - Returns: how many there are, one page of them, and the order.
-    private static func failed(_ webhook: WebhookKey, offset: Int64, limit: Int64) -> (Query, Query, Query) {
-        let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL"
+    private static func decode(
+        _ row: borrowing Row, _ status: DeliveryRecord.Status, _ webhook: WebhookKey
+    ) throws -> (item: DeliveryRecord, key: [String?]) {
+        let id = try row.messageID(0)
+        let failedAt = row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970
+        let record = DeliveryRecord(
+            id: DeliveryID(message: id, webhook: webhook),
+            thing: row.isNull(1) ? nil : try row.entityID(1), subtopic: row.isNull(2) ? nil : try row.string(2),
+            status: status, attempts: Int(try row.int16(3)),
+            dueAt: status == .failed ? nil : try row.timestamp(6).microsecondsSince1970 / 1_000,
+            failedAt: failedAt.map { $0 / 1_000 }, failure: row.isNull(5) ? nil : try row.string(5))
+        return (record, (status == .failed ? [failedAt.map { String($0) }] : []) + [String(id.rawValue)])
+    }
+
+    /// - Returns: the page's rows and one more, and the order.
+    private static func failed(_ webhook: WebhookKey, _ start: PageStart, _ limit: Int64) -> (Query, Query) {
         let order: Query = "failed_at DESC, message_id DESC"
+        let key = start.cursor?.numbers(DeliveryRecord.Status.failed.keyParts)
+        let isBehind: Query =
+            key.map { "(failed_at, message_id) < (\(PostgresTimestamp(microsecondsSince1970: $0[0])), \($0[1]))" }
+            ?? "true"
         return (
-            "SELECT count(*) \(these)",
             """
-            SELECT message_id, is_kept, attempts, failed_at, failure, due_at \(these)
-            ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)
+            SELECT message_id, is_kept, attempts, failed_at, failure, due_at FROM deliveries
+            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(isBehind)
+            ORDER BY \(order) LIMIT \(limit + 1) OFFSET \(start.offset)
             """, order
         )
     }
 
-    private static func waiting(_ webhook: WebhookKey, offset: Int64, limit: Int64) -> (Query, Query, Query) {
-        let single: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NULL"
-        let batches: Query = "FROM delivery_batches WHERE webhook_key = \(webhook.rawValue)"
+    private static func waiting(_ webhook: WebhookKey, _ start: PageStart, _ limit: Int64) -> (Query, Query) {
         let order: Query = "message_id DESC"
+        let end = start.cursor?.numbers(DeliveryRecord.Status.waiting.keyParts)?[0]
+        func isBehind(_ message: Query) -> Query { end.map { "\(message) < \($0)" } ?? "true" }
+        // Of each kind no more than the page can show, so that a long backlog costs no more than a short one.
+        let most = limit + 1 + start.offset
         return (
-            "SELECT (SELECT count(*) \(single)) + (SELECT coalesce(sum(deliveries), 0) \(batches))",
-            // Of each kind no more than the page can show, so that a long backlog costs no more than a short one.
             """
-            (SELECT message_id, is_kept, attempts, failed_at, failure, coalesce(blocked_until, due_at) AS due_at \(single)
-             ORDER BY \(order) LIMIT \(limit) + \(offset))
+            (SELECT message_id, is_kept, attempts, failed_at, failure, coalesce(blocked_until, due_at) AS due_at
+             FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NULL AND \(isBehind("message_id"))
+             ORDER BY \(order) LIMIT \(most))
             UNION ALL
             (SELECT m, is_kept, 0::smallint, NULL, NULL, due_at
-             FROM (SELECT * \(batches) ORDER BY first_message_id DESC LIMIT \(limit) + \(offset)) AS newest,
-                remaining_messages(message_ids, done) AS m ORDER BY m DESC LIMIT \(limit) + \(offset))
-            ORDER BY \(order) LIMIT \(limit) OFFSET \(offset)
+             FROM (\(WaitingRows.batches(of: "\(webhook.rawValue)", before: end, most))) AS newest,
+                remaining_messages(message_ids, done) AS m WHERE \(isBehind("m")) ORDER BY m DESC LIMIT \(most))
+            ORDER BY \(order) LIMIT \(limit + 1) OFFSET \(start.offset)
             """, order
         )
     }

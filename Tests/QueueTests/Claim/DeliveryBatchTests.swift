@@ -119,7 +119,7 @@ struct DeliveryBatchTests {
         #expect(try await store.due() == [fixture.target.key: 3_000])
         #expect(try await HousekeepingStore(fixture.database).backlog() == (6, 0))
         let replays = ReplayStore(fixture.database)
-        let page = try await replays.list(.waiting, of: fixture.target.key, offset: 1, limit: 3)
+        let page = try await replays.list(.waiting, of: fixture.target.key, from: PageStart(offset: 1), limit: 3)
         #expect(page.total == 6)
         #expect(
             page.items.map(\.id.message)

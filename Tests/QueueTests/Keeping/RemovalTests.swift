@@ -149,7 +149,7 @@ struct RemovalTests {
         let messages = MessageStore(fixture.database)
         #expect(
             try await messages.list(
-                of: former.id, in: fixture.group, from: nil, to: nil, subtopic: nil, offset: 0, limit: 9
+                of: former.id, in: fixture.group, from: nil, to: nil, subtopic: nil, start: PageStart(), limit: 9
             )
             .total == 1)
         var known = try await routes.load()
@@ -163,7 +163,7 @@ struct RemovalTests {
         #expect(subjects.map { facts[$0]?.name } == ["former", "new", nil])
         #expect(subjects.map { facts[$0]?.profile } == [fixture.profile, profile, nil])
         let page = try await messages.list(
-            of: former.id, in: group, from: nil, to: nil, subtopic: nil, offset: 0, limit: 9)
+            of: former.id, in: group, from: nil, to: nil, subtopic: nil, start: PageStart(), limit: 9)
         #expect(page.total == 0 && page.items.isEmpty)
     }
 }

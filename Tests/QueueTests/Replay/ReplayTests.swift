@@ -22,11 +22,11 @@ struct ReplayTests {
             fixture.result(all[3], .succeeded),
         ])
         let replays = ReplayStore(fixture.database)
-        let failed = try await replays.list(.failed, of: fixture.target.key, offset: 0, limit: 10)
+        let failed = try await replays.list(.failed, of: fixture.target.key, from: PageStart(), limit: 10)
         #expect(failed.total == 2)
         #expect(failed.items.map(\.failure) == ["status 500", "status 500"])
         #expect(failed.items.first?.thing == fixture.group)
-        #expect(try await replays.list(.waiting, of: fixture.target.key, offset: 0, limit: 10).total == 1)
+        #expect(try await replays.list(.waiting, of: fixture.target.key, from: PageStart(), limit: 10).total == 1)
 
         let key = fixture.target.key
         #expect(try await replays.replay(.ids([all[0].id, all[3].id]), of: key, now: 5_000).total == 1)
@@ -50,7 +50,8 @@ struct ReplayTests {
         let day = [(webhook: fixture.target.key, maxAge: Duration.seconds(86_400))]
         #expect(try await fixture.housekeeping(at: received + 86_000_000).expire(day) == 0)
         #expect(try await fixture.housekeeping(at: received + 87_000_000).expire(day) == 2)
-        let failed = try await ReplayStore(fixture.database).list(.failed, of: fixture.target.key, offset: 0, limit: 9)
+        let failed = try await ReplayStore(fixture.database).list(
+            .failed, of: fixture.target.key, from: PageStart(), limit: 9)
         #expect(failed.items.allSatisfy { $0.failure?.hasPrefix("too old") == true })
         let replayed = try await ReplayStore(fixture.database)
             .replay(.ids([all[0].id]), of: fixture.target.key, now: (received + 87_000_000) * 1_000)

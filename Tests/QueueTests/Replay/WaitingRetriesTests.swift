@@ -51,7 +51,7 @@ struct WaitingRetriesTests {
             { _ = try await ReplayStore($0.database).replay(.failedSince(0), of: key($0), now: 5_000) },
             { fixture in
                 let waiting = try await ReplayStore(fixture.database).list(
-                    .waiting, of: key(fixture), offset: 0, limit: 10)
+                    .waiting, of: key(fixture), from: PageStart(), limit: 10)
                 let replayed = try await ReplayStore(fixture.database).replay(
                     .ids(waiting.items.map(\.id)), of: key(fixture), now: 5_000)
                 #expect(replayed == Replayed(again: 0, sooner: 1))

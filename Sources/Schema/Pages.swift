@@ -1,0 +1,133 @@
+internal import Domain
+internal import Postgres
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Where a page ended, so that the next goes on behind it whatever has come and gone meanwhile.
+package struct PageCursor: Sendable, Equatable {
+    /// What the list is ordered by, and how: a cursor of another order says nothing about this one.
+    package let order: String
+    /// How many rows came before.
+    package let position: Int64
+    /// What the last row is ordered by, from the first column to the one that tells it from all others; nil for NULL.
+    package let key: [String?]
+
+    package init(order: String, position: Int64, key: [String?]) {
+        self.order = order
+        self.position = position
+        self.key = key
+    }
+
+    /// A position that nobody reaches, and that numbers can be added to.
+    private static let furthest: Int64 = 1 << 53
+    private static let longest = 4_096
+
+    /// For callers to give back: nothing that they could rely on.
+    package var text: String {
+        get throws {
+            let fields = [self.order, String(self.position)] + self.key
+            return Base64.encode(try JSONEncoder().encode(fields))
+                .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        }
+    }
+
+    /// nil if it was not made here.
+    package init?(text: String) {
+        guard text.utf8.count <= Self.longest,
+            let bytes = Base64.decode(text.replacing("-", with: "+").replacing("_", with: "/")),
+            let fields = try? JSONDecoder().decode([String?].self, from: Data(bytes)), fields.count > 2,
+            let order = fields[0], let position = fields[1].flatMap({ Int64($0) }),
+            (0...Self.furthest).contains(position)
+        else { return nil }
+        self.init(order: order, position: position, key: Array(fields[2...]))
+    }
+
+    /// What a column of a key is, where all of them are numbers.
+    package enum KeyPart: Sendable {
+        case number
+        /// In microseconds since 1970.
+        case time
+    }
+
+    /// The key as these; nil if it is something else.
+    package func numbers(_ parts: [KeyPart]) -> [Int64]? {
+        guard self.key.count == parts.count else { return nil }
+        var numbers: [Int64] = []
+        for (part, text) in zip(parts, self.key) {
+            guard let number = text.flatMap({ Int64($0) }),
+                part == .number || PostgresTimestamp.range.contains(number)
+            else { return nil }
+            numbers.append(number)
+        }
+        return numbers
+    }
+}
+
+/// Where in a list a page begins: behind so many rows, or behind a certain one.
+package struct PageStart: Sendable {
+    package private(set) var offset: Int64 = 0
+    package private(set) var cursor: PageCursor?
+
+    package init(offset: Int64 = 0) {
+        self.offset = offset
+    }
+
+    package init(_ cursor: PageCursor) {
+        self.cursor = cursor
+    }
+
+    /// How many rows came before.
+    package var position: Int64 { self.cursor?.position ?? self.offset }
+}
+
+/// A part of a list, and how it goes on.
+package struct Page<Item: Sendable>: Sendable {
+    /// How many there are, of all pages; at least so many if it is capped.
+    package let total: Int64
+    /// Whether there are more than ``total``: beyond ``mostCounted`` nobody counts.
+    package let isCapped: Bool
+    package let items: [Item]
+    /// Where the next page begins; nil if this is the last.
+    package let next: PageCursor?
+
+    /// More than anybody goes through page by page. To know that there are more costs as many index entries.
+    package static var mostCounted: Int64 { 10_000 }
+
+    package init(total: Int64, isCapped: Bool = false, items: [Item], next: PageCursor? = nil) {
+        self.total = total
+        self.isCapped = isCapped
+        self.items = items
+        self.next = next
+    }
+
+    /// - Parameters:
+    ///   - found: the page's rows, each with what it is ordered by, and one more if there is one.
+    ///   - start: where the page begins.
+    ///   - order: as in ``PageCursor/order``.
+    ///   - count: counts all there are, up to a number that it is told. Asked only if the page does not show it.
+    package init(
+        _ found: [(item: Item, key: [String?])], from start: PageStart, limit: Int64, order: String,
+        count: (_ most: Int64) throws -> Int64
+    ) rethrows {
+        let shown = found.prefix(Int(limit))
+        let end = start.position + Int64(shown.count)
+        var next: PageCursor?
+        if found.count > shown.count, let last = shown.last {
+            next = PageCursor(order: order, position: end, key: last.key)
+        }
+        let total: (count: Int64, isCapped: Bool)
+        if next == nil, start.position == 0 || !shown.isEmpty {
+            total = (end, false)
+        } else if next != nil, end >= Self.mostCounted {
+            total = (end, true)
+        } else {
+            let counted = try count(Self.mostCounted + 1)
+            total = (min(counted, Self.mostCounted), counted > Self.mostCounted)
+        }
+        self.init(total: total.count, isCapped: total.isCapped, items: shown.map(\.item), next: next)
+    }
+}

@@ -1,0 +1,43 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Lists page by page")
+    struct PageTests {
+        @Test("every list says where the next page begins, and takes that back from its own pages alone")
+        func cursors() async throws {
+            try await Installation.with { installation, _ in
+                let api = installation.api
+                let group = "/groups/\(installation.group)"
+                for name in ["a", "b", "c"] { _ = try await installation.webhook(name, "http://127.0.0.1:9/") }
+                try await installation.publish(1...3)
+                let webhook = try #require(try await api.call("GET", "\(group)/webhooks").value(of: "id"))
+                try await waitUntil("the messages to wait, and the log to have their attempts") {
+                    try await api.call("GET", "/webhooks/\(webhook)/log?status=failed,waiting").number(of: "total") ?? 0
+                        >= 3
+                }
+                for list in [
+                    "\(group)/webhooks?order=name&dir=asc", "/webhooks?order=last_triggered_at",
+                    "/webhooks/\(webhook)/deliveries?status=waiting", "/webhooks/\(webhook)/log", "\(group)/log",
+                ] {
+                    let first = try await api.call("GET", "\(list)\(list.contains("?") ? "&" : "?")limit=1")
+                    #expect(first.status == 200 && first.number(of: "offset") == 0, "\(first.body)")
+                    let next = try #require(first.value(of: "next"), "\(list)")
+                    let path = "\(list)\(list.contains("?") ? "&" : "?")cursor=\(next)"
+                    let second = try await api.call("GET", "\(path)&limit=200")
+                    #expect(second.status == 200 && second.number(of: "offset") == 1, "\(second.body)")
+                    #expect(second.value(of: "next") == nil, "all the rest is in it")
+                    for wrong in [
+                        "\(path)x%00", "\(path)&offset=1", "\(list)\(list.contains("?") ? "&" : "?")cursor=x",
+                    ] {
+                        let answer = try await api.call("GET", wrong)
+                        #expect(answer.status == 400, "\(wrong)")
+                    }
+                    let stranger = try await api.call("GET", "\(group)/things?cursor=\(next)")
+                    #expect(stranger.status == 400 && stranger.value(of: "field") == "cursor", "\(stranger.body)")
+                }
+            }
+        }
+    }
+}
