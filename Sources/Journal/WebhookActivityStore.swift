@@ -56,8 +56,8 @@ package struct WebhookActivityStore: Sendable {
     }
 
     /// What is counted of all webhooks together, and of each in any case.
-    private static let mostCounted: Int64 = 100_000
-    private static let fewestCounted: Int64 = 100
+    private static let mostCounted: Int64 = 20_000
+    private static let fewestCounted: Int64 = 10
 
     /// The webhooks that something waits for: from one to the next, not row by row.
     private static let keysOfWaiting: Query = """
