@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import NIOCore
+internal import Observability
 internal import Queue
 internal import WebhookClient
 
