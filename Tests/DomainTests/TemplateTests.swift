@@ -80,7 +80,7 @@ struct TemplateTests {
             // What a string's escapes are, they stay.
             (#"{"s":"{payload.s}"}"#, .json, #"{"s":"\u0000\ud800\/"}"#, #"{"s":"\u0000\ud800\/"}"#),
             // What no request line may have.
-            ("/a\"b{c}|[d]^`%zz%20%", .url, "", "/a%22b%7Bc%7D%7C%5Bd%5D%5E%60%25zz%20%25"),
+            ("/a\"b{{c}|[d]^`%zz%20%", .url, "", "/a%22b%7Bc%7D%7C%5Bd%5D%5E%60%25zz%20%25"),
             ("/{{payload.k}", .url, "{}", "/%7Bpayload.k%7D"),
             // A line break does not begin another header.
             ("a {payload.s}", .header, #"{"s":"x\r\nEvil: 1"}"#, "a x  Evil: 1"),
@@ -273,10 +273,13 @@ struct RequestPlanTests {
         #expect(try failure(six) == "render: the headers are over 32768 bytes once they are filled in")
         #expect(try failure(Array(six.prefix(5))) == nil)
         let many = String(repeating: "{payload}", count: 1_000)
+        let rows = (0..<3).map { _ in
+            RequestSpec.Row(key: "a", value: String(repeating: "{payload}", count: 400))
+        }
         let tooLarge = "render: the body is over 4194304 bytes once it is filled in"
         #expect(try failure { $0.request.body = .text(many) } == tooLarge)
         #expect(try failure { $0.request.body = .json("\"\(many)\"") } == tooLarge)
-        #expect(try failure { $0.request.body = .form([.init(key: "a", value: many)]) } == tooLarge)
+        #expect(try failure { $0.request.body = .form(rows) } == tooLarge)
         #expect(
             try failure { $0.request.query = [.init(key: "a", value: "{payload}{payload}")] }
                 == "render: the url is over 8192 bytes once it is filled in")
@@ -304,7 +307,11 @@ struct RequestPlanTests {
         for text in [#"{"all":{payload}}"#, #"{"all":"{payload}"}"#] {
             #expect(try body(latin) { $0.request.body = .json(text) }.hasPrefix("render: {payload} stands where text"))
         }
-        #expect(try body(latin) { $0.request.body = .text("{payload}") }.hasPrefix("render: "))
+        #expect(
+            try body(latin) {
+                $0.request.body = .text("{payload}")
+                $0.request.contentType = .text
+            }.hasPrefix("render: {payload} stands where text"))
         let bytes = Base64.encode(latin.payload)
         #expect(
             try body(latin) { $0.request.body = .json("\"{payload_base64}\"") } == Base64.encode("\"\(bytes)\"".utf8))

@@ -85,7 +85,7 @@ extension WholeServiceTests {
                     #""trigger":{"subtopics":["room/+"],"things":["\#(installation.thing)"],"type":"MESSAGE"}"#,
                     #""conditions":{"match":"all","rules":[{"operator":"gt","path":"t","value":20.5}]}"#,
                     #""notify":["anna"]"#, #""respond":true"#, #""batch":null"#, #""format":"cloudevents""#,
-                    #""description":"why""#, #""metadata":{"n":1.5,"team":"x"}"#, #""attempts":0"#,
+                    #""description":"why""#, #""metadata":{"team":"x","n":1.5}"#, #""attempts":0"#,
                     #""consecutive_failures":0"#,
                 ] {
                     #expect(shown.body.contains(part), "\(part) in \(shown.body)")
