@@ -62,7 +62,8 @@ struct Assembly {
             store: HousekeepingStore(database), partitions: PartitionStore(database), clock: clock,
             configuration: self.configuration.housekeeping, logger: self.logger,
             maxAges: {
-                routes.withRoutes { $0.webhooks.map { ($0.key, defaults.maxAge(for: $0.policy)) } }
+                // Beside the lock under which messages find their way.
+                routes.withRoutes { Array($0.webhooks) }.map { ($0.key, defaults.maxAge(for: $0.policy)) }
             },
             onBacklog: { waiting, failed in
                 metrics.waiting.set(Int(waiting))

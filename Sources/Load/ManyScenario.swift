@@ -58,7 +58,7 @@ struct ManyScenario {
         lines.append(try await self.steady("quiet", healthy, from: 2_000_000) {})
         lines.append(
             try await self.steady("one is saved again and again", healthy, from: 2_100_000) {
-                let times = try await self.save(webhooks).sorted()
+                let times = try await self.save(webhooks, in: directory).sorted()
                 return
                     "  a save        p50 \(rounded(times[times.count / 2], 1)) ms, at most \(rounded(times[times.count - 1], 1)) ms"
             })
@@ -108,7 +108,7 @@ struct ManyScenario {
     }
 
     /// - Returns: how long saving took, in milliseconds.
-    private func save(_ webhooks: [EntityID]) async throws -> [Double] {
+    private func save(_ webhooks: [EntityID], in directory: Directory) async throws -> [Double] {
         let token = try await self.rig.token()
         let threads = NIOThreadPool(numberOfThreads: 1)
         threads.start()
@@ -116,10 +116,11 @@ struct ManyScenario {
         client.addressGuard = AddressGuard(allowed: ["127.0.0.0/8"].compactMap { Network($0) })
         var times: [Double] = []
         for round in 0..<Self.saves {
-            let id = webhooks[round * 7_919 % webhooks.count]
-            let body = #"{"name":"saved \#(round)","url":"http://127.0.0.1:\#(self.rig.directory.healthy.port)/0"}"#
+            let index = round * 7_919 % webhooks.count
+            let url = directory.url(ofMany: index)
+            let body = #"{"name":"saved \#(round)","url":"\#(url)"}"#
             let head = """
-                PUT /webhooks/\(id) HTTP/1.1\r
+                PUT /webhooks/\(webhooks[index]) HTTP/1.1\r
                 host: 127.0.0.1\r
                 authorization: Bearer \(token)\r
                 content-type: application/json\r

@@ -174,12 +174,15 @@ struct Directory {
             for start in stride(from: 0, to: perGroup, by: 5_000) {
                 let numbers = (start..<min(start + 5_000, perGroup)).map { index * perGroup + $0 }
                 webhooks += try await self.addWebhooks(
-                    numbers.map { "http://127.0.0.1:\(self.ports[$0 % options.origins])/\($0)" }, to: group.group,
-                    named: "webhook \(start) and")
+                    numbers.map { self.url(ofMany: $0) }, to: group.group, named: "webhook \(start) and")
             }
             self.topics += try await self.addThings(1, to: [group]).map { "things/\($0)/messages/load" }
         }
         return webhooks
+    }
+
+    func url(ofMany number: Int) -> String {
+        "http://127.0.0.1:\(self.ports[number % self.ports.count])/\(number)"
     }
 
     private mutating func addBesides(_ options: LoadCommand) async throws {
