@@ -71,9 +71,10 @@ let package = Package(
 
         // Foundations: no knowledge of what Hookline does.
         .target(name: "Threads", swiftSettings: cRoom),
-        .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", deque, logging], swiftSettings: cRoom),
+        .target(name: "Values", swiftSettings: common),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
-        .target(name: "Domain", dependencies: [crypto], swiftSettings: common),
+        .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
         .target(
             name: "Migrations", path: "migrations",
             resources: [
@@ -93,25 +94,27 @@ let package = Package(
         .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], swiftSettings: common),
         .target(
             name: "Journal",
-            dependencies: ["Domain", "Observability", "Postgres", "Schema", logging, serviceLifecycle],
+            dependencies: ["Domain", "Observability", "Postgres", "Schema", "Values", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Registry",
             dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Queue", "Schema", crypto, deque, logging,
+                "Domain", "Journal", "Observability", "Postgres", "Queue", "Schema", "Values", crypto, deque, logging,
                 serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Queue",
             dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+                "Domain", "Journal", "Observability", "Postgres", "Schema", "Values", crypto, deque, logging,
+                serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Intake",
             dependencies: [
-                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", logging,
+                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
+                logging,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -125,7 +128,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "Schema", "WebhookClient", logging, nioCore, nioPosix,
+                "Domain", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging, nioCore,
+                nioPosix,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -140,14 +144,17 @@ let package = Package(
                 serviceLifecycle,
             ],
             swiftSettings: common),
-        .target(name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema"], swiftSettings: common),
+        .target(
+            name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema", "Values"],
+            swiftSettings: common),
         .target(
             name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
             exclude: ["deno.json"], resources: [.embedInCode("assets")], swiftSettings: common),
         .target(
             name: "API",
             dependencies: [
-                "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", crypto,
+                "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", "Values",
+                crypto,
                 httpTypes, hummingbird, jwtKit, logging, nioCore, serviceLifecycle,
             ],
             resources: [.embedInCode("openapi.json")],
@@ -157,7 +164,7 @@ let package = Package(
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
                 "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
-                "Schema", "WebhookClient",
+                "Schema", "Values", "WebhookClient",
                 argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
@@ -180,34 +187,40 @@ let package = Package(
             name: "StoreTestSupport",
             dependencies: [
                 "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
+                "Values",
                 serviceLifecycle,
             ],
             path: "Tests/StoreTestSupport", swiftSettings: common),
+        .testTarget(name: "ValuesTests", dependencies: ["Values"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(
-            name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", logging],
+            name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", "Values", logging],
             swiftSettings: common),
         .testTarget(
             name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", httpTypes,
+                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
+                httpTypes,
                 hummingbird, jwtKit, logging,
             ],
             swiftSettings: common),
-        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: common),
+        .testTarget(name: "DomainTests", dependencies: ["Domain", "Values"], swiftSettings: common),
         .testTarget(
             name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
             swiftSettings: common),
         .testTarget(
             name: "JournalTests",
-            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport"],
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport", "Values",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "QueueTests",
             dependencies: [
                 "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                "Values",
                 logging,
             ],
             swiftSettings: common),
@@ -215,7 +228,7 @@ let package = Package(
             name: "RegistryTests",
             dependencies: [
                 "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport",
-                "TestSupport",
+                "TestSupport", "Values",
                 logging,
             ],
             swiftSettings: common),
@@ -226,14 +239,14 @@ let package = Package(
             name: "IntakeTests",
             dependencies: [
                 "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue",
-                "Registry", "Schema", "StoreTestSupport", "TestSupport", logging, serviceLifecycle,
+                "Registry", "Schema", "StoreTestSupport", "TestSupport", "Values", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "InboundTests",
             dependencies: [
                 "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
                 "Schema",
-                "TestSupport", logging, serviceLifecycle,
+                "TestSupport", "Values", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
@@ -242,7 +255,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "WebhookClient", nioCore,
+                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "Values", "WebhookClient",
+                nioCore,
                 nioPosix,
             ],
             swiftSettings: common),

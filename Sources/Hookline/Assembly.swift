@@ -18,6 +18,7 @@ internal import Registry
 internal import Schema
 internal import ServiceLifecycle
 internal import UnixSignals
+internal import Values
 internal import WebhookClient
 
 /// Builds the whole service from its configuration: the one place that knows all rooms.
@@ -51,7 +52,7 @@ struct Assembly {
             lease: self.configuration.delivery.lease)
         let session = SessionIdentity(
             id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
-        let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.milliseconds })
+        let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box), endpoint: self.configuration.postgres,
             unreadable: unreadable, logger: self.logger)

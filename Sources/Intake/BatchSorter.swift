@@ -131,7 +131,7 @@ struct BatchSorter: Sendable {
                         Skip(
                             delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
                             thing: message.thing, reason: "condition not met: \(unmet)",
-                            at: message.id.millisecondsSince1970 * 1_000))
+                            at: message.id.time))
                     continue
                 }
             }

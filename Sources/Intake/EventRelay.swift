@@ -93,7 +93,7 @@ package struct EventRelay: Service {
             Skip(
                 delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
                 thing: message.thing,
-                reason: "condition not met: \(unmet)", at: self.wallClock.microseconds())
+                reason: "condition not met: \(unmet)", at: self.wallClock.now)
         ])
         return false
     }

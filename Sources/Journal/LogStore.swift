@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 /// One line of a webhook's log.
 package struct LogEntry: Sendable {
@@ -21,8 +22,8 @@ package struct LogEntry: Sendable {
     }
 
     package let status: Status
-    /// When it was tried or skipped, or came in if it waits; milliseconds since 1970 like all times here.
-    package let at: Int64
+    /// When it was tried or skipped, or came in if it waits.
+    package let at: Instant
     package let delivery: DeliveryID
     /// nil if there is none, or the message of a waiting delivery is gone.
     package let thing: EntityID?
@@ -35,7 +36,7 @@ package struct LogEntry: Sendable {
     package let target: String?
     /// How many messages the request carried.
     package let items: Int
-    package let dueAt: Int64?
+    package let dueAt: Instant?
 }
 
 /// Which part of the log is wanted.
@@ -48,9 +49,9 @@ package struct LogQuery: Sendable {
     }
 
     package var statuses: Set<LogEntry.Status> = [.ok, .failed, .waiting]
-    /// Milliseconds since 1970; `to` is the time that all are before.
-    package var from: Int64?
-    package var to: Int64?
+    package var from: Instant?
+    /// The time that all are before.
+    package var to: Instant?
     package var thing: EntityID?
     package var order = Order.date
     package var isAscending = false
@@ -124,10 +125,10 @@ package struct LogStore: Sendable {
     private static func times(_ column: Query, _ query: LogQuery) -> Query {
         var condition: Query = "true"
         if let from = query.from {
-            condition = "\(condition) AND \(column) >= \(PostgresTimestamp(microsecondsSince1970: from * 1_000))"
+            condition = "\(condition) AND \(column) >= \(from)"
         }
         if let to = query.to {
-            condition = "\(condition) AND \(column) < \(PostgresTimestamp(microsecondsSince1970: to * 1_000))"
+            condition = "\(condition) AND \(column) < \(to)"
         }
         return condition
     }
@@ -246,14 +247,14 @@ package struct LogStore: Sendable {
         let kind = try row.int16(0)
         return LogEntry(
             status: LogEntry.Status.allCases.first { $0.number == kind } ?? .failed,
-            at: try row.timestamp(1).microsecondsSince1970 / 1_000,
+            at: try row.instant(1),
             delivery: DeliveryID(
                 message: try row.messageID(3), webhook: WebhookKey(rawValue: try row.int32(2))),
             thing: try row.thing(4),
             response: row.isNull(5) ? nil : Int(try row.int16(5)), error: row.isNull(6) ? nil : try row.string(6),
             latencyMicroseconds: row.isNull(7) ? nil : Int(try row.int32(7)), attempt: Int(try row.int16(8)),
             target: row.isNull(9) ? nil : try row.string(9), items: Int(try row.int32(10)),
-            dueAt: row.isNull(11) ? nil : try row.timestamp(11).microsecondsSince1970 / 1_000)
+            dueAt: row.isNull(11) ? nil : try row.instant(11))
     }
 }
 

@@ -1,6 +1,7 @@
 package import Domain
 package import Postgres
 package import Schema
+package import Values
 
 /// Messages that were kept, for reading.
 package struct MessageStore: Sendable {
@@ -14,13 +15,14 @@ package struct MessageStore: Sendable {
     ///
     /// - Parameters:
     ///   - group: the thing's. What another group's thing of the same id has sent is none of its business.
-    ///   - from: the earliest time, in milliseconds since 1970; `to`: the time that all are before.
+    ///   - from: the earliest time; `to`: the time that all are before.
     ///   - subtopic: the whole subtopic, or nil for any.
     package func list(
-        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, offset: Int64, limit: Int64
+        of thing: EntityID, in group: EntityID, from: Instant?, to: Instant?, subtopic: String?, offset: Int64,
+        limit: Int64
     ) async throws -> Page<Message> {
-        let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
-        let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue } ?? .max
+        let first = MessageID.first(at: from ?? .first).rawValue
+        let end = to.map { MessageID.first(at: $0).rawValue } ?? .max
         let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
         let condition: Query = """
             FROM messages

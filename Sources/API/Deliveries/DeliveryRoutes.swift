@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Queue
 internal import Schema
+internal import Values
 
 /// Deliveries that are not done: seeing them, and sending them again now.
 struct DeliveryRoutes: Sendable {
@@ -82,8 +83,8 @@ struct DeliveryDTO: Encodable {
         self.status = record.status.rawValue
         self.attempts = record.attempts
         self.received_at = record.id.message.millisecondsSince1970
-        self.due_at = record.dueAt
-        self.failed_at = record.failedAt
+        self.due_at = record.dueAt?.milliseconds
+        self.failed_at = record.failedAt?.milliseconds
         self.failure = record.failure
     }
 }

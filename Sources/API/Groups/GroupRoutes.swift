@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/groups` and their members.
 struct GroupRoutes: Sendable {
@@ -59,7 +60,7 @@ struct GroupRoutes: Sendable {
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
         var created: [GroupRecord] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request))) {
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -95,7 +96,7 @@ struct GroupRoutes: Sendable {
         let caller = try context.caller()
         let callersRole = try await self.access.requireGroup(.admin, id, for: caller)
         var members: [Member] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request))) {
             let member = try Name.checked(try object.string("member_id"), field: object.name("member_id"))
             guard let role = Role(rawValue: try object.string("role") ?? "") else {
                 let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
@@ -181,7 +182,7 @@ struct MeDTO: Encodable {
         self.broker = BrokerDTO(url: broker.url, has_accounts: broker.hasAccounts)
         self.user_id = caller.id
         self.root = caller.isRoot
-        self.expires_at = caller.expiresAt
+        self.expires_at = caller.expiresAt?.milliseconds
         self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

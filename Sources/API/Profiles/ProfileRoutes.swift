@@ -43,7 +43,7 @@ struct ProfileRoutes: Sendable {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.admin, group, for: context.caller())
         var created: [ProfileRecord] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request))) {
             let draft = try ProfileDraft(object)
             created.append(
                 ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: try JSON.text(draft.config)))

@@ -73,8 +73,8 @@ struct SourceRoutes: Sendable {
         try await self.access.requireGroup(.editor, group, for: context.caller())
         var created: [(source: Source, secret: SourceSecret)] = []
         var keys: [SourceKey?] = []
-        let now = self.wallClock.milliseconds
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        let now = self.wallClock.now
+        for object in try JSONObject.list(try await JSON.body(of: request))) {
             guard let thing = try object.id("thing_id") else {
                 throw InvalidField(object.name("thing_id"), "is required")
             }

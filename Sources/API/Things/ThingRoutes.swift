@@ -40,7 +40,7 @@ struct ThingRoutes: Sendable {
         try await self.access.requireGroup(.editor, group, for: context.caller())
         var created: [ThingRecord] = []
         var keys: [ThingKey] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request))) {
             guard let profile = try object.id("profile_id") else {
                 throw InvalidField(object.name("profile_id"), "is required")
             }

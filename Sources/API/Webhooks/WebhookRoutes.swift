@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Journal
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/webhooks` and the webhooks of things and groups.
 struct WebhookRoutes: Sendable {
@@ -66,9 +67,9 @@ struct WebhookRoutes: Sendable {
     }
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
-        let objects = try JSONObject.list(try await JSON.body(of: request))
+        let objects = try JSONObject.list(try await JSON.body(of: request)))
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
-        let now = self.wallClock.milliseconds
+        let now = self.wallClock.now
         for object in objects {
             let draft = try WebhookDraft(object, changing: nil)
             try await self.checkAddress(of: draft, in: group, at: object)
@@ -116,7 +117,7 @@ struct WebhookRoutes: Sendable {
         var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
         let include: Inclusion? = try request.choice("include")
         if include == .activity {
-            let to = self.wallClock.milliseconds + 1
+            let to = self.wallClock.now + .milliseconds(1)
             let from = to - ActivityDTO.length
             let activity = try await self.stats.activity(of: page.items.map(\.id), from: from, to: to)
             for (index, webhook) in page.items.enumerated() {

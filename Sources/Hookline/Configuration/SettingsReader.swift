@@ -118,10 +118,11 @@ struct SettingsReader: Sendable {
         return value
     }
 
-    func duration(_ key: String, default fallback: Duration) throws -> Duration {
+    /// - Parameter longest: no time that is waited for or kept is longer than ten years.
+    func duration(_ key: String, upTo longest: Duration = .tenYears, default fallback: Duration) throws -> Duration {
         guard let text = try self.string(key) else { return fallback }
-        guard let value = Duration(text: text), value > .zero else {
-            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d")
+        guard let value = Duration(text: text), value > .zero, value <= longest else {
+            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d, at most \(longest.text)")
         }
         return value
     }

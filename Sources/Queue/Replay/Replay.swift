@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 /// A delivery that is not done, as its webhook's owners see it.
 package struct DeliveryRecord: Sendable {
@@ -12,16 +13,15 @@ package struct DeliveryRecord: Sendable {
     package let subtopic: String?
     package let status: Status
     package let attempts: Int
-    /// Milliseconds since 1970, like all times here.
-    package let dueAt: Int64?
-    package let failedAt: Int64?
+    package let dueAt: Instant?
+    package let failedAt: Instant?
     package let failure: String?
 }
 
 /// Which deliveries to send again.
 package enum ReplaySelection: Sendable {
-    /// Those that failed for good then or later, in milliseconds since 1970, and all that wait for their next attempt.
-    case failedSince(Int64)
+    /// Those that failed for good then or later, and all that wait for their next attempt.
+    case failedSince(Instant)
     case ids([DeliveryID])
 }
 
@@ -51,13 +51,13 @@ package struct ReplayStore: Sendable {
         let (failed, waiting): (Query, Query)
         switch selection {
         case .failedSince(let time):
-            failed = "failed_at >= \(PostgresTimestamp(microsecondsSince1970: time * 1_000))"
+            failed = "failed_at >= \(time)"
             waiting = "true"
         case .ids(let ids):
             failed = "message_id = ANY(\(ids.filter { $0.webhook == webhook }.map(\.message.rawValue)))"
             waiting = failed
         }
-        let now = PostgresTimestamp(microsecondsSince1970: now)
+        let now = Instant(clampingMicroseconds: now)
         var statement: Query = """
             UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0,
                 due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
@@ -81,7 +81,7 @@ package struct ReplayStore: Sendable {
                 """
                 SELECT count(*) FILTER (WHERE failed_at IS NULL), count(*) FILTER (WHERE failed_at IS NOT NULL)
                 FROM deliveries WHERE webhook_key = \(webhook.rawValue)
-                    AND replayed_at = \(PostgresTimestamp(microsecondsSince1970: now))
+                    AND replayed_at = \(Instant(clampingMicroseconds: now))
                 """
             ) { (try $0.int64(0), try $0.int64(1)) }
         }[0]
@@ -112,8 +112,8 @@ package struct ReplayStore: Sendable {
                     id: DeliveryID(message: try row.messageID(0), webhook: webhook),
                     thing: row.isNull(1) ? nil : try row.entityID(1), subtopic: row.isNull(2) ? nil : try row.string(2),
                     status: status, attempts: Int(try row.int16(3)),
-                    dueAt: status == .failed ? nil : try row.timestamp(6).microsecondsSince1970 / 1_000,
-                    failedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
+                    dueAt: status == .failed ? nil : try row.instant(6),
+                    failedAt: row.isNull(4) ? nil : try row.instant(4),
                     failure: row.isNull(5) ? nil : try row.string(5))
             }
             return Page(total: total.first ?? 0, items: items)
