@@ -13,7 +13,7 @@ extension WholeServiceTests {
                 let api = installation.api
                 let body = """
                     [{"id":"","group_id":"","name":"Data pipeline","url":"https://ingest.example.com/mainflux","headers":{"X-Api-Key":"<api_key>"}},
-                     {"name":"Plain","url":"http://example.com/in","headers":null,"unknown":{"a":1}}]
+                     {"name":"Plain","url":"http://example.com/in","headers":null,"metadata":{"a":1},"org_id":null}]
                     """
                 let created = try await api.call("POST", "/webhooks/things/\(installation.thing)/webhooks", body)
                 #expect(created.status == 201)

@@ -82,9 +82,16 @@ struct CommandTests {
                 == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
     }
 
-    @Test("refuses a time that nobody can mean")
-    func endlessTimes() async throws {
+    @Test("refuses a setting that there is not, and a time that nobody can mean")
+    func misspelt() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("# as ever\nHTTP_PROT=1234\n", to: "\(folder)/settings")
         let required = ["POSTGRES_URL": "host=x", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
+        let file = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
+        #expect(file.end == "exited(78)" && file.output.contains("HTTP_PROT"), "\(file)")
+        #expect(file.output.contains("did you mean HTTP_PORT?"), "\(file)")
+        let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)
+        #expect(flag.output.contains("Did you mean '--http-port'?"), "\(flag)")
         for setting in [
             "DELIVERY_TIMEOUT", "DELIVERY_LEASE", "DELIVERY_GRACE", "DELIVERY_MAX_AGE", "DELIVERY_LONGEST_RETRY_AFTER",
             "RETENTION_MESSAGES", "RETENTION_ATTEMPTS", "RETENTION_FAILED", "MQTT_RESTART_PATIENCE",

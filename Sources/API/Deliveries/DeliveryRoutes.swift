@@ -37,7 +37,7 @@ struct DeliveryRoutes: Sendable {
     /// `{"since": time}` or `{"delivery_ids": […]}`.
     private func replay(_ request: Request, _ context: APIContext) async throws -> Response {
         let key = try await self.key(context, needing: .editor)
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .replay), at: "")
         let replayed = try await self.store.replay(
             try Self.selection(body), of: key, now: self.wallClock.microseconds())
         return try Response.json(.accepted, ReplayDTO(replayed: replayed.total))

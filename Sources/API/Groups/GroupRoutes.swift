@@ -21,7 +21,7 @@ struct GroupRoutes: Sendable {
         routes.put("groups/:id") { request, context in
             let id = try context.id(of: "group")
             let role = try await self.access.requireGroup(.admin, id, for: context.caller())
-            let object = try JSONObject(try await JSON.body(of: request), at: "")
+            let object = try JSONObject(try await JSON.body(of: request, as: .group), at: "")
             let networks = try Self.networks(of: object)
             // Where requests may go inside the operator's network is the operator's to say.
             guard try networks == nil || context.caller().isRoot else {
@@ -60,7 +60,7 @@ struct GroupRoutes: Sendable {
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
         var created: [GroupRecord] = []
-        for object in try JSONObject.list(try await JSON.body(of: request))) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -96,7 +96,7 @@ struct GroupRoutes: Sendable {
         let caller = try context.caller()
         let callersRole = try await self.access.requireGroup(.admin, id, for: caller)
         var members: [Member] = []
-        for object in try JSONObject.list(try await JSON.body(of: request))) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.member))) {
             let member = try Name.checked(try object.string("member_id"), field: object.name("member_id"))
             guard let role = Role(rawValue: try object.string("role") ?? "") else {
                 let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
@@ -122,7 +122,7 @@ struct GroupRoutes: Sendable {
     private func removeMembers(_ request: Request, _ context: APIContext) async throws -> Response {
         let id = try context.id(of: "group")
         let caller = try context.caller()
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .memberIDs), at: "")
         guard let members = try body.strings("member_ids"), !members.isEmpty else {
             throw InvalidField("member_ids", "must name at least one member")
         }

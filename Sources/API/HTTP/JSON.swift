@@ -81,18 +81,18 @@ enum JSON {
     static let largestBody = 1024 * 1024
 
     /// The body as a tree; an empty object if there is none.
-    static func optionalBody(of request: Request) async throws -> JSONValue {
+    static func optionalBody(of request: Request, as shape: Shape) async throws -> JSONValue {
         if request.headers[.contentLength] == "0"
             || (request.headers[.contentLength] == nil
                 && request.headers[.transferEncoding] == nil)
         {
             return .object([:])
         }
-        return try await Self.body(of: request)
+        return try await Self.body(of: request, as: shape)
     }
 
-    /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax.
-    static func body(of request: Request) async throws -> JSONValue {
+    /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax, fields that there are not.
+    static func body(of request: Request, as shape: Shape) async throws -> JSONValue {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
         guard type == "application/json" else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
@@ -105,6 +105,7 @@ enum JSON {
             throw APIError.badRequest("the body is not valid JSON")
         }
         try value.refuseZeroBytes(at: "")
+        try shape.check(value)
         return value
     }
 }
@@ -112,7 +113,7 @@ enum JSON {
 /// An object of a request, read field by field; what is wrong is told with its path.
 struct JSONObject {
     let fields: [String: JSONValue]
-    private let path: String
+    let path: String
 
     init(_ value: JSONValue, at path: String) throws(InvalidField) {
         guard case .object(let fields) = value else {

@@ -74,7 +74,7 @@ struct SourceRoutes: Sendable {
         var created: [(source: Source, secret: SourceSecret)] = []
         var keys: [SourceKey?] = []
         let now = self.wallClock.now
-        for object in try JSONObject.list(try await JSON.body(of: request))) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.source))) {
             guard let thing = try object.id("thing_id") else {
                 throw InvalidField(object.name("thing_id"), "is required")
             }
@@ -140,7 +140,7 @@ struct SourceRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .source), at: "")
         let name = try Name.checked(try object.string("name"))
         let thing = try object.id("thing_id") ?? source.thing
         try await self.checkThing(thing, in: source.group, at: object)
@@ -179,7 +179,7 @@ struct SourceRoutes: Sendable {
     /// `{"sample": any, "apply_schema"?: bool}`; what listening answered, or anything like it.
     private func setSample(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .sample), at: "")
         guard let value = object.fields["sample"] else { throw InvalidField("sample", "is required") }
         let text = try JSON.text(value)
         guard text.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(text.utf8)) else {
@@ -215,7 +215,7 @@ struct SourceRoutes: Sendable {
     /// Waits for the next event and answers it as a server-sent event, with the schema that it suggests.
     private func listen(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, _) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        let object = try JSONObject(try await JSON.optionalBody(of: request, as: .listening), at: "")
         let seconds = try object.integer("timeout") ?? 120
         guard (1...Self.longestListening).contains(seconds) else {
             throw InvalidField("timeout", "must be a number from 1 to \(Self.longestListening) seconds")

@@ -67,7 +67,7 @@ struct WebhookRoutes: Sendable {
     }
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
-        let objects = try JSONObject.list(try await JSON.body(of: request)))
+        let objects = try JSONObject.list(try await JSON.body(of: request, as: .list(.webhook)))
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
         let now = self.wallClock.now
         for object in objects {
@@ -140,7 +140,7 @@ struct WebhookRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .webhook), at: "")
         guard try object.string("secret") == nil else {
             throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
         }
@@ -154,7 +154,7 @@ struct WebhookRoutes: Sendable {
     /// `{"webhook_ids": […]}`: all of them or none.
     private func removeMany(_ request: Request, _ context: APIContext, from group: EntityID?) async throws -> Response {
         if let group { try await self.access.requireGroup(.editor, group, for: context.caller()) }
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .webhookIDs), at: "")
         let (ids, groups) = try await self.webhooks(namedIn: body, context, from: group)
         try await self.webhooks.remove(ids)
         await self.refresh(groups.map { .webhooks(group: $0) })
@@ -163,7 +163,7 @@ struct WebhookRoutes: Sendable {
 
     /// `{"webhook_ids": […], "status": "ENABLED"|"DISABLED"}`: all of them or none. Enabling starts afresh.
     private func setStatus(_ request: Request, _ context: APIContext) async throws -> Response {
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .webhookStatus), at: "")
         let (ids, groups) = try await self.webhooks(namedIn: body, context, from: nil)
         guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
             status == .enabled || status == .disabled

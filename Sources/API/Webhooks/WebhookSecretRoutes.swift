@@ -23,7 +23,7 @@ struct WebhookSecretRoutes: Sendable {
         }
         routes.post("webhooks/:id/secret/rotate") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
-            let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+            let object = try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: "")
             let overlap = try object.integer("overlap_seconds") ?? Self.defaultOverlap
             guard (0...Self.longestOverlap).contains(overlap) else {
                 throw InvalidField("overlap_seconds", "must be a number from 0 to \(Self.longestOverlap)")
