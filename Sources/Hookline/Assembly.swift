@@ -154,8 +154,13 @@ struct Assembly {
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
         }
+        let descriptors = Descriptors.raised()
+        self.logger.info(
+            "descriptors", metadata: ["limit": "\(descriptors.limit)", "api": "\(descriptors.connections)"])
+        var settings = self.configuration.api
+        settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
+            settings, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
             readiness: { await Self.readiness(probe, clock, metrics) },
             onListening: { announcer.listening(on: $0) },

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
+internal import NIOCore
 internal import Values
 
 #if canImport(FoundationEssentials)
@@ -52,9 +53,12 @@ struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Set behind the ``TokenMiddleware``.
     var verifiedCaller: Caller?
+    /// Where the connection comes from; nil if that is no address.
+    let remoteAddress: String?
 
     init(source: ApplicationRequestContextSource) {
         self.coreContext = .init(source: source)
+        self.remoteAddress = source.channel.remoteAddress?.ipAddress
     }
 
     var maxUploadSize: Int { JSON.largestBody }
@@ -69,6 +73,8 @@ struct APIContext: RequestContext {
 /// Lets through who has a valid token.
 struct TokenMiddleware: RouterMiddleware {
     let keys: JWTKeyCollection
+    /// nil for as often as they like.
+    let limits: CallLimits?
 
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
@@ -82,6 +88,7 @@ struct TokenMiddleware: RouterMiddleware {
         } catch {
             throw APIError.unauthorized
         }
+        try self.limits?.take(token.sub.value)
         var context = context
         context.verifiedCaller = Caller(
             id: token.sub.value, isRoot: token.root == true,

@@ -15,8 +15,8 @@ struct LiveRoutes: Sendable {
     let wallClock: WallClock
     /// One for all who look at a group: the last hour, and what there is now.
     private let readings = SharedReading<EntityID, GroupReading>(lifetime: Self.interval)
-    private let overviewPlaces = StreamPlaces(most: 200)
-    private let tailPlaces = StreamPlaces(most: 32)
+    private let overviewPlaces = StreamPlaces(most: 200, ofAUser: 8)
+    private let tailPlaces = StreamPlaces(most: 32, ofAUser: 8)
 
     /// A client that wants more connects again.
     private static let longest: Int64 = 3_600
@@ -39,7 +39,7 @@ struct LiveRoutes: Sendable {
             let (group, caller) = (try context.id(of: "group"), try context.caller())
             try await self.access.requireGroup(.viewer, group, for: caller)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.overviewPlaces.take()) { events in
+            return EventStream.response(in: try self.overviewPlaces.take(for: caller.id)) { events in
                 try await self.showGroup(group, to: caller, until: end, &events)
             }
         }
@@ -47,7 +47,7 @@ struct LiveRoutes: Sendable {
             let caller = try context.caller()
             let thing = try await self.access.thing(context, needing: .viewer)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.tailPlaces.take()) { events in
+            return EventStream.response(in: try self.tailPlaces.take(for: caller.id)) { events in
                 try await self.showMessages(of: thing, to: caller, until: end, &events)
             }
         }

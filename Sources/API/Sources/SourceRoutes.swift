@@ -14,6 +14,7 @@ struct SourceRoutes: Sendable {
     let wallClock: WallClock
     /// How outside systems reach us; nil takes the address that a caller used.
     let publicURL: String?
+    let places = StreamPlaces(most: 100, ofAUser: 8)
 
     private func base(_ request: Request) -> String {
         self.publicURL ?? "http://\(request.head.authority ?? "127.0.0.1")"
@@ -220,9 +221,10 @@ struct SourceRoutes: Sendable {
         guard (1...Self.longestListening).contains(seconds) else {
             throw InvalidField("timeout", "must be a number from 1 to \(Self.longestListening) seconds")
         }
+        let place = try self.places.take(for: context.caller().id)
         try await self.sources.listen(source.id, for: .seconds(seconds))
         let (sources, id) = (self.sources, source.id)
-        return EventStream.response { events in
+        return EventStream.response(in: place) { events in
             try await events.comment("listening")
             let end = ContinuousClock.now + .seconds(seconds)
             var rounds = 0

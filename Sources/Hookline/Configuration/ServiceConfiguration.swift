@@ -49,6 +49,8 @@ struct ServiceConfiguration: Sendable {
             metricsPort: try settings.string("metrics.port") == nil
                 ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
         self.api.publicURL = try Self.publicURL(settings)
+        self.api.callerRate = try settings.rate("http.caller_rate", default: RateLimit(perSecond: 100, burst: 1_000))
+        self.api.addressRate = try settings.rate("http.address_rate", default: nil)
         self.auth = try Self.auth(settings)
         self.mqtt = try Self.mqtt(settings)
         self.intake = .init()
@@ -72,7 +74,7 @@ struct ServiceConfiguration: Sendable {
             "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
-        self.delivery.groupRate = try Self.groupRate(settings)
+        self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.largestResponse = try settings.integer(
             "respond.largest_body", in: 1...(1024 * 1024), default: self.delivery.largestResponse)
         self.addressGuard = try Self.addressGuard(settings)
@@ -203,18 +205,6 @@ struct ServiceConfiguration: Sendable {
         return defaults
     }
 
-    private static func groupRate(_ settings: SettingsReader) throws -> RateLimit? {
-        guard let text = try settings.string("delivery.group_rate") else { return nil }
-        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
-        guard let rate = parts.first.flatMap(Double.init), rate >= 0.001, rate <= 1_000_000,
-            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
-        else {
-            throw settings.invalid(
-                "delivery.group_rate", "must be requests per second, such as 100, or 100/500 with a burst")
-        }
-        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
-    }
-
     static func secrets(_ settings: SettingsReader) throws -> SecretBox {
         let key = try settings.string("secrets.key").map { try Self.key($0, "secrets.key", settings) }
         let former = try settings.string("secrets.former_keys")?.split(separator: ",").map {
@@ -291,6 +281,20 @@ extension ServiceConfiguration.Auth {
 extension SettingsReader {
     func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
         .milliseconds(try self.duration(key, upTo: .seconds(86_400), default: fallback).milliseconds)
+    }
+
+    /// Requests per second, with a burst if it has one; nil for no limit.
+    func rate(_ key: String, default fallback: RateLimit?) throws -> RateLimit? {
+        guard let text = try self.string(key) else { return fallback }
+        if text == "0" { return nil }
+        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
+        guard let rate = parts.first.flatMap(Double.init), rate >= 0.001, rate <= 1_000_000,
+            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
+        else {
+            throw self.invalid(
+                key, "must be requests per second, such as 100, or 100/500 with a burst, or 0 for no limit")
+        }
+        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
     }
 
     /// What is in the file that the setting names.
