@@ -154,7 +154,7 @@ struct Assembly {
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
         }
-        let descriptors = Descriptors.raised()
+        let descriptors = Descriptors.current
         self.logger.info(
             "descriptors", metadata: ["limit": "\(descriptors.limit)", "api": "\(descriptors.connections)"])
         var settings = self.configuration.api
