@@ -25,6 +25,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -205,7 +206,7 @@ let package = Package(
             dependencies: [
                 "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
                 httpTypes,
-                hummingbird, jwtKit, logging,
+                hummingbird, jwtKit, logging, nioCore, nioEmbedded, nioHTTPTypes,
             ],
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "Values"], swiftSettings: common),

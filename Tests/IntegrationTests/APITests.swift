@@ -98,7 +98,7 @@ extension WholeServiceTests {
                         "[0].headers.Webhook-Id"
                     ),
                     (#"[{"name":"a","url":"http://example.com","headers":{"A":"x\r\ny"}}]"#, 400, "[0].headers.A"),
-                    ("[\(good),\(good)]", 409, "good"),
+                    ("[\(good),\(good)]", 409, "[1].name is given twice: good"),
                     (#"[\#(good),{"name":"taken","url":"http://example.com"}]"#, 409, "name"),
                 ]
                 for (body, status, says) in cases {

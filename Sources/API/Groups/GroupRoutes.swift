@@ -104,8 +104,8 @@ struct GroupRoutes: Sendable {
             }
             members.append(Member(id: member, role: role))
         }
-        if members.map(\.id).firstDuplicate != nil {
-            throw APIError.badRequest("a member is given twice")
+        do throws(APIError) { try members.map(\.id).refuseRepetition(of: "member_id") } catch {
+            throw APIError(status: .badRequest, message: error.message, field: error.field)
         }
         // Who is not an owner can neither make owners nor unmake them.
         if callersRole < .owner {

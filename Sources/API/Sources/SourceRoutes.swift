@@ -101,9 +101,7 @@ struct SourceRoutes: Sendable {
                 keys.append(key)
             }
         }
-        if let double = created.map(\.source.name).firstDuplicate {
-            throw APIError.conflict("the name \(double) is given twice")
-        }
+        try created.map(\.source.name).refuseRepetition(of: "name")
         try await self.sources.create(created)
         return try Response.json(
             .created,

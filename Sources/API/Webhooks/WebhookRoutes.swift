@@ -80,9 +80,7 @@ struct WebhookRoutes: Sendable {
             webhook.record.updatedAt = now
             created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
         }
-        if let double = created.map(\.webhook.name).firstDuplicate {
-            throw APIError.conflict("the name \(double) is given twice")
-        }
+        try created.map(\.webhook.name).refuseRepetition(of: "name")
         try await self.webhooks.create(created)
         await self.refresh([.webhooks(group: group)])
         return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
@@ -195,8 +193,12 @@ struct WebhookRoutes: Sendable {
 }
 
 extension [String] {
-    var firstDuplicate: String? {
+    /// - Throws: 409 with the place of the first that was given before.
+    func refuseRepetition(of field: String) throws(APIError) {
         var seen: Set<String> = []
-        return self.first { !seen.insert($0).inserted }
+        guard let index = self.firstIndex(where: { !seen.insert($0).inserted }) else { return }
+        throw APIError(
+            status: .conflict, message: "[\(index)].\(field) is given twice: \(self[index])",
+            field: "[\(index)].\(field)")
     }
 }
