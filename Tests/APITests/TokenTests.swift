@@ -18,7 +18,7 @@ struct TokenTests {
     @Test(
         "is good from its beginning to its end, whatever numbers these are",
         arguments: [
-            (nil, nil, true), (1e308, nil, true), (9_223_372_036_854_775_807, nil, true), (-1e308, nil, false),
+            (nil, nil, true), (1e308, nil, true), (9.3e18, nil, true), (-1e308, nil, false),
             (0, nil, false), (nil, -1e308, true), (nil, 1e308, false), (1e308, 0, true), (1e18, 1e17, false),
         ] as [(Double?, Double?, Bool)])
     func times(exp: Double?, nbf: Double?, isGood: Bool) async throws {
