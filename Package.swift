@@ -25,6 +25,8 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
@@ -52,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
@@ -71,9 +74,10 @@ let package = Package(
 
         // Foundations: no knowledge of what Hookline does.
         .target(name: "Threads", swiftSettings: cRoom),
-        .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", deque, logging], swiftSettings: cRoom),
+        .target(name: "Values", swiftSettings: common),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
-        .target(name: "Domain", dependencies: [crypto], swiftSettings: common),
+        .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
         .target(
             name: "Migrations", path: "migrations",
             resources: [
@@ -93,28 +97,30 @@ let package = Package(
 
         // The service.
         .target(name: "Observability", dependencies: [logging], swiftSettings: common),
-        .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], swiftSettings: common),
+        .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres", "Values"], swiftSettings: common),
         .target(
             name: "Journal",
-            dependencies: ["Domain", "Observability", "Postgres", "Schema", logging, serviceLifecycle],
+            dependencies: ["Domain", "Observability", "Postgres", "Schema", "Values", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Registry",
             dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Queue", "Schema", crypto, deque, logging,
+                "Domain", "Journal", "Observability", "Postgres", "Queue", "Schema", "Values", crypto, deque, logging,
                 serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Queue",
             dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
+                "Domain", "Journal", "Observability", "Postgres", "Schema", "Values", crypto, deque, logging,
+                serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
             name: "Intake",
             dependencies: [
-                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", logging,
+                "Domain", "Journal", "MQTT", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
+                logging,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -128,7 +134,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "Schema", "WebhookClient", logging, nioCore, nioPosix,
+                "Domain", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging, nioCore,
+                nioPosix,
                 serviceLifecycle,
             ],
             swiftSettings: common),
@@ -143,15 +150,18 @@ let package = Package(
                 serviceLifecycle,
             ],
             swiftSettings: common),
-        .target(name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema"], swiftSettings: common),
+        .target(
+            name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema", "Values"],
+            swiftSettings: common),
         .target(
             name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
             exclude: ["deno.json"], resources: [.embedInCode("assets")], swiftSettings: common),
         .target(
             name: "API",
             dependencies: [
-                "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", crypto,
-                httpTypes, hummingbird, jwtKit, logging, nioCore, serviceLifecycle,
+                "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", "Values",
+                crypto,
+                httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             resources: [.embedInCode("openapi.json")],
             swiftSettings: common),
@@ -160,7 +170,7 @@ let package = Package(
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
                 "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
-                "Schema", "Threads", "WebhookClient",
+                "Schema", "Threads", "Values", "WebhookClient",
                 argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
@@ -185,34 +195,40 @@ let package = Package(
             name: "StoreTestSupport",
             dependencies: [
                 "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
+                "Values",
                 serviceLifecycle,
             ],
             path: "Tests/StoreTestSupport", swiftSettings: common),
+        .testTarget(name: "ValuesTests", dependencies: ["Values"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(
-            name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", logging],
+            name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", "Values", logging],
             swiftSettings: common),
         .testTarget(
             name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", httpTypes,
-                hummingbird, jwtKit, logging,
+                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
+                httpTypes,
+                hummingbird, jwtKit, logging, nioCore, nioEmbedded, nioHTTPTypes,
             ],
             swiftSettings: common),
-        .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport", "Values"], swiftSettings: common),
         .testTarget(
             name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
             swiftSettings: common),
         .testTarget(
             name: "JournalTests",
-            dependencies: ["Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport"],
+            dependencies: [
+                "Domain", "Journal", "Postgres", "Queue", "Schema", "StoreTestSupport", "TestSupport", "Values",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "QueueTests",
             dependencies: [
                 "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
+                "Values",
                 logging,
             ],
             swiftSettings: common),
@@ -220,7 +236,7 @@ let package = Package(
             name: "RegistryTests",
             dependencies: [
                 "Domain", "Journal", "LocalServices", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport",
-                "TestSupport",
+                "TestSupport", "Values",
                 logging,
             ],
             swiftSettings: common),
@@ -231,14 +247,14 @@ let package = Package(
             name: "IntakeTests",
             dependencies: [
                 "Domain", "Intake", "Journal", "LocalServices", "MQTT", "Observability", "Postgres", "Queue",
-                "Registry", "Schema", "StoreTestSupport", "TestSupport", logging, serviceLifecycle,
+                "Registry", "Schema", "StoreTestSupport", "TestSupport", "Values", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "InboundTests",
             dependencies: [
                 "Domain", "Inbound", "LocalServices", "MQTT", "Observability", "Postgres", "Queue", "Registry",
                 "Schema",
-                "TestSupport", logging, serviceLifecycle,
+                "TestSupport", "Values", logging, serviceLifecycle,
             ], swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
@@ -247,7 +263,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "WebhookClient", nioCore,
+                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "Values", "WebhookClient",
+                nioCore,
                 nioPosix,
             ],
             swiftSettings: common),

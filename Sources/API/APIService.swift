@@ -25,6 +25,12 @@ package struct APIConfiguration: Sendable {
     package var largestPayload = 1024 * 1024
     /// How many webhooks a group may have.
     package var mostWebhooks: Int64 = 10_000
+    /// How often each caller may call; nil for as often as they like.
+    package var callerRate: RateLimit?
+    /// The same of each address, whoever calls from it.
+    package var addressRate: RateLimit?
+    /// How many connections there may be at a time; those beyond wait to be taken.
+    package var mostConnections = 1_000
     package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
 
     /// How things reach the broker, for people to type.
@@ -61,10 +67,15 @@ package func makeAPIServices(
         mostWebhooks: configuration.mostWebhooks, broker: configuration.broker,
         ports: ports,
         system: SystemRoutes(
-            version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness))
+            version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
+        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate))
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
-        configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
+        server: .http1(
+            configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+        configuration: .init(
+            address: .hostname(configuration.host, port: configuration.port),
+            availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
     guard let metricsPort = configuration.metricsPort else { return [api] }
@@ -73,7 +84,12 @@ package func makeAPIServices(
     return [
         api,
         Application(
-            router: metricsRouter, configuration: .init(address: .hostname(configuration.host, port: metricsPort)),
+            router: metricsRouter,
+            server: .http1(
+                configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+            configuration: .init(
+                address: .hostname(configuration.host, port: metricsPort),
+                availableConnectionsDelegate: .maximum(16, logger: logger)),
             logger: logger),
     ]
 }
@@ -114,18 +130,20 @@ package struct APIPorts: Sendable {
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, ports: APIPorts,
-    system: SystemRoutes
+    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits()
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-    router.addMiddleware { ErrorMiddleware() }
+    router.addMiddleware {
+        ErrorMiddleware()
+        AddressLimit(limits: limits.addresses)
+    }
     system.add(to: router)
     ConsoleRoutes().add(to: router)
     let refresh = ports.refresh
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let access = Access(groups: groups, things: things)
-    let routes = router.group().add(middleware: TokenMiddleware(keys: keys))
+    let routes = router.group().add(middleware: TokenMiddleware(keys: keys, limits: limits.callers))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
@@ -184,6 +202,10 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
             if Self.collections.contains(collection) { head.path = String(rest) }
         }
         let path = (head.path ?? "/").prefix { $0 != "?" }
+        guard request.namesOneHost || SystemRoutes.paths.contains(path) else {
+            return try APIError.badRequest("the request must have one host header (RFC 9112, section 3.2)")
+                .response(from: request, context: context)
+        }
         if let methods = self.methods.methods(of: path), !methods.contains(head.method.rawValue) {
             return try APIError.methodNotAllowed(methods).response(from: request, context: context)
         }

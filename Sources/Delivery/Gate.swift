@@ -1,4 +1,5 @@
 internal import Domain
+internal import Values
 
 /// Decides whether a webhook's next request may go out now: its breaker, its rate, its receiver's wish to be left alone.
 ///
@@ -68,10 +69,10 @@ struct Gate {
             if allowance == 0, let probeAt = self.breaker.probeAt { return .at(probeAt) }
             return .full
         }
-        if let wait = self.bucket?.take(now: now) { return .at(now + wait) }
+        if let wait = self.bucket?.take(now: now) { return .at(now.adding(wait)) }
         if let wait = quota(now) {
             self.bucket?.giveBack()
-            return .at(now + wait)
+            return .at(now.adding(wait))
         }
         return .now
     }
@@ -89,7 +90,9 @@ struct Gate {
         _ health: Verdict.Health, pause: Duration?, startedAt: Int64, now: Int64,
         using generator: inout some RandomNumberGenerator
     ) {
-        if let pause { self.pausedUntil = max(self.pausedUntil, now + pause.milliseconds * 1_000_000) }
+        if let pause {
+            self.pausedUntil = max(self.pausedUntil, now.adding(pause.milliseconds.multiplied(by: 1_000_000)))
+        }
         switch health {
         case .good: self.breaker.succeeded()
         case .bad: self.breaker.failed(startedAt: startedAt, now: now, using: &generator)

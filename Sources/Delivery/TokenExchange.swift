@@ -1,5 +1,6 @@
 internal import Domain
 internal import NIOCore
+internal import Values
 internal import WebhookClient
 
 /// Asking for an access token by client credentials, and reading the answer (RFC 6749, sections 4.4 and 5).
@@ -63,7 +64,7 @@ struct TokenExchange: Sendable {
                 let code = answer?.member("error")?.string.map { ": \($0.prefix(100))" } ?? ""
                 return .failure(.token("the token url answered \(status)\(code)"))
             }
-            let lifetime = answer?.member("expires_in")?.number.map { Int64(max(0, min($0, 86_400))) }
+            let lifetime = answer?.member("expires_in")?.number.map { Int64(saturating: max(0, min($0, 86_400))) }
             return .success(
                 "Bearer \(value)", lifetime: max(1, (lifetime ?? Self.defaultLifetime) - Self.margin))
         }

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Journal
+internal import Values
 internal import WebhookClient
 
 /// What an outcome means for the delivery, for its webhook and for the log. Pure, so that tables can test it.
@@ -44,7 +45,7 @@ struct Verdict {
             self.isGone = status == 410
             // Only these two statuses say by definition when to come back (RFC 6585, section 4; RFC 9110, 15.6.4).
             if status == 429 || status == 503, let retryAfter {
-                let wait = RetryAfter.wait(retryAfter, now: wallNow / 1_000_000)
+                let wait = RetryAfter.wait(retryAfter, now: Instant(clampingMicroseconds: wallNow))
                 self.pause = wait.map { min($0, defaults.longestRetryAfter) }
             }
             if !target.policy.retriesClientErrors, (400..<500).contains(status), ![408, 410, 425, 429].contains(status)
@@ -84,7 +85,7 @@ struct Verdict {
             return .failed(reason: "given up after \(number) attempts; the last: \(what)")
         }
         // A receiver's wish can only delay.
-        let due = wallNow + max(wait, pause ?? .zero).milliseconds * 1_000
+        let due = (Instant(clampingMicroseconds: wallNow) + max(wait, pause ?? .zero)).microseconds
         if delivery.isExpired(at: due / 1_000, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
             return .failed(reason: "too old to be tried again; the last attempt: \(what)")
         }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// How many requests took how long, in buckets that each reach half as far again as the one before.
 package struct LatencyBuckets: Sendable, Equatable {
     /// The buckets' upper bounds in microseconds, from 100 µs to half a minute; one more is for everything above.
@@ -27,13 +29,13 @@ package struct LatencyBuckets: Sendable, Equatable {
     }
 
     package mutating func add(_ other: LatencyBuckets) {
-        for index in self.counts.indices { self.counts[index] += other.counts[index] }
+        for index in self.counts.indices { self.counts[index] = self.counts[index].adding(other.counts[index]) }
     }
 
     /// The time within which this part of the requests was answered, in microseconds: spread evenly within a bucket, so
     /// it is right to about a quarter. nil if there were none.
     package func percentile(_ part: Double) -> Int64? {
-        let total = self.counts.reduce(0, +)
+        let total = self.counts.reduce(Int64(0)) { $0.adding(max(0, $1)) }
         guard total > 0 else { return nil }
         var rest = part * Double(total)
         for (index, count) in self.counts.enumerated() where count > 0 {

@@ -1,3 +1,5 @@
+package import Values
+
 /// One publish of a thing, on its way, or something that happened to a thing or a member. The payload is kept and sent
 /// exactly as it was published.
 package final class Message: Sendable {
@@ -105,9 +107,9 @@ package struct DeliveryID: Hashable, Sendable {
                     for (offset, byte) in bytes.enumerated() { text[end + offset] = byte }
                 }
             }
-            prepend(UInt64(self.webhook.rawValue))
+            prepend(UInt64(truncatingIfNeeded: self.webhook.rawValue))
             prepend("_")
-            prepend(UInt64(self.message.rawValue))
+            prepend(UInt64(bitPattern: self.message.rawValue))
             prepend("msg_")
             let count = text.count - end
             for index in 0..<count { text[index] = text[end + index] }
@@ -192,5 +194,5 @@ package struct WallClock: Sendable {
         self.isTrusted = isTrusted
     }
 
-    package var milliseconds: Int64 { self.microseconds() / 1_000 }
+    package var now: Instant { Instant(clampingMicroseconds: self.microseconds()) }
 }

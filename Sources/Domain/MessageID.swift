@@ -1,4 +1,5 @@
 internal import Synchronization
+package import Values
 
 /// The id of a message: when it came in, which session took it, and a count. Ids grow with time, so they order
 /// messages, and a range of time is a range of ids.
@@ -17,9 +18,12 @@ package struct MessageID: RawRepresentable, Hashable, Sendable, Comparable {
 
     package var millisecondsSince1970: Int64 { (self.rawValue >> Self.timeShift) + Self.epochMilliseconds }
 
-    /// The smallest id of that millisecond: the bound of a range of time.
-    package static func first(atMillisecondsSince1970 time: Int64) -> MessageID {
-        MessageID(rawValue: max(0, time - Self.epochMilliseconds) << Self.timeShift)
+    package var time: Instant { Instant(clampingMilliseconds: self.millisecondsSince1970) }
+
+    /// The smallest id of that millisecond: the bound of a range of time. Beyond what ids can say it is the largest.
+    package static func first(at time: Instant) -> MessageID {
+        let milliseconds = max(0, time.milliseconds - Self.epochMilliseconds)
+        return MessageID(rawValue: milliseconds <= Int64.max >> Self.timeShift ? milliseconds << Self.timeShift : .max)
     }
 
     package static func < (lhs: MessageID, rhs: MessageID) -> Bool { lhs.rawValue < rhs.rawValue }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// When a failed delivery is tried again.
 package struct RetrySchedule: Sendable, Equatable {
     /// The waits after the first, second, … failed attempt. After the last of them the delivery has failed for good.
@@ -29,21 +31,27 @@ package struct RetrySchedule: Sendable, Equatable {
         return self.waits[attempt - 1] * factor
     }
 
-    /// Reads `5s,5m,30m,2h`; units are ms, s, m, h and d.
+    package static let mostWaits = 100
+
+    /// Reads `5s,5m,30m,2h`; units are ms, s, m, h and d. No wait is longer than a delivery may become old.
     package init?(_ text: String) {
         let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
             Duration(text: $0.trimmingSpaces)
         }
-        guard !waits.isEmpty, waits.allSatisfy({ $0 != nil }) else { return nil }
+        guard (1...Self.mostWaits).contains(waits.count),
+            waits.allSatisfy({ $0.map { $0 <= .seconds(DeliveryPolicy.longestAge) } ?? false })
+        else { return nil }
         self.init(waits: waits.compactMap { $0 })
     }
 }
 
 extension Duration {
-    /// Reads `250ms`, `5s`, `5m`, `2h`, `7d`.
+    private static let mostOfAUnit: Int64 = 1_000_000_000
+
+    /// Reads `250ms`, `5s`, `5m`, `2h`, `7d`. How long it may be is for who asks to say.
     package init?(text: some StringProtocol) {
         let digits = text.prefix { ("0"..."9").contains($0) }
-        guard let number = Int64(digits), number <= 1_000_000_000 else { return nil }
+        guard let number = Int64(digits), number <= Self.mostOfAUnit else { return nil }
         switch text[digits.endIndex...] {
         case "ms": self = .milliseconds(number)
         case "s": self = .seconds(number)
@@ -54,9 +62,19 @@ extension Duration {
         }
     }
 
+    /// As ``init(text:)`` reads it: whole milliseconds, in the largest unit that leaves no rest.
+    package var text: String {
+        let units: [(String, Int64)] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
+        let (name, length) = units.first { self.milliseconds.isMultiple(of: $0.1) } ?? ("ms", 1)
+        return "\(self.milliseconds / length)\(name)"
+    }
+
+    /// Longer than anything is waited for or kept.
+    package static let tenYears = Duration.seconds(3_650 * 86_400)
+
     package var milliseconds: Int64 {
         let (seconds, attoseconds) = self.components
-        return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+        return seconds.multiplied(by: 1_000).adding(attoseconds / 1_000_000_000_000_000)
     }
 }
 

@@ -1,14 +1,15 @@
+package import Values
+
 /// A message of a thing, for somebody who looks on.
 package struct TailedMessage: Sendable {
-    /// Milliseconds since 1970.
-    package let at: Int64
+    package let at: Instant
     package let subtopic: String
     /// The beginning of the payload…
     package let payload: [UInt8]
     /// …and the size of the whole of it.
     package let bytes: Int
 
-    package init(at: Int64, subtopic: String, payload: [UInt8], bytes: Int) {
+    package init(at: Instant, subtopic: String, payload: [UInt8], bytes: Int) {
         self.at = at
         self.subtopic = subtopic
         self.payload = payload

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Lets so many things happen per second, and after a quiet time a burst of them at once.
 ///
 /// Times are nanoseconds of a monotonic clock, given by the caller.
@@ -21,14 +23,14 @@ package struct TokenBucket: Sendable {
             self.tokens -= 1
             return nil
         }
-        return max(1, Int64(((1 - self.tokens) / self.limit.perSecond * 1e9).rounded(.up)))
+        return max(1, Int64(saturating: ((1 - self.tokens) / self.limit.perSecond * 1e9).rounded(.up)))
     }
 
     /// How many there are.
     package func available(now: Int64) -> Int {
         var later = self
         later.refill(now: now)
-        return Int(later.tokens)
+        return Int(saturating: later.tokens)
     }
 
     /// Whether it has nothing to remember: a new one would let as much through.
@@ -38,7 +40,7 @@ package struct TokenBucket: Sendable {
     /// within eight. One at the least.
     package func worthPreparing(now: Int64) -> Int {
         let rate = min(self.limit.perSecond, 1e6)
-        return max(1, self.available(now: now) + Int(max(rate, min(8 * rate, 8)).rounded(.up)))
+        return max(1, self.available(now: now) + Int(saturating: max(rate, min(8 * rate, 8)).rounded(.up)))
     }
 
     /// Gives back a token that was taken and not used.

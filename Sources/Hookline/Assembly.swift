@@ -18,6 +18,7 @@ internal import Registry
 internal import Schema
 internal import ServiceLifecycle
 internal import UnixSignals
+internal import Values
 internal import WebhookClient
 
 internal import class Threads.DedicatedThread
@@ -53,7 +54,7 @@ struct Assembly {
             lease: self.configuration.delivery.lease)
         let session = SessionIdentity(
             id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
-        let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.milliseconds })
+        let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box), endpoint: self.configuration.postgres,
             unreadable: unreadable, logger: self.logger)
@@ -164,8 +165,13 @@ struct Assembly {
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
         }
+        let descriptors = Descriptors.current
+        self.logger.info(
+            "descriptors", metadata: ["limit": "\(descriptors.limit)", "api": "\(descriptors.connections)"])
+        var settings = self.configuration.api
+        settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            self.configuration.api, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
+            settings, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
             readiness: { await Self.readiness(probe, clock, metrics) },
             onListening: { announcer.listening(on: $0) },

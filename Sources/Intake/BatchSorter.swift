@@ -150,8 +150,7 @@ struct BatchSorter: Sendable {
                     sorted.skips.append(
                         Skip(
                             delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
-                            thing: message.thing, reason: reason,
-                            at: message.id.millisecondsSince1970 * 1_000))
+                            thing: message.thing, reason: reason, at: message.id.time))
                     continue
                 }
             }

@@ -94,7 +94,7 @@ package struct EventRelay: Service {
             Skip(
                 delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
                 thing: message.thing,
-                reason: reason, at: self.wallClock.microseconds())
+                reason: reason, at: self.wallClock.now)
         ])
         return false
     }

@@ -174,7 +174,7 @@ package struct IntakeService: Service {
             self.metrics.skipped.add(sorted.skips.count)
             self.tally.skipped(sorted.skips)
         }
-        self.tally.received(sorted.received, now: self.wallClock.milliseconds)
+        self.tally.received(sorted.received, now: self.wallClock.now)
         self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
         self.metrics.unrouted.add(sorted.unrouted)
     }

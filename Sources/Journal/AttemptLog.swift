@@ -1,5 +1,6 @@
 internal import Domain
 package import Postgres
+internal import Values
 
 /// The requests of a set of results, for the log and the counters.
 package struct AttemptLog {
@@ -56,9 +57,9 @@ package struct AttemptLog {
             SELECT k, a, s, a - s, f, since, st, l
             FROM unnest(\(rows.map(\.key)), \(rows.map(\.value.attempts)), \(rows.map(\.value.succeeded)),
                 \(rows.map(\.value.trailingFailures)),
-                \(array: rows.map { $0.value.failingSince.map(PostgresTimestamp.init(microsecondsSince1970:)) }),
+                \(array: rows.map { $0.value.failingSince.map(Instant.init(clampingMicroseconds:)) }),
                 \(array: rows.map(\.value.lastStatus)),
-                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.value.lastAt) }))
+                \(rows.map { Instant(clampingMicroseconds: $0.value.lastAt) }))
                 AS r (k, a, s, f, since, st, l)
             ON CONFLICT (webhook_key) DO UPDATE SET
                 attempts = c.attempts + excluded.attempts, succeeded = c.succeeded + excluded.succeeded,

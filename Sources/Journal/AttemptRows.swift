@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// The rows of the log for a set of results: those that have something to tell one by one, and what succeeded at once
 /// together, in arrays.
@@ -62,7 +63,7 @@ struct AttemptRows {
     }
 
     private static func insertion(_ logged: [Logged]) -> Query {
-        var times = ArrayParameter(of: PostgresTimestamp.self, count: logged.count, bytesPerElement: 8)
+        var times = ArrayParameter(of: Instant.self, count: logged.count, bytesPerElement: 8)
         var messages = ArrayParameter(of: Int64.self, count: logged.count, bytesPerElement: 8)
         var things = ArrayParameter(of: EntityID.self, count: logged.count)
         var webhooks = ArrayParameter(of: Int32.self, count: logged.count, bytesPerElement: 4)
@@ -72,7 +73,7 @@ struct AttemptRows {
         var errors = ArrayParameter(of: String.self, count: logged.count, bytesPerElement: 0)
         var responses = ArrayParameter(of: Bytes.self, count: logged.count)
         for (result, attempt) in logged {
-            times.append(PostgresTimestamp(microsecondsSince1970: attempt.at))
+            times.append(Instant(clampingMicroseconds: attempt.at))
             messages.append((attempt.peculiarities?.items.first ?? result.delivery.message.id).rawValue)
             things.append(result.delivery.message.thing)
             webhooks.append(result.delivery.webhook.key.rawValue)
@@ -103,7 +104,7 @@ struct AttemptRows {
         var messages = ArrayParameter(of: Int64.self, count: count, bytesPerElement: 8)
         var things = ArrayParameter(of: EntityID.self, count: count)
         var responses = ArrayParameter(of: Bytes.self, count: count)
-        var (firsts, lasts): ([PostgresTimestamp], [PostgresTimestamp]) = ([], [])
+        var (firsts, lasts): ([Instant], [Instant]) = ([], [])
         var (firstMessages, lastMessages): ([Int64], [Int64]) = ([], [])
         var (starts, ends, answered): ([Int32], [Int32], [Bool]) = ([], [], [])
         var position: Int32 = 0
@@ -129,8 +130,8 @@ struct AttemptRows {
                     responses.appendNull()
                 }
             }
-            firsts.append(PostgresTimestamp(microsecondsSince1970: first))
-            lasts.append(PostgresTimestamp(microsecondsSince1970: last))
+            firsts.append(Instant(clampingMicroseconds: first))
+            lasts.append(Instant(clampingMicroseconds: last))
             firstMessages.append(firstMessage)
             lastMessages.append(lastMessage)
             starts.append(position + 1)

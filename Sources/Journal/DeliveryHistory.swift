@@ -1,5 +1,6 @@
 package import Domain
 internal import Postgres
+package import Values
 
 /// A delivery with everything that is known of it.
 package struct DeliveryHistory: Sendable {
@@ -8,15 +9,14 @@ package struct DeliveryHistory: Sendable {
     /// nil if it is no longer kept.
     package let message: Message?
     package let thing: EntityID?
-    /// Milliseconds since 1970, like all times here.
-    package let dueAt: Int64?
-    package let failedAt: Int64?
+    package let dueAt: Instant?
+    package let failedAt: Instant?
     package let failure: String?
     package let attempts: [AttemptHistory]
 }
 
 package struct AttemptHistory: Sendable {
-    package let at: Int64
+    package let at: Instant
     package let number: Int
     package let hasSucceeded: Bool
     package let status: Int?
@@ -57,8 +57,8 @@ extension LogStore {
     }
 
     private struct State: Sendable {
-        let dueAt: Int64
-        let failedAt: Int64?
+        let dueAt: Instant
+        let failedAt: Instant?
         let failure: String?
     }
 
@@ -66,7 +66,7 @@ extension LogStore {
     private static func state(of id: DeliveryID, on db: isolated Connection) throws -> State? {
         let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
         // What is committed together, and has the first one's id, came in within moments.
-        let first = MessageID.first(atMillisecondsSince1970: id.message.millisecondsSince1970 - 3_600_000).rawValue
+        let first = MessageID.first(at: id.message.time - .seconds(3_600)).rawValue
         func batch(_ isTaken: Query) -> Query {
             """
             SELECT due_at, NULL, NULL FROM delivery_batches
@@ -84,15 +84,15 @@ extension LogStore {
             """
         ) { row in
             State(
-                dueAt: try row.timestamp(0).microsecondsSince1970 / 1_000,
-                failedAt: row.isNull(1) ? nil : try row.timestamp(1).microsecondsSince1970 / 1_000,
+                dueAt: try row.instant(0),
+                failedAt: row.isNull(1) ? nil : try row.instant(1),
                 failure: row.isNull(2) ? nil : try row.string(2))
         }.first
     }
 
     private static func attempts(of id: DeliveryID, on db: isolated Connection) throws -> [AttemptHistory] {
         let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
-        let received = PostgresTimestamp(microsecondsSince1970: id.message.millisecondsSince1970 * 1_000 - 60_000_000)
+        let received = id.message.time - .seconds(60)
         let columns: Query = """
             at, number, coalesce(succeeded, status BETWEEN 200 AND 299), status, error, latency_us, response, version,
                 target, coalesce(cardinality(items), 0), thing_id
@@ -114,7 +114,7 @@ extension LogStore {
             """
         ) { row in
             AttemptHistory(
-                at: try row.timestamp(0).microsecondsSince1970 / 1_000, number: Int(try row.int16(1)),
+                at: try row.instant(0), number: Int(try row.int16(1)),
                 hasSucceeded: row.isNull(2) ? false : try row.bool(2),
                 status: row.isNull(3) ? nil : Int(try row.int16(3)), error: row.isNull(4) ? nil : try row.string(4),
                 latencyMicroseconds: Int(try row.int32(5)), response: row.isNull(6) ? nil : try row.bytes(6),

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// The statement that makes a page of the log.
 ///
@@ -24,7 +25,7 @@ enum LogStatement {
             query.key.map { key in
                 """
                 (at, message_id, key, kind, number)
-                    < (\(PostgresTimestamp(microsecondsSince1970: key[0])), \(key[1]), \(key[2]), \(key[3]), \(key[4]))
+                    < (\(Instant(clampingMicroseconds: key[0])), \(key[1]), \(key[2]), \(key[3]), \(key[4]))
                 """
             } ?? "true"
         return """
@@ -74,10 +75,10 @@ enum LogStatement {
     private static func times(_ column: Query, _ query: LogQuery) -> Query {
         var condition: Query = "true"
         if let from = query.from {
-            condition = "\(condition) AND \(column) >= \(PostgresTimestamp(microsecondsSince1970: from * 1_000))"
+            condition = "\(condition) AND \(column) >= \(from)"
         }
         if let end = query.end {
-            condition = "\(condition) AND \(column) < \(PostgresTimestamp(microsecondsSince1970: end))"
+            condition = "\(condition) AND \(column) < \(end)"
         }
         return condition
     }
@@ -85,7 +86,7 @@ enum LogStatement {
     /// Whether an entry of that time and message can be behind the cursor; what is not does not count as looked at.
     private static func isBehind(_ query: LogQuery) -> Query {
         query.key.map { key in
-            "(at, message_id) <= (\(PostgresTimestamp(microsecondsSince1970: key[0])), \(key[1]))"
+            "(at, message_id) <= (\(Instant(clampingMicroseconds: key[0])), \(key[1]))"
         } ?? "true"
     }
 
@@ -125,14 +126,14 @@ enum LogStatement {
             query.thing == nil ? max(Self.batchesSearched, min(most, Self.batchesLookedThrough)) : Self.batchesSearched
         let counted: Query =
             query.end.map {
-                "CASE WHEN last_at < \(PostgresTimestamp(microsecondsSince1970: $0)) THEN attempts ELSE 0 END"
+                "CASE WHEN last_at < \($0) THEN attempts ELSE 0 END"
             } ?? "attempts"
         let time: Query = "b.first_at + make_interval(secs => u.o / 1000000.0)"
         // What is recorded together has begun within the time that a request may take, so the index need not be gone
         // through from the newest.
         let isNear: Query =
             query.end.map {
-                "last_at < \(PostgresTimestamp(microsecondsSince1970: $0)) + interval '1 hour'"
+                "last_at < \($0) + interval '1 hour'"
             } ?? "true"
         return """
             SELECT u.* FROM \(keys), LATERAL (
@@ -206,10 +207,10 @@ enum LogStatement {
     private static func end(_ query: LogQuery) -> MessageID? {
         guard let end = query.end else { return nil }
         // Of the whole millisecond that the end lies in…
-        let last = MessageID.first(atMillisecondsSince1970: (end - 1) / 1_000 + 1)
-        guard let key = query.key, key[0] + 1 == end, key[0] % 1_000 == 0 else { return last }
+        let last = MessageID.first(at: Instant(clampingMilliseconds: (end.microseconds - 1) / 1_000 + 1))
+        guard let key = query.key, key[0] == end.microseconds - 1, key[0] % 1_000 == 0 else { return last }
         // …unless a page has ended at that very time: those of the same time are in the order of their messages.
-        let first = MessageID.first(atMillisecondsSince1970: key[0] / 1_000)
+        let first = MessageID.first(at: Instant(clampingMicroseconds: key[0]))
         return max(first, min(last, MessageID(rawValue: key[1] == .max ? .max : key[1] + 1)))
     }
 

@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 /// One line of a webhook's log.
 package struct LogEntry: Sendable {
@@ -21,8 +22,8 @@ package struct LogEntry: Sendable {
     }
 
     package let status: Status
-    /// When it was tried or skipped, or came in if it waits; milliseconds since 1970 like all times here.
-    package let at: Int64
+    /// When it was tried or skipped, or came in if it waits.
+    package let at: Instant
     package let delivery: DeliveryID
     /// nil if there is none, or the message of a waiting delivery is gone.
     package let thing: EntityID?
@@ -35,7 +36,7 @@ package struct LogEntry: Sendable {
     package let target: String?
     /// How many messages the request carried.
     package let items: Int
-    package let dueAt: Int64?
+    package let dueAt: Instant?
 }
 
 /// Which part of the log is wanted.
@@ -48,9 +49,9 @@ package struct LogQuery: Sendable {
     }
 
     package var statuses: Set<LogEntry.Status> = [.ok, .failed, .waiting]
-    /// Milliseconds since 1970; `to` is the time that all are before.
-    package var from: Int64?
-    package var to: Int64?
+    package var from: Instant?
+    /// The time that all are before.
+    package var to: Instant?
     package var thing: EntityID?
     package var order = Order.date
     package var isAscending = false
@@ -76,10 +77,10 @@ package struct LogQuery: Sendable {
 
     var key: [Int64]? { self.start.cursor?.numbers(Self.keyParts) }
 
-    /// The time that all are before, in microseconds since 1970.
-    var end: Int64? {
-        let to = self.to.map { $0 * 1_000 }
-        return self.key.map { min($0[0] + 1, to ?? .max) } ?? to
+    /// The time that all are before.
+    var end: Instant? {
+        let behind = self.key.map { Instant(clampingMicroseconds: $0[0]) + .microseconds(1) }
+        return behind.map { min($0, self.to ?? $0) } ?? self.to
     }
 }
 
@@ -142,21 +143,21 @@ package struct LogStore: Sendable {
 
     private static func decode(_ row: borrowing Row) throws -> Found {
         let kind = try row.int16(0)
-        let at = try row.timestamp(1).microsecondsSince1970
+        let at = try row.instant(1)
         let (message, webhook) = (try row.messageID(3), try row.int32(2))
         let number = try row.int16(8)
         let entry =
             kind < 0
             ? nil
             : LogEntry(
-                status: LogEntry.Status.allCases.first { $0.number == kind } ?? .failed, at: at / 1_000,
+                status: LogEntry.Status.allCases.first { $0.number == kind } ?? .failed, at: at,
                 delivery: DeliveryID(message: message, webhook: WebhookKey(rawValue: webhook)), thing: try row.thing(4),
                 response: row.isNull(5) ? nil : Int(try row.int16(5)), error: row.isNull(6) ? nil : try row.string(6),
                 latencyMicroseconds: row.isNull(7) ? nil : Int(try row.int32(7)), attempt: Int(number),
                 target: row.isNull(9) ? nil : try row.string(9), items: Int(try row.int32(10)),
-                dueAt: row.isNull(11) ? nil : try row.timestamp(11).microsecondsSince1970 / 1_000)
+                dueAt: row.isNull(11) ? nil : try row.instant(11))
         return Found(
-            entry: entry, key: [at, message.rawValue, Int64(webhook), Int64(kind), Int64(number)],
+            entry: entry, key: [at.microseconds, message.rawValue, Int64(webhook), Int64(kind), Int64(number)],
             total: try row.int64(12), hasEnds: try row.bool(13))
     }
 }

@@ -1,6 +1,7 @@
 package import Domain
 package import Postgres
 package import Schema
+package import Values
 
 /// Messages that were kept, for reading.
 package struct MessageStore: Sendable {
@@ -17,15 +18,15 @@ package struct MessageStore: Sendable {
     ///
     /// - Parameters:
     ///   - group: the thing's. What another group's thing of the same id has sent is none of its business.
-    ///   - from: the earliest time, in milliseconds since 1970; `to`: the time that all are before.
+    ///   - from: the earliest time; `to`: the time that all are before.
     ///   - subtopic: the whole subtopic, or nil for any.
     ///   - start: if it is a cursor, one whose key is ``keyParts``.
     package func list(
-        of thing: EntityID, in group: EntityID, from: Int64?, to: Int64?, subtopic: String?, start: PageStart,
+        of thing: EntityID, in group: EntityID, from: Instant?, to: Instant?, subtopic: String?, start: PageStart,
         limit: Int64
     ) async throws -> Page<Message> {
-        let first = MessageID.first(atMillisecondsSince1970: from ?? 0).rawValue
-        let end = to.map { MessageID.first(atMillisecondsSince1970: $0).rawValue }
+        let first = MessageID.first(at: from ?? .first).rawValue
+        let end = to.map { MessageID.first(at: $0).rawValue }
         let behind = start.cursor?.numbers(Self.keyParts)?[0]
         let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
         @Sendable func these(from floor: Int64, before end: Int64?) -> Query {
@@ -65,7 +66,7 @@ package struct MessageStore: Sendable {
 
     /// Where to look from, the latest first and ``first`` last.
     static func floors(from first: Int64, before end: Int64) -> [Int64] {
-        let day = MessageID.first(atMillisecondsSince1970: MessageID.epochMilliseconds + 86_400_000).rawValue
+        let day = MessageID.perMillisecond * 86_400_000
         return Self.days.map { end - $0 * day }.filter { $0 > first } + [first]
     }
 
@@ -82,8 +83,7 @@ package struct MessageStore: Sendable {
 
     /// The id that a message would have now.
     private static func present(on db: isolated Connection) throws -> Int64 {
-        let now = try db.query("SELECT now()") { try $0.timestamp(0).microsecondsSince1970 }[0]
-        return MessageID.first(atMillisecondsSince1970: now / 1_000).rawValue
+        MessageID.first(at: try db.query("SELECT now()") { try $0.instant(0) }[0]).rawValue
     }
 
     /// The newest kept message of a group; nil if there is none among the newest of all.

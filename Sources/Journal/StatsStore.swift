@@ -1,12 +1,12 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 /// Counts and latencies of a webhook, or of several together, over a span of time.
 package struct WebhookStats: Sendable {
     package struct Span: Sendable {
-        /// Milliseconds since 1970.
-        package let start: Int64
+        package let start: Instant
         /// Messages that came in; nil for a webhook, which sees only some.
         package let messages: Int64?
         package let succeeded: Int64
@@ -19,15 +19,15 @@ package struct WebhookStats: Sendable {
     package let spans: [Span]
 
     /// All of it as one span, which begins where it is said.
-    package func total(from start: Int64) -> Span { Span(start: start, summing: self.spans) }
+    package func total(from start: Instant) -> Span { Span(start: start, summing: self.spans) }
 }
 
 extension WebhookStats.Span {
-    fileprivate init(start: Int64, summing parts: [WebhookStats.Span]) {
+    fileprivate init(start: Instant, summing parts: [WebhookStats.Span]) {
         self.init(
-            start: start, messages: parts.compactMap(\.messages).reduce(nil) { ($0 ?? 0) + $1 },
-            succeeded: parts.reduce(0) { $0 + $1.succeeded }, failed: parts.reduce(0) { $0 + $1.failed },
-            skipped: parts.reduce(0) { $0 + $1.skipped },
+            start: start, messages: parts.compactMap(\.messages).reduce(nil) { ($0 ?? 0).adding($1) },
+            succeeded: parts.reduce(0) { $0.adding($1.succeeded) }, failed: parts.reduce(0) { $0.adding($1.failed) },
+            skipped: parts.reduce(0) { $0.adding($1.skipped) },
             latencies: parts.reduce(into: LatencyBuckets()) { $0.add($1.latencies) })
     }
 }
@@ -35,12 +35,11 @@ extension WebhookStats.Span {
 package enum StatsPeriod: String, Sendable, CaseIterable {
     case minute, hour, day
 
-    /// In milliseconds.
-    package var length: Int64 {
+    package var length: Duration {
         switch self {
-        case .minute: 60_000
-        case .hour: 3_600_000
-        case .day: 86_400_000
+        case .minute: .seconds(60)
+        case .hour: .seconds(3_600)
+        case .day: .seconds(86_400)
         }
     }
 }
@@ -74,11 +73,11 @@ package struct StatsIncrement: Sendable {
     /// nil for what came in.
     package let webhook: WebhookKey?
     package let group: EntityID
-    /// Milliseconds since 1970, a whole minute.
-    package let minute: Int64
+    /// A whole minute.
+    package let minute: Instant
     package var count = StatsCount()
 
-    package init(webhook: WebhookKey?, group: EntityID, minute: Int64) {
+    package init(webhook: WebhookKey?, group: EntityID, minute: Instant) {
         self.webhook = webhook
         self.group = group
         self.minute = minute
@@ -97,10 +96,9 @@ package struct Skip: Sendable {
     package let group: EntityID
     package let thing: EntityID
     package let reason: String
-    /// Microseconds since 1970.
-    package let at: Int64
+    package let at: Instant
 
-    package init(delivery: DeliveryID, group: EntityID, thing: EntityID, reason: String, at: Int64) {
+    package init(delivery: DeliveryID, group: EntityID, thing: EntityID, reason: String, at: Instant) {
         self.delivery = delivery
         self.group = group
         self.thing = thing
@@ -153,7 +151,7 @@ package struct StatsStore: Sendable {
             try db.execute(
                 """
                 INSERT INTO skips (at, webhook_key, message_id, thing_id, reason)
-                SELECT * FROM unnest(\(skips.map { PostgresTimestamp(microsecondsSince1970: $0.at) }),
+                SELECT * FROM unnest(\(skips.map(\.at)),
                     \(skips.map(\.delivery.webhook.rawValue)), \(skips.map(\.delivery.message.rawValue)),
                     \(skips.map(\.thing)), \(skips.map(\.reason)))
                 """)
@@ -163,7 +161,7 @@ package struct StatsStore: Sendable {
     private struct RowKey<Owner: Hashable & Sendable>: Hashable {
         let owner: Owner
         let period: String
-        let start: Int64
+        let start: Instant
     }
 
     private typealias Row<Owner: Hashable & Sendable> = (key: RowKey<Owner>, value: StatsCount)
@@ -175,8 +173,8 @@ package struct StatsStore: Sendable {
         var rows: [RowKey<Owner>: StatsCount] = [:]
         for increment in increments {
             guard let owner = owner(increment) else { continue }
-            for (period, length): (String, Int64) in [("m", 60_000), ("h", 3_600_000)] {
-                let start = increment.minute / length * length
+            for (period, length) in [("m", StatsPeriod.minute.length), ("h", StatsPeriod.hour.length)] {
+                let start = increment.minute.rounded(downTo: length)
                 rows[RowKey(owner: owner, period: period, start: start), default: StatsCount()].add(increment.count)
             }
         }
@@ -197,7 +195,7 @@ package struct StatsStore: Sendable {
             INSERT INTO \(table) AS s (\(column), period, start, succeeded, failed, skipped, latencies\(more))
             SELECT owner, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]\(more)
             FROM unnest(\(rows.map(\.key.owner)), \(rows.map(\.key.period)),
-                \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.key.start * 1_000) }), \(rows.map(\.value.succeeded)),
+                \(rows.map(\.key.start)), \(rows.map(\.value.succeeded)),
                 \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)))
                 AS r (owner, p, t, su, fa, sk, la, messages)
             ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
@@ -208,10 +206,9 @@ package struct StatsStore: Sendable {
 
     /// The spans in which anything happened, the oldest first.
     ///
-    /// - Parameters:
-    ///   - from: milliseconds since 1970; `to`: the time that all begin before.
+    /// - Parameter to: the time that all begin before.
     package func read(
-        of owner: StatsOwner, by period: StatsPeriod, from: Int64, to: Int64
+        of owner: StatsOwner, by period: StatsPeriod, from: Instant, to: Instant
     ) async throws -> WebhookStats {
         let stored: Query = period == .minute ? "'m'" : "'h'"
         let (messages, source): (Query, Query) =
@@ -223,47 +220,42 @@ package struct StatsStore: Sendable {
             try db.query(
                 """
                 SELECT start, succeeded, failed, skipped, array_to_string(latencies, ','), \(messages)
-                FROM \(source) AND period = \(stored) AND start >= \(Self.time(from)) AND start < \(Self.time(to))
+                FROM \(source) AND period = \(stored) AND start >= \(from) AND start < \(to)
                 """
             ) { row in
                 WebhookStats.Span(
-                    start: try row.timestamp(0).microsecondsSince1970 / 1_000,
+                    start: try row.instant(0),
                     messages: row.isNull(5) ? nil : try row.int64(5), succeeded: try row.int64(1),
                     failed: try row.int64(2), skipped: try row.int64(3),
                     latencies: LatencyBuckets(
                         counts: try row.string(4).split(separator: ",").compactMap { Int64($0) }))
             }
         }
-        let bySpan = Dictionary(grouping: rows) { $0.start / period.length * period.length }
+        let bySpan = Dictionary(grouping: rows) { $0.start.rounded(downTo: period.length) }
         return WebhookStats(
             spans: bySpan.map { WebhookStats.Span(start: $0, summing: $1) }.sorted { $0.start < $1.start })
     }
 
     /// What became of these webhooks' deliveries, by the minute and without latencies: enough for a small picture of each.
     ///
-    /// - Parameters:
-    ///   - from: milliseconds since 1970; `to`: the time that all begin before.
+    /// - Parameter to: the time that all begin before.
     package func activity(
-        of webhooks: [EntityID], from: Int64, to: Int64
-    ) async throws -> [EntityID: [(start: Int64, succeeded: Int64, failed: Int64)]] {
+        of webhooks: [EntityID], from: Instant, to: Instant
+    ) async throws -> [EntityID: [(start: Instant, succeeded: Int64, failed: Int64)]] {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
                 SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w JOIN webhook_stats AS s ON s.webhook_key = w.key
-                WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(Self.time(from))
-                    AND s.start < \(Self.time(to))
+                WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(from)
+                    AND s.start < \(to)
                 """
             ) { row in
                 (
-                    id: try row.entityID(0), start: try row.timestamp(1).microsecondsSince1970 / 1_000,
+                    id: try row.entityID(0), start: try row.instant(1),
                     succeeded: try row.int64(2), failed: try row.int64(3)
                 )
             }
         }
         return Dictionary(grouping: rows) { $0.id }.mapValues { $0.map { ($0.start, $0.succeeded, $0.failed) } }
-    }
-
-    private static func time(_ milliseconds: Int64) -> PostgresTimestamp {
-        PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000)
     }
 }

@@ -4,6 +4,7 @@ internal import Observability
 package import Schema
 internal import ServiceLifecycle
 internal import Synchronization
+package import Values
 
 /// Counts what comes in of each group and what becomes of it at each webhook, by the minute, until it is written down.
 ///
@@ -13,7 +14,7 @@ package final class WebhookTally: Sendable {
         /// nil for what came in.
         let webhook: WebhookKey?
         let group: EntityID
-        let minute: Int64
+        let minute: Instant
 
         var nothing: StatsIncrement { StatsIncrement(webhook: self.webhook, group: self.group, minute: self.minute) }
     }
@@ -27,6 +28,7 @@ package final class WebhookTally: Sendable {
     /// Of many skipped messages the log shows so many per webhook, each time that it is written.
     private static let mostSkips = 100
     private static let mostSkipsInAll = 2_000
+    private static let minute = StatsPeriod.minute.length
 
     private let state = Mutex(State())
 
@@ -39,7 +41,7 @@ package final class WebhookTally: Sendable {
             for index in results.indices {
                 guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
                 let webhook = results[index].delivery.webhook
-                let minute = at / 60_000_000 * 60_000
+                let minute = Instant(clampingMicroseconds: at).rounded(downTo: Self.minute)
                 if current?.key.webhook != webhook.key || current?.key.minute != minute {
                     if let current { state.increments[current.key] = current.increment }
                     let key = Key(webhook: webhook.key, group: webhook.group, minute: minute)
@@ -57,7 +59,7 @@ package final class WebhookTally: Sendable {
         self.state.withLock { state in
             for skip in skips {
                 let webhook = skip.delivery.webhook
-                let key = Key(webhook: webhook, group: skip.group, minute: skip.at / 60_000_000 * 60_000)
+                let key = Key(webhook: webhook, group: skip.group, minute: skip.at.rounded(downTo: Self.minute))
                 state.increments[key, default: key.nothing].count.skipped += 1
                 guard state.skips.count < Self.mostSkipsInAll,
                     state.skipsByWebhook[webhook, default: 0] < Self.mostSkips
@@ -68,13 +70,11 @@ package final class WebhookTally: Sendable {
         }
     }
 
-    /// - Parameters:
-    ///   - counts: how many messages came in of each group.
-    ///   - now: milliseconds since 1970.
-    package func received(_ counts: [EntityID: Int], now: Int64) {
+    /// - Parameter counts: how many messages came in of each group.
+    package func received(_ counts: [EntityID: Int], now: Instant) {
         self.state.withLock { state in
             for (group, count) in counts {
-                let key = Key(webhook: nil, group: group, minute: now / 60_000 * 60_000)
+                let key = Key(webhook: nil, group: group, minute: now.rounded(downTo: Self.minute))
                 state.increments[key, default: key.nothing].count.messages += Int64(count)
             }
         }

@@ -1,6 +1,7 @@
 package import Domain
 package import Registry
 package import Schema
+internal import Values
 
 /// Takes groups, members, profiles, things and webhooks over from Mainflux, with their ids.
 ///
@@ -214,7 +215,7 @@ package struct MainfluxImport: Sendable {
 
     private func takeWebhooks(_ pass: inout Pass) async throws {
         guard let webhookSource else { return }
-        let now = self.wallClock.milliseconds
+        let now = self.wallClock.now
         var names = NamesTaken(store: self.store)
         try await self.pages(
             of: .webhooks, total: try await webhookSource.count(),
@@ -257,7 +258,7 @@ package struct MainfluxImport: Sendable {
         return group
     }
 
-    private static func webhook(_ id: EntityID, in group: EntityID, _ draft: WebhookDraft, at now: Int64) -> Webhook {
+    private static func webhook(_ id: EntityID, in group: EntityID, _ draft: WebhookDraft, at now: Instant) -> Webhook {
         var webhook = Webhook(
             id: id, group: group, name: draft.name, url: draft.url, headers: draft.headers, policy: draft.policy,
             options: draft.options)

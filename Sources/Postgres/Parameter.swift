@@ -198,18 +198,3 @@ package struct JSONText: PostgresEncodable {
         buffer.removeZeroEscapes(from: start)
     }
 }
-
-/// A point in time as `timestamptz`, in whole microseconds since 1970-01-01 UTC.
-package struct PostgresTimestamp: PostgresEncodable, Hashable {
-    /// PostgreSQL counts from 2000-01-01.
-    static let epochOffset: Int64 = 946_684_800_000_000
-
-    package let microsecondsSince1970: Int64
-    package init(microsecondsSince1970: Int64) { self.microsecondsSince1970 = microsecondsSince1970 }
-
-    package static var postgresOID: UInt32 { 1184 }
-    package static var postgresArrayOID: UInt32 { 1185 }
-    package func encode(into buffer: inout [UInt8]) {
-        buffer.append(bigEndian: self.microsecondsSince1970 - Self.epochOffset)
-    }
-}

@@ -86,10 +86,6 @@ package struct Row: ~Copyable {
         try unsafe self.value(column, size: 8) { unsafe Int64(bigEndian: $0.loadUnaligned(as: Int64.self)) }
     }
 
-    package func timestamp(_ column: Int) throws(PostgresError) -> PostgresTimestamp {
-        PostgresTimestamp(microsecondsSince1970: try self.int64(column) + PostgresTimestamp.epochOffset)
-    }
-
     /// The 16 bytes of a `uuid`, as two halves.
     package func uuid(_ column: Int) throws(PostgresError) -> (high: UInt64, low: UInt64) {
         try unsafe self.value(column, size: 16) { bytes in

@@ -3,6 +3,7 @@ internal import Journal
 internal import Postgres
 internal import Queue
 package import Schema
+package import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -42,8 +43,8 @@ package struct SourceStore: Sendable {
                     SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)),
                         \(rows.map(\.thing)), \(rows.map(\.name)), \(rows.map(\.isEnabled)), \(settings),
                         \(array: columns.map(\.hash)), \(array: columns.map(\.sealed)),
-                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.createdAt * 1_000) }),
-                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.updatedAt * 1_000) }))
+                        \(rows.map(\.createdAt)),
+                        \(rows.map(\.updatedAt)))
                     """)
             }
         }
@@ -170,18 +171,15 @@ package struct SourceStore: Sendable {
 
     /// - Parameter start: if it is a cursor, one whose key is ``logKey``.
     package func log(
-        of id: EntityID, from: Int64?, to: Int64?, start: PageStart, limit: Int64
+        of id: EntityID, from: Instant?, to: Instant?, start: PageStart, limit: Int64
     ) async throws -> Page<SourceLogEntry> {
-        let (from, to) = (
-            PostgresTimestamp(microsecondsSince1970: (from ?? 0) * 1_000),
-            PostgresTimestamp(microsecondsSince1970: (to ?? 253_402_300_799_000) * 1_000)
-        )
+        let (from, to) = (from ?? .first, to ?? .last)
         let these: Query = """
             FROM source_log WHERE source_key = (SELECT key FROM sources WHERE id = \(id)) AND at >= \(from) AND at < \(to)
             """
         let isBehind: Query =
             start.cursor?.numbers(Self.logKey).map { key in
-                let time = PostgresTimestamp(microsecondsSince1970: key[0])
+                let time = Instant(clampingMicroseconds: key[0])
                 let place = "(\(UInt32(clamping: key[1])),\(UInt16(clamping: key[2])))"
                 return "at <= \(time) AND (at, ctid) < (\(time), \(place)::text::tid)"
             } ?? "true"
@@ -193,12 +191,12 @@ package struct SourceStore: Sendable {
                 \(these) AND \(isBehind) ORDER BY at DESC, ctid DESC LIMIT \(limit + 1) OFFSET \(start.offset)
                 """
             ) { row in
-                let at = try row.timestamp(0).microsecondsSince1970
+                let at = try row.instant(0)
                 let entry = SourceLogEntry(
-                    at: at / 1_000, outcome: try row.string(1), reason: row.isNull(2) ? nil : try row.string(2),
+                    at: at, outcome: try row.string(1), reason: row.isNull(2) ? nil : try row.string(2),
                     eventID: row.isNull(3) ? nil : try row.string(3), subtopic: row.isNull(4) ? nil : try row.string(4),
                     bytes: Int(try row.int32(5)))
-                return (item: entry, key: [String(at)] + (try row.texts(6..<8)))
+                return (item: entry, key: [String(at.microseconds)] + (try row.texts(6..<8)))
             }
             return try Page(found, from: start, limit: limit, order: Self.logOrder) { most in
                 try db.query("SELECT count(*) FROM (SELECT \(these) ORDER BY at DESC LIMIT \(most)) AS counted") {
@@ -221,7 +219,7 @@ package struct SourceStore: Sendable {
         counters.accepted = try row.int64(9)
         counters.ignored = try row.int64(10)
         counters.rejected = try row.int64(11)
-        counters.lastEventAt = row.isNull(12) ? nil : try row.timestamp(12).microsecondsSince1970 / 1_000
+        counters.lastEventAt = row.isNull(12) ? nil : try row.instant(12)
         let id = try row.entityID(0)
         var faults: [String] = []
         let settings = Self.settings(try row.json(5), &faults)
@@ -230,8 +228,8 @@ package struct SourceStore: Sendable {
         return Source(
             id: id, group: try row.entityID(1), name: try row.string(2), thing: try row.entityID(3),
             isEnabled: try row.bool(4), settings: settings, version: try row.int64(6),
-            createdAt: try row.timestamp(7).microsecondsSince1970 / 1_000,
-            updatedAt: try row.timestamp(8).microsecondsSince1970 / 1_000, counters: counters,
+            createdAt: try row.instant(7),
+            updatedAt: try row.instant(8), counters: counters,
             fault: faults.isEmpty ? nil : faults.joined(separator: "; "), hasUnreadableSettings: !isReadable)
     }
 
@@ -263,8 +261,7 @@ package struct SourceStore: Sendable {
 }
 
 package struct SourceLogEntry: Sendable {
-    /// Milliseconds since 1970.
-    package let at: Int64
+    package let at: Instant
     package let outcome: String
     package let reason: String?
     package let eventID: String?

@@ -2,6 +2,7 @@ package import Domain
 internal import Postgres
 internal import Queue
 package import Schema
+internal import Values
 
 /// Webhooks, as their owners see them.
 package struct WebhookStore: Sendable {
@@ -32,8 +33,8 @@ package struct WebhookStore: Sendable {
                         \(rows.map(\.url.text)), \(rows.map(\.status.rawValue)), \(policies), \(secrets),
                         \(rows.map(\.options.trigger.kind.rawValue)), \(array: rows.map(\.options.trigger.after)),
                         \(rows.map(\.needsNames)),
-                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.record.createdAt * 1_000) }),
-                        \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.record.updatedAt * 1_000) }))
+                        \(rows.map(\.record.createdAt)),
+                        \(rows.map(\.record.updatedAt)))
                     """)
             }
         }
@@ -152,9 +153,9 @@ package struct WebhookStore: Sendable {
     func decode(_ row: borrowing Row) throws -> Webhook {
         let stored = try self.read(row)
         var record = WebhookRecord()
-        record.createdAt = try row.timestamp(9).microsecondsSince1970 / 1_000
-        record.updatedAt = try row.timestamp(10).microsecondsSince1970 / 1_000
-        record.lastTriggeredAt = row.isNull(11) ? nil : try row.timestamp(11).microsecondsSince1970 / 1_000
+        record.createdAt = try row.instant(9)
+        record.updatedAt = try row.instant(10)
+        record.lastTriggeredAt = row.isNull(11) ? nil : try row.instant(11)
         record.attempts = try row.int64(12)
         record.consecutiveFailures = Int64(try row.int32(13))
         record.lastStatus = row.isNull(14) ? nil : Int(try row.int32(14))

@@ -1,5 +1,6 @@
 internal import Domain
 package import Postgres
+internal import Values
 
 extension PageRequest {
     /// What identifies a row of the list: its `id`.
@@ -72,8 +73,8 @@ extension PageRequest {
         case (.lastTriggeredAt, nil): return "\(column) IS NULL AND id \(beyond) \(id)"
         case (_, nil): return nil
         case (.createdAt, let value?), (.updatedAt, let value?), (.lastTriggeredAt, let value?):
-            guard let time = Int64(value), PostgresTimestamp.range.contains(time) else { return nil }
-            bound = "\(PostgresTimestamp(microsecondsSince1970: time))"
+            guard let time = Int64(value).flatMap(Instant.init(microseconds:)) else { return nil }
+            bound = "\(time)"
         case (.attempts, let value?):
             guard let number = Int64(value) else { return nil }
             bound = "\(number)"
@@ -82,11 +83,6 @@ extension PageRequest {
         let condition: Query = "(\(column), id) \(beyond) (\(bound), \(id))"
         return request.order == .lastTriggeredAt ? "(\(condition) OR \(column) IS NULL)" : condition
     }
-}
-
-extension PostgresTimestamp {
-    /// What PostgreSQL can hold without going over, in microseconds since 1970: the years from 0 to 9999.
-    package static let range: ClosedRange<Int64> = -62_167_219_200_000_000...253_402_300_799_999_999
 }
 
 extension Connection {

@@ -6,6 +6,7 @@ internal import FoundationEssentials
 #else
 internal import Foundation
 #endif
+internal import Values
 
 /// Where a page ended, so that the next goes on behind it whatever has come and gone meanwhile.
 package struct PageCursor: Sendable, Equatable {
@@ -59,7 +60,7 @@ package struct PageCursor: Sendable, Equatable {
         var numbers: [Int64] = []
         for (part, text) in zip(parts, self.key) {
             guard let number = text.flatMap({ Int64($0) }),
-                part == .number || PostgresTimestamp.range.contains(number)
+                part == .number || Instant(microseconds: number) != nil
             else { return nil }
             numbers.append(number)
         }

@@ -25,12 +25,17 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
     }
 
     private let state = Mutex(State())
-    private let pipe = WakePipe()
+    private let pipe: WakePipe
     private let thread = Atomic<UInt>(0)
     private let name: String
 
     /// Starts the thread. `name` is cut to 15 bytes, the most that Linux shows in `top -H`.
-    package init(name: String) {
+    package convenience init(name: String) {
+        self.init(name: name, pipe: WakePipe())
+    }
+
+    init(name: String, pipe: consuming WakePipe) {
+        self.pipe = pipe
         self.name = String(name.prefix(15))
         let context = unsafe Unmanaged.passRetained(self)
         var handle = pthread_t()
@@ -92,7 +97,7 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
     /// Between jobs. A ``wake()`` that comes now is left for the next job's wait.
     private func waitForSignal() {
         var polled = pollfd(fd: self.pipe.readEnd, events: Int16(POLLIN), revents: 0)
-        _ = unsafe poll(&polled, 1, -1)
+        _ = unsafe poll(&polled, 1, self.pipe.patience)
     }
 
     private func run() {
@@ -167,12 +172,12 @@ extension ThreadExecutor {
             if self.takeWakeUp() { return .woken }
             let count = unsafe withUnsafeMutableBytes(of: &polled) { raw in
                 unsafe poll(
-                    raw.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, Self.milliseconds(until: deadline))
+                    raw.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, self.patience(until: deadline))
             }
             if count < 0 && errno == EINTR { continue }
             let found = Readiness(rawValue: polled.0.revents)
             if descriptor >= 0 && !found.isEmpty { return .ready(found) }
-            if polled.1.revents != 0 {
+            if polled.1.revents != 0 || self.isSignalledUnheard {
                 self.state.withLock { state in
                     self.spendSignal(&state)
                     state.isWoken = false
@@ -191,6 +196,14 @@ extension ThreadExecutor {
             }
             return state.isWoken || state.hasOwnJobs
         }
+    }
+
+    /// Whether there is a signal that a pipe without ends could not tell of.
+    private var isSignalledUnheard: Bool { self.pipe.patience >= 0 && self.state.withLock { $0.isSignalled } }
+
+    private func patience(until deadline: ContinuousClock.Instant?) -> Int32 {
+        let (left, most) = (Self.milliseconds(until: deadline), self.pipe.patience)
+        return most < 0 ? left : left < 0 ? most : min(left, most)
     }
 
     private static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {

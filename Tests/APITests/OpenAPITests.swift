@@ -7,6 +7,7 @@ import Logging
 import Observability
 import Postgres
 import Testing
+import Values
 
 @testable import API
 @testable import Journal
@@ -118,12 +119,12 @@ struct OpenAPITests {
             id: MessageID(rawValue: 1), thing: id, group: id, subtopic: "", contentType: "text/plain", payload: [],
             traceparent: nil, isKept: false, receivedNanoseconds: nil)
         let source = Source(
-            id: id, group: id, name: "s", thing: id, isEnabled: true, settings: SourceSettings(), createdAt: 0,
-            updatedAt: 0)
+            id: id, group: id, name: "s", thing: id, isEnabled: true, settings: SourceSettings(), createdAt: .first,
+            updatedAt: .first)
         let entry = LogEntry(
-            status: .ok, at: 0, delivery: Self.delivery, thing: nil, response: nil, error: nil,
+            status: .ok, at: .first, delivery: Self.delivery, thing: nil, response: nil, error: nil,
             latencyMicroseconds: nil, attempt: 1, target: nil, items: 1, dueAt: nil)
-        let stats = StatsDTO(WebhookStats(spans: []), by: .hour, from: 0, to: 1)
+        let stats = StatsDTO(WebhookStats(spans: []), by: .hour, from: .first, to: .last)
         let caller = Caller(id: "me", isRoot: false, expiresAt: nil)
         return [
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),

@@ -1,6 +1,7 @@
 import Domain
 import Journal
 import Testing
+import Values
 import WebhookClient
 
 @testable import Delivery
@@ -18,7 +19,8 @@ struct VerdictTests {
             key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
             url: try WebhookURL("http://example.com"), headers: [], policy: policy)
         let message = Message(
-            id: .first(atMillisecondsSince1970: Self.received), thing: .random(), group: target.group, subtopic: "",
+            id: .first(at: Instant(clampingMilliseconds: Self.received)), thing: .random(), group: target.group,
+            subtopic: "",
             contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
         return Delivery(message: message, webhook: target, attempts: attempts, replayedAt: replayedAt)
     }

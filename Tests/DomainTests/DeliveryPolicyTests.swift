@@ -1,5 +1,6 @@
 import Domain
 import Testing
+import Values
 
 @Suite("A webhook's delivery policy")
 struct DeliveryPolicyTests {
@@ -67,7 +68,7 @@ struct DeliveryPolicyTests {
 @Suite("Retry-After")
 struct RetryAfterTests {
     /// 2026-11-21T12:00:00Z.
-    private static let now: Int64 = 1_795_262_400
+    private static let now = Instant(clampingSeconds: 1_795_262_400)
 
     @Test(
         "is seconds or a date",

@@ -1,5 +1,6 @@
 import Domain
 import Testing
+import Values
 
 @Suite("A thing's topic")
 struct ThingTopicTests {
@@ -103,7 +104,7 @@ struct MessageIDTests {
     func time() {
         let id = MessageIDGenerator(slot: 5) { 1_800_000_000_123 }.next(1)[0]
         #expect(id.millisecondsSince1970 == 1_800_000_000_123)
-        #expect(id >= MessageID.first(atMillisecondsSince1970: 1_800_000_000_123))
-        #expect(id < MessageID.first(atMillisecondsSince1970: 1_800_000_000_124))
+        #expect(id >= MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_123)))
+        #expect(id < MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_124)))
     }
 }

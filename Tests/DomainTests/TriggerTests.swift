@@ -237,17 +237,3 @@ struct LatencyBucketsTests {
         #expect(LatencyBuckets(counts: buckets.counts) == buckets)
     }
 }
-
-@Suite("RFC 3339")
-struct RFC3339Tests {
-    @Test(
-        "writes points in time",
-        arguments: [
-            (Int64(0), "1970-01-01T00:00:00.000Z"), (951_827_696_789, "2000-02-29T12:34:56.789Z"),
-            (1_704_067_199_999, "2023-12-31T23:59:59.999Z"), (4_102_444_800_000, "2100-01-01T00:00:00.000Z"),
-            (-1, "1969-12-31T23:59:59.999Z"),
-        ])
-    func text(milliseconds: Int64, expected: String) {
-        #expect(RFC3339.text(milliseconds) == expected)
-    }
-}

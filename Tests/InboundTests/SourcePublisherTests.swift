@@ -10,6 +10,7 @@ import Schema
 import ServiceLifecycle
 import TestSupport
 import Testing
+import Values
 
 @Suite("Events of sources on their way to the bus")
 struct SourcePublisherTests {
@@ -32,7 +33,7 @@ struct SourcePublisherTests {
             (
                 Source(
                     id: source, group: group, name: "s", thing: thing, isEnabled: true, settings: SourceSettings(),
-                    createdAt: 0, updatedAt: 0), .keyHash([1])
+                    createdAt: .first, updatedAt: .first), .keyHash([1])
             )
         ])
         let store = SourceEventStore(database)

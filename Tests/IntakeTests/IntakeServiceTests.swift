@@ -11,6 +11,7 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @Suite("Intake")
 struct IntakeServiceTests {
@@ -26,7 +27,7 @@ struct IntakeServiceTests {
             subscription: Subscription(
                 store: BrokerSessionStore(site.database), broker: broker, logger: silentLogger),
             routes: site.routes, store: IntakeStore(site.proxied, session: session.id), lanes: lanes.port,
-            ids: MessageIDGenerator(slot: 1, now: { clock.milliseconds }),
+            ids: MessageIDGenerator(slot: 1, now: { clock.now.milliseconds }),
             activity: ThingActivity(
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
             tally: WebhookTally(),

@@ -82,6 +82,29 @@ struct CommandTests {
                 == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
     }
 
+    @Test("refuses a setting that there is not, and a time that nobody can mean")
+    func misspelt() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("# as ever\nHTTP_PROT=1234\n", to: "\(folder)/settings")
+        let required = ["POSTGRES_URL": "host=x", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
+        let file = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
+        #expect(file.end == "exited(78)" && file.output.contains("HTTP_PROT"), "\(file)")
+        #expect(file.output.contains("did you mean HTTP_PORT?"), "\(file)")
+        let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)
+        #expect(flag.output.contains("Did you mean '--http-port'?"), "\(flag)")
+        for setting in [
+            "DELIVERY_TIMEOUT", "DELIVERY_LEASE", "DELIVERY_GRACE", "DELIVERY_MAX_AGE", "DELIVERY_LONGEST_RETRY_AFTER",
+            "RETENTION_MESSAGES", "RETENTION_ATTEMPTS", "RETENTION_FAILED", "MQTT_RESTART_PATIENCE",
+            "DELIVERY_RETRY_SCHEDULE",
+        ] {
+            for value in ["1000000000d", "9223372036854775807d", "99999999999999999999999999999999999999999d"] {
+                let (end, output) = try await HooklineProcess.run(
+                    ["check-config"], required.merging([setting: value]) { $1 })
+                #expect(end == "exited(78)" && output.contains(setting), "\(setting)=\(value): \(end) \(output)")
+            }
+        }
+    }
+
     @Test("explains itself")
     func help() async throws {
         for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "import"] {

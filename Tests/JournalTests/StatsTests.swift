@@ -6,13 +6,14 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @Suite("Counts of whose recording nobody heard")
 struct StatsTests {
     @Test("are added once when they are added again")
     func repeated() async throws {
         let ground = try await Ground()
-        let minute: Int64 = 1_800_000_000_000
+        let minute = Instant(clampingMilliseconds: 1_800_000_000_000)
         var ofWebhook = StatsIncrement(webhook: ground.plain.key, group: ground.group, minute: minute)
         ofWebhook.count.count(succeeded: true, latencyMicroseconds: 1_000)
         ofWebhook.count.count(succeeded: false, latencyMicroseconds: 9_000)
@@ -24,7 +25,7 @@ struct StatsTests {
         let skips = [
             Skip(
                 delivery: message.id, group: ground.group, thing: ground.thing, reason: "unmet",
-                at: minute * 1_000)
+                at: minute)
         ]
         try await Sweep(ground: ground) {
             try await ground.session("a")

@@ -2,6 +2,7 @@ import LocalServices
 import Postgres
 import TestSupport
 import Testing
+import Values
 
 /// Whether the body throws what decoding throws.
 private func fails(_ body: () throws -> Void) -> Bool {
@@ -29,7 +30,7 @@ struct ConnectionTests {
     func types() async throws {
         let connection = try await connect()
         let bytes: [UInt8] = [0, 1, 255, 0]
-        let time = PostgresTimestamp(microsecondsSince1970: 1_795_257_226_598_123)
+        let time = Instant(clampingMicroseconds: 1_795_257_226_598_123)
         let row = try await connection.rows(
             """
             SELECT \(true), \(Int16.min), \(Int32.max), \(Int64.min), \("ünï"), \(Bytes(bytes)), \(time),
@@ -42,7 +43,7 @@ struct ConnectionTests {
             #expect(int16 == .min)
             #expect(int32 == .max)
             #expect(int64 == .min)
-            let (text, data, moment) = (try row.string(4), try row.bytes(5), try row.timestamp(6))
+            let (text, data, moment) = (try row.string(4), try row.bytes(5), try row.instant(6))
             #expect(text == "ünï")
             #expect(data == bytes)
             #expect(moment == time)

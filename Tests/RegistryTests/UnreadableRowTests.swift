@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -198,7 +199,7 @@ struct UnreadableRowTests {
             (
                 Source(
                     id: .random(), group: fixture.group, name: name, thing: thing.id, isEnabled: true,
-                    settings: SourceSettings(), createdAt: 0, updatedAt: 0), secret
+                    settings: SourceSettings(), createdAt: .first, updatedAt: .first), secret
             )
         }
         let all = [make("good", .keyHash([1])), make("newer", .keyHash([2])), make("damaged", .signing("secret"))]

@@ -7,6 +7,7 @@ package import Registry
 package import Schema
 package import TestSupport
 internal import Testing
+internal import Values
 
 /// A migrated database with a group, a profile and a webhook in it.
 package struct Fixture: Sendable {
@@ -85,7 +86,8 @@ package struct Fixture: Sendable {
         bytes: Int = 10, thing: EntityID? = nil
     ) -> [Delivery] {
         range.map { number in
-            let id = MessageID(rawValue: MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue + number)
+            let id = MessageID(
+                rawValue: MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_000)).rawValue + number)
             let message = Message(
                 id: id, thing: thing ?? self.group, group: self.group, subtopic: "s", contentType: "a/b",
                 payload: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: bytes), traceparent: "t",

@@ -6,6 +6,7 @@ package import Queue
 package import Registry
 package import Schema
 package import TestSupport
+internal import Values
 
 /// A fixture with a thing, a source and two webhooks more in it, and a proxy in front of the server that can lose any of its
 /// answers.
@@ -34,7 +35,7 @@ package struct Ground: Sendable {
         try await fixture.makeThing(self.thing)
         let source = Source(
             id: self.source, group: fixture.group, name: "s", thing: self.thing, isEnabled: true,
-            settings: SourceSettings(), createdAt: 0, updatedAt: 0)
+            settings: SourceSettings(), createdAt: .first, updatedAt: .first)
         try await SourceStore(fixture.database, box: fixture.box).create([(source, .keyHash([1]))])
         var (inOrder, soonDisabled) = (DeliveryPolicy(), DeliveryPolicy())
         inOrder.ordering = .thing

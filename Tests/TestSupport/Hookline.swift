@@ -37,10 +37,13 @@ package final class HooklineProcess: Sendable {
 
     /// Starts `hookline serve` and waits until it is ready.
     ///
-    /// - Parameter hasRights: false takes from it what root may do, even if the tests are run by root.
+    /// - Parameters:
+    ///   - hasRights: false takes from it what root may do, even if the tests are run by root.
+    ///   - descriptors: how many it may have open at most; nil for as many as the tests.
     package static func serve(
         _ binary: String = HooklineProcess.binary, postgres: String, mqttPort: Int, logFile: String,
-        settings: [String: String] = [:], awaitingReady: Bool = true, hasRights: Bool = true
+        settings: [String: String] = [:], awaitingReady: Bool = true, hasRights: Bool = true,
+        descriptors: Int? = nil
     ) async throws -> HooklineProcess {
         let port = try freePort()
         var environment = [
@@ -54,6 +57,7 @@ package final class HooklineProcess: Sendable {
         if !hasRights, getuid() == 0 {
             command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"] + command
         }
+        if let descriptors { command = ["prlimit", "--nofile=64:\(descriptors)", "--"] + command }
         // The first program that libfaketime comes with has its environment changed, next to which Swift looks for the
         // arguments.
         if settings["LD_PRELOAD"] != nil { command = ["env"] + command }

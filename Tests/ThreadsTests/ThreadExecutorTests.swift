@@ -1,12 +1,18 @@
 import Glibc
 import Testing
-import Threads
+
+@testable import Threads
 
 /// An actor on a thread of its own.
 private actor Worker {
-    private let executor = ThreadExecutor(name: "worker")
+    private let executor: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.executor.asUnownedSerialExecutor() }
     private var count = 0
+
+    /// - Parameter hasEnds: false as where the process has no descriptors left.
+    init(hasEnds: Bool = true) {
+        self.executor = ThreadExecutor(name: "worker", pipe: WakePipe(hasEnds: hasEnds))
+    }
 
     deinit { self.executor.stop() }
 
@@ -59,18 +65,20 @@ struct ThreadExecutorTests {
         #expect(threads.first != pthread_self())
     }
 
-    @Test("loses no job, however many callers there are at a time")
-    func noneLost() async {
-        let worker = Worker()
+    @Test(
+        "loses no job, however many callers there are at a time, even with no descriptors left",
+        arguments: [true, false])
+    func noneLost(hasEnds: Bool) async {
+        let worker = Worker(hasEnds: hasEnds)
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<2_000 { group.addTask { _ = await worker.add() } }
         }
         #expect(await worker.add() == 2_001)
     }
 
-    @Test("can be woken from a wait that has no end")
-    func woken() async {
-        let worker = Worker()
+    @Test("can be woken from a wait that has no end, even with no descriptors left", arguments: [true, false])
+    func woken(hasEnds: Bool) async {
+        let worker = Worker(hasEnds: hasEnds)
         async let result = worker.wait(nil)
         // The wake-up may come before the wait; it then ends the wait at once.
         worker.wake()
@@ -96,9 +104,9 @@ struct ThreadExecutorTests {
         #expect(await worker.wait(.milliseconds(10)) == .timedOut)
     }
 
-    @Test("waits no longer than it was told")
-    func timeout() async {
-        let worker = Worker()
+    @Test("waits no longer than it was told", arguments: [true, false])
+    func timeout(hasEnds: Bool) async {
+        let worker = Worker(hasEnds: hasEnds)
         #expect(await worker.wait(.milliseconds(10)) == .timedOut)
     }
 }

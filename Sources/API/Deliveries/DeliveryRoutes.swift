@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Queue
 internal import Schema
+internal import Values
 
 /// Deliveries that are not done: seeing them, and sending them again now.
 struct DeliveryRoutes: Sendable {
@@ -36,7 +37,7 @@ struct DeliveryRoutes: Sendable {
     /// `{"since": time}` or `{"delivery_ids": […]}`.
     private func replay(_ request: Request, _ context: APIContext) async throws -> Response {
         let key = try await self.key(context, needing: .editor)
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .replay), at: "")
         let replayed = try await self.store.replay(
             try Self.selection(body), of: key, now: self.wallClock.microseconds())
         return try Response.json(.accepted, ReplayDTO(replayed: replayed.total))
@@ -82,8 +83,8 @@ struct DeliveryDTO: Encodable {
         self.status = record.status.rawValue
         self.attempts = record.attempts
         self.received_at = record.id.message.millisecondsSince1970
-        self.due_at = record.dueAt
-        self.failed_at = record.failedAt
+        self.due_at = record.dueAt?.milliseconds
+        self.failed_at = record.failedAt?.milliseconds
         self.failure = record.failure
     }
 }

@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/groups` and their members.
 struct GroupRoutes: Sendable {
@@ -20,7 +21,7 @@ struct GroupRoutes: Sendable {
         routes.put("groups/:id") { request, context in
             let id = try context.id(of: "group")
             let role = try await self.access.requireGroup(.admin, id, for: context.caller())
-            let object = try JSONObject(try await JSON.body(of: request), at: "")
+            let object = try JSONObject(try await JSON.body(of: request, as: .group), at: "")
             let networks = try Self.networks(of: object)
             // Where requests may go inside the operator's network is the operator's to say.
             guard try networks == nil || context.caller().isRoot else {
@@ -59,7 +60,7 @@ struct GroupRoutes: Sendable {
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
         var created: [GroupRecord] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -93,7 +94,7 @@ struct GroupRoutes: Sendable {
         let caller = try context.caller()
         let callersRole = try await self.access.requireGroup(.admin, id, for: caller)
         var members: [Member] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.member))) {
             let member = try Name.checked(try object.string("member_id"), field: object.name("member_id"))
             guard let role = Role(rawValue: try object.string("role") ?? "") else {
                 let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
@@ -101,8 +102,8 @@ struct GroupRoutes: Sendable {
             }
             members.append(Member(id: member, role: role))
         }
-        if members.map(\.id).firstDuplicate != nil {
-            throw APIError.badRequest("a member is given twice")
+        do throws(APIError) { try members.map(\.id).refuseRepetition(of: "member_id") } catch {
+            throw APIError(status: .badRequest, message: error.message, field: error.field)
         }
         // Who is not an owner can neither make owners nor unmake them.
         if callersRole < .owner {
@@ -119,7 +120,7 @@ struct GroupRoutes: Sendable {
     private func removeMembers(_ request: Request, _ context: APIContext) async throws -> Response {
         let id = try context.id(of: "group")
         let caller = try context.caller()
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .memberIDs), at: "")
         guard let members = try body.strings("member_ids"), !members.isEmpty else {
             throw InvalidField("member_ids", "must name at least one member")
         }
@@ -179,7 +180,7 @@ struct MeDTO: Encodable {
         self.broker = BrokerDTO(url: broker.url, has_accounts: broker.hasAccounts)
         self.user_id = caller.id
         self.root = caller.isRoot
-        self.expires_at = caller.expiresAt
+        self.expires_at = caller.expiresAt?.milliseconds
         self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
+internal import NIOHTTP1
 internal import Schema
 
 /// What a caller is told when something cannot be done: a status, and `{"error": "…", "field"?: "…"}`.
@@ -54,6 +55,10 @@ struct ErrorMiddleware: RouterMiddleware {
             throw Self.translate(error)
         } catch let error as HTTPError {
             throw Self.translate(error)
+        } catch is HTTPParserError {
+            throw APIError(
+                status: .badRequest, message: "the request is no HTTP that can be read", headers: [.connection: "close"]
+            )
         } catch is NIOTooManyBytesError {
             throw Self.tooLarge
         } catch is CancellationError {

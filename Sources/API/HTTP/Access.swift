@@ -1,4 +1,5 @@
 internal import Domain
+internal import HTTPTypes
 internal import Hummingbird
 internal import Registry
 internal import Schema
@@ -63,6 +64,12 @@ extension APIContext {
 }
 
 extension Request {
+    /// The first host header is the authority; what stands among the others is a second one.
+    var namesOneHost: Bool {
+        self.head.authority?.isEmpty == false
+            && !self.head.headerFields.contains { $0.name.canonicalName == "host" }
+    }
+
     /// A text of the query. Forms and most clients write a space as `+` (https://url.spec.whatwg.org/#urlencoded-parsing).
     func text(_ name: String) -> String? {
         let query = (self.uri.query ?? "").replacing("+", with: "%20")

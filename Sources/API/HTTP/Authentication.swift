@@ -1,6 +1,8 @@
 internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
+internal import NIOCore
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -8,20 +10,24 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// What a user token says (RFC 7519): `sub` is the user, `exp` when it ends, `root` that everything is allowed.
+/// What a user token says (RFC 7519): `sub` is the user, `nbf` and `exp` when it begins and ends, `root` that everything is
+/// allowed.
 package struct UserToken: JWTPayload {
     package let sub: SubjectClaim
     package let exp: ExpirationClaim?
+    package let nbf: NotBeforeClaim?
     package let root: Bool?
 
     package init(user: String, expires: ExpirationClaim?, isRoot: Bool) {
         self.sub = SubjectClaim(value: user)
         self.exp = expires
+        self.nbf = nil
         self.root = isRoot ? true : nil
     }
 
     package func verify(using algorithm: some JWTAlgorithm) throws {
         try self.exp?.verifyNotExpired()
+        try self.nbf?.verifyNotBefore()
         guard !self.sub.value.isEmpty, self.sub.value.utf8.count <= 254 else {
             throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "names no user")
         }
@@ -36,8 +42,8 @@ package struct UserToken: JWTPayload {
 struct Caller: Sendable {
     let id: String
     let isRoot: Bool
-    /// When the token ends, in milliseconds since 1970.
-    let expiresAt: Int64?
+    /// When the token ends.
+    let expiresAt: Instant?
 
     /// Whose memberships limit what is seen; nil for root.
     var visibleTo: String? { self.isRoot ? nil : self.id }
@@ -47,9 +53,12 @@ struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Set behind the ``TokenMiddleware``.
     var verifiedCaller: Caller?
+    /// Where the connection comes from; nil if that is no address.
+    let remoteAddress: String?
 
     init(source: ApplicationRequestContextSource) {
         self.coreContext = .init(source: source)
+        self.remoteAddress = source.channel.remoteAddress?.ipAddress
     }
 
     var maxUploadSize: Int { JSON.largestBody }
@@ -64,6 +73,8 @@ struct APIContext: RequestContext {
 /// Lets through who has a valid token.
 struct TokenMiddleware: RouterMiddleware {
     let keys: JWTKeyCollection
+    /// nil for as often as they like.
+    let limits: CallLimits?
 
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
@@ -77,10 +88,11 @@ struct TokenMiddleware: RouterMiddleware {
         } catch {
             throw APIError.unauthorized
         }
+        try self.limits?.take(token.sub.value)
         var context = context
         context.verifiedCaller = Caller(
             id: token.sub.value, isRoot: token.root == true,
-            expiresAt: token.exp.map { Int64(exactly: ($0.value.timeIntervalSince1970 * 1_000).rounded()) ?? .max })
+            expiresAt: token.exp.map { Instant(clampingSeconds: $0.value.timeIntervalSince1970) })
         return try await next(request, context)
     }
 }

@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import ServiceLifecycle
@@ -58,40 +59,64 @@ struct EventWriter: ~Copyable {
     }
 }
 
-/// How many may look on at a time: each costs queries, or a connection to the broker.
+/// How many may look on at a time, in all and of one user: each costs queries, or a connection to the broker.
 final class StreamPlaces: Sendable {
-    private let taken = Mutex(0)
-    private let most: Int
+    private struct State {
+        var taken = 0
+        var byUser: [String: Int] = [:]
+    }
 
-    init(most: Int) {
+    private let state = Mutex(State())
+    private let most: Int
+    private let mostOfAUser: Int
+
+    init(most: Int, ofAUser: Int) {
         self.most = most
+        self.mostOfAUser = ofAUser
     }
 
     /// Held by the answer itself, so that it is free again however that ends.
     final class Place: Sendable {
         private let places: StreamPlaces
+        private let user: String
 
-        fileprivate init(_ places: StreamPlaces) {
+        fileprivate init(_ places: StreamPlaces, of user: String) {
             self.places = places
+            self.user = user
         }
 
         deinit {
-            self.places.taken.withLock { $0 -= 1 }
+            self.places.leave(self.user)
         }
     }
 
-    /// - Throws: 503 if all are taken.
-    func take() throws -> Place {
-        let isFree = self.taken.withLock { taken in
-            guard taken < self.most else { return false }
-            taken += 1
-            return true
+    /// - Throws: 429 if the user has as many as one may have, 503 if all are taken.
+    func take(for user: String) throws(APIError) -> Place {
+        let refusal: APIError? = self.state.withLock { state in
+            let own = state.byUser[user, default: 0]
+            if own >= self.mostOfAUser {
+                return Self.refusal(.tooManyRequests, "\(own) of your live views are open")
+            }
+            if state.taken >= self.most {
+                return Self.refusal(.serviceUnavailable, "\(self.most) live views are open")
+            }
+            state.taken += 1
+            state.byUser[user] = own + 1
+            return nil
         }
-        guard isFree else {
-            throw APIError(
-                status: .serviceUnavailable, message: "\(self.most) live views are open; try again later",
-                headers: [.retryAfter: "10"])
+        if let refusal { throw refusal }
+        return Place(self, of: user)
+    }
+
+    private static func refusal(_ status: HTTPResponse.Status, _ what: String) -> APIError {
+        APIError(status: status, message: "\(what); try again later", headers: [.retryAfter: "10"])
+    }
+
+    private func leave(_ user: String) {
+        self.state.withLock { state in
+            state.taken -= 1
+            let left = state.byUser[user, default: 1] - 1
+            state.byUser[user] = left == 0 ? nil : left
         }
-        return Place(self)
     }
 }

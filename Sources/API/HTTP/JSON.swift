@@ -22,24 +22,25 @@ enum JSON {
     static let largestBody = 1024 * 1024
 
     /// The body as a tree; an empty object if there is none.
-    static func optionalBody(of request: Request) async throws -> JSONValue {
+    static func optionalBody(of request: Request, as shape: Shape) async throws -> JSONValue {
         if request.headers[.contentLength] == "0"
             || (request.headers[.contentLength] == nil
                 && request.headers[.transferEncoding] == nil)
         {
             return .object([:])
         }
-        return try await Self.body(of: request)
+        return try await Self.body(of: request, as: shape)
     }
 
-    /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax.
-    static func body(of request: Request) async throws -> JSONValue {
+    /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax, fields that there are not.
+    static func body(of request: Request, as shape: Shape) async throws -> JSONValue {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
         guard type == "application/json" else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
         }
         let buffer = try await request.body.collect(upTo: Self.largestBody)
         let value = try JSONValue(reading: Array(buffer.readableBytesView))
+        try shape.check(value)
         return value
     }
 }
@@ -47,7 +48,7 @@ enum JSON {
 /// An object of a request, read field by field; what is wrong is told with its path.
 struct JSONObject {
     let fields: JSONFields
-    private let path: String
+    let path: String
 
     init(_ value: JSONValue, at path: String) throws(InvalidField) {
         guard case .object(let fields) = value else {

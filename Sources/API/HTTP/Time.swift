@@ -1,24 +1,40 @@
 internal import Domain
 internal import Hummingbird
+internal import Values
 
-/// A point in time as it is written: milliseconds since 1970, or RFC 3339. Answers milliseconds.
-private func time(_ text: some StringProtocol, field: String) throws(InvalidField) -> Int64 {
-    if let milliseconds = Int64(text), milliseconds >= 0 { return milliseconds }
-    if let milliseconds = RFC3339.milliseconds(text) { return milliseconds }
-    throw InvalidField(field, "must be milliseconds since 1970 or a time such as 2026-01-31T12:00:00Z")
+extension Instant {
+    /// As callers write it: milliseconds since 1970, or RFC 3339.
+    fileprivate init(_ text: some StringProtocol, of field: String) throws(InvalidField) {
+        guard let time = Int64(text).map({ Instant(milliseconds: $0) }) ?? Instant(rfc3339: text) else {
+            throw Self.invalid(field)
+        }
+        self = time
+    }
+
+    fileprivate static func invalid(_ field: String) -> InvalidField {
+        InvalidField(
+            field, "must be milliseconds since 1970 or a time such as 2026-01-31T12:00:00Z, in the years 1970 to 9999")
+    }
 }
 
 extension Request {
     /// A parameter of the query.
-    func time(_ name: String) throws(InvalidField) -> Int64? {
+    func time(_ name: String) throws(InvalidField) -> Instant? {
         guard let text = self.uri.queryParameters.get(name) else { return nil }
-        return try API.time(text, field: name)
+        return try Instant(text, of: name)
     }
 }
 
 extension JSONObject {
-    func time(_ field: String) throws(InvalidField) -> Int64? {
-        if case .integer(let milliseconds)? = self.fields[field], milliseconds >= 0 { return milliseconds }
-        return try self.string(field).map { (text) throws(InvalidField) in try API.time(text, field: self.name(field)) }
+    func time(_ field: String) throws(InvalidField) -> Instant? {
+        switch self.fields[field] {
+        case .integer(let milliseconds)?:
+            guard let time = Instant(milliseconds: milliseconds) else { throw Instant.invalid(self.name(field)) }
+            return time
+        case .number?: throw Instant.invalid(self.name(field))
+        default:
+            guard let text = try self.string(field) else { return nil }
+            return try Instant(text, of: self.name(field))
+        }
     }
 }

@@ -4,6 +4,7 @@ internal import Journal
 internal import NIOCore
 internal import Registry
 internal import Schema
+internal import Values
 
 /// What happens, while it happens: a group's counts, and a thing's messages.
 struct LiveRoutes: Sendable {
@@ -14,8 +15,8 @@ struct LiveRoutes: Sendable {
     let wallClock: WallClock
     /// One for all who look at a group: the last hour, and what there is now.
     private let readings = SharedReading<EntityID, GroupReading>(lifetime: Self.interval)
-    private let overviewPlaces = StreamPlaces(most: 200)
-    private let tailPlaces = StreamPlaces(most: 32)
+    private let overviewPlaces = StreamPlaces(most: 200, ofAUser: 8)
+    private let tailPlaces = StreamPlaces(most: 32, ofAUser: 8)
 
     /// A client that wants more connects again.
     private static let longest: Int64 = 3_600
@@ -38,7 +39,7 @@ struct LiveRoutes: Sendable {
             let (group, caller) = (try context.id(of: "group"), try context.caller())
             try await self.access.requireGroup(.viewer, group, for: caller)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.overviewPlaces.take()) { events in
+            return EventStream.response(in: try self.overviewPlaces.take(for: caller.id)) { events in
                 try await self.showGroup(group, to: caller, until: end, &events)
             }
         }
@@ -46,16 +47,16 @@ struct LiveRoutes: Sendable {
             let caller = try context.caller()
             let thing = try await self.access.thing(context, needing: .viewer)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.tailPlaces.take()) { events in
+            return EventStream.response(in: try self.tailPlaces.take(for: caller.id)) { events in
                 try await self.showMessages(of: thing, to: caller, until: end, &events)
             }
         }
     }
 
-    /// `timeout` in seconds, and never longer than the token is good; milliseconds since 1970.
-    private func end(of request: Request, for caller: Caller) throws -> Int64 {
+    /// `timeout` in seconds, and never longer than the token is good.
+    private func end(of request: Request, for caller: Caller) throws -> Instant {
         let seconds = try request.integer("timeout", in: 1...Self.longest) ?? Self.longest
-        let end = self.wallClock.milliseconds + seconds * 1_000
+        let end = self.wallClock.now + .seconds(seconds)
         return min(end, caller.expiresAt ?? end)
     }
 
@@ -68,20 +69,20 @@ struct LiveRoutes: Sendable {
     // MARK: A group
 
     private func showGroup(
-        _ group: EntityID, to caller: Caller, until end: Int64, _ events: inout EventWriter
+        _ group: EntityID, to caller: Caller, until end: Instant, _ events: inout EventWriter
     ) async throws {
         // First the last hour, then what may have changed since.
-        var from = self.wallClock.milliseconds - 3_600_000
-        while self.wallClock.milliseconds < end {
-            let now = self.wallClock.milliseconds
+        var from = self.wallClock.now - .seconds(3_600)
+        while self.wallClock.now < end {
+            let now = self.wallClock.now
             do {
                 guard try await self.mayLook(caller, at: group) else { return }
                 let reading = try await self.readings.value(of: group) { try await self.read(group) }
-                let start = from / 60_000 * 60_000
+                let start = from.rounded(downTo: StatsPeriod.minute.length)
                 try await events.send(
                     "overview",
                     OverviewDTO(reading.overview, reading.spans.filter { $0.start >= start }, at: reading.at))
-                from = now - 60_000
+                from = now - StatsPeriod.minute.length
             } catch let error where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error) {
                 try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
             }
@@ -90,24 +91,25 @@ struct LiveRoutes: Sendable {
     }
 
     private func read(_ group: EntityID) async throws -> GroupReading {
-        let now = self.wallClock.milliseconds
-        let from = (now - 3_600_000) / 60_000 * 60_000
+        let now = self.wallClock.now
+        let from = (now - .seconds(3_600)).rounded(downTo: StatsPeriod.minute.length)
         return GroupReading(
             at: now, overview: try await self.overviews.overview(of: group),
-            spans: try await self.stats.read(of: .group(group), by: .minute, from: from, to: now + 1).spans)
+            spans: try await self.stats.read(of: .group(group), by: .minute, from: from, to: now + .milliseconds(1))
+                .spans)
     }
 
     // MARK: A thing
 
     private func showMessages(
-        of thing: ThingRecord, to caller: Caller, until end: Int64, _ events: inout EventWriter
+        of thing: ThingRecord, to caller: Caller, until end: Instant, _ events: inout EventWriter
     ) async throws {
         try await events.comment("connecting")
-        var (looks, lastLook) = (true, self.wallClock.milliseconds)
+        var (looks, lastLook) = (true, self.wallClock.now)
         do {
             try await self.tail(thing.id) { batch in
-                let now = self.wallClock.milliseconds
-                if now - lastLook > 10_000 {
+                let now = self.wallClock.now
+                if now - lastLook > .seconds(10) {
                     looks = try await self.mayLook(caller, at: thing.group)
                     lastLook = now
                 }
@@ -127,7 +129,7 @@ struct LiveRoutes: Sendable {
 }
 
 private struct GroupReading: Sendable {
-    let at: Int64
+    let at: Instant
     let overview: GroupOverview
     let spans: [WebhookStats.Span]
 }
@@ -159,8 +161,8 @@ struct OverviewDTO: Encodable {
         let last_status: Int?
     }
 
-    init(_ overview: GroupOverview, _ spans: [WebhookStats.Span], at now: Int64) {
-        self.at = now
+    init(_ overview: GroupOverview, _ spans: [WebhookStats.Span], at now: Instant) {
+        self.at = now.milliseconds
         func mark(_ count: CappedCount) -> Bool? { count.isCapped ? true : nil }
         self.webhooks = overview.webhooks.count
         self.webhooks_is_capped = mark(overview.webhooks)
@@ -195,7 +197,8 @@ struct TailDTO: Encodable {
         self.dropped = batch.dropped
         self.messages = batch.messages.map { message in
             MessageDTO(
-                at: message.at, subtopic: message.subtopic, bytes: message.bytes, payload: BodyDTO(message.payload))
+                at: message.at.milliseconds, subtopic: message.subtopic, bytes: message.bytes,
+                payload: BodyDTO(message.payload))
         }
     }
 }

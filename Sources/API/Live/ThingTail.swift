@@ -69,7 +69,7 @@ package struct ThingTail: Sendable {
     }
 
     private func add(_ batch: Batch, to pending: inout TailBatch) {
-        let now = self.wallClock.milliseconds
+        let now = self.wallClock.now
         // The newest are what is looked at; of many, the others are not even read.
         let newest = batch.messages.suffix(Self.mostMessages)
         pending.dropped += batch.messages.count - newest.count

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import Registry
+internal import Values
 
 struct LogEntryDTO: Encodable {
     let trigger_id: String
@@ -20,7 +21,7 @@ struct LogEntryDTO: Encodable {
         self.trigger_id = entry.delivery.text
         self.webhook_id = webhook?.id.description
         self.status = entry.status.rawValue
-        self.date = entry.at
+        self.date = entry.at.milliseconds
         self.thing_id = entry.thing?.description
         self.response = entry.response
         self.error = entry.error
@@ -30,7 +31,7 @@ struct LogEntryDTO: Encodable {
             entry.target.map { RenderedURL.text(webhook.url.origin + $0, seenBy: role) } ?? webhook.url.text
         }
         self.items = entry.items
-        self.due_at = entry.dueAt
+        self.due_at = entry.dueAt?.milliseconds
     }
 }
 
@@ -74,10 +75,10 @@ struct StatsDTO: Encodable {
         }
     }
 
-    init(_ stats: WebhookStats, by period: StatsPeriod, from: Int64, to: Int64) {
+    init(_ stats: WebhookStats, by period: StatsPeriod, from: Instant, to: Instant) {
         self.by = period.rawValue
-        self.from = from
-        self.to = to
+        self.from = from.milliseconds
+        self.to = to.milliseconds
         self.total = SpanDTO(stats.total(from: from))
         self.spans = stats.spans.map(SpanDTO.init)
     }
@@ -118,8 +119,8 @@ struct DeliveryHistoryDTO: Encodable {
         self.thing_id = history.thing?.description
         self.subtopic = history.message?.subtopic
         self.received_at = history.id.message.millisecondsSince1970
-        self.due_at = history.dueAt
-        self.failed_at = history.failedAt
+        self.due_at = history.dueAt?.milliseconds
+        self.failed_at = history.failedAt?.milliseconds
         self.failure = history.failure
         self.request = history.message.flatMap { message in
             let request =
@@ -134,7 +135,7 @@ struct DeliveryHistoryDTO: Encodable {
         }
         self.attempts = history.attempts.map { attempt in
             AttemptDTO(
-                date: attempt.at, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
+                date: attempt.at.milliseconds, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
                 response: attempt.status, error: attempt.error,
                 latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
                 url: attempt.target.map { RenderedURL.text(target.url.origin + $0, seenBy: role) } ?? target.url.text,
@@ -175,7 +176,7 @@ struct BodyDTO: Encodable {
 extension StatsDTO.SpanDTO {
     init(_ span: WebhookStats.Span) {
         self.init(
-            start: span.start, messages: span.messages, succeeded: span.succeeded, failed: span.failed,
+            start: span.start.milliseconds, messages: span.messages, succeeded: span.succeeded, failed: span.failed,
             skipped: span.skipped, latency_ms: .init(span.latencies))
     }
 }

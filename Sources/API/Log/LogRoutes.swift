@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Journal
 internal import Registry
 internal import Schema
+internal import Values
 
 /// The log of what became of deliveries, and counts of it.
 struct LogRoutes: Sendable {
@@ -75,13 +76,13 @@ struct LogRoutes: Sendable {
 
     // MARK: Stats
 
-    private static let mostSpans: Int64 = 3_000
+    private static let mostSpans = 3_000
 
     private func count(_ request: Request, of owner: StatsOwner) async throws -> Response {
         let period: StatsPeriod = try request.choice("by") ?? .hour
-        let to = try request.time("to") ?? self.wallClock.milliseconds + 1
-        let from = try request.time("from") ?? to - 60 * period.length
-        guard from < to, (to - from) / period.length <= Self.mostSpans else {
+        let to = try request.time("to") ?? self.wallClock.now + .milliseconds(1)
+        let from = try request.time("from") ?? to - period.length * 60
+        guard from < to, to - from <= period.length * Self.mostSpans else {
             throw InvalidField("from", "must lie before to, by at most \(Self.mostSpans) times the period")
         }
         let stats = try await self.stats.read(of: owner, by: period, from: from, to: to)

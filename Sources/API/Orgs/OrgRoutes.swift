@@ -14,7 +14,7 @@ struct OrgRoutes: Sendable {
         }
         routes.put("orgs/:id") { request, context in
             let id = try self.org(context)
-            let object = try JSONObject(try await JSON.body(of: request), at: "")
+            let object = try JSONObject(try await JSON.body(of: request, as: .org), at: "")
             var url: WebhookURL?
             if let text = try object.string("notification_url"), !text.isEmpty {
                 do throws(WebhookURL.Refusal) { url = try WebhookURL(text) } catch {

@@ -23,7 +23,7 @@ struct ProfileRoutes: Sendable {
         }
         routes.put("profiles/:id") { request, context in
             let profile = try await self.find(context, needing: .admin)
-            let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request), at: ""))
+            let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request, as: .profile), at: ""))
             guard
                 let updated = try await self.profiles.update(
                     profile.id, name: draft.name, configJSON: JSON.text(draft.config))
@@ -42,7 +42,7 @@ struct ProfileRoutes: Sendable {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.admin, group, for: context.caller())
         var created: [ProfileRecord] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.profile))) {
             let draft = try ProfileDraft(object)
             created.append(
                 ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: JSON.text(draft.config)))

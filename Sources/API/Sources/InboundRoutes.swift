@@ -6,6 +6,7 @@ internal import Observability
 internal import Queue
 internal import Registry
 internal import Synchronization
+internal import Values
 
 /// `POST /in/{source_id}`: where outside systems post. No user token; the source says how its callers show who they are.
 struct InboundRoutes: Sendable {
@@ -114,7 +115,7 @@ struct InboundRoutes: Sendable {
     /// The same answer and as long a look, whatever is wrong.
     private func isCallerValid(_ signed: SignedRequest, _ request: Request, _ door: SourceDoor) -> Bool {
         if let scheme = door.settings.signature {
-            return scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.milliseconds / 1_000)
+            return scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.now.seconds)
         }
         let bearer = request.headers[.authorization].flatMap { header -> String? in
             header.lowercased().hasPrefix("bearer ") ? String(header.dropFirst(7)) : nil

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Registry
+internal import Values
 
 struct SourceDTO: Encodable {
     let id: String
@@ -52,12 +53,12 @@ struct SourceDTO: Encodable {
         self.repetition_window = settings.repetitionWindow
         self.event_id_path = settings.eventIDPath
         self.version = source.version
-        self.created_at = source.createdAt
-        self.updated_at = source.updatedAt
+        self.created_at = source.createdAt.milliseconds
+        self.updated_at = source.updatedAt.milliseconds
         self.accepted = source.counters.accepted
         self.ignored = source.counters.ignored
         self.rejected = source.counters.rejected
-        self.last_event_at = source.counters.lastEventAt
+        self.last_event_at = source.counters.lastEventAt?.milliseconds
     }
 }
 
@@ -70,7 +71,7 @@ struct SourceLogDTO: Encodable {
     let bytes: Int
 
     init(_ entry: SourceLogEntry) {
-        self.date = entry.at
+        self.date = entry.at.milliseconds
         self.outcome = entry.outcome
         self.reason = entry.reason
         self.event_id = entry.eventID

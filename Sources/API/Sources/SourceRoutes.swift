@@ -14,6 +14,7 @@ struct SourceRoutes: Sendable {
     let wallClock: WallClock
     /// How outside systems reach us; nil takes the address that a caller used.
     let publicURL: String?
+    let places = StreamPlaces(most: 100, ofAUser: 8)
 
     private func base(_ request: Request) -> String {
         self.publicURL ?? "http://\(request.head.authority ?? "127.0.0.1")"
@@ -71,8 +72,8 @@ struct SourceRoutes: Sendable {
         try await self.access.requireGroup(.editor, group, for: context.caller())
         var created: [(source: Source, secret: SourceSecret)] = []
         var keys: [SourceKey?] = []
-        let now = self.wallClock.milliseconds
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        let now = self.wallClock.now
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.source))) {
             guard let thing = try object.id("thing_id") else {
                 throw InvalidField(object.name("thing_id"), "is required")
             }
@@ -99,9 +100,7 @@ struct SourceRoutes: Sendable {
                 keys.append(key)
             }
         }
-        if let double = created.map(\.source.name).firstDuplicate {
-            throw APIError.conflict("the name \(double) is given twice")
-        }
+        try created.map(\.source.name).refuseRepetition(of: "name")
         try await self.sources.create(created)
         return try Response.json(
             .created,
@@ -146,7 +145,7 @@ struct SourceRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .source), at: "")
         let name = try Name.checked(try object.string("name"))
         let thing = try object.id("thing_id") ?? source.thing
         try await self.checkThing(thing, in: source.group, at: object)
@@ -186,7 +185,7 @@ struct SourceRoutes: Sendable {
     /// `{"sample": any, "apply_schema"?: bool}`; what listening answered, or anything like it.
     private func setSample(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .sample), at: "")
         guard let value = object.fields["sample"] else { throw InvalidField("sample", "is required") }
         let text = JSON.text(value)
         guard text.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(text.utf8)) else {
@@ -221,14 +220,15 @@ struct SourceRoutes: Sendable {
     /// Waits for the next event and answers it as a server-sent event, with the schema that it suggests.
     private func listen(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, _) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        let object = try JSONObject(try await JSON.optionalBody(of: request, as: .listening), at: "")
         let seconds = try object.integer("timeout") ?? 120
         guard (1...Self.longestListening).contains(seconds) else {
             throw InvalidField("timeout", "must be a number from 1 to \(Self.longestListening) seconds")
         }
+        let place = try self.places.take(for: context.caller().id)
         try await self.sources.listen(source.id, for: .seconds(seconds))
         let (sources, id) = (self.sources, source.id)
-        return EventStream.response { events in
+        return EventStream.response(in: place) { events in
             try await events.comment("listening")
             let end = ContinuousClock.now + .seconds(seconds)
             var rounds = 0

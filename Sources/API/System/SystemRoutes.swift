@@ -25,6 +25,9 @@ struct SystemRoutes: Sendable {
     let servesMetrics: Bool
     let readiness: @Sendable () async -> [Readiness]
 
+    /// For those who look after the service, some of whom speak HTTP/1.0.
+    static let paths: Set<Substring> = ["/health", "/ready", "/metrics"]
+
     func add(to router: Router<APIContext>) {
         router.get("health") { _, _ in
             try Response.json(["status": "pass", "service": "hookline", "version": self.version])

@@ -39,7 +39,7 @@ struct ThingRoutes: Sendable {
         try await self.access.requireGroup(.editor, group, for: context.caller())
         var created: [ThingRecord] = []
         var keys: [ThingKey] = []
-        for object in try JSONObject.list(try await JSON.body(of: request)) {
+        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.thing))) {
             guard let profile = try object.id("profile_id") else {
                 throw InvalidField(object.name("profile_id"), "is required")
             }
@@ -56,7 +56,7 @@ struct ThingRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let thing = try await self.access.thing(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .thing), at: "")
         let key = try ThingKey.given(in: object)
         guard
             let updated = try await self.things.update(

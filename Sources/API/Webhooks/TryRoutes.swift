@@ -27,7 +27,7 @@ struct TryRoutes: Sendable {
     private func testDraft(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
         try await self.webhooks.access.requireGroup(.editor, group, for: context.caller())
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .test), at: "")
         guard let fields = try object.object("webhook") else { throw InvalidField("webhook", "is required") }
         let draft: WebhookDraft
         do throws(InvalidField) { draft = try WebhookDraft(fields, changing: nil) } catch {
@@ -45,7 +45,7 @@ struct TryRoutes: Sendable {
     /// `{"webhook"?: {…}, "message"?: {…}, "dry_run"?: bool}`; `webhook` is what would be changed.
     private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        let object = try JSONObject(try await JSON.optionalBody(of: request, as: .test), at: "")
         let key = try await self.webhooks.key(of: webhook)
         guard var (target, _) = try await self.webhooks.webhooks.target(of: key) else {
             throw APIError.notFound("webhook")
@@ -148,7 +148,7 @@ struct TryRoutes: Sendable {
             )
         }
         guard webhook.status != .disabled else { throw APIError.conflict("the webhook is disabled") }
-        let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+        let object = try JSONObject(try await JSON.optionalBody(of: request, as: .firing), at: "")
         let key = try await self.webhooks.key(of: webhook)
         let thing = try object.id("thing_id")
         if let thing, try await self.webhooks.access.things.find(thing)?.group != webhook.group {

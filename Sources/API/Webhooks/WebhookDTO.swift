@@ -1,4 +1,5 @@
 internal import Domain
+internal import Values
 
 struct WebhookDTO: Encodable {
     let id: String
@@ -82,9 +83,9 @@ struct WebhookDTO: Encodable {
         self.batch = JSONValue(options.batching)
         self.description = options.description
         self.metadata = (try? JSON.decode(options.metadata)) ?? .object([:])
-        self.created_at = webhook.record.createdAt
-        self.updated_at = webhook.record.updatedAt
-        self.last_triggered_at = webhook.record.lastTriggeredAt
+        self.created_at = webhook.record.createdAt.milliseconds
+        self.updated_at = webhook.record.updatedAt.milliseconds
+        self.last_triggered_at = webhook.record.lastTriggeredAt?.milliseconds
         self.attempts = webhook.record.attempts
         self.consecutive_failures = webhook.record.consecutiveFailures
         self.last_status = webhook.record.lastStatus
@@ -94,8 +95,8 @@ struct WebhookDTO: Encodable {
 
 /// The last hour of a webhook, in twelve parts.
 struct ActivityDTO: Encodable {
-    static let length: Int64 = 3_600_000
-    private static let parts: Int64 = 12
+    static let length = Duration.seconds(3_600)
+    private static let parts = 12
 
     let from: Int64
     /// Milliseconds that a part lasts.
@@ -103,15 +104,16 @@ struct ActivityDTO: Encodable {
     var succeeded: [Int64]
     var failed: [Int64]
 
-    init(_ minutes: [(start: Int64, succeeded: Int64, failed: Int64)], from: Int64) {
-        self.from = from
-        self.step = Self.length / Self.parts
-        self.succeeded = [Int64](repeating: 0, count: Int(Self.parts))
+    init(_ minutes: [(start: Instant, succeeded: Int64, failed: Int64)], from: Instant) {
+        let step = Self.length / Self.parts
+        self.from = from.milliseconds
+        self.step = step.milliseconds
+        self.succeeded = [Int64](repeating: 0, count: Self.parts)
         self.failed = self.succeeded
         for minute in minutes {
-            let part = Int(min(Self.parts - 1, max(0, (minute.start - from) / self.step)))
-            self.succeeded[part] += minute.succeeded
-            self.failed[part] += minute.failed
+            let part = min(Self.parts - 1, max(0, Int((minute.start - from) / step)))
+            self.succeeded[part] = self.succeeded[part].adding(minute.succeeded)
+            self.failed[part] = self.failed[part].adding(minute.failed)
         }
     }
 }

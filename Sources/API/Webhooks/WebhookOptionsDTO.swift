@@ -122,6 +122,7 @@ extension RequestSpec {
         guard let objects = try object.objects(field) else { return nil }
         var rows: [Row] = []
         for row in objects {
+            try Shape.row.check(.object(row.fields), at: row.path)
             guard let key = try row.string("key") else { throw InvalidField(row.name("key"), "is required") }
             rows.append(Row(key: key, value: try row.string("value") ?? ""))
         }

@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Journal
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/webhooks` and the webhooks of things and groups.
 struct WebhookRoutes: Sendable {
@@ -68,12 +69,12 @@ struct WebhookRoutes: Sendable {
     }
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
-        let objects = try JSONObject.list(try await JSON.body(of: request))
+        let objects = try JSONObject.list(try await JSON.body(of: request, as: .list(.webhook)))
         guard try await self.webhooks.count(in: group) + Int64(objects.count) <= self.most else {
             throw APIError.conflict("a group has at most \(self.most) webhooks (GROUPS_MOST_WEBHOOKS)")
         }
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
-        let now = self.wallClock.milliseconds
+        let now = self.wallClock.now
         for object in objects {
             let draft = try WebhookDraft(object, changing: nil)
             try await self.checkAddress(of: draft, in: group, at: object)
@@ -84,9 +85,7 @@ struct WebhookRoutes: Sendable {
             webhook.record.updatedAt = now
             created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
         }
-        if let double = created.map(\.webhook.name).firstDuplicate {
-            throw APIError.conflict("the name \(double) is given twice")
-        }
+        try created.map(\.webhook.name).refuseRepetition(of: "name")
         try await self.webhooks.create(created)
         await self.refresh([.webhooks(group: group)])
         return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
@@ -121,7 +120,7 @@ struct WebhookRoutes: Sendable {
         var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
         let include: Inclusion? = try request.choice("include")
         if include == .activity {
-            let to = self.wallClock.milliseconds + 1
+            let to = self.wallClock.now + .milliseconds(1)
             let from = to - ActivityDTO.length
             let activity = try await self.stats.activity(of: page.items.map(\.id), from: from, to: to)
             for (index, webhook) in page.items.enumerated() {
@@ -145,7 +144,7 @@ struct WebhookRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (webhook, role) = try await self.find(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request), at: "")
+        let object = try JSONObject(try await JSON.body(of: request, as: .webhook), at: "")
         guard try object.string("secret") == nil else {
             throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
         }
@@ -159,7 +158,7 @@ struct WebhookRoutes: Sendable {
     /// `{"webhook_ids": […]}`: all of them or none.
     private func removeMany(_ request: Request, _ context: APIContext, from group: EntityID?) async throws -> Response {
         if let group { try await self.access.requireGroup(.editor, group, for: context.caller()) }
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .webhookIDs), at: "")
         let (ids, groups) = try await self.webhooks(namedIn: body, context, from: group)
         try await self.webhooks.remove(ids)
         await self.refresh(groups.map { .webhooks(group: $0) })
@@ -168,7 +167,7 @@ struct WebhookRoutes: Sendable {
 
     /// `{"webhook_ids": […], "status": "ENABLED"|"DISABLED"}`: all of them or none. Enabling starts afresh.
     private func setStatus(_ request: Request, _ context: APIContext) async throws -> Response {
-        let body = try JSONObject(try await JSON.body(of: request), at: "")
+        let body = try JSONObject(try await JSON.body(of: request, as: .webhookStatus), at: "")
         let (ids, groups) = try await self.webhooks(namedIn: body, context, from: nil)
         guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
             status == .enabled || status == .disabled
@@ -200,8 +199,12 @@ struct WebhookRoutes: Sendable {
 }
 
 extension [String] {
-    var firstDuplicate: String? {
+    /// - Throws: 409 with the place of the first that was given before.
+    func refuseRepetition(of field: String) throws(APIError) {
         var seen: Set<String> = []
-        return self.first { !seen.insert($0).inserted }
+        guard let index = self.firstIndex(where: { !seen.insert($0).inserted }) else { return }
+        throw APIError(
+            status: .conflict, message: "[\(index)].\(field) is given twice: \(self[index])",
+            field: "[\(index)].\(field)")
     }
 }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Registry
+internal import Values
 
 /// The key that a webhook's requests are signed with: showing it, and changing it.
 struct WebhookSecretRoutes: Sendable {
@@ -22,7 +23,7 @@ struct WebhookSecretRoutes: Sendable {
         }
         routes.post("webhooks/:id/secret/rotate") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
-            let object = try JSONObject(try await JSON.optionalBody(of: request), at: "")
+            let object = try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: "")
             let overlap = try object.integer("overlap_seconds") ?? Self.defaultOverlap
             guard (0...Self.longestOverlap).contains(overlap) else {
                 throw InvalidField("overlap_seconds", "must be a number from 0 to \(Self.longestOverlap)")
@@ -34,7 +35,7 @@ struct WebhookSecretRoutes: Sendable {
                     var generator = SystemRandomNumberGenerator()
                     return given ?? .random(current?.kind ?? .hmac, using: &generator)
                 },
-                formerUntil: self.wallClock.milliseconds / 1_000 + overlap)
+                formerUntil: (self.wallClock.now + .seconds(overlap)).seconds)
             guard let key else { throw APIError.notFound("webhook") }
             await self.webhooks.refresh([.webhooks(group: webhook.group)])
             return try Response.json(SecretDTO(key))

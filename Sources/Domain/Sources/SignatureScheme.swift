@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Values
 
 /// How an outside system signs what it sends: where the signature stands and what is signed.
 package struct SignatureScheme: Sendable, Equatable, Codable {
@@ -69,7 +70,8 @@ extension SignatureScheme {
             let bytes = (self.encodes ? Base64.decode(signature) : Self.hex(signature)) ?? []
             if constantTimeEqual(bytes, expected) { isSigned = true }
         }
-        let isRecent = claim.timestamp.map { abs(now - $0) <= self.tolerance } ?? !claim.needsTimestamp
+        let isRecent =
+            claim.timestamp.map { now.subtracting($0).magnitude <= self.tolerance.magnitude } ?? !claim.needsTimestamp
         return isSigned && isRecent
     }
 

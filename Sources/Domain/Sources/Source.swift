@@ -1,3 +1,5 @@
+package import Values
+
 /// An inbound webhook: an outside system posts here, and what it posts becomes a message of a thing.
 package struct Source: Sendable {
     package let id: EntityID
@@ -7,9 +9,8 @@ package struct Source: Sendable {
     package var isEnabled: Bool
     package var settings: SourceSettings
     package var version: Int64
-    /// Milliseconds since 1970.
-    package var createdAt: Int64
-    package var updatedAt: Int64
+    package var createdAt: Instant
+    package var updatedAt: Instant
     package var counters: SourceCounters
     /// What of it this version cannot read, in words for its owners: nothing is taken meanwhile.
     package var fault: String?
@@ -18,7 +19,7 @@ package struct Source: Sendable {
 
     package init(
         id: EntityID, group: EntityID, name: String, thing: EntityID, isEnabled: Bool, settings: SourceSettings,
-        version: Int64 = 1, createdAt: Int64, updatedAt: Int64, counters: SourceCounters = SourceCounters(),
+        version: Int64 = 1, createdAt: Instant, updatedAt: Instant, counters: SourceCounters = SourceCounters(),
         fault: String? = nil, hasUnreadableSettings: Bool = false
     ) {
         self.fault = fault
@@ -42,8 +43,7 @@ package struct SourceCounters: Sendable {
     /// Acknowledged, and nothing done: seen before, or not meeting the conditions.
     package var ignored: Int64 = 0
     package var rejected: Int64 = 0
-    /// Milliseconds since 1970.
-    package var lastEventAt: Int64?
+    package var lastEventAt: Instant?
 
     package init() {}
 }

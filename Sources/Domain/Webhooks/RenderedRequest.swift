@@ -1,3 +1,5 @@
+internal import Values
+
 /// One request of a webhook for one message, or for several together.
 package struct RenderedRequest: Sendable {
     package let method: String
@@ -121,7 +123,7 @@ enum CloudEvent {
         var headers = [
             ("ce-specversion", "1.0"), ("ce-id", String(message.id.rawValue)), ("ce-source", source),
             ("ce-type", "io.hookline.\((message.event ?? .message).rawValue.lowercased())"),
-            ("ce-time", RFC3339.text(message.id.millisecondsSince1970)),
+            ("ce-time", message.id.time.text),
         ]
         if !message.subtopic.isEmpty { headers.append(("ce-subject", message.subtopic)) }
         if let traceparent = message.traceparent { headers.append(("ce-traceparent", traceparent)) }

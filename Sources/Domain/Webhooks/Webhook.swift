@@ -1,3 +1,5 @@
+package import Values
+
 /// A webhook as its owners see it.
 package struct Webhook: Sendable {
     package let id: EntityID
@@ -42,12 +44,12 @@ package struct Webhook: Sendable {
     }
 }
 
-/// What Hookline notes of a webhook. Times are milliseconds since 1970.
+/// What Hookline notes of a webhook.
 package struct WebhookRecord: Sendable {
-    package var createdAt: Int64 = 0
-    package var updatedAt: Int64 = 0
+    package var createdAt = Instant.first
+    package var updatedAt = Instant.first
     /// nil if it was never called.
-    package var lastTriggeredAt: Int64?
+    package var lastTriggeredAt: Instant?
     /// Requests made, tests included.
     package var attempts: Int64 = 0
     package var consecutiveFailures: Int64 = 0

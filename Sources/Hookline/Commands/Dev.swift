@@ -48,6 +48,7 @@ struct Dev: AsyncParsableCommand {
         if try reader.string("http.port") == nil, isListening(on: 9_021) {
             overrides["HTTP_PORT"] = "\(try freePort())"
         }
+        Descriptors.raise()
         let configuration = try ServiceConfiguration(
             try await SettingsReader(arguments: self.settings.arguments, overrides: overrides), cores: System.coreCount)
         let logger = configuration.log.makeLogger()

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Domain
 internal import Queue
 internal import Registry
+internal import Values
 
 struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +27,7 @@ struct Replay: AsyncParsableCommand {
     func run() async throws {
         guard let id = EntityID(self.webhook) else { throw ValidationError("The webhook's id must be a UUID.") }
         let clock = WallClock.system
-        guard let since = self.start(before: clock.milliseconds) else {
+        guard let since = self.start(before: clock.now) else {
             throw ValidationError("--since must be a time such as 30m, 24h, 7d or 2026-01-31T12:00:00Z.")
         }
         let reader = try await SettingsReader(arguments: self.settings.arguments)
@@ -70,9 +71,9 @@ struct Replay: AsyncParsableCommand {
         init(_ description: String) { self.description = description }
     }
 
-    private func start(before now: Int64) -> Int64? {
-        if let ago = Duration(text: self.since) { return now - ago.milliseconds }
-        return RFC3339.milliseconds(self.since)
+    private func start(before now: Instant) -> Instant? {
+        if let ago = Duration(text: self.since) { return now - ago }
+        return Instant(rfc3339: self.since)
     }
 
     /// - Returns: how many failed again.

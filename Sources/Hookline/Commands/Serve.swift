@@ -9,6 +9,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var settings: SettingsArguments
 
     func run() async throws {
+        Descriptors.raise()
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
         let logger = configuration.log.makeLogger()

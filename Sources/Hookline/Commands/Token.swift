@@ -26,8 +26,9 @@ struct Token: AsyncParsableCommand {
 
     func run() async throws {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
-        guard let lifetime = Duration(text: self.expires), lifetime > .zero else {
-            throw ValidationError("--expires must be a time such as 30m, 24h or 7d.")
+        guard let lifetime = Duration(text: self.expires), lifetime > .zero, lifetime <= .tenYears
+        else {
+            throw ValidationError("--expires must be a time such as 30m, 24h or 7d, at most \(Duration.tenYears.text).")
         }
         guard !self.user.isEmpty, self.user.utf8.count <= 254 else {
             throw ValidationError("--user must have 1 to 254 bytes.")

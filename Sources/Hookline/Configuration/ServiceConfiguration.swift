@@ -51,6 +51,8 @@ struct ServiceConfiguration: Sendable {
             metricsPort: try settings.string("metrics.port") == nil
                 ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
         self.api.publicURL = try Self.publicURL(settings)
+        self.api.callerRate = try settings.rate("http.caller_rate", default: RateLimit(perSecond: 100, burst: 1_000))
+        self.api.addressRate = try settings.rate("http.address_rate", default: nil)
         self.auth = try Self.auth(settings)
         self.mqtt = try Self.mqtt(settings)
         self.intake = .init()
@@ -69,14 +71,16 @@ struct ServiceConfiguration: Sendable {
         self.delivery.connectionLimits = try Self.connectionLimits(
             settings, perWebhook: self.delivery.connectionsPerWebhook)
         self.delivery.sharedGroup = try settings.string("mqtt.shared_group")
-        self.delivery.lease = try settings.duration("delivery.lease", default: self.delivery.lease)
+        self.delivery.lease = try settings.duration(
+            "delivery.lease", upTo: .seconds(86_400), default: self.delivery.lease)
         self.delivery.leaseRenewal = min(self.delivery.leaseRenewal, self.delivery.lease / 3)
         self.delivery.restartPatience = try settings.duration(
-            "mqtt.restart_patience", default: self.delivery.restartPatience)
-        self.delivery.grace = try settings.duration("delivery.grace", default: self.delivery.grace)
+            "mqtt.restart_patience", upTo: .seconds(7 * 86_400), default: self.delivery.restartPatience)
+        self.delivery.grace = try settings.duration(
+            "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
-        self.delivery.groupRate = try Self.groupRate(settings)
+        self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.largestResponse = try settings.integer(
             "respond.largest_body", in: 1...(1024 * 1024), default: self.delivery.largestResponse)
         self.addressGuard = try Self.addressGuard(settings)
@@ -195,26 +199,16 @@ struct ServiceConfiguration: Sendable {
         var defaults = DeliveryDefaults()
         if let text = try settings.string("delivery.retry_schedule") {
             guard let schedule = RetrySchedule(text) else {
-                throw settings.invalid("delivery.retry_schedule", "must be a list of times such as 5s,5m,30m,2h")
+                throw settings.invalid(
+                    "delivery.retry_schedule", "must be a list of up to 100 times such as 5s,5m,30m,2h, each up to 30d")
             }
             defaults.retrySchedule = schedule
         }
         defaults.maxAge = try settings.duration("delivery.max_age", default: defaults.maxAge)
         defaults.longestRetryAfter = try settings.duration(
-            "delivery.longest_retry_after", default: defaults.longestRetryAfter)
+            "delivery.longest_retry_after", upTo: .seconds(DeliveryPolicy.longestAge),
+            default: defaults.longestRetryAfter)
         return defaults
-    }
-
-    private static func groupRate(_ settings: SettingsReader) throws -> RateLimit? {
-        guard let text = try settings.string("delivery.group_rate") else { return nil }
-        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
-        guard let rate = parts.first.flatMap(Double.init), rate > 0, rate <= 1_000_000,
-            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
-        else {
-            throw settings.invalid(
-                "delivery.group_rate", "must be requests per second, such as 100, or 100/500 with a burst")
-        }
-        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
     }
 
     private static func connectionLimits(
@@ -304,7 +298,21 @@ extension ServiceConfiguration.Auth {
 
 extension SettingsReader {
     func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
-        .milliseconds(try self.duration(key, default: fallback).milliseconds)
+        .milliseconds(try self.duration(key, upTo: .seconds(86_400), default: fallback).milliseconds)
+    }
+
+    /// Requests per second, with a burst if it has one; nil for no limit.
+    func rate(_ key: String, default fallback: RateLimit?) throws -> RateLimit? {
+        guard let text = try self.string(key) else { return fallback }
+        if text == "0" { return nil }
+        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
+        guard let rate = parts.first.flatMap(Double.init), rate >= 0.001, rate <= 1_000_000,
+            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
+        else {
+            throw self.invalid(
+                key, "must be requests per second, such as 100, or 100/500 with a burst, or 0 for no limit")
+        }
+        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
     }
 
     /// What is in the file that the setting names.

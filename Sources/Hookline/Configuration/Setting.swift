@@ -17,6 +17,13 @@ struct Setting: Sendable {
         Setting(
             key: "http.public_url", help: "how outside systems reach the API, for the urls of sources",
             fallback: "as the API is called"),
+        Setting(
+            key: "http.caller_rate", help: "requests per second of each caller, with a burst; 0 for no limit",
+            fallback: "100/1000"),
+        Setting(
+            key: "http.address_rate",
+            help: "requests per second of each address, whoever calls from it (a proxy's are all one); 0 for no limit",
+            fallback: "0"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
         Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),

@@ -3,6 +3,7 @@ internal import Configuration
 internal import Domain
 internal import LocalServices
 internal import SystemPackage
+internal import Values
 
 /// A setting that cannot be used: which one, and why. Ends the program with 78 (`EX_CONFIG`).
 struct InvalidSetting: Error, CustomStringConvertible {
@@ -49,6 +50,7 @@ struct SettingsReader: Sendable {
             guard Files.exists(file) else {
                 throw InvalidSetting(setting: "--config-file", reason: "\(file) cannot be read")
             }
+            try Self.refuseUnknown(in: file)
             sources.append(
                 Source("file \(file)", try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file))))
         }
@@ -64,7 +66,10 @@ struct SettingsReader: Sendable {
         while let argument = rest.popFirst() {
             let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
             guard let flag = parts.first, known.contains(flag) || flag == "--config-file" else {
-                throw ValidationError("Unknown option '\(parts.first ?? argument)'. See --help for the settings.")
+                let nearest = parts.first.flatMap { Spelling.nearest(to: $0, among: known) }
+                throw ValidationError(
+                    "Unknown option '\(parts.first ?? argument)'."
+                        + (nearest.map { " Did you mean '\($0)'?" } ?? " See --help for the settings."))
             }
             guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                 throw ValidationError("Missing value for '\(flag)'.")
@@ -72,6 +77,19 @@ struct SettingsReader: Sendable {
             if flag == "--config-file" { configFile = value } else { flags += [flag, value] }
         }
         return (flags, configFile)
+    }
+
+    /// A setting that is misspelt in the file would be one that is not set.
+    private static func refuseUnknown(in file: String) throws {
+        let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.variable, $0.variable + "_FILE"] : [$0.variable] })
+        for line in (Files.read(file) ?? "").split(whereSeparator: \.isNewline) {
+            let name = line.prefix { $0 != "=" }.trimmingSpaces
+            guard line.contains("="), !name.hasPrefix("#"), !known.contains(name) else { continue }
+            throw InvalidSetting(
+                setting: name,
+                reason: "is no setting (in \(file))"
+                    + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
+        }
     }
 
     // MARK: Values
@@ -118,10 +136,11 @@ struct SettingsReader: Sendable {
         return value
     }
 
-    func duration(_ key: String, default fallback: Duration) throws -> Duration {
+    /// - Parameter longest: no time that is waited for or kept is longer than ten years.
+    func duration(_ key: String, upTo longest: Duration = .tenYears, default fallback: Duration) throws -> Duration {
         guard let text = try self.string(key) else { return fallback }
-        guard let value = Duration(text: text), value > .zero else {
-            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d")
+        guard let value = Duration(text: text), value > .zero, value <= longest else {
+            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d, at most \(longest.text)")
         }
         return value
     }

@@ -3,6 +3,7 @@ internal import Domain
 internal import Glibc
 internal import Journal
 internal import Postgres
+internal import Values
 
 struct Top: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,7 +30,7 @@ struct Top: AsyncParsableCommand {
     private static let mostWebhooks: Int64 = 500
 
     func run() async throws {
-        guard let interval = Duration(text: self.interval), interval >= .milliseconds(100) else {
+        guard let interval = Duration(text: self.interval), interval >= .milliseconds(100), interval <= .tenYears else {
             throw ValidationError("--interval must be a time of at least 100ms, such as 2s.")
         }
         let reader = try await SettingsReader(arguments: self.settings.arguments)
@@ -46,7 +47,7 @@ struct Top: AsyncParsableCommand {
             let now = try await Self.sample(instances, store)
             Screen().show { width, height in
                 TopView(now, since: before).lines(
-                    title: "\(title)  \(RFC3339.text(WallClock.system.milliseconds))", width: width, height: height)
+                    title: "\(title)  \(WallClock.system.now.text)", width: width, height: height)
             }
             before = now
             shown += 1

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Journal
+internal import Values
 
 /// What is seen at one time.
 struct TopSample: Sendable {
@@ -96,8 +97,8 @@ struct TopView {
         let rated = webhooks.map { webhook in
             let before = earlier[webhook.id] ?? webhook
             return (
-                webhook: webhook, ok: Double(webhook.succeeded - before.succeeded) / self.seconds,
-                failed: Double(webhook.failed - before.failed) / self.seconds
+                webhook: webhook, ok: Double(webhook.succeeded.subtracting(before.succeeded)) / self.seconds,
+                failed: Double(webhook.failed.subtracting(before.failed)) / self.seconds
             )
         }
         let sorted = rated.sorted {
@@ -134,8 +135,8 @@ struct TopView {
 
     /// Whole from ten on, one digit below.
     static func number(_ value: Double) -> String {
-        guard value < 10, value != value.rounded() else { return grouped(Int64(value.rounded())) }
-        let tenths = Int64((value * 10).rounded())
+        guard value < 10, value != value.rounded() else { return grouped(Int64(saturating: value.rounded())) }
+        let tenths = Int64(saturating: (value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10)"
     }
 }

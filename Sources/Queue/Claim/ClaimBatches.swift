@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// Deliveries that wait in batches.
 extension DeliveryStore {
@@ -9,7 +10,7 @@ extension DeliveryStore {
     ///
     /// - Returns: for each webhook that has batches waiting, what was leased of them.
     func takeBatches(
-        of wanted: [Wanted], now: PostgresTimestamp, on db: isolated Connection
+        of wanted: [Wanted], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey: Taken] {
         let waiting = try Self.withBatches(wanted.map(\.webhook), now: now, on: db)
         guard !waiting.isEmpty else { return [:] }
@@ -33,7 +34,7 @@ extension DeliveryStore {
     /// Which of these have batches that are due. One look into the index for each: as `EXISTS` it would be made a join with
     /// all there is.
     static func withBatches(
-        _ webhooks: [WebhookKey], now: PostgresTimestamp, on db: isolated Connection
+        _ webhooks: [WebhookKey], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey] {
         try db.query(
             """
@@ -61,7 +62,7 @@ extension DeliveryStore {
 
     /// - Returns: for each webhook the row that did not fit.
     private func takeWholeBatches(
-        of wanted: [Wanted], now: PostgresTimestamp, into taken: inout [WebhookKey: Taken], on db: isolated Connection
+        of wanted: [Wanted], now: Instant, into taken: inout [WebhookKey: Taken], on db: isolated Connection
     ) throws -> [Split] {
         guard !wanted.isEmpty else { return [] }
         var splits: [Split] = []

@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// Strict order: a thing's delivery can be had when the one before it has ended.
 extension DeliveryStore {
@@ -21,7 +22,7 @@ extension DeliveryStore {
         let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
-            let (opened, now) = (self.connections, PostgresTimestamp(microsecondsSince1970: now))
+            let (opened, now) = (self.connections, Instant(clampingMicroseconds: now))
             // One instance at a time per webhook, and the statement after this sees what the one before did.
             try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
             if opened > connections { try self.releaseUnheld(of: webhook, held: held, on: db) }
@@ -30,7 +31,7 @@ extension DeliveryStore {
             let taken = try batches ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
             let messages = try Self.load(taken.rows, on: db)
             let next = try db.query(self.nextDue(webhook, now: now)) { row in
-                row.isNull(0) ? nil : try row.timestamp(0).microsecondsSince1970
+                row.isNull(0) ? nil : try row.instant(0).microseconds
             }
             return try self.claim(
                 taken, of: webhook, loaded: messages, nextDue: next.first ?? nil, connections: opened, held: held,
@@ -41,7 +42,7 @@ extension DeliveryStore {
     }
 
     private func takeInTurn(
-        _ wanted: Wanted, now: PostgresTimestamp, returning: [EntityID], on db: isolated Connection
+        _ wanted: Wanted, now: Instant, returning: [EntityID], on db: isolated Connection
     ) throws -> Taken {
         var (found, missing) = (Int64(0), 0)
         let rows = try db.query(
@@ -51,7 +52,7 @@ extension DeliveryStore {
             guard row.isNull(0) else {
                 return ClaimRow(
                     id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
-                    replayedAt: row.isNull(3) ? nil : try row.timestamp(3).microsecondsSince1970 / 1_000,
+                    replayedAt: row.isNull(3) ? nil : try row.instant(3).milliseconds,
                     bundle: row.isNull(4) ? nil : try row.messageID(4))
             }
             (found, missing) = (try row.int64(5), Int(try row.int64(6)))
@@ -66,7 +67,7 @@ extension DeliveryStore {
     /// instance. `due_at` is the time of receipt here and stays so; the time of a retry is `blocked_until`. See also
     /// ``leaseInTurn(_:count:bytes:now:returning:)``.
     private func inTurn(
-        _ webhook: WebhookKey, _ now: PostgresTimestamp, _ count: Int64, returning: [EntityID]
+        _ webhook: WebhookKey, _ now: Instant, _ count: Int64, returning: [EntityID]
     ) -> Query {
         """
         SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
@@ -85,7 +86,7 @@ extension DeliveryStore {
     /// instance, or is not due although it came before, is not overtaken. It need not be what was found to be due: after the
     /// clock was set back that can be behind others.
     private func leaseInTurn(
-        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: PostgresTimestamp, returning: [EntityID]
+        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: Instant, returning: [EntityID]
     ) -> Query {
         """
         WITH locked AS MATERIALIZED (\(self.inTurn(webhook, now, count, returning: returning))), lines AS MATERIALIZED (
@@ -118,7 +119,7 @@ extension DeliveryStore {
     }
 
     /// When it is worth asking again.
-    private func nextDue(_ webhook: WebhookKey, now: PostgresTimestamp) -> Query {
+    private func nextDue(_ webhook: WebhookKey, now: Instant) -> Query {
         // What another instance has in hand frees its thing without our hearing of it.
         """
         SELECT least(

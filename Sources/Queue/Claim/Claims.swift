@@ -2,6 +2,7 @@ package import Domain
 internal import Journal
 internal import Postgres
 internal import Schema
+internal import Values
 
 extension DeliveryStore {
     /// Leases what is due of webhooks without strict order, oldest first, within the room there is for each.
@@ -19,7 +20,7 @@ extension DeliveryStore {
         let claims = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
-            let (opened, now) = (self.connections, PostgresTimestamp(microsecondsSince1970: now))
+            let (opened, now) = (self.connections, Instant(clampingMicroseconds: now))
             var taken = try self.takeSingle(of: wanted, now: now, on: db)
             // What is due by itself comes before every batch.
             let batches = try self.takeBatches(of: wanted.filter { taken[$0.webhook] == nil }, now: now, on: db)
@@ -78,7 +79,7 @@ extension DeliveryStore {
     ///
     /// - Returns: for each webhook that has such.
     private func takeSingle(
-        of wanted: [Wanted], now: PostgresTimestamp, on db: isolated Connection
+        of wanted: [Wanted], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey: Taken] {
         var taken: [WebhookKey: Taken] = [:]
         let rows = try db.query(
@@ -112,7 +113,7 @@ extension DeliveryStore {
             guard row.isNull(1) else {
                 let found = ClaimRow(
                     id: try row.messageID(1), attempts: try row.int16(3), isKept: try row.bool(2),
-                    replayedAt: row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970 / 1_000,
+                    replayedAt: row.isNull(4) ? nil : try row.instant(4).milliseconds,
                     bundle: row.isNull(5) ? nil : try row.messageID(5))
                 return (webhook, Taken(rows: [found]))
             }
@@ -143,7 +144,7 @@ extension DeliveryStore {
                 FROM unnest(\(webhooks.map(\.rawValue))) AS k) AS dues
             WHERE due IS NOT NULL
             """
-        ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.timestamp(1).microsecondsSince1970) }
+        ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1).microseconds) }
         return Dictionary(dues) { first, _ in first }
     }
 

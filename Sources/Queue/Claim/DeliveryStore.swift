@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+internal import Values
 
 /// Deliveries on their way: completing attempts, claiming what waits, replaying what has failed.
 package struct DeliveryStore: Sendable {
@@ -43,7 +44,7 @@ package struct DeliveryStore: Sendable {
                 SELECT webhook_key, min(due_at) FROM (SELECT * FROM single UNION ALL SELECT * FROM batched) AS waiting
                 GROUP BY webhook_key
                 """
-            ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.timestamp(1).microsecondsSince1970) }
+            ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1).microseconds) }
         }
         return Dictionary(pairs) { first, _ in first }
     }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// Batches of deliveries turned into columns, for `unnest`.
 struct DeliveryBatchColumns {
@@ -38,7 +39,7 @@ struct DeliveryBatchColumns {
         let lists = MessageIDLists(batches.map(\.messages))
         self.rows = """
             SELECT b, w, ids[s], CASE WHEN l THEN \(session.rawValue) END,
-                \(PostgresTimestamp(microsecondsSince1970: now)), k, e - s + 1, p, ids[s:e]
+                \(Instant(clampingMicroseconds: now)), k, e - s + 1, p, ids[s:e]
             FROM (SELECT \(lists.all) AS ids) AS lists,
                 unnest(\(batches.map(\.id.rawValue)), \(batches.map(\.webhook.rawValue)),
                        \(batches.map(\.isLeased)), \(batches.map(\.isKept)),

@@ -2,6 +2,7 @@ package import Domain
 internal import Journal
 internal import Postgres
 package import Schema
+internal import Values
 
 /// Something that happened, on its way to become messages.
 package struct EventRecord: Sendable {
@@ -69,7 +70,7 @@ package struct EventStore: Sendable {
     private static func decode(_ row: borrowing Row) throws -> EventRecord {
         EventRecord(
             number: try row.int64(0), message: row.isNull(1) ? nil : try row.messageID(1),
-            at: try row.timestamp(2).microsecondsSince1970 / 1_000,
+            at: try row.instant(2).milliseconds,
             kind: TriggerKind(rawValue: try row.string(3)) ?? .manual, group: try row.entityID(4),
             thing: row.isNull(5) ? nil : try row.entityID(5), details: try row.string(6), isPayload: try row.bool(7),
             webhooks: try row.string(8).split(separator: ",").compactMap { Int32($0) }
@@ -118,9 +119,9 @@ package struct EventStore: Sendable {
         _ lastMessages: [EntityID: Int64], listened: @escaping @Sendable (Int64) -> Duration
     ) async throws {
         let heard = lastMessages.sorted { $0.key < $1.key }
-        let time = { @Sendable (milliseconds: Int64) in PostgresTimestamp(microsecondsSince1970: milliseconds * 1_000) }
+        let time = { @Sendable (milliseconds: Int64) in Instant(clampingMilliseconds: milliseconds) }
         try await self.pool.transaction { db in
-            let now = try db.query("SELECT \(self.now)") { try $0.timestamp(0).microsecondsSince1970 }
+            let now = try db.query("SELECT \(self.now)") { try $0.instant(0).microseconds }
             // Asked each time, so that a gap is noticed whoever looks.
             let listening = now.map(listened)
             if !heard.isEmpty {

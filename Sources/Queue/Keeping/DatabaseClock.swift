@@ -3,6 +3,7 @@ package import Logging
 internal import Postgres
 package import Schema
 internal import Synchronization
+internal import Values
 
 /// The database's time of day, carried on by a monotonic clock between two looks at it.
 ///
@@ -57,7 +58,7 @@ package final class DatabaseClock: Sendable {
         self.init(system: system, monotonic: monotonic) {
             try await database.pool.withConnection { db in
                 let before = monotonic()
-                let time = try db.query("SELECT clock_timestamp()") { try $0.timestamp(0).microsecondsSince1970 }
+                let time = try db.query("SELECT clock_timestamp()") { try $0.instant(0).microseconds }
                 let after = monotonic()
                 guard let time = time.first else { throw PostgresError(.decoding, "no time came back") }
                 return Reading(
@@ -96,7 +97,7 @@ package final class DatabaseClock: Sendable {
     }
 
     /// The day that it is by this machine's clock, counted from 1970.
-    var ownDay: Int64 { DayNumber.of(milliseconds: self.system.milliseconds) }
+    var ownDay: Int64 { DayNumber.of(milliseconds: self.system.now.milliseconds) }
     /// The day that it is by the database's.
     var day: Int64 { DayNumber.of(milliseconds: self.microseconds / 1_000) }
 
@@ -123,7 +124,7 @@ extension DatabaseClock {
     /// Waits until this machine's clock is past the beginning of 2024, where the ids of messages begin. A machine without
     /// a battery starts in 1970, and knows better once it has asked the network.
     package func waitUntilSet(logger: Logger, pause: Duration = .seconds(1)) async throws {
-        try await Self.wait("this machine", logger, pause) { self.system.milliseconds }
+        try await Self.wait("this machine", logger, pause) { self.system.now.milliseconds }
     }
 
     /// Looks at the database's clock for the first time, and waits until that is past 2024 too.
@@ -144,7 +145,7 @@ extension DatabaseClock {
             if pauses % 60 == 0 {
                 logger.error(
                     "a clock was never set; waiting until it is",
-                    metadata: ["clock": "\(whose)", "time": "\(RFC3339.text(now))"])
+                    metadata: ["clock": "\(whose)", "time": "\(Instant(clampingMilliseconds: now).text)"])
             }
             pauses += 1
             try await Task.sleep(for: pause)

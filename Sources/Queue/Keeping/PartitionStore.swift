@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 package import Schema
+internal import Values
 
 /// What became of one step of housekeeping.
 package struct HousekeepingStep: Sendable {
@@ -61,7 +62,7 @@ package struct PartitionStore: Sendable {
         ownDay: Int64, mayRemove: Bool, keepMessages: Duration, keepAttempts: Duration
     ) async throws -> [HousekeepingStep] {
         let now = try await self.pool.withConnection { db in
-            try db.query("SELECT \(self.now)") { try $0.timestamp(0).microsecondsSince1970 / 1_000 }
+            try db.query("SELECT \(self.now)") { try $0.instant(0).milliseconds }
         }
         var steps: [HousekeepingStep] = []
         for now in now {

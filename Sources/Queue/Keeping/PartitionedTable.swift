@@ -1,5 +1,6 @@
 internal import Domain
 internal import Postgres
+internal import Values
 
 /// A table with one partition per day, named `<table>_d<days since 1970>`, and one for what belongs to no other.
 enum PartitionedTable: String, Sendable, CaseIterable {
@@ -28,7 +29,7 @@ enum PartitionedTable: String, Sendable, CaseIterable {
     private func start(of day: Int64) -> String {
         switch self {
         case .messages:
-            "\(MessageID.first(atMillisecondsSince1970: day * DayNumber.milliseconds).rawValue)"
+            "\(MessageID.first(at: Instant(clampingMilliseconds: day.multiplied(by: DayNumber.milliseconds))).rawValue)"
         case .attempts, .attemptBatches, .skips, .sourceLog: "to_timestamp(\(day) * 86400.0)"
         }
     }
@@ -99,9 +100,10 @@ enum PartitionedTable: String, Sendable, CaseIterable {
 
 extension MessageID {
     /// How many ids a millisecond has.
-    static let perMillisecond = MessageID.first(atMillisecondsSince1970: MessageID.epochMilliseconds + 1).rawValue
+    static let perMillisecond = MessageID.first(at: Instant(clampingMilliseconds: MessageID.epochMilliseconds + 1))
+        .rawValue
 
-    /// ``first(atMillisecondsSince1970:)`` of a time that the database knows.
+    /// ``first(at:)`` of a time that the database knows.
     static func first(at time: Query) -> Query {
         """
         (greatest(0, floor(extract(epoch FROM \(time)) * 1000)::bigint - \(Self.epochMilliseconds)) * \(Self.perMillisecond))

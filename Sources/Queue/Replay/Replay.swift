@@ -2,6 +2,7 @@ package import Domain
 internal import Journal
 internal import Postgres
 package import Schema
+package import Values
 
 /// A delivery that is not done, as its webhook's owners see it.
 package struct DeliveryRecord: Sendable {
@@ -23,16 +24,15 @@ package struct DeliveryRecord: Sendable {
     package let subtopic: String?
     package let status: Status
     package let attempts: Int
-    /// Milliseconds since 1970, like all times here.
-    package let dueAt: Int64?
-    package let failedAt: Int64?
+    package let dueAt: Instant?
+    package let failedAt: Instant?
     package let failure: String?
 }
 
 /// Which deliveries to send again.
 package enum ReplaySelection: Sendable {
-    /// Those that failed for good then or later, in milliseconds since 1970, and all that wait for their next attempt.
-    case failedSince(Int64)
+    /// Those that failed for good then or later, and all that wait for their next attempt.
+    case failedSince(Instant)
     case ids([DeliveryID])
 }
 
@@ -62,13 +62,13 @@ package struct ReplayStore: Sendable {
         let (failed, waiting): (Query, Query)
         switch selection {
         case .failedSince(let time):
-            failed = "failed_at >= \(PostgresTimestamp(microsecondsSince1970: time * 1_000))"
+            failed = "failed_at >= \(time)"
             waiting = "true"
         case .ids(let ids):
             failed = "message_id = ANY(\(ids.filter { $0.webhook == webhook }.map(\.message.rawValue)))"
             waiting = failed
         }
-        let now = PostgresTimestamp(microsecondsSince1970: now)
+        let now = Instant(clampingMicroseconds: now)
         var statement: Query = """
             UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0,
                 due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
@@ -87,7 +87,7 @@ package struct ReplayStore: Sendable {
     ///
     /// - Parameter now: the one that the replay was given.
     package func rest(of webhook: WebhookKey, replayedAt now: Int64) async throws -> (waiting: Int64, failed: Int64) {
-        let now = PostgresTimestamp(microsecondsSince1970: now)
+        let now = Instant(clampingMicroseconds: now)
         let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND replayed_at = \(now)"
         return try await self.pool.withConnection { db in
             // Each by an index of its own.
@@ -145,14 +145,14 @@ package struct ReplayStore: Sendable {
         _ row: borrowing Row, _ status: DeliveryRecord.Status, _ webhook: WebhookKey
     ) throws -> (item: DeliveryRecord, key: [String?]) {
         let id = try row.messageID(0)
-        let failedAt = row.isNull(4) ? nil : try row.timestamp(4).microsecondsSince1970
+        let failedAt = row.isNull(4) ? nil : try row.instant(4)
         let record = DeliveryRecord(
             id: DeliveryID(message: id, webhook: webhook),
             thing: row.isNull(1) ? nil : try row.entityID(1), subtopic: row.isNull(2) ? nil : try row.string(2),
             status: status, attempts: Int(try row.int16(3)),
-            dueAt: status == .failed ? nil : try row.timestamp(6).microsecondsSince1970 / 1_000,
-            failedAt: failedAt.map { $0 / 1_000 }, failure: row.isNull(5) ? nil : try row.string(5))
-        return (record, (status == .failed ? [failedAt.map { String($0) }] : []) + [String(id.rawValue)])
+            dueAt: status == .failed ? nil : try row.instant(6),
+            failedAt: failedAt, failure: row.isNull(5) ? nil : try row.string(5))
+        return (record, (status == .failed ? [failedAt.map { String($0.microseconds) }] : []) + [String(id.rawValue)])
     }
 
     /// - Returns: the page's rows and one more, and the order.
@@ -160,7 +160,7 @@ package struct ReplayStore: Sendable {
         let order: Query = "failed_at DESC, message_id DESC"
         let key = start.cursor?.numbers(DeliveryRecord.Status.failed.keyParts)
         let isBehind: Query =
-            key.map { "(failed_at, message_id) < (\(PostgresTimestamp(microsecondsSince1970: $0[0])), \($0[1]))" }
+            key.map { "(failed_at, message_id) < (\(Instant(clampingMicroseconds: $0[0])), \($0[1]))" }
             ?? "true"
         return (
             """

@@ -2,6 +2,7 @@ internal import Domain
 internal import Journal
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// What came of deliveries that stand in a batch: it shrinks or goes, and what has to be tried again leaves it for a
 /// row of its own.
@@ -136,7 +137,7 @@ struct BatchedResults {
         let messages = changes.map { $0.parting.sorted { $0.id < $1.id } }
         let lists = MessageIDLists(messages.map { $0.map(\.id) })
         let dues = messages.map {
-            PostgresTimestamp(microsecondsSince1970: ($0.first?.id.millisecondsSince1970 ?? 0) * 1_000)
+            $0.first?.id.time ?? .first
         }
         return """
             INSERT INTO delivery_batches
@@ -153,15 +154,14 @@ struct BatchedResults {
 
     /// The rows of deliveries that have left their batches.
     private static func insertion(of results: [DeliveryResult]) -> Query {
-        var dues: [PostgresTimestamp] = []
+        var dues: [Instant] = []
         var failures: [String?] = []
         for result in results {
             // The time of receipt, which is when it fell due first.
-            let received = PostgresTimestamp(
-                microsecondsSince1970: result.delivery.message.id.millisecondsSince1970 * 1_000)
+            let received = result.delivery.message.id.time
             switch result.ending {
             case .retried(let due):
-                dues.append(PostgresTimestamp(microsecondsSince1970: due))
+                dues.append(Instant(clampingMicroseconds: due))
                 failures.append(nil)
             case .failed(let reason):
                 dues.append(received)

@@ -2,6 +2,7 @@ package import Domain
 package import Journal
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// A webhook that was disabled because of what came of its deliveries.
 package struct DisabledWebhook: Sendable {
@@ -55,7 +56,7 @@ extension DeliveryStore {
             let streaks = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
-                    since: row.isNull(2) ? nil : try row.timestamp(2).microsecondsSince1970,
+                    since: row.isNull(2) ? nil : try row.instant(2).microseconds,
                     isRecovering: try row.bool(3))
             }
             try Self.noteRecovered(results, streaks, on: db)

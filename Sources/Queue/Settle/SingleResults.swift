@@ -2,6 +2,7 @@ internal import Domain
 internal import Journal
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// What came of deliveries that have a row of their own.
 struct SingleResults {
@@ -47,14 +48,14 @@ struct SingleResults {
         var messages: [Int64] = []
         var webhooks: [Int32] = []
         var tried: [Int16] = []
-        var dues: [PostgresTimestamp?] = []
+        var dues: [Instant?] = []
         var failures: [String?] = []
         var bundles: [Int64?] = []
         for result in results {
             switch result.ending {
             case .succeeded, .released: continue
             case .retried(let due):
-                dues.append(PostgresTimestamp(microsecondsSince1970: due))
+                dues.append(Instant(clampingMicroseconds: due))
                 failures.append(nil)
             case .failed(let reason):
                 dues.append(nil)

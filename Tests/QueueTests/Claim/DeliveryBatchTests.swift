@@ -5,6 +5,7 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -187,7 +188,8 @@ struct DeliveryBatchTests {
         #expect(try await housekeeping.backlog() == (0, 3))
         #expect(try await fixture.claimed(store, now: 9_000).isEmpty)
         #expect(
-            try await ReplayStore(fixture.database).replay(.failedSince(0), of: fixture.target.key, now: 9_500).total
+            try await ReplayStore(fixture.database).replay(.failedSince(.first), of: fixture.target.key, now: 9_500)
+                .total
                 == 3)
         #expect(try await fixture.claimed(store, now: 9_999) == [1, 2, 3])
     }

@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -24,7 +25,7 @@ struct RemovalTests {
             (
                 Source(
                     id: .random(), group: fixture.group, name: "s", thing: thing.id, isEnabled: true,
-                    settings: SourceSettings(), createdAt: 0, updatedAt: 0), .keyHash([1])
+                    settings: SourceSettings(), createdAt: .first, updatedAt: .first), .keyHash([1])
             )
         ])
         let store = try await fixture.store()

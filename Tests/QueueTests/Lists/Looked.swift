@@ -67,7 +67,7 @@ struct Looked: Sendable {
 
     /// A message's id, so many milliseconds after the fixtures' time.
     static func id(_ milliseconds: Int64) -> Int64 {
-        MessageID.first(atMillisecondsSince1970: 1_800_000_000_000 + milliseconds).rawValue
+        MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_000 + milliseconds)).rawValue
     }
 
     /// How many rows and entries of indexes the server went through for `body`, however it came to them.

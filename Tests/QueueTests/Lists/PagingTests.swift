@@ -5,6 +5,7 @@ import Registry
 import Schema
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Queue
 
@@ -129,7 +130,7 @@ struct PagingTests {
             }
         }
         let time = try await fixture.count("SELECT (extract(epoch FROM now()) * 1000)::bigint")
-        let now = MessageID.first(atMillisecondsSince1970: time).rawValue
+        let now = MessageID.first(at: Instant(clampingMilliseconds: time)).rawValue
         let day = Int64(86_400_000) << 22
         // Some today, some in the last week, some long ago, and then some more.
         for (days, count): (Int64, Int64) in [(0, 3), (1, 1), (6, 20), (40, 5), (200, 30)] {
@@ -172,7 +173,7 @@ struct PagingTests {
             let number = 100 + Int64(round)
             try await fixture.commit(fixture.deliveries(number...number, leased: false), by: store.session)
         }
-        let first = MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue
+        let first = MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_000)).rawValue
         #expect(seen.map { $0.id.message.rawValue - first } == Array((1...90).reversed()))
     }
 
@@ -192,7 +193,7 @@ struct PagingTests {
         } adding: { round in
             try await fail(100 + Int64(round)...100 + Int64(round))
         }
-        let first = MessageID.first(atMillisecondsSince1970: 1_800_000_000_000).rawValue
+        let first = MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_000)).rawValue
         #expect(seen.map { $0.id.message.rawValue - first } == Array((1...50).reversed()))
     }
 

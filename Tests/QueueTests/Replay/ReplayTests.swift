@@ -4,6 +4,7 @@ import Registry
 import Schema
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -31,12 +32,12 @@ struct ReplayTests {
         let key = fixture.target.key
         #expect(try await replays.replay(.ids([all[0].id, all[3].id]), of: key, now: 5_000).total == 1)
         #expect(try await replays.replay(.ids([all[0].id]), of: key, now: 5_000).total == 0)
-        #expect(try await replays.replay(.failedSince(99_999_999_999_999), of: key, now: 5_000).total == 0)
+        #expect(try await replays.replay(.failedSince(.last), of: key, now: 5_000).total == 0)
         let claim = try await store.claim(key, inOrder: false, count: 10, bytes: 999, now: 5_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [1])
         #expect(claim.deliveries.first?.attempts == 0, "with a whole schedule before it")
         #expect(claim.deliveries.first?.replayedAt == 5)
-        #expect(try await replays.replay(.failedSince(0), of: key, now: 6_000).total == 1)
+        #expect(try await replays.replay(.failedSince(.first), of: key, now: 6_000).total == 1)
         #expect(try await fixture.claimed(store, now: 6_000) == [2])
     }
 

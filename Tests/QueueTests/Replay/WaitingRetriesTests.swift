@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -48,7 +49,7 @@ struct WaitingRetriesTests {
                 try await $0.webhooks().set(.disabled, of: [$0.webhook])
                 try await $0.webhooks().set(.enabled, of: [$0.webhook])
             },
-            { _ = try await ReplayStore($0.database).replay(.failedSince(0), of: key($0), now: 5_000) },
+            { _ = try await ReplayStore($0.database).replay(.failedSince(.first), of: key($0), now: 5_000) },
             { fixture in
                 let waiting = try await ReplayStore(fixture.database).list(
                     .waiting, of: key(fixture), from: PageStart(), limit: 10)
@@ -77,7 +78,7 @@ struct WaitingRetriesTests {
             box: fixture.box)
         try await fixture.webhooks().set(.disabled, of: [fixture.webhook])
         try await fixture.webhooks().set(.enabled, of: [other.id])
-        _ = try await ReplayStore(fixture.database).replay(.failedSince(0), of: other.key, now: 5_000)
+        _ = try await ReplayStore(fixture.database).replay(.failedSince(.first), of: other.key, now: 5_000)
         #expect(try await fixture.claimed(store, now: Self.soon) == [])
         _ = try await fixture.database.pool.withConnection { db in
             try db.execute("UPDATE deliveries SET failed_at = now()")

@@ -1,0 +1,85 @@
+import HTTPTypes
+import NIOCore
+import NIOEmbedded
+import NIOHTTPTypes
+import Testing
+
+@testable import API
+
+@Suite("A connection of the API")
+struct ConnectionGuardTests {
+    private static func open() throws -> EmbeddedChannel {
+        let channel = EmbeddedChannel(handler: ConnectionGuard())
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        return channel
+    }
+
+    private static func head(expecting expectation: String? = nil) -> HTTPRequestPart {
+        var fields = HTTPFields()
+        fields[.expect] = expectation
+        return .head(HTTPRequest(method: .post, scheme: "http", authority: "x", path: "/", headerFields: fields))
+    }
+
+    @Test("ends if a request does not, however often a little more of it comes")
+    func endless() throws {
+        let channel = try Self.open()
+        try channel.writeInbound(Self.head())
+        for _ in 0..<60 {
+            #expect(channel.isActive)
+            try channel.writeInbound(HTTPRequestPart.body(ByteBuffer(string: "x")))
+            channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        }
+        #expect(!channel.isActive)
+    }
+
+    @Test("goes on if it does, for as long as it is answered")
+    func answered() throws {
+        let channel = try Self.open()
+        try channel.writeInbound(Self.head())
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        #expect(channel.isActive)
+        _ = try channel.finish()
+    }
+
+    @Test("ends if nothing of an answer is read, and not if it is read slowly")
+    func unread() throws {
+        let channel = try Self.open()
+        for isReading in [true, false] {
+            channel.isWritable = false
+            channel.pipeline.fireChannelWritabilityChanged()
+            channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+            #expect(channel.isActive)
+            guard isReading else { break }
+            channel.isWritable = true
+            channel.pipeline.fireChannelWritabilityChanged()
+            channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        }
+        channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(!channel.isActive)
+    }
+
+    @Test("is told to go on if it waits for that, and nothing else is being said")
+    func expectation() throws {
+        let channel = try Self.open()
+        func told() throws -> HTTPResponse? {
+            if case .head(let response) = try channel.readOutbound(as: HTTPResponsePart.self) { response } else { nil }
+        }
+        try channel.writeInbound(Self.head(expecting: "100-Continue"))
+        #expect(try told()?.status == .continue)
+        // The next one came before the first was answered.
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        try channel.writeInbound(Self.head(expecting: "100-continue"))
+        #expect(try told() == nil)
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        for _ in 0..<2 {
+            try channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .ok)))
+            try channel.writeOutbound(HTTPResponsePart.end(nil))
+            #expect(try told()?.status == .ok)
+            _ = try channel.readOutbound(as: HTTPResponsePart.self)
+        }
+        try channel.writeInbound(Self.head(expecting: "100-continue"))
+        #expect(try told()?.status == .continue)
+        _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+}

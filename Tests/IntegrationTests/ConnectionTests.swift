@@ -1,0 +1,124 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Those who call the API otherwise than they should")
+    struct ConnectionTests {
+        /// What is answered to these bytes until the connection ends, or `end` was said.
+        private static func answer(
+            to bytes: String, of installation: Installation, until end: String? = nil
+        ) async throws -> String {
+            let caller = try await RawCaller.connect(
+                to: Int(installation.api.base.split(separator: ":").last ?? "") ?? 0)
+            try await caller.send(bytes)
+            try await waitUntil("an answer to \(bytes)") {
+                caller.isClosed || end.map(caller.heard.contains) ?? caller.heard.contains("\r\n\r\n")
+            }
+            await caller.close()
+            return caller.heard
+        }
+
+        @Test("are told what is wrong with a request that is none, and it is nobody else's matter")
+        func malformed() async throws {
+            try await Installation.with { installation, running in
+                let authorization = "authorization: Bearer \(installation.api.token)\r\n"
+                let post = "POST /groups HTTP/1.1\r\nhost: x\r\n\(authorization)content-type: application/json\r\n"
+                for request in [
+                    "GET /me HTTP/1.1\r\n\(authorization)\r\n",
+                    "GET /me HTTP/1.1\r\nhost: a\r\nhost: b\r\n\(authorization)\r\n",
+                    "\(post)transfer-encoding: chunked\r\n\r\nxyz\r\n",
+                    "\(post)transfer-encoding: chunked\r\n\r\n4\r\n[{}]garbage\r\n0\r\n\r\n",
+                    "\(post)content-length: 1x\r\n\r\n[]",
+                ] {
+                    let answer = try await Self.answer(to: request, of: installation)
+                    #expect(answer.hasPrefix("HTTP/1.1 400"), "\(request) → \(answer)")
+                }
+                #expect(try await Self.answer(to: "GET /health HTTP/1.0\r\n\r\n", of: installation).contains(" 200 "))
+                let log = Files.read(await running.hookline.logFile) ?? ""
+                #expect(!log.contains("a request failed"), "nothing has failed that is ours")
+            }
+        }
+
+        @Test("and wait to be told to go on are told so")
+        func expectation() async throws {
+            try await Installation.with { installation, _ in
+                let body = #"[{"name":"waited for"}]"#
+                let caller = try await RawCaller.connect(
+                    to: Int(installation.api.base.split(separator: ":").last ?? "") ?? 0)
+                try await caller.send(
+                    """
+                    POST /groups HTTP/1.1\r
+                    host: x\r
+                    authorization: Bearer \(installation.api.token)\r
+                    content-type: application/json\r
+                    content-length: \(body.utf8.count)\r
+                    expect: 100-continue\r
+                    \r
+
+                    """)
+                try await waitUntil("100") { caller.heard.hasPrefix("HTTP/1.1 100 Continue\r\n\r\n") }
+                try await caller.send(body)
+                try await waitUntil("201") { caller.heard.contains("HTTP/1.1 201 Created") }
+                await caller.close()
+            }
+        }
+
+        @Test("too often are told when they may again, and others are not")
+        func rates() async throws {
+            let settings = ["HTTP_CALLER_RATE": "0.1/20"]
+            try await Installation.with(settings: settings) { installation, running in
+                var answers: [HTTPAnswer] = []
+                for _ in 0..<25 { answers.append(try await installation.api.call("GET", "/me")) }
+                let last = answers.last
+                #expect(last?.status == 429 && last?.headers["retry-after"].flatMap { Int($0) } ?? 0 > 0)
+                let other = await running.hookline.api(token: try await HooklineProcess.token(user: "other"))
+                #expect(try await other.call("GET", "/me").status == 200)
+                #expect(try await HTTP.get("\(installation.api.base)/health").status == 200)
+            }
+        }
+
+        @Test("with live views, one beside the other, leave some for the others")
+        func liveViews() async throws {
+            try await Installation.with { installation, _ in
+                let port = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
+                var callers: [RawCaller] = []
+                for _ in 0..<9 {
+                    let caller = try await RawCaller.connect(to: port)
+                    try await caller.send(
+                        """
+                        GET /groups/\(installation.group)/live HTTP/1.1\r
+                        host: x\r
+                        authorization: Bearer \(installation.api.token)\r
+                        \r
+
+                        """)
+                    try await waitUntil("an answer") { caller.heard.contains("\r\n\r\n") }
+                    callers.append(caller)
+                }
+                #expect(callers.filter { $0.heard.hasPrefix("HTTP/1.1 200") }.count == 8)
+                #expect(callers.last?.heard.hasPrefix("HTTP/1.1 429") == true)
+                for caller in callers { await caller.close() }
+            }
+        }
+
+        @Test("by more connections than there are descriptors wait, and then it goes on")
+        func descriptors() async throws {
+            try await Installation.with { installation, running in
+                // As an installation with few of them.
+                await running.hookline.kill()
+                let folder = try Files.makeTemporaryFolder()
+                let hookline = try await HooklineProcess.serve(
+                    postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                    logFile: "\(folder)/log", descriptors: 256)
+                await running.replace(hookline: hookline)
+                var callers: [RawCaller] = []
+                for _ in 0..<200 { callers.append(try await RawCaller.connect(to: hookline.port)) }
+                for caller in callers { await caller.close() }
+                try await waitUntil("those who were first to be gone") {
+                    try await HTTP.get("http://127.0.0.1:\(hookline.port)/ready").status == 200
+                }
+            }
+        }
+    }
+}
