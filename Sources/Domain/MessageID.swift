@@ -15,6 +15,8 @@ package struct MessageID: RawRepresentable, Hashable, Sendable, Comparable {
     package static let slotCount: Int64 = 1 << 10
     fileprivate static let countBits: Int64 = 12
     fileprivate static let timeShift: Int64 = 22
+    /// How many ids a millisecond has.
+    package static let perMillisecond: Int64 = 1 << Self.timeShift
 
     package var millisecondsSince1970: Int64 { (self.rawValue >> Self.timeShift) + Self.epochMilliseconds }
 

@@ -1,12 +1,12 @@
 internal import Domain
 internal import Postgres
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
 #else
 internal import Foundation
 #endif
-internal import Values
 
 /// Where a page ended, so that the next goes on behind it whatever has come and gone meanwhile.
 package struct PageCursor: Sendable, Equatable {

@@ -99,10 +99,6 @@ enum PartitionedTable: String, Sendable, CaseIterable {
 }
 
 extension MessageID {
-    /// How many ids a millisecond has.
-    static let perMillisecond = MessageID.first(at: Instant(clampingMilliseconds: MessageID.epochMilliseconds + 1))
-        .rawValue
-
     /// ``first(at:)`` of a time that the database knows.
     static func first(at time: Query) -> Query {
         """
