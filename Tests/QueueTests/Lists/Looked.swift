@@ -4,6 +4,7 @@ import Postgres
 import Schema
 import StoreTestSupport
 import TestSupport
+import Values
 
 /// A database in which what waits is long, and a single connection to it, whose rows can be counted.
 struct Looked: Sendable {

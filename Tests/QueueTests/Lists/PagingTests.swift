@@ -249,7 +249,7 @@ struct PagingTests {
         let ofOther = try await entries(7) { ($0.statuses, $0.thing) = ([.ok], other) }
         #expect(ofOther.count == 10)
         let late = try await entries(100) {
-            ($0.statuses, $0.from) = (Set(LogEntry.Status.allCases), 1_800_014_999_000)
+            ($0.statuses, $0.from) = (Set(LogEntry.Status.allCases), Instant(milliseconds: 1_800_014_999_000))
         }
         #expect(late.filter { $0.status == .skipped && $0.error == "r" }.count == 300)
         let keys = late.filter { $0.error != "new" }.map { "\($0.status) \($0.at) \($0.delivery) \($0.attempt)" }
@@ -268,7 +268,7 @@ struct PagingTests {
         let sources = SourceStore(fixture.database, box: fixture.box)
         let source = Source(
             id: .random(), group: fixture.group, name: "s", thing: thing, isEnabled: true, settings: SourceSettings(),
-            createdAt: 0, updatedAt: 0)
+            createdAt: .first, updatedAt: .first)
         try await sources.create([(source, .keyHash([1]))])
         func write(_ numbers: Query) async throws {
             _ = try await fixture.database.pool.withConnection { db in
