@@ -241,7 +241,7 @@ extension WholeServiceTests {
                 #expect(stream.headers["content-type"] == "text/event-stream")
                 #expect(
                     stream.body.contains(
-                        "event: sample\ndata: {\"sample\":{\"deep\":{\"a\":[true]},\"n\":4},\"schema\":{"))
+                        "event: sample\ndata: {\"sample\":{\"n\":4,\"deep\":{\"a\":[true]}},\"schema\":{"))
                 #expect(try await post(#"{"n":5}"#).status == 403, "it is over")
                 let applied = try await api.call(
                     "PUT", "/sources/\(id)/sample", #"{"sample":{"n":4,"deep":{"a":[true]}},"apply_schema":true}"#)

@@ -46,7 +46,8 @@ extension WholeServiceTests {
                 try await waitUntil("the reasons") {
                     let log = try await installation.api.call("GET", "/webhooks/\(hot)/log?status=skipped&dir=asc")
                     return log.values(of: "error") == [
-                        "condition not met: t gt 30", #"condition not met: unit eq \"#, "condition not met: t gt 30",
+                        "condition not met: t gt 30", #"condition not met: unit eq \"#,
+                        "condition not met: t gt 30: the payload is not JSON",
                     ]
                 }
                 #expect(try await installation.api.call("GET", "/webhooks/\(hot)").number(of: "skipped") == 3)
