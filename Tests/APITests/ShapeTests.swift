@@ -118,7 +118,8 @@ struct ShapeTests {
         if case .object(let properties) = schema["properties"] {
             return .object(
                 JSONFields(
-                    Dictionary(uniqueKeysWithValues: properties.map { ($0.key, Self.example(of: $0.value, in: root)) })))
+                    Dictionary(uniqueKeysWithValues: properties.map { ($0.key, Self.example(of: $0.value, in: root)) }))
+            )
         }
         if schema["type"] == .string("array") { return .array([Self.example(of: schema["items"], in: root)]) }
         return .null
