@@ -283,6 +283,27 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("strangers keep nobody out who has the key, and fill no log")
+        func strangers() async throws {
+            try await Installation.with { installation, running in
+                let made = try await self.make(installation, #""name":"shop""#)
+                let url =
+                    "http://127.0.0.1:\(await running.hookline.port)" + (try #require(made.values(of: "path").last))
+                let wrong = url.prefix { $0 != "?" } + "?key=no"
+                var statuses: [Int: Int] = [:]
+                for _ in 1...250 {
+                    statuses[try await HTTP.post(String(wrong), "{}", headers: Self.json).status, default: 0] += 1
+                }
+                #expect(statuses[401, default: 0] >= 100 && statuses[429, default: 0] > 0, "\(statuses)")
+                #expect(try await HTTP.post(url, "{}", headers: Self.json).status == 202)
+                let rows = try await installation.sql("SELECT count(*) FROM source_log WHERE outcome <> 'accepted'")
+                #expect(Int(rows).map { $0 < 100 } == true, "\(rows) rows of \(statuses)")
+                let packed = try await HTTP.post(
+                    url, "{}", headers: Self.json.merging(["content-encoding": "gzip"]) { $1 })
+                #expect(packed.status == 415 && packed.body.contains("content-encoding"), "\(packed.body)")
+            }
+        }
+
         @Test("killing it after it has said 202 loses nothing")
         func kill() async throws {
             let receiver = try await Receiver.start(keepsRequests: false)

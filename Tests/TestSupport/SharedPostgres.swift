@@ -22,7 +22,7 @@ package actor SharedPostgres {
         let cluster = Task {
             let folder = try Files.makeTemporaryFolder()
             let cluster = try await LocalPostgres.prepare(
-                in: "\(folder)/postgres", port: freePort(), settings: ["max_connections": "200", "fsync": "off"])
+                in: "\(folder)/postgres", port: freePort(), settings: ["max_connections": "500", "fsync": "off"])
             return (cluster, try await cluster.start())
         }
         self.cluster = cluster

@@ -5,7 +5,6 @@ internal import NIOCore
 internal import Observability
 internal import Queue
 internal import Registry
-internal import Synchronization
 internal import Values
 
 /// `POST /in/{source_id}`: where outside systems post. No user token; the source says how its callers show who they are.
@@ -22,6 +21,7 @@ struct InboundRoutes: Sendable {
     private static let unavailable = APIError(
         status: .serviceUnavailable, message: "the source is not available; try again later",
         headers: [.retryAfter: "60"])
+    private static let keyHeader = HTTPField.Name("x-api-key") ?? .authorization
     private static let refused = APIError(status: .unauthorized, message: "the key or signature is not valid")
 
     func add(to router: Router<APIContext>) {
@@ -36,27 +36,30 @@ struct InboundRoutes: Sendable {
             found.flatMap { door in door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) } })
         guard let door = found else { throw APIError.notFound("source") }
         guard door.fault == nil else { throw Self.unavailable }
-        let now = monotonicNanoseconds()
-        if let wait = self.limits.take(door, now: now) {
-            try await self.store.note(.limited, "too many", bytes: 0, at: door)
-            let seconds = max(1, (wait + 999_999_999) / 1_000_000_000)
-            throw APIError(
-                status: .tooManyRequests, message: "too many events; try again in \(seconds) s",
-                headers: [.retryAfter: String(seconds)])
-        }
+        // Who has the wrong key is not read, and does not use up what those may call who have the right one.
+        if door.settings.signature == nil, !self.hasKey(request, of: door) { try await self.refuse(bytes: 0, at: door) }
         let type = request.headers[.contentType]
         let isSupported = ["application/json", "application/x-www-form-urlencoded", "text/", "+json", "cloudevents"]
             .contains { type?.lowercased().contains($0) == true }
         guard type == nil || isSupported else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be JSON, a form or text")
         }
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw APIError(
+                status: .unsupportedMediaType, message: "content-encoding must be identity, not \(encoding.prefix(40))",
+                headers: [.acceptEncoding: "identity"])
+        }
         let buffer = try await self.collect(request, at: door)
         let signed = SignedRequest(
             headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
             body: Array(buffer.readableBytesView))
-        guard self.isCallerValid(signed, request, door) else {
-            try await self.store.note(.unauthorized, nil, bytes: signed.body.count, at: door)
-            throw Self.refused
+        if let scheme = door.settings.signature {
+            guard scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.now.seconds) else {
+                try await self.refuse(bytes: signed.body.count, at: door)
+            }
+        }
+        if let wait = self.limits.take(.callers, of: door, now: monotonicNanoseconds()) {
+            try await self.tooMany("too many events", after: wait, at: door)
         }
         if let challenge = door.settings.signature?.challenge(in: signed) {
             return try Response.json(["challenge": challenge])
@@ -112,15 +115,35 @@ struct InboundRoutes: Sendable {
         }
     }
 
-    /// The same answer and as long a look, whatever is wrong.
-    private func isCallerValid(_ signed: SignedRequest, _ request: Request, _ door: SourceDoor) -> Bool {
-        if let scheme = door.settings.signature {
-            return scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.now.seconds)
+    /// The same answer whatever is wrong, and after many of them another, which costs less.
+    private func refuse(bytes: Int, at door: SourceDoor) async throws -> Never {
+        if let wait = self.limits.take(.strangers, of: door, now: monotonicNanoseconds()) {
+            try await self.tooMany("too many calls that are not valid", after: wait, at: door)
         }
+        try await self.note(.unauthorized, nil, bytes: bytes, at: door)
+        throw Self.refused
+    }
+
+    private func tooMany(_ what: String, after wait: Int64, at door: SourceDoor) async throws -> Never {
+        try await self.note(.limited, what, bytes: 0, at: door)
+        let seconds = max(1, wait.adding(999_999_999) / 1_000_000_000)
+        throw APIError(
+            status: .tooManyRequests, message: "\(what); try again in \(seconds) s",
+            headers: [.retryAfter: String(seconds)])
+    }
+
+    /// Notes a refusal, or counts it for the next one to be noted: whoever calls without end writes no row each time.
+    private func note(_ outcome: SourceOutcome, _ reason: String?, bytes: Int, at door: SourceDoor) async throws {
+        guard let times = self.limits.count(outcome, of: door, now: monotonicNanoseconds()) else { return }
+        try await self.store.note(outcome, reason, bytes: bytes, times: times, at: door)
+    }
+
+    /// As long a look, whatever is wrong.
+    private func hasKey(_ request: Request, of door: SourceDoor) -> Bool {
         let bearer = request.headers[.authorization].flatMap { header -> String? in
             header.lowercased().hasPrefix("bearer ") ? String(header.dropFirst(7)) : nil
         }
-        let given = request.uri.queryParameters.get("key") ?? signed.headers["x-api-key"] ?? bearer ?? ""
+        let given = request.uri.queryParameters.get("key") ?? request.headers[Self.keyHeader] ?? bearer ?? ""
         return constantTimeEqual(SourceKey.hash(of: given), door.keyHash ?? [])
     }
 
@@ -157,26 +180,5 @@ struct EventSizeLimit: Sendable {
             limit = Limit(bytes: broker, description: "\(broker) bytes, the most that the broker takes")
         }
         return limit
-    }
-}
-
-/// What each source may be called per second, by this instance.
-final class SourceLimits: Sendable {
-    private static let most = 10_000
-    private let buckets = Mutex<[EntityID: (version: Int64, bucket: TokenBucket)]>([:])
-
-    /// Takes one call, or answers how many nanoseconds until there is one.
-    func take(_ door: SourceDoor, now: Int64) -> Int64? {
-        self.buckets.withLock { buckets in
-            if buckets.count > Self.most { buckets = [:] }
-            let limit = door.settings.rateLimit ?? SourceSettings.defaultRate
-            var entry = buckets[door.id] ?? (door.version, TokenBucket(limit, now: now))
-            if entry.version != door.version {
-                entry.bucket.change(to: limit, now: now)
-                entry.version = door.version
-            }
-            defer { buckets[door.id] = entry }
-            return entry.bucket.take(now: now)
-        }
     }
 }

@@ -85,11 +85,17 @@ package struct SourceEventStore: Sendable {
         }
     }
 
-    /// Notes a call that led to nothing.
-    package func note(_ outcome: SourceOutcome, _ reason: String?, bytes: Int, at door: SourceDoor) async throws {
+    /// Notes a call that led to nothing, and those like it that were not noted before.
+    ///
+    /// - Parameter times: how many they are, this one included.
+    package func note(
+        _ outcome: SourceOutcome, _ reason: String?, bytes: Int, times: Int64 = 1, at door: SourceDoor
+    ) async throws {
+        let others = times > 1 ? "and \(times - 1) more before" : nil
+        let reason = [reason, others].compactMap { $0 }.joined(separator: ", ")
         try await self.pool.transaction { db in
             try db.execute("SET LOCAL synchronous_commit = off")
-            try self.note(outcome, reason, nil, nil, bytes, at: door, on: db)
+            try self.note(outcome, reason.isEmpty ? nil : reason, nil, nil, bytes, times, at: door.key, on: db)
         }
     }
 
@@ -97,12 +103,12 @@ package struct SourceEventStore: Sendable {
         _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
         at door: SourceDoor, on db: isolated Connection
     ) throws {
-        try self.note(outcome, reason, eventID, subtopic, bytes, at: door.key, on: db)
+        try self.note(outcome, reason, eventID, subtopic, bytes, 1, at: door.key, on: db)
     }
 
     private func note(
         _ outcome: SourceOutcome, _ reason: String?, _ eventID: String?, _ subtopic: String?, _ bytes: Int,
-        at key: Int32, on db: isolated Connection
+        _ times: Int64, at key: Int32, on db: isolated Connection
     ) throws {
         try db.execute(
             """
@@ -111,9 +117,9 @@ package struct SourceEventStore: Sendable {
             """)
         let (accepted, ignored, rejected): (Int64, Int64, Int64) =
             switch outcome {
-            case .accepted: (1, 0, 0)
-            case .repeated, .ignored: (0, 1, 0)
-            case .invalid, .unauthorized, .limited, .refused: (0, 0, 1)
+            case .accepted: (times, 0, 0)
+            case .repeated, .ignored: (0, times, 0)
+            case .invalid, .unauthorized, .limited, .refused: (0, 0, times)
             }
         try db.execute(
             """
@@ -167,7 +173,7 @@ package struct SourceEventStore: Sendable {
                 """
             ) { (key: try $0.int32(0), subtopic: try $0.string(1), bytes: Int(try $0.int32(2))) }
             for event in event {
-                try self.note(.refused, reason, nil, event.subtopic, event.bytes, at: event.key, on: db)
+                try self.note(.refused, reason, nil, event.subtopic, event.bytes, 1, at: event.key, on: db)
             }
         }
     }
