@@ -35,10 +35,11 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Sources/CLibPQ", pkgConfig: "libpq"),
         .target(name: "Threads", path: "Sources/Threads", swiftSettings: settings),
+        .target(name: "Values", path: "Sources/Values", swiftSettings: settings),
         .target(
-            name: "Postgres", dependencies: ["CLibPQ", "Threads", deque, logging], path: "Sources/Postgres",
+            name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], path: "Sources/Postgres",
             swiftSettings: settings),
-        .target(name: "Domain", dependencies: [crypto], path: "Sources/Domain", swiftSettings: settings),
+        .target(name: "Domain", dependencies: ["Values", crypto], path: "Sources/Domain", swiftSettings: settings),
         .target(
             name: "Migrations", path: "migrations", exclude: [],
             resources: [
@@ -47,34 +48,34 @@ let package = Package(
                 .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
                 .embedInCode("0007_sources.sql"),
                 .embedInCode("0008_group_stats.sql"), .embedInCode("0009_safe_to_repeat.sql"),
+                .embedInCode("0010_sessions_over.sql"), .embedInCode("0011_lists.sql"),
+                .embedInCode("0012_waiting_messages.sql"), .embedInCode("0013_json_as_written.sql"),
             ],
             swiftSettings: settings),
         .target(
             name: "Observability", dependencies: [logging], path: "Sources/Observability", swiftSettings: settings),
         .target(
-            name: "Schema", dependencies: ["Domain", "Migrations", "Postgres"], path: "Sources/Schema",
+            name: "Schema", dependencies: ["Domain", "Migrations", "Postgres", "Values"], path: "Sources/Schema",
             swiftSettings: settings),
         .target(
-            name: "Journal", dependencies: ["Domain", "Postgres", "Schema", logging, serviceLifecycle],
+            name: "Journal",
+            dependencies: ["Domain", "Observability", "Postgres", "Schema", "Values", logging, serviceLifecycle],
             path: "Sources/Journal", swiftSettings: settings),
         .target(
-            name: "Registry",
-            dependencies: [
-                "Domain", "Journal", "Observability", "Postgres", "Schema", crypto, deque, logging, serviceLifecycle,
-            ],
-            path: "Sources/Registry", swiftSettings: settings),
-        .target(
             name: "Queue",
-            dependencies: ["Domain", "Journal", "Postgres", "Registry", "Schema", crypto, logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "Journal", "Observability", "Postgres", "Schema", "Values", crypto, deque, logging,
+                serviceLifecycle,
+            ],
             path: "Sources/Queue", swiftSettings: settings),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", nioCore, nioPosix, nioSSL, nioTLS],
+            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
             path: "Sources/WebhookClient", swiftSettings: settings),
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "WebhookClient", deque, logging, nioCore, nioPosix,
-                serviceLifecycle,
+                "Domain", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging, nioCore,
+                nioPosix, serviceLifecycle,
             ],
             path: "Sources/Delivery", swiftSettings: settings),
         .executableTarget(

@@ -77,6 +77,8 @@ package struct IntakeStore: Sendable {
         let ids = messages.map(\.rawValue)
         try await self.pool.transaction { db in
             try db.execute("DELETE FROM transient_messages WHERE id = ANY(\(ids))")
+            // What is put apart at this moment is not seen where it was, and is not there yet for the same statement.
+            try db.execute("DELETE FROM waiting_messages WHERE id = ANY(\(ids))")
             try db.execute("DELETE FROM messages WHERE id = ANY(\(ids))")
         }
     }

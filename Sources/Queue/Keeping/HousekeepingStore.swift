@@ -135,13 +135,13 @@ package struct HousekeepingStore: Sendable {
         try await self.pool.readInOrder { db in
             let single = try Self.count(
                 "SELECT 1::bigint AS n FROM deliveries WHERE leased_by IS NULL AND failed_at IS NULL ORDER BY webhook_key, due_at",
-                by: "deliveries_waiting", on: db)
+                by: ["deliveries_waiting"], on: db)
             let batched = try Self.count(
                 "SELECT deliveries AS n FROM delivery_batches WHERE leased_by IS NULL ORDER BY webhook_key, batch_id",
-                by: "delivery_batches_waiting", on: db)
+                by: ["delivery_batches_waiting", "waiting_batches_waiting"], on: db)
             let failed = try Self.count(
                 "SELECT 1::bigint AS n FROM deliveries WHERE failed_at IS NOT NULL ORDER BY webhook_key, failed_at",
-                by: "deliveries_given_up", on: db)
+                by: ["deliveries_given_up"], on: db)
             return (single + batched, failed)
         }
     }
@@ -150,8 +150,8 @@ package struct HousekeepingStore: Sendable {
 
     /// - Parameters:
     ///   - rows: each with a number `n`, in the order of the index.
-    ///   - index: has all of these rows and no others.
-    private static func count(_ rows: Query, by index: String, on db: isolated Connection) throws -> Int64 {
+    ///   - indexes: have all of these rows and no others.
+    private static func count(_ rows: Query, by indexes: [String], on db: isolated Connection) throws -> Int64 {
         let (count, sum) = try db.query(
             "SELECT count(*), coalesce(sum(n), 0)::bigint FROM (\(rows) LIMIT \(Self.mostCounted)) AS counted"
         ) { (try $0.int64(0), try $0.int64(1)) }[0]
@@ -160,9 +160,9 @@ package struct HousekeepingStore: Sendable {
         let all =
             try db.query(
                 """
-                SELECT (greatest(reltuples, 0) * pg_relation_size(oid)
-                    / (greatest(relpages, 1) * current_setting('block_size')::float8))::bigint
-                FROM pg_class WHERE oid = to_regclass(\(index))
+                SELECT coalesce(sum(greatest(reltuples, 0) * pg_relation_size(oid)
+                    / (greatest(relpages, 1) * current_setting('block_size')::float8)), 0)::bigint
+                FROM pg_class WHERE oid IN (SELECT to_regclass(name) FROM unnest(\(indexes)) AS i (name))
                 """
             ) { try $0.int64(0) }.first ?? 0
         return max(sum, Int64(Double(all) * Double(sum) / Double(count)))

@@ -64,15 +64,29 @@ extension HousekeepingStore {
     private static let mostBatches: Int64 = 2_000
 
     /// Moves batches that have waited for a while. What is leased stays where it is.
+    ///
+    /// Whoever claims a webhook's at the same time would find none of what is just being moved, and take what comes behind it.
+    /// So each webhook is locked as a claim locks it, and left for the next time if one is at it.
     func moveWaitingBatches() async throws -> Int? {
         var rows = 0
         while true {
             let moved = try await self.inTurn(Self.waitingBatches) { db in
                 try db.execute(PayloadSweep.byIndexes)
+                let webhooks = try db.query(
+                    """
+                    WITH oldest AS MATERIALIZED (
+                        SELECT webhook_key FROM ONLY delivery_batches WHERE batch_id < \(self.young) AND leased_by IS NULL
+                        ORDER BY batch_id LIMIT \(Self.mostBatches)
+                    ), webhooks AS MATERIALIZED (SELECT DISTINCT webhook_key AS k FROM oldest)
+                    SELECT k FROM webhooks WHERE pg_try_advisory_xact_lock(hashtext('hookline batches'), k)
+                    """
+                ) { try $0.int32(0) }
+                guard !webhooks.isEmpty else { return 0 }
                 return try db.execute(
                     """
                     WITH moved AS (DELETE FROM ONLY delivery_batches WHERE ctid = ANY(ARRAY(
                         SELECT ctid FROM ONLY delivery_batches WHERE batch_id < \(self.young) AND leased_by IS NULL
+                            AND webhook_key = ANY(\(webhooks))
                         ORDER BY batch_id LIMIT \(Self.mostBatches) FOR UPDATE SKIP LOCKED)) RETURNING *)
                     INSERT INTO waiting_batches SELECT * FROM moved ON CONFLICT DO NOTHING
                     """)

@@ -54,6 +54,43 @@ struct WaitingTests {
         #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
     }
 
+    @Test(
+        "stays where it is while its webhook's deliveries are being claimed, so that what comes behind does not go first"
+    )
+    func claimed() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(1...2, leased: false), by: store.session)
+        let housekeeping = fixture.housekeeping(at: 1_800_000_700_000)
+        // As a claim does.
+        let holder = try await Connection.connect(to: try Endpoint(fixture.url), logger: silentLogger)
+        _ = try await holder.query(
+            "SELECT pg_advisory_lock(hashtext('hookline batches'), \(fixture.target.key.rawValue))::text"
+        ) { _ in 0 }
+        #expect(try await housekeeping.moveWaitingBatches() == 0)
+        #expect(try await fixture.count(self.batchesApart) == 0)
+        _ = try await holder.query("SELECT pg_advisory_unlock_all()::text") { _ in 0 }
+        #expect(try await housekeeping.moveWaitingBatches() == 1)
+        #expect(try await fixture.count(self.batchesApart) == 1)
+    }
+
+    @Test("counts as waiting, however much it is")
+    func backlog() async throws {
+        let fixture = try await Fixture()
+        let key = fixture.target.key.rawValue
+        _ = try await fixture.database.pool.withConnection { db in
+            try db.execute(
+                """
+                INSERT INTO waiting_batches (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries,
+                    payload_bytes, message_ids)
+                SELECT n, \(key), n, now(), false, 2, 2, ARRAY[n, n] FROM generate_series(1::bigint, 30000) AS n
+                """)
+            try db.execute("ANALYZE waiting_batches")
+        }
+        let waiting = try await HousekeepingStore(fixture.database).backlog().waiting
+        #expect((50_000...70_000).contains(waiting), "\(waiting)")
+    }
+
     @Test("is found by statements that know nothing of it, to be claimed, shrunk and removed")
     func earlierBuild() async throws {
         let fixture = try await Fixture()
