@@ -289,7 +289,7 @@ final class Lane {
     /// Whether nothing of what is under way has ended for a second: then it is that which the rest waits for, because there
     /// may not be more at a time, or because it is the same things'. Or whether there was no connection to be had.
     private func isStuck(now: NIODeadline) -> Bool {
-        if let since = self.pool.waitsSince { return now - since > .seconds(1) }
+        if let since = self.pool.waitsSince ?? self.tokens?.waitsSince { return now - since > .seconds(1) }
         return self.inFlight > 0 && now - self.lastMoved > .seconds(1)
     }
 

@@ -1,6 +1,7 @@
 internal import Domain
 internal import NIOCore
 internal import Queue
+internal import WebhookClient
 
 /// What a lane was told of the things that it is about to name. It asks for a few at a time, and uses what came for what it asked
 /// for: however much others ask, it gets on.
@@ -35,8 +36,9 @@ extension Lane {
     /// What is at hand of a message's thing; nil if it has to be asked for.
     private func knownFacts(of message: Message, now: NIODeadline) -> ThingFacts? {
         guard message.hasThing else { return .unknown }
+        // What was good when the lane began to stand in line is good until its turn is over: asking again would lose that.
         return self.dispatcher.ports.facts(.init(message.thing, in: message.group))
-            ?? self.facts.of(message.thing, now: now)
+            ?? self.facts.of(message.thing, now: self.pool.waitsSince ?? now)
     }
 
     /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.

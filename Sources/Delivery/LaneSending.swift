@@ -150,7 +150,7 @@ extension Lane {
         guard !attempt.others.isEmpty, case .response(let status, _, _) = outcome, (400..<500).contains(status),
             !Self.notOfContent.contains(status), !attempt.target.policy.successStatuses.contains(status),
             attempt.target.version == self.target.version, self.target.status == .enabled,
-            !self.dispatcher.isStopping
+            !self.dispatcher.isStopping, self.dispatcher.ports.target(self.key) != nil
         else { return false }
         self.dispatcher.metrics.failedAttempts.add("status")
         self.inFlight -= 1

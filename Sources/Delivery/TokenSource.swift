@@ -19,21 +19,24 @@ final class TokenSource {
     private var token: (authorization: String, until: NIODeadline)?
     private var waiting: [(Fetched) -> Void] = []
     private var isQueueWaiting = false
+    private var isClosed = false
     private var failures = 0
     /// No token is fetched before, because the last time there was none.
     private(set) var pausedUntil = NIODeadline.distantPast
 
     private static let firstPause = TimeAmount.seconds(1)
-    private static let pauseForRoom = TimeAmount.milliseconds(100)
     private static let longestPause = TimeAmount.seconds(30)
 
     /// - Parameter pool: connections to the exchange's url.
     init(_ exchange: TokenExchange, pool: ConnectionPool) {
         self.exchange = exchange
         self.pool = pool
+        pool.onTurn = { [weak self] in self?.start(now: .now()) }
     }
 
     var isIdle: Bool { self.waiting.isEmpty }
+    /// Since when its request has been in line for a connection; nil if it is not.
+    var waitsSince: NIODeadline? { self.pool.waitsSince }
 
     /// The `authorization` header, if there is a token that is still good.
     func authorization(now: NIODeadline) -> String? {
@@ -49,13 +52,15 @@ final class TokenSource {
     /// Fetches a token, or waits along for one that is being fetched.
     func fetch(now: NIODeadline, _ completion: @escaping (Fetched) -> Void) {
         if let authorization = self.authorization(now: now) { return completion(.success(authorization)) }
+        guard !self.isClosed else { return completion(.failure(.cancelled)) }
         guard self.pausedUntil <= now else { return completion(.later) }
-        guard !self.waiting.isEmpty || self.pool.hasRoom else {
-            self.pausedUntil = now + Self.pauseForRoom
-            return completion(.later)
-        }
         self.waiting.append(completion)
-        guard self.waiting.count == 1 else { return }
+        self.start(now: now)
+    }
+
+    /// Makes the request that is waited for, unless it is under way. If there is no room for it, it stands in line.
+    private func start(now: NIODeadline) {
+        guard !self.waiting.isEmpty, self.pool.busy == 0, self.pool.hasRoom else { return }
         self.pool.execute(Request(self), now: now)
     }
 
@@ -76,7 +81,10 @@ final class TokenSource {
     }
 
     func close() {
+        self.isClosed = true
         self.pool.close()
+        // It may have been in line.
+        if !self.waiting.isEmpty { self.ended(.failure(.cancelled), now: .now()) }
     }
 
     private func ended(_ outcome: Outcome, now: NIODeadline) {

@@ -72,14 +72,15 @@ package final class ConnectionPool {
     let keptBody: Int
     private let addressGuard: AddressGuard
     /// The group or org whose requests these are.
-    private let owner: EntityID?
+    let owner: EntityID?
     /// Requests under way.
     package internal(set) var busy = 0
-    /// Since when it has been in line for a connection; nil if it is not.
+    /// Since when it has been in line for a connection, until it makes use of its turn; nil if it is not.
     package internal(set) var waitsSince: NIODeadline?
     /// Told when its turn has come, with ``hasRoom`` until it has been asked; nil has it wait for nothing.
     package var onTurn: (() -> Void)?
     var standing = Standing.other
+    private var sharesWithNobody = false
     private var isClosed = false
     private var hasLeft = false
 
@@ -102,6 +103,7 @@ package final class ConnectionPool {
         self.init(
             url: url, keptBody: configuration.keptBody, owner: configuration.owner,
             of: SharedConnections(eventLoop: eventLoop, configuration: configuration, limits: ConnectionLimits()))
+        self.sharesWithNobody = true
     }
 
     /// Whether a request may go out now. If not, ``onTurn`` is called when one may, or the end of one that is under way is the
@@ -113,7 +115,7 @@ package final class ConnectionPool {
         guard !self.isClosed else { return request.ended(.failure(.cancelled)) }
         self.shared.begins(self)
         let deadline = now + self.shared.configuration.totalTimeout
-        if let connection = self.origin.takeIdle() {
+        if let connection = self.origin.takeIdle(for: self.owner, now: now) {
             connection.send(request, of: self, now: now, deadline: deadline)
         } else {
             self.open(for: request, now: now, deadline: deadline)
@@ -125,10 +127,10 @@ package final class ConnectionPool {
         self.shared.checkDeadlines(now: now)
     }
 
-    /// Requests under way end as cancelled; connections stay for the others.
+    /// Requests under way end as cancelled; connections stay for the others, if there can be any.
     package func close() {
         self.isClosed = true
-        self.shared.cancel(self)
+        if self.sharesWithNobody { self.shared.close() } else { self.shared.cancel(self) }
         self.retire()
     }
 

@@ -1,3 +1,4 @@
+internal import Domain
 internal import NIOCore
 internal import NIOSSL
 internal import NIOTLS
@@ -14,6 +15,8 @@ final class HTTPConnection: ChannelInboundHandler {
     let origin: Origin
     /// Whose request it carries; nil while it is idle.
     private var pool: ConnectionPool?
+    /// The group or org whose request it carries, or carried last.
+    private(set) var owner: EntityID?
     /// Its place among all connections of the loop.
     var index: Int?
     private var context: ChannelHandlerContext?
@@ -36,6 +39,7 @@ final class HTTPConnection: ChannelInboundHandler {
         self.shared = pool.shared
         self.origin = pool.origin
         self.pool = pool
+        self.owner = pool.owner
         var limits = ResponseParser.Limits()
         limits.keptBody = pool.keptBody
         self.parser = ResponseParser(limits: limits)
@@ -53,6 +57,7 @@ final class HTTPConnection: ChannelInboundHandler {
     /// - Parameter pool: whose request it is from now on; not always the one whose was the last.
     func send(_ request: any PendingRequest, of pool: ConnectionPool, now: NIODeadline, deadline: NIODeadline) {
         self.pool = pool
+        self.owner = pool.owner
         self.parser.keep(pool.keptBody)
         self.request = request
         self.deadline = deadline

@@ -1,5 +1,6 @@
 internal import DequeModule
 internal import Domain
+internal import NIOCore
 
 /// One receiver's address, with all that decides whether a connection to it may be used by another webhook: what it is
 /// verified by is the same for all of a process.
@@ -29,7 +30,17 @@ final class Origin {
 
     var isUnused: Bool { self.users == 0 && self.idle.isEmpty && self.use.busy == 0 }
 
-    func takeIdle() -> HTTPConnection? { self.idle.popLast() }
+    /// What a receiver sends behind an answer may come a little later, and ends an idle connection. Until then another
+    /// group's request must not go out on it, which would be answered with that.
+    private static let settlingTime = TimeAmount.milliseconds(250)
+
+    /// - Parameter owner: the group or org that wants it.
+    func takeIdle(for owner: EntityID?, now: NIODeadline) -> HTTPConnection? {
+        let settled = now - Self.settlingTime
+        let index = self.idle.lastIndex { $0.owner == owner || $0.idleSince <= settled }
+        return index.map { self.idle.remove(at: $0) }
+    }
+
     func keep(_ connection: HTTPConnection) { self.idle.append(connection) }
 
     func forget(_ connection: HTTPConnection) {

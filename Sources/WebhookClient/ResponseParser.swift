@@ -210,6 +210,8 @@ struct ResponseParser {
         }
         self.status = status
         if status == 204 || status == 304 {
+            // It has no body. Who announces one may send it all the same.
+            if fields.isChunked || fields.contentLength ?? 0 > 0 { self.isPersistent = false }
             self.state = .done
         } else if fields.isChunked {
             self.state = .chunkSize

@@ -5,9 +5,10 @@ package import NIOCore
 /// The connections of one event loop: who sends to an origin uses one that is idle, whoever's request it carried before.
 ///
 /// It lives on the loop: everything it does, and everything done to it, happens there, so it needs no lock. A connection is
-/// idle only after a whole answer with nothing behind it, so no answer meets another's request. There are never more
-/// connections than the limits say; where they are short those in use are shared out (``ConnectionUse``), idle ones are
-/// closed first, and who has none waits for its turn.
+/// idle only after a whole answer with nothing behind it, and another group's is taken only if nothing has come a moment
+/// later (``Origin/takeIdle(for:now:)``), so no answer meets another's request. There are never more connections than the
+/// limits say; where they are short those in use are shared out (``ConnectionUse``), idle ones are closed first, and who has
+/// none waits for its turn.
 package final class SharedConnections {
     let eventLoop: any EventLoop
     let configuration: ClientConfiguration
@@ -20,6 +21,8 @@ package final class SharedConnections {
     private var origins: [Place: Origin] = [:]
     /// Origins with somebody in line, by ``Standing``.
     private var turns: [Deque<Origin>] = [[], []]
+    /// Which of them has the next turn. If only one could go at a time, always the same would.
+    private var next = Standing.answering
     /// Whether somebody waits because there is no room at all, and not only none for their origin.
     private var isShort = false
     private var isServing = false
@@ -62,6 +65,7 @@ package final class SharedConnections {
     func hasRoom(for pool: ConnectionPool) -> Bool {
         if self.served === pool {
             self.served = nil
+            pool.waitsSince = nil
             return true
         }
         let (origin, standing) = (pool.origin, pool.standing)
@@ -97,11 +101,10 @@ package final class SharedConnections {
         self.isServing = true
         self.eventLoop.assumeIsolated().execute {
             self.isServing = false
-            var isThroughWith = [false, false]
-            while !(isThroughWith[0] && isThroughWith[1]) {
-                for standing in [Standing.answering, .other] {
-                    isThroughWith[standing.rawValue] = !self.serve(standing)
-                }
+            var misses = 0
+            while misses < 2 {
+                misses = self.serve(self.next) ? 0 : misses + 1
+                self.next = self.next == .answering ? .other : .answering
             }
             self.isShort = !self.use.hasRoom && self.isAnybodyWaiting
         }
@@ -123,9 +126,10 @@ package final class SharedConnections {
             // Before the turn, which may end in line again.
             if origin.hasLine(standing) { self.turns[standing.rawValue].append(origin) }
             guard let pool, let onTurn = pool.onTurn else { return true }
-            pool.waitsSince = nil
             self.served = pool
             onTurn()
+            // It had no use for it.
+            if self.served === pool { pool.waitsSince = nil }
             self.served = nil
             return true
         }

@@ -15,9 +15,21 @@ struct TokenSourceTests {
     /// A source on its loop, and what it has told.
     private final class Rig {
         let source: TokenSource
+        let greedy: [Greedy]
+        private let shared: SharedConnections
         private(set) var told: [String] = []
 
-        init(_ source: TokenSource) { self.source = source }
+        init(_ source: TokenSource, _ greedy: [Greedy], _ shared: SharedConnections) {
+            self.source = source
+            self.greedy = greedy
+            self.shared = shared
+        }
+
+        func close() {
+            self.source.close()
+            for webhook in self.greedy { webhook.pool.close() }
+            self.shared.close()
+        }
 
         func note(_ who: String) -> (TokenSource.Fetched) -> Void {
             { fetched in
@@ -43,7 +55,32 @@ struct TokenSourceTests {
         return told
     }
 
-    private func rig(_ receiver: Receiver) async throws -> NIOLoopBoundBox<Rig> {
+    /// A webhook that always has something to send.
+    private final class Greedy: PendingRequest {
+        let pool: ConnectionPool
+
+        init(_ pool: ConnectionPool) {
+            self.pool = pool
+            pool.onTurn = { [weak self] in self?.send() }
+        }
+
+        func send() {
+            while self.pool.hasRoom { self.pool.execute(self, now: .now()) }
+        }
+
+        func encode(into buffer: inout ByteBuffer) {
+            buffer.writeString("POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        }
+
+        func ended(_ outcome: Outcome) {
+            if case .response = outcome { self.send() }
+        }
+    }
+
+    /// - Parameter greedy: so many webhooks share the source's connections.
+    private func rig(
+        _ receiver: Receiver, greedy: Int = 0, limits: ConnectionLimits = ConnectionLimits()
+    ) async throws -> NIOLoopBoundBox<Rig> {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         var auth = WebhookAuth()
         (auth.kind, auth.clientID, auth.clientSecret) = (.oauth2, "id", "secret")
@@ -53,8 +90,12 @@ struct TokenSourceTests {
         client.addressGuard = AddressGuard(allowed: ["127.0.0.0/8"].compactMap { Network($0) })
         let configuration = client
         return try await eventLoop.submit {
-            let pool = ConnectionPool(url: exchange.url, eventLoop: eventLoop, configuration: configuration)
-            return NIOLoopBoundBox(Rig(TokenSource(exchange, pool: pool)), eventLoop: eventLoop)
+            let shared = SharedConnections(eventLoop: eventLoop, configuration: configuration, limits: limits)
+            let pools = (0...greedy).map { _ in
+                ConnectionPool(url: exchange.url, keptBody: 4_096, owner: nil, of: shared)
+            }
+            let rig = Rig(TokenSource(exchange, pool: pools[0]), pools.dropFirst().map { Greedy($0) }, shared)
+            return NIOLoopBoundBox(rig, eventLoop: eventLoop)
         }.get()
     }
 
@@ -79,7 +120,7 @@ struct TokenSourceTests {
         }
         #expect(third.suffix(2) == ["e: Bearer abc", "f: Bearer abc"])
         #expect(receiver.requests.count == 2)
-        try await rig.eventLoop.submit { rig.value.source.close() }.get()
+        try await rig.eventLoop.submit { rig.value.close() }.get()
         await receiver.stop()
     }
 
@@ -115,6 +156,38 @@ struct TokenSourceTests {
             rig.source.fetch(now: .now(), rig.note("refused"))
         }
         #expect(told == ["queue: failed", "refused: later"])
+        await receiver.stop()
+    }
+
+    @Test("come in turn where connections are short, however much others have to send")
+    func turn() async throws {
+        let receiver = try await Receiver.start()
+        receiver.set(.content(200, Self.good), at: "/token")
+        let rig = try await self.rig(receiver, greedy: 2, limits: ConnectionLimits(total: 1, origin: 1))
+        let told = try await self.told(2, by: rig) { rig in
+            for webhook in rig.greedy { webhook.send() }
+            for who in ["a", "b"] { rig.source.fetch(now: .now(), rig.note(who)) }
+        }
+        #expect(told == ["a: Bearer abc", "b: Bearer abc"])
+        #expect(receiver.requests(at: "/token").count == 1)
+        try await rig.eventLoop.submit { rig.value.close() }.get()
+        await receiver.stop()
+    }
+
+    @Test("are waited for in line only until the webhook is done with them")
+    func closed() async throws {
+        let receiver = try await Receiver.start()
+        receiver.set(.hang, at: "/hook")
+        let rig = try await self.rig(receiver, greedy: 1, limits: ConnectionLimits(total: 1, origin: 1))
+        let told = try await self.told(3, by: rig) { rig in
+            for webhook in rig.greedy { webhook.send() }
+            for who in ["a", "b"] { rig.source.fetch(now: .now(), rig.note(who)) }
+            rig.source.close()
+            rig.source.fetch(now: .now(), rig.note("c"))
+        }
+        #expect(told == ["a: failed", "b: failed", "c: failed"])
+        #expect(receiver.requests(at: "/token").isEmpty)
+        try await rig.eventLoop.submit { rig.value.close() }.get()
         await receiver.stop()
     }
 }

@@ -1,4 +1,5 @@
 import Domain
+import LocalServices
 import NIOCore
 import NIOPosix
 import Testing
@@ -16,6 +17,25 @@ struct ConnectionPoolTests {
         for _ in 0..<5 { #expect(try await client.send().status == 200) }
         #expect(server.connections == 1)
         try await client.close()
+        try await server.stop()
+    }
+
+    @Test("are closed behind a single request, however long the receiver would keep them")
+    func single() async throws {
+        let server = try await TellingServer.start()
+        var client = ClientConfiguration(resolver: Resolver(threads: .singleton))
+        client.addressGuard = AddressGuard(allowed: ["127.0.0.0/8"].compactMap { Network($0) })
+        let (url, eventLoop) = (
+            try WebhookURL("http://127.0.0.1:\(server.port)/"), MultiThreadedEventLoopGroup.singleton.next()
+        )
+        for _ in 0..<10 {
+            let outcome = await SingleRequest.send(to: url, on: eventLoop, configuration: client) {
+                $0.writeString("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+            }
+            #expect(outcome.text == "/a")
+        }
+        #expect(server.connections == 10)
+        try await waitUntil("all to be closed") { server.open == 0 }
         try await server.stop()
     }
 

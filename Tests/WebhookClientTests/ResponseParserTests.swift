@@ -18,7 +18,11 @@ struct ResponseParserTests {
     static let answers = [
         Answer(bytes: "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", status: 200, body: "ok"),
         Answer(bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204),
-        Answer(bytes: "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", status: 304),
+        Answer(bytes: "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", status: 204),
+        // The body that it announces may come all the same.
+        Answer(bytes: "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", status: 204, canReuse: false),
+        Answer(bytes: "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", status: 204, canReuse: false),
+        Answer(bytes: "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", status: 304, canReuse: false),
         Answer(bytes: "HTTP/1.1 200\r\nContent-Length:0\r\n\r\n", status: 200),
         Answer(
             bytes: "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!",

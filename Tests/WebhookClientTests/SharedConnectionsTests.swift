@@ -100,6 +100,26 @@ struct SharedConnectionsTests {
         try await server.stop()
     }
 
+    @Test("go to another group only when nothing has come behind the last answer for a while")
+    func settled() async throws {
+        let server = try await TellingServer.start()
+        let loop = try await Webhooks.start()
+        let (group, other, third) = (EntityID.random(), EntityID.random(), EntityID.random())
+        // Before anything was answered.
+        let start = NIODeadline.now()
+        for webhook in 0..<2 {
+            #expect(try await loop.send("/a", by: webhook, of: group, port: server.port, at: start).text == "/a")
+        }
+        #expect(server.connections == 1, "the group's own")
+        #expect(try await loop.send("/b", by: 2, of: other, port: server.port, at: start).text == "/b")
+        #expect(server.connections == 2)
+        let later = NIODeadline.now() + .seconds(1)
+        #expect(try await loop.send("/c", by: 3, of: third, port: server.port, at: later).text == "/c")
+        #expect(server.connections == 2)
+        try await loop.close()
+        try await server.stop()
+    }
+
     @Test("are not shared with a group that may reach other networks")
     func networks() async throws {
         let server = try await TellingServer.start()

@@ -16,6 +16,7 @@ final class TellingServer: Sendable {
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
 
     var connections: Int { self.counts.withLock { $0.connections } }
+    var open: Int { self.counts.withLock { $0.open } }
     var mostOpen: Int { self.counts.withLock { $0.mostOpen } }
     var requests: Int { self.counts.withLock { $0.requests } }
     var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }

@@ -14,10 +14,12 @@ final class Webhooks: Sendable {
 
         init(_ shared: SharedConnections) { self.shared = shared }
 
-        func pool(_ webhook: Int, _ url: WebhookURL, _ networks: [Network]) -> ConnectionPool {
+        func pool(
+            _ webhook: Int, _ url: WebhookURL, _ networks: [Network], owner: EntityID? = nil
+        ) -> ConnectionPool {
             if let pool = self.pools[webhook] { return pool }
             let pool = ConnectionPool(
-                url: url, allowedNetworks: networks, keptBody: 4_096, owner: nil, of: self.shared)
+                url: url, allowedNetworks: networks, keptBody: 4_096, owner: owner, of: self.shared)
             pool.onTurn = { [weak self] in self?.pump(webhook) }
             self.pools[webhook] = pool
             return pool
@@ -85,12 +87,18 @@ final class Webhooks: Sendable {
     }
 
     /// Sends at once.
-    func send(_ path: String, by webhook: Int, port: Int, networks: [Network] = []) async throws -> Outcome {
+    ///
+    /// - Parameter now: what the connections take the time to be.
+    func send(
+        _ path: String, by webhook: Int, of owner: EntityID? = nil, port: Int, networks: [Network] = [],
+        at now: NIODeadline = .now()
+    ) async throws -> Outcome {
         let url = try WebhookURL("http://127.0.0.1:\(port)/")
         return try await self.eventLoop.flatSubmit {
             let done = self.eventLoop.makePromise(of: Outcome.self)
             let state = self.state.value
-            state.pool(webhook, url, networks).execute(Request(path, webhook, state, done), now: .now())
+            state.pool(webhook, url, networks, owner: owner)
+                .execute(Request(path, webhook, state, done), now: now)
             return done.futureResult
         }.get()
     }
