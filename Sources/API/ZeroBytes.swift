@@ -5,24 +5,30 @@ internal import Hummingbird
 // read back would not be what was sent, and what is looked up would find another.
 
 extension JSONValue {
-    /// - Throws: ``InvalidField`` with the place of the first text that has one.
-    func refuseZeroBytes(at path: String) throws(InvalidField) {
-        switch self {
-        case .null, .bool, .integer, .number: return
-        case .string(let text): try Self.refuse(text, at: path)
-        case .array(let values):
-            for (index, value) in values.enumerated() { try value.refuseZeroBytes(at: "\(path)[\(index)]") }
-        case .object(let fields):
-            for (name, value) in fields {
-                try Self.refuse(name, at: path)
-                try value.refuseZeroBytes(at: path.isEmpty ? name : "\(path).\(name)")
-            }
-        }
+    /// Where the first text stands that has one; nil if none has, or if it is the value itself.
+    var placeOfZeroByte: String? {
+        guard let steps = self.stepsToZeroByte, !steps.isEmpty else { return nil }
+        let place = steps.reversed().joined()
+        return place.utf8.first == UInt8(ascii: ".") ? String(decoding: place.utf8.dropFirst(), as: UTF8.self) : place
     }
 
-    private static func refuse(_ text: String, at path: String) throws(InvalidField) {
-        guard text.utf8.contains(0) else { return }
-        throw InvalidField(path.isEmpty ? "the body" : path, "must not have a zero byte")
+    /// The innermost first. They are put together on the way back: there are many ways, and each may be long.
+    private var stepsToZeroByte: [String]? {
+        switch self {
+        case .null, .bool, .integer, .number: return nil
+        case .string(let text): return text.utf8.contains(0) ? [] : nil
+        case .array(let values):
+            for (index, value) in values.enumerated() {
+                if let steps = value.stepsToZeroByte { return steps + ["[\(index)]"] }
+            }
+            return nil
+        case .object(let fields):
+            for (name, value) in fields {
+                if name.utf8.contains(0) { return [] }
+                if let steps = value.stepsToZeroByte { return steps + [".\(name)"] }
+            }
+            return nil
+        }
     }
 }
 

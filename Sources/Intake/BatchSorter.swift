@@ -126,7 +126,7 @@ struct BatchSorter: Sendable {
         _ message: Message, by route: Routes.Resolution, hasMemory: Bool, in sorted: inout SortedBatch
     ) {
         var payload: PayloadIndex?
-        var budget = EvaluationBudget()
+        var budget = EvaluationBudget(for: route.conditionPaths)
         for webhook in route.webhooks {
             if webhook.takesAllMessages {
                 sorted.deliveries.append(Delivery(message: message, webhook: webhook))

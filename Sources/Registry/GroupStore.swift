@@ -100,6 +100,8 @@ package struct GroupStore: Sendable {
     /// Removes the group with all that belongs to it.
     package func remove(_ id: EntityID) async throws -> Bool {
         try await self.pool.transaction { db in
+            // Before all, as who adds a webhook does, or each could wait for the other.
+            try db.execute("SELECT FROM groups WHERE id = \(id) FOR UPDATE")
             // First the webhooks, whom nobody need tell any more that their things are removed; then the things: they hold
             // on to their profiles, which the cascade would remove in any order.
             try Removal.webhooks("group_id = \(id)", on: db)

@@ -13,15 +13,23 @@ package struct GroupWebhooks: Sendable {
     /// What the conditions of those that messages go to ask of a payload.
     let conditionPaths: PathSet
 
-    /// - Parameter all: in the order of their keys.
-    init(_ all: [WebhookTarget], seen: Int64) {
+    /// - Parameters:
+    ///   - all: in the order of their keys.
+    ///   - former: as the group was known.
+    init(_ all: [WebhookTarget], seen: Int64, from former: GroupWebhooks?) {
         func receives(_ target: WebhookTarget) -> Bool { target.status != .disabled && target.isForMessages }
         self.all = all
         self.seen = seen
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(receives) ? all : all.filter(receives)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
-        self.conditionPaths = PathSet(self.receiving.lazy.compactMap(\.conditions).flatMap(\.paths))
+        // Most changes are to something else, and there may be many paths.
+        let asked = self.receiving.conditionPaths
+        if let former, former.receiving.conditionPaths.elementsEqual(asked) {
+            self.conditionPaths = former.conditionPaths
+        } else {
+            self.conditionPaths = PathSet(asked.joined(), most: Conditions.mostPlaces)
+        }
     }
 
     /// Of these webhooks' keys those that are known.
@@ -69,7 +77,7 @@ package struct GroupWebhooks: Sendable {
                 return webhook
             }
             self.group = group
-            self.webhooks = merged.isEmpty ? nil : GroupWebhooks(merged, seen: seen)
+            self.webhooks = merged.isEmpty ? nil : GroupWebhooks(merged, seen: seen, from: former)
             self.removed = removed + known.map(\.key)
             self.changed = changed
         }
@@ -96,7 +104,7 @@ package struct GroupWebhooks: Sendable {
                 changed.append(webhook)
             }
             self.group = group
-            self.webhooks = all.isEmpty ? nil : GroupWebhooks(all, seen: seen)
+            self.webhooks = all.isEmpty ? nil : GroupWebhooks(all, seen: seen, from: former)
             self.removed = Array(removed)
             self.changed = changed
         }
@@ -110,6 +118,9 @@ extension WebhookTarget {
 }
 
 extension [WebhookTarget] {
+    /// What each asks of a payload that has conditions.
+    fileprivate var conditionPaths: some Sequence<[JSONPath]> { self.lazy.compactMap(\.conditions?.paths) }
+
     /// The index of the first whose key is not below this one.
     fileprivate func place(of key: WebhookKey) -> Int {
         var (low, high) = (0, self.count)

@@ -52,7 +52,7 @@ package struct ProfileStore: Sendable {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns, from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)",
-                request, Self.decode)
+                size: "coalesce(octet_length(config_text), octet_length(config::text))", request, Self.decode)
         }
     }
 

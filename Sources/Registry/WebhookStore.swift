@@ -14,8 +14,14 @@ package struct WebhookStore: Sendable {
         self.box = box
     }
 
+    /// A group would have more webhooks than it may.
+    package struct TooMany: Error {}
+
     /// All or none.
-    package func create(_ webhooks: [(webhook: Webhook, keys: SigningKeys)]) async throws {
+    ///
+    /// - Parameter most: how many a group may have then.
+    /// - Throws: ``TooMany``.
+    package func create(_ webhooks: [(webhook: Webhook, keys: SigningKeys)], most: Int64 = .max) async throws {
         let secrets = try webhooks.map { webhook, keys in
             Bytes(
                 try WebhookSecrets(headers: webhook.headers, options: webhook.options, signingKeys: keys)
@@ -24,7 +30,10 @@ package struct WebhookStore: Sendable {
         let rows = webhooks.map(\.webhook)
         let policies = try rows.map { try PolicyJSON.encode($0.policy) }
         try await StorageError.translate {
-            _ = try await self.pool.withConnection { db in
+            try await self.pool.transaction { db in
+                // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
+                let groups = Array(Set(rows.map(\.group)))
+                try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
                 try db.execute(
                     """
                     INSERT INTO webhooks (id, group_id, name, url, status, policy, secrets, trigger, silent_after,
@@ -36,6 +45,10 @@ package struct WebhookStore: Sendable {
                         \(rows.map(\.record.createdAt)),
                         \(rows.map(\.record.updatedAt)))
                     """)
+                let counts = try db.query(
+                    "SELECT count(*) FROM webhooks WHERE group_id = ANY(\(groups)) GROUP BY group_id"
+                ) { try $0.int64(0) }
+                guard counts.allSatisfy({ $0 <= most }) else { throw TooMany() }
             }
         }
     }
@@ -43,12 +56,6 @@ package struct WebhookStore: Sendable {
     package func find(_ id: EntityID) async throws -> Webhook? {
         try await self.pool.withConnection { db in
             try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
-        }
-    }
-
-    package func count(in group: EntityID) async throws -> Int64 {
-        try await self.pool.withConnection { db in
-            try db.query("SELECT count(*) FROM webhooks WHERE group_id = \(group)") { try $0.int64(0) }.first ?? 0
         }
     }
 
@@ -116,7 +123,7 @@ package struct WebhookStore: Sendable {
             try db.page(
                 select: Self.columns,
                 from: "FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition)",
-                request, self.decode)
+                size: Self.size, request, self.decode)
         }
     }
 
@@ -128,7 +135,7 @@ package struct WebhookStore: Sendable {
                 from: """
                     FROM \(Self.tables) WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: member, org: org)))
                     AND \(request.nameCondition)
-                    """, request, self.decode)
+                    """, size: Self.size, request, self.decode)
         }
     }
 
@@ -143,6 +150,9 @@ package struct WebhookStore: Sendable {
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,
         coalesce(c.skipped, 0), trigger
         """
+
+    /// Of what a webhook has the most of: its headers and options.
+    private static let size: Query = "octet_length(secrets)"
 
     func read(_ row: borrowing Row) throws -> StoredWebhook {
         StoredWebhook(

@@ -143,3 +143,13 @@ struct JSONSchemaTests {
         #expect(schema.fault(in: other) == "payload.a[0].b must be number")
     }
 }
+
+@Suite("Settings of sources")
+struct SourceSettingsTests {
+    @Test("take no subtopic that filters are made of, whatever is joined to it", arguments: ["a/+", "#", "a/+\u{301}"])
+    func subtopic(text: String) {
+        var settings = SourceSettings()
+        settings.subtopic = text
+        #expect(throws: InvalidField.self) { try settings.check() }
+    }
+}

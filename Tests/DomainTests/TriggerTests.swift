@@ -151,6 +151,37 @@ struct ConditionTests {
         #expect(set.evaluate(index, budget: &others).skip != third.skip, "another message has its own")
     }
 
+    @Test("pay for an object by its members, and once for all rules that compare it")
+    func objects() {
+        let object = "{\((0..<1_000).map { "\"k\($0)\":\($0)" }.joined(separator: ","))}"
+        func cost(_ rules: [(String, Conditions.Rule.Operator, String?)]) -> Int {
+            let set = Self.set(rules)
+            var budget = EvaluationBudget()
+            let index = PayloadIndex(Array("{\"o\":\(object)}".utf8), paths: PathSet(set.paths))
+            #expect(set.evaluate(index, budget: &budget).skip == nil)
+            return EvaluationBudget.perMessage - budget.rest
+        }
+        let one = cost([("o", .ne, "{}")])
+        #expect(one > 10 * object.utf8.count)
+        #expect(cost(Array(repeating: ("o", .ne, "{}"), count: 50)) < 2 * one)
+        #expect(cost([("o", .eq, object), ("o", .changed, nil), ("o", .isIn, "[1,\(object)]")]) < 2 * one)
+        #expect(cost([("o", .ne, "1")]) < 100, "what is of another kind is not looked at")
+    }
+
+    @Test("are not evaluated where paths were too many to be looked for; those that are looked for have their price")
+    func places() {
+        let paths = PathSet(["a", "b", "c"].compactMap { JSONPath($0) }, most: 3)
+        let index = PayloadIndex(Array(#"{"a":1,"b":2,"c":3}"#.utf8), paths: paths)
+        var budget = EvaluationBudget()
+        for (path, skip) in [("a", nil), ("b", nil), ("c", "not evaluated: too costly"), ("", nil)]
+            as [(String, String?)]
+        {
+            #expect(Self.set([(path, .exists, nil)]).evaluate(index, budget: &budget).skip == skip)
+        }
+        let many = PathSet((0..<10_000).compactMap { JSONPath("p\($0)") })
+        #expect(EvaluationBudget(for: many).rest < EvaluationBudget.perMessage - 10_000)
+    }
+
     @Test("are met all or any, and tell the first that was not")
     func match() {
         let rules: [(String, Conditions.Rule.Operator, String?)] = [("t", .gt, "30"), ("s", .eq, "\"abc\"")]
@@ -193,7 +224,9 @@ struct ConditionTests {
     @Test("are checked when they are saved")
     func checked() {
         let cases: [(String, Conditions.Rule.Operator, String?, String)] = [
-            ("a..b", .eq, "1", "conditions.rules[0].path"), ("a", .gt, nil, "conditions.rules[0].value"),
+            ("a..b", .eq, "1", "conditions.rules[0].path"),
+            ("a\(String(repeating: "[0]", count: 16))", .eq, "1", "conditions.rules[0].path"),
+            ("a", .gt, nil, "conditions.rules[0].value"),
             ("a", .gt, "true", "conditions.rules[0].value"), ("a", .isIn, "1", "conditions.rules[0].value"),
             ("a", .gt, "\"30\"", "conditions.rules[0].value"), ("a", .le, "\"-1.5e3\"", "conditions.rules[0].value"),
             ("a", .eq, "\"\(String(repeating: "x", count: 1_024))\"", "conditions.rules[0].value"),
@@ -212,6 +245,9 @@ struct ConditionTests {
             #expect(error?.field == field)
         }
         var options = WebhookOptions()
+        options.conditions = Conditions(
+            rules: [.init(path: "a\(String(repeating: "[0]", count: 15))", operator: .eq, value: "1")])
+        #expect(throws: Never.self) { try WebhookDraft(name: "n", url: "https://h", headers: [], options: options) }
         options.conditions = Conditions(rules: [])
         #expect(throws: InvalidField.self) {
             try WebhookDraft(name: "n", url: "https://h", headers: [], options: options)

@@ -76,4 +76,20 @@ struct BatchSorterTests {
         #expect(reasons.count == 10 && reasons.filter { $0 == "not evaluated: too costly" }.count == 6, "\(reasons)")
         #expect(sorted.deliveries.count == 1 + 10, "neither another group's message nor the next one pays for it")
     }
+
+    @Test("looks for so many paths as a group may have, those of its older webhooks first")
+    func places() throws {
+        var routes = Routes()
+        let way = String(repeating: ".x", count: 15)
+        let thing = try self.add(
+            (0..<30).map { webhook in
+                (0..<50).map { .init(path: "p\(webhook)_\($0)\(way)", operator: .exists, value: "false") }
+            }, to: &routes)
+        let sorted = self.sorter.sort(self.batch([(thing, "{}")]), memory: [:]) { things in
+            things.map { routes.resolve($0) }
+        }
+        // 50 paths of 16 places each.
+        #expect(sorted.deliveries.map(\.webhook.key.rawValue) == Array(0..<24))
+        #expect(sorted.skips.map(\.reason) == Array(repeating: "not evaluated: too costly", count: 6))
+    }
 }

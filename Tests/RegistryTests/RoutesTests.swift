@@ -1,6 +1,7 @@
-import Domain
 import Registry
 import Testing
+
+@testable import Domain
 
 @Suite("Routes")
 struct RoutesTests {
@@ -99,6 +100,44 @@ struct RoutesTests {
         #expect(routes.unreadableProfiles == [profile: "write"])
         routes.set(profile: profile, to: ProfileConfig())
         #expect(routes.unreadableProfiles.isEmpty)
+    }
+
+    @Test("ask payloads for the same paths until conditions change, and for no more places than a group may have")
+    func conditionPaths() throws {
+        var routes = Routes()
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        func target(_ key: Int32, version: Int64, asking paths: [String]) throws -> WebhookTarget {
+            var options = WebhookOptions()
+            options.conditions = Conditions(rules: paths.map { .init(path: $0, operator: .exists) })
+            return WebhookTarget(
+                key: WebhookKey(rawValue: key), id: .random(), group: group, version: version,
+                url: try WebhookURL("http://example.com"), headers: [], options: options)
+        }
+        func place(of paths: PathSet) -> UnsafePointer<PathSet.Node>? {
+            paths.nodes.withUnsafeBufferPointer { $0.baseAddress }
+        }
+        routes.set(
+            webhooksOf: group, to: [try target(1, version: 1, asking: ["a.b"]), try Self.target(2, group: group)])
+        let first = try #require(routes.resolve(thing)).conditionPaths
+        routes.set(
+            webhooksOf: group,
+            to: [try target(1, version: 2, asking: ["a.b"]), try Self.target(2, group: group, version: 2)])
+        let second = try #require(routes.resolve(thing)).conditionPaths
+        #expect(place(of: second) == place(of: first), "they are not worked out again")
+        routes.set(webhooksOf: group, to: [try target(1, version: 3, asking: ["a.c"])])
+        let third = try #require(routes.resolve(thing)).conditionPaths
+        #expect(third.numbers.keys.map(\.description) == ["a.c"])
+
+        let way = String(repeating: ".x", count: 15)
+        routes.set(
+            webhooksOf: group,
+            to: try (1...30).map { webhook in
+                try target(webhook, version: 4, asking: (0..<50).map { "p\(webhook)_\($0)\(way)" })
+            })
+        let most = try #require(routes.resolve(thing)).conditionPaths
+        #expect((19_000...20_000).contains(most.nodes.count))
     }
 
     @Test("have a request head that is ready to send")

@@ -14,9 +14,10 @@ extension JSONValue {
         guard let value, scanner.position == scanner.end else {
             throw InvalidField("the body", reader.fault ?? "is not valid JSON")
         }
-        try value.refuseZeroBytes(at: "")
-        // It may be in a member that another of its name stands for.
-        guard !reader.hasZeroBytes else { throw InvalidField("the body", "must not have a zero byte") }
+        if reader.hasZeroBytes {
+            // It may be in a member that another of its name stands for.
+            throw InvalidField(value.placeOfZeroByte ?? "the body", "must not have a zero byte")
+        }
         self = value
     }
 }

@@ -70,9 +70,6 @@ struct WebhookRoutes: Sendable {
 
     private func create(in group: EntityID, _ request: Request) async throws -> Response {
         let objects = try JSONObject.list(try await JSON.body(of: request, as: .list(.webhook)))
-        guard try await self.webhooks.count(in: group) + Int64(objects.count) <= self.most else {
-            throw APIError.conflict("a group has at most \(self.most) webhooks (GROUPS_MOST_WEBHOOKS)")
-        }
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
         let now = self.wallClock.now
         for object in objects {
@@ -86,7 +83,11 @@ struct WebhookRoutes: Sendable {
             created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
         }
         try created.map(\.webhook.name).refuseRepetition(of: "name")
-        try await self.webhooks.create(created)
+        do {
+            try await self.webhooks.create(created, most: self.most)
+        } catch is WebhookStore.TooMany {
+            throw APIError.conflict("a group has at most \(self.most) webhooks (GROUPS_MOST_WEBHOOKS)")
+        }
         await self.refresh([.webhooks(group: group)])
         return try Response.json(.created, created.map { WebhookDTO($0.webhook, seenBy: .editor) })
     }

@@ -95,7 +95,8 @@ package struct SourceSettings: Sendable, Equatable, Codable {
 
     /// The template; its values become levels of a topic, so the template itself must be good for that.
     package func subtopicTemplate() throws(InvalidField) -> Template {
-        guard !self.subtopic.contains(where: { "+#".contains($0) }), self.subtopic.utf8.count <= 254,
+        guard !self.subtopic.unicodeScalars.contains(where: { $0 == "+" || $0 == "#" }),
+            self.subtopic.utf8.count <= 254,
             self.subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
         else { throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters") }
         do throws(Template.Refusal) {
@@ -148,7 +149,7 @@ package struct SourceGate: Sendable {
             guard let json else { return .invalid("payload must be JSON") }
             if let fault = schema.fault(in: json) { return .invalid(fault) }
         }
-        var budget = EvaluationBudget()
+        var budget = EvaluationBudget(for: self.paths)
         if let skip = self.conditions?.evaluate(payload, budget: &budget).skip { return .ignored(skip) }
         var subtopic = ""
         if let template {
@@ -158,7 +159,7 @@ package struct SourceGate: Sendable {
             }
         }
         guard (try? ThingTopic("things/\(message.thing)/messages/\(subtopic)")) != nil,
-            !subtopic.contains(where: { "+#".contains($0) })
+            !subtopic.unicodeScalars.contains(where: { $0 == "+" || $0 == "#" })
         else { return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))") }
         return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, payload))
     }

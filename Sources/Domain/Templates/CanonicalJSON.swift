@@ -1,11 +1,6 @@
 extension RawJSON {
-    /// Whether both say the same: numbers by what they come to, strings by their code points, arrays element by element,
-    /// objects by their members in any order, of several of one name the last.
-    package func isSame(as other: RawJSON) -> Bool {
-        self.kind == other.kind && self.canonicalText == other.canonicalText
-    }
-
-    /// The same bytes for all texts that say the same.
+    /// The same bytes for all texts that say the same: numbers by what they come to, strings by their code points, arrays
+    /// element by element, objects by their members in any order, of several of one name the last.
     package var canonicalText: [UInt8] {
         var writer = Canonicalizer(JSONScanner(self.bytes, at: self.range.lowerBound, end: self.range.upperBound))
         writer.write(depth: 0)

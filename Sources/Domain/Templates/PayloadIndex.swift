@@ -12,8 +12,10 @@ package struct PathSet: Sendable {
     private(set) var nodes = [Node(parent: 0)]
     private(set) var numbers: [JSONPath: Int] = [:]
 
-    package init(_ paths: some Sequence<JSONPath> = []) {
-        for path in paths where self.numbers[path] == nil {
+    /// - Parameter most: nodes. They take memory, and time of every walk: paths that would make it more are left out, the
+    ///   first come first.
+    package init(_ paths: some Sequence<JSONPath> = [], most: Int = .max) {
+        for path in paths where self.numbers[path] == nil && path.steps.count <= most - self.nodes.count {
             self.numbers[path] = path.steps.reduce(0) { self.child(of: $0, $1) }
         }
     }
@@ -60,11 +62,17 @@ package struct PayloadIndex: Sendable {
 
     /// nil if there is none, or no JSON.
     package func value(at path: JSONPath) -> RawJSON? {
-        guard let json = self.json, !path.steps.isEmpty else { return self.json }
-        guard var node = self.paths.numbers[path] else { return json.value(at: path) }
-        guard let found = self.found[node] else { return nil }
+        guard let node = self.node(of: path) else { return self.json?.value(at: path) }
+        return self.value(at: node)
+    }
+
+    /// By which ``value(at:)`` finds what a path leads to; nil for a path that was not looked for.
+    func node(of path: JSONPath) -> Int? { path.steps.isEmpty ? 0 : self.paths.numbers[path] }
+
+    func value(at place: Int) -> RawJSON? {
+        guard let json = self.json, let found = self.found[place] else { return nil }
         // Of several members of one name the last counts: what was found in another is not there.
-        var inner = found.range
+        var (node, inner) = (place, found.range)
         while node != 0 {
             node = self.paths.nodes[node].parent
             guard let outer = self.found[node]?.range, outer.lowerBound <= inner.lowerBound,

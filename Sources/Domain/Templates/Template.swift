@@ -71,23 +71,24 @@ package struct Template: Sendable, Equatable {
 
     // MARK: Reading
 
+    /// Goes by code points, as those who read JSON and urls do: a quote with an accent behind it is a quote.
     private struct Reader {
         let kind: Kind
         var parts: [Part] = []
         private let text: String
-        private var rest: Substring
+        private var rest: Substring.UnicodeScalarView
         private var literal = ""
         private var isInString = false
 
         init(_ text: String, kind: Kind) {
             self.text = text
-            self.rest = text[...]
+            self.rest = text[...].unicodeScalars
             self.kind = kind
         }
 
         mutating func read() throws(Refusal) {
-            while let character = self.rest.first {
-                switch character {
+            while let scalar = self.rest.first {
+                switch scalar {
                 case "{": try self.readBrace()
                 case "/":
                     if let path = self.pinPath() { self.add(.value(path)) } else { self.take(1) }
@@ -102,7 +103,7 @@ package struct Template: Sendable, Equatable {
         }
 
         private mutating func take(_ count: Int) {
-            self.literal += self.rest.prefix(count)
+            self.literal.unicodeScalars.append(contentsOf: self.rest.prefix(count))
             self.rest = self.rest.dropFirst(count)
         }
 
@@ -125,17 +126,17 @@ package struct Template: Sendable, Equatable {
         }
 
         private mutating func readBrace() throws(Refusal) {
-            if self.rest.hasPrefix("{{") {
-                self.literal += "{"
+            if self.rest.starts(with: "{{".unicodeScalars) {
+                self.literal.unicodeScalars.append("{")
                 self.rest = self.rest.dropFirst(2)
                 return
             }
             let inside = self.rest.dropFirst()
             // Only what looks like a placeholder through to its closing brace can be one.
-            guard let first = inside.first, first.isLetter || first == "_", let end = Self.end(of: inside) else {
-                return self.take(1)
-            }
-            let name = inside[..<end]
+            guard let first = inside.first, first.properties.isAlphabetic || first == "_",
+                let end = Self.end(of: inside)
+            else { return self.take(1) }
+            let name = Substring(inside[..<end])
             guard let placeholder = Placeholder(name) else {
                 let position = self.text.distance(from: self.text.startIndex, to: self.rest.startIndex) + 1
                 let hint = Placeholder.suggestion(for: name).map { "; did you mean {\($0)}?" } ?? ""
@@ -149,7 +150,7 @@ package struct Template: Sendable, Equatable {
         }
 
         /// Where the brace closes, if nothing stands before it that no placeholder has.
-        private static func end(of text: Substring) -> Substring.Index? {
+        private static func end(of text: Substring.UnicodeScalarView) -> Substring.Index? {
             var isQuoted = false
             for index in text.indices {
                 switch text[index] {
@@ -166,14 +167,14 @@ package struct Template: Sendable, Equatable {
         /// Takes `/pin/` or `/pin[0]/`. In a url's path `/pin/` may be a part of the path, so there it has to be set off
         /// by another slash.
         private mutating func pinPath() -> JSONPath? {
-            guard self.rest.hasPrefix("/pin") else { return nil }
+            guard self.rest.starts(with: "/pin".unicodeScalars) else { return nil }
             let behind = self.rest.dropFirst(4)
             let end = behind.prefix { $0 != "/" }.endIndex
             guard end < behind.endIndex else { return nil }
             let path = behind[..<end]
-            guard path.isEmpty || path.first == "[", let parsed = JSONPath(path) else { return nil }
+            guard path.isEmpty || path.first == "[", let parsed = JSONPath(Substring(path)) else { return nil }
             if self.kind == .url {
-                let before = self.text[..<self.rest.startIndex]
+                let before = self.text.unicodeScalars[..<self.rest.startIndex]
                 guard before.contains("?") || before.last == "/" else { return nil }
             }
             self.rest = behind[behind.index(after: end)...]

@@ -7,11 +7,16 @@ package struct EvaluationBudget: Sendable {
 
     /// A message of the largest size, looked at as a whole a few times over; or a hundred thousand rules.
     package static let perMessage = 4 * 1024 * 1024
-    /// What a rule costs that looks at nothing but whether there is something.
+    /// What a rule costs that looks at nothing but whether there is something; and a place that is looked for.
     private static let perRule = 32
 
     package init(_ bytes: Int = Self.perMessage) {
         self.rest = bytes
+    }
+
+    /// For a message in which these paths are looked for.
+    package init(for paths: PathSet) {
+        self.rest = Self.perMessage - paths.nodes.count * Self.perRule
     }
 
     /// - Returns: false if there is not so much left; then nothing more is done.
@@ -44,6 +49,10 @@ package struct ConditionSet: Sendable {
         package let skip: String?
         /// What is to be remembered of the thing, by the number of the rule.
         package let memory: [Int: String]
+
+        fileprivate static func tooCostly(_ memory: [Int: String]) -> Outcome {
+            Outcome(skip: "not evaluated: too costly", memory: memory)
+        }
     }
 
     /// - Parameters:
@@ -56,17 +65,23 @@ package struct ConditionSet: Sendable {
         var memory = memory
         var unmet: String?
         var isAnyMet = false
+        // Made once for all rules that look at the same place.
+        var texts: [Int: [UInt8]] = [:]
         for (index, rule) in self.rules.enumerated() {
-            let found = payload.value(at: rule.path)
-            guard budget.spend(rule.cost(of: found)) else {
-                return Outcome(skip: "not evaluated: too costly", memory: former)
+            // A group has paths that are not looked for if it has too many.
+            guard let node = payload.node(of: rule.path) else { return .tooCostly(former) }
+            let found = payload.value(at: node)
+            guard budget.spend(rule.cost(of: found, hasText: texts[node] != nil)) else {
+                return .tooCostly(former)
             }
+            if let found, texts[node] == nil, rule.needsText(of: found) { texts[node] = found.canonicalText }
+            let text = texts[node] ?? []
             let isMet: Bool
             if rule.rule.operator.remembers {
-                isMet = rule.hasChanged(found, since: memory[index])
-                if isMet, let found { memory[index] = CompiledRule.remembered(found) }
+                isMet = rule.hasChanged(found, text, since: memory[index])
+                if isMet, let found { memory[index] = CompiledRule.remembered(found, text) }
             } else {
-                isMet = rule.holds(found)
+                isMet = rule.holds(found, text)
             }
             if isMet { isAnyMet = true } else if unmet == nil { unmet = rule.rule.description }
         }
@@ -99,24 +114,53 @@ private struct CompiledRule: Sendable {
         self.options = rule.operator == .isIn ? Set(value?.elements.map(\.canonicalText) ?? []) : []
     }
 
+    /// Whether it compares the canonical text of what was found.
+    func needsText(of found: RawJSON) -> Bool {
+        switch self.rule.operator {
+        case .eq, .ne: found.kind == self.value?.kind
+        case .isIn: true
+        case .changed, .changedBy: found.kind != .null
+        case .gt, .ge, .lt, .le, .contains, .exists: false
+        }
+    }
+
     /// How many bytes have to be looked at, more or less.
-    func cost(of found: RawJSON?) -> Int {
-        self.rule.operator == .exists ? 0 : (found?.text.count ?? 0) + self.canonicalText.count
+    ///
+    /// - Parameter hasText: whether the canonical text has been made.
+    func cost(of found: RawJSON?, hasText: Bool) -> Int {
+        guard let found, self.rule.operator != .exists else { return 0 }
+        let isNested = found.kind == .object || found.kind == .array
+        let bytes = found.text.count
+        // Each member and element is read, copied and sorted.
+        let whole = isNested ? bytes * 16 : bytes
+        let looked =
+            switch self.rule.operator {
+            case .contains: whole
+            case .gt, .ge, .lt, .le: isNested ? 0 : bytes
+            case .changed, .changedBy: hasText ? bytes : whole
+            case .eq, .ne, .isIn: hasText || !self.needsText(of: found) ? 0 : whole
+            case .exists: 0
+            }
+        return looked + self.canonicalText.count
     }
 
-    private func isSame(_ found: RawJSON) -> Bool {
-        found.kind == self.value?.kind && found.canonicalText == self.canonicalText
+    /// - Parameter text: the canonical one of what was found.
+    private func isSame(_ found: RawJSON, _ text: @autoclosure () -> [UInt8]) -> Bool {
+        found.kind == self.value?.kind && text() == self.canonicalText
     }
 
-    func hasChanged(_ found: RawJSON?, since text: String?) -> Bool {
+    /// - Parameters:
+    ///   - canonicalText: of what was found.
+    ///   - text: what is remembered.
+    func hasChanged(_ found: RawJSON?, _ canonicalText: [UInt8], since text: String?) -> Bool {
         guard let found, found.kind != .null else { return false }
         // The first value is news.
         guard let text, let before = RawJSON(Array(text.utf8)) else { return true }
-        let now = Self.remembered(found)
+        let now = Self.remembered(found, canonicalText)
         if now.hasPrefix(Self.digestPrefix) { return now != text }
         guard self.rule.operator == .changedBy, let number = found.exactNumber, let earlier = before.exactNumber,
             let least = self.number
-        else { return !found.isSame(as: before) }
+        else { return found.kind != before.kind || canonicalText != before.canonicalText }
         return number.distance(to: earlier) >= least
     }
 
@@ -125,30 +169,31 @@ private struct CompiledRule: Sendable {
 
     private static let digestPrefix = "\"sha256 "
 
-    static func remembered(_ value: RawJSON) -> String {
+    static func remembered(_ value: RawJSON, _ canonicalText: [UInt8]) -> String {
         guard value.text.count > Self.longestMemory else { return String(decoding: value.text, as: UTF8.self) }
         let text = value.compactText
         guard text.utf8.count > Self.longestMemory else { return text }
-        return "\(Self.digestPrefix)\(Base64.encode(SHA256.hash(data: value.canonicalText)))\""
+        return "\(Self.digestPrefix)\(Base64.encode(SHA256.hash(data: canonicalText)))\""
     }
 
-    func holds(_ found: RawJSON?) -> Bool {
+    /// - Parameter text: the canonical one of what was found, if it is needed.
+    func holds(_ found: RawJSON?, _ text: [UInt8]) -> Bool {
         switch self.rule.operator {
         case .exists: return (found != nil) == (self.value?.bool ?? true)
-        case .ne: return found.map { !self.isSame($0) } ?? true
+        case .ne: return found.map { !self.isSame($0, text) } ?? true
         default: break
         }
         guard let found else { return false }
         switch self.rule.operator {
-        case .eq: return self.isSame(found)
+        case .eq: return self.isSame(found, text)
         case .gt: return self.order(of: found) == .above
         case .ge: return [.above, .same].contains(self.order(of: found))
         case .lt: return self.order(of: found) == .below
         case .le: return [.below, .same].contains(self.order(of: found))
         case .contains:
-            if let text = found.codePoints { return self.pattern?.isFound(in: text) ?? false }
-            return found.elements.contains { self.isSame($0) }
-        case .isIn: return self.options.contains(found.canonicalText)
+            if let points = found.codePoints { return self.pattern?.isFound(in: points) ?? false }
+            return found.elements.contains { self.isSame($0, $0.canonicalText) }
+        case .isIn: return self.options.contains(text)
         case .ne, .exists, .changed, .changedBy: return false
         }
     }

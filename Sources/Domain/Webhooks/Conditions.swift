@@ -6,6 +6,10 @@ package struct Conditions: Sendable, Equatable, Codable {
     package let rules: [Rule]
 
     package static let mostRules = 50
+    /// Steps of a rule's path.
+    package static let longestPath = 16
+    /// Places that all conditions of a group may look at, those on the way included.
+    package static let mostPlaces = 20_000
 
     package init(match: Match = .all, rules: [Rule]) {
         self.match = match
@@ -54,8 +58,11 @@ package struct Conditions: Sendable, Equatable, Codable {
         }
         for (index, rule) in self.rules.enumerated() {
             let at = "conditions.rules[\(index)]"
-            guard JSONPath(rule.path) != nil else {
+            guard let path = JSONPath(rule.path) else {
                 throw InvalidField("\(at).path", "must be a path such as sensor.values[0]")
+            }
+            guard path.steps.count <= Self.longestPath else {
+                throw InvalidField("\(at).path", "must have at most \(Self.longestPath) steps")
             }
             try rule.check(at: "\(at).value")
         }
