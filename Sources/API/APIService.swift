@@ -167,8 +167,8 @@ func makeRouter(
     ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
-        size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload), wallClock: wallClock,
-        ids: ports.ids, unreadable: ports.unreadable
+        unknown: UnknownSources(), size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload),
+        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()

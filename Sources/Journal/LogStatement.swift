@@ -9,7 +9,7 @@ internal import Values
 /// is older was not looked at. A page of the newest stops there, and the next goes on there. An end stands behind the entry of
 /// the same time and message, if there is one.
 enum LogStatement {
-    /// How many rows are looked through for a thing or a status, per webhook.
+    /// How many rows are looked through for a thing or a status. Webhooks share them, but each has as many as a page.
     private static let rowsLookedThrough: Int64 = 20_000
     private static let batchesLookedThrough: Int64 = 1_000
     /// Looking for a thing takes each of them apart.
@@ -51,13 +51,14 @@ enum LogStatement {
         // Each webhook can fill the page by itself; beyond that they share what the first page counts.
         let page = query.start.offset + query.limit + 1
         let most = query.key == nil ? max(page, query.mostCounted / Int64(webhooks.count)) : page
+        let looked = max(page, Self.rowsLookedThrough / Int64(webhooks.count))
         let keys: Query = "unnest(\(webhooks.map(\.rawValue))) AS k (key)"
         var parts: [Query] = []
         let attempted = query.statuses.intersection([.ok, .failed])
-        if !attempted.isEmpty { parts.append(Self.single(query, attempted, keys, most)) }
+        if !attempted.isEmpty { parts.append(Self.single(query, attempted, keys, most, looked)) }
         if attempted.contains(.ok) { parts.append(Self.together(query, keys, most)) }
         if query.statuses.contains(.waiting) { parts.append(contentsOf: Self.waiting(query, keys, min(most, 1_000))) }
-        if query.statuses.contains(.skipped) { parts.append(Self.skipped(query, keys, most)) }
+        if query.statuses.contains(.skipped) { parts.append(Self.skipped(query, keys, most, looked)) }
         return parts
     }
 
@@ -95,14 +96,14 @@ enum LogStatement {
     }
 
     private static func single(
-        _ query: LogQuery, _ statuses: Set<LogEntry.Status>, _ keys: Query, _ most: Int64
+        _ query: LogQuery, _ statuses: Set<LogEntry.Status>, _ keys: Query, _ most: Int64, _ filtered: Int64
     ) -> Query {
         let succeeded: Query = "coalesce(a.succeeded, a.status BETWEEN 200 AND 299)"
         let wanted: Query =
             statuses.count == 2 ? "true" : statuses.contains(.ok) ? succeeded : "NOT \(succeeded)"
         // Without a filter the newest are what is wanted; with one, what it leaves of a bounded number.
         let isFiltered = statuses.count < 2 || query.thing != nil
-        let looked = isFiltered ? Self.rowsLookedThrough : most
+        let looked = isFiltered ? filtered : most
         return """
             SELECT a.* FROM \(keys), LATERAL (
                 SELECT CASE WHEN e.is_end THEN -1 WHEN \(succeeded) THEN 0 ELSE 1 END::smallint, a.at, k.key,
@@ -214,8 +215,8 @@ enum LogStatement {
         return max(first, min(last, MessageID(rawValue: key[1] == .max ? .max : key[1] + 1)))
     }
 
-    private static func skipped(_ query: LogQuery, _ keys: Query, _ most: Int64) -> Query {
-        let looked = query.thing == nil ? most : Self.rowsLookedThrough
+    private static func skipped(_ query: LogQuery, _ keys: Query, _ most: Int64, _ filtered: Int64) -> Query {
+        let looked = query.thing == nil ? most : filtered
         return """
             SELECT s.* FROM \(keys), LATERAL (
                 SELECT CASE WHEN e.is_end THEN -1 ELSE 3 END::smallint, s.at, k.key,

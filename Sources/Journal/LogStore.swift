@@ -64,7 +64,7 @@ package struct LogQuery: Sendable {
     /// What tells an entry from all others, the newest first: its time, message, webhook, kind and attempt; and what the
     /// first page's total was, and whether it was capped.
     package static let keyParts: [PageCursor.KeyPart] = [
-        .time, .number, .number, .number, .number, .number, .number,
+        .time, .number, .number, .kind, .number, .number, .number,
     ]
 
     /// Whether pages of it say where the next begins.
@@ -97,6 +97,12 @@ package struct LogStore: Sendable {
 
     package static let window: Int64 = 5_000
 
+    /// The furthest that a page of the log of so many webhooks can begin by offset: of each of them everything before it is
+    /// read.
+    package static func furthestOffset(of webhooks: Int) -> Int64 {
+        min(Self.window, 100_000 / Int64(max(1, webhooks)))
+    }
+
     package func list(_ query: LogQuery, of webhooks: [WebhookKey]) async throws -> Page<LogEntry> {
         guard let statement = LogStatement.of(query, webhooks) else { return Page(total: 0, items: []) }
         let rows = try await self.pool.readInOrder { db in try db.query(statement, Self.decode) }
@@ -120,8 +126,10 @@ package struct LogStore: Sendable {
         let last = isLast ? rows.dropFirst(reached.count).first : shown.last
         let end = query.start.position + Int64(shown.count)
         var total = (rows.first?.total ?? 0, rows.first?.hasEnds == true || rows.first?.total ?? 0 >= query.mostCounted)
-        if total.1 { total.0 = max(min(total.0, query.mostCounted), end) }
-        if let key = query.key { total = (max(key[5], end), key[6] != 0 || end > key[5]) }
+        // At least as many as came so far, and one more if there is one.
+        let least = isLast ? end : end + 1
+        if total.1 { total.0 = max(min(total.0, query.mostCounted), least) }
+        if let key = query.key { total = (max(key[5], least), key[6] != 0 || least > key[5]) }
         guard query.goesOn, let last else {
             return Page(
                 total: query.key == nil ? total.0 : end, isCapped: query.key == nil && total.1,

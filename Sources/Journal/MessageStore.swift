@@ -38,22 +38,26 @@ package struct MessageStore: Sendable {
         return try await self.pool.readInOrder { db in
             var floors = Self.floors(
                 from: first, before: min(try Self.present(on: db), min(end ?? .max, behind ?? .max)))[...]
-            let found = try Self.widening(&floors, until: Int(limit) + 1) { floor in
-                try db.query(
-                    """
-                    SELECT \(MessageRow.selection), true \(these(from: floor, before: min(end ?? .max, behind ?? .max)))
-                    LIMIT \(limit + 1) OFFSET \(start.offset)
-                    """
-                ) { row in (item: try MessageRow.decode(row), key: [String(try row.int64(0))]) }
+            var isCut = false
+            let found = try Self.widening(&floors) { floor in
+                let found = try db.query(
+                    .page(
+                        "\(MessageRow.selection), true",
+                        of: these(from: floor, before: min(end ?? .max, behind ?? .max)),
+                        size: "octet_length(payload)", limit: limit, offset: start.offset)
+                ) { row in
+                    isCut = try row.bool(row.width - 1)
+                    return (item: try MessageRow.decode(row), key: [String(try row.int64(0))] as [String?])
+                }
+                return (found, isEnough: isCut || found.count > limit)
             }
-            return try Page(found, from: start, limit: limit, order: Self.order) { most in
-                let counted = try Self.widening(&floors, until: Int(most)) { floor in
+            return try Page(found, isCut: isCut, from: start, limit: limit, order: Self.order) { most in
+                try Self.widening(&floors) { floor in
                     let count = try db.query(
                         "SELECT count(*) FROM (SELECT \(these(from: floor, before: end)) LIMIT \(most)) AS counted"
-                    ) { Int(try $0.int64(0)) }[0]
-                    return 0..<count
+                    ) { try $0.int64(0) }[0]
+                    return (count, isEnough: count >= most)
                 }
-                return Int64(counted.count)
             }
         }
     }
@@ -67,16 +71,16 @@ package struct MessageStore: Sendable {
     /// Where to look from, the latest first and ``first`` last.
     static func floors(from first: Int64, before end: Int64) -> [Int64] {
         let day = MessageID.perMillisecond * 86_400_000
-        return Self.days.map { end - $0 * day }.filter { $0 > first } + [first]
+        return Self.days.map { end.subtracting($0 * day) }.filter { $0 > first } + [first]
     }
 
     /// Reads from the next floor on, and from the one behind it if that was too little; the last one that was enough stays.
-    private static func widening<Found: Collection>(
-        _ floors: inout ArraySlice<Int64>, until enough: Int, _ read: (Int64) throws -> Found
+    private static func widening<Found>(
+        _ floors: inout ArraySlice<Int64>, _ read: (Int64) throws -> (Found, isEnough: Bool)
     ) throws -> Found {
         while true {
-            let found = try read(floors.first ?? 0)
-            if found.count >= enough || floors.count < 2 { return found }
+            let (found, isEnough) = try read(floors.first ?? 0)
+            if isEnough || floors.count < 2 { return found }
             floors.removeFirst()
         }
     }

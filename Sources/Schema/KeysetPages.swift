@@ -88,18 +88,24 @@ extension PageRequest {
 extension Connection {
     /// A page, and how many rows there are in all of them, as far as they are counted.
     ///
-    /// - Parameter condition: `FROM … WHERE …`, which more can be added to with AND.
+    /// - Parameters:
+    ///   - condition: `FROM … WHERE …`, which more can be added to with AND.
+    ///   - size: how many bytes a row has, if there can be so many that fewer of them are to be shown.
     package func page<Item: Sendable>(
-        select columns: Query, from condition: Query, _ request: PageRequest, ids: PageRequest.IDKind = .uuid,
-        _ decode: (borrowing Row) throws -> Item
+        select columns: Query, from condition: Query, size: Query? = nil, _ request: PageRequest,
+        ids: PageRequest.IDKind = .uuid, _ decode: (borrowing Row) throws -> Item
     ) throws -> Page<Item> {
+        var isCut = false
         let found = try self.query(
-            """
-            SELECT \(columns), \(request.key) \(condition) AND \(request.behind(ids)) \(request.clause)
-            LIMIT \(request.limit + 1) OFFSET \(request.start.offset)
-            """
-        ) { row in (item: try decode(row), key: try row.texts(row.width - 2..<row.width)) }
-        return try Page(found, from: request.start, limit: request.limit, order: request.orderName) { most in
+            .page(
+                "\(columns), \(request.key)", of: "\(condition) AND \(request.behind(ids)) \(request.clause)",
+                size: size, limit: request.limit, offset: request.start.offset)
+        ) { row in
+            isCut = try row.bool(row.width - 1)
+            return (item: try decode(row), key: try row.texts(row.width - 3..<row.width - 1))
+        }
+        return try Page(found, isCut: isCut, from: request.start, limit: request.limit, order: request.orderName) {
+            most in
             try self.query("SELECT count(*) FROM (SELECT \(condition) LIMIT \(most)) AS counted") { try $0.int64(0) }[0]
         }
     }

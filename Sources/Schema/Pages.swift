@@ -49,9 +49,20 @@ package struct PageCursor: Sendable, Equatable {
 
     /// What a column of a key is, where all of them are numbers.
     package enum KeyPart: Sendable {
+        /// An id, a place or a count: none is below 0.
         case number
+        /// As a log has them; an end's is -1.
+        case kind
         /// In microseconds since 1970.
         case time
+
+        fileprivate func takes(_ number: Int64) -> Bool {
+            switch self {
+            case .number: number >= 0
+            case .kind: (-1...Int64(Int16.max)).contains(number)
+            case .time: Instant(microseconds: number) != nil
+            }
+        }
     }
 
     /// The key as these; nil if it is something else.
@@ -59,9 +70,7 @@ package struct PageCursor: Sendable, Equatable {
         guard self.key.count == parts.count else { return nil }
         var numbers: [Int64] = []
         for (part, text) in zip(parts, self.key) {
-            guard let number = text.flatMap({ Int64($0) }),
-                part == .number || Instant(microseconds: number) != nil
-            else { return nil }
+            guard let number = text.flatMap({ Int64($0) }), part.takes(number) else { return nil }
             numbers.append(number)
         }
         return numbers
@@ -107,27 +116,30 @@ package struct Page<Item: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - found: the page's rows, each with what it is ordered by, and one more if there is one.
+    ///   - isCut: whether there are more than were found, as these are large enough.
     ///   - start: where the page begins.
     ///   - order: as in ``PageCursor/order``.
     ///   - count: counts all there are, up to a number that it is told. Asked only if the page does not show it.
     package init(
-        _ found: [(item: Item, key: [String?])], from start: PageStart, limit: Int64, order: String,
-        count: (_ most: Int64) throws -> Int64
+        _ found: [(item: Item, key: [String?])], isCut: Bool = false, from start: PageStart, limit: Int64,
+        order: String, count: (_ most: Int64) throws -> Int64
     ) rethrows {
         let shown = found.prefix(Int(limit))
         let end = start.position + Int64(shown.count)
         var next: PageCursor?
-        if found.count > shown.count, let last = shown.last {
+        if isCut || found.count > shown.count, let last = shown.last {
             next = PageCursor(order: order, position: end, key: last.key)
         }
         let total: (count: Int64, isCapped: Bool)
         if next == nil, start.position == 0 || !shown.isEmpty {
             total = (end, false)
         } else if next != nil, end >= Self.mostCounted {
-            total = (end, true)
+            // One more than came so far: who pages by offset goes on as long as there is one.
+            total = (end + 1, true)
         } else {
             let counted = try count(Self.mostCounted + 1)
-            total = (min(counted, Self.mostCounted), counted > Self.mostCounted)
+            let least = next == nil ? 0 : end + 1
+            total = (max(least, min(counted, Self.mostCounted)), counted > Self.mostCounted)
         }
         self.init(total: total.count, isCapped: total.isCapped, items: shown.map(\.item), next: next)
     }

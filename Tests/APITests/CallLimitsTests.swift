@@ -30,6 +30,17 @@ struct CallLimitsTests {
         #expect(throws: APIError.self) { try limits.take("e", now: 10 * Self.second) }
     }
 
+    @Test(
+        "counts an address of IPv6 as its network, in which everybody has as many as they like",
+        arguments: [
+            ("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:0:0:0:0/64"),
+            ("2001:db8:1:2::9", "2001:db8:1:2:0:0:0:0/64"), ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+            ("fe80::1%eth0", "fe80::1%eth0"), (nil, ""),
+        ] as [(String?, String)])
+    func networks(address: String?, name: String) {
+        #expect(CallLimits.name(of: address) == name)
+    }
+
     @Test("live views are open: a bound for all, one for each, and a place that is given back")
     func places() throws {
         let places = StreamPlaces(most: 3, ofAUser: 2)

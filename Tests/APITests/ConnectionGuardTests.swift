@@ -59,6 +59,28 @@ struct ConnectionGuardTests {
         #expect(!channel.isActive)
     }
 
+    @Test("goes on as long as some of a long answer is read, though never all of it")
+    func steady() throws {
+        let channel = EmbeddedChannel(handlers: [AnswerBytes(), ConnectionGuard()])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        // As many as are left to be read: what was written before is taken with the flush.
+        func leave(_ bytes: Int) {
+            channel.flush()
+            channel.write(HTTPResponsePart.body(ByteBuffer(repeating: 0, count: bytes)), promise: nil)
+        }
+        leave(1_000)
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        for left in [900, 800, 700] {
+            leave(left)
+            channel.embeddedEventLoop.advanceTime(by: .seconds(60))
+            #expect(channel.isActive, "\(left)")
+        }
+        channel.embeddedEventLoop.advanceTime(by: .seconds(60))
+        #expect(!channel.isActive, "nothing more was read")
+        _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test("is told to go on if it waits for that, and nothing else is being said")
     func expectation() throws {
         let channel = try Self.open()
@@ -81,5 +103,16 @@ struct ConnectionGuardTests {
         try channel.writeInbound(Self.head(expecting: "100-continue"))
         #expect(try told()?.status == .continue)
         _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+}
+
+/// Puts a body's bytes on the channel as they are, which counts those that are not flushed.
+private final class AnswerBytes: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = ByteBuffer
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .body(let bytes) = self.unwrapOutboundIn(data) else { return }
+        context.write(self.wrapOutboundOut(bytes), promise: promise)
     }
 }

@@ -37,6 +37,73 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("in the cursor of any list are answered, and the process lives")
+        func cursors() async throws {
+            let config = #"{"content_type":"application/json","write":true,"webhook":true}"#
+            try await Installation.with(profile: config) { installation, _ in
+                let api = installation.api
+                for list in try await Self.lists(of: installation) {
+                    let query = "\(list)\(list.contains("?") ? "&" : "?")limit=1"
+                    let first = try await api.call("GET", query)
+                    let next = try #require(first.value(of: "next"), "\(query) → \(first.body)")
+                    for cursor in try Self.forged(next) {
+                        let answer = try await api.call("GET", "\(query)&cursor=\(cursor)")
+                        #expect((200..<500).contains(answer.status), "\(query) \(cursor) → \(answer.body)")
+                    }
+                }
+                #expect(try await HTTP.get("\(api.base)/health").status == 200)
+            }
+        }
+
+        /// The cursor with the least and the greatest number in the place of each of its numbers.
+        private static func forged(_ cursor: String) throws -> [String] {
+            let padded = cursor + String(repeating: "=", count: (4 - cursor.utf8.count % 4) % 4)
+            let bytes = Data(base64Encoded: padded.replacing("-", with: "+").replacing("_", with: "/"))
+            let fields = try JSONDecoder().decode([String?].self, from: try #require(bytes))
+            return try fields.indices.dropFirst().flatMap { index in
+                try [Int64.min, Int64.min + 1, -1, Int64.max].map { number in
+                    var forged = fields
+                    forged[index] = String(number)
+                    return try JSONEncoder().encode(forged).base64EncodedString()
+                        .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+                }
+            }
+        }
+
+        /// Every list that there is, with more than one of everything in it.
+        private static func lists(of installation: Installation) async throws -> [String] {
+            let (api, group) = (installation.api, "/groups/\(installation.group)")
+            _ = try await api.create("\(group)/profiles", #"[{"name":"other","config":{}}]"#)
+            _ = try await api.create(
+                "\(group)/things", #"[{"name":"other","profile_id":"\#(installation.profile)"}]"#)
+            _ = try await api.call("PUT", "\(group)/members", #"[{"member_id":"other","role":"viewer"}]"#)
+            _ = try await api.create("/groups", #"[{"name":"other"}]"#)
+            let source = try await api.create(
+                "\(group)/sources",
+                #"[{"name":"s","thing_id":"\#(installation.thing)"},{"name":"t","thing_id":"\#(installation.thing)"}]"#)
+            for _ in 1...2 {
+                let answer = try await HTTP.post(
+                    "\(api.base)/in/\(source)", "{}", headers: ["content-type": "application/json"])
+                #expect(answer.status == 401)
+            }
+            let failing = try await installation.webhook(
+                "failing", "http://127.0.0.1:9/", #""max_attempts":1,"failure_limit":0"#)
+            let waiting = try await installation.webhook("waiting", "http://127.0.0.1:9/")
+            try await installation.publish(1...3)
+            try await waitUntil("the messages to fail, and to wait") {
+                let failed = try await api.call("GET", "/webhooks/\(failing)/deliveries?status=failed")
+                let log = try await api.call("GET", "/webhooks/\(waiting)/log?status=FAILED")
+                return failed.number(of: "total") ?? 0 > 1 && log.number(of: "total") ?? 0 > 1
+            }
+            return [
+                "/groups", "/webhooks", "/webhooks?order=attempts", "/webhooks?order=last_triggered_at",
+                "\(group)/things?order=created_at", "\(group)/profiles?order=name", "\(group)/members?order=updated_at",
+                "\(group)/webhooks", "\(group)/sources", "\(group)/log", "/things/\(installation.thing)/messages",
+                "/webhooks/\(failing)/log", "/webhooks/\(failing)/deliveries?status=failed",
+                "/webhooks/\(waiting)/deliveries?status=waiting", "/sources/\(source)/log",
+            ]
+        }
+
         /// One of each kind, with something to tell.
         private static func objects(of installation: Installation) async throws -> [String: String] {
             let api = installation.api

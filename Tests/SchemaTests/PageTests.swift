@@ -60,6 +60,20 @@ struct PageTests {
         #expect(request.start.position == (fits ? 10 : 0))
     }
 
+    @Test(
+        "take a key of numbers alone that can be there",
+        arguments: [
+            ("0", .number, true), ("9223372036854775807", .number, true), ("-1", .number, false),
+            ("-9223372036854775808", .number, false), ("9223372036854775808", .number, false),
+            ("-1", .kind, true), ("32767", .kind, true), ("-2", .kind, false), ("32768", .kind, false),
+            ("0", .time, true), ("-1", .time, false), ("9223372036854775807", .time, false), (nil, .number, false),
+        ] as [(String?, PageCursor.KeyPart, Bool)])
+    func numbers(text: String?, part: PageCursor.KeyPart, fits: Bool) {
+        let cursor = PageCursor(order: "o", position: 0, key: [text])
+        #expect((cursor.numbers([part]) != nil) == fits)
+        #expect(cursor.numbers([part, part]) == nil)
+    }
+
     struct Case: Sendable {
         /// Rows that came before the page, and those that follow.
         let before: Int64, rows: Int
@@ -77,8 +91,9 @@ struct PageTests {
             Case(before: 0, rows: 11, counted: 10_001, total: 10_000, isCapped: true, goesOn: true),
             Case(before: 20, rows: 0, counted: 12, total: 12, isCapped: false, goesOn: false),
             Case(before: 30_000, rows: 0, counted: 10_001, total: 10_000, isCapped: true, goesOn: false),
-            Case(before: 9_995, rows: 11, counted: nil, total: 10_005, isCapped: true, goesOn: true),
-            Case(before: 20_000, rows: 11, counted: nil, total: 20_010, isCapped: true, goesOn: true),
+            Case(before: 9_995, rows: 11, counted: nil, total: 10_006, isCapped: true, goesOn: true),
+            Case(before: 9_990, rows: 11, counted: nil, total: 10_001, isCapped: true, goesOn: true),
+            Case(before: 20_000, rows: 11, counted: nil, total: 20_011, isCapped: true, goesOn: true),
             Case(before: 20_000, rows: 4, counted: nil, total: 20_004, isCapped: false, goesOn: false),
         ])
     func totals(_ given: Case) {

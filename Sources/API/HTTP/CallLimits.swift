@@ -43,6 +43,19 @@ final class CallLimits: Sendable {
             status: .tooManyRequests, message: "too many requests; try again in \(seconds) s",
             headers: [.retryAfter: String(seconds)])
     }
+
+    /// Gives back a call that was taken and is not to count.
+    func giveBack(_ who: String) {
+        self.state.withLock { $0.buckets[who]?.giveBack() }
+    }
+
+    /// What an address is counted by. Of IPv6 it is the network: whoever has one address there has all of it.
+    static func name(of address: String?) -> String {
+        guard let address, let parsed = IPAddress(ipv6: address), parsed.bits >> 32 != 0xFFFF else {
+            return address ?? ""
+        }
+        return "\(IPAddress(family: .v6, bits: (parsed.bits >> 64) << 64))/64"
+    }
 }
 
 /// Who is counted, and by what.
@@ -69,7 +82,7 @@ struct AddressLimit: RouterMiddleware {
     ) async throws -> Response {
         if let address = context.remoteAddress, !Self.exempt.contains(request.uri.path.dropFirst().prefix { $0 != "/" })
         {
-            try self.limits?.take(address)
+            try self.limits?.take(CallLimits.name(of: address))
         }
         return try await next(request, context)
     }

@@ -42,8 +42,26 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         self.drained?.cancel()
-        self.drained = context.channel.isWritable ? nil : Self.close(context, after: Self.patience)
+        self.drained = context.channel.isWritable ? nil : self.watch(context)
         context.fireChannelWritabilityChanged()
+    }
+
+    /// Closes once nothing was read for some time. A long answer becomes writable at its end alone, however steadily it is
+    /// read.
+    private func watch(_ context: ChannelHandlerContext) -> Scheduled<Void> {
+        let before = Self.unread(context)
+        return context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) {
+            if Self.unread(context) < before {
+                self.drained = self.watch(context)
+            } else {
+                context.close(promise: nil)
+            }
+        }
+    }
+
+    /// How many bytes of answers are still to be taken; 0 if the channel is closed.
+    private static func unread(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

@@ -52,7 +52,8 @@ extension Shape {
     static let firing = Shape.flat("payload", "thing_id")
     static let test = Shape.object([
         "webhook": webhook, "dry_run": .any,
-        "message": .flat("payload", "thing_id", "subtopic", "content_type", ignored: ["id", "received_at"]),
+        "message": .flat(
+            "payload", "payload_base64", "thing_id", "subtopic", "content_type", ignored: ["id", "received_at"]),
     ])
 
     // MARK: Sources

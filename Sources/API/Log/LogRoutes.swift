@@ -42,6 +42,10 @@ struct LogRoutes: Sendable {
         _ request: Request, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
     ) async throws -> Response {
         let query = try Self.query(request)
+        let furthest = LogStore.furthestOffset(of: webhooks.count)
+        guard query.start.offset <= furthest else {
+            throw InvalidField("offset", "must be at most \(furthest) for so many webhooks; cursor goes on from there")
+        }
         let page = try await self.store.list(query, of: Array(webhooks.keys))
         return try Response.json(
             PageDTO(

@@ -12,6 +12,7 @@ struct InboundRoutes: Sendable {
     let sources: SourceStore
     let store: SourceEventStore
     let limits: SourceLimits
+    let unknown: UnknownSources
     let size: EventSizeLimit
     let wallClock: WallClock
     let ids: MessageIDGenerator
@@ -30,7 +31,9 @@ struct InboundRoutes: Sendable {
 
     private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
         guard let id = EntityID(context.parameters.get("id") ?? "") else { throw APIError.notFound("source") }
+        let wasTaken = try self.unknown.admit(id, from: context.remoteAddress)
         let found = try await self.sources.door(of: id)
+        self.unknown.settle(id, isThere: found != nil, from: context.remoteAddress, wasTaken: wasTaken)
         self.unreadable.note(
             .source, id,
             found.flatMap { door in door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) } })

@@ -107,14 +107,28 @@ struct TryRoutes: Sendable {
         )
     }
 
-    /// `{"payload": any, "thing_id"?, "subtopic"?, "content_type"?}`; a payload that is a string is the payload's text.
-    private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
-        let payload: [UInt8]
+    /// A payload that is a string is the payload's text; what is no text comes in base64.
+    static func payload(_ fields: JSONObject) throws(InvalidField) -> [UInt8] {
+        let encoded = try fields.string("payload_base64")
+        let given: [UInt8]?
         switch fields.fields["payload"] {
-        case nil, .null?: payload = []
-        case .string(let text)?: payload = Array(text.utf8)
-        case let value?: payload = Array(JSON.text(value).utf8)
+        case nil, .null?: given = nil
+        case .string(let text)?: given = Array(text.utf8)
+        case let value?: given = Array(JSON.text(value).utf8)
         }
+        guard let encoded else { return given ?? [] }
+        guard given == nil else {
+            throw InvalidField(fields.name("payload_base64"), "or payload may be given, not both")
+        }
+        guard let payload = Base64.decode(encoded) else {
+            throw InvalidField(fields.name("payload_base64"), "must be base64 (RFC 4648, section 4)")
+        }
+        return payload
+    }
+
+    /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?}`.
+    private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
+        let payload = try Self.payload(fields)
         let subtopic = try fields.string("subtopic") ?? ""
         guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
             subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })

@@ -82,7 +82,12 @@ struct SettingsReader: Sendable {
     /// A setting that is misspelt in the file would be one that is not set.
     private static func refuseUnknown(in file: String) throws {
         let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.variable, $0.variable + "_FILE"] : [$0.variable] })
-        for line in (Files.read(file) ?? "").split(whereSeparator: \.isNewline) {
+        let text = Files.read(file) ?? ""
+        // Lines end where the provider says they do; all of such a file would be one to it.
+        guard !text.utf8.contains(UInt8(ascii: "\r")) else {
+            throw InvalidSetting(setting: "--config-file", reason: "\(file) must have lines that end in LF, not CR LF")
+        }
+        for line in text.split(separator: "\n") {
             let name = line.prefix { $0 != "=" }.trimmingSpaces
             guard line.contains("="), !name.hasPrefix("#"), !known.contains(name) else { continue }
             throw InvalidSetting(

@@ -74,6 +74,11 @@ struct LookingTests {
             }
             #expect(read < 1_000)
         },
+        Look("the log of what has failed of many webhooks", 3_000) { looked, database in
+            let webhooks = try await WebhookStore(database, box: looked.fixture.box).addresses(in: looked.fixture.group)
+            let page = try await LogStore(database).list(Self.log([.failed]), of: Array(webhooks.keys))
+            #expect(page.items.isEmpty && page.isCapped && page.next != nil, "what is older was not looked at")
+        },
         Look("one delivery", 20_500) { looked, database in
             let id = DeliveryID(message: MessageID(rawValue: Looked.id(10) + 2), webhook: looked.webhook)
             let history = try await LogStore(database).history(of: id)

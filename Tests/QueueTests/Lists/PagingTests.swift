@@ -288,6 +288,64 @@ struct PagingTests {
         #expect(seen.count == 100 && Set(seen.compactMap(\.eventID)).count == 100)
     }
 
+    @Test("end early where what they show is large, show one at least, and go on behind it")
+    func large() async throws {
+        let fixture = try await Fixture()
+        let (thing, first) = (EntityID.random(), Looked.id(0))
+        let size: Query = "CASE WHEN n = 3 THEN 5 ELSE 1 END * 1048576"
+        _ = try await fixture.database.pool.withConnection { db in
+            try db.execute(
+                """
+                INSERT INTO messages (id, thing_id, group_id, subtopic, content_type, payload)
+                SELECT \(first) + n, \(thing), \(fixture.group), 's', 't', decode(repeat('ab', \(size)), 'hex')
+                FROM generate_series(1, 8) AS n
+                """)
+            try db.execute(
+                """
+                INSERT INTO profiles (id, group_id, name, config, config_text)
+                SELECT gen_random_uuid(), \(fixture.group), 'large ' || n, c::jsonb, c FROM generate_series(1, 8) AS n,
+                    LATERAL (SELECT json_build_object('a', repeat('x', \(size)))::text AS c) AS configs
+                """)
+            // What cannot be read is shown too.
+            try db.execute(
+                """
+                INSERT INTO webhooks (id, group_id, name, url, secrets)
+                SELECT gen_random_uuid(), \(fixture.group), 'large ' || n, 'http://example.com',
+                    decode(repeat('ab', \(size)), 'hex') FROM generate_series(1, 8) AS n
+                """)
+        }
+        var sizes: [Int] = []
+        func look<Item: Sendable>(_ page: Page<Item>) -> Page<Item> {
+            sizes.append(page.items.count)
+            return page
+        }
+        let messages = try await self.all { cursor in
+            look(
+                try await MessageStore(fixture.database).list(
+                    of: thing, in: fixture.group, from: nil, to: nil, subtopic: nil, start: self.start(cursor), limit: 7
+                ))
+        } adding: { _ in
+        }
+        #expect(messages.map { $0.id.rawValue - first } == Array((1...8).reversed()))
+        #expect(sizes == [4, 2, 2], "four of 1 MiB, one of 1 MiB with that of 5 MiB, and the rest")
+        sizes = []
+        let profiles = try await self.all { cursor in
+            look(
+                try await ProfileStore(fixture.database).list(
+                    in: fixture.group, self.request(cursor, .name, .ascending, .uuid)))
+        } adding: { _ in
+        }
+        #expect(Set(profiles.map(\.id)).count == 9 && profiles.count == 9)
+        #expect(sizes == [3, 4, 2], "up to that of 5 MiB")
+        sizes = []
+        let webhooks = try await self.all { cursor in
+            look(try await fixture.webhooks().list(in: fixture.group, self.request(cursor, .name, .ascending, .uuid)))
+        } adding: { _ in
+        }
+        #expect(Set(webhooks.map(\.id)).count == 9 && webhooks.count == 9)
+        #expect(sizes == [3, 4, 2])
+    }
+
     @Test("say how many there are up to a number, and beyond that that there are more", arguments: [10_000, 10_001])
     func capped(count: Int64) async throws {
         let fixture = try await Fixture()
