@@ -17,7 +17,7 @@ extension WholeServiceTests {
         @Test("in any integer or time of openapi.json are answered, of what there is, and the process lives")
         func everywhere() async throws {
             let config = #"{"content_type":"application/json","write":true,"webhook":true}"#
-            try await Installation.with(profile: config) { installation, running in
+            try await Installation.with(profile: config, settings: ["HTTP_CALLER_RATE": "0"]) { installation, running in
                 let ids = try await Self.objects(of: installation)
                 let api = await running.hookline.api(token: try await HooklineProcess.token(user: "owner", root: true))
                 let text = try await api.call("GET", "/openapi.json").body
@@ -40,7 +40,7 @@ extension WholeServiceTests {
         @Test("in the cursor of any list are answered, and the process lives")
         func cursors() async throws {
             let config = #"{"content_type":"application/json","write":true,"webhook":true}"#
-            try await Installation.with(profile: config) { installation, _ in
+            try await Installation.with(profile: config, settings: ["HTTP_CALLER_RATE": "0"]) { installation, _ in
                 let api = installation.api
                 for list in try await Self.lists(of: installation) {
                     let query = "\(list)\(list.contains("?") ? "&" : "?")limit=1"
