@@ -73,7 +73,8 @@ export function query(values) {
 /** All pages of a list, up to so many things. */
 export async function all(path, key, signal, most = 1000) {
   const items = [];
-  for (let cursor;;) {
+  let cursor;
+  while (true) {
     const page = await get(`${path}${query({ limit: 200, cursor, order: "name", dir: "asc" })}`, signal);
     items.push(...page[key]);
     cursor = page.next;

@@ -9,8 +9,7 @@ import { attempt } from "./ui.js";
 export const atLeast = (count, isCapped) => number(count) + (isCapped ? "+" : "");
 
 /** Changes what a list shows. Who says how many to pass over goes on behind no page. */
-export const turn = (state, changes) =>
-  Object.assign(state, "offset" in changes ? { cursor: undefined } : {}, changes);
+export const turn = (state, changes) => Object.assign(state, "offset" in changes ? { cursor: undefined } : {}, changes);
 
 /**
  * How a list goes on: "1–50 of 10,000+", back and forth. Forth goes on where the page ended, if it says where: `onMove` is

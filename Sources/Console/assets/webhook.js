@@ -151,11 +151,13 @@ const healthFacts = (webhook, signal) =>
       webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
       [
         "Waiting",
-        later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) => atLeast(page.total, page.total_is_capped)),
+        later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) =>
+          atLeast(page.total, page.total_is_capped)),
       ],
       [
         "Failed for good",
-        later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) => atLeast(page.total, page.total_is_capped)),
+        later(get(`/webhooks/${webhook.id}/deliveries?status=failed&limit=1`, signal), (page) =>
+          atLeast(page.total, page.total_is_capped)),
       ],
     ),
   );
