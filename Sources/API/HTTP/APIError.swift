@@ -29,6 +29,14 @@ struct APIError: Error, HTTPResponseError {
             status: .methodNotAllowed, message: "this path has \(list)", headers: [.allow: list])
     }
 
+    /// - Parameter wait: nanoseconds until there is one more, one or more of them.
+    static func tooMany(_ what: String, after wait: Int64) -> APIError {
+        let seconds = (wait - 1) / 1_000_000_000 + 1
+        return APIError(
+            status: .tooManyRequests, message: "\(what); try again in \(seconds) s",
+            headers: [.retryAfter: String(seconds)])
+    }
+
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var headers = self.headers
         headers[.contentType] = "application/json"

@@ -1,5 +1,4 @@
 internal import Domain
-internal import HTTPTypes
 internal import Hummingbird
 internal import Observability
 internal import Synchronization
@@ -32,16 +31,12 @@ final class CallLimits: Sendable {
         let wait = self.state.withLock { state -> Int64? in
             if state.buckets[who] == nil, state.buckets.count >= self.most {
                 // Those who may do everything again need not be remembered.
-                state.buckets = state.buckets.filter { $0.value.available(now: now) < self.limit.burst }
+                state.buckets = state.buckets.filter { !$0.value.isFull(now: now) }
                 if state.buckets.count >= self.most { return state.others.take(now: now) }
             }
             return state.buckets[who, default: TokenBucket(self.limit, now: now)].take(now: now)
         }
-        guard let wait else { return }
-        let seconds = max(1, (wait - 1) / 1_000_000_000 + 1)
-        throw APIError(
-            status: .tooManyRequests, message: "too many requests; try again in \(seconds) s",
-            headers: [.retryAfter: String(seconds)])
+        if let wait { throw .tooMany("too many requests", after: wait) }
     }
 
     /// Gives back a call that was taken and is not to count.

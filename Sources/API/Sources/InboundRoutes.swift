@@ -129,10 +129,7 @@ struct InboundRoutes: Sendable {
 
     private func tooMany(_ what: String, after wait: Int64, at door: SourceDoor) async throws -> Never {
         try await self.note(.limited, what, bytes: 0, at: door)
-        let seconds = max(1, wait.adding(999_999_999) / 1_000_000_000)
-        throw APIError(
-            status: .tooManyRequests, message: "\(what); try again in \(seconds) s",
-            headers: [.retryAfter: String(seconds)])
+        throw APIError.tooMany(what, after: wait)
     }
 
     /// Notes a refusal, or counts it for the next one to be noted: whoever calls without end writes no row each time.
