@@ -62,8 +62,10 @@ struct SourcePublisherTests {
         let group = ServiceGroup(configuration: .init(services: [.init(service: publisher)], logger: silentLogger))
         async let ended: Void = group.run()
         try await waitUntil("the confirmation to be lost") { proxy.hasCut }
-        #expect(try await waiting() == 1)
-        try await waitUntil("it to be published again") { try await waiting() == 0 }
+        // It may be gone as soon as the next connection is made. That it stayed until then shows in the broker's answers:
+        // one that was removed with the first connection would not be confirmed over a second.
+        try await waitUntil("it to be confirmed") { try await waiting() == 0 }
+        #expect(proxy.counted.messages >= 4)
         await group.triggerGracefulShutdown()
         try await ended
         await broker.stop()
