@@ -4,16 +4,24 @@ internal import NIOCore
 internal import Glibc
 #endif
 
-/// Looks up a host as the system does; `getaddrinfo(3)` blocks.
+/// Looks up a host as everything else on this machine does: /etc/hosts, name servers, search domains, in the order that
+/// nsswitch.conf and resolv.conf say. What it finds is checked like any address.
 @Sendable
 package func systemLookup(_ host: String) -> LookupAnswer {
+    let answer = addresses(of: host)
+    // Names below localhost are this machine (RFC 6761, section 6.3), whether or not the system's library knows that.
+    guard case .failure(.noSuchHost) = answer, host.hasSuffix(".localhost") else { return answer }
+    return addresses(of: "localhost")
+}
+
+/// `getaddrinfo(3)` blocks.
+private func addresses(of host: String) -> LookupAnswer {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_ADDRCONFIG
     var list: UnsafeMutablePointer<addrinfo>?
-    // A name with a dot is taken as it stands: the trailing dot keeps `search` domains out of it.
-    let code = getaddrinfo(host.contains(".") ? host + "." : host, nil, &hints, &list)
+    let code = getaddrinfo(host, nil, &hints, &list)
     guard code == 0, let list else { return .failure(LookupFailure(code: code)) }
     defer { freeaddrinfo(list) }
     let addresses = sequence(first: list, next: { $0.pointee.ai_next }).compactMap { entry -> SocketAddress? in

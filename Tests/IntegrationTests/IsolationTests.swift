@@ -102,24 +102,14 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
-        /// A hookline whose name server is a port that nobody listens on.
-        private static func withoutNameServer() throws -> String {
-            let folder = try Files.makeTemporaryFolder()
-            try Files.write("nameserver 127.9.9.9\noptions timeout:1 attempts:1\n", to: "\(folder)/resolv.conf")
-            try Files.write(
-                """
-                #!/bin/sh
-                exec unshare --mount -- sh -c \
-                'mount --bind \(folder)/resolv.conf /etc/resolv.conf && exec \(HooklineProcess.binary) "$@"' sh "$@"
-                """, to: "\(folder)/hookline", mode: 0o755)
-            return "\(folder)/hookline"
-        }
-
         @Test(
             "a name server that does not answer disables no webhook: it is said, and tried again",
             .enabled(if: getuid() == 0, "mounting needs root"))
         func nameServer() async throws {
-            try await Installation.with(try Self.withoutNameServer()) { installation, running in
+            // A port that nobody listens on.
+            let binary = try HooklineProcess.binary(
+                seeing: ["/etc/resolv.conf": "nameserver 127.9.9.9\noptions timeout:1 attempts:1\n"])
+            try await Installation.with(binary) { installation, running in
                 let id = try await installation.webhook(
                     "hook", "http://receiver.example.org/", #""failure_limit":1,"failure_window":0"#)
                 try await installation.publish("1")

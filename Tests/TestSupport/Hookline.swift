@@ -30,6 +30,22 @@ package final class HooklineProcess: Sendable {
         return Files.exists(binary) ? binary : nil
     }
 
+    /// A program that is the binary, for which files of this machine hold something else. Mounting needs root.
+    package static func binary(seeing files: [String: String]) throws -> String {
+        let folder = try Files.makeTemporaryFolder()
+        var mounts: [String] = []
+        for (number, file) in files.sorted(by: { $0.key < $1.key }).enumerated() {
+            try Files.write(file.value, to: "\(folder)/\(number)")
+            mounts.append("mount --bind \(folder)/\(number) \(file.key)")
+        }
+        try Files.write(
+            """
+            #!/bin/sh
+            exec unshare --mount -- sh -c '\((mounts + ["exec \(Self.binary) \"$@\""]).joined(separator: " && "))' sh "$@"
+            """, to: "\(folder)/hookline", mode: 0o755)
+        return "\(folder)/hookline"
+    }
+
     /// A Python that has the packages which receivers use.
     package static var python: String { "\(self.root)/.build/python/bin/python" }
 
