@@ -98,7 +98,12 @@ struct Assembly {
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
-        let tally = WebhookTally()
+        let totals = WebhookTotals(most: self.configuration.metricsWebhooks)
+        let tally = WebhookTally(totals: totals)
+        metrics.register { WebhookMetrics.families(totals, routes) + ProcessMetrics.read() }
+        metrics.register {
+            [MetricFamily(.gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [version])])]
+        }
         let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)

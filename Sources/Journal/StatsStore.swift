@@ -51,10 +51,13 @@ package struct StatsCount: Sendable {
     package var failed: Int64 = 0
     package var skipped: Int64 = 0
     package var latencies = LatencyBuckets()
+    /// Of all attempts together, in microseconds.
+    package var attemptTime: Int64 = 0
 
     package init() {}
 
     package mutating func add(_ other: StatsCount) {
+        self.attemptTime = self.attemptTime.adding(other.attemptTime)
         self.messages += other.messages
         self.succeeded += other.succeeded
         self.failed += other.failed
@@ -65,6 +68,7 @@ package struct StatsCount: Sendable {
     package mutating func count(succeeded: Bool, latencyMicroseconds: Int64) {
         if succeeded { self.succeeded += 1 } else { self.failed += 1 }
         self.latencies.record(microseconds: latencyMicroseconds)
+        self.attemptTime = self.attemptTime.adding(latencyMicroseconds)
     }
 }
 

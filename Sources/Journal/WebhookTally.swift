@@ -31,8 +31,9 @@ package final class WebhookTally: Sendable {
     private static let minute = StatsPeriod.minute.length
 
     private let state = Mutex(State())
+    private let totals: WebhookTotals
 
-    package init() {}
+    package init(totals: WebhookTotals) { self.totals = totals }
 
     package func note(_ results: [DeliveryResult]) {
         self.state.withLock { state in
@@ -81,10 +82,12 @@ package final class WebhookTally: Sendable {
     }
 
     func take() -> (increments: [StatsIncrement], skips: [Skip]) {
-        self.state.withLock { state in
+        let (increments, skips) = self.state.withLock { state in
             defer { state = State() }
             return (Array(state.increments.values), state.skips)
         }
+        self.totals.add(increments)
+        return (increments, skips)
     }
 }
 

@@ -61,14 +61,7 @@ package final class Metrics: Sendable {
 
     private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])
 
-    private let labelled = Mutex<[LabelledReading]>([])
-
-    private struct LabelledReading {
-        let name: String
-        let help: String
-        let label: String
-        let read: @Sendable () -> [(String, Int)]
-    }
+    private let families = Mutex<[@Sendable () -> [MetricFamily]]>([])
 
     package init() {}
 
@@ -76,7 +69,15 @@ package final class Metrics: Sendable {
     package func register(
         gauge name: String, help: String, label: String, _ read: @escaping @Sendable () -> [(String, Int)]
     ) {
-        self.labelled.withLock { $0.append(LabelledReading(name: name, help: help, label: label, read: read)) }
+        self.register {
+            let samples = read().map { MetricFamily.Sample(Double($1), [$0]) }
+            return [MetricFamily(.gauge, name, help, labels: [label], samples)]
+        }
+    }
+
+    /// Adds metrics that are made out when they are asked for.
+    package func register(_ read: @escaping @Sendable () -> [MetricFamily]) {
+        self.families.withLock { $0.append(read) }
     }
 
     /// Adds a gauge that is read when metrics are asked for.
@@ -127,10 +128,9 @@ package final class Metrics: Sendable {
         for callback in self.callbacks.withLock({ $0 }) {
             text.gauge(callback.name, callback.help, Int64(callback.read()))
         }
-        for reading in self.labelled.withLock({ $0 }) {
-            text.gauges(reading.name, reading.help, label: reading.label, reading.read())
+        return self.families.withLock { $0 }.reduce(text.text) { text, read in
+            read().reduce(text) { $0 + $1.text }
         }
-        return text.text
     }
 }
 
@@ -155,11 +155,6 @@ private struct PrometheusText {
     mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
         self.describe(name, help, "gauge")
         self.text += "\(name) \(value)\n"
-    }
-
-    mutating func gauges(_ name: String, _ help: String, label: String, _ values: [(String, Int)]) {
-        self.describe(name, help, "gauge")
-        for (value, count) in values { self.text += "\(name){\(label)=\"\(value)\"} \(count)\n" }
     }
 
     mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {

@@ -30,7 +30,7 @@ struct IntakeServiceTests {
             ids: MessageIDGenerator(slot: 1, now: { clock.now.milliseconds }),
             activity: ThingActivity(
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
-            tally: WebhookTally(),
+            tally: WebhookTally(totals: WebhookTotals(most: 0)),
             configuration: configuration, wallClock: clock, metrics: Metrics(), logger: silentLogger)
     }
 

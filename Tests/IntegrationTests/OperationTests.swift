@@ -61,6 +61,31 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("the metrics tell of each webhook by its id, until it is removed, and of the process")
+        func webhookMetrics() async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.answer(500), at: "/bad")
+            try await Installation.with(settings: ["METRICS_WEBHOOKS": "5"]) { installation, running in
+                let good = try await installation.webhook("good", receiver.url("/good"))
+                let bad = try await installation.webhook("bad", receiver.url("/bad"), #""failure_limit":0"#)
+                try await installation.publish(1...10)
+                let port = await running.hookline.port
+                func text() async throws -> String { try await HTTP.get("http://127.0.0.1:\(port)/metrics").body }
+                func labels(_ webhook: String) -> String { #"{webhook="\#(webhook)",group="\#(installation.group)"}"# }
+                try await waitUntil("both to be counted") {
+                    let text = try await text()
+                    return text.contains("hookline_webhook_deliveries_succeeded_total\(labels(good)) 10\n")
+                        && text.contains("hookline_webhook_attempt_seconds_count\(labels(good)) 10\n")
+                        && text.contains("hookline_webhook_attempts_failed_total\(labels(bad)) ")
+                }
+                #expect(try await text().contains(#"hookline_build_info{version=""#))
+                #expect(try await text().contains("\nprocess_resident_memory_bytes "))
+                #expect(try await installation.api.call("DELETE", "/webhooks/\(bad)").status == 204)
+                try await waitUntil("it to be gone") { try await !text().contains(bad) }
+            }
+            await receiver.stop()
+        }
+
         @Test("without any rights of root it delivers as well")
         func noRights() async throws {
             let receiver = try await Receiver.start()

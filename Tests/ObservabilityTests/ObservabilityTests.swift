@@ -26,6 +26,45 @@ struct MetricsTests {
         let samples = lines.filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ")[0] }
         #expect(Set(samples).count == samples.count, "each sample once")
     }
+
+    @Test("may have labels of any text")
+    func labels() {
+        let metrics = Metrics()
+        metrics.register {
+            [
+                MetricFamily(
+                    .summary, "hookline_x", "Any.", labels: ["a", "b"],
+                    [.init(2.5, ["say \"no\"\n", #"\"#], suffix: "_sum"), .init(3, ["", "é"], suffix: "_count")])
+            ]
+        }
+        let text = metrics.prometheusText()
+        #expect(
+            text.hasSuffix(
+                ##"""
+                # HELP hookline_x Any.
+                # TYPE hookline_x summary
+                hookline_x_sum{a="say \"no\"\n",b="\\"} 2.5
+                hookline_x_count{a="",b="é"} 3
+
+                """##))
+    }
+
+    @Test("tell of the process what the system knows")
+    func process() throws {
+        let metrics = Metrics()
+        metrics.register { ProcessMetrics.read() }
+        let lines = metrics.prometheusText().split(separator: "\n")
+        func value(_ name: String) throws -> Double {
+            let line = try #require(lines.first { $0.hasPrefix(name + " ") }, "\(name)")
+            return try #require(Double(line.dropFirst(name.count + 1)))
+        }
+        #expect(try value("process_cpu_seconds_total") > 0)
+        #expect(try value("process_resident_memory_bytes") > 1_000_000)
+        #expect(try value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"))
+        #expect(try value("process_open_fds") >= 3)
+        #expect(try value("process_max_fds") >= value("process_open_fds"))
+        #expect(try value("process_start_time_seconds") > 1_700_000_000)
+    }
 }
 
 /// Collects lines.

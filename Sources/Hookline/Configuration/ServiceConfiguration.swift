@@ -25,6 +25,8 @@ struct ServiceConfiguration: Sendable {
     var intake: IntakeService.Configuration
     var delivery: DeliveryConfiguration
     var addressGuard: AddressGuard
+    /// How many webhooks have metrics of their own.
+    var metricsWebhooks: Int
     var connectTimeout: TimeAmount
     var firstByteTimeout: TimeAmount
     var totalTimeout: TimeAmount
@@ -63,6 +65,7 @@ struct ServiceConfiguration: Sendable {
         // The one place that ties the two: while a batch waits for the database the broker hears nothing.
         self.intake.commitPatience = self.mqtt.longestHold
         self.api.largestPayload = self.intake.largestPayload
+        self.metricsWebhooks = try settings.integer("metrics.webhooks", in: 0...100_000, default: 1_000)
         self.api.mostWebhooks = Int64(
             try settings.integer("groups.most_webhooks", in: 1...1_000_000, default: 10_000))
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))

@@ -26,6 +26,9 @@ struct Setting: Sendable {
             fallback: "0"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
         Setting(
+            key: "metrics.webhooks", help: "how many webhooks have metrics of their own; the others are added up",
+            fallback: "1000"),
+        Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
         Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
         Setting(
