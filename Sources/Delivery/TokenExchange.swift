@@ -15,7 +15,8 @@ struct TokenExchange: Sendable {
     private let auth: WebhookAuth
 
     static let largestAnswer = 64 * 1024
-    /// A token is not used in its last moments: a request takes its time.
+    /// A token is not used in its last moments: a request takes its time. Of one that is good for a short time only it is a
+    /// quarter, so that it is of use at all.
     private static let margin: Int64 = 30
     private static let defaultLifetime: Int64 = 3_600
 
@@ -64,9 +65,9 @@ struct TokenExchange: Sendable {
                 let code = answer?.member("error")?.string.map { ": \($0.prefix(100))" } ?? ""
                 return .failure(.token("the token url answered \(status)\(code)"))
             }
-            let lifetime = answer?.member("expires_in")?.number.map { Int64(saturating: max(0, min($0, 86_400))) }
-            return .success(
-                "Bearer \(value)", lifetime: max(1, (lifetime ?? Self.defaultLifetime) - Self.margin))
+            let stated = answer?.member("expires_in")?.number.map { Int64(saturating: max(0, min($0, 86_400))) }
+            let lifetime = stated ?? Self.defaultLifetime
+            return .success("Bearer \(value)", lifetime: max(1, lifetime - min(Self.margin, lifetime / 4)))
         }
     }
 

@@ -146,6 +146,31 @@ struct TokenSourceTests {
         await receiver.stop()
     }
 
+    @Test("is kept until its time is over, and given up only where it is the one that was refused")
+    func kept() async throws {
+        let receiver = try await Receiver.start()
+        receiver.set(.content(200, #"{"access_token":"abc","expires_in":1000}"#), at: "/token")
+        let rig = try await self.rig(receiver)
+        let before = NIODeadline.now()
+        _ = try await self.told(1, by: rig) { rig in rig.source.fetch(now: .now(), rig.note("a")) }
+        let after = NIODeadline.now()
+        let known = try await rig.eventLoop.submit {
+            let source = rig.value.source
+            source.invalidate("Bearer another")
+            let times = [before, before + .seconds(969), after + .seconds(970)]
+            return times.map { source.authorization(now: $0) }
+        }.get()
+        #expect(known == ["Bearer abc", "Bearer abc", nil])
+        let refused = try await rig.eventLoop.submit {
+            rig.value.source.invalidate("Bearer abc")
+            return rig.value.source.authorization(now: before)
+        }.get()
+        #expect(refused == nil)
+        #expect(receiver.requests.count == 1)
+        try await rig.eventLoop.submit { rig.value.close() }.get()
+        await receiver.stop()
+    }
+
     @Test("what is queued waits once for a token, however often it asks meanwhile")
     func queue() async throws {
         let receiver = try await Receiver.start()

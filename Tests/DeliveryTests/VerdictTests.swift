@@ -83,7 +83,9 @@ struct VerdictTests {
         ])
     func clientErrors(_ status: Int, _ expected: Int64) throws {
         let delivery = try Self.delivery { $0.retriesClientErrors = false }
-        #expect(Self.ending(Self.verdict(Self.response(status), of: delivery)) == expected)
+        let verdict = Self.verdict(Self.response(status), of: delivery)
+        #expect(Self.ending(verdict) == expected)
+        #expect(verdict.health == (expected == -2 ? .unknown : .bad), "the receiver is well, it is the message")
     }
 
     @Test(

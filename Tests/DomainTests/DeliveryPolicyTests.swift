@@ -130,6 +130,27 @@ struct TokenBucketTests {
         #expect(bucket.take(now: 0) == Self.second / 100)
     }
 
+    @Test("goes over to another limit with what it has by the one before, and no more than the new one's burst")
+    func anotherLimit() {
+        func emptied() -> TokenBucket {
+            var bucket = TokenBucket(RateLimit(perSecond: 1, burst: 10), now: 0)
+            for _ in 0..<10 { _ = bucket.take(now: 0) }
+            return bucket
+        }
+        for (limit, later, available) in [
+            (RateLimit(perSecond: 100, burst: 10), 5, 5), (RateLimit(perSecond: 0.1, burst: 10), 5, 5),
+            (RateLimit(perSecond: 1, burst: 3), 5, 3), (RateLimit(perSecond: 1, burst: 1_000), 5, 5),
+            (RateLimit(perSecond: 1, burst: 10), 5, 5),
+        ] as [(RateLimit, Int64, Int)] {
+            var bucket = emptied()
+            bucket.change(to: limit, now: later * Self.second)
+            #expect(bucket.available(now: later * Self.second) == available, "\(limit)")
+        }
+        var faster = emptied()
+        faster.change(to: RateLimit(perSecond: 100, burst: 1_000), now: 5 * Self.second)
+        #expect(faster.available(now: 6 * Self.second) == 105)
+    }
+
     @Test("stands a clock that is set back")
     func clock() {
         var bucket = TokenBucket(RateLimit(perSecond: 1, burst: 1), now: 10 * Self.second)
@@ -167,6 +188,38 @@ struct BreakerTests {
             allowances.append(breaker.allowance(now: second))
         }
         #expect(allowances.prefix(4) == [2, 3, 4, 5] && allowances.last == 16)
+    }
+
+    @Test("begins anew after a recovery: as many failures until it opens, for as short a time as the first")
+    mutating func recovery() throws {
+        var breaker = Breaker(most: 16)
+        var now: Int64 = 0
+        for _ in 0..<(Breaker.threshold + 6) {
+            breaker.failed(startedAt: now, now: now, using: &self.generator)
+            now = max(now, breaker.probeAt ?? now)
+        }
+        #expect(breaker.isOpen)
+        breaker.succeeded()
+        for _ in 1..<Breaker.threshold {
+            breaker.failed(startedAt: now, now: now, using: &self.generator)
+            #expect(!breaker.isOpen)
+        }
+        breaker.failed(startedAt: now, now: now, using: &self.generator)
+        let pause = try #require(breaker.probeAt) - now
+        #expect(pause <= Breaker.firstPause * 12 / 10)
+    }
+
+    @Test("pauses for less than the time as often as for more: those that opened together do not probe together")
+    mutating func jitter() {
+        var pauses: [Int64] = []
+        for _ in 0..<400 {
+            var breaker = Breaker(most: 16)
+            for _ in 0..<Breaker.threshold { breaker.failed(startedAt: 0, now: 0, using: &self.generator) }
+            pauses.append(breaker.probeAt ?? 0)
+        }
+        let longer = pauses.filter { $0 > Breaker.firstPause }.count
+        #expect((100...300).contains(longer))
+        #expect((pauses.max() ?? 0) - (pauses.min() ?? 0) > Breaker.firstPause / 5)
     }
 
     @Test("stays closed while successes come in between, and its pauses have a limit")

@@ -1,0 +1,34 @@
+import Domain
+import Testing
+import WebhookClient
+
+@testable import Delivery
+
+@Suite("A token that was asked for")
+struct TokenExchangeTests {
+    private func exchange() throws -> TokenExchange {
+        var auth = WebhookAuth()
+        (auth.kind, auth.clientID, auth.clientSecret) = (.oauth2, "id", "secret")
+        auth.tokenURL = "https://provider.example.com/token"
+        return try #require(TokenExchange(auth))
+    }
+
+    @Test(
+        "is used for as long as its provider says, but for its last moments",
+        arguments: [
+            (nil, 3_570), ("3600", 3_570), ("86400", 86_370), ("1e308", 86_370), ("120", 90), ("100", 75), ("20", 15),
+            ("4", 3), ("1", 1), ("0", 1), ("-5", 1), ("3599.9", 3_569), (#""3600""#, 3_570), ("null", 3_570),
+        ] as [(String?, Int64)])
+    func lifetime(_ expires: String?, _ seconds: Int64) throws {
+        let member = expires.map { #","expires_in":\#($0)"# } ?? ""
+        let answer = Array(#"{"access_token":"abc","token_type":"Bearer"\#(member)}"#.utf8)
+        guard
+            case .success("Bearer abc", let lifetime) = try self.exchange().read(
+                .response(status: 200, body: answer, retryAfter: nil))
+        else {
+            Issue.record("no token")
+            return
+        }
+        #expect(lifetime == seconds)
+    }
+}
