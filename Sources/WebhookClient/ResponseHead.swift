@@ -94,65 +94,71 @@ struct ResponseHead: Equatable {
 
     private mutating func readFields(of bytes: Bytes, into fields: inout Fields) {
         // The first line is the status line.
-        var next = self.endOfLine(bytes, from: bytes.startIndex + Self.emptyLine(before: bytes))
+        var next = self.line(bytes.base, from: Self.emptyLine(before: bytes)).end
         while next < bytes.endIndex {
-            let start = next
-            if Self.isBlank(bytes[start]) { self.isDoubtful = true }
-            next = self.endOfLine(bytes, from: start)
+            let (start, line) = (next, self.line(bytes.base, from: next))
+            next = line.end
             // A folded field goes on in the next line (section 5.2). Its breaks are blanks.
             while next < bytes.endIndex, Self.isBlank(bytes[next]) {
                 self.isDoubtful = true
-                next = self.endOfLine(bytes, from: next)
+                next = self.line(bytes.base, from: next).end
             }
-            self.readField(Self.trimmed(bytes[start..<next], isStartKept: true), into: &fields)
+            guard let colon = line.colon, colon > start, !Self.isBlank(bytes[start]) else {
+                // Blanks in front belong to no field (section 2.2), and a line without a name is none. Neither says anything.
+                if next - start > 2 || bytes[start] != 0x0D && bytes[start] != 0x0A { self.isDoubtful = true }
+                continue
+            }
+            self.readField(bytes[start..<colon], bytes[colon + 1..<next], into: &fields)
         }
     }
 
-    /// The offset behind the line feed of the line that begins there.
-    private mutating func endOfLine(_ bytes: Bytes, from start: Int) -> Int {
-        var index = start
-        while index < bytes.endIndex {
+    /// Where the line that begins there has its first colon, and the offset behind its line feed.
+    private mutating func line(_ bytes: UnsafeRawBufferPointer, from start: Int) -> (colon: Int?, end: Int) {
+        let count = bytes.count
+        var (index, colon) = (start, -1)
+        // Every byte of every head comes by here; none of these sums can overflow.
+        while index < count {
             let byte = bytes[index]
-            index += 1
+            index &+= 1
             // Nothing is odd about any other byte: what is in a field is its own business.
-            guard byte < 0x20 else { continue }
-            if byte == 0x0A {
-                if index - 2 < start || bytes[index - 2] != 0x0D { self.isDoubtful = true }
-                return index
+            if byte >= 0x20 {
+                if byte == 0x3A, colon < 0 { colon = index &- 1 }
+            } else if byte == 0x0A {
+                if index &- start < 2 || bytes[index &- 2] != 0x0D { self.isDoubtful = true }
+                break
+            } else if byte != 0x09, byte != 0x0D || index == count || bytes[index] != 0x0A {
+                self.isDoubtful = true
             }
-            if byte != 0x09, byte != 0x0D || index == bytes.endIndex || bytes[index] != 0x0A { self.isDoubtful = true }
         }
-        return index
+        return (colon < 0 ? nil : colon, index)
     }
 
-    private mutating func readField(_ line: Bytes, into fields: inout Fields) {
-        guard let first = line.first else { return }
-        // Blanks in front belong to no field (section 2.2), and a line without a name is none. Neither says anything.
-        guard !Self.isBlank(first), let colon = line.firstIndex(of: 0x3A), colon > line.startIndex else {
-            self.isDoubtful = true
-            return
-        }
-        var name = line[..<colon]
+    /// - Parameter rest: what is behind the colon, as it stands.
+    private mutating func readField(_ name: Bytes, _ rest: Bytes, into fields: inout Fields) {
+        var name = name
         while let last = name.last, Self.isBlank(last) {
             name = name.dropLast()
             self.isDoubtful = true
         }
-        let value = Self.trimmed(line[line.index(after: colon)...])
         // Only these five matter, and their lengths tell most apart.
         switch name.count {
-        case 14 where Self.equals(name, "content-length"): self.readLength(value, into: &fields)
-        case 17 where Self.equals(name, "transfer-encoding"): self.readCodings(value, into: &fields)
-        case 10 where Self.equals(name, "connection") && Self.equals(value, "keep-alive"): fields.keepsAlive = true
-        case 10 where Self.equals(name, "connection"):
-            for option in value.split(separator: 0x2C) {
-                if Self.equals(Self.trimmed(option), "close") { fields.closes = true }
-                if Self.equals(Self.trimmed(option), "keep-alive") { fields.keepsAlive = true }
-            }
+        case 14 where Self.equals(name, "content-length"): self.readLength(Self.trimmed(rest), into: &fields)
+        case 17 where Self.equals(name, "transfer-encoding"): self.readCodings(Self.trimmed(rest), into: &fields)
+        case 10 where Self.equals(name, "connection"): Self.readOptions(Self.trimmed(rest), into: &fields)
         case 11 where Self.equals(name, "retry-after"):
-            self.retryAfter = String(decoding: value.prefix(64), as: UTF8.self)
+            self.retryAfter = String(decoding: Self.trimmed(rest).prefix(64), as: UTF8.self)
         case 8 where Self.equals(name, "location"):
-            self.location = String(decoding: value.prefix(1_024), as: UTF8.self)
+            self.location = String(decoding: Self.trimmed(rest).prefix(1_024), as: UTF8.self)
         default: break
+        }
+    }
+
+    private static func readOptions(_ value: Bytes, into fields: inout Fields) {
+        // As nearly all say it, so that no list is made.
+        if Self.equals(value, "keep-alive") { return fields.keepsAlive = true }
+        for option in value.split(separator: 0x2C) {
+            if Self.equals(Self.trimmed(option), "close") { fields.closes = true }
+            if Self.equals(Self.trimmed(option), "keep-alive") { fields.keepsAlive = true }
         }
     }
 
@@ -209,12 +215,12 @@ struct ResponseHead: Equatable {
     private static func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
     /// Without blanks around it, and without the ends of lines.
-    private static func trimmed(_ bytes: Bytes, isStartKept: Bool = false) -> Bytes {
+    private static func trimmed(_ bytes: Bytes) -> Bytes {
         func isSpace(_ byte: UInt8) -> Bool { Self.isBlank(byte) || byte == 0x0D || byte == 0x0A }
-        var bytes = bytes
-        while let last = bytes.last, isSpace(last) { bytes = bytes.dropLast() }
-        while !isStartKept, let first = bytes.first, isSpace(first) { bytes = bytes.dropFirst() }
-        return bytes
+        var (start, end) = (bytes.startIndex, bytes.endIndex)
+        while start < end, isSpace(bytes[start]) { start += 1 }
+        while start < end, isSpace(bytes[end - 1]) { end -= 1 }
+        return bytes[start..<end]
     }
 
     /// A number in decimal; one that is too large is the largest, and nil is none.
@@ -227,9 +233,11 @@ struct ResponseHead: Equatable {
     /// Compares without regard to case; `expected` is lower case.
     private static func equals(_ bytes: Bytes, _ expected: StaticString) -> Bool {
         guard bytes.count == expected.utf8CodeUnitCount else { return false }
-        for offset in 0..<bytes.count where Self.lowered(bytes[bytes.startIndex + offset]) != expected.utf8Start[offset]
-        {
-            return false
+        let (start, end, text) = (bytes.startIndex, bytes.endIndex, expected.utf8Start)
+        var index = start
+        while index < end {
+            guard Self.lowered(bytes.base[index]) == text[index &- start] else { return false }
+            index &+= 1
         }
         return true
     }

@@ -135,7 +135,9 @@ struct ResponseParser {
             self.bodyBytes += before - rest.count
             guard self.bodyBytes <= self.limits.body else { return .bodyTooLarge }
             switch step {
-            case .data(let count):
+            case .data(let there):
+                // One byte beyond the limit tells that it is too large; what is kept does not depend on how much came with it.
+                let count = min(there, self.limits.body + 1 - self.bodyBytes)
                 self.keep(rest.prefix(count))
                 rest = rest.dropFirst(count)
                 framing.took(count)
@@ -223,16 +225,15 @@ struct ResponseParser {
 
     /// The offset behind the empty line that ends a head; its lines may end with a line feed alone.
     private static func endOfHead(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        let count = bytes.count
         var index = start
-        while index < bytes.count {
-            guard bytes[index] == 0x0A else {
-                index += 1
-                continue
-            }
+        while index < count {
+            let byte = bytes[index]
+            index &+= 1
+            guard byte == 0x0A else { continue }
             // What is behind the end of a line tells whether it was the last but the empty one.
-            index += 1
-            if index < bytes.count, bytes[index] == 0x0A { return index + 1 }
-            if index + 1 < bytes.count, bytes[index] == 0x0D, bytes[index + 1] == 0x0A { return index + 2 }
+            if index < count, bytes[index] == 0x0A { return index + 1 }
+            if index + 1 < count, bytes[index] == 0x0D, bytes[index + 1] == 0x0A { return index + 2 }
         }
         return nil
     }

@@ -183,7 +183,6 @@ struct ResponseParserTests {
             if !reading.isOver { reading.isOver = parser.finish() != nil }
         } catch { reading.error = error }
         (reading.status, reading.retryAfter, reading.location) = (parser.status, parser.retryAfter, parser.location)
-        // How much of a body that is too large was read depends on when that was seen; what is kept of it does not.
         reading.body = parser.body
         return reading
     }
