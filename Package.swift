@@ -129,7 +129,7 @@ let package = Package(
             dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Registry", logging, serviceLifecycle],
             swiftSettings: common),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
+            name: "WebhookClient", dependencies: ["Domain", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
             swiftSettings: common),
         .target(
             name: "Delivery",

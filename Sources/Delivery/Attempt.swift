@@ -15,6 +15,12 @@ final class Attempt: PendingRequest {
     /// nil if it is the webhook's plain request: the same head, and the payload.
     let special: Special?
     private let lane: Lane
+    /// When the status was in, if the rest of the answer took its time.
+    private(set) var answeredAt: NIODeadline?
+    /// Where the receiver would have it go.
+    private(set) var location: String?
+    /// Whether the thing's next delivery went out before the answer had come to its end.
+    var hasPassedOn = false
 
     /// What few attempts have, apart, so that the others do not pay for it.
     final class Special {
@@ -75,6 +81,18 @@ final class Attempt: PendingRequest {
                 of: self.delivery, by: self.requests, at: self.startedAtWall, authorization: self.special?.authorization
             )
         }
+    }
+
+    /// The thing is told what was answered.
+    var needsBody: Bool { self.target.responds }
+
+    func answered(status: Int, at time: NIODeadline) {
+        self.answeredAt = time
+        self.lane.answered(self, status: status)
+    }
+
+    func progressed(_ step: ConnectionStep) {
+        if case .redirected(let location) = step { self.location = location }
     }
 
     func ended(_ outcome: Outcome) {

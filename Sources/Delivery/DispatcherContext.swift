@@ -84,10 +84,12 @@ extension Dispatcher {
         /// Judges how an attempt ended, and notes it to be written with others.
         func judge(_ attempt: Attempt, _ outcome: Outcome, target: WebhookTarget, now: NIODeadline) -> Verdict {
             let delivery = attempt.delivery
-            let latency = (now - attempt.startedAt).nanoseconds / 1_000
+            let answeredAt = attempt.answeredAt ?? now
+            let latency = (answeredAt - attempt.startedAt).nanoseconds / 1_000
             self.metrics.attemptTime.record(microseconds: latency)
             let verdict = Verdict(
-                outcome, of: delivery, target: target, defaults: self.configuration.defaults,
+                outcome, location: attempt.location, of: delivery, target: target,
+                defaults: self.configuration.defaults,
                 wallNow: self.wallClock.microseconds(), isClockTrusted: self.wallClock.isTrusted,
                 using: &self.generator)
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
@@ -95,7 +97,7 @@ extension Dispatcher {
             case .succeeded:
                 self.metrics.delivered.add(1 + attempt.others.count)
                 if let received = delivery.message.receivedNanoseconds {
-                    self.metrics.endToEndTime.record(microseconds: (now.nanoseconds - received) / 1_000)
+                    self.metrics.endToEndTime.record(microseconds: (answeredAt.nanoseconds - received) / 1_000)
                 }
             case .retried, .failed: break
             case .released:

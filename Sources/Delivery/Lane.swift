@@ -94,6 +94,19 @@ final class Lane {
         self.finish(attempt, outcome)
     }
 
+    /// The receiver has taken it, and the rest of its answer takes its time: the thing's next need not wait for that. Where order
+    /// is strict it does, so that the two are recorded one after the other.
+    func answered(_ attempt: Attempt, status: Int) {
+        guard !self.isInOrder, self.target.batching == nil, attempt.target.policy.takesForSuccess(status) else {
+            self.pool.isPressed = true
+            return
+        }
+        guard attempt.delivery.attempts == 0, !attempt.hasPassedOn else { return }
+        attempt.hasPassedOn = true
+        self.queue.advance(attempt.delivery.message.thing)
+        self.pump(now: .now())
+    }
+
     func finish(_ attempt: Attempt, _ outcome: Outcome) {
         self.inFlight -= 1
         let now = NIODeadline.now()
@@ -104,7 +117,7 @@ final class Lane {
             self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
         }
         if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }
-        self.passOn(attempt.delivery, with: attempt.others, verdict.ending)
+        if !attempt.hasPassedOn { self.passOn(attempt.delivery, with: attempt.others, verdict.ending) }
         self.pump(now: now)
     }
 

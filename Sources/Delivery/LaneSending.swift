@@ -37,7 +37,9 @@ extension Lane {
                 inFlight: self.inFlight, now: time,
                 quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
             {
-            case .full: return
+            case .full:
+                self.pool.isPressed = true
+                return
             case .at(let later): return self.wake(at: later)
             case .now: self.sendNext(delivery, authorization: authorization, now: now, wallNow: wallNow)
             }

@@ -60,15 +60,28 @@ struct TokenExchange: Sendable {
         case .failure(let failure): return .failure(.token(failure.description))
         case .response(let status, let body, _):
             let answer = RawJSON(body)
-            guard status == 200, let value = answer?.member("access_token")?.string, Self.isToken(value) else {
-                // Of the answer only the error's code is told (section 5.2): it may hold anything.
-                let code = answer?.member("error")?.string.map { ": \($0.prefix(100))" } ?? ""
-                return .failure(.token("the token url answered \(status)\(code)"))
+            guard let value = answer?.member("access_token")?.string, status == 200, Self.isToken(value) else {
+                return .failure(
+                    .token("the token url answered \(status)\(Self.lack(of: answer, body, status: status))"))
             }
             let stated = answer?.member("expires_in")?.number.map { Int64(saturating: max(0, min($0, 86_400))) }
             let lifetime = stated ?? Self.defaultLifetime
             return .success("Bearer \(value)", lifetime: max(1, lifetime - min(Self.margin, lifetime / 4)))
         }
+    }
+
+    /// What it would have taken. Of the answer only the error's code is told (section 5.2): it may hold anything.
+    private static func lack(of answer: RawJSON?, _ body: [UInt8], status: Int) -> String {
+        if let code = answer?.member("error")?.string { return ": \(code.prefix(100))" }
+        guard status == 200 else {
+            return (300..<400).contains(status) ? ": a redirection, which is not followed" : " without an error's code"
+        }
+        if body.isEmpty { return " with an empty body, where JSON with an access_token belongs" }
+        if body.count >= Self.largestAnswer { return " with more than \(Self.largestAnswer / 1_024) KiB" }
+        guard let answer else { return ", and the body is not JSON" }
+        guard let token = answer.member("access_token") else { return ", and the JSON has no access_token" }
+        return token.string == nil
+            ? ", and the access_token is no string" : ", and the access_token cannot be sent in a header"
     }
 
     /// It becomes a header.

@@ -25,22 +25,25 @@ struct Verdict {
     private static let pauseAfterFault = Duration.seconds(2)
 
     /// - Parameters:
+    ///   - location: where a redirection leads to.
     ///   - wallNow: microseconds since 1970.
     ///   - isClockTrusted: whether that may be used to give up what is too old.
     init(
-        _ outcome: Outcome, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, wallNow: Int64,
+        _ outcome: Outcome, location: String? = nil, of delivery: Delivery, target: WebhookTarget,
+        defaults: DeliveryDefaults, wallNow: Int64,
         isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
     ) {
         switch outcome {
         case .response(let status, let body, let retryAfter):
             self.status = Int16(status)
             self.response = body.isEmpty ? nil : body
-            if (200..<300).contains(status) || target.policy.successStatuses.contains(status) {
+            if target.policy.takesForSuccess(status) {
                 self.ending = .succeeded
                 self.health = .good
                 return
             }
             self.failureKind = "status"
+            if let location, (300..<400).contains(status) { self.error = Self.redirection(to: location) }
             self.health = .bad
             self.isGone = status == 410
             // Only these two statuses say by definition when to come back (RFC 6585, section 4; RFC 9110, 15.6.4).
@@ -90,6 +93,23 @@ struct Verdict {
             return .failed(reason: "too old to be tried again; the last attempt: \(what)")
         }
         return .retried(due: due)
+    }
+}
+
+extension Verdict {
+    /// - Parameter location: as the receiver says it.
+    static func redirection(to location: String) -> String {
+        // What is behind the path may be a secret.
+        let path = location.unicodeScalars.prefix { $0 != "?" && $0 != "#" }
+        let target = String(String.UnicodeScalarView(path.filter { (0x21...0x7E).contains($0.value) }.prefix(300)))
+        return "redirect: to \(target), and redirections are not followed; if that is the right place, call it instead"
+    }
+}
+
+extension DeliveryPolicy {
+    /// Whether a receiver that answers so has taken what it was sent.
+    func takesForSuccess(_ status: Int) -> Bool {
+        (200..<300).contains(status) || self.successStatuses.contains(status)
     }
 }
 

@@ -42,6 +42,9 @@ package struct WebhookTester: Sendable {
             }
         }
 
+        /// Where the receiver would have it go.
+        let location = Mutex<String?>(nil)
+
         var steps: [TestReport.Step] { self.state.withLock { $0.steps } }
         var microseconds: Int64 { (NIODeadline.now() - self.start).nanoseconds / 1_000 }
     }
@@ -92,8 +95,11 @@ package struct WebhookTester: Sendable {
         }
         switch outcome {
         case .response(let status, let body, _):
-            let isGood = (200..<300).contains(status) || target.policy.successStatuses.contains(status)
-            trail.add("response", error: isGood ? nil : "status \(status)", detail: "status \(status)")
+            let isGood = target.policy.takesForSuccess(status)
+            let why =
+                trail.location.withLock { $0 }.map { "status \(status), \(Verdict.redirection(to: $0))" }
+                ?? "status \(status)"
+            trail.add("response", error: isGood ? nil : why, detail: "status \(status)")
             return report(status, body, hasSucceeded: isGood)
         case .failure(let failure):
             trail.add(Self.step(of: failure), error: failure.description)
@@ -125,6 +131,7 @@ package struct WebhookTester: Sendable {
         case .permitted: trail.add("address")
         case .connected(let address): trail.add("connect", detail: address)
         case .secured: trail.add("tls")
+        case .redirected(let location): trail.location.withLock { $0 = location }
         }
     }
 
@@ -135,7 +142,7 @@ package struct WebhookTester: Sendable {
         case .connect, .timeout(.connect): "connect"
         case .tls: "tls"
         case .token: "token"
-        case .timeout, .closed, .invalidResponse, .cancelled: "response"
+        case .timeout, .closed, .reset, .invalidResponse, .cancelled: "response"
         }
     }
 }

@@ -18,6 +18,9 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Bytes of a payload.") var size = 256
     @Option(help: "Receivers, each with an address of its own; webhooks share them in turn.") var origins = 1
     @Flag(help: "Adds to the first group a webhook that hangs and one that answers after 100 ms.") var beside = false
+    @Flag(help: "The receivers write their answers in two pieces, the second when the first is acknowledged.")
+    var nagle = false
+    @Flag(help: "One thing publishes everything, so that it goes out one after the other.") var oneThing = false
     @Flag(help: "The receivers are away until everything is published; meanwhile another group is served.")
     var outage = false
     @Option(
@@ -53,6 +56,10 @@ struct LoadCommand: AsyncParsableCommand {
         guard self.webhooks >= 0, self.webhooks == 0 || self.shut + self.catchUp == 0,
             self.webhooks % self.groups == 0
         else { throw ValidationError("each group has as many webhooks, and none are shut or catch up beside them") }
+        guard !self.oneThing || self.groups == 1 && self.shut + self.catchUp + self.webhooks == 0 && self.soak == 0
+        else {
+            throw ValidationError("one thing is of one group, with nothing beside it")
+        }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }
@@ -62,7 +69,7 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let options = self.soak > 0 ? self.soaking : self
+        let options = self.chosen
         for _ in 0..<self.rounds {
             let text = try await Rig.with(options) { rig in
                 if options.soak > 0 { return try await SoakScenario(rig: rig, options: options).run() }
@@ -73,6 +80,13 @@ struct LoadCommand: AsyncParsableCommand {
             }
             print(text)
         }
+    }
+
+    private var chosen: LoadCommand {
+        guard self.soak == 0 else { return self.soaking }
+        var options = self
+        if self.oneThing { options.things = 1 }
+        return options
     }
 
     /// Each webhook of another group and with a receiver of its own.

@@ -8,6 +8,8 @@ enum Receiver {
     enum Behaviour: Sendable {
         /// Answers 200 at once.
         case answer
+        /// Answers 200 at once, the body behind the head, which waits until the head is acknowledged (Nagle).
+        case answerInTwo
         /// Answers 200 after a while.
         case answerLate(TimeAmount)
         /// Takes the request and never answers.
@@ -30,6 +32,7 @@ enum Receiver {
         _ = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: behaviour.isNagle ? 0 : 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
@@ -40,10 +43,16 @@ enum Receiver {
     }
 }
 
+extension Receiver.Behaviour {
+    fileprivate var isNagle: Bool { if case .answerInTwo = self { true } else { false } }
+}
+
 private final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    private static let head = ByteBuffer(string: "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    private static let body = ByteBuffer(string: "ok")
     private static let ok = ByteBuffer(string: "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
     private let behaviour: Receiver.Behaviour
@@ -65,6 +74,9 @@ private final class RequestHandler: ChannelInboundHandler {
             }
             self.input.moveReaderIndex(forwardBy: request.bodyLength)
             switch self.behaviour {
+            case .answerInTwo:
+                context.writeAndFlush(self.wrapOutboundOut(Self.head), promise: nil)
+                context.writeAndFlush(self.wrapOutboundOut(Self.body), promise: nil)
             case .answer: context.writeAndFlush(self.wrapOutboundOut(Self.ok), promise: nil)
             case .answerLate(let delay):
                 context.eventLoop.assumeIsolated().scheduleTask(in: delay) {

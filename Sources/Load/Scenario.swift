@@ -58,7 +58,8 @@ struct Scenario {
 
     private func startReceivers(_ tally: Tally) async throws {
         for port in self.rig.directory.ports {
-            try await Receiver.start(port: port, on: self.rig.loops, tally: tally)
+            try await Receiver.start(
+                port: port, on: self.rig.loops, behaviour: self.options.nagle ? .answerInTwo : .answer, tally: tally)
         }
     }
 

@@ -11,15 +11,24 @@ package protocol PendingRequest: AnyObject {
     func encode(into buffer: inout ByteBuffer)
     /// Called once, on the pool's event loop.
     func ended(_ outcome: Outcome)
-    /// Called on the way, if a connection has to be opened.
+    /// Called on the way: if a connection has to be opened, and if the receiver would have it go elsewhere.
     func progressed(_ step: ConnectionStep)
+    /// Whether more than the beginning of the answer is needed. If not, its status is the answer, and its body has a while
+    /// to come (``ClientConfiguration/bodyTimeout``).
+    var needsBody: Bool { get }
+    /// Called before ``ended(_:)``, if the body is not needed and takes its time.
+    ///
+    /// - Parameter time: when the status was in.
+    func answered(status: Int, at time: NIODeadline)
 }
 
 extension PendingRequest {
     package func progressed(_ step: ConnectionStep) {}
+    package var needsBody: Bool { true }
+    package func answered(status: Int, at time: NIODeadline) {}
 }
 
-/// What has been done to open a connection.
+/// What has been done to open a connection, and what came of it.
 package enum ConnectionStep: Sendable {
     /// The host's addresses, as text.
     case resolved([String])
@@ -28,6 +37,8 @@ package enum ConnectionStep: Sendable {
     case connected(String)
     /// The TLS handshake is done.
     case secured
+    /// The answer is a redirection, which is not followed. It leads to what the receiver says, as it says it.
+    case redirected(String)
 }
 
 /// What all connections of a process are made with.
@@ -38,6 +49,9 @@ package struct ClientConfiguration: Sendable {
     package var firstByteTimeout: TimeAmount = .seconds(15)
     /// The whole attempt, connecting included.
     package var totalTimeout: TimeAmount = .seconds(30)
+    /// How long the body of an answer may take whose status is enough. It has a quarter of that if its end cannot be known
+    /// but by the connection's, and again a quarter while others wait for the connection.
+    package var bodyTimeout: TimeAmount = .seconds(4)
     /// How long an unused connection stays open.
     package var idleTimeout: TimeAmount = .seconds(55)
     /// How much of an answer's body is kept.
@@ -77,6 +91,8 @@ package final class ConnectionPool {
     package internal(set) var busy = 0
     /// Since when it has been in line for a connection, until it makes use of its turn; nil if it is not.
     package internal(set) var waitsSince: NIODeadline?
+    /// Whether its owner has more to send than may be under way. Bodies of answers are not waited for as long then.
+    package var isPressed = false
     /// Told when its turn has come, with ``hasRoom`` until it has been asked; nil has it wait for nothing.
     package var onTurn: (() -> Void)?
     var standing = Standing.other
@@ -113,6 +129,7 @@ package final class ConnectionPool {
     /// Sends a request on an idle connection, or on one opened for it. There is to be room for it.
     package func execute(_ request: any PendingRequest, now: NIODeadline) {
         guard !self.isClosed else { return request.ended(.failure(.cancelled)) }
+        self.isPressed = false
         self.shared.begins(self)
         let deadline = now + self.shared.configuration.totalTimeout
         if let connection = self.origin.takeIdle(for: self.owner, now: now) {
@@ -166,9 +183,9 @@ package final class ConnectionPool {
             case .success(let addresses):
                 connection.progressed(.resolved(addresses.map { $0.ipAddress ?? "\($0)" }))
                 self.connect(connection, to: addresses)
-            case .failure(.noSuchHost(let why)): connection.fail(.dns("\(place.host): \(why)"))
+            case .failure(.noSuchHost(let why)): connection.fail(.dns(FailureWords.notFound(place.host, why)))
             // Nothing is known of the host, whoever's fault that is.
-            case .failure(.unanswered(let why)): connection.fail(.nameServer("\(place.host): \(why)"))
+            case .failure(.unanswered(let why)): connection.fail(.nameServer(FailureWords.notLookedUp(place.host, why)))
             }
         }
     }
@@ -176,7 +193,9 @@ package final class ConnectionPool {
     /// Checks every address before the first is used, whenever they were looked up: a name that also points inside is
     /// not to be trusted at all.
     private func connect(_ connection: HTTPConnection, to addresses: [SocketAddress]) {
-        guard !addresses.isEmpty else { return connection.fail(.dns("\(self.origin.place.host) has no address")) }
+        guard !addresses.isEmpty else {
+            return connection.fail(.dns(FailureWords.notFound(self.origin.place.host, "it has no address")))
+        }
         for address in addresses {
             guard let bits = IPAddress(address), self.addressGuard.permits(bits) else {
                 return connection.fail(.forbiddenAddress(address.ipAddress ?? "\(address)"))
@@ -201,7 +220,9 @@ package final class ConnectionPool {
                     self.start(connection, on: channel)
                 case .failure(let error) where addresses.count == 1:
                     connection.fail(
-                        error is ChannelError ? .timeout(.connect) : .connect("\(address): \(shortReason(error))"))
+                        error is ChannelError
+                            ? .timeout(.connect)
+                            : .connect(FailureWords.connecting(to: FailureWords.address(address), error)))
                 case .failure: self.connect(connection, toFirstOf: addresses.dropFirst())
                 }
             }
@@ -211,23 +232,20 @@ package final class ConnectionPool {
         guard !connection.isEnded else { return channel.close(promise: nil) }
         do {
             if self.origin.place.isTLS {
-                guard let context = self.shared.configuration.tls else { return connection.fail(.tls("is not set up")) }
+                guard let context = self.shared.configuration.tls else {
+                    return connection.fail(.tls("this connection cannot be secured"))
+                }
                 // A literal address has no name to send; the certificate must then name the address.
                 let isLiteral = IPAddress(self.origin.place.host) != nil
                 let handler = try NIOSSLClientHandler(
                     context: context, serverHostname: isLiteral ? nil : self.origin.place.host)
                 try channel.pipeline.syncOperations.addHandler(handler)
+                connection.tls = handler
             }
             try channel.pipeline.syncOperations.addHandler(connection)
         } catch {
-            connection.fail(.tls(shortReason(error)))
+            connection.fail(.tls(FailureWords.securing(error, certificate: nil, host: self.origin.place.host)))
             channel.close(promise: nil)
         }
     }
-}
-
-/// What an error says, without the wrapping.
-func shortReason(_ error: any Error) -> String {
-    if let error = error as? IOError { return error.description }
-    return String(String(describing: error).prefix(200))
 }

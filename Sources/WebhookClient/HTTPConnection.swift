@@ -3,6 +3,10 @@ internal import NIOCore
 internal import NIOSSL
 internal import NIOTLS
 
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 /// One connection, and the request it carries: HTTP/1.1 without pipelining.
 ///
 /// The handler is the state: no codec in front of it turns bytes into parts and back, and a request that finds the
@@ -32,6 +36,17 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Whether a response has come before the one under way.
     private var isReused = false
     private var failure: Outcome.Failure?
+    private var isReset = false
+    /// What secures it, if something does.
+    var tls: NIOSSLClientHandler?
+    private var isSecured = false
+    /// Since when the rest of an answer is waited for, whose status is in.
+    private var restSince: NIODeadline?
+    private var restNotice: Scheduled<Void>?
+    /// How often what has come of this answer was acknowledged at once.
+    private var acknowledgements = 0
+    /// Whether an answer has come to its end since the last look at the socket.
+    private var hasCompleted = false
     private(set) var idleSince: NIODeadline
     private(set) var isEnded = false
 
@@ -70,6 +85,7 @@ final class HTTPConnection: ChannelInboundHandler {
         self.outgoing.clear()
         request.encode(into: &self.outgoing)
         self.sentAt = now
+        self.acknowledgements = 0
         context.writeAndFlush(self.wrapOutboundOut(self.outgoing), promise: nil)
     }
 
@@ -82,6 +98,8 @@ final class HTTPConnection: ChannelInboundHandler {
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.timeOut(.whole) }
+        } else if let restSince = self.restSince, let restTimeout = self.restTimeout, now >= restSince + restTimeout {
+            self.complete(canReuse: false, now: now)
         } else if let sentAt = self.sentAt {
             if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
                 self.fail(.timeout(.firstByte))
@@ -96,11 +114,13 @@ final class HTTPConnection: ChannelInboundHandler {
         self.fail(
             self.isResolved
                 ? .timeout(phase)
-                : .nameServer("\(self.origin.place.host): the name server does not answer in time"))
+                : .nameServer(
+                    FailureWords.notLookedUp(self.origin.place.host, "the name server does not answer in time")))
     }
 
+    /// Nobody waits any longer. A status that is in is an answer all the same.
     func cancel() {
-        self.fail(.cancelled)
+        if self.parser.hasStatus { self.complete(canReuse: false, now: .now()) } else { self.fail(.cancelled) }
     }
 
     func close() {
@@ -129,6 +149,11 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func complete(canReuse: Bool, now: NIODeadline) {
+        self.hasCompleted = true
+        self.forgetRest()
+        if (300..<400).contains(self.parser.status), let location = self.parser.location {
+            self.progressed(.redirected(location))
+        }
         let outcome = Outcome.response(
             status: self.parser.status, body: self.parser.body, retryAfter: self.parser.retryAfter)
         self.parser.reset()
@@ -149,6 +174,56 @@ final class HTTPConnection: ChannelInboundHandler {
         request.ended(outcome)
     }
 
+    // MARK: The rest of an answer
+
+    /// A body that comes right behind its head is worth waiting for: the next request goes out on the same connection then,
+    /// which is the only one that some receivers serve.
+    private static let restNoticedAfter = TimeAmount.milliseconds(5)
+
+    private func noteRest() {
+        guard self.parser.hasStatus, let request = self.request, let context = self.context else { return }
+        let isFirst = self.restSince == nil
+        // Of a body that is needed it is the silence that counts.
+        if isFirst || request.needsBody { self.restSince = .now() }
+        guard isFirst, !request.needsBody else { return }
+        self.restNotice = context.eventLoop.assumeIsolated().scheduleTask(in: Self.restNoticedAfter) {
+            self.restNotice = nil
+            guard let request = self.request, let since = self.restSince else { return }
+            request.answered(status: self.parser.status, at: since)
+        }
+    }
+
+    private func forgetRest() {
+        guard self.restSince != nil else { return }
+        self.restSince = nil
+        self.restNotice?.cancel()
+        self.restNotice = nil
+    }
+
+    /// How long the rest may take; nil is as long as the request.
+    private var restTimeout: TimeAmount? {
+        let timeout = self.shared.configuration.bodyTimeout
+        if self.request?.needsBody != false { return self.parser.isFramed ? nil : timeout }
+        let isPressed = self.pool?.isPressed == true || self.shared.isAnybodyWaiting
+        return .nanoseconds(timeout.nanoseconds / (self.parser.isFramed ? 1 : 4) / (isPressed ? 4 : 1))
+    }
+
+    /// A receiver that writes its answer in pieces may send the next when it knows of the last (Nagle), and the kernel would
+    /// keep that to itself for 40 ms. It does so again after every request, so it is told after every piece; but no more than a
+    /// few times, for more than that is no longer about the end of an answer.
+    private func acknowledgeAtOnce(_ context: ChannelHandlerContext) {
+        #if os(Linux)
+        guard self.acknowledgements < 8 else { return }
+        self.acknowledgements += 1
+        do {
+            try context.channel.syncOptions?.setOption(
+                .tcpOption(NIOBSDSocket.Option(rawValue: TCP_QUICKACK)), value: 1)
+        } catch {
+            // It is being closed, and that ends the request.
+        }
+        #endif
+    }
+
     // MARK: The channel
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -159,6 +234,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        self.tls = nil
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -170,7 +246,7 @@ final class HTTPConnection: ChannelInboundHandler {
         let buffer = self.unwrapInboundIn(data)
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
-            case .needsMore: break
+            case .needsMore: self.noteRest()
             case .complete(let canReuse): self.complete(canReuse: canReuse, now: .now())
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
             }
@@ -189,19 +265,29 @@ final class HTTPConnection: ChannelInboundHandler {
         return try result.get()
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // The usual answer comes in one piece. What is under way then is the next request, of which nothing has come.
+        if !self.hasCompleted, self.request != nil { self.acknowledgeAtOnce(context) }
+        self.hasCompleted = false
+        context.fireChannelReadComplete()
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { self.progressed(.secured) }
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+            self.isSecured = true
+            self.progressed(.secured)
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !self.isEnded else { return }
-        if self.parser.finish() != nil || (self.request != nil && self.parser.hasStatus) {
+        if self.request != nil, self.parser.finish() != nil {
             return self.complete(canReuse: false, now: .now())
         }
         let wasStale = self.isReused && !self.parser.hasBegun && self.failure == nil
         guard wasStale, let request = self.request, let pool = self.pool else {
-            return self.fail(self.failure ?? .closed)
+            return self.fail(self.failure ?? (self.isReset ? .reset : .closed))
         }
         self.request = nil
         // The request has its part of what there may be until it is through.
@@ -213,7 +299,16 @@ final class HTTPConnection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // The channel closes next, and that ends the request; here only the reason is kept.
         switch error {
-        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError: self.failure = .tls(shortReason(error))
+        case is IOError: self.isReset = true
+        // Without the farewell that TLS asks for it is closed like any other.
+        case NIOSSLError.uncleanShutdown where self.isSecured: break
+        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError:
+            self.failure =
+                self.failure
+                ?? .tls(
+                    FailureWords.securing(
+                        error, certificate: self.tls?.peerCertificate.map { ShownCertificate($0) },
+                        host: self.origin.place.host))
         default: break
         }
         context.close(promise: nil)

@@ -17,6 +17,8 @@ package enum Outcome: Sendable {
         case timeout(Phase)
         /// The receiver closed the connection before it had answered.
         case closed
+        /// The same without a farewell: it was reset.
+        case reset
         /// What the receiver sent is not HTTP/1.1.
         case invalidResponse(String)
         /// No access token could be had for the request.
@@ -31,18 +33,17 @@ package enum Outcome: Sendable {
 }
 
 extension Outcome.Failure: CustomStringConvertible {
-    /// A few words for the attempt's log. They start with the kind, which does not change.
+    /// A few words for the attempt's log, and what may help. They start with the kind, which does not change.
     package var description: String {
         switch self {
-        case .dns(let why): "dns: \(why)"
-        case .nameServer(let why): "nameserver: \(why)"
-        case .forbiddenAddress(let address): "address: \(address) is not allowed"
-        case .connect(let why): "connect: \(why)"
-        case .tls(let why): "tls: \(why)"
-        case .timeout(let phase): "timeout: \(phase.rawValue)"
+        case .dns(let why), .nameServer(let why), .connect(let why), .tls(let why), .invalidResponse(let why),
+            .token(let why):
+            "\(self.kind): \(why)"
+        case .forbiddenAddress(let address): "address: \(FailureWords.forbidden(address))"
+        case .timeout(let phase): "timeout: \(phase.words)"
         case .closed: "closed: the receiver closed the connection without an answer"
-        case .invalidResponse(let why): "response: \(why)"
-        case .token(let why): "oauth2: \(why)"
+        case .reset:
+            "closed: the receiver, or something on the way to it, reset the connection before there was an answer"
         case .cancelled: "cancelled"
         }
     }
@@ -56,10 +57,20 @@ extension Outcome.Failure: CustomStringConvertible {
         case .connect: "connect"
         case .tls: "tls"
         case .timeout: "timeout"
-        case .closed: "closed"
+        case .closed, .reset: "closed"
         case .invalidResponse: "response"
         case .token: "oauth2"
         case .cancelled: "cancelled"
+        }
+    }
+}
+
+extension Outcome.Phase {
+    fileprivate var words: String {
+        switch self {
+        case .connect: "no connection in time; a firewall may drop what is sent there"
+        case .firstByte: "the receiver took the request and did not begin to answer in time (first byte)"
+        case .whole: "the receiver did not come to the end of its answer's headers in time"
         }
     }
 }

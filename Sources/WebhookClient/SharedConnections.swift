@@ -93,7 +93,7 @@ package final class SharedConnections {
         self.serveSoon()
     }
 
-    private var isAnybodyWaiting: Bool { !(self.turns[0].isEmpty && self.turns[1].isEmpty) }
+    var isAnybodyWaiting: Bool { !(self.turns[0].isEmpty && self.turns[1].isEmpty) }
 
     /// Not at once: who made room is in the middle of something.
     private func serveSoon() {

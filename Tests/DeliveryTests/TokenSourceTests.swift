@@ -99,6 +99,33 @@ struct TokenSourceTests {
         }.get()
     }
 
+    @Test(
+        "an answer without a token is told by what it lacks",
+        arguments: [
+            (400, #"{"error":"invalid_client"}"#, "answered 400: invalid_client"),
+            (200, #"{"error":"x"}"#, "answered 200: x"),
+            (500, "<html>", "answered 500 without an error's code"), (302, "", "answered 302: a redirection"),
+            (200, "", "an empty body"), (200, "<html>", "is not JSON"), (200, #"{"token":"x"}"#, "has no access_token"),
+            (200, #"{"access_token":7}"#, "is no string"),
+            (200, #"{"access_token":"a b"}"#, "cannot be sent in a header"),
+            (200, #"{"access_token":""}"#, "cannot be sent in a header"),
+            (201, #"{"access_token":"abc"}"#, "answered 201 without an error's code"),
+            (200, String(repeating: "x", count: 64 * 1_024), "more than 64 KiB"),
+        ])
+    func lacks(_ status: Int, _ body: String, _ words: String) throws {
+        var auth = WebhookAuth()
+        (auth.kind, auth.clientID, auth.clientSecret, auth.tokenURL) = (
+            .oauth2, "id", "secret", "https://a.example/token"
+        )
+        let exchange = try #require(TokenExchange(auth))
+        let answer = Outcome.response(status: status, body: Array(body.utf8), retryAfter: nil)
+        guard case .failure(let failure) = exchange.read(answer) else {
+            Issue.record("it has no token")
+            return
+        }
+        #expect(failure.kind == "oauth2" && failure.description.contains(words), "\(failure)")
+    }
+
     @Test("a fetch that fails fails one of those who wait for it, and no other is made at once")
     func failure() async throws {
         let receiver = try await Receiver.start()

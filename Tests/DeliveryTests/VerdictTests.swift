@@ -57,7 +57,7 @@ struct VerdictTests {
         arguments: [
             (200, Int64(-1)), (204, -1), (299, -1), (300, 5), (301, 5), (302, 5), (304, 5), (400, 5), (401, 5),
             (404, 5),
-            (410, 5), (422, 5), (429, 5), (500, 5), (502, 5), (503, 5), (599, 5),
+            (410, 5), (422, 5), (429, 5), (500, 5), (502, 5), (503, 5), (599, 5), (600, 5), (999, 5),
         ])
     func statuses(_ status: Int, _ expected: Int64) throws {
         let verdict = Self.verdict(Self.response(status), of: try Self.delivery())
@@ -117,7 +117,7 @@ struct VerdictTests {
         arguments: [
             (Outcome.Failure.dns("x"), "dns"), (.connect("x"), "connect"), (.tls("x"), "tls"),
             (.timeout(.firstByte), "timeout"), (.forbiddenAddress("x"), "address"), (.closed, "closed"),
-            (.invalidResponse("x"), "response"),
+            (.invalidResponse("x"), "response"), (.reset, "closed"),
         ])
     func failures(_ failure: Outcome.Failure, _ kind: String) throws {
         let verdict = Self.verdict(.failure(failure), of: try Self.delivery())
@@ -125,6 +125,26 @@ struct VerdictTests {
         #expect(verdict.error?.hasPrefix(kind) == true)
         #expect(Self.ending(verdict) == 5 && verdict.health == .bad)
         #expect(Self.ending(Self.verdict(.failure(.cancelled), of: try Self.delivery())) == -3)
+    }
+
+    @Test("says of a redirection where it leads to, and nothing that may be a secret")
+    func redirection() throws {
+        func said(_ status: Int, _ location: String, _ policy: (inout DeliveryPolicy) -> Void = { _ in }) throws
+            -> Verdict
+        {
+            var generator = SystemRandomNumberGenerator()
+            let delivery = try Self.delivery(policy)
+            return Verdict(
+                Self.response(status), location: location, of: delivery, target: delivery.webhook,
+                defaults: DeliveryDefaults(), wallNow: Self.received * 1_000, using: &generator)
+        }
+        let verdict = try said(301, "https://example.com/new path\u{1b}?token=secret#x")
+        #expect(verdict.error?.hasPrefix("redirect: to https://example.com/newpath, ") == true, "\(verdict)")
+        #expect(verdict.status == 301 && verdict.failureKind == "status")
+        #expect(try said(302, String(repeating: "x", count: 9_999)).error?.utf8.count ?? 0 < 500)
+        #expect(try said(201, "https://example.com/made").error == nil)
+        #expect(try said(302, "/login") { $0.successStatuses = [302] }.error == nil)
+        #expect(try said(503, "/login").error == nil)
     }
 
     @Test("is nobody's fault where no name server answers: retried on the schedule, told to no breaker, not counted")

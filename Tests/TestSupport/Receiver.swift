@@ -23,6 +23,8 @@ package final class Receiver: Sendable {
         case reply(Int, [String: String])
         /// Answers with this status and body.
         case content(Int, String)
+        /// Answers with this status and the head, and never with the body that it announces.
+        case begin(Int)
         /// Answers 200 after a while.
         case delay(Duration)
         /// Answers with the status that is worked out for each request.
@@ -156,6 +158,10 @@ package final class Receiver: Sendable {
                 case .answer(let status): self.answer(status, context)
                 case .reply(let status, let headers): self.answer(status, context, headers)
                 case .content(let status, let body): self.answer(status, context, body: body)
+                case .begin(let status):
+                    let head = HTTPResponseHead(
+                        version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "9"])
+                    context.writeAndFlush(self.wrapOutboundOut(.head(head)), promise: nil)
                 case .hang, .decide: return
                 case .delay(let duration):
                     let context = NIOLoopBound(context, eventLoop: context.eventLoop)

@@ -8,15 +8,24 @@ import NIOSSL
 /// A request that remembers its end.
 private final class Probe: PendingRequest {
     private let done: EventLoopPromise<Outcome>
+    private let onAnswered: @Sendable (Int) -> Void
+    let needsBody: Bool
     private(set) var encodings = 0
 
-    init(_ done: EventLoopPromise<Outcome>) { self.done = done }
+    init(
+        _ done: EventLoopPromise<Outcome>, needsBody: Bool, onAnswered: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        self.done = done
+        self.needsBody = needsBody
+        self.onAnswered = onAnswered
+    }
 
     func encode(into buffer: inout ByteBuffer) {
         self.encodings += 1
         buffer.writeString("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
     }
 
+    func answered(status: Int, at time: NIODeadline) { self.onAnswered(status) }
     func ended(_ outcome: Outcome) { self.done.succeed(outcome) }
 }
 
@@ -47,12 +56,20 @@ final class Client: Sendable {
         }
     }
 
-    func send() async throws -> Outcome {
+    /// - Parameter onAnswered: called when the status is in and the body takes its time.
+    func send(
+        needsBody: Bool = true, onAnswered: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws -> Outcome {
         try await self.eventLoop.flatSubmit {
             let promise = self.eventLoop.makePromise(of: Outcome.self)
-            self.pool.value.execute(Probe(promise), now: .now())
+            self.pool.value.execute(Probe(promise, needsBody: needsBody, onAnswered: onAnswered), now: .now())
             return promise.futureResult
         }.get()
+    }
+
+    /// There is more to send than may be under way.
+    func press() async throws {
+        try await self.eventLoop.submit { self.pool.value.isPressed = true }.get()
     }
 
     func close() async throws {

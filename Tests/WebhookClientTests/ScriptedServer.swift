@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -15,6 +16,10 @@ final class ScriptedServer: Sendable {
         /// One byte every few milliseconds.
         case drip(String)
         case sendThenDrip(String, String)
+        /// Each in a packet of its own, as soon as the kernel lets it out.
+        case sendInPieces([String])
+        /// Ends the connection without the farewell that TCP has.
+        case reset
     }
 
     private let script: Mutex<[Step]>
@@ -25,10 +30,15 @@ final class ScriptedServer: Sendable {
     var requests: Int { self.counts.withLock { $0.requests } }
     var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
 
-    /// - Parameter steps: one for each request; the last one stands for all that follow.
-    static func start(_ steps: [Step], tls: NIOSSLContext? = nil) async throws -> ScriptedServer {
+    /// - Parameters:
+    ///   - steps: one for each request; the last one stands for all that follow.
+    ///   - isPatient: whether a small packet waits until the one before is acknowledged (Nagle).
+    static func start(_ steps: [Step], tls: NIOSSLContext? = nil, isPatient: Bool = false) async throws
+        -> ScriptedServer
+    {
         let server = ScriptedServer(steps)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: isPatient ? 0 : 1)
             .childChannelInitializer { channel in
                 server.counts.withLock { $0.connections += 1 }
                 return channel.eventLoop.makeCompletedFuture {
@@ -74,6 +84,14 @@ final class ScriptedServer: Sendable {
             case .sendThenDrip(let start, let text):
                 context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: start)), promise: nil)
                 self.drip(ByteBuffer(string: text), context)
+            case .sendInPieces(let pieces):
+                for piece in pieces {
+                    context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: piece)), promise: nil)
+                }
+            case .reset:
+                let channel = context.channel
+                (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                    .whenComplete { _ in channel.close(promise: nil) }
             }
         }
 
