@@ -174,7 +174,9 @@ func makeRouter(
         let caller = try context.caller()
         return try Response.json(MeDTO(caller, roles: try await groups.roles(of: caller.id), broker))
     }
-    OrgRoutes(store: NotificationStore(database)).add(to: routes)
+    OrgRoutes(
+        store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
+    ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(things: things, messages: MessageStore(database), access: access, refresh: refresh).add(to: routes)

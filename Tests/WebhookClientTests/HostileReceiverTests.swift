@@ -141,6 +141,34 @@ struct HostileReceiverTests {
     }
 }
 
+extension HostileReceiverTests {
+    @Test("that speaks nothing newer than TLS 1.1 is refused as tls, unless that is allowed")
+    func oldTLS() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        let authority = try await Certificates.authority(in: folder)
+        let (certificate, key) = try await Certificates.issue(for: "localhost", days: 2, in: folder)
+        let roots = try NIOSSLCertificate.fromPEMFile(authority)
+        for (newest, minimum, status) in [
+            (.tlsv11, nil, nil), (.tlsv12, nil, 200), (.tlsv11, .tlsv1, 200), (.tlsv12, .tlsv13, nil),
+        ] as [(TLSVersion, TLSVersion?, Int?)] {
+            let server = try await ScriptedServer.start(
+                [.send(ConnectionPoolTests.ok)],
+                tls: try Certificates.serverContext(certificate, key, from: .tlsv1, to: newest))
+            let client = try await Client("https://localhost:\(server.port)/") { configuration in
+                configuration.tls =
+                    if let minimum {
+                        try? ClientConfiguration.makeTLSContext(additionalRoots: roots, minimum: minimum)
+                    } else { try? ClientConfiguration.makeTLSContext(additionalRoots: roots) }
+            }
+            let outcome = try await client.send()
+            #expect(outcome.status == status, "\(newest), \(String(describing: minimum)): \(outcome)")
+            if status == nil { #expect(outcome.failure?.kind == "tls", "\(outcome)") }
+            try await client.close()
+            try await server.stop()
+        }
+    }
+}
+
 /// Certificates made with `openssl`, as PEM files.
 private enum Certificates {
     static func authority(in folder: String) async throws -> String {
@@ -171,10 +199,14 @@ private enum Certificates {
         return ("\(base).pem", "\(base).key")
     }
 
-    static func serverContext(_ certificate: String, _ key: String) throws -> NIOSSLContext {
-        try NIOSSLContext(
-            configuration: .makeServerConfiguration(
-                certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))))
+    static func serverContext(
+        _ certificate: String, _ key: String, from oldest: TLSVersion = .tlsv12, to newest: TLSVersion? = nil
+    ) throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        configuration.minimumTLSVersion = oldest
+        configuration.maximumTLSVersion = newest
+        return try NIOSSLContext(configuration: configuration)
     }
 }

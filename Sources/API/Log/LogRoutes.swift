@@ -42,6 +42,11 @@ struct LogRoutes: Sendable {
         _ request: Request, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
     ) async throws -> Response {
         let query = try Self.query(request)
+        // What is hidden is not told by its order either.
+        guard query.order != .url || role >= .editor else {
+            throw APIError(
+                status: .forbidden, message: "order url needs the role editor in the group", field: "order")
+        }
         let furthest = LogStore.furthestOffset(of: webhooks.count)
         guard query.start.offset <= furthest else {
             throw InvalidField("offset", "must be at most \(furthest) for so many webhooks; cursor goes on from there")
