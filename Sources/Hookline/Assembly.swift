@@ -192,13 +192,14 @@ struct Assembly {
         let publisher = SourcePublisher(
             store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
+        let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + [
-                    routes, housekeeper, keeper, responder, notifier, delivery, relay, publisher,
+                    routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

@@ -166,6 +166,9 @@ enum AccessTable {
         AccessRow("PUT /things/{id}", .member(.editor), with: named),
         AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),
         AccessRow("GET /things/{id}/messages", .member(.viewer)),
+        AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
+        AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),
+        AccessRow("GET /groups/{id}/erasures", .member(.viewer)),
         AccessRow("GET /things/{id}/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /things/{id}/webhooks", .member(.viewer)),
         AccessRow("POST /things/{id}/webhooks", .member(.editor), 201, with: webhooks),
@@ -198,6 +201,8 @@ enum AccessTable {
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer), query: "?status=waiting"),
         AccessRow("POST /webhooks/{id}/replay", .member(.editor), 202) { _ in #"{"since":0}"# },
         AccessRow("GET /webhooks/{id}/log", .member(.viewer)), AccessRow("GET /groups/{id}/log", .member(.viewer)),
+        AccessRow("GET /webhooks/{id}/log", .member(.viewer), query: "?format=ndjson"),
+        AccessRow("GET /groups/{id}/log", .member(.viewer), query: "?format=csv"),
         // By their order what is hidden could be told.
         AccessRow("GET /webhooks/{id}/log", .member(.editor), query: "?order=url"),
         AccessRow("GET /groups/{id}/log", .member(.editor), query: "?order=url"),

@@ -3,7 +3,7 @@ internal import Journal
 internal import Registry
 internal import Values
 
-struct LogEntryDTO: Encodable {
+struct LogEntryDTO: Encodable, Sendable {
     let trigger_id: String
     let webhook_id: String?
     let status: String
