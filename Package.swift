@@ -90,6 +90,7 @@ let package = Package(
                 .embedInCode("0011_lists.sql"),
                 .embedInCode("0012_waiting_messages.sql"),
                 .embedInCode("0013_json_as_written.sql"),
+                .embedInCode("0017_erasure.sql"),
             ],
             swiftSettings: common),
 
@@ -146,7 +147,7 @@ let package = Package(
         .target(
             name: "Notifications",
             dependencies: [
-                "Domain", "MQTT", "Observability", "Queue", "WebhookClient", deque, logging, nioCore,
+                "Domain", "MQTT", "Observability", "Queue", "Values", "WebhookClient", deque, logging, nioCore,
                 serviceLifecycle,
             ],
             swiftSettings: common),

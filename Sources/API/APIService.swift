@@ -152,7 +152,9 @@ func makeRouter(
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
-    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock).add(to: routes)
+    let exports = Exports(access: access, wallClock: wallClock)
+    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
+        .add(to: routes)
     LiveRoutes(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock
@@ -174,10 +176,15 @@ func makeRouter(
         let caller = try context.caller()
         return try Response.json(MeDTO(caller, roles: try await groups.roles(of: caller.id), broker))
     }
-    OrgRoutes(store: NotificationStore(database)).add(to: routes)
+    OrgRoutes(
+        store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
+    ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
-    ThingRoutes(things: things, messages: MessageStore(database), access: access, refresh: refresh).add(to: routes)
+    ThingRoutes(
+        things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
+    ).add(to: routes)
+    ErasureRoutes(erasures: ErasureStore(database), access: access).add(to: routes)
     return router
 }
 

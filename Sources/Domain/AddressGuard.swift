@@ -7,8 +7,12 @@
 package struct AddressGuard: Sendable {
     /// Refused, and no allow-list can open them: they hand out a machine's credentials.
     private static let metadata = networks([
-        "169.254.169.254/32", "169.254.170.2/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32",
-        "fd00:ec2::254/128", "fd20:ce::254/128",
+        // Nearly everybody's; Azure's other one, Alibaba's, Oracle's former one.
+        "169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32",
+        // Amazon: instances, tasks of ECS, pods of EKS.
+        "fd00:ec2::254/128", "169.254.170.2/32", "169.254.170.23/32", "fd00:ec2::23/128",
+        // Google, Oracle, Scaleway.
+        "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "169.254.42.42/32", "fd00:42::42/128",
     ])
 
     private static let forbidden = networks([

@@ -192,17 +192,19 @@ struct Assembly {
                 }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
+            keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,
             logger: self.logger)
         let publisher = SourcePublisher(
             store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
+        let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + [
-                    routes, housekeeper, keeper, responder, notifier, delivery, relay, publisher,
+                    routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)
@@ -252,6 +254,10 @@ struct Assembly {
             _ = try await SourceStore(database, box: box).sealAll { id, error in
                 unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
             }
+            _ = try await OrgKeyStore(database, box: box).sealAll { [logger = self.logger] id, error in
+                logger.warning(
+                    "notices of an org cannot be signed", metadata: ["org": "\(id)", "error": "\(error)"])
+            }
             if count > 0 {
                 self.logger.notice(
                     "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
@@ -269,7 +275,8 @@ struct Assembly {
         client.connectTimeout = self.configuration.connectTimeout
         client.firstByteTimeout = self.configuration.firstByteTimeout
         client.totalTimeout = self.configuration.totalTimeout
-        client.tls = try ClientConfiguration.makeTLSContext(additionalRoots: self.configuration.additionalRoots)
+        client.tls = try ClientConfiguration.makeTLSContext(
+            additionalRoots: self.configuration.additionalRoots, minimum: self.configuration.oldestTLS)
         return client
     }
 

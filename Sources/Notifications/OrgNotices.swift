@@ -4,6 +4,7 @@ internal import NIOCore
 internal import Observability
 internal import Queue
 internal import Synchronization
+internal import Values
 internal import WebhookClient
 
 /// Tells orgs at their urls: several at a time, but each origin one after the other.
@@ -11,6 +12,8 @@ final class OrgNotices: Sendable {
     private let store: NotificationStore
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
+    private let keys: OrgKeys
+    private let wallClock: WallClock
     private let logger: Logger
     private let log: RateLimitedLog
     private let slots = Mutex(NoticeSlots())
@@ -18,12 +21,14 @@ final class OrgNotices: Sendable {
     private let patience: Duration
 
     init(
-        store: NotificationStore, client: ClientConfiguration, eventLoop: any EventLoop, logger: Logger,
-        log: RateLimitedLog
+        store: NotificationStore, client: ClientConfiguration, eventLoop: any EventLoop, keys: @escaping OrgKeys,
+        wallClock: WallClock, logger: Logger, log: RateLimitedLog
     ) {
         self.store = store
         self.client = client
         self.eventLoop = eventLoop
+        self.keys = keys
+        self.wallClock = wallClock
         self.logger = logger
         self.log = log
         self.patience = .nanoseconds(client.totalTimeout.nanoseconds)
@@ -111,11 +116,24 @@ final class OrgNotices: Sendable {
         try await self.store.postpone([notice.id], for: Notifier.retry, wereTried: true)
     }
 
+    /// The headers by which a receiver knows who calls, as those of a delivery (Standard Webhooks).
+    private func signature(of notice: OrgNotice, _ body: [UInt8]) async throws -> String {
+        // The same however often it is sent.
+        let (id, time) = ("ntc_\(notice.id)", self.wallClock.now.seconds)
+        let said = "webhook-id: \(id)\r\nwebhook-timestamp: \(time)\r\n"
+        guard let org = notice.org, let keys = try await self.keys(org) else { return said }
+        return said + "webhook-signature: \(keys.header(id: id, timestamp: time, body: body))\r\n"
+    }
+
     private func send(_ notice: OrgNotice) async -> Answer {
         guard let url = notice.url else { return .refused("this version cannot read the notification url") }
+        let body = Array(notice.payload.utf8)
+        let signature: String
+        do { signature = try await self.signature(of: notice, body) } catch {
+            return .refused("it cannot be signed: \(error)")
+        }
         var client = self.client
         client.owner = notice.org
-        let body = Array(notice.payload.utf8)
         let outcome = await SingleRequest.send(to: url, on: self.eventLoop, configuration: client) { buffer in
             buffer.writeString(
                 """
@@ -123,7 +141,7 @@ final class OrgNotices: Sendable {
                 host: \(url.authority)\r
                 user-agent: \(WebhookTarget.userAgent)\r
                 content-type: application/json\r
-                content-length: \(body.count)\r
+                \(signature)content-length: \(body.count)\r
                 \r
 
                 """)

@@ -36,10 +36,19 @@ package struct GroupStore: Sendable {
         self.pool = database.pool
     }
 
+    /// A group was to be made in an org that none of its owner's groups is in.
+    package struct ForeignOrg: Error, Sendable, Equatable {
+        package let org: EntityID
+    }
+
     /// Makes groups that `owner` owns; all or none. An org that is mentioned for the first time comes into being.
-    package func create(_ groups: [GroupRecord], owner: String) async throws {
+    ///
+    /// - Parameter inAnyOrg: whether it matters not that `owner` is a member of none of an org's groups.
+    /// - Throws: ``ForeignOrg``.
+    package func create(_ groups: [GroupRecord], owner: String, inAnyOrg: Bool = false) async throws {
         try await StorageError.translate {
             try await self.pool.transaction { db in
+                if !inAnyOrg { try Self.enter(Set(groups.compactMap(\.org)), as: owner, on: db) }
                 try Self.insert(groups, on: db)
                 try db.execute(
                     """
@@ -50,9 +59,30 @@ package struct GroupStore: Sendable {
         }
     }
 
+    /// Who mentions an org for the first time is the first in it. Of two who do so at once one waits here for the other,
+    /// and then is looked at as one who came later.
+    private static func enter(_ orgs: Set<EntityID>, as member: String, on db: isolated Connection) throws {
+        guard !orgs.isEmpty else { return }
+        let made = try db.query(
+            """
+            INSERT INTO orgs (id) SELECT id FROM unnest(\(Array(orgs))) AS o (id) ORDER BY id
+            ON CONFLICT DO NOTHING RETURNING id
+            """
+        ) { try $0.entityID(0) }
+        let others = orgs.subtracting(made)
+        let own = try db.query(
+            """
+            SELECT DISTINCT g.org_id FROM memberships AS m JOIN groups AS g ON g.id = m.group_id
+            WHERE m.member_id = \(member) AND g.org_id = ANY(\(Array(others)))
+            """
+        ) { try $0.entityID(0) }
+        if let foreign = others.subtracting(own).first { throw ForeignOrg(org: foreign) }
+    }
+
     package static func insert(_ groups: [GroupRecord], on db: isolated Connection) throws {
         try db.execute(
-            "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ON CONFLICT DO NOTHING")
+            "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ORDER BY 1 ON CONFLICT DO NOTHING"
+        )
         try db.execute(
             """
             INSERT INTO groups (id, org_id, name)

@@ -117,7 +117,8 @@ extension SecretBox {
             try db.query(
                 """
                 SELECT DISTINCT key FROM (SELECT secrets_key AS key FROM webhooks
-                    UNION ALL SELECT secret_key FROM sources WHERE secret IS NOT NULL) AS all_keys
+                    UNION ALL SELECT secret_key FROM sources WHERE secret IS NOT NULL
+                    UNION ALL SELECT secrets_key FROM orgs WHERE secrets IS NOT NULL) AS all_keys
                 WHERE key <> 0
                 """
             ) { try $0.int32(0) }

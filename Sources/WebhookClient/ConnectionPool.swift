@@ -67,8 +67,13 @@ package struct ClientConfiguration: Sendable {
     }
 
     /// Verifies certificates against the system's roots.
-    package static func makeTLSContext(additionalRoots: [NIOSSLCertificate] = []) throws -> NIOSSLContext {
+    ///
+    /// - Parameter minimum: the oldest version of TLS that is spoken. Those before 1.2 are deprecated (RFC 8996).
+    package static func makeTLSContext(
+        additionalRoots: [NIOSSLCertificate] = [], minimum: TLSVersion = .tlsv12
+    ) throws -> NIOSSLContext {
         var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = minimum
         tls.applicationProtocols = ["http/1.1"]
         if !additionalRoots.isEmpty { tls.additionalTrustRoots = [.certificates(additionalRoots)] }
         return try NIOSSLContext(configuration: tls)

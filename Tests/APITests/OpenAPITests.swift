@@ -11,6 +11,7 @@ import Values
 
 @testable import API
 @testable import Journal
+@testable import Queue
 @testable import Registry
 @testable import Schema
 
@@ -133,6 +134,13 @@ struct OpenAPITests {
             ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
             ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
             ("Message", MessageDTO(message)),
+            (
+                "Erasure",
+                ErasureDTO(
+                    Erasure(
+                        number: 1, thing: id, requestedAt: .first, finishedAt: nil, messages: 0, entries: 0,
+                        waiting: 0))
+            ),
             ("Source", SourceDTO(source, at: "http://127.0.0.1", seenBy: .owner)),
             ("LogEntry", LogEntryDTO(entry, nil, seenBy: .owner)),
             ("Stats", stats), ("Span", stats.total),

@@ -69,6 +69,9 @@ struct AddressGuardTests {
             "fd20:ce::254", "::169.254.169.254", "::ffff:169.254.169.254", "::ffff:0:169.254.169.254",
             "64:ff9b::169.254.169.254", "64:ff9b:1::169.254.169.254", "2002:a9fe:a9fe::1", "2002:a83f:8110::1",
             "2a00:1450::5efe:a9fe:a9fe", "2001:0:a9fe:a9fe::1", "2001:0:1:1:0:0:5601:5601",
+            // EKS Pod Identity, Scaleway, Oracle by IPv6.
+            "169.254.170.23", "fd00:ec2::23", "::ffff:169.254.170.23", "169.254.42.42", "fd00:42::42",
+            "64:ff9b::169.254.42.42", "fd00:c1::a9fe:a9fe", "fd00:c1:0:0:0:0:169.254.169.254",
         ])
     func metadata(text: String) throws {
         let guarded = AddressGuard(allowed: try ["0.0.0.0/0", "::/0"].map { try #require(Network($0)) })

@@ -64,6 +64,24 @@ struct SignatureSchemeTests {
         #expect(!self.verifies(scheme, headers(good), body, secret, now: 1_614_266_330))
     }
 
+    @Test("with a time are known again by what was signed, for as long as they are good, and by nothing else")
+    func replay() {
+        func replay(
+            _ vendor: SignatureScheme.Vendor, _ headers: [String: String], _ body: String = "{}", time: String? = nil
+        ) -> SignedReplay? {
+            var scheme = SignatureScheme(vendor: vendor)
+            (scheme.header, scheme.timestampHeader) = ("X-Mine", time)
+            return scheme.replay(of: SignedRequest(headers: headers, body: Array(body.utf8)))
+        }
+        let first = replay(.custom, ["x-when": "7", "x-mine": "ab", "idempotency-key": "1"], time: "X-When")
+        #expect(first?.seconds == 601)
+        #expect(first == replay(.custom, ["x-when": "7", "x-mine": "AB", "idempotency-key": "2"], time: "X-When"))
+        #expect(first != replay(.custom, ["x-when": "8", "x-mine": "ab"], time: "X-When"))
+        #expect(first != replay(.custom, ["x-when": "7", "x-mine": "ab"], "{} ", time: "X-When"))
+        for vendor in [SignatureScheme.Vendor.standard, .stripe, .slack] { #expect(replay(vendor, [:]) != nil) }
+        for vendor in [SignatureScheme.Vendor.github, .shopify, .custom] { #expect(replay(vendor, [:]) == nil) }
+    }
+
     @Test("know the events' ids")
     func ids() {
         func id(_ vendor: SignatureScheme.Vendor, _ headers: [String: String], _ body: String) -> String? {

@@ -88,6 +88,51 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("of notices for an org verify as those of deliveries do, through a change of the org's secret")
+        func notices() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with(settings: ["SECRETS_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]) {
+                installation, running in
+                let root = await running.hookline.api(token: try await HooklineProcess.token(user: "root", root: true))
+                let org = "00000000-0000-4000-8000-00000000000d"
+                let group = try await installation.api.create("/groups", #"[{"name":"Of org","org_id":"\#(org)"}]"#)
+                let profile = try await installation.api.create(
+                    "/groups/\(group)/profiles", #"[{"name":"p","config":{"webhook":true}}]"#)
+                let thing = try await installation.api.create(
+                    "/groups/\(group)/things", #"[{"name":"t","profile_id":"\#(profile)"}]"#)
+                let url = #"{"notification_url":"\#(receiver.url("/org"))"}"#
+                #expect(try await root.call("PUT", "/orgs/\(org)", url).status == 200)
+                let fields = #""url":"\#(receiver.url())","failure_limit":1,"failure_window":0"#
+                let id = try await installation.api.create(
+                    "/groups/\(group)/webhooks", #"[{"name":"hook",\#(fields)}]"#)
+                receiver.set(.decide { $0.path == "/org" ? 200 : 500 })
+                try await installation.publish("1", topic: "things/\(thing)/messages")
+                try await waitUntil("a notice") { receiver.requests(at: "/org").count == 1 }
+                let first = try #require(try await root.call("GET", "/orgs/\(org)/secret").value(of: "secret"))
+                let notice = try #require(receiver.requests(at: "/org").first)
+                #expect(notice.headers["webhook-id"]?.hasPrefix("ntc_") == true)
+                try await self.check(notice, secret: first)
+                try await self.check(
+                    notice, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", isValid: false)
+                let stored = try await installation.sql(
+                    "SELECT encode(secrets, 'escape') FROM orgs WHERE id = '\(org)'")
+                #expect(!stored.isEmpty && !stored.contains(first.dropFirst(6)), "it is under seal")
+
+                let rotated = try await root.call("POST", "/orgs/\(org)/secret/rotate", #"{"overlap_seconds":600}"#)
+                let second = try #require(rotated.value(of: "secret"))
+                #expect(second != first)
+                receiver.set(.answer(200))
+                _ = try await installation.api.call(
+                    "PUT", "/webhooks/\(id)", #"{"name":"hook",\#(fields),"status":"ENABLED"}"#)
+                try await waitUntil("that it works again") { receiver.requests(at: "/org").count == 2 }
+                let recovery = try #require(receiver.requests(at: "/org").last)
+                try await self.check(recovery, secret: first)
+                try await self.check(recovery, secret: second)
+                #expect(recovery.headers["webhook-id"] != notice.headers["webhook-id"])
+            }
+            await receiver.stop()
+        }
+
         @Test("stay secret: viewers do not see the key, and no answer or log shows it")
         func secrecy() async throws {
             try await Installation.with { installation, running in

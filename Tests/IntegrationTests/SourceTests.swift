@@ -206,6 +206,35 @@ extension WholeServiceTests {
             }
         }
 
+        @Test(
+            "what was signed with its time is taken once, whatever is sent along with it and however little is remembered"
+        )
+        func replays() async throws {
+            try await Installation.with { installation, running in
+                let port = await running.hookline.port
+                for (more, statuses) in [
+                    (#","timestamp_header":"X-When","tolerance":600"#, ["accepted", "repeated", "repeated"]),
+                    // Without a time nothing tells a repetition from an event that is the same.
+                    ("", ["accepted", "accepted", "accepted"]),
+                ] {
+                    let made = try await self.make(
+                        installation,
+                        #"""
+                        "name":"\#(Place.random())","repetition_window":0,
+                        "auth":{"type":"signature","vendor":"custom","secret":"my own secret","header":"X-Mine"\#(more)}
+                        """#)
+                    let url = "http://127.0.0.1:\(port)/in/\(try #require(made.value(of: "id")))"
+                    let now = try await ChildProcess.complete("date", ["+%s"]).filter(\.isNumber)
+                    let code = try await self.code(more.isEmpty ? "{}" : "\(now).{}", "my own secret", "hex")
+                    for (key, status) in zip(["a", "a", "b"], statuses) {
+                        let headers = ["x-mine": code.uppercased(), "x-when": now, "idempotency-key": key]
+                        let answer = try await HTTP.post(url, "{}", headers: Self.json.merging(headers) { $1 })
+                        #expect(answer.status == 202 && answer.value(of: "status") == status, "\(answer.body)")
+                    }
+                }
+            }
+        }
+
         @Test("what does not fit is refused by its path or passed over, and a sample is had by listening")
         func samples() async throws {
             let receiver = try await Receiver.start()

@@ -93,10 +93,15 @@ enum Certificates {
     }
 
     /// - Parameter clients: the authority of the certificates that clients need; nil wants none of them.
-    static func serverContext(_ certificate: String, _ key: String, clients: String? = nil) throws -> NIOSSLContext {
+    static func serverContext(
+        _ certificate: String, _ key: String, clients: String? = nil, from oldest: TLSVersion = .tlsv12,
+        to newest: TLSVersion? = nil
+    ) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        configuration.minimumTLSVersion = oldest
+        configuration.maximumTLSVersion = newest
         if let clients {
             configuration.certificateVerification = .noHostnameVerification
             configuration.trustRoots = .file(clients)

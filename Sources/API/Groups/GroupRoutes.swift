@@ -66,7 +66,14 @@ struct GroupRoutes: Sendable {
                     id: .random(), org: try object.id("org_id"),
                     name: try Name.checked(try object.string("name"), field: object.name("name"))))
         }
-        try await self.groups.create(created, owner: caller.id)
+        do {
+            try await self.groups.create(created, owner: caller.id, inAnyOrg: caller.isRoot)
+        } catch let error as GroupStore.ForeignOrg {
+            let field = "[\(created.firstIndex { $0.org == error.org } ?? 0)].org_id"
+            throw APIError(
+                status: .forbidden,
+                message: "\(field): only members of the org's groups, and root, make groups in it", field: field)
+        }
         return try Response.json(.created, created.map { GroupDTO($0, role: .owner) })
     }
 

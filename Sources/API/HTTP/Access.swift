@@ -45,11 +45,17 @@ struct Access: Sendable {
         return thing
     }
 
-    /// The caller's role in each group of a list that holds only what they may see.
-    func roles(of caller: Caller) async throws -> (EntityID) -> Role {
+    /// The caller's role in each group; nil where they have none.
+    func standing(of caller: Caller) async throws -> (EntityID) -> Role? {
         if caller.isRoot { return { _ in .owner } }
         let roles = try await self.groups.roles(of: caller.id)
-        return { roles[$0] ?? .viewer }
+        return { roles[$0] }
+    }
+
+    /// The caller's role in each group of a list that holds only what they may see.
+    func roles(of caller: Caller) async throws -> (EntityID) -> Role {
+        let standing = try await self.standing(of: caller)
+        return { standing($0) ?? .viewer }
     }
 }
 

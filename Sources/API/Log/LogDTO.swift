@@ -3,7 +3,7 @@ internal import Journal
 internal import Registry
 internal import Values
 
-struct LogEntryDTO: Encodable {
+struct LogEntryDTO: Encodable, Sendable {
     let trigger_id: String
     let webhook_id: String?
     let status: String
@@ -28,18 +28,10 @@ struct LogEntryDTO: Encodable {
         self.latency_ms = entry.latencyMicroseconds.map { Double($0) / 1_000 }
         self.attempt = entry.attempt
         self.url = webhook.map { webhook in
-            entry.target.map { RenderedURL.text(webhook.url.origin + $0, seenBy: role) } ?? webhook.url.text
+            ShownURL.text(entry.target.map { webhook.url.origin + $0 } ?? webhook.url.text, to: role)
         }
         self.items = entry.items
         self.due_at = entry.dueAt?.milliseconds
-    }
-}
-
-/// A url with everything filled in. Keys stand in queries, so who may not see the webhook's rows does not see them here.
-enum RenderedURL {
-    static func text(_ url: String, seenBy role: Role) -> String {
-        guard role < .editor, let query = url.firstIndex(of: "?") else { return url }
-        return url[..<query] + "?***"
     }
 }
 
@@ -138,7 +130,7 @@ struct DeliveryHistoryDTO: Encodable {
                 date: attempt.at.milliseconds, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
                 response: attempt.status, error: attempt.error,
                 latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
-                url: attempt.target.map { RenderedURL.text(target.url.origin + $0, seenBy: role) } ?? target.url.text,
+                url: ShownURL.text(attempt.target.map { target.url.origin + $0 } ?? target.url.text, to: role),
                 items: max(1, attempt.items),
                 // What a receiver says may be meant for those who set it up.
                 body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
@@ -154,9 +146,9 @@ struct RequestDTO: Encodable {
     let body: BodyDTO?
 
     /// - Parameter hidesBody: it is made from a template, which may hold keys.
-    init(_ request: RequestDescription, hidesBody: Bool = false, seenBy role: Role = .editor) {
+    init(_ request: RequestDescription, hidesBody: Bool = false, seenBy role: Role) {
         self.method = request.method
-        self.url = RenderedURL.text(request.url, seenBy: role)
+        self.url = ShownURL.text(request.url, to: role)
         self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
         self.body = hidesBody ? nil : request.body.map(BodyDTO.init)
     }

@@ -11,18 +11,22 @@ struct LogRoutes: Sendable {
     let store: LogStore
     let stats: StatsStore
     let wallClock: WallClock
+    let exports: Exports
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/log") { request, context in
             let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
             let address = WebhookAddress(id: webhook.id, url: webhook.url)
-            return try await self.list(request, of: [try await self.webhooks.key(of: webhook): address], seenBy: role)
+            return try await self.list(
+                request, of: [try await self.webhooks.key(of: webhook): address], in: webhook.group,
+                seenBy: role, context.caller())
         }
         routes.get("groups/:id/log") { request, context in
             let group = try context.id(of: "group")
             let role = try await self.webhooks.access.requireGroup(.viewer, group, for: context.caller())
             return try await self.list(
-                request, of: try await self.webhooks.webhooks.addresses(in: group), seenBy: role)
+                request, of: try await self.webhooks.webhooks.addresses(in: group), in: group, seenBy: role,
+                context.caller())
         }
         routes.get("webhooks/:id/stats") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .viewer)
@@ -39,9 +43,18 @@ struct LogRoutes: Sendable {
     // MARK: Log
 
     private func list(
-        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
+        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID, seenBy role: Role,
+        _ caller: Caller
     ) async throws -> Response {
         let query = try Self.query(request)
+        // What is hidden is not told by its order either.
+        guard query.order != .url || role >= .editor else {
+            throw APIError(
+                status: .forbidden, message: "order url needs the role editor in the group", field: "order")
+        }
+        if let format = try request.exportFormat() {
+            return try self.export(query, of: webhooks, in: group, as: format, to: caller, seenBy: role)
+        }
         let furthest = LogStore.furthestOffset(of: webhooks.count)
         guard query.start.offset <= furthest else {
             throw InvalidField("offset", "must be at most \(furthest) for so many webhooks; cursor goes on from there")
@@ -52,6 +65,21 @@ struct LogRoutes: Sendable {
                 "log", page, from: query.start, limit: query.limit, order: query.order.rawValue,
                 dir: query.isAscending ? "asc" : "desc"
             ) { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) })
+    }
+
+    private func export(
+        _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID, as format: ExportFormat,
+        to caller: Caller, seenBy role: Role
+    ) throws -> Response {
+        guard query.order == .date, !query.isAscending else {
+            throw InvalidField("order", "must be date, and dir desc, where format is given")
+        }
+        return try self.exports.response(as: format, of: group, to: caller) { start in
+            var query = query
+            (query.start, query.limit) = (start, PageRequest.highestLimit)
+            let page = try await self.store.list(query, of: Array(webhooks.keys))
+            return (page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) }, page.next)
+        }
     }
 
     private static func query(_ request: Request) throws -> LogQuery {

@@ -1,10 +1,14 @@
 internal import Domain
 internal import Hummingbird
 internal import Queue
+internal import Registry
+internal import Values
 
 /// What an org sets for all its groups. Orgs have no members, so it is root's to say.
 struct OrgRoutes: Sendable {
     let store: NotificationStore
+    let keys: OrgKeyStore
+    let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("orgs/:id") { _, context in
@@ -23,6 +27,27 @@ struct OrgRoutes: Sendable {
             }
             guard try await self.store.setURL(url, ofOrg: id) else { throw APIError.notFound("org") }
             return try Response.json(OrgDTO(id: id.description, notification_url: url?.text))
+        }
+        self.addKeys(to: routes)
+    }
+
+    /// What notices are signed with, as deliveries are.
+    private func addKeys(to routes: RouterGroup<APIContext>) {
+        routes.get("orgs/:id/secret") { _, context in
+            guard let keys = try await self.keys.keys(of: try self.org(context)) else {
+                throw APIError.notFound("org")
+            }
+            return try Response.json(SecretDTO(keys.current))
+        }
+        routes.post("orgs/:id/secret/rotate") { request, context in
+            let id = try self.org(context)
+            let rotation = try KeyRotation(
+                try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: ""))
+            let key = try await self.keys.rotate(
+                id, to: { rotation.key(after: $0) },
+                formerUntil: (self.wallClock.now + rotation.overlap).seconds)
+            guard let key else { throw APIError.notFound("org") }
+            return try Response.json(SecretDTO(key))
         }
     }
 

@@ -107,8 +107,8 @@ struct InboundRoutes: Sendable {
                 throw try await self.tooLarge(request.body.count, limit, at: door)
             }
             let isNew = try await self.store.accept(
-                request.body, on: subtopic, eventID: eventID, at: door,
-                sample: door.isListening ? Self.sample(of: request.body) : nil)
+                request.body, on: subtopic, eventID: eventID, replay: door.settings.signature?.replay(of: request),
+                at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
             return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])
         case .invalid, .ignored:
             // Who listens wants to see what comes, most of all what does not fit. It goes no further.

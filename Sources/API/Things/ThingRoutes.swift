@@ -11,6 +11,7 @@ struct ThingRoutes: Sendable {
     let messages: MessageStore
     let access: Access
     let refresh: RouteRefresh
+    let exports: Exports
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/things") { try await self.create($0, $1) }
@@ -69,6 +70,9 @@ struct ThingRoutes: Sendable {
 
     private func listMessages(_ request: Request, _ context: APIContext) async throws -> Response {
         let thing = try await self.access.thing(context, needing: .viewer)
+        if let format = try request.exportFormat() {
+            return try self.exportMessages(of: thing, as: format, request, context)
+        }
         let start = try request.pageStart(order: MessageStore.order, key: MessageStore.keyParts)
         let limit = try request.limit()
         let page = try await self.messages.list(
@@ -77,6 +81,21 @@ struct ThingRoutes: Sendable {
         return try Response.json(
             PageDTO(
                 "messages", page, from: start, limit: limit, order: "received_at", dir: "desc", MessageDTO.init))
+    }
+}
+
+extension ThingRoutes {
+    private func exportMessages(
+        of thing: ThingRecord, as format: ExportFormat, _ request: Request, _ context: APIContext
+    ) throws -> Response {
+        let (from, to) = (try request.time("from"), try request.time("to"))
+        let subtopic = request.text("subtopic")
+        return try self.exports.response(as: format, of: thing.group, to: context.caller()) { start in
+            let page = try await self.messages.list(
+                of: thing.id, in: thing.group, from: from, to: to, subtopic: subtopic, start: start,
+                limit: PageRequest.highestLimit)
+            return (page.items.map(MessageDTO.init), page.next)
+        }
     }
 }
 
@@ -115,7 +134,7 @@ struct ThingDTO: Encodable {
     }
 }
 
-struct MessageDTO: Encodable {
+struct MessageDTO: Encodable, Sendable {
     let id: String
     let thing_id: String
     let subtopic: String

@@ -26,12 +26,12 @@ struct TryRoutes: Sendable {
     /// request and sends nothing.
     private func testDraft(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
-        try await self.webhooks.access.requireGroup(.editor, group, for: context.caller())
+        let role = try await self.webhooks.access.requireGroup(.editor, group, for: context.caller())
         let object = try JSONObject(try await JSON.body(of: request, as: .test), at: "")
         guard let fields = try object.object("webhook") else { throw InvalidField("webhook", "is required") }
         let draft: WebhookDraft
         do throws(InvalidField) { draft = try WebhookDraft(fields, changing: nil) } catch {
-            return try await self.tell(error, of: group, object)
+            return try await self.tell(error, of: group, object, to: role)
         }
         let record = try await self.webhooks.access.groups.find(group)
         let target = WebhookTarget(
@@ -39,12 +39,12 @@ struct TryRoutes: Sendable {
             headers: draft.headers, policy: draft.policy, options: draft.options, org: record?.org,
             signingKeys: SigningKeys(current: try SigningKey.wanted(by: fields)),
             allowedNetworks: record?.allowedNetworks ?? [])
-        return try await self.test(target, object)
+        return try await self.test(target, object, for: role)
     }
 
     /// `{"webhook"?: {…}, "message"?: {…}, "dry_run"?: bool}`; `webhook` is what would be changed.
     private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
-        let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+        let (webhook, role) = try await self.webhooks.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.optionalBody(of: request, as: .test), at: "")
         let key = try await self.webhooks.key(of: webhook)
         guard var (target, _) = try await self.webhooks.webhooks.target(of: key) else {
@@ -53,7 +53,7 @@ struct TryRoutes: Sendable {
         if let fields = try object.object("webhook") {
             let draft: WebhookDraft
             do throws(InvalidField) { draft = try WebhookDraft(fields, changing: webhook) } catch {
-                return try await self.tell(error, of: webhook.group, object)
+                return try await self.tell(error, of: webhook.group, object, to: role)
             }
             target = WebhookTarget(
                 key: key, id: webhook.id, group: webhook.group, version: webhook.version, url: draft.url,
@@ -62,25 +62,27 @@ struct TryRoutes: Sendable {
         } else if let fault = target.fault {
             throw StorageError.unreadable(fault)
         }
-        let answer = try await self.test(target, object)
+        let answer = try await self.test(target, object, for: role)
         if try object.bool("dry_run") != true { try await self.webhooks.webhooks.countTest(of: key) }
         return answer
     }
 
     /// Who only wants to know what the request would be, while it is being written, is answered what is missing.
-    private func tell(_ error: InvalidField, of group: EntityID, _ object: JSONObject) async throws -> Response {
+    private func tell(
+        _ error: InvalidField, of group: EntityID, _ object: JSONObject, to role: Role
+    ) async throws -> Response {
         guard try object.bool("dry_run") == true else { throw error }
         let (message, source) = try await self.message(object, in: group, for: .message)
         let report = TestReport(
             steps: [TestReport.Step(name: "check", error: error.description, microseconds: 0)], request: nil,
             status: nil, body: [], hasSucceeded: false, microseconds: 0)
-        return try Response.json(TestReportDTO(report, message: message, source: source))
+        return try Response.json(TestReportDTO(report, message: message, source: source, seenBy: role))
     }
 
-    private func test(_ target: WebhookTarget, _ object: JSONObject) async throws -> Response {
+    private func test(_ target: WebhookTarget, _ object: JSONObject, for role: Role) async throws -> Response {
         let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
         let report = await self.test(target, message, try object.bool("dry_run") != true)
-        return try Response.json(TestReportDTO(report, message: message, source: source))
+        return try Response.json(TestReportDTO(report, message: message, source: source, seenBy: role))
     }
 
     /// The message to try with: the one given, the newest real one, or a made-up one.
@@ -197,7 +199,7 @@ struct TestReportDTO: Encodable {
         let latency_ms: Double
     }
 
-    init(_ report: TestReport, message: Message, source: String) {
+    init(_ report: TestReport, message: Message, source: String, seenBy role: Role) {
         self.success = report.hasSucceeded
         self.status = report.status
         self.latency_ms = Double(report.microseconds) / 1_000
@@ -206,7 +208,7 @@ struct TestReportDTO: Encodable {
                 name: step.name, ok: step.error == nil, detail: step.detail, error: step.error,
                 latency_ms: Double(step.microseconds) / 1_000)
         }
-        self.request = report.request.map { RequestDTO($0) }
+        self.request = report.request.map { RequestDTO($0, seenBy: role) }
         self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
         self.message = MessageDTO(message)
         self.message_source = source

@@ -47,12 +47,12 @@ struct WebhookDTO: Encodable {
         let burst: Int
     }
 
-    /// Header values are often credentials: only who may change them sees them.
+    /// Header values and urls are often credentials: only who may change them sees them.
     init(_ webhook: Webhook, seenBy role: Role) {
         self.id = webhook.id.description
         self.group_id = webhook.group.description
         self.name = webhook.name
-        self.url = webhook.url.text
+        self.url = ShownURL.text(webhook.url.text, to: role)
         self.headers = Dictionary(
             webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
         ) { first, _ in first }
@@ -75,7 +75,7 @@ struct WebhookDTO: Encodable {
         self.body = JSONValue(options.request.body, isShown: isShown)
         self.query = options.request.query.map { JSONValue($0, isShown: isShown) }
         self.format = options.request.format.rawValue
-        self.auth = JSONValue(options.auth, isShown: isShown)
+        self.auth = JSONValue(options.auth, seenBy: role)
         self.trigger = JSONValue(options.trigger)
         self.conditions = JSONValue(options.conditions)
         self.notify = options.notify

@@ -237,8 +237,8 @@ extension JSONValue {
         self = .object(["key": .string(row.key), "value": .string(isShown ? row.value : mask)])
     }
 
-    init(_ auth: WebhookAuth, isShown: Bool) {
-        func secret(_ text: String?) -> JSONValue { .string(isShown ? text ?? "" : mask) }
+    init(_ auth: WebhookAuth, seenBy role: Role) {
+        func secret(_ text: String?) -> JSONValue { .string(role >= .editor ? text ?? "" : mask) }
         var fields: JSONFields = ["type": .string(auth.kind.rawValue)]
         switch auth.kind {
         case .none: break
@@ -249,7 +249,7 @@ extension JSONValue {
         case .oauth2:
             fields["client_id"] = .string(auth.clientID ?? "")
             fields["client_secret"] = secret(auth.clientSecret)
-            fields["token_url"] = .string(auth.tokenURL ?? "")
+            fields["token_url"] = .string(auth.tokenURL.map { ShownURL.text($0, to: role) } ?? "")
             if let scope = auth.scope { fields["scope"] = .string(scope) }
         }
         self = .object(fields)

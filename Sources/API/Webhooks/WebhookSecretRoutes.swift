@@ -9,10 +9,6 @@ struct WebhookSecretRoutes: Sendable {
     let store: WebhookStore
     let wallClock: WallClock
 
-    /// How long the former key signs along unless the caller says otherwise.
-    private static let defaultOverlap: Int64 = 86_400
-    private static let longestOverlap: Int64 = 30 * 86_400
-
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/secret") { _, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
@@ -23,19 +19,11 @@ struct WebhookSecretRoutes: Sendable {
         }
         routes.post("webhooks/:id/secret/rotate") { request, context in
             let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
-            let object = try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: "")
-            let overlap = try object.integer("overlap_seconds") ?? Self.defaultOverlap
-            guard (0...Self.longestOverlap).contains(overlap) else {
-                throw InvalidField("overlap_seconds", "must be a number from 0 to \(Self.longestOverlap)")
-            }
-            let given = try SigningKey.given(in: object)
+            let rotation = try KeyRotation(
+                try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: ""))
             let key = try await self.store.rotateSigningKey(
-                of: webhook.id,
-                to: { current in
-                    var generator = SystemRandomNumberGenerator()
-                    return given ?? .random(current?.kind ?? .hmac, using: &generator)
-                },
-                formerUntil: (self.wallClock.now + .seconds(overlap)).seconds)
+                of: webhook.id, to: { rotation.key(after: $0) },
+                formerUntil: (self.wallClock.now + rotation.overlap).seconds)
             guard let key else { throw APIError.notFound("webhook") }
             await self.webhooks.refresh([.webhooks(group: webhook.group)])
             return try Response.json(SecretDTO(key))
@@ -43,7 +31,32 @@ struct WebhookSecretRoutes: Sendable {
     }
 }
 
-private struct SecretDTO: Encodable {
+/// `{"overlap_seconds"?, "secret"?}`: how a signing key is to be changed.
+struct KeyRotation: Sendable {
+    /// For how long the former key signs along.
+    let overlap: Duration
+    private let given: SigningKey?
+
+    private static let defaultOverlap: Int64 = 86_400
+    private static let longestOverlap: Int64 = 30 * 86_400
+
+    init(_ object: JSONObject) throws(InvalidField) {
+        let overlap = try object.integer("overlap_seconds") ?? Self.defaultOverlap
+        guard (0...Self.longestOverlap).contains(overlap) else {
+            throw InvalidField("overlap_seconds", "must be a number from 0 to \(Self.longestOverlap)")
+        }
+        self.overlap = .seconds(overlap)
+        self.given = try SigningKey.given(in: object)
+    }
+
+    /// The one that was given, or else a new one of the same kind.
+    func key(after current: SigningKey?) -> SigningKey {
+        var generator = SystemRandomNumberGenerator()
+        return self.given ?? .random(current?.kind ?? .hmac, using: &generator)
+    }
+}
+
+struct SecretDTO: Encodable {
     let secret: String
     /// What receivers check with, if that is not the secret itself.
     let public_key: String?

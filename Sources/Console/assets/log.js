@@ -38,7 +38,11 @@ const localTime = (milliseconds) => {
   return date.toISOString().slice(0, 16);
 };
 
-export function logSection(webhook, { signal, mayRetry, hint }) {
+/** - Parameter isWhole: whether urls are shown as a whole, so that there is something to sort by. */
+export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
+  const sortable = isWhole
+    ? columns
+    : columns.map((column) => column.order === "url" ? { label: column.label } : column);
   const state = { status: "", period: "day", order: "date", dir: "desc", offset: 0, limit: 25 };
   const list = h("div", {}, loading());
   const from = input(localTime(Date.now() - lengths.day), { type: "datetime-local" });
@@ -147,7 +151,7 @@ export function logSection(webhook, { signal, mayRetry, hint }) {
       list,
       table({
         label: "Log",
-        columns,
+        columns: sortable,
         rows,
         sort: state,
         onSort: (order, dir) => load({ order, dir, offset: 0 }),

@@ -84,7 +84,12 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, signal)),
       ),
       charts(webhook, health, signal),
-      logSection(webhook, { signal, mayRetry: can("editor"), hint: () => howToFire(webhook, group, me, signal) }),
+      logSection(webhook, {
+        signal,
+        mayRetry: can("editor"),
+        isWhole: can("editor"),
+        hint: () => howToFire(webhook, group, me, signal),
+      }),
     ),
   ];
 }

@@ -44,6 +44,14 @@ package struct SignatureScheme: Sendable, Equatable, Codable {
     }
 }
 
+/// How a signed request is known again for as long as its signature is good.
+package struct SignedReplay: Sendable, Equatable {
+    /// Of what was signed, its time included.
+    package let hash: [UInt8]
+    /// For how long it could be sent once more.
+    package let seconds: Int64
+}
+
 /// A request of an outside system, as far as its signature goes.
 package struct SignedRequest: Sendable {
     /// By lower-case name.
@@ -87,6 +95,17 @@ extension SignatureScheme {
             case .custom: nil
             }
         return id.flatMap { (1...255).contains($0.utf8.count) ? $0 : nil }
+    }
+
+    /// What makes a request the same as one that was taken before, whatever was changed beside what is signed; nil where no
+    /// time is signed, and a request is good for ever.
+    package func replay(of request: SignedRequest) -> SignedReplay? {
+        let claim = self.claim(in: request)
+        guard claim.needsTimestamp else { return nil }
+        // No id of an event begins with a zero byte.
+        let hash = Array(SHA256.hash(data: [0] + claim.signed))
+        // It may come as long before its time as after it.
+        return SignedReplay(hash: hash, seconds: self.tolerance.multiplied(by: 2).adding(1))
     }
 
     /// What a vendor asks when its url is set up, and wants back (Slack's `url_verification`); nil for an event.

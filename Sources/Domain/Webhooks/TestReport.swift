@@ -62,8 +62,10 @@ package struct RequestDescription: Sendable {
     package init(_ request: RenderedRequest, of message: Message, to target: WebhookTarget, showsHeaders: Bool) {
         self.method = request.method
         self.url = target.url.origin + String(decoding: request.target, as: UTF8.self)
+        let owners = Set(target.headers.map { $0.name.lowercased() })
         var headers = request.headers.map { header in
-            let isPlain = showsHeaders || header.name.hasPrefix("ce-")
+            let isOurs = header.name.hasPrefix("ce-") && !owners.contains(header.name.lowercased())
+            let isPlain = showsHeaders || isOurs
             return (name: header.name, value: isPlain ? String(decoding: header.value, as: UTF8.self) : Self.mask)
         }
         if target.options.auth.kind != .none { headers.append((name: "authorization", value: Self.mask)) }

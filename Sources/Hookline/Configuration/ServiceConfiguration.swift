@@ -31,6 +31,7 @@ struct ServiceConfiguration: Sendable {
     var firstByteTimeout: TimeAmount
     var totalTimeout: TimeAmount
     var additionalRoots: [NIOSSLCertificate]
+    var oldestTLS: TLSVersion
     var housekeeping: Housekeeper.Configuration
     var auth: Auth
     var log: LogConfiguration
@@ -96,6 +97,7 @@ struct ServiceConfiguration: Sendable {
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
         self.additionalRoots = try Self.additionalRoots(settings)
+        self.oldestTLS = try settings.choice("delivery.tls_minimum", default: OldestTLS.v12).version
         self.housekeeping = .init()
         self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
         self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
@@ -259,6 +261,23 @@ struct ServiceConfiguration: Sendable {
             return try NIOSSLCertificate.fromPEMFile(file)
         } catch {
             throw settings.invalid("delivery.tls_ca_file", "\(file) holds no PEM certificates")
+        }
+    }
+}
+
+/// The oldest version of TLS that is spoken with receivers.
+private enum OldestTLS: String, CaseIterable {
+    case v10 = "1.0"
+    case v11 = "1.1"
+    case v12 = "1.2"
+    case v13 = "1.3"
+
+    var version: TLSVersion {
+        switch self {
+        case .v10: .tlsv1
+        case .v11: .tlsv11
+        case .v12: .tlsv12
+        case .v13: .tlsv13
         }
     }
 }

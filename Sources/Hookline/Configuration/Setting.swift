@@ -103,6 +103,9 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.grace", help: "how long requests under way may take when the service stops", fallback: "10s"),
         Setting(key: "delivery.tls_ca_file", help: "PEM file of CAs trusted beside the system's", fallback: "none"),
+        Setting(
+            key: "delivery.tls_minimum", help: "the oldest TLS that is spoken with receivers: 1.0, 1.1, 1.2 or 1.3",
+            fallback: "1.2"),
         Setting(key: "delivery.threads", help: "event loops that send", fallback: "half the cores, two at the least"),
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
         Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),

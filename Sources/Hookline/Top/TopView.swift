@@ -107,9 +107,9 @@ struct TopView {
             )
         }
         return sorted.map { webhook, ok, failed in
-            // Paths and queries may hold keys.
+            // A screen is seen by more than one.
             Self.row(
-                webhook.name, webhook.url.origin,
+                webhook.name, ShownURL.origin(webhook.url.text),
                 webhook.status == .disabledDueToErrors ? "DISABLED (ERRORS)" : webhook.status.rawValue,
                 [
                     Self.number(ok), Self.number(failed),

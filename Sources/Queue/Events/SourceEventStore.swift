@@ -46,24 +46,22 @@ package struct SourceEventStore: Sendable {
     ///
     /// - Parameters:
     ///   - eventID: what a repetition is recognized by; nil recognizes none.
+    ///   - replay: what the same signed request is recognized by, for as long as its signature is good, whatever the source
+    ///     says of repetitions.
     ///   - sample: what somebody who waits for an event is to see; nil if nobody does.
     /// - Returns: false if it was accepted before.
     package func accept(
-        _ payload: [UInt8], on subtopic: String, eventID: String?, at door: SourceDoor, sample: String?
+        _ payload: [UInt8], on subtopic: String, eventID: String?, replay: SignedReplay? = nil, at door: SourceDoor,
+        sample: String?
     ) async throws -> Bool {
-        let hash = eventID.map { Bytes(Array(SHA256.hash(data: Array($0.utf8)))) }
-        return try await self.pool.transaction { db in
-            if let hash, door.settings.repetitionWindow > 0 {
-                // What has expired is as good as not there.
-                let isNew = try db.query(
-                    """
-                    INSERT INTO source_event_ids AS i (source_key, event_hash, expires_at)
-                    VALUES (\(door.key), \(hash), now() + make_interval(secs => \(door.settings.repetitionWindow)))
-                    ON CONFLICT (source_key, event_hash) DO UPDATE SET expires_at = excluded.expires_at
-                    WHERE i.expires_at < now() RETURNING true
-                    """
-                ) { try $0.bool(0) }
-                guard !isNew.isEmpty else {
+        var marks = replay.map { [(hash: $0.hash, seconds: $0.seconds)] } ?? []
+        if let eventID, door.settings.repetitionWindow > 0 {
+            marks.append((Array(SHA256.hash(data: Array(eventID.utf8))), door.settings.repetitionWindow))
+        }
+        return try await self.pool.transaction { [marks] db in
+            // One by one, always in this order, so that two of the same wait for each other at the first.
+            for mark in marks {
+                guard try Self.isNew(mark.hash, for: mark.seconds, at: door, on: db) else {
                     try self.note(.repeated, nil, eventID, subtopic, payload.count, at: door, on: db)
                     return false
                 }
@@ -83,6 +81,21 @@ package struct SourceEventStore: Sendable {
             try self.note(.accepted, nil, eventID, subtopic, payload.count, at: door, on: db)
             return true
         }
+    }
+
+    /// Remembers a mark of an event for so many seconds; false if it is remembered already. What has expired is as good as
+    /// not there.
+    private static func isNew(
+        _ hash: [UInt8], for seconds: Int64, at door: SourceDoor, on db: isolated Connection
+    ) throws -> Bool {
+        try !db.query(
+            """
+            INSERT INTO source_event_ids AS i (source_key, event_hash, expires_at)
+            VALUES (\(door.key), \(Bytes(hash)), now() + make_interval(secs => \(seconds)))
+            ON CONFLICT (source_key, event_hash) DO UPDATE SET expires_at = excluded.expires_at
+            WHERE i.expires_at < now() RETURNING true
+            """
+        ) { try $0.bool(0) }.isEmpty
     }
 
     /// Notes a call that led to nothing, and those like it that were not noted before.

@@ -1,0 +1,226 @@
+import Foundation
+
+/// What somebody is to a group; each may do what those before may.
+enum Standing: Int, Comparable {
+    /// Whose token, if there is one, is none.
+    case refused
+    /// Has a good token and no role in the group.
+    case stranger
+    case viewer, editor, admin, owner, root
+
+    static func < (lhs: Standing, rhs: Standing) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// What paths and bodies name: a group, and what is in it.
+struct Place: Sendable {
+    var group = Place.random()
+    var org = Place.random()
+    var profile = Place.random()
+    /// One that no thing has.
+    var spare = Place.random()
+    var thing = Place.random()
+    var webhook = Place.random()
+    /// A webhook that is fired by hand.
+    var manual = Place.random()
+    var source = Place.random()
+    /// A source whose key stays what it is.
+    var door = Place.random()
+    var key = "none"
+    var delivery = "msg_zzzzzz_zzz"
+
+    static func random() -> String { UUID().uuidString.lowercased() }
+
+    var ids: [String] {
+        [
+            self.group, self.org, self.profile, self.spare, self.thing, self.webhook, self.manual, self.source,
+            self.door,
+            self.delivery,
+        ]
+    }
+
+    /// What `{id}` is in a path that begins with this.
+    func id(in collection: Substring) -> String {
+        switch collection {
+        case "groups": self.group
+        case "orgs": self.org
+        case "profiles": self.profile
+        case "things": self.thing
+        case "webhooks": self.webhook
+        case "sources": self.source
+        case "deliveries": self.delivery
+        case "in": self.door
+        default: ""
+        }
+    }
+}
+
+/// Who may call an operation of `/openapi.json`, and how it is called.
+struct AccessRow: Sendable {
+    enum Least: Equatable {
+        /// No token is looked at.
+        case nobody
+        /// Whoever has a token.
+        case user
+        /// Root alone, which is told to everybody.
+        case rootAlone
+        /// This in the group; who has no role in it is told that it is not there.
+        case member(Standing)
+    }
+
+    /// As `/openapi.json` has it: `PUT /webhooks/{id}`.
+    let operation: String
+    let least: Least
+    /// What who is let through is answered.
+    let answer: Int
+    /// Whether it can be called once alone.
+    let usesUp: Bool
+    let query: String
+    /// What `{id}` is, if it is not what the path begins with.
+    let target: (@Sendable (Place) -> String)?
+    let body: (@Sendable (Place) -> String)?
+
+    init(
+        _ operation: String, _ least: Least, _ answer: Int = 200, usesUp: Bool = false, query: String = "",
+        with body: (@Sendable (Place) -> String)? = nil, target: (@Sendable (Place) -> String)? = nil
+    ) {
+        self.operation = operation
+        self.least = least
+        self.answer = answer
+        self.usesUp = usesUp
+        self.query = query
+        self.target = target
+        self.body = body
+    }
+
+    var method: String { String(self.operation.prefix { $0 != " " }) }
+
+    func path(in place: Place) -> String {
+        let path = self.operation.split(separator: " ")[1]
+        let id = self.target?(place) ?? place.id(in: path.split(separator: "/").first ?? "")
+        return path.replacingOccurrences(of: "{id}", with: id)
+            + self.query.replacingOccurrences(of: "{key}", with: place.key)
+    }
+
+    func expected(of standing: Standing) -> Int {
+        switch (self.least, standing) {
+        case (.nobody, _): self.answer
+        case (_, .refused): 401
+        case (.user, _): self.answer
+        case (.rootAlone, _): standing == .root ? self.answer : 403
+        case (.member, .stranger): 404
+        case (.member(let needed), _): standing >= needed ? self.answer : 403
+        }
+    }
+}
+
+/// One row, or several, for every operation there is; one without a row fails ``WholeServiceTests/AccessTests``.
+enum AccessTable {
+    private static func name() -> String { Place.random() }
+
+    private static let named: @Sendable (Place) -> String = { _ in #"{"name":"\#(name())"}"# }
+    private static let webhook: @Sendable (Place) -> String = { _ in
+        #"{"name":"\#(name())","url":"http://127.0.0.1:9/"}"#
+    }
+    private static let webhooks: @Sendable (Place) -> String = { "[\(webhook($0))]" }
+    private static let webhookIDs: @Sendable (Place) -> String = { #"{"webhook_ids":["\#($0.webhook)"]}"# }
+
+    static let rows: [AccessRow] = open + groups + things + webhookRows + logs + sources
+
+    private static let open: [AccessRow] = [
+        AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
+        AccessRow("GET /openapi.json", .nobody),
+        AccessRow("GET /me", .user),
+        // A user's token is not a source's key.
+        AccessRow("POST /in/{id}", .nobody, 401) { _ in "{}" },
+        AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
+        AccessRow("GET /orgs/{id}", .rootAlone),
+        AccessRow("PUT /orgs/{id}", .rootAlone) { _ in #"{"notification_url":"http://127.0.0.1:9/"}"# },
+        AccessRow("GET /orgs/{id}/secret", .rootAlone), AccessRow("POST /orgs/{id}/secret/rotate", .rootAlone),
+    ]
+
+    private static let groups: [AccessRow] = [
+        AccessRow("GET /groups", .user),
+        AccessRow("POST /groups", .user, 201) { _ in #"[{"name":"\#(name())"}]"# },
+        AccessRow("GET /groups/{id}", .member(.viewer)),
+        AccessRow("PUT /groups/{id}", .member(.admin), with: named),
+        AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_networks":[]}"# },
+        AccessRow("DELETE /groups/{id}", .member(.owner), 204, usesUp: true),
+        AccessRow("GET /groups/{id}/members", .member(.viewer)),
+        AccessRow("PUT /groups/{id}/members", .member(.admin)) { _ in #"[{"member_id":"new","role":"admin"}]"# },
+        AccessRow("PUT /groups/{id}/members", .member(.owner)) { _ in #"[{"member_id":"new","role":"owner"}]"# },
+        AccessRow("DELETE /groups/{id}/members", .member(.admin), 204) { _ in #"{"member_ids":["nobody"]}"# },
+        AccessRow("GET /groups/{id}/live", .member(.viewer), query: "?timeout=1"),
+        AccessRow("POST /groups/{id}/profiles", .member(.admin), 201) { _ in #"[{"name":"\#(name())","config":{}}]"# },
+        AccessRow("GET /groups/{id}/profiles", .member(.viewer)),
+        AccessRow("GET /profiles/{id}", .member(.viewer)),
+        AccessRow("PUT /profiles/{id}", .member(.admin), with: named, target: { $0.spare }),
+        AccessRow("DELETE /profiles/{id}", .member(.admin), 204, usesUp: true, target: { $0.spare }),
+    ]
+
+    private static let things: [AccessRow] = [
+        AccessRow("POST /groups/{id}/things", .member(.editor), 201) {
+            #"[{"name":"\#(name())","profile_id":"\#($0.profile)"}]"#
+        },
+        AccessRow("GET /groups/{id}/things", .member(.viewer)),
+        AccessRow("GET /things/{id}", .member(.viewer)),
+        AccessRow("PUT /things/{id}", .member(.editor), with: named),
+        AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),
+        AccessRow("GET /things/{id}/messages", .member(.viewer)),
+        AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
+        AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),
+        AccessRow("GET /groups/{id}/erasures", .member(.viewer)),
+        AccessRow("GET /things/{id}/live", .member(.viewer), query: "?timeout=1"),
+        AccessRow("GET /things/{id}/webhooks", .member(.viewer)),
+        AccessRow("POST /things/{id}/webhooks", .member(.editor), 201, with: webhooks),
+    ]
+
+    private static let webhookRows: [AccessRow] = [
+        AccessRow("GET /webhooks", .user), AccessRow("GET /webhooks", .user, query: "?include=activity"),
+        AccessRow("DELETE /webhooks", .member(.editor), 204, usesUp: true, with: webhookIDs),
+        AccessRow("PATCH /webhooks", .member(.editor), 204, usesUp: true, with: webhookIDs),
+        AccessRow("PUT /webhooks/status", .member(.editor), 204) {
+            #"{"webhook_ids":["\#($0.webhook)"],"status":"ENABLED"}"#
+        },
+        AccessRow("GET /groups/{id}/webhooks", .member(.viewer)),
+        AccessRow("POST /groups/{id}/webhooks", .member(.editor), 201, with: webhooks),
+        AccessRow("PATCH /groups/{id}/webhooks", .member(.editor), 204, usesUp: true, with: webhookIDs),
+        AccessRow("GET /webhooks/{id}", .member(.viewer)),
+        AccessRow("PUT /webhooks/{id}", .member(.editor), usesUp: true, with: webhook),
+        AccessRow("DELETE /webhooks/{id}", .member(.editor), 204, usesUp: true),
+        AccessRow("GET /webhooks/{id}/secret", .member(.editor)),
+        AccessRow("POST /webhooks/{id}/secret/rotate", .member(.editor)),
+        AccessRow("POST /groups/{id}/webhooks/test", .member(.editor)) {
+            #"{"dry_run":true,"webhook":\#(webhook($0))}"#
+        },
+        AccessRow("POST /webhooks/{id}/test", .member(.editor)) { _ in #"{"dry_run":true}"# },
+        AccessRow("POST /webhooks/{id}/trigger", .member(.editor), 202, with: { _ in "{}" }, target: { $0.manual }),
+    ]
+
+    private static let logs: [AccessRow] = [
+        AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer)),
+        AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer), query: "?status=waiting"),
+        AccessRow("POST /webhooks/{id}/replay", .member(.editor), 202) { _ in #"{"since":0}"# },
+        AccessRow("GET /webhooks/{id}/log", .member(.viewer)), AccessRow("GET /groups/{id}/log", .member(.viewer)),
+        AccessRow("GET /webhooks/{id}/log", .member(.viewer), query: "?format=ndjson"),
+        AccessRow("GET /groups/{id}/log", .member(.viewer), query: "?format=csv"),
+        // By their order what is hidden could be told.
+        AccessRow("GET /webhooks/{id}/log", .member(.editor), query: "?order=url"),
+        AccessRow("GET /groups/{id}/log", .member(.editor), query: "?order=url"),
+        AccessRow("GET /webhooks/{id}/stats", .member(.viewer)), AccessRow("GET /groups/{id}/stats", .member(.viewer)),
+        AccessRow("GET /deliveries/{id}", .member(.viewer)),
+    ]
+
+    private static let sources: [AccessRow] = [
+        AccessRow("POST /groups/{id}/sources", .member(.editor), 201) {
+            #"[{"name":"\#(name())","thing_id":"\#($0.thing)"}]"#
+        },
+        AccessRow("GET /groups/{id}/sources", .member(.viewer)),
+        AccessRow("GET /sources/{id}", .member(.viewer)),
+        AccessRow("PUT /sources/{id}", .member(.editor), with: named),
+        AccessRow("DELETE /sources/{id}", .member(.editor), 204, usesUp: true),
+        AccessRow("POST /sources/{id}/key/rotate", .member(.editor)),
+        AccessRow("GET /sources/{id}/log", .member(.viewer)),
+        AccessRow("POST /sources/{id}/listen", .member(.editor)) { _ in #"{"timeout":1}"# },
+        AccessRow("PUT /sources/{id}/sample", .member(.editor), usesUp: true) { _ in #"{"sample":{"a":1}}"# },
+    ]
+}
