@@ -98,6 +98,10 @@ struct Assembly {
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
+        let identity = Identity(
+            try await self.configuration.auth.read(),
+            fetch: client.fetch(guardedBy: self.configuration.auth.addressGuard, on: loops.next()), logger: self.logger)
+        identity.register(in: metrics)
         let tally = WebhookTally()
         let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
@@ -171,9 +175,9 @@ struct Assembly {
         var settings = self.configuration.api
         settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            settings, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
+            settings, database: database, box: box, identity: identity,
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, clock, metrics) },
+            readiness: { await Self.readiness(probe, clock, metrics) + identity.readiness },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -193,10 +197,12 @@ struct Assembly {
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
+        let providers: [any Service] = identity.provider.map { [$0] } ?? []
+
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + [
+                services: (companions + accounts + providers + [
                     routes, housekeeper, keeper, responder, notifier, delivery, relay, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {

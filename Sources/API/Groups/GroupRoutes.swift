@@ -74,7 +74,7 @@ struct GroupRoutes: Sendable {
         let pageRequest = try request.pageRequest()
         let caller = try context.caller()
         let page = try await self.groups.list(
-            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+            visibleTo: caller.visibleTo, granted: caller.grantedGroups, org: try request.queryID("org_id"), pageRequest)
         let role = try await self.access.roles(of: caller)
         return try Response.json(PageDTO("groups", page, pageRequest) { GroupDTO($0, role: role($0.id)) })
     }
