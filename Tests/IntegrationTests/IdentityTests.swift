@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-extension IntegrationTests {
+extension WholeServiceTests {
     /// Hookline with an OpenID provider of the test's own, which is as it is told to be.
     @Suite("With an identity provider")
     struct IdentityTests {
