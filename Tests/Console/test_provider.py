@@ -79,8 +79,11 @@ def user(hookline):
 
 @pytest.fixture
 def page(new_page, watch, provider):
-    watch.others.append(provider.issuer)
-    return new_page()
+    watch.others += [provider.issuer, "https://cdn.jsdelivr.net"]
+    page = new_page()
+    # How its pages look is somebody else's, and not asked for.
+    page.context.route("https://cdn.jsdelivr.net/**", lambda route: route.fulfill(body="", content_type="text/css"))
+    return page
 
 
 def be(page, user):

@@ -66,9 +66,10 @@ struct SignInRoutes: Sendable {
 
     private static func translate(_ failure: CodeExchange.Failure) -> APIError {
         switch failure {
-        case .away(let why):
+        // Where it is, and what stands in the way, is for the log.
+        case .away:
             APIError(
-                status: .serviceUnavailable, message: "the identity provider does not answer: \(why)",
+                status: .serviceUnavailable, message: "the identity provider does not answer; try again",
                 headers: [.retryAfter: "5"])
         case .refused(let why): .badRequest("the identity provider refuses: \(why)")
         case .unfit(let why): .conflict("the identity provider cannot be used: \(why)")

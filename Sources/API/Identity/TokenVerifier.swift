@@ -58,7 +58,9 @@ struct TokenVerifier: Sendable {
         }
         let keys = try await self.keys(for: token)
         let candidates = keys.candidates(token.keyID, token.algorithm)
-        guard !candidates.isEmpty else { throw keys.knows(token.keyID) ? .algorithm : .key }
+        guard !candidates.isEmpty else {
+            throw token.keyID != nil && keys.knows(token.keyID) ? .algorithm : .key
+        }
         for key in candidates {
             // What cannot be a signature of this kind at all throws, which is the same.
             if (try? key.verify(token.signature, signs: token.signed)) == true { return end }

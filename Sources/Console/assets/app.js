@@ -128,6 +128,7 @@ async function start() {
 const ended = "Your token has ended. Sign in with another one.";
 const sessionEnded = "Your session has ended. Sign in again.";
 const endedOf = () => session.provider() ? sessionEnded : ended;
+api.renewBy((token) => session.renew(token, state.me !== undefined));
 addEventListener("hashchange", () => state.me && show());
 addEventListener("signed-out", () => state.me && signOut(endedOf()));
 
@@ -140,12 +141,11 @@ async function open() {
   let fault;
   try {
     await session.load();
-    api.renewBy(session.renew);
     if (returned && !await session.comeBack(returned)) return drawPassedOn();
   } catch (error) {
     fault = error.message;
   }
-  if (offered || fault || !api.hasToken()) return drawSignIn(fault, offered);
+  if (offered || !api.hasToken()) return drawSignIn(fault, offered);
   await start().catch((error) => signOut(error.status === 401 ? endedOf() : error.message));
 }
 

@@ -124,15 +124,15 @@ export function signOutAddress() {
 let renewing;
 
 /**
- * Gets a new token in the place of one that has ended: by the session's refresh token, or by signing in again in a window
- * of its own, while the page stays as it is.
+ * Gets a new token in the place of one that has ended: by the session's refresh token, or, if there is a page to be kept, by
+ * signing in again in a window of its own, while the page stays as it is.
  *
  * @returns whether there is one now; undefined if the user wants to sign in later.
  */
-export function renew(ended) {
+export function renew(ended, hasPage) {
   if (!session || !provider()) return Promise.resolve(false);
   if (api.currentToken() !== ended) return Promise.resolve(true);
-  renewing ??= refresh().then((isDone) => isDone || signInAgain()).finally(() => renewing = undefined);
+  renewing ??= refresh().then((isDone) => isDone || (hasPage && signInAgain())).finally(() => renewing = undefined);
   return renewing;
 }
 
