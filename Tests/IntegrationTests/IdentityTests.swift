@@ -64,14 +64,14 @@ extension WholeServiceTests {
                 #expect(try await status(HooklineProcess.token(user: "me"), "/me") == 200)
 
                 world.say(keys: second.jwk)
-                try await waitUntil("the new key to be known") {
+                try await waitUntil("the new key to be known", within: .seconds(60)) {
                     try await status(second.token(world.claims("alice")), "/me") == 200
                 }
                 #expect(try await status(first.token(world.claims("alice")), "/me") == 401)
 
                 await world.receiver.stop()
                 #expect(try await status(second.token(world.claims("alice")), "/me") == 200)
-                try await waitUntil("it to be said that the provider is away") {
+                try await waitUntil("it to be said that the provider is away", within: .seconds(60)) {
                     // Nobody can say whose key that is.
                     let answer = try await status(Issuer("third").token(world.claims("alice")), "/me")
                     let ready = try await HTTP.get("http://127.0.0.1:\(hookline.port)/ready")
@@ -96,7 +96,7 @@ extension WholeServiceTests {
                 let ready = try await HTTP.get("http://127.0.0.1:\(hookline.port)/ready").body
                 #expect(ready.contains("no keys: openid-configuration: issuer is https://id.example"), "\(ready)")
                 world.say(keys: issuer.jwk)
-                try await waitUntil("it to be itself") {
+                try await waitUntil("it to be itself", within: .seconds(60)) {
                     try await hookline.api(token: token).call("GET", "/me").status == 200
                 }
             }
@@ -112,7 +112,7 @@ extension WholeServiceTests {
             ]
             try await Installation.with(settings: settings) { _, running in
                 let ready = "http://127.0.0.1:\(await running.hookline.port)/ready"
-                try await waitUntil("it to be said") {
+                try await waitUntil("it to be said", within: .seconds(60)) {
                     try await HTTP.get(ready).body.contains("address: 127.0.0.1 is not allowed")
                 }
                 #expect(world.receiver.requests.isEmpty)

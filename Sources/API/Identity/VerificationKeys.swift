@@ -18,8 +18,6 @@ package struct VerificationKeys: Sendable {
     /// What is wrong with those of the keys that are for signatures and cannot be used.
     package let unusable: [String]
 
-    package static let none = VerificationKeys(keys: [], unusable: [])
-
     /// More are no list of keys.
     private static let most = 100
     /// Of the same name, or of none: what one token may cost.

@@ -82,7 +82,7 @@ struct AuthSettings: Sendable {
             throw settings.invalid("auth.keys_max_age", "must be 15m or more")
         }
         if let id = try settings.string("auth.client_id") {
-            provider.client = .init(
+            provider.client = ProviderConfiguration.Client(
                 id: id, secret: try settings.string("auth.client_secret"),
                 scope: try settings.string("auth.scopes") ?? "openid profile")
             guard provider.client?.scope.split(separator: " ").contains("openid") == true else {
