@@ -101,7 +101,15 @@ struct Assembly {
         let identity = Identity(
             try await self.configuration.auth.read(),
             fetch: client.fetch(guardedBy: self.configuration.auth.addressGuard, on: loops.next()), logger: self.logger)
-        identity.register(in: metrics)
+        if let provider = identity.provider {
+            metrics.register(
+                gauge: "hookline_identity_keys", help: "Keys of the identity provider that are relied on."
+            ) { provider.keyCount }
+            metrics.register(
+                gauge: "hookline_identity_keys_age_seconds",
+                help: "How long ago the keys of the identity provider were fetched; -1 if they never were."
+            ) { provider.keyAge }
+        }
         let tally = WebhookTally()
         let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
