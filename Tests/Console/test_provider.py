@@ -128,7 +128,7 @@ def test_who_does_not_sign_in_at_the_provider_is_told(page, hookline):
     page.goto(hookline.console)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Deny").click()
-    expect(page.get_by_role("alert")).to_contain_text("The identity provider says:")
+    expect(page.get_by_role("alert")).to_contain_text("The identity provider did not sign you in.")
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 

@@ -77,7 +77,7 @@ export async function leaveToSignIn() {
 export function takeReturn() {
   const parameters = new URLSearchParams(location.search);
   const state = parameters.get("state");
-  if (state === null || !(parameters.has("code") || parameters.has("error"))) return undefined;
+  if (!parameters.has("error") && !(parameters.has("code") && state !== null)) return undefined;
   history.replaceState(null, "", home + location.hash);
   const fault = parameters.get("error_description") ?? parameters.get("error");
   return { state, code: parameters.get("code"), fault };
@@ -87,6 +87,8 @@ export function takeReturn() {
 export async function comeBack(returned) {
   const pending = JSON.parse(sessionStorage.getItem(pendingKey) ?? "null");
   sessionStorage.removeItem(pendingKey);
+  // What stands in an address that nothing shows to be an answer is not repeated.
+  if (returned.state === null) throw new Error("The identity provider did not sign you in.");
   if (pending?.state !== returned.state) {
     new BroadcastChannel(channel).postMessage(returned);
     return false;
