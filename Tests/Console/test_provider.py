@@ -1,10 +1,13 @@
 """Signing in at an OpenID provider, which is a program of its own with pages of its own."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import socket
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -53,6 +56,8 @@ def hookline(tmp_path_factory, provider):
         # It gives no access tokens that could be read.
         "AUTH_AUDIENCE": "console",
         "AUTH_CLIENT_ID": "console",
+        # This provider has no clients without one.
+        "AUTH_CLIENT_SECRET": "any",
         "AUTH_SCOPES": "openid profile",
         "AUTH_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
     }
@@ -115,6 +120,22 @@ def test_one_signs_in_at_the_provider_stays_for_a_reload_and_signs_out_there_too
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     page.reload()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_the_code_is_bound_to_the_tab_that_asked_for_it(page, hookline, user):
+    asked = []
+    page.on("request", lambda request: asked.append(request))
+    sign_in(page, hookline)
+    [authorization] = [each for each in asked if "/oauth2/authorize?" in each.url and each.method == "GET"]
+    query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(authorization.url).query))
+    [exchange] = [each.post_data_json for each in asked if each.url.endswith("/auth/token")]
+    digest = hashlib.sha256(exchange["code_verifier"].encode()).digest()
+    assert query["code_challenge_method"] == "S256"
+    assert query["code_challenge"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    assert query["nonce"] == exchange["nonce"]
+    assert len({query["state"], query["nonce"], exchange["code_verifier"]}) == 3
+    # What the tab needed for it is gone.
+    assert page.evaluate("sessionStorage.getItem('hookline.signing-in')") is None
 
 
 def test_one_comes_back_to_the_page_that_was_asked_for(page, hookline, user):
