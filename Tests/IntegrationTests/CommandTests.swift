@@ -42,6 +42,12 @@ struct CommandTests {
                 ],
                 "AUTH_SCOPES"
             ),
+            (
+                [
+                    "AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": "x", "AUTH_CLIENT_ID": "c",
+                    "AUTH_CLIENT_SECRET": HooklineProcess.jwtSecret,
+                ], "AUTH_CLIENT_SECRET"
+            ),
             (["AUTH_ALLOWED_NETWORKS": "10.0.0.0/33"], "AUTH_ALLOWED_NETWORKS"),
         ] as [([String: String], String)])
     func wrongSettings(settings: [String: String], culprit: String) async throws {

@@ -167,7 +167,7 @@ struct MeDTO: Encodable {
     let root: Bool
     /// Milliseconds since 1970; absent if the token has no end.
     let expires_at: Int64?
-    /// How many groups they are a member of, by role.
+    /// How many groups they have a role in, by role.
     let groups: [String: Int]
     let broker: BrokerDTO
 

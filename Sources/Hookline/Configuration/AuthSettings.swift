@@ -85,6 +85,10 @@ struct AuthSettings: Sendable {
             provider.client = ProviderConfiguration.Client(
                 id: id, secret: try settings.string("auth.client_secret"),
                 scope: try settings.string("auth.scopes") ?? "openid profile")
+            // Some providers sign with it, which would make every user's token one of our own.
+            if let secret = provider.client?.secret, try secret == settings.string("auth.jwt_secret") {
+                throw settings.invalid("auth.client_secret", "must not be AUTH_JWT_SECRET")
+            }
             guard provider.client?.scope.split(separator: " ").contains("openid") == true else {
                 throw settings.invalid("auth.scopes", "must have openid among them, parted by spaces")
             }
