@@ -101,7 +101,8 @@ function drawPassedOn() {
       h("p", {}, "You go on where you were. If that is gone, ", h("a", { href: "./" }, "open Hookline here"), "."),
     ),
   );
-  close();
+  // Only a window that a script has opened may be closed by one.
+  if (session.isWindow()) close();
 }
 
 async function signIn(token) {

@@ -8,6 +8,7 @@ import { dialog } from "./overlays.js";
 
 const sessionKey = "hookline.session";
 const pendingKey = "hookline.signing-in";
+const windowKey = "hookline.window";
 /** Where the provider sends its users back to. */
 const home = `${location.origin}${api.base}console/`;
 const channel = "hookline.signed-in";
@@ -152,6 +153,16 @@ async function refresh() {
   }
 }
 
+/** Whether this is a window that another one has opened to sign in again. */
+export const isWindow = () => sessionStorage.getItem(windowKey) !== null;
+
+function openWindow(url) {
+  // A window begins with a copy of what is stored; that is all it knows of the one that has opened it.
+  sessionStorage.setItem(windowKey, "");
+  open(url, "_blank", "popup,width=520,height=720");
+  sessionStorage.removeItem(windowKey);
+}
+
 async function signInAgain() {
   const pending = begin(location.hash);
   const user = session.user;
@@ -183,7 +194,7 @@ async function signInAgain() {
           type: "button",
           class: "primary",
           autofocus: true,
-          onclick: () => open(url, "_blank", "popup,width=520,height=720"),
+          onclick: () => openWindow(url),
         }, "Sign in again"),
       ),
     );
