@@ -1,7 +1,7 @@
 internal import Domain
 package import Logging
-package import Observability
-package import ServiceLifecycle
+internal import Observability
+internal import ServiceLifecycle
 internal import Synchronization
 
 /// Knows an OpenID provider's keys, and goes on with those it knows while the provider is away.

@@ -1,8 +1,10 @@
 internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
+internal import Logging
 internal import Observability
 internal import Synchronization
+internal import Values
 
 /// `/auth`: how the console signs in, and the exchange of the provider's code for tokens. They need no token, and nothing
 /// is kept between them: what belongs to a sign-in is in the page that began it.
