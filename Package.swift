@@ -172,7 +172,7 @@ let package = Package(
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
                 "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
                 "Schema", "Threads", "Values", "WebhookClient",
-                argumentParser, configuration, crypto, hummingbird, jwtKit, logging, nioCore, nioPosix,
+                argumentParser, configuration, crypto, hummingbird, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
             ],
             swiftSettings: common),
@@ -190,7 +190,7 @@ let package = Package(
         // Tests: one folder per room, and the whole on real services.
         .target(
             name: "TestSupport",
-            dependencies: ["LocalServices", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix],
+            dependencies: ["LocalServices", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1, nioPosix],
             path: "Tests/TestSupport", swiftSettings: common),
         .target(
             name: "StoreTestSupport",
@@ -210,9 +210,9 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "Values",
-                httpTypes,
-                hummingbird, jwtKit, logging, nioCore, nioEmbedded, nioHTTPTypes,
+                "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
+                "Values", httpTypes,
+                hummingbird, logging, nioCore, nioEmbedded, nioHTTPTypes,
             ],
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport", "Values"], swiftSettings: common),

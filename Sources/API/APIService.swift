@@ -2,7 +2,6 @@ internal import Console
 package import Domain
 internal import HTTPTypes
 internal import Hummingbird
-package import JWTKit
 internal import Journal
 package import Logging
 package import Observability
@@ -57,12 +56,13 @@ package struct APIConfiguration: Sendable {
 /// - Parameters:
 ///   - onListening: told the port once the API listens.
 package func makeAPIServices(
-    _ configuration: APIConfiguration, database: Database, box: SecretBox, keys: JWTKeyCollection, metrics: Metrics,
+    _ configuration: APIConfiguration, database: Database, box: SecretBox, identity: Identity, metrics: Metrics,
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
     let router = makeRouter(
-        database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
+        database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
+        wallClock: wallClock,
         publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
         mostWebhooks: configuration.mostWebhooks, broker: configuration.broker,
         ports: ports,
@@ -128,7 +128,7 @@ package struct APIPorts: Sendable {
 }
 
 func makeRouter(
-    database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
+    database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
     broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits()
 ) -> Router<APIContext> {
@@ -143,7 +143,10 @@ func makeRouter(
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let access = Access(groups: groups, things: things)
-    let routes = router.group().add(middleware: TokenMiddleware(keys: keys, limits: limits.callers))
+    let verifier = identity.verifier(wallClock)
+    SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
+    let routes = router.group().add(
+        middleware: TokenMiddleware(verifier: verifier, metrics: system.metrics, limits: limits.callers))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
@@ -174,7 +177,8 @@ func makeRouter(
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()
-        return try Response.json(MeDTO(caller, roles: try await groups.roles(of: caller.id), broker))
+        return try Response.json(
+            MeDTO(caller, roles: try await groups.roles(of: caller.id, granted: caller.granted), broker))
     }
     OrgRoutes(
         store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
@@ -196,7 +200,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "console",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "console",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

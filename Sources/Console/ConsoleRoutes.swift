@@ -46,6 +46,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("overlays.js", PackageResources.overlays_js),
         Asset("overview.js", PackageResources.overview_js),
         Asset("router.js", PackageResources.router_js),
+        Asset("session.js", PackageResources.session_js),
         Asset("source.js", PackageResources.source_js),
         Asset("sourceform.js", PackageResources.sourceform_js),
         Asset("sources.js", PackageResources.sources_js),

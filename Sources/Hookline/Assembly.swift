@@ -104,6 +104,18 @@ struct Assembly {
         metrics.register {
             [MetricFamily(.gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [version])])]
         }
+        let identity = Identity(
+            try await self.configuration.auth.read(),
+            fetch: client.fetch(guardedBy: self.configuration.auth.addressGuard, on: loops.next()), logger: self.logger)
+        if let provider = identity.provider {
+            metrics.register(
+                gauge: "hookline_identity_keys", help: "Keys of the identity provider that are relied on."
+            ) { provider.keyCount }
+            metrics.register(
+                gauge: "hookline_identity_keys_age_seconds",
+                help: "How long ago the keys of the identity provider were fetched; -1 if they never were."
+            ) { provider.keyAge }
+        }
         let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
@@ -176,9 +188,9 @@ struct Assembly {
         var settings = self.configuration.api
         settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            settings, database: database, box: box, keys: try await self.configuration.auth.makeKeys(),
+            settings, database: database, box: box, identity: identity,
             metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, clock, metrics) },
+            readiness: { await Self.readiness(probe, clock, metrics) + identity.readiness },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -200,10 +212,12 @@ struct Assembly {
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
+        let providers: [any Service] = identity.provider.map { [$0] } ?? []
+
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + [
+                services: (companions + accounts + providers + [
                     routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {

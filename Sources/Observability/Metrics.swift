@@ -54,6 +54,11 @@ package final class Metrics: Sendable {
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
+    /// Sign-ins that came back from the identity provider and did not succeed.
+    package let failedSignIns = Counter()
+    /// Tokens of callers that were not taken.
+    package let refusedTokens = LabelledCounter(TokenRefusal.allCases)
+
     package static let failureKinds = [
         "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
         "cancelled",
@@ -122,6 +127,12 @@ package final class Metrics: Sendable {
             "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
         text.counter(
             "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
+        text.counter(
+            "hookline_sign_ins_failed_total", "Sign-ins at the identity provider that did not succeed.",
+            self.failedSignIns)
+        text.counters(
+            "hookline_tokens_refused_total", "Tokens of callers that were not taken.", label: "reason",
+            self.refusedTokens, \.rawValue)
         text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
         text.gauge(
             "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)

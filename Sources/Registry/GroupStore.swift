@@ -96,14 +96,17 @@ package struct GroupStore: Sendable {
         }
     }
 
-    /// The groups that `member` belongs to, or all.
-    package func list(visibleTo member: String?, org: EntityID?, _ request: PageRequest) async throws -> Page<
-        GroupRecord
-    > {
+    /// The groups that `member` belongs to and those that are `granted`, or all.
+    package func list(
+        visibleTo member: String?, granted: [EntityID] = [], org: EntityID?, _ request: PageRequest
+    ) async throws -> Page<GroupRecord> {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
-                from: "FROM groups WHERE \(GroupStore.visible(to: member, org: org)) AND \(request.nameCondition)",
+                from: """
+                    FROM groups WHERE \(GroupStore.visible(to: member, granted: granted, org: org))
+                    AND \(request.nameCondition)
+                    """,
                 request, Self.decode)
         }
     }
@@ -144,22 +147,39 @@ package struct GroupStore: Sendable {
 
     // MARK: Members
 
-    package func role(of member: String, in group: EntityID) async throws -> Role? {
-        try await self.pool.withConnection { db in
-            try db.query("SELECT role FROM memberships WHERE group_id = \(group) AND member_id = \(member)") { row in
-                Role(rawValue: try row.string(0))
-            }.first ?? nil
+    /// The member's role in a group; nil if they have none, or there is no such group.
+    ///
+    /// - Parameter granted: what they have without being a member.
+    package func role(of member: String, in group: EntityID, granted: Role? = nil) async throws -> Role? {
+        let found = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT m.role FROM groups AS g LEFT JOIN memberships AS m ON m.group_id = g.id AND m.member_id = \(member)
+                WHERE g.id = \(group)
+                """
+            ) { row in row.isNull(0) ? nil : Role(rawValue: try row.string(0)) }
         }
+        guard let member = found.first else { return nil }
+        return [member, granted].compactMap { $0 }.max()
     }
 
     /// The member's roles in all groups.
-    package func roles(of member: String) async throws -> [EntityID: Role] {
-        let pairs = try await self.pool.withConnection { db in
-            try db.query("SELECT group_id, role FROM memberships WHERE member_id = \(member)") { row in
+    ///
+    /// - Parameter granted: what they have without being a member, of groups that there may not be.
+    package func roles(of member: String, granted: [EntityID: Role] = [:]) async throws -> [EntityID: Role] {
+        let (pairs, existing) = try await self.pool.withConnection { db in
+            let pairs = try db.query("SELECT group_id, role FROM memberships WHERE member_id = \(member)") { row in
                 (try row.entityID(0), Role(rawValue: try row.string(1)) ?? .viewer)
             }
+            let existing =
+                granted.isEmpty
+                ? []
+                : try db.query("SELECT id FROM groups WHERE id = ANY(\(Array(granted.keys)))") { try $0.entityID(0) }
+            return (pairs, existing)
         }
-        return Dictionary(pairs) { first, _ in first }
+        var roles = Dictionary(pairs) { first, _ in first }
+        for group in existing { roles[group] = [roles[group], granted[group]].compactMap { $0 }.max() }
+        return roles
     }
 
     /// The roles of some members in a group; who is none is missing.
@@ -227,11 +247,14 @@ package struct GroupStore: Sendable {
     private struct NoOwnerLeft: Error {}
 
     /// The condition on `groups` for what a member sees; nil sees all.
-    static func visible(to member: String?, org: EntityID?) -> Query {
-        let membership: Query =
-            member.map { "id IN (SELECT group_id FROM memberships WHERE member_id = \($0))" } ?? "true"
-        guard let org else { return membership }
-        return "\(membership) AND org_id = \(org)"
+    static func visible(to member: String?, granted: [EntityID], org: EntityID?) -> Query {
+        var condition: Query = "true"
+        if let member {
+            condition = "id IN (SELECT group_id FROM memberships WHERE member_id = \(member))"
+            if !granted.isEmpty { condition = "(\(condition) OR id = ANY(\(granted)))" }
+        }
+        guard let org else { return condition }
+        return "\(condition) AND org_id = \(org)"
     }
 
     private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"

@@ -2,7 +2,6 @@ import Domain
 import Foundation
 import HTTPTypes
 import Hummingbird
-import JWTKit
 import Logging
 import Observability
 import Postgres
@@ -68,7 +67,9 @@ struct OpenAPITests {
         let database = Database(pool: Pool(endpoint: try Endpoint("host=127.0.0.1"), logger: logger))
         let clock = WallClock { 0 }
         let router = makeRouter(
-            database: database, box: SecretBox(key: nil), keys: JWTKeyCollection(), addressGuard: AddressGuard(),
+            database: database, box: SecretBox(key: nil),
+            identity: Identity(IdentityConfiguration(), fetch: { _ in .failure("nobody asks") }, logger: logger),
+            addressGuard: AddressGuard(),
             wallClock: clock, publicURL: nil, broker: .init(url: "mqtt://127.0.0.1", hasAccounts: false),
             ports: APIPorts(
                 refresh: { _ in }, test: { _, _, _ in preconditionFailure("nobody asks") }, newestMessage: { _ in nil },
@@ -144,6 +145,11 @@ struct OpenAPITests {
             ("Source", SourceDTO(source, at: "http://127.0.0.1", seenBy: .owner)),
             ("LogEntry", LogEntryDTO(entry, nil, seenBy: .owner)),
             ("Stats", stats), ("Span", stats.total),
+            ("SignIn", SignInDTO(takes_tokens: true, provider: nil)),
+            (
+                "SignedIn",
+                SignedInDTO(.init(bearer: "t", caller: caller, identity: nil, refresh: nil))
+            ),
             ("Me", MeDTO(caller, roles: [:], .init(url: "mqtt://127.0.0.1", hasAccounts: false))),
         ]
     }

@@ -159,6 +159,8 @@ class Watch:
         self.faults = []
         self.requests = []
         self.expected = set()
+        # Who else may be asked, by whole pages.
+        self.others = []
 
     def look_at(self, page):
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
@@ -173,7 +175,8 @@ class Watch:
 
     def asked(self, request):
         self.requests.append(request)
-        if not request.url.startswith(self.hookline.base + "/"):
+        places = [self.hookline.base, *self.others]
+        if not any(request.url.startswith(place + "/") for place in places):
             self.faults.append(f"a request to {request.url}")
 
     def expects(self, *statuses):

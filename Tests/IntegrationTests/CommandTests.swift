@@ -23,6 +23,32 @@ struct CommandTests {
             (["RETENTION_MESSAGES": "1d"], "RETENTION_MESSAGES"),
             (["LOG_LEVEL": "loud"], "LOG_LEVEL"),
             (["AUTH_JWKS_FILE": "/does/not/exist"], "AUTH_JWKS_FILE"),
+            (["AUTH_JWKS_FILE": "/etc/passwd"], "AUTH_ISSUER"),
+            (["AUTH_JWKS_FILE": "/etc/passwd", "AUTH_ISSUER": "x"], "AUTH_AUDIENCE"),
+            (["AUTH_OIDC_ISSUER": "https://id.example"], "AUTH_AUDIENCE"),
+            (["AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": " , "], "AUTH_AUDIENCE"),
+            (["AUTH_OIDC_ISSUER": "id.example", "AUTH_AUDIENCE": "x"], "AUTH_OIDC_ISSUER"),
+            (["AUTH_OIDC_ISSUER": "http://id.example", "AUTH_AUDIENCE": "x"], "AUTH_OIDC_ISSUER"),
+            (["AUTH_OIDC_ISSUER": "https://a.example", "AUTH_AUDIENCE": "x", "AUTH_ISSUER": "y"], "AUTH_ISSUER"),
+            (["AUTH_ROOT_CLAIM": "root=true"], "AUTH_ROOT_CLAIM"),
+            (["AUTH_ROOT_CLAIM": "root"], "AUTH_ROOT_CLAIM"),
+            (["AUTH_ROLE_MAP": "a=b"], "AUTH_ROLE_CLAIM"),
+            (["AUTH_ROLE_CLAIM": "groups", "AUTH_ROLE_MAP": "a=b"], "AUTH_ROLE_MAP"),
+            (["AUTH_CLIENT_ID": "console"], "AUTH_CLIENT_ID"),
+            (
+                [
+                    "AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": "x", "AUTH_CLIENT_ID": "c",
+                    "AUTH_SCOPES": "email",
+                ],
+                "AUTH_SCOPES"
+            ),
+            (
+                [
+                    "AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": "x", "AUTH_CLIENT_ID": "c",
+                    "AUTH_CLIENT_SECRET": HooklineProcess.jwtSecret,
+                ], "AUTH_CLIENT_SECRET"
+            ),
+            (["AUTH_ALLOWED_NETWORKS": "10.0.0.0/33"], "AUTH_ALLOWED_NETWORKS"),
         ] as [([String: String], String)])
     func wrongSettings(settings: [String: String], culprit: String) async throws {
         var environment = settings

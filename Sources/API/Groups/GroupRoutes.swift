@@ -81,7 +81,7 @@ struct GroupRoutes: Sendable {
         let pageRequest = try request.pageRequest()
         let caller = try context.caller()
         let page = try await self.groups.list(
-            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+            visibleTo: caller.visibleTo, granted: caller.grantedGroups, org: try request.queryID("org_id"), pageRequest)
         let role = try await self.access.roles(of: caller)
         return try Response.json(PageDTO("groups", page, pageRequest) { GroupDTO($0, role: role($0.id)) })
     }
@@ -174,7 +174,7 @@ struct MeDTO: Encodable {
     let root: Bool
     /// Milliseconds since 1970; absent if the token has no end.
     let expires_at: Int64?
-    /// How many groups they are a member of, by role.
+    /// How many groups they have a role in, by role.
     let groups: [String: Int]
     let broker: BrokerDTO
 

@@ -4,6 +4,7 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
+internal import Observability
 internal import Schema
 
 /// What a caller is told when something cannot be done: a status, and `{"error": "…", "field"?: "…"}`.
@@ -17,6 +18,17 @@ struct APIError: Error, HTTPResponseError {
     static func badRequest(_ message: String) -> APIError { APIError(status: .badRequest, message: message) }
     static let unauthorized = APIError(
         status: .unauthorized, message: "a valid bearer token is required", headers: [.wwwAuthenticate: "Bearer"])
+    static func refused(_ token: TokenRefusal) -> APIError {
+        // Who is told 401 is signed out, which nobody is because the provider is away.
+        if token == .unavailable {
+            return APIError(
+                status: .serviceUnavailable, message: "the token cannot be checked: \(token.reason); try again",
+                headers: [.retryAfter: "5"])
+        }
+        return APIError(
+            status: .unauthorized, message: "\(Self.unauthorized.message): \(token.reason)",
+            headers: [.wwwAuthenticate: #"Bearer error="invalid_token""#])
+    }
     static func forbidden(_ needed: Role) -> APIError {
         APIError(status: .forbidden, message: "this needs the role \(needed.rawValue) in the group")
     }

@@ -1,42 +1,9 @@
+internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
-package import JWTKit
 internal import NIOCore
+internal import Observability
 internal import Values
-
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
-/// What a user token says (RFC 7519): `sub` is the user, `nbf` and `exp` when it begins and ends, `root` that everything is
-/// allowed.
-package struct UserToken: JWTPayload {
-    package let sub: SubjectClaim
-    package let exp: ExpirationClaim?
-    package let nbf: NotBeforeClaim?
-    package let root: Bool?
-
-    package init(user: String, expires: ExpirationClaim?, isRoot: Bool) {
-        self.sub = SubjectClaim(value: user)
-        self.exp = expires
-        self.nbf = nil
-        self.root = isRoot ? true : nil
-    }
-
-    package func verify(using algorithm: some JWTAlgorithm) throws {
-        try self.exp?.verifyNotExpired()
-        try self.nbf?.verifyNotBefore()
-        guard !self.sub.value.isEmpty, self.sub.value.utf8.count <= 254 else {
-            throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "names no user")
-        }
-        // The database would take it for the user whose name is the same without it.
-        guard !self.sub.value.utf8.contains(0) else {
-            throw JWTError.claimVerificationFailure(failedClaim: self.sub, reason: "has a zero byte")
-        }
-    }
-}
 
 /// Who is calling.
 struct Caller: Sendable {
@@ -44,9 +11,13 @@ struct Caller: Sendable {
     let isRoot: Bool
     /// When the token ends.
     let expiresAt: Instant?
+    /// Roles that the token itself gives, beside those of memberships.
+    var granted: [EntityID: Role] = [:]
 
     /// Whose memberships limit what is seen; nil for root.
     var visibleTo: String? { self.isRoot ? nil : self.id }
+    /// What is seen beside that.
+    var grantedGroups: [EntityID] { Array(self.granted.keys) }
 }
 
 struct APIContext: RequestContext {
@@ -72,7 +43,8 @@ struct APIContext: RequestContext {
 
 /// Lets through who has a valid token.
 struct TokenMiddleware: RouterMiddleware {
-    let keys: JWTKeyCollection
+    let verifier: TokenVerifier
+    let metrics: Metrics
     /// nil for as often as they like.
     let limits: CallLimits?
 
@@ -82,17 +54,16 @@ struct TokenMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
-        let token: UserToken
-        do {
-            token = try await self.keys.verify(String(parts[1]), as: UserToken.self)
+        let caller: Caller
+        do throws(TokenRefusal) {
+            caller = try await self.verifier.caller(of: parts[1])
         } catch {
-            throw APIError.unauthorized
+            self.metrics.refusedTokens.add(error)
+            throw APIError.refused(error)
         }
-        try self.limits?.take(token.sub.value)
+        try self.limits?.take(caller.id)
         var context = context
-        context.verifiedCaller = Caller(
-            id: token.sub.value, isRoot: token.root == true,
-            expiresAt: token.exp.map { Instant(clampingSeconds: $0.value.timeIntervalSince1970) })
+        context.verifiedCaller = caller
         return try await next(request, context)
     }
 }

@@ -12,6 +12,8 @@ extension Shape {
     static let memberIDs = Shape.flat("member_ids")
     static let org = Shape.flat("notification_url", ignored: mainflux.union(["name"]))
 
+    static let signIn = Shape.flat("code", "code_verifier", "redirect_uri", "nonce", "refresh_token")
+
     // MARK: Things
 
     /// A profile's `config` keeps whatever its owners want.

@@ -62,8 +62,7 @@ struct LiveRoutes: Sendable {
 
     /// Whether the caller may look on still; roles change.
     private func mayLook(_ caller: Caller, at group: EntityID) async throws -> Bool {
-        if caller.isRoot { return true }
-        return try await self.access.groups.role(of: caller.id, in: group) != nil
+        try await self.access.role(of: caller, in: group) != nil
     }
 
     // MARK: A group

@@ -9,6 +9,14 @@ export const base = new URL("../", document.baseURI).pathname;
 let token = sessionStorage.getItem(tokenKey);
 
 export const hasToken = () => token !== null;
+export const currentToken = () => token;
+
+/** Gets a new token in the place of one that has ended: true if there is one, undefined if there may be one later. */
+let renew = (_ended) => /** @type {Promise<boolean | undefined>} */ (Promise.resolve(false));
+
+export function renewBy(work) {
+  renew = work;
+}
 
 export function useToken(text) {
   token = text;
@@ -25,10 +33,9 @@ export class Refusal extends Error {
   }
 }
 
-async function request(method, path, body, signal) {
-  let response;
+async function send(method, path, body, signal) {
   try {
-    response = await fetch(base + path.replace(/^\//, ""), {
+    return await fetch(base + path.replace(/^\//, ""), {
       method,
       signal,
       cache: "no-store",
@@ -43,10 +50,22 @@ async function request(method, path, body, signal) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "Hookline cannot be reached. Is it running?");
   }
+}
+
+async function request(method, path, body, signal) {
+  const used = token;
+  let response = await send(method, path, body, signal);
+  let isOver = response.status === 401;
+  if (isOver && used !== null) {
+    const isRenewed = await renew(used);
+    signal?.throwIfAborted();
+    if (isRenewed) response = await send(method, path, body, signal);
+    isOver = response.status === 401 && isRenewed !== undefined;
+  }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const refusal = new Refusal(response.status, problem.error ?? `status ${response.status}`, problem.field);
-  if (response.status === 401) dispatchEvent(new CustomEvent("signed-out", { detail: refusal.message }));
+  if (isOver) dispatchEvent(new CustomEvent("signed-out", { detail: refusal.message }));
   throw refusal;
 }
 

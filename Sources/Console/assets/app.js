@@ -5,6 +5,7 @@ import { h, replace } from "./dom.js";
 import { field, secretInput } from "./fields.js";
 import { applyTheme, drawFrame } from "./frame.js";
 import { go, leave, show } from "./router.js";
+import * as session from "./session.js";
 import { rememberedGroup, setGroup, state } from "./state.js";
 import { busy, command } from "./ui.js";
 
@@ -12,14 +13,63 @@ const root = document.getElementById("app");
 
 function signOut(message) {
   leave();
+  // Who wants to leave leaves the provider as well; whose session has ended is not asked there.
+  const elsewhere = message === undefined ? session.signOutAddress() : undefined;
   api.useToken(null);
+  session.forget();
   state.me = undefined;
   document.querySelectorAll("dialog, .popup").forEach((element) => element.remove());
   drawSignIn(message);
   setGroup(undefined);
+  if (elsewhere) location.assign(elsewhere);
 }
 
 function drawSignIn(message, offered = "") {
+  const provider = session.provider();
+  const parts = provider
+    ? [
+      providerForm(provider, message),
+      session.takesTokens() && h("details", {}, h("summary", {}, "Sign in with a token"), tokenForm("", offered)),
+    ]
+    : [tokenForm(message, offered), hint()];
+  replace(
+    root,
+    h(
+      "main",
+      { class: "signin" },
+      h("div", { class: "row" }, h("img", { src: "icon.svg", alt: "" }), h("h1", { tabindex: "-1" }, "Hookline")),
+      parts,
+    ),
+  );
+  document.title = "Sign in · Hookline";
+  const first = /** @type {HTMLElement} */ (root.querySelector(provider ? ".signin button" : "#token"));
+  first.focus();
+}
+
+function providerForm(provider, message) {
+  const fault = h("p", { class: "fault", role: "alert" }, message ?? provider.problem);
+  const button = h("button", {
+    class: "primary",
+    onclick: () =>
+      busy(button, async () => {
+        if (!session.provider().authorization_endpoint) await session.load();
+        if (session.provider().authorization_endpoint) await session.leaveToSignIn();
+        else fault.textContent = session.provider().problem;
+      }),
+  }, "Sign in");
+  const where = h("p", { class: "muted break" }, `You sign in at ${new URL(provider.issuer).host}.`);
+  return h("div", { class: "card stack" }, where, fault, button);
+}
+
+const hint = () =>
+  h(
+    "div",
+    { class: "stack tight" },
+    h("p", { class: "muted" }, "A token is made on the machine that Hookline runs on:"),
+    command("hookline token --user alice --expires 24h"),
+  );
+
+function tokenForm(message, offered) {
   const { box, toggle } = secretInput(offered, { id: "token", autocomplete: "current-password", required: true });
   const fault = h("p", { class: "fault", role: "alert" }, message);
   const button = h("button", { class: "primary" }, "Sign in");
@@ -31,30 +81,28 @@ function drawSignIn(message, offered = "") {
     await busy(button, () => signIn(token));
     if (!api.hasToken()) fault.textContent = "This token is not valid here, or it has ended.";
   };
-  const form = h(
+  return h(
     "form",
     { class: "card stack", novalidate: true, onsubmit: submit },
     field("Token", "token", box, "It stays in this tab and is gone when you close it.", toggle),
     fault,
     button,
   );
+}
+
+/** What is shown in a window that another one has opened to sign in again. */
+function drawPassedOn() {
   replace(
     root,
     h(
       "main",
       { class: "signin" },
-      h("div", { class: "row" }, h("img", { src: "icon.svg", alt: "" }), h("h1", { tabindex: "-1" }, "Hookline")),
-      form,
-      h(
-        "div",
-        { class: "stack tight" },
-        h("p", { class: "muted" }, "A token is made on the machine that Hookline runs on:"),
-        command("hookline token --user alice --expires 24h"),
-      ),
+      h("h1", { tabindex: "-1" }, "You can close this window"),
+      h("p", {}, "You go on where you were. If that is gone, ", h("a", { href: "./" }, "open Hookline here"), "."),
     ),
   );
-  document.title = "Sign in · Hookline";
-  box.focus();
+  // Only a window that a script has opened may be closed by one.
+  if (session.isWindow()) close();
 }
 
 async function signIn(token) {
@@ -79,13 +127,28 @@ async function start() {
 }
 
 const ended = "Your token has ended. Sign in with another one.";
+const sessionEnded = "Your session has ended. Sign in again.";
+const endedOf = () => session.provider() ? sessionEnded : ended;
+api.renewBy((token) => session.renew(token, state.me !== undefined));
 addEventListener("hashchange", () => state.me && show());
-addEventListener("signed-out", () => state.me && signOut(ended));
+addEventListener("signed-out", () => state.me && signOut(endedOf()));
+
+async function open() {
+  // `#token=…`, as `hookline dev` prints it, fills the field. Signing in is still a click of one's own, so that a link from
+  // somebody else cannot sign this browser in as them unnoticed.
+  const offered = /^#token=([\w.-]+)$/.exec(location.hash)?.[1];
+  if (offered) history.replaceState(null, "", "./");
+  const returned = session.takeReturn();
+  let fault;
+  try {
+    await session.load();
+    if (returned && !await session.comeBack(returned)) return drawPassedOn();
+  } catch (error) {
+    fault = error.message;
+  }
+  if (offered || !api.hasToken()) return drawSignIn(fault, offered);
+  await start().catch((error) => signOut(error.status === 401 ? endedOf() : error.message));
+}
 
 applyTheme();
-// `#token=…`, as `hookline dev` prints it, fills the field. Signing in is still a click of one's own, so that a link from
-// somebody else cannot sign this browser in as them unnoticed.
-const offered = /^#token=([\w.-]+)$/.exec(location.hash)?.[1];
-if (offered) history.replaceState(null, "", "./");
-if (offered || !api.hasToken()) drawSignIn(undefined, offered);
-else start().catch((error) => signOut(error.status === 401 ? ended : error.message));
+open();

@@ -11,7 +11,7 @@ struct CheckConfig: AsyncParsableCommand {
     func run() async throws {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
-        _ = try await configuration.auth.makeKeys()
+        _ = try await configuration.auth.read()
         let lines = try Setting.all.map { setting in
             let found = try reader.find(setting.key)
             let shown = found.map { setting.isSecret ? "(set, hidden)" : $0.value } ?? setting.fallback

@@ -1,3 +1,4 @@
+internal import API
 internal import ArgumentParser
 internal import LocalServices
 internal import Logging
@@ -54,8 +55,8 @@ struct Dev: AsyncParsableCommand {
         let logger = configuration.log.makeLogger()
         let demo = try await DemoData.prepare(
             configuration.postgres, box: configuration.secrets, logger: logger)
-        let token = try await Token.make(
-            user: DemoData.user, isRoot: true, lifetime: .seconds(30 * 86_400), secret: environment.jwtSecret)
+        let token = try Token.make(user: DemoData.user, isRoot: true, lifetime: .seconds(30 * 86_400))
+            .signed(with: environment.jwtSecret)
         let receiverPort = try self.receiverPort ?? (isListening(on: 9_022) ? freePort() : 9_022)
         let folder = environment.folder
         var assembly = Assembly(configuration: configuration, logger: logger)

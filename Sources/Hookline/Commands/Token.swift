@@ -1,13 +1,7 @@
 internal import API
 internal import ArgumentParser
 internal import Domain
-internal import JWTKit
-
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
+internal import Values
 
 struct Token: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,17 +27,17 @@ struct Token: AsyncParsableCommand {
         guard !self.user.isEmpty, self.user.utf8.count <= 254 else {
             throw ValidationError("--user must have 1 to 254 bytes.")
         }
-        let auth = try ServiceConfiguration.auth(reader)
-        guard let secret = auth.secret else {
+        let identity = try AuthSettings(reader).identity
+        guard let secret = identity.secret else {
             throw reader.invalid("auth.jwt_secret", "is required to sign a token")
         }
-        print(try await Self.make(user: self.user, isRoot: self.root, lifetime: lifetime, secret: secret))
+        var token = Self.make(user: self.user, isRoot: self.root, lifetime: lifetime)
+        token.issuer = identity.issuer
+        token.audience = identity.audiences.first
+        print(try token.signed(with: secret))
     }
 
-    static func make(user: String, isRoot: Bool, lifetime: Duration, secret: String) async throws -> String {
-        let keys = JWTKeyCollection()
-        await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256)
-        let expires = Date().addingTimeInterval(Double(lifetime.milliseconds) / 1_000)
-        return try await keys.sign(UserToken(user: user, expires: ExpirationClaim(value: expires), isRoot: isRoot))
+    static func make(user: String, isRoot: Bool, lifetime: Duration) -> OwnToken {
+        OwnToken(user: user, isRoot: isRoot, expires: WallClock.system.now + lifetime)
     }
 }

@@ -4,7 +4,6 @@ internal import Delivery
 internal import Domain
 internal import Glibc
 internal import Intake
-internal import JWTKit
 internal import LocalServices
 internal import Logging
 internal import MQTT
@@ -33,16 +32,11 @@ struct ServiceConfiguration: Sendable {
     var additionalRoots: [NIOSSLCertificate]
     var oldestTLS: TLSVersion
     var housekeeping: Housekeeper.Configuration
-    var auth: Auth
+    var auth: AuthSettings
     var log: LogConfiguration
     var secrets: SecretBox
     /// nil leaves the broker's accounts to others.
     var accounts: AccountKeeper.Configuration?
-
-    struct Auth: Sendable {
-        var secret: String?
-        var jwks: String?
-    }
 
     init(_ settings: SettingsReader, cores: Int) throws {
         self.log = try LogConfiguration(settings)
@@ -56,7 +50,7 @@ struct ServiceConfiguration: Sendable {
         self.api.publicURL = try Self.publicURL(settings)
         self.api.callerRate = try settings.rate("http.caller_rate", default: RateLimit(perSecond: 100, burst: 1_000))
         self.api.addressRate = try settings.rate("http.address_rate", default: nil)
-        self.auth = try Self.auth(settings)
+        self.auth = try AuthSettings(settings)
         self.mqtt = try Self.mqtt(settings)
         self.intake = .init()
         self.intake.batchSize = try settings.integer("intake.batch_size", in: 1...20_000, default: 1_000)
@@ -87,7 +81,7 @@ struct ServiceConfiguration: Sendable {
         self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.largestResponse = try settings.integer(
             "respond.largest_body", in: 1...(1024 * 1024), default: self.delivery.largestResponse)
-        self.addressGuard = try Self.addressGuard(settings)
+        self.addressGuard = AddressGuard(allowed: try settings.networks("delivery.allowed_networks"))
         self.api.addressGuard = self.addressGuard
         self.secrets = try Self.secrets(settings)
         self.accounts = try Self.accounts(settings, mqtt: self.mqtt, secrets: self.secrets)
@@ -137,18 +131,6 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid("mqtt.public_url", "must be a url such as mqtt://broker.example.com:1883")
         }
         return url.hasSuffix("/") ? String(url.dropLast()) : url
-    }
-
-    static func auth(_ settings: SettingsReader) throws -> Auth {
-        let auth = Auth(
-            secret: try settings.string("auth.jwt_secret"), jwks: try settings.file("auth.jwks_file"))
-        if let secret = auth.secret, secret.utf8.count < 32 {
-            throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
-        }
-        guard auth.secret != nil || auth.jwks != nil else {
-            throw settings.invalid("auth.jwt_secret", "is required, or else AUTH_JWKS_FILE")
-        }
-        return auth
     }
 
     private static func mqtt(_ settings: SettingsReader) throws -> Session.Configuration {
@@ -244,17 +226,6 @@ struct ServiceConfiguration: Sendable {
         return key
     }
 
-    private static func addressGuard(_ settings: SettingsReader) throws -> AddressGuard {
-        let texts = try settings.string("delivery.allowed_networks")?.split(separator: ",").map(\.trimmingSpaces) ?? []
-        return AddressGuard(
-            allowed: try texts.map { text in
-                guard let network = Network(text) else {
-                    throw settings.invalid("delivery.allowed_networks", "\"\(text)\" is no CIDR such as 10.0.0.0/8")
-                }
-                return network
-            })
-    }
-
     private static func additionalRoots(_ settings: SettingsReader) throws -> [NIOSSLCertificate] {
         guard let file = try settings.string("delivery.tls_ca_file") else { return [] }
         do {
@@ -303,21 +274,6 @@ struct LogConfiguration: Sendable {
     }
 }
 
-extension ServiceConfiguration.Auth {
-    func makeKeys() async throws -> JWTKeyCollection {
-        let keys = JWTKeyCollection()
-        if let secret = self.secret { await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256) }
-        if let jwks = self.jwks {
-            do {
-                try await keys.add(jwksJSON: jwks)
-            } catch {
-                throw InvalidSetting(setting: "AUTH_JWKS_FILE", reason: "is no JWKS whose keys have a kid (\(error))")
-            }
-        }
-        return keys
-    }
-}
-
 extension SettingsReader {
     func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
         .milliseconds(try self.duration(key, upTo: .seconds(86_400), default: fallback).milliseconds)
@@ -335,6 +291,17 @@ extension SettingsReader {
                 key, "must be requests per second, such as 100, or 100/500 with a burst, or 0 for no limit")
         }
         return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
+    }
+
+    /// Blocks of addresses, parted by commas.
+    func networks(_ key: String) throws -> [Network] {
+        let texts = try self.string(key)?.split(separator: ",").map(\.trimmingSpaces) ?? []
+        return try texts.map { text in
+            guard let network = Network(text) else {
+                throw self.invalid(key, "\"\(text)\" is no CIDR such as 10.0.0.0/8")
+            }
+            return network
+        }
     }
 
     /// What is in the file that the setting names.

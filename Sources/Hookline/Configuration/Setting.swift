@@ -59,7 +59,38 @@ struct Setting: Sendable {
         Setting(
             key: "auth.jwt_secret", help: "HS256 secret of user tokens, 32 bytes or more", fallback: "none",
             isSecret: true),
-        Setting(key: "auth.jwks_file", help: "JWKS file with the keys of user tokens", fallback: "none"),
+        Setting(
+            key: "auth.oidc_issuer", help: "OpenID provider whose tokens are taken; it tells its keys itself",
+            fallback: "none"),
+        Setting(key: "auth.jwks_file", help: "JWKS file with the keys of an issuer's tokens", fallback: "none"),
+        Setting(
+            key: "auth.issuer", help: "`iss` of the issuer's tokens; required with AUTH_JWKS_FILE",
+            fallback: "AUTH_OIDC_ISSUER"),
+        Setting(
+            key: "auth.audience",
+            help: "`aud` of tokens that are made for Hookline, or several, parted by commas; required with an issuer",
+            fallback: "none"),
+        Setting(
+            key: "auth.root_claim", help: "claim and value of an issuer's token that make root: roles=hookline-root",
+            fallback: "nobody"),
+        Setting(
+            key: "auth.role_claim", help: "claim of an issuer's token whose values give roles in groups: groups",
+            fallback: "memberships alone"),
+        Setting(
+            key: "auth.role_map", help: "what its values mean: VALUE=GROUP:ROLE, parted by semicolons",
+            fallback: "hookline:GROUP:ROLE"),
+        Setting(
+            key: "auth.client_id", help: "the console's name at the provider, where it signs in then",
+            fallback: "tokens are pasted"),
+        Setting(
+            key: "auth.client_secret", help: "its secret, if it has one there", fallback: "none", isSecret: true),
+        Setting(key: "auth.scopes", help: "what the console asks the provider for", fallback: "openid profile"),
+        Setting(
+            key: "auth.allowed_networks", help: "CIDRs beyond the public internet where the provider may be",
+            fallback: "none"),
+        Setting(
+            key: "auth.keys_max_age", help: "how long the provider's keys are good when it cannot be reached",
+            fallback: "1d"),
         Setting(
             key: "mqtt.dynamic_security",
             help: "true keeps the things' accounts in mosquitto's dynamic-security plugin", fallback: "false"),
