@@ -66,14 +66,12 @@ package struct GroupStore: Sendable {
         }
     }
 
-    /// The groups that `member` belongs to, or all.
-    package func list(visibleTo member: String?, org: EntityID?, _ request: PageRequest) async throws -> Page<
-        GroupRecord
-    > {
+    package func list(visibleTo sight: Sight, org: EntityID?, _ request: PageRequest) async throws -> Page<GroupRecord>
+    {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
-                from: "FROM groups WHERE \(GroupStore.visible(to: member, org: org)) AND \(request.nameCondition)",
+                from: "FROM groups WHERE \(GroupStore.visible(to: sight, org: org)) AND \(request.nameCondition)",
                 request, Self.decode)
         }
     }
@@ -196,12 +194,16 @@ package struct GroupStore: Sendable {
 
     private struct NoOwnerLeft: Error {}
 
-    /// The condition on `groups` for what a member sees; nil sees all.
-    static func visible(to member: String?, org: EntityID?) -> Query {
-        let membership: Query =
-            member.map { "id IN (SELECT group_id FROM memberships WHERE member_id = \($0))" } ?? "true"
-        guard let org else { return membership }
-        return "\(membership) AND org_id = \(org)"
+    /// The condition on `groups`.
+    static func visible(to sight: Sight, org: EntityID?) -> Query {
+        let these: Query =
+            switch sight {
+            case .everything: "true"
+            case .member(let user): "id IN (SELECT group_id FROM memberships WHERE member_id = \(user))"
+            case .group(let id): "id = \(id)"
+            }
+        guard let org else { return these }
+        return "\(these) AND org_id = \(org)"
     }
 
     private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"

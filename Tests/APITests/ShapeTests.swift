@@ -56,6 +56,7 @@ struct ShapeTests {
     private static let described: [(schema: String, shape: Shape)] = [
         ("WebhookDraft", .webhook), ("GroupDraft", .group), ("Member", .member), ("ProfileDraft", .profile),
         ("ThingDraft", .thing), ("ThingChange", .thing), ("SourceDraft", .source), ("SourceChange", .source),
+        ("KeyDraft", .key), ("OwnKeyDraft", .ownKey),
     ]
 
     @Test("are none in what openapi.json describes and in what is answered, so that this can be sent back")

@@ -59,6 +59,7 @@ struct GroupRoutes: Sendable {
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
+        try caller.requireOwnPowers(to: "make groups")
         var created: [GroupRecord] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
             created.append(
@@ -124,7 +125,8 @@ struct GroupRoutes: Sendable {
         guard let members = try body.strings("member_ids"), !members.isEmpty else {
             throw InvalidField("member_ids", "must name at least one member")
         }
-        let role = try await self.access.requireGroup(members == [caller.id] ? .viewer : .admin, id, for: caller)
+        let isLeaving = members == [caller.id] && caller.hasOwnPowers
+        let role = try await self.access.requireGroup(isLeaving ? .viewer : .admin, id, for: caller)
         let current = try await self.groups.roles(in: id, of: members)
         if role < .owner, current.values.contains(.owner) { throw APIError.forbidden(.owner) }
         guard try await self.groups.removeMembers(members, from: id) else { throw Self.lastOwner }
@@ -170,6 +172,8 @@ struct MeDTO: Encodable {
     /// How many groups they are a member of, by role.
     let groups: [String: Int]
     let broker: BrokerDTO
+    /// What they call with, if it is no token.
+    let key: CallersKeyDTO?
 
     struct BrokerDTO: Encodable {
         let url: String
@@ -181,6 +185,7 @@ struct MeDTO: Encodable {
         self.user_id = caller.id
         self.root = caller.isRoot
         self.expires_at = caller.expiresAt?.milliseconds
+        self.key = caller.key.map(CallersKeyDTO.init)
         self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

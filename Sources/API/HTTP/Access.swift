@@ -15,6 +15,7 @@ internal import Foundation
 struct Access: Sendable {
     let groups: GroupStore
     let things: ThingStore
+    let keys: APIKeyStore
 
     /// The caller's role in the group; root has all.
     ///
@@ -22,7 +23,7 @@ struct Access: Sendable {
     @discardableResult
     func require(_ needed: Role, in group: EntityID, for caller: Caller, seeking what: String) async throws -> Role {
         if caller.isRoot { return .owner }
-        guard let role = try await self.groups.role(of: caller.id, in: group) else { throw APIError.notFound(what) }
+        guard let role = try await self.role(of: caller, in: group) else { throw APIError.notFound(what) }
         guard role >= needed else { throw APIError.forbidden(needed) }
         return role
     }
@@ -48,7 +49,7 @@ struct Access: Sendable {
     /// The caller's role in each group of a list that holds only what they may see.
     func roles(of caller: Caller) async throws -> (EntityID) -> Role {
         if caller.isRoot { return { _ in .owner } }
-        let roles = try await self.groups.roles(of: caller.id)
+        let roles = try await self.roles(ofMember: caller)
         return { roles[$0] ?? .viewer }
     }
 }

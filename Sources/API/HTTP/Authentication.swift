@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 package import JWTKit
 internal import NIOCore
+internal import Registry
 internal import Values
 
 #if canImport(FoundationEssentials)
@@ -44,9 +45,11 @@ struct Caller: Sendable {
     let isRoot: Bool
     /// When the token ends.
     let expiresAt: Instant?
+    /// What they call with, if it is no token.
+    var key: Key?
 
-    /// Whose memberships limit what is seen; nil for root.
-    var visibleTo: String? { self.isRoot ? nil : self.id }
+    /// What lists over several groups are made of.
+    var visibleTo: Sight { self.isRoot ? .everything : self.key?.group.map(Sight.group) ?? .member(self.id) }
 }
 
 struct APIContext: RequestContext {
@@ -73,6 +76,7 @@ struct APIContext: RequestContext {
 /// Lets through who has a valid token.
 struct TokenMiddleware: RouterMiddleware {
     let keys: JWTKeyCollection
+    let door: KeyDoor
     /// nil for as often as they like.
     let limits: CallLimits?
 
@@ -82,6 +86,12 @@ struct TokenMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
+        if parts[1].hasPrefix(APIKey.prefix) {
+            var context = context
+            context.verifiedCaller = try await self.door.caller(
+                with: String(parts[1]), from: context.remoteAddress, limits: self.limits)
+            return try await next(request, context)
+        }
         let token: UserToken
         do {
             token = try await self.keys.verify(String(parts[1]), as: UserToken.self)
