@@ -1,5 +1,7 @@
 import Domain
+import LocalServices
 import Postgres
+import Queue
 import Registry
 import Schema
 import StoreTestSupport
@@ -161,6 +163,20 @@ struct APIKeyStoreTests {
         #expect(try await self.groups.remove(self.fixture.group))
         #expect(try await self.standing(tied) == nil)
         #expect(try await self.standing(free) == nil)
+    }
+
+    @Test("that ended long ago are swept up, with when they were used")
+    func swept() async throws {
+        let records = ["old", "new"].map { self.record($0) }
+        for record in records { _ = try await self.make(record) }
+        #expect(try await self.store.revoke(records.map(\.id), of: self.scope))
+        try await self.store.note(Dictionary(uniqueKeysWithValues: records.map { ($0.id, self.now) }))
+        try await self.execute("UPDATE api_keys SET ended_at = now() - interval '31 days' WHERE name = 'old'")
+        for step in try await HousekeepingStore(self.fixture.database).sweep(keepFailed: .seconds(60)) {
+            if case .failed(let error) = step.outcome { Issue.record(error, "\(step.name)") }
+        }
+        #expect(try await self.store.list(self.scope, PageRequest()).items.map(\.name) == ["new"])
+        #expect(try await self.fixture.count("SELECT count(*) FROM api_key_uses") == 1)
     }
 
     @Test("are used without a statement for each use, and of each a minute's are one, whichever instances they come to")
