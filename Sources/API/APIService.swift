@@ -60,6 +60,7 @@ package func makeAPIServices(
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
+    let uses = APIKeyUses(store: APIKeyStore(database), logger: logger)
     let router = makeRouter(
         database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
         wallClock: wallClock,
@@ -68,7 +69,8 @@ package func makeAPIServices(
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
-        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate))
+        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
+        noteUse: { uses.note($0, at: $1) })
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
         server: .http1(
@@ -78,11 +80,11 @@ package func makeAPIServices(
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
-    guard let metricsPort = configuration.metricsPort else { return [api] }
+    guard let metricsPort = configuration.metricsPort else { return [uses, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
     return [
-        api,
+        uses, api,
         Application(
             router: metricsRouter,
             server: .http1(
@@ -130,7 +132,8 @@ package struct APIPorts: Sendable {
 func makeRouter(
     database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits()
+    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits(),
+    noteUse: @escaping KeyDoor.NoteUse = { _, _ in }
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware {
@@ -142,11 +145,13 @@ func makeRouter(
     let refresh = ports.refresh
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
-    let access = Access(groups: groups, things: things)
+    let apiKeys = APIKeyStore(database)
+    let access = Access(groups: groups, things: things, keys: apiKeys)
+    let door = KeyDoor(store: apiKeys, noteUse: noteUse, wallClock: wallClock)
     let verifier = identity.verifier(wallClock)
     SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
     let routes = router.group().add(
-        middleware: TokenMiddleware(verifier: verifier, metrics: system.metrics, limits: limits.callers))
+        middleware: TokenMiddleware(verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
@@ -177,9 +182,9 @@ func makeRouter(
     ).add(to: router)
     routes.get("me") { _, context in
         let caller = try context.caller()
-        return try Response.json(
-            MeDTO(caller, roles: try await groups.roles(of: caller.id, granted: caller.granted), broker))
+        return try Response.json(MeDTO(caller, roles: try await access.roles(ofMember: caller), broker))
     }
+    KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
         store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
     ).add(to: routes)

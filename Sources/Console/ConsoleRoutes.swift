@@ -40,6 +40,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("format.js", PackageResources.format_js),
         Asset("frame.js", PackageResources.frame_js),
         Asset("groups.js", PackageResources.groups_js),
+        Asset("keys.js", PackageResources.keys_js),
         Asset("lists.js", PackageResources.lists_js),
         Asset("log.js", PackageResources.log_js),
         Asset("members.js", PackageResources.members_js),

@@ -96,17 +96,12 @@ package struct GroupStore: Sendable {
         }
     }
 
-    /// The groups that `member` belongs to and those that are `granted`, or all.
-    package func list(
-        visibleTo member: String?, granted: [EntityID] = [], org: EntityID?, _ request: PageRequest
-    ) async throws -> Page<GroupRecord> {
+    package func list(visibleTo sight: Sight, org: EntityID?, _ request: PageRequest) async throws -> Page<GroupRecord>
+    {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
-                from: """
-                    FROM groups WHERE \(GroupStore.visible(to: member, granted: granted, org: org))
-                    AND \(request.nameCondition)
-                    """,
+                from: "FROM groups WHERE \(GroupStore.visible(to: sight, org: org)) AND \(request.nameCondition)",
                 request, Self.decode)
         }
     }
@@ -246,15 +241,19 @@ package struct GroupStore: Sendable {
 
     private struct NoOwnerLeft: Error {}
 
-    /// The condition on `groups` for what a member sees; nil sees all.
-    static func visible(to member: String?, granted: [EntityID], org: EntityID?) -> Query {
-        var condition: Query = "true"
-        if let member {
-            condition = "id IN (SELECT group_id FROM memberships WHERE member_id = \(member))"
-            if !granted.isEmpty { condition = "(\(condition) OR id = ANY(\(granted)))" }
-        }
-        guard let org else { return condition }
-        return "\(condition) AND org_id = \(org)"
+    /// The condition on `groups`.
+    static func visible(to sight: Sight, org: EntityID?) -> Query {
+        let these: Query =
+            switch sight {
+            case .everything: "true"
+            case .member(let user, let granted) where granted.isEmpty:
+                "id IN (SELECT group_id FROM memberships WHERE member_id = \(user))"
+            case .member(let user, let granted):
+                "(id IN (SELECT group_id FROM memberships WHERE member_id = \(user)) OR id = ANY(\(granted)))"
+            case .group(let id): "id = \(id)"
+            }
+        guard let org else { return these }
+        return "\(these) AND org_id = \(org)"
     }
 
     private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"

@@ -127,16 +127,13 @@ package struct WebhookStore: Sendable {
         }
     }
 
-    /// The webhooks of all groups that `member` belongs to and of those that are `granted`, or of all groups.
-    package func list(
-        visibleTo member: String?, granted: [EntityID] = [], org: EntityID?, _ request: PageRequest
-    ) async throws -> Page<Webhook> {
+    /// The webhooks of all these groups.
+    package func list(visibleTo sight: Sight, org: EntityID?, _ request: PageRequest) async throws -> Page<Webhook> {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
                 from: """
-                    FROM \(Self.tables)
-                    WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: member, granted: granted, org: org)))
+                    FROM \(Self.tables) WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: sight, org: org)))
                     AND \(request.nameCondition)
                     """, size: Self.size, request, self.decode)
         }

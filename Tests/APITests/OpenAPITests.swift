@@ -128,7 +128,11 @@ struct OpenAPITests {
             latencyMicroseconds: nil, attempt: 1, target: nil, items: 1, dueAt: nil)
         let stats = StatsDTO(WebhookStats(spans: []), by: .hour, from: .first, to: .last)
         let caller = Caller(id: "me", isRoot: false, expiresAt: nil)
+        let key = APIKeyRecord(
+            group: id, name: "k", role: .viewer, creator: "me", endsWithCreator: true, createdAt: .first,
+            expiresAt: .last)
         return [
+            ("Key", APIKeyDTO(key)),
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),

@@ -14,6 +14,7 @@ def fill(group):
     group.webhook("Down", url="http://127.0.0.1:9/", failure_limit=1, failure_window=0)
     group.webhook("Off", status="DISABLED")
     source = group.api.post(f"/groups/{group.id}/sources", [{"name": "Shop", "thing_id": group.thing}])[0]
+    group.api.post(f"/groups/{group.id}/keys", [{"name": "Deployment", "role": "editor"}])
     for n in range(3):
         group.publish(f'{{"t":{n}}}', "room/1")
     until(lambda: group.attempts(webhook) == 3, "the attempts")
@@ -34,6 +35,7 @@ def pages(group, webhook, source):
         (group.url("sources"), "Sources"),
         (group.url("sources/new"), "New source"),
         (f"{console}#/source/{source['id']}", "Shop"),
+        (group.url("keys"), "API keys"),
         (group.url("members"), "Groups and members"),
     ]
 

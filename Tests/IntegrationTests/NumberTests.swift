@@ -78,6 +78,9 @@ extension WholeServiceTests {
                 "\(group)/things", #"[{"name":"other","profile_id":"\#(installation.profile)"}]"#)
             _ = try await api.call("PUT", "\(group)/members", #"[{"member_id":"other","role":"viewer"}]"#)
             _ = try await api.create("/groups", #"[{"name":"other"}]"#)
+            for path in ["\(group)/keys", "/me/keys"] {
+                _ = try await api.create(path, #"[{"name":"k","role":"viewer"},{"name":"l","role":"viewer"}]"#)
+            }
             let source = try await api.create(
                 "\(group)/sources",
                 #"[{"name":"s","thing_id":"\#(installation.thing)"},{"name":"t","thing_id":"\#(installation.thing)"}]"#)
@@ -98,7 +101,8 @@ extension WholeServiceTests {
             return [
                 "/groups", "/webhooks", "/webhooks?order=attempts", "/webhooks?order=last_triggered_at",
                 "\(group)/things?order=created_at", "\(group)/profiles?order=name", "\(group)/members?order=updated_at",
-                "\(group)/webhooks", "\(group)/sources", "\(group)/log", "/things/\(installation.thing)/messages",
+                "\(group)/keys?order=updated_at", "/me/keys", "\(group)/webhooks", "\(group)/sources", "\(group)/log",
+                "/things/\(installation.thing)/messages",
                 "/webhooks/\(failing)/log", "/webhooks/\(failing)/deliveries?status=failed",
                 "/webhooks/\(waiting)/deliveries?status=waiting", "/sources/\(source)/log",
             ]

@@ -59,6 +59,7 @@ struct GroupRoutes: Sendable {
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
+        try caller.requireOwnPowers(to: "make groups")
         var created: [GroupRecord] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
             created.append(
@@ -81,7 +82,7 @@ struct GroupRoutes: Sendable {
         let pageRequest = try request.pageRequest()
         let caller = try context.caller()
         let page = try await self.groups.list(
-            visibleTo: caller.visibleTo, granted: caller.grantedGroups, org: try request.queryID("org_id"), pageRequest)
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
         let role = try await self.access.roles(of: caller)
         return try Response.json(PageDTO("groups", page, pageRequest) { GroupDTO($0, role: role($0.id)) })
     }
@@ -131,7 +132,8 @@ struct GroupRoutes: Sendable {
         guard let members = try body.strings("member_ids"), !members.isEmpty else {
             throw InvalidField("member_ids", "must name at least one member")
         }
-        let role = try await self.access.requireGroup(members == [caller.id] ? .viewer : .admin, id, for: caller)
+        let isLeaving = members == [caller.id] && caller.hasOwnPowers
+        let role = try await self.access.requireGroup(isLeaving ? .viewer : .admin, id, for: caller)
         let current = try await self.groups.roles(in: id, of: members)
         if role < .owner, current.values.contains(.owner) { throw APIError.forbidden(.owner) }
         guard try await self.groups.removeMembers(members, from: id) else { throw Self.lastOwner }
@@ -177,6 +179,8 @@ struct MeDTO: Encodable {
     /// How many groups they have a role in, by role.
     let groups: [String: Int]
     let broker: BrokerDTO
+    /// What they call with, if it is no token.
+    let key: CallersKeyDTO?
 
     struct BrokerDTO: Encodable {
         let url: String
@@ -188,6 +192,7 @@ struct MeDTO: Encodable {
         self.user_id = caller.id
         self.root = caller.isRoot
         self.expires_at = caller.expiresAt?.milliseconds
+        self.key = caller.key.map(CallersKeyDTO.init)
         self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

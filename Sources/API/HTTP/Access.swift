@@ -15,6 +15,7 @@ internal import Foundation
 struct Access: Sendable {
     let groups: GroupStore
     let things: ThingStore
+    let keys: APIKeyStore
 
     /// The caller's role in the group; root has all.
     ///
@@ -25,12 +26,6 @@ struct Access: Sendable {
         guard let role = try await self.role(of: caller, in: group) else { throw APIError.notFound(what) }
         guard role >= needed else { throw APIError.forbidden(needed) }
         return role
-    }
-
-    /// By membership or by what the token says, whichever is more; nil if they have none.
-    func role(of caller: Caller, in group: EntityID) async throws -> Role? {
-        if caller.isRoot { return .owner }
-        return try await self.groups.role(of: caller.id, in: group, granted: caller.granted[group])
     }
 
     /// As ``require(_:in:for:seeking:)``, for a group that the path names and that may not exist.
@@ -54,7 +49,7 @@ struct Access: Sendable {
     /// The caller's role in each group; nil where they have none.
     func standing(of caller: Caller) async throws -> (EntityID) -> Role? {
         if caller.isRoot { return { _ in .owner } }
-        let roles = try await self.groups.roles(of: caller.id, granted: caller.granted)
+        let roles = try await self.roles(ofMember: caller)
         return { roles[$0] }
     }
 

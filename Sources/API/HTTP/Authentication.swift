@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import Observability
+internal import Registry
 internal import Values
 
 /// Who is calling.
@@ -13,11 +14,14 @@ struct Caller: Sendable {
     let expiresAt: Instant?
     /// Roles that the token itself gives, beside those of memberships.
     var granted: [EntityID: Role] = [:]
+    /// What they call with, if it is no token.
+    var key: Key?
 
-    /// Whose memberships limit what is seen; nil for root.
-    var visibleTo: String? { self.isRoot ? nil : self.id }
-    /// What is seen beside that.
-    var grantedGroups: [EntityID] { Array(self.granted.keys) }
+    /// What lists over several groups are made of.
+    var visibleTo: Sight {
+        if self.isRoot { return .everything }
+        return self.key?.group.map(Sight.group) ?? .member(self.id, granted: Array(self.granted.keys))
+    }
 }
 
 struct APIContext: RequestContext {
@@ -44,6 +48,7 @@ struct APIContext: RequestContext {
 /// Lets through who has a valid token.
 struct TokenMiddleware: RouterMiddleware {
     let verifier: TokenVerifier
+    let door: KeyDoor
     let metrics: Metrics
     /// nil for as often as they like.
     let limits: CallLimits?
@@ -54,6 +59,12 @@ struct TokenMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
+        if parts[1].hasPrefix(APIKey.prefix) {
+            var context = context
+            context.verifiedCaller = try await self.door.caller(
+                with: String(parts[1]), from: context.remoteAddress, limits: self.limits)
+            return try await next(request, context)
+        }
         let caller: Caller
         do throws(TokenRefusal) {
             caller = try await self.verifier.caller(of: parts[1])

@@ -10,6 +10,9 @@ extension Shape {
         "name", "org_id", "allowed_networks", ignored: mainflux.subtracting(["org_id"]).union(["role"]))
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")
+    static let key = Shape.flat("name", "role", "expires_at", "ends_with_creator")
+    static let ownKey = Shape.flat("name", "role", "expires_at")
+    static let keyIDs = Shape.flat("key_ids")
     static let org = Shape.flat("notification_url", ignored: mainflux.union(["name"]))
 
     static let signIn = Shape.flat("code", "code_verifier", "redirect_uri", "nonce", "refresh_token")

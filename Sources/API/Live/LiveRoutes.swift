@@ -39,7 +39,7 @@ struct LiveRoutes: Sendable {
             let (group, caller) = (try context.id(of: "group"), try context.caller())
             try await self.access.requireGroup(.viewer, group, for: caller)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.overviewPlaces.take(for: caller.id)) { events in
+            return EventStream.response(in: try self.overviewPlaces.take(for: caller.account)) { events in
                 try await self.showGroup(group, to: caller, until: end, &events)
             }
         }
@@ -47,7 +47,7 @@ struct LiveRoutes: Sendable {
             let caller = try context.caller()
             let thing = try await self.access.thing(context, needing: .viewer)
             let end = try self.end(of: request, for: caller)
-            return EventStream.response(in: try self.tailPlaces.take(for: caller.id)) { events in
+            return EventStream.response(in: try self.tailPlaces.take(for: caller.account)) { events in
                 try await self.showMessages(of: thing, to: caller, until: end, &events)
             }
         }
@@ -60,9 +60,9 @@ struct LiveRoutes: Sendable {
         return min(end, caller.expiresAt ?? end)
     }
 
-    /// Whether the caller may look on still; roles change.
+    /// Whether the caller may look on still; roles change, and keys end.
     private func mayLook(_ caller: Caller, at group: EntityID) async throws -> Bool {
-        try await self.access.role(of: caller, in: group) != nil
+        try await self.access.stillHas(.viewer, in: group, caller)
     }
 
     // MARK: A group

@@ -225,15 +225,23 @@ struct SourceRoutes: Sendable {
         guard (1...Self.longestListening).contains(seconds) else {
             throw InvalidField("timeout", "must be a number from 1 to \(Self.longestListening) seconds")
         }
-        let place = try self.places.take(for: context.caller().id)
+        let caller = try context.caller()
+        let place = try self.places.take(for: caller.account)
         try await self.sources.listen(source.id, for: .seconds(seconds))
-        let (sources, id) = (self.sources, source.id)
+        let (sources, access, id) = (self.sources, self.access, source.id)
         return EventStream.response(in: place) { events in
             try await events.comment("listening")
             let end = ContinuousClock.now + .seconds(seconds)
             var rounds = 0
             while ContinuousClock.now < end, !Task.isCancelled {
-                if let heard = try await sources.heard(by: id) {
+                let heard = try await sources.heard(by: id)
+                // As other views look again whether they may go on.
+                if heard != nil || rounds.isMultiple(of: 10) {
+                    guard try await access.stillHas(.editor, in: source.group, caller) else {
+                        return try await sources.stopListening(id)
+                    }
+                }
+                if let heard {
                     try await sources.stopListening(id)
                     return try await events.send("sample", heard)
                 }

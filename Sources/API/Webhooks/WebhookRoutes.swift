@@ -138,7 +138,7 @@ struct WebhookRoutes: Sendable {
         let caller = try context.caller()
         let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let page = try await self.webhooks.list(
-            visibleTo: caller.visibleTo, granted: caller.grantedGroups, org: try request.queryID("org_id"), pageRequest)
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
         let role = try await self.access.roles(of: caller)
         return try await self.answer(page, pageRequest, request) { role($0.group) }
     }

@@ -11,6 +11,7 @@ const sections = [
   { section: "webhooks", label: "Webhooks", isOfGroup: true },
   { section: "things", label: "Things", isOfGroup: true },
   { section: "sources", label: "Sources", isOfGroup: true },
+  { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
 ];
 
@@ -72,8 +73,9 @@ const signedIn = () => [
     "p",
     { class: "small muted break" },
     "Signed in as ",
-    h("strong", {}, state.me.user_id),
+    h("strong", {}, state.me.key?.name ?? state.me.user_id),
     state.me.root && " (root)",
+    state.me.key && " (API key)",
   ),
   h("button", { type: "button", onclick: () => actions.signOut() }, "Sign out"),
 ];

@@ -22,7 +22,7 @@ struct DemoData: Sendable {
         var page = PageRequest()
         page.name = "Demo"
         let group: EntityID
-        if let found = try await groups.list(visibleTo: Self.user, org: nil, page).items.first {
+        if let found = try await groups.list(visibleTo: .member(Self.user), org: nil, page).items.first {
             group = found.id
         } else {
             group = .random()

@@ -71,6 +71,14 @@ package enum Removal {
                     "counts of groups that are gone",
                     "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)"
                 ),
+                (
+                    "API keys that ended",
+                    "DELETE FROM api_keys WHERE coalesce(ended_at, expires_at) < now() - interval '30 days'"
+                ),
+                (
+                    "uses of API keys that are gone",
+                    "DELETE FROM api_key_uses AS u WHERE NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = u.key_id)"
+                ),
                 // Nothing waits for longer than the longest max_age.
                 ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
             ]

@@ -1,0 +1,91 @@
+internal import Domain
+internal import HTTPTypes
+internal import Registry
+
+extension Caller {
+    /// A key that was good when the call came.
+    struct Key: Sendable {
+        let id: EntityID
+        let name: String
+        /// nil for a user's own.
+        let group: EntityID?
+        /// The most that it may do: of a group's key in its group, and of a user's own wherever the user may do as much.
+        let role: Role
+        /// Who made it.
+        let creator: String
+
+        init(_ record: APIKeyRecord, role: Role) {
+            self.id = record.id
+            self.name = record.name
+            self.group = record.group
+            self.role = role
+            self.creator = record.creator
+        }
+    }
+
+    /// - Parameter role: what the key may do now.
+    init(_ record: APIKeyRecord, role: Role) {
+        // A group's key is no user, whatever its maker may do elsewhere.
+        let id = record.group == nil ? record.creator : "key:\(record.id)"
+        self.init(
+            id: id, isRoot: false, expiresAt: record.expiresAt, key: Key(record, role: role))
+    }
+
+    /// Whose calls these count as: those with a key are its maker's, who would have as many more with each key otherwise.
+    var account: String { self.key?.creator ?? self.id }
+
+    /// Whether they may do what is a user's own affair and needs no role, such as making a group or leaving one: users, and keys
+    /// that may do all that their user may.
+    var hasOwnPowers: Bool { self.key.map { $0.group == nil && $0.role == .owner } ?? true }
+
+    /// - Throws: 403 without ``hasOwnPowers``.
+    func requireOwnPowers(to what: String) throws(APIError) {
+        guard self.hasOwnPowers else {
+            throw APIError(
+                status: .forbidden,
+                message: "this key may not \(what): it takes a user, or a key of theirs of the role owner")
+        }
+    }
+
+    /// Keys neither make keys nor end them, so that one that got into wrong hands leaves none behind.
+    ///
+    /// - Throws: 403 if they call with a key.
+    func requireUser() throws(APIError) {
+        guard self.key == nil else {
+            throw APIError(status: .forbidden, message: "keys are made and revoked by users, not with keys")
+        }
+    }
+}
+
+extension Access {
+    /// The caller's role in the group, by membership or by what the token says, whichever is more; nil if they have none.
+    func role(of caller: Caller, in group: EntityID) async throws -> Role? {
+        if caller.isRoot { return .owner }
+        guard let key = caller.key else {
+            return try await self.groups.role(of: caller.id, in: group, granted: caller.granted[group])
+        }
+        if let own = key.group { return own == group ? key.role : nil }
+        return try await self.groups.role(of: caller.id, in: group).map { min($0, key.role) }
+    }
+
+    /// The caller's roles in the groups that they are a member of, that the token names, or that their key is for.
+    func roles(ofMember caller: Caller) async throws -> [EntityID: Role] {
+        guard let key = caller.key else {
+            return try await self.groups.roles(of: caller.id, granted: caller.granted)
+        }
+        if let group = key.group { return [group: key.role] }
+        return try await self.groups.roles(of: caller.id).mapValues { min($0, key.role) }
+    }
+
+    /// Whether the caller has this role still, for answers that go on for long: their key may have ended meanwhile.
+    func stillHas(_ needed: Role, in group: EntityID, _ caller: Caller) async throws -> Bool {
+        var caller = caller
+        if let key = caller.key {
+            guard let record = try await self.keys.find(key.id), case .good(let role) = record.standing else {
+                return false
+            }
+            caller = Caller(record, role: role)
+        }
+        return try await self.role(of: caller, in: group).map { $0 >= needed } ?? false
+    }
+}
