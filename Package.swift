@@ -90,6 +90,7 @@ let package = Package(
                 .embedInCode("0011_lists.sql"),
                 .embedInCode("0012_waiting_messages.sql"),
                 .embedInCode("0013_json_as_written.sql"),
+                .embedInCode("0015_audit.sql"),
             ],
             swiftSettings: common),
 

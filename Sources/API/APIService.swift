@@ -61,6 +61,7 @@ package func makeAPIServices(
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
+    let refusals = Refusals(store: AuditStore(database), metrics: metrics, wallClock: wallClock, logger: logger)
     let router = makeRouter(
         database: database, box: box, keys: keys, addressGuard: configuration.addressGuard, wallClock: wallClock,
         publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
@@ -68,7 +69,7 @@ package func makeAPIServices(
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
-        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate))
+        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate), refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
         server: .http1(
@@ -78,11 +79,12 @@ package func makeAPIServices(
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
-    guard let metricsPort = configuration.metricsPort else { return [api] }
+    guard let metricsPort = configuration.metricsPort else { return [refusals, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
     return [
-        api,
+        // Before what refuses, so that it ends after it.
+        refusals, api,
         Application(
             router: metricsRouter,
             server: .http1(
@@ -130,7 +132,8 @@ package struct APIPorts: Sendable {
 func makeRouter(
     database: Database, box: SecretBox, keys: JWTKeyCollection, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits()
+    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits(),
+    refusals: Refusals? = nil
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware {
@@ -143,14 +146,17 @@ func makeRouter(
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let access = Access(groups: groups, things: things)
-    let routes = router.group().add(middleware: TokenMiddleware(keys: keys, limits: limits.callers))
+    let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
+        .add(middleware: TokenMiddleware(keys: keys, limits: limits.callers))
+        .add(middleware: CallerAttribution(refusals: refusals))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
         stats: stats, wallClock: wallClock, most: mostWebhooks)
     webhooks.add(to: routes)
-    WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
+    WebhookSecretRoutes(webhooks: webhooks, store: store, audit: AuditStore(database), wallClock: wallClock)
+        .add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock).add(to: routes)
     LiveRoutes(
@@ -158,7 +164,8 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     TryRoutes(
-        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), test: ports.test,
+        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
+        audit: AuditStore(database), test: ports.test,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
     SourceRoutes(
@@ -174,6 +181,7 @@ func makeRouter(
         let caller = try context.caller()
         return try Response.json(MeDTO(caller, roles: try await groups.roles(of: caller.id), broker))
     }
+    AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(store: NotificationStore(database)).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
@@ -189,7 +197,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "console",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "audit", "console",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

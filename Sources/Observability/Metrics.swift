@@ -54,6 +54,9 @@ package final class Metrics: Sendable {
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
+    /// Calls of the API that were refused for who made them.
+    package let refusedCalls = LabelledCounter(["unauthorized", "forbidden", "not_found"])
+
     package static let failureKinds = [
         "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
         "cancelled",
@@ -121,6 +124,9 @@ package final class Metrics: Sendable {
             "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
         text.counter(
             "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
+        text.counters(
+            "hookline_api_refused_total", "Calls of the API that were refused for who made them.", label: "reason",
+            self.refusedCalls, \.self)
         text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
         text.gauge(
             "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)

@@ -126,7 +126,11 @@ struct OpenAPITests {
             latencyMicroseconds: nil, attempt: 1, target: nil, items: 1, dueAt: nil)
         let stats = StatsDTO(WebhookStats(spans: []), by: .hour, from: .first, to: .last)
         let caller = Caller(id: "me", isRoot: false, expiresAt: nil)
+        let audit = AuditEntry(
+            at: .first, number: 1, author: .service, action: "created", kind: "thing", object: nil, name: nil,
+            group: nil, count: 1, changes: "{}")
         return [
+            ("AuditEntry", try AuditEntryDTO(audit)),
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),

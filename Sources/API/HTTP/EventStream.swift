@@ -69,8 +69,10 @@ final class StreamPlaces: Sendable {
     private let state = Mutex(State())
     private let most: Int
     private let mostOfAUser: Int
+    private let what: String
 
-    init(most: Int, ofAUser: Int) {
+    init(most: Int, ofAUser: Int, of what: String = "live views") {
+        self.what = what
         self.most = most
         self.mostOfAUser = ofAUser
     }
@@ -95,10 +97,10 @@ final class StreamPlaces: Sendable {
         let refusal: APIError? = self.state.withLock { state in
             let own = state.byUser[user, default: 0]
             if own >= self.mostOfAUser {
-                return Self.refusal(.tooManyRequests, "\(own) of your live views are open")
+                return Self.refusal(.tooManyRequests, "\(own) of your \(self.what) are open")
             }
             if state.taken >= self.most {
-                return Self.refusal(.serviceUnavailable, "\(self.most) live views are open")
+                return Self.refusal(.serviceUnavailable, "\(self.most) \(self.what) are open")
             }
             state.taken += 1
             state.byUser[user] = own + 1
