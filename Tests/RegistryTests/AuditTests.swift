@@ -105,7 +105,7 @@ struct AuditTests {
             }
         }
         #expect(try await self.entries(fixture).count == count)
-        try await fixture.database.pool.transaction { db in
+        _ = try await fixture.database.pool.transaction { db in
             try db.execute("UPDATE groups SET name = 'x' WHERE id = \(fixture.group)")
         }
         #expect(try await self.entries(fixture).count == count + 1)
