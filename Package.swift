@@ -91,6 +91,7 @@ let package = Package(
                 .embedInCode("0012_waiting_messages.sql"),
                 .embedInCode("0013_json_as_written.sql"),
                 .embedInCode("0014_api_keys.sql"),
+                .embedInCode("0015_audit.sql"),
                 .embedInCode("0017_erasure.sql"),
             ],
             swiftSettings: common),

@@ -18,6 +18,7 @@ package enum MigrationFiles {
         (12, "waiting messages", PackageResources._012_waiting_messages_sql),
         (13, "json as written", PackageResources._013_json_as_written_sql),
         (14, "api keys", PackageResources._014_api_keys_sql),
+        (15, "audit", PackageResources._015_audit_sql),
         (17, "erasure", PackageResources._017_erasure_sql),
     ]
 }

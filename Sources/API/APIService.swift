@@ -61,6 +61,7 @@ package func makeAPIServices(
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
     let uses = APIKeyUses(store: APIKeyStore(database), logger: logger)
+    let refusals = Refusals(store: AuditStore(database), metrics: metrics, wallClock: wallClock, logger: logger)
     let router = makeRouter(
         database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
         wallClock: wallClock,
@@ -70,7 +71,7 @@ package func makeAPIServices(
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
         limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
-        noteUse: { uses.note($0, at: $1) })
+        noteUse: { uses.note($0, at: $1) }, refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
         server: .http1(
@@ -80,11 +81,12 @@ package func makeAPIServices(
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
-    guard let metricsPort = configuration.metricsPort else { return [uses, api] }
+    guard let metricsPort = configuration.metricsPort else { return [uses, refusals, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
     return [
-        uses, api,
+        // Before what refuses, so that it ends after it.
+        uses, refusals, api,
         Application(
             router: metricsRouter,
             server: .http1(
@@ -133,7 +135,7 @@ func makeRouter(
     database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
     broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits(),
-    noteUse: @escaping KeyDoor.NoteUse = { _, _ in }
+    noteUse: @escaping KeyDoor.NoteUse = { _, _ in }, refusals: Refusals? = nil
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware {
@@ -150,15 +152,19 @@ func makeRouter(
     let door = KeyDoor(store: apiKeys, noteUse: noteUse, wallClock: wallClock)
     let verifier = identity.verifier(wallClock)
     SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
-    let routes = router.group().add(
-        middleware: TokenMiddleware(verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers))
+    let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
+        .add(
+            middleware: TokenMiddleware(verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers)
+        )
+        .add(middleware: CallerAttribution(refusals: refusals))
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
         stats: stats, wallClock: wallClock, most: mostWebhooks)
     webhooks.add(to: routes)
-    WebhookSecretRoutes(webhooks: webhooks, store: store, wallClock: wallClock).add(to: routes)
+    WebhookSecretRoutes(webhooks: webhooks, store: store, audit: AuditStore(database), wallClock: wallClock)
+        .add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     let exports = Exports(access: access, wallClock: wallClock)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
@@ -168,7 +174,8 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     TryRoutes(
-        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database), test: ports.test,
+        webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
+        audit: AuditStore(database), test: ports.test,
         newestMessage: ports.newestMessage, ids: ports.ids
     ).add(to: routes)
     SourceRoutes(
@@ -185,6 +192,7 @@ func makeRouter(
         return try Response.json(MeDTO(caller, roles: try await access.roles(ofMember: caller), broker))
     }
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
+    AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
         store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
     ).add(to: routes)
@@ -205,7 +213,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "console",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "audit", "console",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

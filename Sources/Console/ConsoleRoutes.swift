@@ -33,6 +33,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("icon.svg", PackageResources.icon_svg),
         Asset("api.js", PackageResources.api_js),
         Asset("app.js", PackageResources.app_js),
+        Asset("audit.js", PackageResources.audit_js),
         Asset("charts.js", PackageResources.charts_js),
         Asset("dom.js", PackageResources.dom_js),
         Asset("editors.js", PackageResources.editors_js),

@@ -264,15 +264,20 @@ struct Assembly {
         }
         do {
             // Webhooks that do not open are named when the routes are read.
-            let count = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
-            _ = try await SourceStore(database, box: box).sealAll { id, error in
-                unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
+            let count = try await Author.sealing.changing {
+                let webhooks = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
+                _ = try await SourceStore(database, box: box).sealAll { id, error in
+                    unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
+                }
+                return webhooks
             }
             _ = try await OrgKeyStore(database, box: box).sealAll { [logger = self.logger] id, error in
                 logger.warning(
                     "notices of an org cannot be signed", metadata: ["org": "\(id)", "error": "\(error)"])
             }
             if count > 0 {
+                try await AuditStore(database).note(
+                    AuditNote(.resealed, .kept("secrets", name: nil), count: Int64(count)))
                 self.logger.notice(
                     "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
             }
@@ -355,7 +360,7 @@ private struct Pools {
 
     init(_ configuration: ServiceConfiguration, logger: Logger) {
         // Compiling a plan takes longer than all that is done here with one.
-        let postgres = configuration.postgres.with(setting: "jit", "off")
+        let postgres = configuration.postgres.with(setting: "jit", "off").changing(as: .service)
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")

@@ -58,6 +58,8 @@ package final class Metrics: Sendable {
     package let failedSignIns = Counter()
     /// Tokens of callers that were not taken.
     package let refusedTokens = LabelledCounter(TokenRefusal.allCases)
+    /// Calls of the API that were refused for who made them.
+    package let refusedCalls = LabelledCounter(["unauthorized", "forbidden", "not_found"])
 
     package static let failureKinds = [
         "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
@@ -133,6 +135,9 @@ package final class Metrics: Sendable {
         text.counters(
             "hookline_tokens_refused_total", "Tokens of callers that were not taken.", label: "reason",
             self.refusedTokens, \.rawValue)
+        text.counters(
+            "hookline_api_refused_total", "Calls of the API that were refused for who made them.", label: "reason",
+            self.refusedCalls, \.self)
         text.gauge("hookline_deliveries_waiting", "Deliveries waiting in the database.", self.waiting.current)
         text.gauge(
             "hookline_deliveries_failed", "Deliveries given up and kept for a while.", self.failedForGood.current)

@@ -25,6 +25,9 @@ package actor Connection {
     package internal(set) var isUsable = false
     /// Whether the statement that runs is part of a transaction and not its COMMIT.
     var isInTransaction = false
+    /// Whose changes are made here, and who the server was last told makes them.
+    var attribution: String?
+    var attributed: String?
     /// Whether somebody called ``interrupt()``, or a job came, during a statement.
     var wasWoken = false
     /// When the server was last known to answer, while listening.
@@ -80,6 +83,7 @@ package actor Connection {
     func perform<T: Sendable>(
         _ body: @Sendable (isolated Connection) throws -> T
     ) -> (result: Result<T, any Error>, isReusable: Bool) {
+        self.attribution = Attribution.current
         let result = Result { try body(self) }
         return unsafe (result, self.isUsable && PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE)
     }

@@ -77,13 +77,26 @@ extension Connection {
         try self.checkUsable()
         let deadline = ContinuousClock.now + query.timeout
         do throws(PostgresError) {
-            let name = try self.prepare(query, until: deadline)
-            try self.send(query, as: name)
-            return try self.checked(self.receive(until: deadline))
+            try self.attribute(query, until: deadline)
+            return try self.exchange(query, until: deadline)
         } catch {
             if error.kind == .timeout { self.cancel(query.sql) }
             throw error
         }
+    }
+
+    private func exchange(_ query: Query, until deadline: ContinuousClock.Instant) throws(PostgresError) -> ResultSet {
+        let name = try self.prepare(query, until: deadline)
+        try self.send(query, as: name)
+        return try self.checked(self.receive(until: deadline))
+    }
+
+    /// Tells the server who makes the changes that follow, if it was told of somebody else before. Outside of a transaction,
+    /// so that no rollback undoes it; what only reads does without.
+    private func attribute(_ query: Query, until deadline: ContinuousClock.Instant) throws(PostgresError) {
+        guard self.attribution != self.attributed, !self.isInTransaction, !query.sql.hasPrefix("SELECT") else { return }
+        _ = try self.exchange(Attribution.statement(self.attribution), until: deadline)
+        self.attributed = self.attribution
     }
 
     func checkUsable() throws(PostgresError) {

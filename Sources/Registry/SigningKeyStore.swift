@@ -30,10 +30,12 @@ extension WebhookStore {
             let sealed = try db.query("SELECT secrets FROM webhooks WHERE id = \(id) FOR UPDATE") { try $0.bytes(0) }
             guard let sealed = sealed.first else { return nil }
             var secrets = try self.openSecrets(sealed, of: id)
+            let old = secrets
             let new = key(secrets.signingKeys?.current)
             secrets.formerSigningKey = secrets.signingKey
             secrets.formerUntil = formerUntil
             secrets.signingKey = new.text
+            try SealedChanges.tell(from: old, to: secrets, on: db)
             try self.write(try secrets.sealed(by: self.box, of: id), of: id, on: db)
             return new
         }

@@ -140,7 +140,8 @@ package struct SourceStore: Sendable {
 
     /// Has the source take the next event as a sample, until then.
     package func listen(_ id: EntityID, for duration: Duration) async throws {
-        _ = try await self.pool.withConnection { db in
+        try await self.pool.transaction { db in
+            try db.note(AuditNote(.listened, .source(id)))
             try db.execute(
                 """
                 UPDATE sources SET heard = NULL,

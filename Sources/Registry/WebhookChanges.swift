@@ -42,6 +42,7 @@ extension WebhookStore {
         secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
         secrets.options = draft.options
         if secrets.signingKey == nil { secrets.signingKey = makeKey().text }
+        try SealedChanges.tell(from: old.stored.secrets, to: secrets, on: db)
         try db.execute(
             """
             UPDATE webhooks SET name = \(draft.name), url = \(draft.url.text),

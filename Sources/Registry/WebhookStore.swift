@@ -98,8 +98,11 @@ package struct WebhookStore: Sendable {
     }
 
     /// Counts a request that was made to try a webhook out.
-    package func countTest(of key: WebhookKey) async throws {
-        _ = try await self.pool.withConnection { db in
+    ///
+    /// - Parameter url: where it went, which may be one that the webhook does not have yet.
+    package func countTest(of key: WebhookKey, to url: WebhookURL) async throws {
+        try await self.pool.transaction { db in
+            try db.note(AuditNote(.tested, .webhook(key), url: url.text))
             try db.execute(
                 """
                 INSERT INTO webhook_counters AS c (webhook_key, attempts) VALUES (\(key.rawValue), 1)

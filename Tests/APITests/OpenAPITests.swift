@@ -131,8 +131,12 @@ struct OpenAPITests {
         let key = APIKeyRecord(
             group: id, name: "k", role: .viewer, creator: "me", endsWithCreator: true, createdAt: .first,
             expiresAt: .last)
+        let audit = AuditEntry(
+            at: .first, number: 1, author: .service, action: "created", kind: "thing", object: nil, name: nil,
+            group: nil, count: 1, changes: "{}")
         return [
             ("Key", APIKeyDTO(key)),
+            ("AuditEntry", try AuditEntryDTO(audit)),
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),

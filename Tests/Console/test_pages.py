@@ -173,6 +173,26 @@ def test_members_are_added_change_roles_and_leave(page, group, watch):
     expect(page.get_by_text("a group must keep an owner")).to_be_visible()
 
 
+def test_the_audit_says_who_changed_what_and_is_for_admins(page, group):
+    webhook = group.webhook("Pipeline")
+    group.api.put(f"/webhooks/{webhook['id']}", {"name": "Pipe", "url": "https://example.com/MARKER?k=MARKER"})
+    open_page(page, group.url("overview"), "Overview")
+    page.get_by_role("link", name="Audit", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Audit")).to_be_visible()
+    table = page.get_by_role("table", name="Audit")
+    row = table.locator("tbody tr").first
+    expect(row).to_contain_text(group.user)
+    expect(row).to_contain_text("webhook Pipe updated")
+    expect(row).to_contain_text("name: Pipeline → Pipe")
+    expect(row).to_contain_text("https://example.com/***")
+    expect(table).not_to_contain_text("MARKER")
+    page.get_by_label("What").select_option("thing")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    page.get_by_label("Who").fill("nobody")
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    picture(page, "audit")
+
+
 def test_groups_are_made_chosen_renamed_and_deleted(page, group):
     open_page(page, group.url("members"), "Groups and members")
     dialog = page.get_by_role("dialog")

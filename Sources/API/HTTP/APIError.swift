@@ -14,6 +14,8 @@ struct APIError: Error, HTTPResponseError {
     /// The field of the request at fault, if it is one.
     var field: String?
     var headers: HTTPFields = [:]
+    /// The group in which the caller's role is not enough, or in which they have none.
+    var refusedIn: EntityID?
 
     static func badRequest(_ message: String) -> APIError { APIError(status: .badRequest, message: message) }
     static let unauthorized = APIError(
@@ -32,6 +34,13 @@ struct APIError: Error, HTTPResponseError {
     static func forbidden(_ needed: Role) -> APIError {
         APIError(status: .forbidden, message: "this needs the role \(needed.rawValue) in the group")
     }
+    /// The same, and for whoever counts refusals that it is one.
+    func refused(in group: EntityID) -> APIError {
+        var error = self
+        error.refusedIn = group
+        return error
+    }
+
     static func notFound(_ what: String) -> APIError { APIError(status: .notFound, message: "\(what) not found") }
     static func conflict(_ message: String) -> APIError { APIError(status: .conflict, message: message) }
 

@@ -23,8 +23,10 @@ struct Access: Sendable {
     @discardableResult
     func require(_ needed: Role, in group: EntityID, for caller: Caller, seeking what: String) async throws -> Role {
         if caller.isRoot { return .owner }
-        guard let role = try await self.role(of: caller, in: group) else { throw APIError.notFound(what) }
-        guard role >= needed else { throw APIError.forbidden(needed) }
+        guard let role = try await self.role(of: caller, in: group) else {
+            throw APIError.notFound(what).refused(in: group)
+        }
+        guard role >= needed else { throw APIError.forbidden(needed).refused(in: group) }
         return role
     }
 

@@ -10,6 +10,7 @@ struct TryRoutes: Sendable {
     let webhooks: WebhookRoutes
     let events: EventStore
     let messages: MessageStore
+    let audit: AuditStore
     let test: WebhookTest
     let newestMessage: @Sendable (EntityID) -> Message?
     let ids: MessageIDGenerator
@@ -39,7 +40,10 @@ struct TryRoutes: Sendable {
             headers: draft.headers, policy: draft.policy, options: draft.options, org: record?.org,
             signingKeys: SigningKeys(current: try SigningKey.wanted(by: fields)),
             allowedNetworks: record?.allowedNetworks ?? [])
-        return try await self.test(target, object, for: role)
+        return try await self.test(target, object, for: role) {
+            try await self.audit.note(
+                AuditNote(.tested, .draft(name: draft.name, group: group), url: draft.url.text))
+        }
     }
 
     /// `{"webhook"?: {…}, "message"?: {…}, "dry_run"?: bool}`; `webhook` is what would be changed.
@@ -62,9 +66,10 @@ struct TryRoutes: Sendable {
         } else if let fault = target.fault {
             throw StorageError.unreadable(fault)
         }
-        let answer = try await self.test(target, object, for: role)
-        if try object.bool("dry_run") != true { try await self.webhooks.webhooks.countTest(of: key) }
-        return answer
+        let url = target.url
+        return try await self.test(target, object, for: role) {
+            try await self.webhooks.webhooks.countTest(of: key, to: url)
+        }
     }
 
     /// Who only wants to know what the request would be, while it is being written, is answered what is missing.
@@ -79,9 +84,14 @@ struct TryRoutes: Sendable {
         return try Response.json(TestReportDTO(report, message: message, source: source, seenBy: role))
     }
 
-    private func test(_ target: WebhookTarget, _ object: JSONObject, for role: Role) async throws -> Response {
+    /// - Parameter note: notes that something is sent, before it is.
+    private func test(
+        _ target: WebhookTarget, _ object: JSONObject, for role: Role, noting note: () async throws -> Void
+    ) async throws -> Response {
         let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
-        let report = await self.test(target, message, try object.bool("dry_run") != true)
+        let sends = try object.bool("dry_run") != true
+        if sends { try await note() }
+        let report = await self.test(target, message, sends)
         return try Response.json(TestReportDTO(report, message: message, source: source, seenBy: role))
     }
 

@@ -1,12 +1,14 @@
 internal import Domain
 internal import Hummingbird
 internal import Registry
+internal import Schema
 internal import Values
 
 /// The key that a webhook's requests are signed with: showing it, and changing it.
 struct WebhookSecretRoutes: Sendable {
     let webhooks: WebhookRoutes
     let store: WebhookStore
+    let audit: AuditStore
     let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
@@ -15,6 +17,7 @@ struct WebhookSecretRoutes: Sendable {
             guard let keys = try await self.store.signingKeys(of: webhook.id) else {
                 throw APIError.notFound("secret")
             }
+            try await self.audit.note(AuditNote(.shown, .webhook(try await self.webhooks.key(of: webhook))))
             return try Response.json(SecretDTO(keys.current))
         }
         routes.post("webhooks/:id/secret/rotate") { request, context in

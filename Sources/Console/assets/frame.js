@@ -3,7 +3,7 @@
 import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
 import { groupPicker } from "./groups.js";
-import { at, state } from "./state.js";
+import { at, can, state } from "./state.js";
 
 /** Those that are about a group are shown to who is in one: others have no right to anything in them. */
 const sections = [
@@ -13,6 +13,7 @@ const sections = [
   { section: "sources", label: "Sources", isOfGroup: true },
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
+  { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },
 ];
 
 let current;
@@ -44,7 +45,7 @@ function drawSide() {
   const side = document.querySelector(".side");
   if (!side) return;
   side.classList.remove("open");
-  const visible = sections.filter(({ isOfGroup }) => !isOfGroup || state.group);
+  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && (!needs || can(needs)));
   const link = ({ section, label }) =>
     h(
       "li",

@@ -15,7 +15,10 @@ const id = "([0-9a-f-]{36})";
  * @type {[string, (...parts: string[]) => {section: string, module: string, group?: string, owner?: string}][]}
  */
 const pages = [
-  [`/${id}/(overview|webhooks|things|sources|keys|members)`, (group, section) => ({ section, module: section, group })],
+  [
+    `/${id}/(overview|webhooks|things|sources|keys|members|audit)`,
+    (group, section) => ({ section, module: section, group }),
+  ],
   [`/${id}/webhooks/new`, (group) => ({ section: "webhooks", module: "webhookform", group })],
   [`/${id}/sources/new`, (group) => ({ section: "sources", module: "sourceform", group })],
   [`/webhook/${id}`, (id) => ({ section: "webhooks", module: "webhook", owner: `/webhooks/${id}` })],
@@ -38,6 +41,7 @@ const modules = {
   sourceform: () => import("./sourceform.js"),
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
+  audit: () => import("./audit.js"),
 };
 
 function pageAt(path) {

@@ -47,7 +47,7 @@ struct FromMainflux: AsyncParsableCommand {
         }
         let source = try Self.source(self.conninfo, "<conninfo>", logger: logger)
         let webhookSource = try self.webhooks.map { try Self.source($0, "--webhooks", logger: logger) }
-        let target = try CommandDatabase(reader)
+        let target = try CommandDatabase(reader, of: "import mainflux")
         defer { [source, webhookSource, target].forEach { $0?.close() } }
         guard try await target.database.pendingMigrations().isEmpty else {
             throw InvalidSetting(
@@ -77,7 +77,7 @@ struct FromMainflux: AsyncParsableCommand {
         do throws(PostgresError) {
             // Whatever happens, nothing is changed there.
             let endpoint = try Endpoint(conninfo).readOnly
-            return CommandDatabase(endpoint, logger: logger)
+            return CommandDatabase(endpoint, of: "import mainflux", logger: logger)
         } catch {
             throw InvalidSetting(setting: name, reason: error.message)
         }

@@ -13,7 +13,7 @@ struct Migrate: AsyncParsableCommand {
 
     func run() async throws {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
-        let connected = try CommandDatabase(reader)
+        let connected = try CommandDatabase(reader, of: "migrate")
         defer { connected.close() }
         let database = connected.database
         let bar = ProgressBar()

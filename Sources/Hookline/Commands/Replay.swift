@@ -31,7 +31,7 @@ struct Replay: AsyncParsableCommand {
             throw ValidationError("--since must be a time such as 30m, 24h, 7d or 2026-01-31T12:00:00Z.")
         }
         let reader = try await SettingsReader(arguments: self.settings.arguments)
-        let connected = try CommandDatabase(reader)
+        let connected = try CommandDatabase(reader, of: "replay")
         defer { connected.close() }
         let database = connected.database
         let webhooks = WebhookStore(database, box: SecretBox(key: nil))

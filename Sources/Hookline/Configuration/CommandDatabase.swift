@@ -7,12 +7,16 @@ struct CommandDatabase {
     let database: Database
     private let pool: Pool
 
-    init(_ reader: SettingsReader) throws {
-        self.init(try ServiceConfiguration.endpoint(reader), logger: try LogConfiguration(reader).makeLogger())
+    /// - Parameter command: whose changes are noted as its own.
+    init(_ reader: SettingsReader, of command: String) throws {
+        self.init(
+            try ServiceConfiguration.endpoint(reader), of: command, logger: try LogConfiguration(reader).makeLogger())
     }
 
-    init(_ endpoint: Endpoint, logger: Logger) {
-        self.pool = Pool(endpoint: endpoint, configuration: .init(size: 1), logger: logger)
+    init(_ endpoint: Endpoint, of command: String, logger: Logger) {
+        self.pool = Pool(
+            endpoint: endpoint.changing(as: Author(.command, id: command)), configuration: .init(size: 1),
+            logger: logger)
         self.database = Database(pool: self.pool)
     }
 

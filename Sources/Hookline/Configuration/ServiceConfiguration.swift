@@ -96,6 +96,7 @@ struct ServiceConfiguration: Sendable {
         self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
         self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
         self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
+        self.housekeeping.keepAudit = try settings.duration("retention.audit", default: .seconds(365 * 86_400))
         // A payload must outlive every delivery of it, replays included. Webhooks may ask for up to 30 days.
         guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
             throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")

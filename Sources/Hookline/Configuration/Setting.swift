@@ -141,6 +141,7 @@ struct Setting: Sendable {
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
         Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),
         Setting(key: "retention.failed", help: "how long failed deliveries stay", fallback: "7d"),
+        Setting(key: "retention.audit", help: "how long the audit stays, to a week", fallback: "365d"),
         Setting(key: "log.level", help: "trace, debug, info, notice, warning, error or critical", fallback: "info"),
         Setting(key: "log.format", help: "json or text", fallback: "json"),
     ]

@@ -14,7 +14,7 @@ struct DemoData: Sendable {
 
     /// Makes what is not there yet.
     static func prepare(_ endpoint: Endpoint, box: SecretBox, logger: Logger) async throws -> DemoData {
-        let connected = CommandDatabase(endpoint, logger: logger)
+        let connected = CommandDatabase(endpoint, of: "dev", logger: logger)
         defer { connected.close() }
         let database = connected.database
         _ = try await database.migrate()

@@ -85,7 +85,8 @@ package struct EventStore: Sendable {
         _ webhook: WebhookKey, of group: EntityID, as message: MessageID, thing: EntityID?, details: String,
         isPayload: Bool
     ) async throws {
-        _ = try await self.pool.withConnection { db in
+        try await self.pool.transaction { db in
+            try db.note(AuditNote(.fired, .webhook(webhook)))
             try db.execute(
                 """
                 INSERT INTO events (message_id, kind, group_id, thing_id, details, details_text, is_payload, webhook_keys)

@@ -11,6 +11,7 @@ package struct Housekeeper: Service {
         package var keepMessages: Duration = .seconds(30 * 86_400)
         package var keepAttempts: Duration = .seconds(7 * 86_400)
         package var keepFailed: Duration = .seconds(7 * 86_400)
+        package var keepAudit: Duration = .seconds(365 * 86_400)
         package var interval: Duration = .seconds(60)
         /// How often the clocks are compared, so that a new day is seen soon wherever it comes from.
         package var clockInterval: Duration = .seconds(5)
@@ -110,7 +111,8 @@ package struct Housekeeper: Service {
             self.tell(
                 try await self.partitions.look(
                     ownDay: self.clock.ownDay, mayRemove: self.clock.isTrusted,
-                    keepMessages: self.configuration.keepMessages, keepAttempts: self.configuration.keepAttempts))
+                    keepMessages: self.configuration.keepMessages, keepAttempts: self.configuration.keepAttempts,
+                    keepAudit: self.configuration.keepAudit))
         } catch {
             self.logger.warning(
                 "housekeeping failed; it is tried again", metadata: ["step": "partitions", "error": "\(error)"])

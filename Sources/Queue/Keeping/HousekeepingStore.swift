@@ -38,7 +38,13 @@ package struct HousekeepingStore: Sendable {
             statement.timeout = .seconds(300)
             steps.append(
                 try await HousekeepingStep.run("sweep up \(name)") { [statement] in
-                    try await self.inTurn(name) { try $0.execute(statement) }
+                    try await self.inTurn(name) { db in
+                        let rows = try db.execute(statement)
+                        if rows > 0, name == Sweep.failedDeliveries.rawValue {
+                            try db.note(AuditNote(.expired, .kept(name, name: nil), count: Int64(rows)))
+                        }
+                        return rows
+                    }
                 })
         }
         steps.append(

@@ -59,7 +59,8 @@ package struct PartitionStore: Sendable {
     /// - Returns: what was to be done. One table's failure is not another's.
     /// - Throws: if the database cannot be reached.
     package func look(
-        ownDay: Int64, mayRemove: Bool, keepMessages: Duration, keepAttempts: Duration
+        ownDay: Int64, mayRemove: Bool, keepMessages: Duration, keepAttempts: Duration,
+        keepAudit: Duration
     ) async throws -> [HousekeepingStep] {
         let now = try await self.pool.withConnection { db in
             try db.query("SELECT \(self.now)") { try $0.instant(0).milliseconds }
@@ -67,8 +68,13 @@ package struct PartitionStore: Sendable {
         var steps: [HousekeepingStep] = []
         for now in now {
             for table in PartitionedTable.allCases {
-                let keep = table == .messages ? keepMessages : keepAttempts
-                let plan = PartitionPlan(now: now, ownDay: ownDay, keep: keep.milliseconds)
+                let keep =
+                    switch table {
+                    case .messages: keepMessages
+                    case .audit: keepAudit
+                    case .attempts, .attemptBatches, .skips, .sourceLog: keepAttempts
+                    }
+                let plan = PartitionPlan(now: now, ownDay: ownDay, keep: keep.milliseconds, span: table.span)
                 steps += try await self.look(at: table, plan, mayRemove: mayRemove)
             }
         }
@@ -153,7 +159,7 @@ package struct PartitionStore: Sendable {
             if try db.query(
                 """
                 SELECT EXISTS (SELECT FROM \(Query(stringLiteral: table.defaultName))
-                WHERE \(Query(stringLiteral: table.holds(day..<day + 1))))
+                WHERE \(Query(stringLiteral: table.holds(table.days(from: day)))))
                 """, { try $0.bool(0) }) == [true]
             {
                 // Not for nothing, if the lock is not to be had afterwards.
@@ -180,6 +186,7 @@ package struct PartitionStore: Sendable {
                 LOCK TABLE ONLY \(table.rawValue) IN ACCESS EXCLUSIVE MODE;
                 DROP TABLE IF EXISTS \(table.name(of: day))
                 """)
+            try db.note(AuditNote(.expired, .kept(table.rawValue, name: table.name(of: day))))
             return 0
         }
     }

@@ -2,9 +2,10 @@ internal import Domain
 internal import Postgres
 internal import Values
 
-/// A table with one partition per day, named `<table>_d<days since 1970>`, and one for what belongs to no other.
+/// A table with one partition for so many days, named `<table>_d<days from 1970 to its first>`, and one for what belongs to no
+/// other.
 enum PartitionedTable: String, Sendable, CaseIterable {
-    case messages, attempts, skips
+    case messages, attempts, skips, audit
     case attemptBatches = "attempt_batches"
     case sourceLog = "source_log"
 
@@ -14,6 +15,9 @@ enum PartitionedTable: String, Sendable, CaseIterable {
             milliseconds: MessageID.epochMilliseconds)..<DayNumber.of(
             milliseconds: MessageID.epochMilliseconds + 1 << 41)
 
+    /// How many days a partition holds. What is little and kept for long has few of them.
+    var span: Int64 { self == .audit ? 7 : 1 }
+
     func name(of day: Int64) -> String { "\(self.rawValue)_d\(day)" }
     var defaultName: String { "\(self.rawValue)_default" }
 
@@ -21,7 +25,7 @@ enum PartitionedTable: String, Sendable, CaseIterable {
         switch self {
         case .messages: "id"
         case .attemptBatches: "last_at"
-        case .attempts, .skips, .sourceLog: "at"
+        case .attempts, .skips, .sourceLog, .audit: "at"
         }
     }
 
@@ -30,7 +34,7 @@ enum PartitionedTable: String, Sendable, CaseIterable {
         switch self {
         case .messages:
             "\(MessageID.first(at: Instant(clampingMilliseconds: day.multiplied(by: DayNumber.milliseconds))).rawValue)"
-        case .attempts, .attemptBatches, .skips, .sourceLog: "to_timestamp(\(day) * 86400.0)"
+        case .attempts, .attemptBatches, .skips, .sourceLog, .audit: "to_timestamp(\(day) * 86400.0)"
         }
     }
 
@@ -41,10 +45,13 @@ enum PartitionedTable: String, Sendable, CaseIterable {
             """
             (id / \(MessageID.perMillisecond) + \(MessageID.epochMilliseconds)) / \(DayNumber.milliseconds)
             """
-        case .attempts, .attemptBatches, .skips, .sourceLog:
+        case .attempts, .attemptBatches, .skips, .sourceLog, .audit:
             "floor(extract(epoch FROM \(Query(stringLiteral: self.key))) / 86400)::bigint"
         }
     }
+
+    /// Of the partition that begins with this one.
+    func days(from day: Int64) -> Range<Int64> { day..<day + self.span }
 
     /// Whether a row is of one of these days.
     func holds(_ days: Range<Int64>) -> String {
@@ -58,14 +65,14 @@ enum PartitionedTable: String, Sendable, CaseIterable {
     func creation(of day: Int64) -> String {
         """
         CREATE TABLE \(self.name(of: day)) (LIKE \(self.rawValue) INCLUDING ALL,
-            CONSTRAINT of_the_day CHECK (\(self.holds(day..<day + 1))))
+            CONSTRAINT of_the_day CHECK (\(self.holds(self.days(from: day)))))
         """
     }
 
     func attachment(of day: Int64) -> String {
         """
         ALTER TABLE \(self.rawValue) ATTACH PARTITION \(self.name(of: day))
-            FOR VALUES FROM (\(self.start(of: day))) TO (\(self.start(of: day + 1)));
+            FOR VALUES FROM (\(self.start(of: day))) TO (\(self.start(of: day + self.span)));
         ALTER TABLE \(self.name(of: day)) DROP CONSTRAINT of_the_day
         """
     }
@@ -74,7 +81,7 @@ enum PartitionedTable: String, Sendable, CaseIterable {
     func move(of day: Int64) -> Query {
         """
         WITH moved AS (DELETE FROM \(Query(stringLiteral: self.defaultName))
-            WHERE \(Query(stringLiteral: self.holds(day..<day + 1))) RETURNING *)
+            WHERE \(Query(stringLiteral: self.holds(self.days(from: day)))) RETURNING *)
         INSERT INTO \(Query(stringLiteral: self.name(of: day))) SELECT * FROM moved
         """
     }

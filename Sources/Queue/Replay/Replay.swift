@@ -79,7 +79,12 @@ package struct ReplayStore: Sendable {
         var replayed = Replayed()
         // First what waits already: what is replayed is due by the caller's clock, which may be ahead.
         replayed.sooner = try await WaitingRetries.hurryRest(of: [webhook.rawValue], only: these, in: self.pool)
-        replayed.again = try await self.pool.withConnection { try $0.execute(replay) }
+        let sooner = replayed.sooner
+        replayed.again = try await self.pool.transaction { db in
+            let again = try db.execute(replay)
+            if again + sooner > 0 { try db.note(AuditNote(.replayed, .webhook(webhook), count: Int64(again + sooner))) }
+            return again
+        }
         return replayed
     }
 

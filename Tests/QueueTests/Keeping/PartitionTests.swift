@@ -27,7 +27,7 @@ struct PartitionTests {
     ) async throws -> [HousekeepingStep] {
         try await fixture.partitions(at: time).look(
             ownDay: ownDay ?? DayNumber.of(milliseconds: time), mayRemove: mayRemove, keepMessages: keep,
-            keepAttempts: keep)
+            keepAttempts: keep, keepAudit: keep)
     }
 
     private func names(_ steps: [HousekeepingStep], _ verb: String) -> [String] {
@@ -42,8 +42,10 @@ struct PartitionTests {
     @Test("are made ahead of time and dropped when their retention is over, each with what is in it")
     func maintained() async throws {
         let fixture = try await Fixture()
-        #expect(self.names(try await self.look(fixture, at: now), "make").count == 20, "four days of five tables")
-        #expect(try await fixture.count(Self.partitions) == 20)
+        #expect(
+            self.names(try await self.look(fixture, at: now), "make").count == 21,
+            "four days of five tables, and a week")
+        #expect(try await fixture.count(Self.partitions) == 21)
         #expect(try await self.look(fixture, at: now).isEmpty)
         try await self.commit(1...2, fixture)
         #expect(try await fixture.count("SELECT count(*) FROM messages_default") == 0)
@@ -82,7 +84,7 @@ struct PartitionTests {
         if work == .dropping { _ = try await self.look(fixture, at: now) }
         let backup = try await Connection.connect(to: Endpoint(fixture.url), logger: silentLogger)
         try await backup.executeScript(
-            "BEGIN; LOCK TABLE messages, attempts, attempt_batches, skips, source_log IN ACCESS SHARE MODE")
+            "BEGIN; LOCK TABLE messages, attempts, attempt_batches, skips, source_log, audit IN ACCESS SHARE MODE")
         let keep = Duration.seconds(86_400)
         async let looking = self.look(fixture, at: now, keep: keep)
         let store = try await fixture.store()
@@ -95,11 +97,11 @@ struct PartitionTests {
             )
         }
         let steps = try await looking
-        #expect(steps.count == 5 && steps.allSatisfy { $0.isBusy }, "it does not wait either: \(steps.map(\.name))")
+        #expect(steps.count == 6 && steps.allSatisfy { $0.isBusy }, "it does not wait either: \(steps.map(\.name))")
         try await backup.executeScript("COMMIT")
         let later = try await self.look(fixture, at: now, keep: keep)
         #expect(later.allSatisfy { $0.isDone })
-        #expect(self.names(later, "drop").count == 10)
+        #expect(self.names(later, "drop").count == 11, "two days of five tables, and a week")
     }
 
     @Test("take over what had no partition yet")
@@ -145,7 +147,7 @@ struct PartitionTests {
         _ = try await self.look(fixture, at: now)
         for left in [2, 0] {
             let steps = try await self.look(fixture, at: now + 40 * day)
-            #expect(self.names(steps, "drop").count == 10)
+            #expect(self.names(steps, "drop").count == (left == 2 ? 11 : 10), "of the audit there is one")
             let old: Query =
                 "SELECT count(*) FROM pg_class WHERE relname ~ '^messages_d' AND relkind = 'r' AND relname < \("messages_d\(today + 9)")"
             #expect(try await fixture.count(old) == Int64(left))
@@ -159,7 +161,7 @@ struct PartitionTests {
         try await self.commit(1...2, fixture)
         // By its own calendar everything is over, or nothing.
         let steps = try await self.look(fixture, at: now, ownDay: today + days)
-        #expect(self.names(steps, "make").count == 5, "its own day has a place")
+        #expect(self.names(steps, "make").count == 6, "its own day has a place")
         #expect(self.names(steps, "drop").isEmpty)
         #expect(try await fixture.count("SELECT count(*) FROM messages") == 2)
     }
@@ -178,7 +180,7 @@ struct PartitionTests {
         let steps = try await self.look(fixture, at: now + 9 * day)
         let failed = steps.filter { !$0.isDone }.map(\.name)
         #expect(failed == ["look at attempts"], "the day with the strange table is over")
-        #expect(self.names(steps, "make").count == 16)
+        #expect(self.names(steps, "make").count == 17)
         #expect(self.names(steps, "drop").count == 8)
         let again = try await self.look(fixture, at: now + 3 * day)
         #expect(again.filter { !$0.isDone }.map(\.name) == ["make messages_d\(today + 5)", "look at attempts"])
@@ -193,7 +195,7 @@ struct PartitionTests {
         let steps = try await first + second
         #expect(steps.allSatisfy { $0.isDone || $0.isBusy }, "\(steps)")
         _ = try await self.look(fixture, at: now)
-        #expect(try await fixture.count(Self.partitions) == 20)
+        #expect(try await fixture.count(Self.partitions) == 21)
     }
 }
 
@@ -218,6 +220,17 @@ struct PartitionPlanTests {
     func missing(_ plan: PartitionPlan, _ existing: [Int64], _ strays: [Int64], _ wanted: [Int64]) {
         #expect(
             plan.missing(existing: self.days(existing), strays: self.days(strays)) == wanted.map { $0 + 20_000 })
+    }
+
+    @Test("of a week are as if it began with its first day, and go when its last is over")
+    func weeks() {
+        // 20 097 is divided by 7.
+        func plan(keep: Int64) -> PartitionPlan {
+            PartitionPlan(now: 20_100 * day + 5, ownDay: 20_100, keep: keep * day, span: 7)
+        }
+        #expect(plan(keep: 30).missing(existing: [], strays: [20_089, 20_083]) == [20_097, 20_083])
+        #expect(plan(keep: 4).removable(existing: [20_083, 20_090, 20_097]) == [20_083])
+        #expect(plan(keep: 3).removable(existing: [20_083, 20_090, 20_097]) == [20_083, 20_090])
     }
 
     @Test(

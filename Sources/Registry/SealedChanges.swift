@@ -1,0 +1,34 @@
+internal import Domain
+internal import Postgres
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// What of a webhook's secrets was changed, by name. Sealed bytes are others whenever they are written, and what they are is
+/// nobody's to read, so who changes them tells the audit's triggers.
+enum SealedChanges {
+    /// For changes of webhooks that follow in the same transaction.
+    static func tell(from old: WebhookSecrets, to new: WebhookSecrets, on db: isolated Connection) throws {
+        let hidden = ["before": "***", "after": "***"]
+        let names = Self.names(from: old, to: new).prefix(40).map { (String($0.prefix(64)), hidden) }
+        let json = try JSONEncoder().encode(Dictionary(names) { first, _ in first })
+        try db.execute("SELECT set_config('hookline.sealed', \(String(decoding: json, as: UTF8.self)), true)")
+    }
+
+    static func names(from old: WebhookSecrets, to new: WebhookSecrets) -> [String] {
+        let (before, after) = (old.options ?? WebhookOptions(), new.options ?? WebhookOptions())
+        let parts: [(name: String, isSame: Bool)] = [
+            ("signing_key", old.signingKey == new.signingKey),
+            ("request", before.request == after.request), ("auth", before.auth == after.auth),
+            ("trigger", before.trigger == after.trigger), ("conditions", before.conditions == after.conditions),
+            ("notify", before.notify == after.notify), ("respond", before.responds == after.responds),
+            ("batching", before.batching == after.batching), ("description", before.description == after.description),
+            ("metadata", before.metadata == after.metadata),
+        ]
+        let headers = Set(old.headers.keys).union(new.headers.keys).filter { old.headers[$0] != new.headers[$0] }
+        return parts.filter { !$0.isSame }.map(\.name) + headers.sorted().map { "headers.\($0)" }
+    }
+}

@@ -1,0 +1,271 @@
+import Foundation
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("The audit")
+    struct AuditTests {
+        /// Calls each route as its owner would, and gathers what that left in the audit.
+        private struct Walk {
+            let installation: Installation
+            private(set) var walked: Set<String> = []
+
+            init(_ installation: Installation) { self.installation = installation }
+
+            /// It changes nothing.
+            mutating func forget(_ route: String) { self.walked.remove(route) }
+
+            private func newest() async throws -> String {
+                try await self.installation.sql("SELECT coalesce(max(id), 0) FROM audit WHERE id < 1::bigint << 62")
+                    .trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+
+            /// - Parameters:
+            ///   - route: as openapi.json has it.
+            ///   - id: what stands for `{id}`.
+            ///   - leaves: what is entered, in order: the action and the kind of object.
+            @discardableResult
+            mutating func call(
+                _ route: String, _ id: String = "", _ body: String? = nil, leaves: [String], by api: APIClient? = nil
+            ) async throws -> HTTPAnswer {
+                self.walked.insert(route)
+                let last = try await self.newest()
+                let parts = route.split(separator: " ")
+                let path = parts[1].replacingOccurrences(of: "{id}", with: id)
+                let user = api == nil ? "owner" : "root"
+                let answer = try await (api ?? self.installation.api).call(String(parts[0]), path, body)
+                #expect((200..<300).contains(answer.status), "\(route): \(answer.status) \(answer.body)")
+                let entered = try await self.installation.sql(
+                    """
+                    SELECT action || ' ' || object_kind || coalesce(' from ' || address, '') || ' ' || count FROM audit
+                    WHERE id > \(last) AND actor_kind = 'user' AND actor_id = '\(user)' AND is_root = \(api != nil)
+                    ORDER BY at, id
+                    """)
+                #expect(
+                    entered.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+                        == leaves.map { "\($0) from 127.0.0.1 1" }, "\(route)")
+                return answer
+            }
+        }
+
+        /// The routes that change something, by what openapi.json says.
+        private static func changing(_ api: APIClient) async throws -> Set<String> {
+            let text = try await api.call("GET", "/openapi.json").body
+            let root = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] ?? [:]
+            let methods: Set = ["post", "put", "patch", "delete"]
+            var routes: Set<String> = []
+            for (path, item) in root["paths"] as? [String: [String: Any]] ?? [:] {
+                for method in item.keys where methods.contains(method) {
+                    routes.insert("\(method.uppercased()) \(path)")
+                }
+            }
+            return routes
+        }
+
+        @Test("has an entry for every route that changes something, and in none of them a secret")
+        func routes() async throws {
+            try await Installation.with { installation, running in
+                var walk = Walk(installation)
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let org = "00000000-0000-4000-8000-0000000000aa"
+                let made = try await walk.call(
+                    "POST /groups", "", #"[{"name":"G","org_id":"\#(org)"}]"#,
+                    leaves: ["created org", "created group", "created member"])
+                let group = try #require(made.value(of: "id"))
+                try await Self.walkGroup(&walk, group, root, org)
+                let thing = try await Self.walkThings(&walk, group)
+                try await Self.walkWebhooks(&walk, group, thing)
+                try await Self.walkSources(&walk, group, thing)
+                try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])
+                let profile = try await installation.api.call("GET", "/groups/\(group)/profiles").value(of: "id") ?? ""
+                try await walk.call("DELETE /profiles/{id}", profile, leaves: ["removed profile"])
+                try await walk.call("DELETE /groups/{id}", group, leaves: ["removed group", "removed member"])
+
+                // What outside systems post is no change of anything; a source's log has it.
+                let changing = try await Self.changing(installation.api).subtracting(["POST /in/{id}"])
+                #expect(changing.subtracting(walk.walked).sorted() == [], "no entry is known of these")
+                #expect(walk.walked.subtracting(changing).sorted() == [])
+                let told = try await installation.sql(
+                    "SELECT count(*) FROM audit WHERE audit::text ~* 'marker|4d41524b4552|TUFSS0VS'")
+                #expect(told.trimmingCharacters(in: .whitespacesAndNewlines) == "0")
+            }
+        }
+
+        private static func walkGroup(_ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String)
+            async throws
+        {
+            try await walk.call("PUT /groups/{id}", group, #"{"name":"G 2"}"#, leaves: ["updated group"])
+            try await walk.call(
+                "PUT /orgs/{id}", org, #"{"notification_url":"https://example.com/MARKER?k=MARKER"}"#,
+                leaves: ["updated org"], by: root)
+            try await walk.call(
+                "PUT /groups/{id}/members", group, #"[{"member_id":"m","role":"viewer"}]"#, leaves: ["created member"])
+            try await walk.call(
+                "PUT /groups/{id}/members", group, #"[{"member_id":"m","role":"editor"}]"#, leaves: ["updated member"])
+            try await walk.call(
+                "DELETE /groups/{id}/members", group, #"{"member_ids":["m"]}"#, leaves: ["removed member"])
+        }
+
+        private static func walkThings(_ walk: inout Walk, _ group: String) async throws -> String {
+            let profile = try await walk.call(
+                "POST /groups/{id}/profiles", group, #"[{"name":"P","config":{"webhook":true,"own":"MARKER"}}]"#,
+                leaves: ["created profile"])
+            try await walk.call(
+                "PUT /profiles/{id}", try #require(profile.value(of: "id")),
+                #"{"name":"P","config":{"webhook":true,"own":"MARKER 2"}}"#, leaves: ["updated profile"])
+            let thing = try await walk.call(
+                "POST /groups/{id}/things", group,
+                #"[{"name":"T","profile_id":"\#(profile.value(of: "id") ?? "")","key":"MARKER-of-16-letters"}]"#,
+                leaves: ["created thing"])
+            let id = try #require(thing.value(of: "id"))
+            try await walk.call(
+                "PUT /things/{id}", id, #"{"name":"T","key":"MARKER-of-16-letters-2"}"#, leaves: ["updated thing"])
+            return id
+        }
+
+        private static func webhook(_ name: String, _ more: String = "") -> String {
+            #"{"name":"\#(name)","url":"http://127.0.0.1:9/MARKER?k=MARKER","failure_limit":0,"headers":{"X-Key":"MARKER \#(name)"}\#(more)}"#
+        }
+
+        private static func walkWebhooks(_ walk: inout Walk, _ group: String, _ thing: String) async throws {
+            let first = try await walk.call(
+                "POST /things/{id}/webhooks", thing, "[\(Self.webhook("1"))]", leaves: ["created webhook"])
+            let manual = try await walk.call(
+                "POST /groups/{id}/webhooks", group, "[\(Self.webhook("2", #","trigger":"MANUAL""#))]",
+                leaves: ["created webhook"])
+            let (one, two) = (try #require(first.value(of: "id")), try #require(manual.value(of: "id")))
+            try await walk.call("PUT /webhooks/{id}", one, Self.webhook("1 more"), leaves: ["updated webhook"])
+            try await walk.call(
+                "PUT /webhooks/status", "", #"{"webhook_ids":["\#(one)"],"status":"DISABLED"}"#,
+                leaves: ["updated webhook"])
+            try await walk.call("POST /webhooks/{id}/secret/rotate", one, leaves: ["updated webhook"])
+            try await walk.call("POST /webhooks/{id}/test", one, "{}", leaves: ["tested webhook"])
+            try await walk.call(
+                "POST /groups/{id}/webhooks/test", group, #"{"webhook":\#(Self.webhook("3"))}"#,
+                leaves: ["tested webhook"])
+            try await walk.call(
+                "POST /webhooks/{id}/trigger", two, #"{"payload":"MARKER"}"#, leaves: ["fired webhook"])
+            _ = try await walk.installation.sql(
+                """
+                INSERT INTO deliveries (message_id, due_at, failed_at, webhook_key, payload_bytes, is_kept)
+                SELECT 1, now(), now(), key, 1, true FROM webhooks WHERE id = '\(one)'
+                """)
+            try await walk.call("POST /webhooks/{id}/replay", one, #"{"since":0}"#, leaves: ["replayed webhook"])
+            let secret = try await walk.call("GET /webhooks/{id}/secret", one, leaves: ["shown webhook"])
+            let key = try #require(secret.value(of: "secret"))
+            let shown = try await walk.installation.sql("SELECT count(*) FROM audit WHERE audit::text LIKE '%\(key)%'")
+            #expect(shown.trimmingCharacters(in: .whitespacesAndNewlines) == "0")
+            walk.forget("GET /webhooks/{id}/secret")
+            try await walk.call(
+                "PATCH /groups/{id}/webhooks", group, #"{"webhook_ids":["\#(one)"]}"#, leaves: ["removed webhook"])
+            try await walk.call("DELETE /webhooks/{id}", two, leaves: ["removed webhook"])
+            for route in ["DELETE /webhooks", "PATCH /webhooks"] {
+                let made = try await walk.call(
+                    "POST /groups/{id}/webhooks", group, "[\(Self.webhook("4"))]", leaves: ["created webhook"])
+                let id = try #require(made.value(of: "id"))
+                try await walk.call(route, "", #"{"webhook_ids":["\#(id)"]}"#, leaves: ["removed webhook"])
+            }
+        }
+
+        private static func walkSources(_ walk: inout Walk, _ group: String, _ thing: String) async throws {
+            let made = try await walk.call(
+                "POST /groups/{id}/sources", group, #"[{"name":"S","thing_id":"\#(thing)"}]"#,
+                leaves: ["created source"])
+            let id = try #require(made.value(of: "id"))
+            try await walk.call("PUT /sources/{id}", id, #"{"name":"S 2"}"#, leaves: ["updated source"])
+            try await walk.call("POST /sources/{id}/key/rotate", id, leaves: ["updated source"])
+            try await walk.call(
+                "PUT /sources/{id}/sample", id, #"{"sample":{"a":"MARKER"},"apply_schema":true}"#,
+                leaves: ["updated source"])
+            try await walk.call("POST /sources/{id}/listen", id, #"{"timeout":1}"#, leaves: ["listened source"])
+            try await walk.call("DELETE /sources/{id}", id, leaves: ["removed source"])
+        }
+
+        @Test("is for admins of the group, and all of it for root; as pages and as lines")
+        func reading() async throws {
+            try await Installation.with { installation, running in
+                let hookline = await running.hookline
+                let path = "/groups/\(installation.group)/audit"
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members",
+                    #"[{"member_id":"editor","role":"editor"},{"member_id":"admin","role":"admin"}]"#)
+                func call(_ user: String, _ path: String, root: Bool = false) async throws -> HTTPAnswer {
+                    try await hookline.api(token: HooklineProcess.token(user: user, root: root)).call("GET", path)
+                }
+                #expect(try await call("editor", path).status == 403)
+                #expect(try await call("stranger", path).status == 404)
+                #expect(try await call("admin", "/audit").status == 403)
+                #expect(try await call("editor", "\(path)?format=ndjson").status == 403)
+                for bad in [
+                    "format=csv", "from=x", "cursor=x", "limit=201", "kind=\(String(repeating: "k", count: 300))",
+                ] {
+                    #expect(try await call("admin", "\(path)?\(bad)").status == 400, "\(bad)")
+                }
+                let page = try await call("admin", "\(path)?limit=3")
+                #expect(page.status == 200 && page.values(of: "action") == ["created", "created", "created"])
+                #expect(page.values(of: "address").first == "127.0.0.1")
+                let next = try #require(page.value(of: "next"))
+                #expect(try await call("admin", "\(path)?limit=3&cursor=\(next)").number(of: "offset") == 3)
+                #expect(try await call("admin", "\(path)?kind=thing").number(of: "total") == 1)
+                #expect(try await call("admin", "\(path)?object=\(installation.thing)").number(of: "total") == 1)
+                #expect(try await call("admin", "\(path)?actor=nobody").number(of: "total") == 0)
+                let all = try await call("admin", path).number(of: "total")
+                let lines = try await call("admin", "\(path)?format=ndjson")
+                #expect(lines.headers["content-type"] == "application/x-ndjson")
+                #expect(lines.body.split(separator: "\n").count == all)
+                let everywhere = try await call("root", "/audit?limit=1", root: true)
+                #expect(everywhere.status == 200 && everywhere.number(of: "total") ?? 0 >= all ?? 1)
+
+                // Refused calls are summed when the service ends, at the latest.
+                _ = try await HTTP.get("http://127.0.0.1:\(hookline.port)/me")
+                let metrics = try await HTTP.get("http://127.0.0.1:\(hookline.port)/metrics").body
+                #expect(metrics.contains(#"hookline_api_refused_total{reason="unauthorized"} 1"#))
+                #expect(metrics.contains(#"hookline_api_refused_total{reason="forbidden"} 3"#))
+                #expect(metrics.contains(#"hookline_api_refused_total{reason="not_found"} 1"#))
+                await hookline.process.stop()
+                let refused = try await installation.sql(
+                    """
+                    SELECT string_agg(object_kind || ' ' || coalesce(actor_id, actor_kind) || ' '
+                        || coalesce((group_id = '\(installation.group)')::text, 'of none') || ' ' || sum, ', ' ORDER BY 1)
+                    FROM (SELECT object_kind, actor_id, actor_kind, group_id, sum(count) FROM audit WHERE action = 'refused'
+                        GROUP BY 1, 2, 3, 4) AS sums
+                    """)
+                for part in [
+                    "access editor true 2", "access stranger of none 1", "access admin of none 1",
+                    "sign_in anonymous of none 1",
+                ] {
+                    #expect(refused.contains(part), "\(refused)")
+                }
+            }
+        }
+
+        @Test(
+            "has what the build before does that runs beside this one, which goes on as ever",
+            .enabled(if: HooklineProcess.previousBinary != nil))
+        func buildBefore() async throws {
+            let previous = try #require(HooklineProcess.previousBinary)
+            try await Installation.with(previous) { installation, _ in
+                let migrated = try await HooklineProcess.run(["migrate"], ["POSTGRES_URL": installation.postgresURL])
+                #expect(migrated.output.contains("applied audit"), "\(migrated)")
+                let api = installation.api
+                let group = "/groups/\(installation.group)"
+                let id = try await api.create("\(group)/webhooks", "[\(Self.webhook("w"))]")
+                #expect(try await api.call("PUT", "/webhooks/\(id)", Self.webhook("w 2")).status == 200)
+                #expect(
+                    try await api.call("PUT", "/things/\(installation.thing)", #"{"name":"T"}"#).status == 200)
+                #expect(try await api.call("DELETE", group).status == 204)
+                let entered = try await installation.sql(
+                    """
+                    SELECT string_agg(action || ' ' || object_kind, ', ' ORDER BY at, id) FROM audit
+                    WHERE actor_kind = 'database' AND actor_id IS NOT NULL
+                    """)
+                let expected = """
+                    created webhook, updated webhook, updated thing, removed webhook, removed thing, removed group, \
+                    removed member, removed profile
+                    """
+                #expect(entered.trimmingCharacters(in: .whitespacesAndNewlines) == expected)
+            }
+        }
+    }
+}
