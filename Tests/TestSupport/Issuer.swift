@@ -43,7 +43,7 @@ package struct Issuer: Sendable {
         "\(Self.text(Data(header.utf8))).\(Self.text(Data(claims.utf8)))"
     }
 
-    package static func text(_ bytes: some DataProtocol) -> String {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String {
         Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
