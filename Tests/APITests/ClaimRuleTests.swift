@@ -4,6 +4,9 @@ import Testing
 
 @testable import API
 
+private let one = "00000000-0000-4000-8000-000000000001"
+private let two = "00000000-0000-4000-8000-000000000002"
+
 @Suite("What claims give")
 struct ClaimRuleTests {
     private func claims(_ json: String) throws -> Claims {
@@ -35,9 +38,6 @@ struct ClaimRuleTests {
         #expect(RootClaim(rule) == nil)
     }
 
-    private static let one = "00000000-0000-4000-8000-000000000001"
-    private static let two = "00000000-0000-4000-8000-000000000002"
-
     @Test(
         "is the highest role in each group that a table or the values themselves name",
         arguments: [
@@ -53,7 +53,7 @@ struct ClaimRuleTests {
     func roles(groups: String, expected: [String: Role]) throws {
         let rule = try RoleClaim(
             claim: "groups",
-            table: "operators=\(Self.one):editor; operators=\(Self.two):viewer;\ncn=ops,dc=x=\(Self.one):admin;")
+            table: "operators=\(one):editor; operators=\(two):viewer;\ncn=ops,dc=x=\(one):admin;")
         let found = rule.grants(in: try self.claims(#"{"groups":\#(groups)}"#))
         #expect(Dictionary(uniqueKeysWithValues: found.map { ($0.key.description, $0.value) }) == expected)
     }
@@ -80,8 +80,8 @@ struct ClaimRuleTests {
                 #"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
                 "Ed25519", 0
             ),
-            (Issuer("a").jwk, "ES256", 0), (Issuer("a").jwk(more: ""), "ES256", 0),
-            (Issuer("a").jwk(more: #","alg":"ES384""#), nil, 1), (Issuer("a").jwk(more: #","alg":"RS256""#), nil, 1),
+            (Issuer("a").jwk, "ES256", 0), (Issuer("a").key(more: ""), "ES256", 0),
+            (Issuer("a").key(more: #","alg":"ES384""#), nil, 1), (Issuer("a").key(more: #","alg":"RS256""#), nil, 1),
             ("7", nil, 0),
         ] as [(String, String?, Int)])
     func keys(key: String, algorithm: String?, unusable: Int) async throws {

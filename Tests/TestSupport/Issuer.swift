@@ -4,17 +4,17 @@ internal import Foundation
 /// Somebody who signs tokens (ES256) with a key of that name.
 package struct Issuer: Sendable {
     package let id: String
-    private let key = P256.Signing.PrivateKey()
+    private let secret = P256.Signing.PrivateKey()
 
     package init(_ id: String) {
         self.id = id
     }
 
     /// The public half, as it stands in a JWKS.
-    package var jwk: String { self.jwk() }
+    package var jwk: String { self.key(more: #","use":"sig","alg":"ES256""#) }
 
-    package func jwk(more: String = #","use":"sig","alg":"ES256""#) -> String {
-        let point = self.key.publicKey.rawRepresentation
+    package func key(more: String) -> String {
+        let point = self.secret.publicKey.rawRepresentation
         return #"{"kty":"EC","crv":"P-256","kid":"\#(self.id)","x":"\#(Self.text(point.prefix(32)))","#
             + #""y":"\#(Self.text(point.suffix(32)))"\#(more)}"#
     }
@@ -26,7 +26,7 @@ package struct Issuer: Sendable {
     ///   - header: instead of the usual one.
     package func token(_ claims: String, header: String? = nil) throws -> String {
         let signed = Self.signed(header ?? #"{"alg":"ES256","kid":"\#(self.id)","typ":"JWT"}"#, claims)
-        return "\(signed).\(Self.text(try self.key.signature(for: Data(signed.utf8)).rawRepresentation))"
+        return "\(signed).\(Self.text(try self.secret.signature(for: Data(signed.utf8)).rawRepresentation))"
     }
 
     /// A token that a secret is proved by (HS256).
@@ -43,7 +43,7 @@ package struct Issuer: Sendable {
         "\(Self.text(Data(header.utf8))).\(Self.text(Data(claims.utf8)))"
     }
 
-    package static func text(_ bytes: some DataProtocol) -> String {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String {
         Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
