@@ -1,3 +1,4 @@
+import LocalServices
 import TestSupport
 import Testing
 

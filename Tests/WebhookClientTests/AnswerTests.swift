@@ -1,3 +1,4 @@
+import LocalServices
 import NIOCore
 import Synchronization
 import TestSupport
@@ -24,7 +25,9 @@ struct AnswerTests {
         var times: [[Duration]] = [[], [], []]
         for _ in 0..<60 {
             for (index, client) in clients.enumerated() {
-                times[index].append(try await clock.measure { #expect(try await client.send().status == 200) })
+                let start = clock.now
+                #expect(try await client.send().status == 200)
+                times[index].append(start.duration(to: clock.now))
             }
         }
         // The kernel keeps an acknowledgement for 40 ms, two hundred times as long as an answer takes.
