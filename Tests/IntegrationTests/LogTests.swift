@@ -90,7 +90,7 @@ extension WholeServiceTests {
                 )
                 #expect(!secretive.body.contains("s3cret"))
                 let lines = try await viewer.call("GET", "/webhooks/\(good)/log")
-                #expect(lines.values(of: "url").first?.hasSuffix("?***") == true && !lines.body.contains("s3cret"))
+                #expect(lines.values(of: "url").first?.hasSuffix("/…") == true && !lines.body.contains("s3cret"))
                 for path in [
                     "/deliveries/\(failed)", "/webhooks/\(good)/log", "/groups/\(installation.group)/log",
                     "/webhooks/\(good)/stats", "/groups/\(installation.group)/stats",

@@ -169,7 +169,7 @@ extension WholeServiceTests {
                 let (end, output) = try await screens
                 #expect(end == "exited(0)", "\(output)")
                 let row = try #require(output.split(separator: "\n").last { $0.hasPrefix("seen by top") }, "\(output)")
-                #expect(row.contains("http://127.0.0.1:\(receiver.port) "))
+                #expect(row.contains("http://127.0.0.1:\(receiver.port)/… "))
                 #expect(row.contains("ENABLED") && row.contains(" 200 "))
                 #expect(!output.contains("secret"))
                 #expect(output.contains("\nnow         lanes "), "\(output)")

@@ -9,7 +9,7 @@ package struct Eraser: Service {
     private let logger: Logger
 
     /// How many parts are done before others have their turn, and the pause between them.
-    private static let (mostParts, pause) = (200, Duration.seconds(5))
+    private static let (mostParts, pause) = (1_000, Duration.seconds(5))
 
     package init(store: ErasureStore, logger: Logger) {
         self.store = store

@@ -31,7 +31,7 @@ struct ErasurePart: Sendable {
     var waiting: Int64
 
     /// How much a part looks at.
-    static let (mostMessages, mostEntries) = (Int64(200), Int64(1_000))
+    static let (mostMessages, mostEntries, mostWebhooks) = (Int64(200), Int64(1_000), 50)
     /// What was under way when it was asked for is written by then, and found by another look.
     static let settling: Duration = .seconds(120)
     /// How long to leave what deliveries wait for alone: the longer, the longer they have waited.
@@ -66,12 +66,17 @@ struct ErasurePart: Sendable {
     /// Carries it out, and notes how far it has come.
     mutating func carryOut(on db: isolated Connection) throws {
         try db.execute(PayloadSweep.byIndexes)
-        switch self.stage {
-        case .messages?: try self.eraseMessages(on: db)
-        case .sourceLog?: try self.eraseSourceLog(on: db)
-        case let stage?: try self.eraseEntries(stage, on: db)
-        case nil: break
-        }
+        // What is over costs no part of its own.
+        var former: Stage?
+        repeat {
+            former = self.stage
+            switch self.stage {
+            case .messages?: try self.eraseMessages(on: db)
+            case .sourceLog?: try self.eraseSourceLog(on: db)
+            case let stage?: try self.eraseEntries(stage, on: db)
+            case nil: break
+            }
+        } while self.stage != former
         try self.note(on: db)
     }
 

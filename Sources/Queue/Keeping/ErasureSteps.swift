@@ -40,19 +40,22 @@ extension ErasurePart {
 
     /// What stands about the thing's messages in one table of one webhook, or all that stands about a webhook.
     mutating func eraseEntries(_ stage: Stage, on db: isolated Connection) throws {
-        guard self.source == nil, let webhook = try self.currentWebhook(on: db) else { return self.next() }
-        if webhook != self.atWebhook { (self.atWebhook, self.behind) = (webhook, 0) }
-        let rows = Self.rows(of: stage, webhook)
-        guard let end = try self.end(of: rows, on: db) else {
-            // The next webhook, if there is another.
-            (self.atWebhook, self.behind) = (webhook &+ 1, 0)
-            if self.webhook != nil { self.next() }
+        // Most have nothing to be looked at.
+        for _ in 0..<Self.mostWebhooks {
+            guard self.source == nil, let webhook = try self.currentWebhook(on: db) else { return self.next() }
+            if webhook != self.atWebhook { (self.atWebhook, self.behind) = (webhook, 0) }
+            let rows = Self.rows(of: stage, webhook)
+            guard let end = try self.end(of: rows, on: db) else {
+                if self.webhook != nil { return self.next() }
+                (self.atWebhook, self.behind) = (webhook &+ 1, 0)
+                continue
+            }
+            let part: Query =
+                "\(rows.condition) AND \(rows.time) > \(Self.time(self.behind)) AND \(rows.time) <= \(Self.time(end))"
+            self.entries += Int64(try self.erase(stage, part, on: db))
+            self.behind = end
             return
         }
-        let part: Query =
-            "\(rows.condition) AND \(rows.time) > \(Self.time(self.behind)) AND \(rows.time) <= \(Self.time(end))"
-        self.entries += Int64(try self.erase(stage, part, on: db))
-        self.behind = end
     }
 
     /// Of a thing that of its group's webhooks from which on it is not done; nil behind the last.
