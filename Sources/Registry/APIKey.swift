@@ -6,7 +6,6 @@ package import Values
 /// shown to whoever makes it; nothing else says what it is.
 package struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
     package static let prefix = "hk_"
-    private static let digits = Set("0123456789abcdef".utf8)
 
     /// The key itself: for the answer that shows it, and for nothing that is kept.
     package let text: String
@@ -14,9 +13,11 @@ package struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
     /// nil if it is not made as keys are.
     package init?(_ text: String) {
         let random = text.utf8.dropFirst(Self.prefix.utf8.count)
-        guard text.hasPrefix(Self.prefix), random.count == 64, random.allSatisfy(Self.digits.contains) else {
-            return nil
-        }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
+        guard text.hasPrefix(Self.prefix), random.count == 64,
+            random.allSatisfy({ digits.contains($0) || letters.contains($0) })
+        else { return nil }
         self.text = text
     }
 

@@ -31,8 +31,9 @@ extension Caller {
             id: id, isRoot: false, expiresAt: record.expiresAt, key: Key(record, role: role))
     }
 
-    /// Whose calls these count as: those with a key are its maker's, who would have as many more with each key otherwise.
-    var account: String { self.key?.creator ?? self.id }
+    /// Whose calls these count as. Those with all keys of one maker count together, or each key would be as much more that they may
+    /// ask; and apart from their own, who must be able to revoke a key that asks too much. No user's name has a zero byte.
+    var account: String { self.key.map { "\u{0}keys of \($0.creator)" } ?? self.id }
 
     /// Whether they may do what is a user's own affair and needs no role, such as making a group or leaving one: users, and keys
     /// that may do all that their user may.

@@ -21,7 +21,7 @@ struct KeyDoor: Sendable {
 
     /// - Parameters:
     ///   - address: where the call comes from.
-    ///   - limits: how often the key's maker may call.
+    ///   - limits: how often the keys of its maker may call.
     /// - Throws: 401 with what is wrong with the key, 429 if there were too many calls.
     func caller(with text: String, from address: String?, limits: CallLimits?) async throws -> Caller {
         guard let hash = APIKey(text)?.hash else {
