@@ -95,13 +95,14 @@ final class Lane {
     }
 
     func finish(_ attempt: Attempt, _ outcome: Outcome) {
+        let inFlight = self.inFlight
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now
         let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
         // What an earlier version of the webhook met says nothing about this one.
         if attempt.target.version == self.target.version {
-            self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
+            self.dispatcher.teach(&self.gate, verdict, of: attempt, outcome, inFlight: inFlight, now: now)
         }
         if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }
         self.passOn(attempt.delivery, with: attempt.others, verdict.ending)
@@ -288,7 +289,7 @@ final class Lane {
 
     /// Whether nothing of what is under way has ended for a second: then it is that which the rest waits for, because there
     /// may not be more at a time, or because it is the same things'. Or whether there was no connection to be had.
-    private func isStuck(now: NIODeadline) -> Bool {
+    func isStuck(now: NIODeadline) -> Bool {
         if let since = self.pool.waitsSince ?? self.tokens?.waitsSince { return now - since > .seconds(1) }
         return self.inFlight > 0 && now - self.lastMoved > .seconds(1)
     }

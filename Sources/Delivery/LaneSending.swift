@@ -14,6 +14,7 @@ extension Lane {
         let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
         let time = now.nanoseconds
         self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
+        self.gate.allow(self.mostInFlight)
         while let delivery = self.queue.first {
             if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
                 self.queue.removeFirst()
@@ -34,7 +35,8 @@ extension Lane {
                 return
             }
             switch self.gate.admit(
-                inFlight: self.inFlight, now: time,
+                inFlight: self.inFlight,
+                isStuck: self.inFlight >= ConcurrencyLimit.modest && self.isStuck(now: now), now: time,
                 quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
             {
             case .full: return
@@ -42,6 +44,12 @@ extension Lane {
             case .now: self.sendNext(delivery, authorization: authorization, now: now, wallNow: wallNow)
             }
         }
+    }
+
+    /// This instance's share of the requests that there may be at a time; one at the least.
+    private var mostInFlight: Int {
+        let most = self.dispatcher.configuration.connectionsPerWebhook
+        return self.target.policy.maxInFlight.map { min(most, max(1, $0 / self.dispatcher.instances)) } ?? most
     }
 
     /// Whether nobody else can have, and be sending, what this lane has. Only where order is strict does it matter: elsewhere

@@ -31,7 +31,8 @@ extension Shape {
         [
             "name": .any, "url": .any, "headers": .any, "status": .any, "success_statuses": .any,
             "retry_schedule": .any, "max_attempts": .any, "max_age": .any, "retry_client_errors": .any,
-            "failure_limit": .any, "failure_window": .any, "rate_limit": rateLimit, "ordering": .any, "method": .any,
+            "failure_limit": .any, "failure_window": .any, "rate_limit": rateLimit, "max_in_flight": .any,
+            "ordering": .any, "method": .any,
             "content_type": .any,
             // JSON of one's own, or the rows of a form; those are read by whoever reads them.
             "body": .any, "query": .list(row), "format": .any,

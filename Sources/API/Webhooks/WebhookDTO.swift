@@ -17,6 +17,7 @@ struct WebhookDTO: Encodable {
     let failure_limit: Int
     let failure_window: Int64
     let rate_limit: RateLimitDTO?
+    let max_in_flight: Int?
     let ordering: String
     let version: Int64
     let method: String
@@ -67,6 +68,7 @@ struct WebhookDTO: Encodable {
         self.failure_limit = policy.failureLimit
         self.failure_window = policy.failureWindow
         self.rate_limit = policy.rateLimit.map { RateLimitDTO(per_second: $0.perSecond, burst: $0.burst) }
+        self.max_in_flight = policy.maxInFlight
         self.ordering = policy.ordering.rawValue
         self.version = webhook.version
         let (options, isShown) = (webhook.options, role >= .editor)
@@ -175,6 +177,9 @@ extension DeliveryPolicy {
             self.failureWindow = try object.integer("failure_window") ?? initial.failureWindow
         }
         if object.has("rate_limit") { self.rateLimit = try RateLimit(object) }
+        if object.has("max_in_flight") {
+            self.maxInFlight = try object.integer("max_in_flight").map { Int(clamping: $0) }
+        }
         if object.has("ordering") {
             let text = try object.string("ordering") ?? initial.ordering.rawValue
             guard let ordering = Ordering(rawValue: text) else {

@@ -259,6 +259,7 @@ export function deliveryPart(webhook) {
     whole(webhook.rate_limit?.per_second, { step: "any" }),
     whole(webhook.rate_limit?.burst, { min: "1" }),
   ];
+  const inFlight = whole(webhook.max_in_flight, { min: "1", max: "1024" });
   const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
   const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
   const ordering = select(webhook.ordering, [["none", "First attempts in order"], [
@@ -305,6 +306,7 @@ export function deliveryPart(webhook) {
         field("and after", "failure_window", window, "seconds of failing"),
         field("Requests per second", "rate_limit.per_second", perSecond, "Empty: no limit."),
         field("In bursts of", "rate_limit.burst", burst),
+        field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
         field("Order", "ordering", ordering),
       ),
       clientErrors.element,
@@ -317,6 +319,7 @@ export function deliveryPart(webhook) {
       success_statuses: list(statuses),
       failure_limit: numberOrNull(limit),
       failure_window: numberOrNull(window),
+      max_in_flight: numberOrNull(inFlight),
       ordering: ordering.value,
       retry_client_errors: clientErrors.box.checked,
       rate_limit: perSecond.value === "" ? null : {

@@ -16,6 +16,8 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
     /// For how long at least it must have been failing, in seconds; 0 lets the count alone decide.
     package var failureWindow = Self.defaultFailureWindow
     package var rateLimit: RateLimit?
+    /// How many requests there may be at a time, over all instances; nil is as many as the receiver does well with.
+    package var maxInFlight: Int?
     package var ordering = Ordering.none
 
     package enum Ordering: String, Sendable, Codable, CaseIterable {
@@ -44,6 +46,7 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
         self.failureWindow =
             try values.decodeIfPresent(Int64.self, forKey: .failureWindow) ?? Self.defaultFailureWindow
         self.rateLimit = try values.decodeIfPresent(RateLimit.self, forKey: .rateLimit)
+        self.maxInFlight = try values.decodeIfPresent(Int.self, forKey: .maxInFlight)
         self.ordering = try values.decodeIfPresent(Ordering.self, forKey: .ordering) ?? .none
     }
 
@@ -64,6 +67,7 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
         try Self.check("max_age", self.maxAge, in: 1...Self.longestAge)
         try Self.check("failure_limit", Int64(self.failureLimit), in: 0...1_000)
         try Self.check("failure_window", self.failureWindow, in: 0...604_800)
+        try Self.check("max_in_flight", self.maxInFlight.map(Int64.init), in: 1...1_024)
         try self.rateLimit?.check()
     }
 
