@@ -93,6 +93,16 @@ struct Gate {
         return .now
     }
 
+    /// Whether there are as many requests at a time as there may ever be.
+    var isAtMost: Bool { self.limit.height >= self.limit.most }
+
+    /// What a request has to wait for that was let in for later.
+    func obstacle(now: Int64) -> Holdup.Reason {
+        if self.pausedUntil > now { return .pause }
+        if self.breaker.isOpen, self.breaker.allowance(now: now) == 0 { return .breaker }
+        return self.bucket.map { $0.available(now: now) < 1 } == true ? .rate : .groupRate
+    }
+
     /// - Parameter limit: this instance's share; nil is none.
     mutating func follow(_ limit: RateLimit?, now: Int64) {
         guard let limit else {

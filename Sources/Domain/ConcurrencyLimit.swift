@@ -3,10 +3,12 @@
 /// Up to ``modest`` there is nothing to find out. Beyond that it grows by one with each success, so it doubles with each round
 /// of answers, as long as they take no longer than they do when few are under way; where they begin to, requests stand in the
 /// receiver's queue, and more of them make nothing faster. Then it grows by half a square root a round, falls by a fifth where
-/// they take much longer, and by half where the receiver says that it is too much, which is then left untried for a while: AIMD with the gradient of the latency as in
-/// Netflix's concurrency-limits. What it is compared with is not the shortest latency ever, which says nothing where latencies
-/// vary, nor an average over a long time, which follows a queue that grows slowly. It is the average of what was sent with few
-/// others under way; if there was nothing of the kind for a while, and growing is held up, as few are let out for a moment.
+/// they take much longer, and by half where the receiver says that it is too much, which is then left untried for a while.
+///
+/// That is AIMD with the gradient of the latency, as in Netflix's concurrency-limits and Vector's adaptive request concurrency. What
+/// the latency is compared with is not the shortest ever, which says nothing where latencies vary, nor an average over a long time,
+/// which follows a queue that grows slowly. It is the average of what was sent with few others under way; if there was
+/// nothing of the kind for a while, and growing is held up, as few are let out for a moment.
 ///
 /// Times are nanoseconds of a monotonic clock, given by the caller.
 package struct ConcurrencyLimit: Sendable {

@@ -58,7 +58,9 @@ struct Scenario {
 
     private func startReceivers(_ tally: Tally) async throws {
         for port in self.rig.directory.ports {
-            try await Receiver.start(port: port, on: self.rig.loops, tally: tally)
+            let behaviour: Receiver.Behaviour =
+                self.options.latency > 0 ? .answerLate(.milliseconds(Int64(self.options.latency))) : .answer
+            try await Receiver.start(port: port, on: self.rig.loops, behaviour: behaviour, tally: tally)
         }
     }
 
