@@ -8,8 +8,7 @@ package struct ConnectionLimits: Sendable, Equatable {
     package var origin: Int
 
     /// Of the total those that webhooks have beyond their first ``ConcurrencyLimit/modest``, all of them together: whatever some
-    /// grow to, half of all is left to those that have not grown. And a connection takes some ten kilobytes, with TLS
-    /// four times as much.
+    /// grow to, half of all is left to those that have not grown. And a connection takes some ten kilobytes, more with TLS.
     package var beyond: Int
 
     static let mostBeyond = 2_048
