@@ -114,13 +114,16 @@ package struct APIPorts: Sendable {
     package let tail: ThingTailing
     /// Told of rows that cannot be read when they are met.
     package let unreadable: UnreadableRows
+    /// What a webhook that falls behind waits for.
+    package let holdup: @Sendable (WebhookKey) async -> Holdup?
 
     package init(
         refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
         largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, unreadable: UnreadableRows,
-        tail: @escaping ThingTailing
+        tail: @escaping ThingTailing, holdup: @escaping @Sendable (WebhookKey) async -> Holdup? = { _ in nil }
     ) {
+        self.holdup = holdup
         self.unreadable = unreadable
         self.refresh = refresh
         self.test = test
@@ -161,7 +164,7 @@ func makeRouter(
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
-        stats: stats, wallClock: wallClock, most: mostWebhooks)
+        stats: stats, wallClock: wallClock, most: mostWebhooks, holdup: ports.holdup)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, audit: AuditStore(database), wallClock: wallClock)
         .add(to: routes)

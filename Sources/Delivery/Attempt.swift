@@ -8,6 +8,10 @@ internal import WebhookClient
 final class Attempt: PendingRequest {
     let delivery: Delivery
     let startedAt: NIODeadline
+    /// When its connection was there, which says more of the receiver than of the way to it.
+    private(set) var sentAt: NIODeadline
+    /// How many requests of the webhook were under way when it began, itself included.
+    let level: Int
     /// Microseconds since 1970, for the log and the `webhook-timestamp`.
     let startedAtWall: Int64
     /// Of the webhook as it is now, which may be newer than when the message came in.
@@ -62,7 +66,9 @@ final class Attempt: PendingRequest {
         self.special = special
         self.requests = requests
         self.lane = lane
+        self.level = lane.inFlight
         self.startedAt = now
+        self.sentAt = now
         self.startedAtWall = wallNow
     }
 
@@ -92,7 +98,11 @@ final class Attempt: PendingRequest {
     }
 
     func progressed(_ step: ConnectionStep) {
-        if case .redirected(let location) = step { self.location = location }
+        switch step {
+        case .connected, .secured: self.sentAt = .now()
+        case .redirected(let location): self.location = location
+        case .resolved, .permitted: break
+        }
     }
 
     func ended(_ outcome: Outcome) {

@@ -4,8 +4,8 @@ package import WebhookClient
 
 /// How deliveries are made.
 package struct DeliveryConfiguration: Sendable {
-    /// The most requests at a time to one webhook.
-    package var connectionsPerWebhook = 16
+    /// The most requests at a time to one webhook whose receiver does well with them.
+    package var connectionsPerWebhook = 256
     /// Connections to receivers, over all webhooks and event loops.
     package var connectionLimits = ConnectionLimits()
     /// How long what is known of a webhook's receiver outlives its last request.

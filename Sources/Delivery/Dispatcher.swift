@@ -82,6 +82,10 @@ actor Dispatcher {
         return lane
     }
 
+    /// nil if it has nothing to do or to remember.
+    func lane(of key: WebhookKey) -> Lane? { self.lanes[key] }
+    var wallNow: Int64 { self.context.wallClock.microseconds() }
+
     // MARK: Claims
 
     /// What was recorded: there may be room again for these webhooks, and retries have their times.

@@ -164,9 +164,17 @@ extension Dispatcher {
                         peculiarities: AttemptRecord.Peculiarities(wasSent: false))))
         }
 
-        func teach(_ gate: inout Gate, _ verdict: Verdict, startedAt: NIODeadline, now: NIODeadline) {
+        /// - Parameter inFlight: how many requests were under way, this one included.
+        func teach(
+            _ gate: inout Gate, _ verdict: Verdict, of attempt: Attempt, _ outcome: Outcome, inFlight: Int,
+            now: NIODeadline
+        ) {
+            let sample = ConcurrencyLimit.Sample(
+                startedAt: attempt.startedAt.nanoseconds,
+                latency: ((attempt.answeredAt ?? now) - attempt.sentAt).nanoseconds,
+                level: attempt.level, inFlight: inFlight)
             gate.learn(
-                verdict.health, pause: verdict.pause, startedAt: startedAt.nanoseconds, now: now.nanoseconds,
+                verdict.health, isTooMuch: outcome.isTooMuch, of: sample, pause: verdict.pause, now: now.nanoseconds,
                 using: &self.generator)
         }
 
@@ -209,6 +217,17 @@ extension Dispatcher {
             self.completer.submit(self.results)
             self.results.removeAll(keepingCapacity: true)
             self.resultBytes = 0
+        }
+    }
+}
+
+extension Outcome {
+    /// Whether it is what a receiver does that is asked for too much at a time.
+    fileprivate var isTooMuch: Bool {
+        switch self {
+        case .response(let status, _, _): status == 429 || status == 503
+        case .failure(.connect), .failure(.timeout), .failure(.closed): true
+        case .failure: false
         }
     }
 }

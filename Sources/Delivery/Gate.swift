@@ -12,13 +12,25 @@ struct Gate {
         case at(Int64)
     }
 
-    private var breaker: Breaker
+    private var breaker = Breaker(most: ConcurrencyLimit.modest)
+    private var limit: ConcurrencyLimit
     private var bucket: TokenBucket?
     private var pausedUntil: Int64 = 0
 
     /// - Parameter most: requests at a time.
     init(most: Int) {
-        self.breaker = Breaker(most: most)
+        self.limit = ConcurrencyLimit(most: most)
+    }
+
+    /// How many requests there may be at a time: as many as its receiver does well with, and fewer where it is new or has been away.
+    func allowance(now: Int64) -> Int {
+        if !self.breaker.isOpen, self.breaker.isWideOpen { return self.limit.height }
+        return min(self.limit.height, self.breaker.allowance(now: now))
+    }
+
+    /// Whether what there is may go out without a thought of how much that is.
+    private var isWideOpen: Bool {
+        !self.breaker.isOpen && self.allowance(now: 0) >= min(self.limit.most, ConcurrencyLimit.modest)
     }
 
     var isOpen: Bool { self.breaker.isOpen }
@@ -41,8 +53,8 @@ struct Gate {
     func coming(now: Int64) -> Int? {
         guard self.pausedUntil <= now else { return 0 }
         var most: Int?
-        if !self.breaker.isWideOpen {
-            let allowance = self.breaker.allowance(now: now)
+        if !self.isWideOpen {
+            let allowance = self.allowance(now: now)
             guard allowance > 0 else { return 0 }
             // A probe goes out alone; and then there are more with each success.
             most = self.breaker.isOpen ? 1 : allowance * 8
@@ -55,16 +67,20 @@ struct Gate {
     /// those are what goes out first when it opens.
     func worthHolding(now: Int64) -> Int? {
         if self.breaker.isOpen { return 1 }
-        if self.pausedUntil > now + 1_000_000_000 { return self.breaker.allowance(now: now) }
-        return self.bucket.map { $0.worthPreparing(now: now) + self.breaker.allowance(now: now) }
+        if self.pausedUntil > now + 1_000_000_000 { return self.allowance(now: now) }
+        return self.bucket.map { $0.worthPreparing(now: now) + self.allowance(now: now) }
     }
 
     /// Takes what one request takes, if it may go out now.
     ///
-    /// - Parameter quota: takes from what several webhooks share, or says how long until there is something.
-    mutating func admit(inFlight: Int, now: Int64, quota: (Int64) -> Int64?) -> Admission {
+    /// - Parameters:
+    ///   - isStuck: whether nothing of what is under way ends. Then there are no more than it would have anyway.
+    ///   - quota: takes from what several webhooks share, or says how long until there is something.
+    mutating func admit(
+        inFlight: Int, isStuck: Bool = false, now: Int64, quota: (Int64) -> Int64?
+    ) -> Admission {
         if self.pausedUntil > now { return .at(self.pausedUntil) }
-        let allowance = self.breaker.allowance(now: now)
+        let allowance = min(self.allowance(now: now), isStuck ? ConcurrencyLimit.modest : .max)
         guard inFlight < allowance else {
             if allowance == 0, let probeAt = self.breaker.probeAt { return .at(probeAt) }
             return .full
@@ -77,6 +93,16 @@ struct Gate {
         return .now
     }
 
+    /// Whether there are as many requests at a time as there may ever be.
+    var isAtMost: Bool { self.limit.height >= self.limit.most }
+
+    /// What a request has to wait for that was let in for later.
+    func obstacle(now: Int64) -> Holdup.Reason {
+        if self.pausedUntil > now { return .pause }
+        if self.breaker.isOpen, self.breaker.allowance(now: now) == 0 { return .breaker }
+        return self.bucket.map { $0.available(now: now) < 1 } == true ? .rate : .groupRate
+    }
+
     /// - Parameter limit: this instance's share; nil is none.
     mutating func follow(_ limit: RateLimit?, now: Int64) {
         guard let limit else {
@@ -86,16 +112,26 @@ struct Gate {
         if self.bucket?.change(to: limit, now: now) == nil { self.bucket = TokenBucket(limit, now: now) }
     }
 
+    /// - Parameter most: requests at a time.
+    mutating func allow(_ most: Int) {
+        self.limit.change(most: most)
+    }
+
+    /// - Parameter isTooMuch: whether the failure says that the receiver cannot do with so many at a time.
     mutating func learn(
-        _ health: Verdict.Health, pause: Duration?, startedAt: Int64, now: Int64,
-        using generator: inout some RandomNumberGenerator
+        _ health: Verdict.Health, isTooMuch: Bool = false, of sample: ConcurrencyLimit.Sample, pause: Duration?,
+        now: Int64, using generator: inout some RandomNumberGenerator
     ) {
         if let pause {
             self.pausedUntil = max(self.pausedUntil, now.adding(pause.milliseconds.multiplied(by: 1_000_000)))
         }
         switch health {
-        case .good: self.breaker.succeeded()
-        case .bad: self.breaker.failed(startedAt: startedAt, now: now, using: &generator)
+        case .good:
+            self.breaker.succeeded()
+            self.limit.succeeded(sample, now: now)
+        case .bad:
+            self.breaker.failed(startedAt: sample.startedAt, now: now, using: &generator)
+            self.limit.failed(sample, isTooMuch: isTooMuch, now: now)
         case .unknown: break
         }
     }
@@ -103,6 +139,7 @@ struct Gate {
     /// The webhook was changed: what went wrong before no longer counts.
     mutating func startAfresh() {
         self.breaker.reset()
+        self.limit = ConcurrencyLimit(most: self.limit.most)
         self.pausedUntil = 0
     }
 }

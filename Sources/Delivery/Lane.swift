@@ -31,6 +31,10 @@ final class Lane {
     private var missingBytes = 0
     /// Whether it is among those that are looked at with the next tick.
     var isNotedBusy = false
+    /// What kept the next request from going out when that was tried last.
+    var obstacle: Holdup.Reason?
+    /// Since when what waits in the database is read before anything goes out: see ``LaneOverflow``.
+    var readingSince: NIODeadline?
     /// When it is looked at again, in seconds of the loop's clock.
     var alarm = Int64.max
 
@@ -65,7 +69,8 @@ final class Lane {
     }
 
     private func enqueue(_ delivery: Delivery) {
-        if self.target.batching != nil { return self.queue.appendToBatch(delivery) }
+        guard self.target.overflow == .wait else { return self.enqueueLeavingOut(delivery) }
+        if !self.target.isInLine { return self.queue.appendSideBySide(delivery) }
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
@@ -103,31 +108,32 @@ final class Lane {
         }
         guard attempt.delivery.attempts == 0, !attempt.hasPassedOn else { return }
         attempt.hasPassedOn = true
-        self.queue.advance(attempt.delivery.message.thing)
+        if attempt.target.isInLine { self.queue.advance(attempt.delivery.message.thing) }
         self.pump(now: .now())
     }
 
     func finish(_ attempt: Attempt, _ outcome: Outcome) {
+        let inFlight = self.inFlight
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now
         let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
         // What an earlier version of the webhook met says nothing about this one.
         if attempt.target.version == self.target.version {
-            self.dispatcher.teach(&self.gate, verdict, startedAt: attempt.startedAt, now: now)
+            self.dispatcher.teach(&self.gate, verdict, of: attempt, outcome, inFlight: inFlight, now: now)
         }
         if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }
-        if !attempt.hasPassedOn { self.passOn(attempt.delivery, with: attempt.others, verdict.ending) }
+        if !attempt.hasPassedOn { self.passOn(attempt, verdict.ending) }
         self.pump(now: now)
     }
 
     /// Lets the thing's next delivery go, or not.
-    ///
-    /// - Parameter others: those that were sent along with it.
-    private func passOn(_ delivery: Delivery, with others: [Delivery], _ ending: DeliveryResult.Ending) {
-        let thing = delivery.message.thing
+    private func passOn(_ attempt: Attempt, _ ending: DeliveryResult.Ending) {
+        let (delivery, others, thing) = (attempt.delivery, attempt.others, attempt.delivery.message.thing)
         guard self.isInOrder else {
-            if delivery.attempts == 0 { self.queue.advance(thing) }
+            // What was sent when there was no order is not what the thing's next waits for; a retry is, where order was strict.
+            let wasFirst = delivery.attempts == 0 || attempt.target.ordering == .thing
+            if wasFirst, attempt.target.isInLine { self.queue.advance(thing) }
             return
         }
         switch ending {
@@ -143,7 +149,7 @@ final class Lane {
     func gaveUp(_ deliveries: [Delivery]) {
         if self.isInOrder {
             self.unrecorded.formUnion(deliveries.map(\.id))
-        } else {
+        } else if self.target.isInLine {
             for delivery in deliveries where delivery.attempts == 0 { self.queue.advance(delivery.message.thing) }
         }
     }
@@ -155,7 +161,7 @@ final class Lane {
     func release(_ attempt: Attempt) {
         self.inFlight -= 1
         self.leaveToDatabase([attempt.delivery] + attempt.others)
-        self.passOn(attempt.delivery, with: attempt.others, .released)
+        self.passOn(attempt, .released)
         self.pump(now: .now())
     }
 
@@ -197,6 +203,8 @@ final class Lane {
         guard self.isInOrder || self.givenBack == 0 else { return nil }
         var most = self.dispatcher.configuration.claimBatch
         var coming = self.gate.coming(now: now.nanoseconds)
+        // What is left out takes no memory and no time.
+        if self.target.overflow != .wait, coming != 0 { coming = Self.mostLatest }
         if self.isStuck(now: now) { coming = min(coming ?? .max, max(1, self.inFlight)) }
         if let coming {
             // A request may take several.
@@ -266,8 +274,7 @@ final class Lane {
             self.wakeUp = nil
         }
         let isQueuedOtherwise =
-            old.ordering != target.ordering
-            || (old.batching == nil) != (target.batching == nil)
+            old.ordering != target.ordering || old.isInLine != target.isInLine || old.overflow != target.overflow
         if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
@@ -301,7 +308,7 @@ final class Lane {
 
     /// Whether nothing of what is under way has ended for a second: then it is that which the rest waits for, because there
     /// may not be more at a time, or because it is the same things'. Or whether there was no connection to be had.
-    private func isStuck(now: NIODeadline) -> Bool {
+    func isStuck(now: NIODeadline) -> Bool {
         if let since = self.pool.waitsSince ?? self.tokens?.waitsSince { return now - since > .seconds(1) }
         return self.inFlight > 0 && now - self.lastMoved > .seconds(1)
     }
@@ -309,6 +316,7 @@ final class Lane {
     /// Memory that moves belongs to what moves: what cannot go out for more than a second waits in the database.
     func giveBackWhatIsOfNoUse(now: NIODeadline) {
         var most = self.gate.worthHolding(now: now.nanoseconds)
+        if self.target.overflow != .wait, !self.gate.isShut(now: now.nanoseconds) { most = Self.mostLatest }
         if self.isStuck(now: now) { most = min(most ?? .max, max(1, self.inFlight)) }
         if let most { self.giveBack(but: most) }
     }

@@ -14,6 +14,12 @@ extension Lane {
         let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
         let time = now.nanoseconds
         self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
+        self.gate.allow(self.mostInFlight)
+        self.obstacle = nil
+        guard !self.waitsForNewer(now: now) else {
+            self.obstacle = .backlog
+            return
+        }
         while let delivery = self.queue.first {
             if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
                 self.queue.removeFirst()
@@ -25,25 +31,42 @@ extension Lane {
                 continue
             }
             if let batching = self.target.batching {
-                guard self.isBatchReady(batching, first: delivery, wallNow: wallNow, now: time) else { return }
+                guard self.isBatchReady(batching, first: delivery, wallNow: wallNow, now: time) else {
+                    self.obstacle = .batch
+                    return
+                }
             }
             // A token is had first, unless nothing may go out anyway.
             let authorization = self.tokens?.authorization(now: now)
-            if self.tokens != nil, authorization == nil, !self.gate.isShut(now: time) { return self.fetchToken(now) }
+            if self.tokens != nil, authorization == nil, !self.gate.isShut(now: time) {
+                self.obstacle = .token
+                return self.fetchToken(now)
+            }
             guard self.gate.isShut(now: time) || (self.hasFacts(for: delivery, now: now) && self.pool.hasRoom) else {
+                self.obstacle = .connections
                 return
             }
             switch self.gate.admit(
-                inFlight: self.inFlight, now: time,
+                inFlight: self.inFlight,
+                isStuck: self.inFlight >= ConcurrencyLimit.modest && self.isStuck(now: now), now: time,
                 quota: { self.dispatcher.quotas?.take(self.target.group, now: $0) })
             {
             case .full:
                 self.pool.isPressed = true
+                self.obstacle = self.gate.isOpen ? .breaker : self.gate.isAtMost ? .limit : .receiver
                 return
-            case .at(let later): return self.wake(at: later)
+            case .at(let later):
+                self.obstacle = self.gate.obstacle(now: time)
+                return self.wake(at: later)
             case .now: self.sendNext(delivery, authorization: authorization, now: now, wallNow: wallNow)
             }
         }
+    }
+
+    /// This instance's share of the requests that there may be at a time; one at the least.
+    private var mostInFlight: Int {
+        let most = self.dispatcher.configuration.connectionsPerWebhook
+        return self.target.policy.maxInFlight.map { min(most, max(1, $0 / self.dispatcher.instances)) } ?? most
     }
 
     /// Whether nobody else can have, and be sending, what this lane has. Only where order is strict does it matter: elsewhere
@@ -94,9 +117,9 @@ extension Lane {
     // MARK: Batches
 
     /// Whether what waits is enough for a request, or has waited long enough. One request at a time, so that a thing's
-    /// messages keep their order.
+    /// messages keep their order, if there is one.
     private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Int64, now: Int64) -> Bool {
-        guard self.inFlight == 0, !self.isGivingUp else { return false }
+        guard self.inFlight == 0 || self.target.ordering == .none, !self.isGivingUp else { return false }
         // What failed together goes out together, as it was.
         guard first.bundle == nil else { return true }
         let waited = wallNow / 1_000 - first.message.id.millisecondsSince1970

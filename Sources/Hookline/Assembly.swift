@@ -201,7 +201,7 @@ struct Assembly {
                 tail: {
                     [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
-                }))
+                }, holdup: { await delivery.holdup(of: $0) }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,

@@ -94,7 +94,7 @@ package enum StatsOwner: Sendable {
     case group(EntityID)
 }
 
-/// A message that did not meet a webhook's conditions.
+/// A message that did not meet a webhook's conditions, or was left out for a newer one.
 package struct Skip: Sendable {
     package let delivery: DeliveryID
     package let group: EntityID

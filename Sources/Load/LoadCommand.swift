@@ -17,6 +17,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Things in the directory that publish nothing.") var idleThings = 0
     @Option(help: "Bytes of a payload.") var size = 256
     @Option(help: "Receivers, each with an address of its own; webhooks share them in turn.") var origins = 1
+    @Option(help: "Milliseconds that the receivers take to answer; to be had with a rate.") var latency = 0
     @Flag(help: "Adds to the first group a webhook that hangs and one that answers after 100 ms.") var beside = false
     @Flag(help: "The receivers write their answers in two pieces, the second when the first is acknowledged.")
     var nagle = false
@@ -60,6 +61,7 @@ struct LoadCommand: AsyncParsableCommand {
         else {
             throw ValidationError("one thing is of one group, with nothing beside it")
         }
+        guard self.latency >= 0 else { throw ValidationError("answers are not given before they are asked for") }
         guard self.size >= Payload.smallest else {
             throw ValidationError("a payload has \(Payload.smallest) bytes or more: it carries a number and a time")
         }

@@ -33,6 +33,11 @@ struct Report: Sendable {
                 "  throughput     \(rounded(Double(self.counts.unique) / max(0.001, self.counts.seconds))) deliveries/s",
                 "  latency        \(Self.latencies(self.counts))",
             ]
+            if self.options.latency > 0 {
+                lines.append(
+                    "  after 5 s      \(rounded(self.counts.settledRate)) deliveries/s, to receivers that take "
+                        + "\(self.options.latency) ms")
+            }
         }
         lines += [
             "  CPU per 1,000  \(rounded(self.cpu * 1_000 / thousands, 1)) ms, "

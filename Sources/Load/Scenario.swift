@@ -58,8 +58,13 @@ struct Scenario {
 
     private func startReceivers(_ tally: Tally) async throws {
         for port in self.rig.directory.ports {
-            try await Receiver.start(
-                port: port, on: self.rig.loops, behaviour: self.options.nagle ? .answerInTwo : .answer, tally: tally)
+            let behaviour: Receiver.Behaviour =
+                if self.options.nagle {
+                    .answerInTwo
+                } else if self.options.latency > 0 {
+                    .answerLate(.milliseconds(Int64(self.options.latency)))
+                } else { .answer }
+            try await Receiver.start(port: port, on: self.rig.loops, behaviour: behaviour, tally: tally)
         }
     }
 

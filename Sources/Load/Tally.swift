@@ -9,6 +9,11 @@ final class Tally: Sendable {
         var firstPublished = UInt64.max
         var firstReceived = UInt64.max
         var lastReceived: UInt64 = 0
+        /// Those that came when it had been going on for ``settling``.
+        var settled = 0
+
+        /// Nanoseconds from the first that was received on.
+        static let settling: UInt64 = 5_000_000_000
         /// Microseconds from publishing to the receiver.
         var latencies: [UInt32] = []
 
@@ -22,6 +27,12 @@ final class Tally: Sendable {
         /// From the first that was published to the last that was received.
         var seconds: Double {
             self.unique == 0 ? 0 : Double(self.lastReceived - self.firstPublished) / 1e9
+        }
+
+        /// A second, when it has been going on for a while; 0 if it has not.
+        var settledRate: Double {
+            let seconds = self.receivingSeconds - Double(Self.settling) / 1e9
+            return seconds > 0 ? Double(self.settled) / seconds : 0
         }
 
         /// From the first that was received to the last.
@@ -70,6 +81,7 @@ final class Tally: Sendable {
             state.counts.firstPublished = min(state.counts.firstPublished, published)
             state.counts.firstReceived = min(state.counts.firstReceived, now)
             state.counts.lastReceived = max(state.counts.lastReceived, now)
+            if now - min(now, state.counts.firstReceived) > Counts.settling { state.counts.settled += 1 }
             state.counts.latencies.append(UInt32(clamping: (now - min(now, published)) / 1_000))
         }
     }

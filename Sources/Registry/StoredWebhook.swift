@@ -91,12 +91,13 @@ enum PolicyJSON {
     /// What holds for a webhook whose policy cannot be read: nothing of it is given up early, and unless it certainly wants
     /// no order what comes for it is kept in order.
     private static func patient(_ json: String) -> DeliveryPolicy {
-        struct Part: Decodable { let ordering: DeliveryPolicy.Ordering? }
+        struct Part: Decodable { let ordering: DeliveryPolicy.StoredOrder? }
         var policy = DeliveryPolicy()
         policy.maxAge = DeliveryPolicy.longestAge
         // That it cannot be read has been told.
         let part = try? JSONDecoder().decode(Part.self, from: Data(json.utf8))
-        policy.ordering = part.map { $0.ordering ?? .none } ?? .thing
+        let order: DeliveryPolicy.StoredOrder = part.map { $0.ordering ?? .none } ?? .thing
+        policy.ordering = order == .thing ? .thing : .first
         return policy
     }
 }

@@ -1,3 +1,5 @@
+internal import Domain
+
 /// How many connections there may be, and who may have the next.
 package struct ConnectionLimits: Sendable, Equatable {
     /// Over all origins, idle ones included.
@@ -5,14 +7,24 @@ package struct ConnectionLimits: Sendable, Equatable {
     /// Of these to one origin, whoever's they are.
     package var origin: Int
 
+    /// Of the total those that webhooks have beyond their first ``ConcurrencyLimit/modest``, all of them together: whatever some
+    /// grow to, half of all is left to those that have not grown. And a connection takes some ten kilobytes, more with TLS.
+    package var beyond: Int
+
+    static let mostBeyond = 2_048
+
     package init(total: Int = 4_096, origin: Int = 512) {
         self.total = max(1, total)
         self.origin = max(1, min(origin, total))
+        self.beyond = min(self.total / 2, Self.mostBeyond)
     }
 
     /// What each of several event loops has of them.
     package func share(of loops: Int) -> ConnectionLimits {
-        ConnectionLimits(total: self.total / max(1, loops), origin: self.origin / max(1, loops))
+        let loops = max(1, loops)
+        var share = ConnectionLimits(total: self.total / loops, origin: self.origin / loops)
+        share.beyond = min(share.beyond, self.beyond / loops)
+        return share
     }
 
     /// Of so many descriptors three quarters of what the rest of the service leaves: the others are for the API, and for sockets
@@ -33,26 +45,37 @@ enum Standing: Int {
 /// Connections of which several want one, and those in use.
 ///
 /// Nobody takes them all: one has three quarters at the most of what the others leave. And those whose last request was not
-/// answered have three quarters together, so that any number of webhooks that hang leave something to those that do not.
+/// answered have three quarters together, so that any number of webhooks that hang leave something to those that do not. What
+/// some have beyond the first few has a bound of its own, and is shared out by the same rule.
 struct ConnectionUse {
     let most: Int
+    private let mostBeyond: Int
     private(set) var busy = 0
     /// Of those the ones of who was not answered the last time.
     private var doubtful = 0
+    /// Of those the ones beyond somebody's first few.
+    private(set) var beyond = 0
 
-    init(most: Int) {
+    private static let few = ConcurrencyLimit.modest
+
+    init(most: Int, beyond: Int = .max) {
         self.most = most
+        self.mostBeyond = beyond
     }
 
     var hasRoom: Bool { self.busy < self.most }
 
-    mutating func begin(_ standing: Standing) {
+    /// - Parameter mine: how many the one has already.
+    mutating func begin(_ standing: Standing, beside mine: Int = 0) {
         self.busy += 1
+        if mine >= Self.few { self.beyond += 1 }
         if standing == .other { self.doubtful += 1 }
     }
 
-    mutating func end(_ standing: Standing) {
+    /// - Parameter mine: how many the one still has.
+    mutating func end(_ standing: Standing, leaving mine: Int = 0) {
         self.busy -= 1
+        if mine >= Self.few { self.beyond -= 1 }
         if standing == .other { self.doubtful -= 1 }
     }
 
@@ -64,6 +87,9 @@ struct ConnectionUse {
     /// - Parameter mine: how many of those in use are the one's who asks.
     func permitsAnother(to mine: Int, _ standing: Standing) -> Bool {
         guard self.hasRoom, standing == .answering || self.doubtful < self.most - self.most / 4 else { return false }
-        return mine == 0 || mine < (self.most - self.busy + mine) * 3 / 4
+        guard mine == 0 || mine < (self.most - self.busy + mine) * 3 / 4 else { return false }
+        guard mine >= Self.few, self.mostBeyond < self.most else { return true }
+        let more = mine - Self.few
+        return more < (self.mostBeyond - self.beyond + more) * 3 / 4
     }
 }

@@ -34,7 +34,7 @@ package final class SharedConnections {
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.limits = limits
-        self.use = ConnectionUse(most: limits.total)
+        self.use = ConnectionUse(most: limits.total, beyond: limits.beyond)
     }
 
     /// All there are, idle ones included.
@@ -161,9 +161,9 @@ package final class SharedConnections {
     }
 
     func begins(_ pool: ConnectionPool) {
+        pool.origin.use.begin(pool.standing, beside: pool.busy)
+        self.use.begin(pool.standing, beside: pool.busy)
         pool.busy += 1
-        pool.origin.use.begin(pool.standing)
-        self.use.begin(pool.standing)
     }
 
     /// The pool's request has ended, one way or the other.
@@ -171,8 +171,8 @@ package final class SharedConnections {
     /// - Parameter standing: what is known of it now.
     func ended(_ pool: ConnectionPool, _ standing: Standing) {
         pool.busy -= 1
-        pool.origin.use.end(pool.standing)
-        self.use.end(pool.standing)
+        pool.origin.use.end(pool.standing, leaving: pool.busy)
+        self.use.end(pool.standing, leaving: pool.busy)
         if standing != pool.standing {
             pool.standing = standing
             pool.origin.use.change(pool.busy, to: standing)

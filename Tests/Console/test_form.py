@@ -80,6 +80,7 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
     page.get_by_label("and after").fill("60")
     page.get_by_label("Requests per second").fill("2.5")
     page.get_by_label("In bursts of").fill("5")
+    page.get_by_label("Requests at a time").fill("8")
     page.get_by_label("Order", exact=True).select_option("thing")
     page.get_by_label("Try 4xx answers again").uncheck()
     page.get_by_text("More status").click()
@@ -108,7 +109,8 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
         "success_statuses": [302],
         "failure_limit": 20,
         "failure_window": 60,
-        "rate_limit": {"per_second": 2.5, "burst": 5},
+        "rate_limit": {"per_second": 2.5, "burst": 5, "overflow": "wait"},
+        "max_in_flight": 8,
         "ordering": "thing",
         "retry_client_errors": False,
         "respond": True,

@@ -89,3 +89,14 @@ struct GateTests {
         #expect(quotas.take(group, now: 2 * Self.second) == nil)
     }
 }
+
+extension Gate {
+    /// Of a request that was alone.
+    fileprivate mutating func learn(
+        _ health: Verdict.Health, pause: Duration?, startedAt: Int64, now: Int64,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        let sample = ConcurrencyLimit.Sample(startedAt: startedAt, latency: now - startedAt, level: 1, inFlight: 1)
+        self.learn(health, of: sample, pause: pause, now: now, using: &generator)
+    }
+}

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import Testing
 import Values
 
@@ -13,7 +14,15 @@ struct DeliveryPolicyTests {
             ("retry_schedule", { $0.retrySchedule = [] }),
             ("retry_schedule", { $0.retrySchedule = [0] }),
             ("retry_schedule", { $0.retrySchedule = [Int64](repeating: 1, count: 101) }),
-            ("max_attempts", { $0.maxAttempts = 0 }),
+            ("max_attempts", { $0.maxAttempts = 0 }), ("max_in_flight", { $0.maxInFlight = 0 }),
+            ("max_in_flight", { $0.maxInFlight = 1_025 }),
+            ("rate_limit.overflow", { $0.overflow = .dropOldest }),
+            (
+                "rate_limit.overflow",
+                {
+                    ($0.overflow, $0.rateLimit, $0.ordering) = (.latestPerThing, RateLimit(perSecond: 1), .thing)
+                }
+            ),
             ("max_age", { $0.maxAge = 0 }),
             ("failure_limit", { $0.failureLimit = -1 }),
             ("failure_limit", { $0.failureLimit = 1_001 }),
@@ -27,6 +36,26 @@ struct DeliveryPolicyTests {
             let error = #expect(throws: InvalidField.self) { try policy.check() }
             #expect(error?.field == field)
         }
+    }
+
+    @Test(
+        "is stored so that the version before reads it, whatever order is wanted",
+        arguments: DeliveryPolicy.Ordering.allCases)
+    func stored(ordering: DeliveryPolicy.Ordering) throws {
+        /// As it was read before.
+        struct Before: Decodable {
+            enum Ordering: String, Decodable { case none, thing }
+            let ordering: Ordering?
+        }
+        var policy = DeliveryPolicy()
+        policy.ordering = ordering
+        let json = try JSONEncoder().encode(policy)
+        #expect(try JSONDecoder().decode(DeliveryPolicy.self, from: json) == policy)
+        #expect(
+            try JSONDecoder().decode(Before.self, from: json).ordering
+                == (ordering == .thing ? .thing : Before.Ordering.none))
+        let former = Data(#"{"ordering":"none"}"#.utf8)
+        #expect(try JSONDecoder().decode(DeliveryPolicy.self, from: former).ordering == .first)
     }
 
     @Test("has sensible defaults, all of them allowed")

@@ -103,8 +103,8 @@ struct UnreadableRowTests {
     func patience() async throws {
         let fixture = try await Fixture()
         for (policy, ordering): (JSONText, DeliveryPolicy.Ordering) in [
-            (JSONText(#"{"ordering":"none","maxAge":"long"}"#), .none),
-            (JSONText(#"{"ordering":"lane","maxAge":60}"#), .thing), (JSONText(#"{"maxAge":"long"}"#), .none),
+            (JSONText(#"{"ordering":"none","maxAge":"long"}"#), .first),
+            (JSONText(#"{"ordering":"lane","maxAge":60}"#), .thing), (JSONText(#"{"maxAge":"long"}"#), .first),
         ] {
             try await self.execute("UPDATE webhooks SET policy = \(policy)", fixture)
             let target = try #require(try await RouteStore(fixture.database, box: fixture.box).load().webhooks.first)

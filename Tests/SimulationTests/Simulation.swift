@@ -14,7 +14,7 @@ struct Simulation: Sendable {
         let url = try WebhookURL("http://example.com")
         self.webhooks = (0..<World.webhookCount).map { number in
             var policy = DeliveryPolicy()
-            policy.ordering = number == 0 ? .none : .thing
+            policy.ordering = number == 0 ? .first : .thing
             return WebhookTarget(
                 key: WebhookKey(rawValue: Int32(number)), id: EntityID(high: 3, low: UInt64(number)),
                 group: EntityID(high: 2, low: 0), version: 1, url: url, headers: [], policy: policy)

@@ -37,6 +37,8 @@ package final class Receiver: Sendable {
         var accepted: [String] = []
         var behaviours: [String: Behaviour] = [:]
         var keepsRequests = true
+        var underWay = 0
+        var mostAtOnce = 0
     }
 
     private let state = Mutex(State())
@@ -87,6 +89,11 @@ package final class Receiver: Sendable {
         }
     }
 
+    /// How many requests there were at a time that were not answered yet.
+    package var mostAtOnce: Int { self.state.withLock { $0.mostAtOnce } }
+
+    fileprivate func answered() { self.state.withLock { $0.underWay -= 1 } }
+
     package func has(body: String) -> Bool { self.state.withLock { $0.bodies[body] != nil } }
 
     /// What to do with requests to this path from now on; 200 unless told otherwise.
@@ -108,6 +115,8 @@ package final class Receiver: Sendable {
         self.state.withLock { state in
             let path = String(request.path.prefix { $0 != "?" })
             let behaviour = state.behaviours[path] ?? .answer(200)
+            state.underWay += 1
+            state.mostAtOnce = max(state.mostAtOnce, state.underWay)
             if state.keepsRequests { state.requests.append(request) }
             switch behaviour {
             case .answer(200..<300), .delay, .content(200..<300, _): state.bodies[request.body, default: 0] += 1
@@ -176,6 +185,7 @@ package final class Receiver: Sendable {
         private func answer(
             _ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:], body: String = "ok"
         ) {
+            self.shared.box.withLock { $0 }?.answered()
             var response = HTTPResponseHead(
                 version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "\(body.utf8.count)"])
             for (name, value) in headers { response.headers.add(name: name, value: value) }

@@ -77,10 +77,39 @@ struct SharedConnectionsTests {
         }
     }
 
+    @Test("leave half of all to those that have no more than sixteen, however many others have")
+    func beyond() {
+        let limits = ConnectionLimits(total: 400, origin: 400)
+        var (use, held) = (ConnectionUse(most: limits.total, beyond: limits.beyond), Array(repeating: 0, count: 8))
+        // Everybody takes what there is, in turn, until nobody may have more; and nothing of it ends.
+        while let one = held.indices.filter({ use.permitsAnother(to: held[$0], .answering) }).min(by: {
+            held[$0] < held[$1]
+        }) {
+            use.begin(.answering, beside: held[one])
+            held[one] += 1
+        }
+        #expect(held.allSatisfy { $0 > 16 } && use.beyond <= 200 && use.busy <= 8 * 16 + 200, "\(held)")
+        for _ in 0..<4 {
+            for mine in 0..<16 {
+                #expect(use.permitsAnother(to: mine, .answering) || use.busy > 350)
+                use.begin(.answering, beside: mine)
+            }
+        }
+        for one in held.indices {
+            while held[one] > 0 {
+                held[one] -= 1
+                use.end(.answering, leaving: held[one])
+            }
+        }
+        #expect(use.beyond == 0 && use.permitsAnother(to: 100, .answering))
+    }
+
     @Test("have a bound that follows from the descriptors, a part of it for each event loop")
     func limits() {
         #expect(ConnectionLimits(descriptors: 1_024, origin: 512).total == 618)
         #expect(ConnectionLimits(descriptors: 10, origin: 512) == ConnectionLimits(total: 64, origin: 64))
+        #expect(ConnectionLimits(total: 1_000, origin: 512).beyond == 500)
+        #expect(ConnectionLimits(total: 65_536, origin: 512).share(of: 2).beyond == ConnectionLimits.mostBeyond / 2)
         #expect(ConnectionLimits(total: 100, origin: 30).share(of: 4) == ConnectionLimits(total: 25, origin: 7))
         #expect(ConnectionLimits(total: 3, origin: 3).share(of: 8) == ConnectionLimits(total: 1, origin: 1))
     }

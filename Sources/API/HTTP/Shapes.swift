@@ -36,7 +36,9 @@ extension Shape {
         [
             "name": .any, "url": .any, "headers": .any, "status": .any, "success_statuses": .any,
             "retry_schedule": .any, "max_attempts": .any, "max_age": .any, "retry_client_errors": .any,
-            "failure_limit": .any, "failure_window": .any, "rate_limit": rateLimit, "ordering": .any, "method": .any,
+            "failure_limit": .any, "failure_window": .any, "rate_limit": .flat("per_second", "burst", "overflow"),
+            "max_in_flight": .any,
+            "ordering": .any, "method": .any,
             "content_type": .any,
             // JSON of one's own, or the rows of a form; those are read by whoever reads them.
             "body": .any, "query": .list(row), "format": .any,
@@ -48,6 +50,7 @@ extension Shape {
         ignored: [
             "id", "group_id", "org_id", "owner_id", "thing_id", "profile_id", "status_reason", "version", "created_at",
             "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped", "activity",
+            "waiting_for",
         ])
 
     static let webhookIDs = Shape.flat("webhook_ids")

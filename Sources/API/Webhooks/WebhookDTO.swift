@@ -17,6 +17,7 @@ struct WebhookDTO: Encodable {
     let failure_limit: Int
     let failure_window: Int64
     let rate_limit: RateLimitDTO?
+    let max_in_flight: Int?
     let ordering: String
     let version: Int64
     let method: String
@@ -41,10 +42,14 @@ struct WebhookDTO: Encodable {
     let skipped: Int64
     /// If asked for.
     var activity: ActivityDTO?
+    /// Of one alone, if it falls behind.
+    var waiting_for: HoldupDTO?
 
     struct RateLimitDTO: Encodable {
         let per_second: Double
         let burst: Int
+        /// Of a webhook's alone.
+        var overflow: String?
     }
 
     /// Header values and urls are often credentials: only who may change them sees them.
@@ -66,7 +71,10 @@ struct WebhookDTO: Encodable {
         self.retry_client_errors = policy.retriesClientErrors
         self.failure_limit = policy.failureLimit
         self.failure_window = policy.failureWindow
-        self.rate_limit = policy.rateLimit.map { RateLimitDTO(per_second: $0.perSecond, burst: $0.burst) }
+        self.rate_limit = policy.rateLimit.map { limit in
+            RateLimitDTO(per_second: limit.perSecond, burst: limit.burst, overflow: policy.overflow.rawValue)
+        }
+        self.max_in_flight = policy.maxInFlight
         self.ordering = policy.ordering.rawValue
         self.version = webhook.version
         let (options, isShown) = (webhook.options, role >= .editor)
@@ -90,6 +98,19 @@ struct WebhookDTO: Encodable {
         self.consecutive_failures = webhook.record.consecutiveFailures
         self.last_status = webhook.record.lastStatus
         self.skipped = webhook.record.skipped
+    }
+}
+
+/// What a webhook that falls behind waits for, as this instance sees it.
+struct HoldupDTO: Encodable {
+    let reason: String
+    let hint: String
+    let since: Int64?
+
+    init(_ holdup: Holdup) {
+        self.reason = holdup.reason.rawValue
+        self.hint = holdup.hint
+        self.since = holdup.since?.milliseconds
     }
 }
 
@@ -174,14 +195,34 @@ extension DeliveryPolicy {
         if object.has("failure_window") {
             self.failureWindow = try object.integer("failure_window") ?? initial.failureWindow
         }
-        if object.has("rate_limit") { self.rateLimit = try RateLimit(object) }
+        if object.has("rate_limit") {
+            self.rateLimit = try RateLimit(object)
+            self.overflow = try Overflow(object)
+        }
+        if object.has("max_in_flight") {
+            self.maxInFlight = try object.integer("max_in_flight").map { Int(clamping: $0) }
+        }
         if object.has("ordering") {
             let text = try object.string("ordering") ?? initial.ordering.rawValue
             guard let ordering = Ordering(rawValue: text) else {
-                throw InvalidField(object.name("ordering"), "must be none or thing")
+                throw InvalidField(object.name("ordering"), "must be none, first or thing")
             }
             self.ordering = ordering
         }
+    }
+}
+
+extension DeliveryPolicy.Overflow {
+    /// Of the `rate_limit` that the object has.
+    fileprivate init(_ object: JSONObject) throws(InvalidField) {
+        self = .wait
+        guard case .object? = object.fields["rate_limit"], let limit = try object.object("rate_limit"),
+            let text = try limit.string("overflow")
+        else { return }
+        guard let overflow = Self(rawValue: text) else {
+            throw InvalidField(limit.name("overflow"), "must be wait, drop_oldest or latest_per_thing")
+        }
+        self = overflow
     }
 }
 

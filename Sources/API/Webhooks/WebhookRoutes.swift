@@ -15,6 +15,7 @@ struct WebhookRoutes: Sendable {
     let wallClock: WallClock
     /// How many a group may have.
     let most: Int64
+    let holdup: @Sendable (WebhookKey) async -> Holdup?
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -42,7 +43,9 @@ struct WebhookRoutes: Sendable {
         routes.put("webhooks/status") { try await self.setStatus($0, $1) }
         routes.get("webhooks/:id") { _, context in
             let (webhook, role) = try await self.find(context, needing: .viewer)
-            return try Response.json(WebhookDTO(webhook, seenBy: role))
+            var answer = WebhookDTO(webhook, seenBy: role)
+            answer.waiting_for = await self.holdup(try await self.key(of: webhook)).map(HoldupDTO.init)
+            return try Response.json(answer)
         }
         routes.put("webhooks/:id") { try await self.update($0, $1) }
         routes.delete("webhooks/:id") { _, context in

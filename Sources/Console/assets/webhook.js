@@ -77,6 +77,18 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
               : `Not called: ${webhook.status_reason}. What comes in waits until it can be read. Saving it anew mends it.`,
           ),
         ),
+      !isOff && webhook.waiting_for &&
+        h(
+          "div",
+          { class: "note" },
+          h(
+            "span",
+            { class: "grow" },
+            `It falls behind. ${webhook.waiting_for.hint} `,
+            webhook.waiting_for.since &&
+              h("span", { class: "muted" }, "Waiting since ", moment(webhook.waiting_for.since)),
+          ),
+        ),
       h(
         "div",
         { class: "grid" },

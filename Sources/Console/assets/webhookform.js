@@ -30,7 +30,7 @@ const defaults = {
   retry_client_errors: true,
   failure_limit: 10,
   failure_window: 300,
-  ordering: "none",
+  ordering: "first",
 };
 
 export async function show({ group, item, signal, can, at, go }) {

@@ -259,12 +259,19 @@ export function deliveryPart(webhook) {
     whole(webhook.rate_limit?.per_second, { step: "any" }),
     whole(webhook.rate_limit?.burst, { min: "1" }),
   ];
+  const overflow = select(webhook.rate_limit?.overflow ?? "wait", [
+    ["wait", "All of it, in order"],
+    ["drop_oldest", "The newest; the oldest is left out"],
+    ["latest_per_thing", "Each thing's newest, in place of the one before"],
+  ]);
+  const inFlight = whole(webhook.max_in_flight, { min: "1", max: "1024" });
   const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
   const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
-  const ordering = select(webhook.ordering, [["none", "First attempts in order"], [
-    "thing",
-    "Strict order per thing, over retries",
-  ]]);
+  const ordering = select(webhook.ordering, [
+    ["first", "First attempts in order: a thing's messages one at a time"],
+    ["none", "None: a thing's messages at the same time"],
+    ["thing", "Strict order per thing, over retries"],
+  ]);
   const clientErrors = check("Try 4xx answers again", "retry_client_errors", webhook.retry_client_errors);
   const size = whole(webhook.batch?.max_items ?? 100, { min: "1", max: "1000" });
   const wait = whole(webhook.batch?.max_wait_ms ?? 1000, { min: "1", max: "60000" });
@@ -305,6 +312,8 @@ export function deliveryPart(webhook) {
         field("and after", "failure_window", window, "seconds of failing"),
         field("Requests per second", "rate_limit.per_second", perSecond, "Empty: no limit."),
         field("In bursts of", "rate_limit.burst", burst),
+        field("What waits for the rate", "rate_limit.overflow", overflow),
+        field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
         field("Order", "ordering", ordering),
       ),
       clientErrors.element,
@@ -317,11 +326,13 @@ export function deliveryPart(webhook) {
       success_statuses: list(statuses),
       failure_limit: numberOrNull(limit),
       failure_window: numberOrNull(window),
+      max_in_flight: numberOrNull(inFlight),
       ordering: ordering.value,
       retry_client_errors: clientErrors.box.checked,
       rate_limit: perSecond.value === "" ? null : {
         per_second: Number(perSecond.value),
         ...(burst.value === "" ? {} : { burst: Number(burst.value) }),
+        overflow: overflow.value,
       },
       batch: batch.box.checked
         ? { max_items: numberOrNull(size), max_wait_ms: numberOrNull(wait), format: form.value }

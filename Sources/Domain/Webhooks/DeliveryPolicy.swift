@@ -16,13 +16,49 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
     /// For how long at least it must have been failing, in seconds; 0 lets the count alone decide.
     package var failureWindow = Self.defaultFailureWindow
     package var rateLimit: RateLimit?
-    package var ordering = Ordering.none
+    /// What becomes of what is over the rate.
+    package var overflow = Overflow.wait
+    /// How many requests there may be at a time, over all instances; nil is as many as the receiver does well with.
+    package var maxInFlight: Int?
+    private var order = StoredOrder.none
+    private var isSideBySide = false
 
-    package enum Ordering: String, Sendable, Codable, CaseIterable {
-        /// A thing's messages go out in their order, but one that is retried does not hold up those behind it.
+    package enum Ordering: String, Sendable, CaseIterable {
+        /// A thing's messages go out at the same time, as many as there may be.
         case none
+        /// A thing's messages go out one at a time in their order, but one that is retried does not hold up those behind it.
+        case first
         /// A thing's message goes out when the one before it has succeeded or was given up.
         case thing
+    }
+
+    /// What becomes of what waits for the rate.
+    package enum Overflow: String, Sendable, Codable, CaseIterable {
+        /// All of it waits, in order.
+        case wait
+        /// Of what waits there is no more than one burst; the oldest is left out for it.
+        case dropOldest = "drop_oldest"
+        /// Of each thing the newest waits, in the place of the one before it, which is left out.
+        case latestPerThing = "latest_per_thing"
+    }
+
+    /// As it is stored: what became ``Ordering/first`` is none in rows of any version, and what is none now has a field of its
+    /// own. A version that does not know that keeps more order than was asked for.
+    package enum StoredOrder: String, Sendable, Codable {
+        case none, thing
+    }
+
+    package var ordering: Ordering {
+        get {
+            switch self.order {
+            case .none: self.isSideBySide ? .none : .first
+            case .thing: .thing
+            }
+        }
+        set {
+            self.order = newValue == .thing ? .thing : .none
+            self.isSideBySide = newValue == .none
+        }
     }
 
     package static let defaultFailureLimit = 10
@@ -31,6 +67,12 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
     package static let longestAge: Int64 = 2_592_000
 
     package init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case successStatuses, retrySchedule, maxAttempts, maxAge, retriesClientErrors, failureLimit, failureWindow
+        case rateLimit, overflow, maxInFlight, isSideBySide
+        case order = "ordering"
+    }
 
     package init(from decoder: any Decoder) throws {
         // What an older version did not write has its default.
@@ -44,7 +86,10 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
         self.failureWindow =
             try values.decodeIfPresent(Int64.self, forKey: .failureWindow) ?? Self.defaultFailureWindow
         self.rateLimit = try values.decodeIfPresent(RateLimit.self, forKey: .rateLimit)
-        self.ordering = try values.decodeIfPresent(Ordering.self, forKey: .ordering) ?? .none
+        self.overflow = try values.decodeIfPresent(Overflow.self, forKey: .overflow) ?? .wait
+        self.maxInFlight = try values.decodeIfPresent(Int.self, forKey: .maxInFlight)
+        self.order = try values.decodeIfPresent(StoredOrder.self, forKey: .order) ?? .none
+        self.isSideBySide = try values.decodeIfPresent(Bool.self, forKey: .isSideBySide) ?? false
     }
 
     /// - Throws: ``InvalidField``, named as the API names it.
@@ -64,7 +109,15 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
         try Self.check("max_age", self.maxAge, in: 1...Self.longestAge)
         try Self.check("failure_limit", Int64(self.failureLimit), in: 0...1_000)
         try Self.check("failure_window", self.failureWindow, in: 0...604_800)
+        try Self.check("max_in_flight", self.maxInFlight.map(Int64.init), in: 1...1_024)
         try self.rateLimit?.check()
+        if self.overflow != .wait {
+            guard self.rateLimit != nil else { throw InvalidField("rate_limit.overflow", "needs a rate") }
+            guard self.ordering != .thing else {
+                throw InvalidField(
+                    "rate_limit.overflow", "does not go with the ordering thing, which leaves nothing out")
+            }
+        }
     }
 
     private static func check(_ field: String, _ value: Int64?, in range: ClosedRange<Int64>) throws(InvalidField) {

@@ -55,7 +55,7 @@ package struct WebhookRecord: Sendable {
     package var consecutiveFailures: Int64 = 0
     /// Of the last answer; nil if there was none.
     package var lastStatus: Int?
-    /// Messages that did not meet its conditions.
+    /// Messages that did not meet its conditions, or were left out for newer ones.
     package var skipped: Int64 = 0
 
     package init() {}
@@ -90,7 +90,7 @@ package struct WebhookDraft: Sendable {
         try policy.check()
         self.policy = policy
         try options.check(headers: headers)
-        guard options.batching == nil || policy.ordering == .none else {
+        guard options.batching == nil || policy.ordering != .thing else {
             throw InvalidField("batch", "does not go with the ordering thing")
         }
         _ = try RequestPlan(url: self.url, headers: headers, options: options)

@@ -8,6 +8,7 @@ package final class WebhookTarget: Sendable {
     // What is asked for with every message stands by itself: reading it out of the large values would copy them.
 
     package let ordering: DeliveryPolicy.Ordering
+    package let overflow: DeliveryPolicy.Overflow
     /// Whether the thing is told what the receiver answered.
     package let responds: Bool
     /// Whether every message of the group is sent to it.
@@ -53,6 +54,7 @@ package final class WebhookTarget: Sendable {
         self.storedPolicy = policy == Self.usualPolicy.value ? Self.usualPolicy : Stored(policy)
         self.storedOptions = options == Self.usualOptions.value ? Self.usualOptions : Stored(options)
         self.ordering = policy.ordering
+        self.overflow = policy.overflow
         self.org = org
         self.filter = TriggerFilter(options.trigger)
         self.conditions = options.conditions.map(ConditionSet.init)
@@ -70,8 +72,11 @@ package final class WebhookTarget: Sendable {
         self.url = url
         self.headers = headers
         self.status = status
+        // What is left out leaves the memory at once.
         self.mostInMemory =
-            policy.rateLimit.map { max(1, $0.burst) + Int(max(1, min($0.perSecond.rounded(.up), 1e6))) } ?? .max
+            policy.overflow != .wait
+            ? .max
+            : policy.rateLimit.map { max(1, $0.burst) + Int(max(1, min($0.perSecond.rounded(.up), 1e6))) } ?? .max
         self.signingKeys = signingKeys
         self.allowedNetworks = allowedNetworks
     }
@@ -85,7 +90,10 @@ package final class WebhookTarget: Sendable {
 
     /// Whether what comes in goes out straight from memory. Otherwise it waits in the database: for the webhook to be
     /// enabled again, or for its turn among the messages of its thing.
-    package var isSentFromMemory: Bool { self.status == .enabled && self.ordering == .none }
+    package var isSentFromMemory: Bool { self.status == .enabled && self.ordering != .thing }
+
+    /// Whether a thing's message may have to wait for the one before it. Those that go out in one request do not.
+    package var isInLine: Bool { self.ordering != .none && self.batching == nil }
 
     /// Whether a thing's messages make it fire; otherwise events do.
     package var isForMessages: Bool { self.filter.kind == .message }

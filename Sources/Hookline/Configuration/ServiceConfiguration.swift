@@ -65,9 +65,10 @@ struct ServiceConfiguration: Sendable {
             try settings.integer("groups.most_webhooks", in: 1...1_000_000, default: 10_000))
         self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
         self.delivery = .init()
-        self.delivery.connectionsPerWebhook = try settings.integer("delivery.connections", in: 1...1_024, default: 16)
-        self.delivery.connectionLimits = try Self.connectionLimits(
-            settings, perWebhook: self.delivery.connectionsPerWebhook)
+        self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
+        self.delivery.connectionsPerWebhook = try settings.integer(
+            "delivery.connections", in: 1...1_024, default: self.delivery.connectionsPerWebhook)
+        self.delivery.connectionLimits = try Self.connectionLimits(settings, self.delivery)
         self.delivery.sharedGroup = try settings.string("mqtt.shared_group")
         self.delivery.lease = try settings.duration(
             "delivery.lease", upTo: .seconds(86_400), default: self.delivery.lease)
@@ -76,7 +77,6 @@ struct ServiceConfiguration: Sendable {
             "mqtt.restart_patience", upTo: .seconds(7 * 86_400), default: self.delivery.restartPatience)
         self.delivery.grace = try settings.duration(
             "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
-        self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.largestResponse = try settings.integer(
@@ -200,10 +200,13 @@ struct ServiceConfiguration: Sendable {
     }
 
     private static func connectionLimits(
-        _ settings: SettingsReader, perWebhook: Int
+        _ settings: SettingsReader, _ delivery: DeliveryConfiguration
     ) throws -> ConnectionLimits {
         let most = 1...1_000_000
-        let origin = try settings.integer("delivery.origin_connections", in: most, default: max(512, perWebhook * 4))
+        // A webhook's are all on one thread, which has its part of an origin's; and of that no webhook has more than three quarters.
+        let perWebhook = delivery.connectionsPerWebhook
+        let origin = try settings.integer(
+            "delivery.origin_connections", in: most, default: max(512, perWebhook * max(4, delivery.threads * 3 / 2)))
         guard try settings.string("delivery.all_connections") != nil else {
             return ConnectionLimits(descriptors: sysconf(Int32(_SC_OPEN_MAX)), origin: origin)
         }

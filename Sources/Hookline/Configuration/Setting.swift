@@ -107,10 +107,12 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.allowed_networks", help: "CIDRs beyond the public internet that webhooks may reach",
             fallback: "none"),
-        Setting(key: "delivery.connections", help: "most requests at a time per webhook", fallback: "16"),
+        Setting(
+            key: "delivery.connections",
+            help: "most requests at a time per webhook, as far as its receiver does well with them", fallback: "256"),
         Setting(
             key: "delivery.origin_connections", help: "most connections to one origin, shared by its webhooks",
-            fallback: "512"),
+            fallback: "four times DELIVERY_CONNECTIONS"),
         Setting(
             key: "delivery.all_connections", help: "most connections to receivers",
             fallback: "three quarters of the descriptors"),

@@ -14,6 +14,9 @@ package struct Backlog: Sendable {
 
     package var isEmpty: Bool { !self.hasDue && !self.isClaiming && self.nextDue == nil && !self.isCatchingUp }
 
+    /// Whether nothing that is due waits in the database or behind what does, as far as is known.
+    package var isDrained: Bool { !self.hasDue && !self.isClaiming && !self.isCatchingUp }
+
     /// Something waits, and is due.
     package mutating func note() {
         self.hasDue = true

@@ -3,12 +3,15 @@ package import Domain
 
 /// What waits in memory for one webhook, in the order in which it may go out.
 ///
-/// Of a thing's messages one at a time is on the wire. Where order is strict the next starts when the one before has
-/// succeeded or was given up; otherwise when its first attempt has ended, and a retry stands outside the order.
+/// Of a thing's messages one at a time is on the wire, unless the webhook wants no order. Where order is strict the next
+/// starts when the one before has succeeded or was given up; otherwise when its first attempt has ended, and a retry stands
+/// outside the order.
 package struct LaneQueue {
-    private var ready: Deque<Delivery> = []
+    var ready: Deque<Delivery> = []
     /// What waits for an earlier message of the same thing. A thing with nothing on its way has no entry.
-    private var chains: [EntityID: Deque<Delivery>] = [:]
+    var chains: [EntityID: Deque<Delivery>] = [:]
+    /// Where a thing's newest stands, if that is asked for.
+    var places = LanePlaces()
     /// Deliveries that came in while the last of a backlog was still being read; they go behind it.
     private var pen: Deque<Delivery> = []
     /// What the pen holds.
@@ -18,7 +21,7 @@ package struct LaneQueue {
     private var returning: [EntityID: Int] = [:]
     private var stalledUntilClaimEnds: Set<EntityID> = []
     /// How many wait to be sent, the pen left out.
-    package private(set) var count = 0
+    package internal(set) var count = 0
 
     package init() {}
 
@@ -28,9 +31,14 @@ package struct LaneQueue {
     /// Whether there is nothing to be remembered either.
     package var isIdle: Bool { self.isEmpty && self.returning.isEmpty }
     package var first: Delivery? { self.ready.first }
+    /// The oldest of what waits for its turn among the messages of its thing, if nothing waits for anything else.
+    package var oldestInLine: Delivery? {
+        guard self.ready.isEmpty else { return nil }
+        return self.chains.values.lazy.compactMap(\.first).min { $0.message.id < $1.message.id }
+    }
 
-    /// Takes a delivery that waits for nothing: several messages of a thing go out in one request.
-    package mutating func appendToBatch(_ delivery: Delivery) {
+    /// Takes a delivery that waits for no other: several messages of a thing go out in one request, or at the same time.
+    package mutating func appendSideBySide(_ delivery: Delivery) {
         self.count += 1
         self.ready.append(delivery)
     }
@@ -48,6 +56,7 @@ package struct LaneQueue {
             var delivery = delivery
             delivery.bundle = deliveries[index < middle ? 0 : middle].message.id
             self.ready.prepend(delivery)
+            self.places.front -= 1
         }
         self.count += deliveries.count
     }
@@ -55,6 +64,7 @@ package struct LaneQueue {
     package mutating func removeFirst(_ count: Int) {
         self.ready.removeFirst(count)
         self.count -= count
+        self.places.front += count
     }
 
     /// - Returns: whether it was taken; a stalled thing's delivery is not.
@@ -65,13 +75,18 @@ package struct LaneQueue {
             self.count += 1
             return true
         }
-        guard self.returning[thing] == nil, !self.stalledUntilClaimEnds.contains(thing) else { return false }
+        guard self.takes(thing) else { return false }
         self.count += 1
         if self.chains[thing]?.append(delivery) == nil {
             self.chains[thing] = []
             self.ready.append(delivery)
         }
         return true
+    }
+
+    /// Whether the thing is not stalled.
+    package func takes(_ thing: EntityID) -> Bool {
+        self.returning[thing] == nil && !self.stalledUntilClaimEnds.contains(thing)
     }
 
     package mutating func appendToPen(_ delivery: Delivery) {
@@ -91,13 +106,13 @@ package struct LaneQueue {
     }
 
     package mutating func removeFirst() {
-        self.ready.removeFirst()
-        self.count -= 1
+        self.removeFirst(1)
     }
 
     /// The thing's turn passes to its next delivery.
     package mutating func advance(_ thing: EntityID) {
         if let next = self.chains[thing]?.popFirst() {
+            self.places.note(thing, at: self.ready.count)
             self.ready.append(next)
         } else {
             self.chains[thing] = nil

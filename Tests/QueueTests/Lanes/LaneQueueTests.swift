@@ -26,7 +26,7 @@ struct LaneQueueTests {
     @Test("takes back in halves what was refused together, before all others and in its order, down to one")
     func halves() throws {
         var queue = LaneQueue()
-        for number in 1...9 { queue.appendToBatch(try self.delivery(number, number % 3)) }
+        for number in 1...9 { queue.appendSideBySide(try self.delivery(number, number % 3)) }
         let refused = queue.nextBatch(7)
         queue.removeFirst(7)
         queue.putInFront(halvesOf: refused)
@@ -197,12 +197,98 @@ struct GivenBackTests {
         let stalled = queue.stall(self.things[0])
         #expect(stalled.count == 3)
         #expect(queue.isEmpty && queue.count == 0)
-        for number in 5...9 { queue.appendToBatch(self.delivery(number, 1)) }
+        for number in 5...9 { queue.appendSideBySide(self.delivery(number, 1)) }
         queue.removeFirst(2)
         #expect(queue.count == 3)
         let back = queue.takeAll(but: 2, inOrder: true)
         #expect(back.count == 1)
         #expect(queue.count == 2)
+    }
+}
+
+@Suite("What a lane leaves out")
+struct LeftOutTests {
+    private let target: WebhookTarget
+    private let things = (0..<4).map { _ in EntityID.random() }
+
+    init() throws {
+        self.target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+    }
+
+    private func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) -> Delivery {
+        let message = Message(
+            id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: self.target.group, subtopic: "",
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        return Delivery(message: message, webhook: self.target, attempts: attempts)
+    }
+
+    private func latest(_ queue: inout LaneQueue, _ number: Int, _ thing: Int, attempts: Int32 = 0, isInLine: Bool)
+        -> Int64?
+    {
+        queue.appendLatest(self.delivery(number, thing, attempts: attempts), isInLine: isInLine)?.message.id.rawValue
+    }
+
+    private func numbers(_ deliveries: [Delivery]) -> [Int64] { deliveries.map(\.message.id.rawValue) }
+
+    private func pop(_ queue: inout LaneQueue) -> Int64? {
+        guard let first = queue.first else { return nil }
+        queue.removeFirst()
+        return first.message.id.rawValue
+    }
+
+    @Test(
+        "is what a newer one of its thing takes the place of, wherever the queue has got to", arguments: [false, true])
+    func latest(isInLine: Bool) {
+        var queue = LaneQueue()
+        for (number, thing) in [(1, 0), (2, 1), (3, 2)] {
+            let left = self.latest(&queue, number, thing, isInLine: isInLine)
+            #expect(left == nil)
+        }
+        let second = self.latest(&queue, 4, 1, isInLine: isInLine)
+        let older = self.latest(&queue, 2, 1, isInLine: isInLine)
+        #expect(second == 2 && older == 2 && queue.count == 3)
+        #expect(self.pop(&queue) == 1)
+        let third = self.latest(&queue, 5, 2, isInLine: isInLine)
+        let retry = self.latest(&queue, 6, 2, attempts: 1, isInLine: isInLine)
+        #expect(third == 3 && retry == nil && queue.count == 3, "a retry stands beside")
+        #expect(self.pop(&queue) == 4 && self.pop(&queue) == 5 && self.pop(&queue) == 6 && queue.count == 0)
+        for number in 10..<2_000 {
+            let left = self.latest(&queue, number, 3, isInLine: isInLine)
+            #expect(left == (number == 10 ? nil : Int64(number - 1)))
+        }
+        #expect(self.pop(&queue) == 1_999 && queue.count == 0)
+    }
+
+    @Test("is what waits behind one on the wire, where a thing's go out one at a time")
+    func inLine() {
+        var queue = LaneQueue()
+        let first = self.latest(&queue, 1, 0, isInLine: true)
+        #expect(first == nil && self.pop(&queue) == 1)
+        for (number, out) in [(2, nil), (3, 2), (4, 3)] as [(Int, Int64?)] {
+            let left = self.latest(&queue, number, 0, isInLine: true)
+            #expect(left == out && queue.first == nil && queue.count == 1)
+        }
+        queue.advance(self.things[0])
+        let left = self.latest(&queue, 5, 0, isInLine: true)
+        #expect(left == 4 && self.pop(&queue) == 5 && queue.count == 0)
+    }
+
+    @Test("is the oldest of more than there may be, but nothing that was tried", arguments: [false, true])
+    func oldest(isInLine: Bool) {
+        var queue = LaneQueue()
+        queue.append(self.delivery(1, 0, attempts: 1), isInLine: isInLine)
+        for number in 2...7 { queue.append(self.delivery(number, number % 2), isInLine: isInLine) }
+        let out = queue.leaveOutOldest(butFor: 3, isInLine: isInLine)
+        #expect(self.numbers(out) == [2, 3, 4, 5] && queue.count == 3)
+        #expect(self.pop(&queue) == 1 && self.pop(&queue) == 6 && self.pop(&queue) == 7)
+        if isInLine {
+            // Both are on the wire now.
+            for number in 8...12 { queue.append(self.delivery(number, 0), isInLine: true) }
+            let behind = queue.leaveOutOldest(butFor: 1, isInLine: true)
+            #expect(self.numbers(behind) == [8, 9, 10, 11] && queue.count == 1 && queue.first == nil)
+        }
     }
 }
 

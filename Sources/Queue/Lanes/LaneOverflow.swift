@@ -1,0 +1,89 @@
+internal import DequeModule
+package import Domain
+
+/// What is left out of a lane's queue where not all is to wait for the rate. What was tried, or asked for again, is not.
+extension LaneQueue {
+    /// Takes a delivery in the place of the one of the same thing that waits.
+    ///
+    /// - Parameter isInLine: whether a thing's messages go out one at a time.
+    /// - Returns: what is left out for it; the delivery itself if the one that waits is newer.
+    package mutating func appendLatest(_ delivery: Delivery, isInLine: Bool) -> Delivery? {
+        let thing = delivery.message.thing
+        guard delivery.mayBeLeftOut, delivery.message.hasThing else {
+            self.append(delivery, isInLine: isInLine)
+            return nil
+        }
+        if let index = self.places.index(of: thing), self.ready.indices.contains(index),
+            self.ready[index].message.thing == thing, self.ready[index].mayBeLeftOut
+        {
+            guard self.ready[index].message.id < delivery.message.id else { return delivery }
+            defer { self.ready[index] = delivery }
+            return self.ready[index]
+        }
+        if isInLine, let line = self.chains[thing] {
+            // The one before it is on the wire.
+            if let last = line.last, last.message.id > delivery.message.id { return delivery }
+            self.chains[thing] = [delivery]
+            if line.isEmpty { self.count += 1 }
+            return line.last
+        }
+        self.places.start()
+        self.places.note(thing, at: self.ready.count)
+        self.append(delivery, isInLine: isInLine)
+        return nil
+    }
+
+    /// Takes a delivery beside all others. Its thing is not to be stalled.
+    package mutating func append(_ delivery: Delivery, isInLine: Bool) {
+        if isInLine { _ = self.append(delivery, inOrder: false) } else { self.appendSideBySide(delivery) }
+    }
+
+    /// Takes out the oldest, as many as are more than `most`.
+    package mutating func leaveOutOldest(butFor most: Int, isInLine: Bool) -> [Delivery] {
+        var out: [Delivery] = []
+        while self.count > most {
+            if let index = self.ready.firstIndex(where: \.mayBeLeftOut) {
+                let delivery = self.ready.remove(at: index)
+                out.append(delivery)
+                self.count -= 1
+                if isInLine { self.advance(delivery.message.thing) }
+            } else if let thing = self.chains.first(where: { !$0.value.isEmpty })?.key,
+                let delivery = self.chains[thing]?.popFirst()
+            {
+                out.append(delivery)
+                self.count -= 1
+            } else {
+                break
+            }
+        }
+        return out
+    }
+}
+
+/// Where in a queue a thing's newest stands, which moves as the queue does.
+struct LanePlaces {
+    /// The number of the first in the queue.
+    var front = 0
+    private var numbers: [EntityID: Int] = [:]
+    private var isAsked = false
+
+    mutating func start() { self.isAsked = true }
+
+    /// - Parameter index: counted from the first.
+    mutating func note(_ thing: EntityID, at index: Int) {
+        guard self.isAsked else { return }
+        // Of what has gone nothing is kept for long.
+        if self.numbers.count > 2 * index + 256 {
+            self.numbers = self.numbers.filter { $0.value >= self.front }
+        }
+        self.numbers[thing] = self.front + index
+    }
+
+    func index(of thing: EntityID) -> Int? {
+        self.numbers[thing].map { $0 - self.front }
+    }
+}
+
+extension Delivery {
+    fileprivate var mayBeLeftOut: Bool { self.attempts == 0 && self.replayedAt == nil && self.bundle == nil }
+}
