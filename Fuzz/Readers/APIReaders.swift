@@ -17,7 +17,7 @@ extension Reader {
     }
 
     /// A text, sent as an event by itself and in JSON.
-    static let events = Reader("events") { bytes in
+    static let events = Reader("events", longest: 16 * 1024) { bytes in
         let text = Input(bytes).text
         expect(
             ReferenceEvents.read(EventFrame.event("a", text)) == [.init("a", ReferenceEvents.lines(text))],

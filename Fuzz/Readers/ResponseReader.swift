@@ -2,7 +2,7 @@
 
 extension Reader {
     /// How to cut it up, and a response.
-    static let response = Reader("response", longest: 16 * 1024) { bytes in
+    static let response = Reader("response", longest: 8 * 1024) { bytes in
         let cut = Int(bytes.first ?? 0)
         let response = bytes.dropFirst()
         var parser = ResponseParser(limits: .init(keptBody: 8, body: 64))

@@ -68,7 +68,7 @@ extension Reader {
         }
     }
 
-    static let encodings = Reader("encodings") { bytes in
+    static let encodings = Reader("encodings", longest: 16 * 1024) { bytes in
         expect(Base64.decode(Base64.encode(bytes)) == bytes, "base64 is decoded to what it was made of")
         expect(Hex.decode(Hex.encode(bytes)) == bytes, "digits are read as what they were made of")
         let written = String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { text in

@@ -35,7 +35,7 @@ struct Assembly {
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
         let metrics = Metrics()
-        let pools = Pools(self.configuration, logger: self.logger)
+        let pools = try Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
         try await clock.waitUntilSet(logger: self.logger)
@@ -99,7 +99,7 @@ struct Assembly {
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
         let tally = WebhookTally()
-        let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
+        let messenger = try BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
@@ -114,7 +114,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
-        let mqttSession = Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
+        let mqttSession = try Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
@@ -188,7 +188,7 @@ struct Assembly {
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)
-        let publisher = SourcePublisher(
+        let publisher = try SourcePublisher(
             store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
@@ -327,13 +327,13 @@ private struct Pools {
 
     var all: [Pool] { [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] }
 
-    init(_ configuration: ServiceConfiguration, logger: Logger) {
+    init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
         let postgres = configuration.postgres.with(setting: "jit", "off")
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
-        self.intakeThread = DedicatedThread(name: "intake")
+        self.intakeThread = try DedicatedThread(name: "intake")
         self.intake = Pool(
             endpoint: generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
         self.adoption = Pool(endpoint: generic, configuration: .init(size: 1), logger: logger)
