@@ -4,11 +4,12 @@ CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial
-SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts
+SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts \
+	Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis fuzz build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
@@ -44,6 +45,9 @@ test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED
 	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
 		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT)) \
 		$(if $(WITHOUT),--without "$(WITHOUT)")
+
+fuzz: setup ## What reads bytes of others, with bytes that nobody thought of: make fuzz MINUTES=10 READER=template
+	@MINUTES=$(MINUTES) READER=$(READER) scripts/fuzz
 
 build: setup
 	swift build $(SWIFT_FLAGS)

@@ -70,7 +70,7 @@ package struct AccountKeeper: Service {
     private func lead() async throws {
         let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
         guard try await AccountStore.tryToLead(on: connection) else { return }
-        let publisher = Publisher(self.configuration.admin, answers: DynamicSecurity.answers, logger: self.logger)
+        let publisher = try Publisher(self.configuration.admin, answers: DynamicSecurity.answers, logger: self.logger)
         try await publisher.connect()
         do {
             try await self.follow(connection, publisher)

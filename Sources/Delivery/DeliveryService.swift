@@ -49,6 +49,7 @@ package struct DeliveryService: Service {
         self.quotas = quotas
         self.claims = claims
         self.factsLine = factsLine
+        let log = RateLimitedLog(logger: logger)
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
@@ -58,7 +59,7 @@ package struct DeliveryService: Service {
                         limits: configuration.connectionLimits.share(of: eventLoops.count)),
                     wallClock: wallClock, metrics: metrics, ledger: ledger, quotas: quotas, ports: ports,
                     completer: completer,
-                    factsLine: factsLine, withdrawWish: { claims.withdraw($0) }),
+                    factsLine: factsLine, log: log, withdrawWish: { claims.withdraw($0) }),
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
     }

@@ -18,6 +18,7 @@ extension Dispatcher {
         /// Takes back a wish for a claim, if it is not being granted yet.
         let withdrawWish: @Sendable (WebhookKey) -> Bool
         let factsLine: FactsLine
+        let log: RateLimitedLog
         var isStopping = false
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
@@ -40,11 +41,12 @@ extension Dispatcher {
         init(
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
-            ports: DeliveryPorts, completer: Completer, factsLine: FactsLine,
+            ports: DeliveryPorts, completer: Completer, factsLine: FactsLine, log: RateLimitedLog,
             withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
             self.withdrawWish = withdrawWish
             self.factsLine = factsLine
+            self.log = log
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
             self.ports = ports

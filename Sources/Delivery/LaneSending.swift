@@ -1,5 +1,6 @@
 internal import Domain
 internal import Journal
+internal import Logging
 internal import NIOCore
 internal import Observability
 internal import Queue
@@ -178,6 +179,11 @@ extension Lane {
             !self.dispatcher.isStopping, self.dispatcher.ports.target(self.key) != nil
         else { return false }
         self.dispatcher.metrics.failedAttempts.add("status")
+        self.dispatcher.log.warning(
+            "split", "a batch was refused and is sent again in halves",
+            metadata: [
+                "webhook": "\(self.target.id)", "status": "\(status)", "messages": "\(1 + attempt.others.count)",
+            ])
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now

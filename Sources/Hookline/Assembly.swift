@@ -35,7 +35,7 @@ struct Assembly {
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
         let metrics = Metrics()
-        let pools = Pools(self.configuration, logger: self.logger)
+        let pools = try Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
         try await clock.waitUntilSet(logger: self.logger)
@@ -116,7 +116,7 @@ struct Assembly {
                 help: "How long ago the keys of the identity provider were fetched; -1 if they never were."
             ) { provider.keyAge }
         }
-        let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
+        let messenger = try BrokerMessenger(self.configuration.mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
@@ -131,7 +131,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
-        let mqttSession = Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
+        let mqttSession = try Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
@@ -206,7 +206,7 @@ struct Assembly {
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,
             logger: self.logger)
-        let publisher = SourcePublisher(
+        let publisher = try SourcePublisher(
             store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
             logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
@@ -358,13 +358,13 @@ private struct Pools {
 
     var all: [Pool] { [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] }
 
-    init(_ configuration: ServiceConfiguration, logger: Logger) {
+    init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
         let postgres = configuration.postgres.with(setting: "jit", "off").changing(as: .service)
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
-        self.intakeThread = DedicatedThread(name: "intake")
+        self.intakeThread = try DedicatedThread(name: "intake")
         self.intake = Pool(
             endpoint: generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
         self.adoption = Pool(endpoint: generic, configuration: .init(size: 1), logger: logger)

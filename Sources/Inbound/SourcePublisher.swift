@@ -23,11 +23,13 @@ package struct SourcePublisher: Service {
     private static let window = 20
 
     /// - Parameter broker: how this instance reaches the broker; it comes in under another client id.
-    package init(store: SourceEventStore, broker: Session.Configuration, metrics: Metrics, logger: Logger) {
+    package init(
+        store: SourceEventStore, broker: Session.Configuration, metrics: Metrics, logger: Logger
+    ) throws(MQTTError) {
         var broker = broker
         broker.clientID += "-sources"
         self.store = store
-        self.publisher = Publisher(broker, logger: logger)
+        self.publisher = try Publisher(broker, logger: logger)
         self.metrics = metrics
         self.logger = logger
         self.log = RateLimitedLog(logger: logger)

@@ -56,7 +56,7 @@ package struct Adopter: Service {
         var configuration = self.broker
         configuration.clientID = client.clientID
         configuration.topicFilters = []
-        let session = Session(configuration, logger: self.logger)
+        let session = try Session(configuration, logger: self.logger)
         var count = 0
         do {
             let filters = try await Subscription.filters(of: client.clientID, in: self.filters, elsewise: self.broker)

@@ -18,6 +18,8 @@ struct SortedBatch {
     var unknownThings: Set<EntityID> = []
     /// Deliveries that are not made because a webhook's conditions are not met.
     var skips: [Skip] = []
+    /// How many of these because the conditions would have cost too much.
+    var tooCostly = 0
     /// What conditions compare with and was not at hand: the batch has to be sorted again with it.
     var missingMemory: Set<ConditionSubject> = []
     /// What conditions are to remember from now on.
@@ -146,6 +148,7 @@ struct BatchSorter: Sendable {
                 }
                 let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
                 if conditions.remembers { sorted.memory[subject] = outcome.memory }
+                if outcome.isTooCostly { sorted.tooCostly += 1 }
                 if let reason = outcome.skip {
                     sorted.skips.append(
                         Skip(

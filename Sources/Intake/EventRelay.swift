@@ -88,8 +88,10 @@ package struct EventRelay: Service {
         guard let conditions = webhook.conditions else { return true }
         var budget = EvaluationBudget()
         let payload = PayloadIndex(message.payload, paths: PathSet(conditions.paths))
-        guard let reason = conditions.evaluate(payload, budget: &budget).skip else { return true }
+        let outcome = conditions.evaluate(payload, budget: &budget)
+        guard let reason = outcome.skip else { return true }
         self.metrics.skipped.add()
+        if outcome.isTooCostly { self.metrics.tooCostly.add() }
         self.tally.skipped([
             Skip(
                 delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,

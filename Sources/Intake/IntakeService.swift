@@ -172,6 +172,7 @@ package struct IntakeService: Service {
         for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
         if !sorted.skips.isEmpty {
             self.metrics.skipped.add(sorted.skips.count)
+            self.metrics.tooCostly.add(sorted.tooCostly)
             self.tally.skipped(sorted.skips)
         }
         self.tally.received(sorted.received, now: self.wallClock.now)

@@ -29,10 +29,14 @@ final class Dial: Sendable {
         _ configuration: Session.Configuration, to broker: BrokerAddress, inbox: Inbox, waking executor: ThreadExecutor
     ) throws(MQTTError) -> Dial {
         let dial = unsafe Dial(UInt(bitPattern: try Client.makeHandle(configuration, inbox: inbox)))
-        runOnThread(name: "mqtt connect") {
-            let failure = dial.call(configuration, broker)
-            dial.state.withLock { $0 = .ended(failure) }
-            executor.wake()
+        do throws(ThreadError) {
+            try runOnThread(name: "mqtt connect") {
+                let failure = dial.call(configuration, broker)
+                dial.state.withLock { $0 = .ended(failure) }
+                executor.wake()
+            }
+        } catch {
+            throw MQTTError(error)
         }
         return dial
     }

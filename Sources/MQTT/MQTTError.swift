@@ -1,3 +1,5 @@
+internal import Threads
+
 /// Why the broker cannot be talked to.
 package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Kind: Sendable, Equatable {
@@ -21,6 +23,11 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     package init(kind: Kind, message: String) {
         self.kind = kind
         self.message = message
+    }
+
+    /// As if there were no way to the broker: it may be different later.
+    init(_ error: ThreadError) {
+        self.init(kind: .connect, message: error.description)
     }
 
     static let interrupted = MQTTError(kind: .interrupted, message: "the wait was ended")

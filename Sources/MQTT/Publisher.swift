@@ -15,12 +15,17 @@ package actor Publisher {
     private let timeout: Duration
 
     /// - Parameter answers: the topic on which answers come; nil for one that only publishes.
-    package init(_ configuration: Session.Configuration, answers: String? = nil, logger: Logger) {
+    /// - Throws: ``MQTTError`` if it can have no thread.
+    package init(
+        _ configuration: Session.Configuration, answers: String? = nil, logger: Logger
+    ) throws(MQTTError) {
         var configuration = configuration
         configuration.topicFilters = answers.map { [$0] } ?? []
         configuration.isTransient = true
         configuration.sessionExpiry = .zero
-        self.executor = ThreadExecutor(name: "mqtt publisher")
+        do throws(ThreadError) { self.executor = try ThreadExecutor(name: "mqtt publisher") } catch {
+            throw MQTTError(error)
+        }
         self.link = Link(configuration, executor: self.executor)
         self.timeout = configuration.connectTimeout
     }

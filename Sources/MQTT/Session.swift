@@ -20,12 +20,15 @@ package actor Session {
     /// What the broker takes, known once it was connected to.
     package nonisolated let limits: BrokerLimits
 
-    /// - Parameter thread: where it works and waits.
-    package init(
-        _ configuration: Configuration, on thread: DedicatedThread = DedicatedThread(name: "mqtt"), logger: Logger
-    ) {
-        self.thread = thread
-        self.link = Link(configuration, executor: thread.executor)
+    /// - Parameter thread: where it works and waits; nil is one of its own.
+    /// - Throws: ``MQTTError`` if there is none to be had.
+    package init(_ configuration: Configuration, on thread: DedicatedThread? = nil, logger: Logger) throws(MQTTError) {
+        if let thread {
+            self.thread = thread
+        } else {
+            do throws(ThreadError) { self.thread = try DedicatedThread(name: "mqtt") } catch { throw MQTTError(error) }
+        }
+        self.link = Link(configuration, executor: self.thread.executor)
         self.link.interruption = self.interruption
         self.limits = self.link.inbox.limits
     }

@@ -7,10 +7,10 @@ package actor BrokerMessenger {
     private var isConnected = false
 
     /// - Parameter broker: how this instance reaches the broker; it comes in under another client id.
-    package init(_ broker: Session.Configuration, logger: Logger) {
+    package init(_ broker: Session.Configuration, logger: Logger) throws(MQTTError) {
         var broker = broker
         broker.clientID += "-notices"
-        self.publisher = Publisher(broker, logger: logger)
+        self.publisher = try Publisher(broker, logger: logger)
     }
 
     /// Returns when the broker has it.

@@ -44,6 +44,8 @@ package final class Metrics: Sendable {
     package let openBreakers = Gauge()
     /// Deliveries that were not made because their messages did not meet the webhook's conditions.
     package let skipped = Counter()
+    /// Those of them whose conditions were not evaluated, because that would have held up everybody's messages.
+    package let tooCostly = Counter()
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
     package let droppedResponses = Counter()
@@ -112,6 +114,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_deliveries_skipped_total", "Deliveries whose message did not meet the webhook's conditions.",
             self.skipped)
+        text.counter(
+            "hookline_conditions_too_costly_total", "Deliveries skipped because their conditions cost too much.",
+            self.tooCostly)
         text.counter("hookline_responses_total", "Receivers' answers that things were told.", self.responses)
         text.counter(
             "hookline_responses_dropped_total", "Answers that were too many to tell the thing.", self.droppedResponses)

@@ -7,7 +7,7 @@ internal import Threads
 ///
 /// libpq only has a call for it that blocks until the server has heard, which a hanging one never does.
 actor Cancellation {
-    private let executor = ThreadExecutor(name: "pg cancel")
+    private let executor: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe self.executor.asUnownedSerialExecutor()
     }
@@ -15,6 +15,10 @@ actor Cancellation {
     /// More threads than this do not wait for servers that hang; what they run ends without us, or is there still.
     private static let most = 8
     private static let underWay = Atomic<Int>(0)
+
+    private init() throws(ThreadError) {
+        self.executor = try ThreadExecutor(name: "pg cancel")
+    }
 
     deinit {
         self.executor.stop()
@@ -31,7 +35,14 @@ actor Cancellation {
         // Unstructured, because who asked has been answered already. There are no more than `most`, each ends with its
         // call, and none touches the connection.
         Task {
-            let problem = await Cancellation().run(request)
+            let problem: String?
+            do throws(ThreadError) {
+                let cancellation = try Cancellation()
+                problem = await cancellation.run(request)
+            } catch {
+                unsafe PQfreeCancel(OpaquePointer(bitPattern: request))
+                problem = error.description
+            }
             self.underWay.subtract(1, ordering: .relaxed)
             if let problem { logger.debug("a statement was not cancelled", metadata: ["error": "\(problem)"]) }
         }

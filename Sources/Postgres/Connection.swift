@@ -56,8 +56,9 @@ package actor Connection {
     package static func connect(
         to endpoint: Endpoint, on thread: DedicatedThread? = nil, logger: Logger
     ) async throws(PostgresError) -> Connection {
-        let connection = Connection(
-            on: thread ?? DedicatedThread(name: "postgres"), memory: endpoint.memory, logger: logger)
+        let place: DedicatedThread
+        if let thread { place = thread } else { place = try Self.ownThread() }
+        let connection = Connection(on: place, memory: endpoint.memory, logger: logger)
         let result = await withTaskCancellationHandler {
             await connection.reach(endpoint)
         } onCancel: {
@@ -65,6 +66,12 @@ package actor Connection {
         }
         try result.get()
         return connection
+    }
+
+    private static func ownThread() throws(PostgresError) -> DedicatedThread {
+        do throws(ThreadError) { return try DedicatedThread(name: "postgres") } catch {
+            throw PostgresError(.connect, error.description)
+        }
     }
 
     // MARK: Lending

@@ -1,5 +1,4 @@
 internal import Domain
-internal import Postgres
 internal import Values
 
 #if canImport(FoundationEssentials)

@@ -3,8 +3,8 @@ package final class DedicatedThread: Sendable {
     package let executor: ThreadExecutor
 
     /// - Parameter name: cut to 15 bytes, the most that Linux shows in `top -H`.
-    package init(name: String) {
-        self.executor = ThreadExecutor(name: name)
+    package init(name: String) throws(ThreadError) {
+        self.executor = try ThreadExecutor(name: name)
     }
 
     deinit {

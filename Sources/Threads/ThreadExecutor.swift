@@ -30,24 +30,15 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
     private let name: String
 
     /// Starts the thread. `name` is cut to 15 bytes, the most that Linux shows in `top -H`.
-    package convenience init(name: String) {
-        self.init(name: name, pipe: WakePipe())
+    package convenience init(name: String) throws(ThreadError) {
+        try self.init(name: name, pipe: WakePipe())
     }
 
-    init(name: String, pipe: consuming WakePipe) {
+    /// - Parameter stack: see ``startThread(name:stack:_:)``.
+    init(name: String, pipe: consuming WakePipe, stack: Int? = nil) throws(ThreadError) {
         self.pipe = pipe
-        self.name = String(name.prefix(15))
-        let context = unsafe Unmanaged.passRetained(self)
-        var handle = pthread_t()
-        let started = unsafe pthread_create(
-            &handle, nil,
-            { context in
-                let executor = unsafe Unmanaged<ThreadExecutor>.fromOpaque(context!).takeRetainedValue()
-                executor.run()
-                return nil
-            }, context.toOpaque())
-        precondition(started == 0, "pthread_create failed with \(started)")
-        pthread_detach(handle)
+        self.name = name
+        try startThread(name: name, stack: stack) { self.run() }
     }
 
     /// Lets the thread end after the jobs that were enqueued so far.
@@ -102,7 +93,6 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
 
     private func run() {
         self.thread.store(pthread_self(), ordering: .releasing)
-        nameCurrentThread(self.name)
         while true {
             let (jobs, isStopping) = self.state.withLock { state in
                 // The jobs' own signal is spent here, so that it does not end the first wait of one of them.
@@ -214,14 +204,4 @@ extension ThreadExecutor {
         let (seconds, attoseconds) = left.components
         return Int32(clamping: seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
-}
-
-/// Names the calling thread. `pthread_setname_np` and `prctl` are not visible to Swift (one hides behind
-/// `_GNU_SOURCE`, the other is variadic); this file of the kernel's does the same.
-func nameCurrentThread(_ name: String) {
-    let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    var name = name
-    _ = name.withUTF8 { unsafe write(descriptor, $0.baseAddress, $0.count) }
-    close(descriptor)
 }

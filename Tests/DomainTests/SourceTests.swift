@@ -134,6 +134,9 @@ struct JSONSchemaTests {
             (#"{"id":1,"lines":[{"sku":"ab"}],"state":"old"}"#, "payload.state is none of the values allowed"),
             (#"{"id":1,"lines":[{"sku":"ab"}],"note":"long"}"#, "payload.note must have at most 3 characters"),
             (#"{"id":1,"lines":[{"sku":"ab"}],"note":1}"#, "payload.note must be string or null"),
+            // Of several of one name the last counts.
+            (#"{"id":"x","lines":[{"sku":"ab"}],"id":1}"#, nil),
+            (#"{"id":1,"lines":[{"sku":"ab"}],"id":"x"}"#, "payload.id must be integer"),
         ] as [(String, String?)])
     func faults(value: String, fault: String?) throws {
         #expect(try self.schema(Self.order).fault(in: try #require(RawJSON(Array(value.utf8)))) == fault)
@@ -150,6 +153,19 @@ struct JSONSchemaTests {
     func refused(text: String, field: String) {
         let error = #expect(throws: InvalidField.self) { try self.schema(text) }
         #expect(error?.field == field)
+    }
+
+    @Test(
+        "is inferred so that the sample fits it, whatever it looks like",
+        arguments: [
+            // A member twice, half of a surrogate pair in a name, and one level more than schemas may have.
+            #"{"a":1,"a":"x"}"#, #"{"\ud800":1,"\udc00x":"y"}"#,
+            String(repeating: #"{"a":"#, count: 40) + "1" + String(repeating: "}", count: 40),
+            String(repeating: "[", count: 64) + String(repeating: "]", count: 64),
+        ])
+    func inferred(text: String) throws {
+        let sample = try #require(RawJSON(Array(text.utf8)))
+        #expect(try self.schema(JSONSchema.inferred(from: sample)).fault(in: sample) == nil)
     }
 
     @Test("is inferred so that the sample fits it, and another kind of value does not")

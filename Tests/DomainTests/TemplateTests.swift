@@ -90,6 +90,8 @@ struct TemplateTests {
             ("{ return 1 }", .text, "", "{ return 1 }"), (#"{"a":{"b":1}}"#, .json, "", #"{"a":{"b":1}}"#),
             ("{{thing_id}", .text, "", "{thing_id}"), ("{1}", .text, "", "{1}"), ("{open", .text, "", "{open"),
             (#"{"k":"\"{payload.x}"}"#, .json, #"{"x":1}"#, #"{"k":"\"1"}"#),
+            // What an escape consists of cannot come from a message: this becomes no JSON, and is refused when it is saved.
+            (#"{"k":"\u00{payload.x}41"}"#, .json, #"{"x":"zz"}"#, #"{"k":"\u00{payload.x}41"}"#),
             // What is joined to the character before it does not hide that.
             ("{\"k\":\"\u{301}{payload.s}\"}", .json, #"{"s":"a\"b"}"#, "{\"k\":\"\u{301}a\\\"b\"}"),
             ("{{\u{301}", .text, "", "{\u{301}"), ("{open\r\n}", .text, "", "{open\r\n}"),

@@ -54,7 +54,7 @@ struct SourcePublisherTests {
         // Of the broker's first two packets, the second confirms the event.
         proxy.cut(after: 2, last: .lost)
         #expect(try await store.accept([1], on: "", eventID: nil, at: door, sample: nil))
-        let publisher = SourcePublisher(
+        let publisher = try SourcePublisher(
             store: store,
             broker: Session.Configuration(
                 host: "127.0.0.1", port: proxy.port, clientID: "a", topicFilters: []), metrics: Metrics(),

@@ -74,6 +74,7 @@ struct BatchSorterTests {
         ) { things in things.map { routes.resolve($0) } }
         let reasons = sorted.skips.map(\.reason)
         #expect(reasons.count == 10 && reasons.filter { $0 == "not evaluated: too costly" }.count == 6, "\(reasons)")
+        #expect(sorted.tooCostly == 6)
         #expect(sorted.deliveries.count == 1 + 10, "neither another group's message nor the next one pays for it")
     }
 

@@ -23,7 +23,7 @@ struct IntakeServiceTests {
         let broker = Session.Configuration(
             host: "127.0.0.1", port: broker, clientID: "a", topicFilters: ["things/+/messages/#"])
         return IntakeService(
-            session: Session(broker, logger: silentLogger),
+            session: try Session(broker, logger: silentLogger),
             subscription: Subscription(
                 store: BrokerSessionStore(site.database), broker: broker, logger: silentLogger),
             routes: site.routes, store: IntakeStore(site.proxied, session: session.id), lanes: lanes.port,

@@ -50,7 +50,7 @@ extension WholeServiceTests {
         func split() async throws {
             let receiver = try await Receiver.start()
             receiver.set(.decide { $0.body.contains("\"n\":13}") ? 422 : 200 })
-            try await Installation.with { installation, _ in
+            try await Installation.with { installation, running in
                 let id = try await installation.webhook(
                     "hook", receiver.url(),
                     #""batch":{"max_items":40,"max_wait_ms":1000},"retry_schedule":[600],"failure_limit":0"#)
@@ -69,6 +69,25 @@ extension WholeServiceTests {
                     return waiting.body.contains(#""total":1"#)
                 }
                 #expect(receiver.requests.count < 20, "halves, not one by one")
+                let log = Files.read(await running.hookline.logFile) ?? ""
+                #expect(log.contains("a batch was refused and is sent again in halves") && log.contains(id))
+            }
+            await receiver.stop()
+        }
+
+        @Test("conditions that cost too much are not evaluated, which the log says and a metric counts")
+        func tooCostly() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let rule = #"{"path":"","operator":"contains","value":"b"}"#
+                let rules = Array(repeating: rule, count: 50).joined(separator: ",")
+                let id = try await installation.webhook("costly", receiver.url(), #""conditions":[\#(rules)]"#)
+                try await installation.publish("\"\(String(repeating: "a", count: 120_000))\"")
+                try await waitUntil("the reason") {
+                    try await installation.api.call("GET", "/webhooks/\(id)/log?status=skipped").body
+                        .contains("not evaluated: too costly")
+                }
+                #expect(try await running.hookline.metric("hookline_conditions_too_costly_total") == 1)
             }
             await receiver.stop()
         }

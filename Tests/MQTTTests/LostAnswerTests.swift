@@ -47,7 +47,8 @@ struct LostAnswerTests {
             for number in 1...7 {
                 // A cut behind the last message may come when everything that is waited for is there.
                 for last in Proxy.LastMessage.allCases where number < 7 || last != .delivered {
-                    let session = Session(self.configuration(proxy.port, id: "\(number)\(last)"), logger: silentLogger)
+                    let session = try Session(
+                        self.configuration(proxy.port, id: "\(number)\(last)"), logger: silentLogger)
                     try await session.connect()
                     await session.disconnect(acknowledging: true)
                     try await self.publish(mosquitto, 1...5)
@@ -68,11 +69,11 @@ struct LostAnswerTests {
     @Test("never has a publisher believe that the broker has what it has not")
     func publisher() async throws {
         try await self.withBroker { mosquitto, proxy in
-            let session = Session(self.configuration(mosquitto.port, id: "listener"), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto.port, id: "listener"), logger: silentLogger)
             try await session.connect()
             for number in 1...4 {
                 for last in Proxy.LastMessage.allCases {
-                    let publisher = Publisher(self.configuration(proxy.port, id: "publisher"), logger: silentLogger)
+                    let publisher = try Publisher(self.configuration(proxy.port, id: "publisher"), logger: silentLogger)
                     proxy.cut(after: number, last: last)
                     var (next, isConnected): (UInt8, Bool) = (1, false)
                     try await waitUntil("three messages to be published") {

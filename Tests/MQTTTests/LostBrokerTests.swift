@@ -26,7 +26,7 @@ struct LostBrokerTests {
             let silent = try await Wire.start(to: mosquitto.port)
             silent.goSilent()
             for port in [hole.port, silent.port] {
-                let session = Session(self.configuration(port), logger: silentLogger)
+                let session = try Session(self.configuration(port), logger: silentLogger)
                 async let failure = self.failure(of: session)
                 session.interrupt()
                 let error = await failure
@@ -43,11 +43,11 @@ struct LostBrokerTests {
         let hole = try BlackHole()
         let broker = try await ScriptedBroker.start { _ in .silence }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let session = Session(self.configuration(hole.port), logger: silentLogger)
+            let session = try Session(self.configuration(hole.port), logger: silentLogger)
             group.addTask { try await session.connect() }
-            let stuck = Publisher(self.configuration(hole.port), logger: silentLogger)
+            let stuck = try Publisher(self.configuration(hole.port), logger: silentLogger)
             group.addTask { try await stuck.connect() }
-            let unheard = Publisher(self.configuration(broker.port), logger: silentLogger)
+            let unheard = try Publisher(self.configuration(broker.port), logger: silentLogger)
             try await unheard.connect()
             group.addTask { try await unheard.publish([], to: "x") }
             try await waitUntil("the message") { broker.received.count == 1 }
@@ -67,7 +67,7 @@ struct LostBrokerTests {
             // The least that libmosquitto takes.
             configuration.keepalive = .seconds(5)
             configuration.answerPatience = .seconds(1)
-            let session = Session(configuration, logger: silentLogger)
+            let session = try Session(configuration, logger: silentLogger)
             try await session.connect()
             let batch = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(12))
             #expect(batch.messages.isEmpty)
@@ -89,7 +89,7 @@ struct LostBrokerTests {
             let working = try await Wire.start(to: mosquitto.port)
             var configuration = self.configuration(hole.port, silent.port, try freePort(), working.port)
             configuration.connectTimeout = .milliseconds(500)
-            let session = Session(configuration, logger: silentLogger)
+            let session = try Session(configuration, logger: silentLogger)
             for count in 1...3 {
                 try await session.connect()
                 #expect(working.connections == count && silent.connections == 1)

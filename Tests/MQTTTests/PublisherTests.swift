@@ -6,7 +6,7 @@ import Testing
 @Suite("A publisher")
 struct PublisherTests {
     private func connected(_ port: Int) async throws -> Publisher {
-        let publisher = Publisher(
+        let publisher = try Publisher(
             Session.Configuration(host: "127.0.0.1", port: port, clientID: "publisher", topicFilters: []),
             logger: silentLogger)
         try await publisher.connect()
@@ -20,7 +20,7 @@ struct PublisherTests {
     @Test("publishes up to the very byte that the broker takes, and tells what is larger from a lost connection")
     func largest() async throws {
         try await LocalMosquitto.with(extra: ["max_packet_size 300"]) { mosquitto, _ in
-            let session = Session(
+            let session = try Session(
                 Session.Configuration(host: "127.0.0.1", port: mosquitto.port, clientID: "s", topicFilters: []),
                 logger: silentLogger)
             #expect(session.limits.largestPayload(on: "x") == nil)

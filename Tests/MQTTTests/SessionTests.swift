@@ -38,7 +38,7 @@ struct SessionTests {
     @Test("gives messages in batches of any size up to the limit, in order")
     func batches() async throws {
         try await self.withBroker { mosquitto in
-            let session = Session(self.configuration(mosquitto), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await session.connect()
             try await self.publish(mosquitto, 1...500)
             var received: [String] = []
@@ -57,7 +57,7 @@ struct SessionTests {
     @Test("gets what it never acknowledged again, and nothing that it did")
     func redelivery() async throws {
         try await self.withBroker { mosquitto in
-            let session = Session(self.configuration(mosquitto), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await session.connect()
             try await self.publish(mosquitto, 1...10)
             #expect(try await self.receive(session, atLeast: 10).count == 10)
@@ -78,7 +78,7 @@ struct SessionTests {
     func restart() async throws {
         let mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
         var process = try await mosquitto.start()
-        let session = Session(self.configuration(mosquitto), logger: silentLogger)
+        let session = try Session(self.configuration(mosquitto), logger: silentLogger)
         try await session.connect()
         await session.disconnect(acknowledging: true)
         try await self.publish(mosquitto, 1...5)
@@ -96,7 +96,7 @@ struct SessionTests {
     @Test("hands over the trace context, the exact bytes and an empty payload")
     func content() async throws {
         try await self.withBroker { mosquitto in
-            let session = Session(self.configuration(mosquitto), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await session.connect()
             let common = ["-h", "127.0.0.1", "-p", "\(mosquitto.port)", "-q", "1", "-t", "things/x/messages/sub"]
             try await ChildProcess.complete(
@@ -118,7 +118,7 @@ struct SessionTests {
     @Test("does not acknowledge at its end what it received and nobody took")
     func untaken() async throws {
         try await self.withBroker { mosquitto in
-            let session = Session(self.configuration(mosquitto), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await session.connect()
             await session.disconnect(acknowledging: true)
             try await self.publish(mosquitto, 1...50)
@@ -133,12 +133,12 @@ struct SessionTests {
     @Test("gets one message once after its filter was changed, when it leaves the former one")
     func formerFilter() async throws {
         try await self.withBroker { mosquitto in
-            let before = Session(self.configuration(mosquitto), logger: silentLogger)
+            let before = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await before.connect()
             await before.disconnect(acknowledging: true)
             var configuration = self.configuration(mosquitto)
             configuration.topicFilters = ["$share/group/things/+/messages/#"]
-            let session = Session(configuration, logger: silentLogger)
+            let session = try Session(configuration, logger: silentLogger)
             try await session.connect(leaving: ["things/+/messages/#", "never/there"])
             #expect(await session.hasLeft)
             try await self.publish(mosquitto, 1...20)
@@ -152,7 +152,7 @@ struct SessionTests {
     @Test("can be interrupted while it waits")
     func interrupt() async throws {
         try await self.withBroker { mosquitto in
-            let session = Session(self.configuration(mosquitto), logger: silentLogger)
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
             try await session.connect()
             async let batch = session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .seconds(600))
             session.interrupt()
@@ -168,11 +168,11 @@ struct SessionTests {
             var configuration = self.configuration(mosquitto)
             configuration.username = "user"
             configuration.password = "wrong"
-            let stranger = Session(configuration, logger: silentLogger)
+            let stranger = try Session(configuration, logger: silentLogger)
             let error = await #expect(throws: MQTTError.self) { try await stranger.connect() }
             #expect(error?.kind == .refused)
             configuration.password = "right"
-            let friend = Session(configuration, logger: silentLogger)
+            let friend = try Session(configuration, logger: silentLogger)
             try await friend.connect()
             await friend.disconnect(acknowledging: true)
         }
@@ -197,12 +197,12 @@ struct SessionTests {
         try await self.withBroker(extra: tls) { mosquitto in
             var configuration = self.configuration(mosquitto)
             configuration.tlsCAFile = "\(folder)/ca.pem"
-            let session = Session(configuration, logger: silentLogger)
+            let session = try Session(configuration, logger: silentLogger)
             try await session.connect()
             try await self.publish(mosquitto, 1...100, more: ["--cafile", "\(folder)/ca.pem"])
             #expect(try await self.receive(session, atLeast: 100).count == 100)
             configuration.tlsCAFile = "\(folder)/other.pem"
-            let deceived = Session(configuration, logger: silentLogger)
+            let deceived = try Session(configuration, logger: silentLogger)
             await #expect(throws: MQTTError.self) { try await deceived.connect() }
         }
     }

@@ -10,8 +10,8 @@ private actor Worker {
     private var count = 0
 
     /// - Parameter hasEnds: false as where the process has no descriptors left.
-    init(hasEnds: Bool = true) {
-        self.executor = ThreadExecutor(name: "worker", pipe: WakePipe(hasEnds: hasEnds))
+    init(hasEnds: Bool = true) throws {
+        self.executor = try ThreadExecutor(name: "worker", pipe: WakePipe(hasEnds: hasEnds))
     }
 
     deinit { self.executor.stop() }
@@ -55,8 +55,8 @@ private func currentThread() async -> UInt { pthread_self() }
 @Suite("A thread executor")
 struct ThreadExecutorTests {
     @Test("runs everything of its actor on one thread")
-    func oneThread() async {
-        let worker = Worker()
+    func oneThread() async throws {
+        let worker = try Worker()
         let threads = await withTaskGroup(of: UInt.self) { group in
             for _ in 0..<100 { group.addTask { await worker.thread } }
             return await group.reduce(into: Set<UInt>()) { $0.insert($1) }
@@ -68,8 +68,8 @@ struct ThreadExecutorTests {
     @Test(
         "loses no job, however many callers there are at a time, even with no descriptors left",
         arguments: [true, false])
-    func noneLost(hasEnds: Bool) async {
-        let worker = Worker(hasEnds: hasEnds)
+    func noneLost(hasEnds: Bool) async throws {
+        let worker = try Worker(hasEnds: hasEnds)
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<2_000 { group.addTask { _ = await worker.add() } }
         }
@@ -77,8 +77,8 @@ struct ThreadExecutorTests {
     }
 
     @Test("can be woken from a wait that has no end, even with no descriptors left", arguments: [true, false])
-    func woken(hasEnds: Bool) async {
-        let worker = Worker(hasEnds: hasEnds)
+    func woken(hasEnds: Bool) async throws {
+        let worker = try Worker(hasEnds: hasEnds)
         async let result = worker.wait(nil)
         // The wake-up may come before the wait; it then ends the wait at once.
         worker.wake()
@@ -86,8 +86,8 @@ struct ThreadExecutorTests {
     }
 
     @Test("runs tasks as well, before and after they called its actor, and no others'")
-    func tasks() async {
-        let (worker, other) = (Worker(), Worker())
+    func tasks() async throws {
+        let (worker, other) = (try Worker(), try Worker())
         let (here, elsewhere) = await worker.here {
             let here = [await currentThread(), await worker.thread, await currentThread()]
             return (here, await other.thread)
@@ -97,16 +97,26 @@ struct ThreadExecutorTests {
     }
 
     @Test("is woken by a job of its own too, once, and runs it")
-    func ownJobs() async {
-        let worker = Worker()
+    func ownJobs() async throws {
+        let worker = try Worker()
         #expect(await worker.waitBesideJob() == .woken)
         #expect(await worker.results == [1])
         #expect(await worker.wait(.milliseconds(10)) == .timedOut)
     }
 
     @Test("waits no longer than it was told", arguments: [true, false])
-    func timeout(hasEnds: Bool) async {
-        let worker = Worker(hasEnds: hasEnds)
+    func timeout(hasEnds: Bool) async throws {
+        let worker = try Worker(hasEnds: hasEnds)
         #expect(await worker.wait(.milliseconds(10)) == .timedOut)
+    }
+
+    @Test("says in words that there is no thread to be had, and goes on when there is")
+    func noThread() async throws {
+        // No address space has room for such a stack, so the system refuses as it does when it has no threads left.
+        let error = #expect(throws: ThreadError.self) {
+            try ThreadExecutor(name: "worker", pipe: WakePipe(), stack: 1 << 50)
+        }
+        #expect(error?.description.hasPrefix("no thread can be started: ") == true)
+        #expect(try await Worker().add() == 1)
     }
 }

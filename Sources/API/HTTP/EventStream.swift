@@ -32,11 +32,10 @@ struct EventWriter: ~Copyable {
         self.writer = writer
     }
 
-    /// - Parameter data: one line of text.
     /// - Throws: `CancellationError` when the service stops: an answer that goes on must not hold that up.
     mutating func send(_ event: String, _ data: String) async throws {
         guard !Task.isShuttingDownGracefully else { throw CancellationError() }
-        try await self.writer.write(ByteBuffer(string: "event: \(event)\ndata: \(data)\n\n"))
+        try await self.writer.write(ByteBuffer(string: EventFrame.event(event, data)))
     }
 
     mutating func send(_ event: String, _ value: some Encodable) async throws {
@@ -46,7 +45,7 @@ struct EventWriter: ~Copyable {
     /// Says nothing, so that what is in between does not take the connection for dead, and a reader who has gone is noticed.
     mutating func comment(_ text: String) async throws {
         guard !Task.isShuttingDownGracefully else { throw CancellationError() }
-        try await self.writer.write(ByteBuffer(string: ": \(text)\n\n"))
+        try await self.writer.write(ByteBuffer(string: EventFrame.comment(text)))
     }
 
     /// Waits before there may be more to say, or until the service stops.

@@ -27,8 +27,9 @@ package struct ThingTail: Sendable {
         broker.isTransient = true
         broker.topicFilters = ["things/\(thing)/messages/#"]
         broker.receiveMaximum = 1_000
-        let session = Session(broker, logger: self.logger)
+        let session: Session
         do throws(MQTTError) {
+            session = try Session(broker, logger: self.logger)
             try await session.connect()
         } catch {
             throw TailUnavailable(reason: "the broker cannot be listened to: \(error)")

@@ -138,13 +138,12 @@ package struct JSONSchema: Sendable {
 
     private func faultInMembers(of value: RawJSON, at place: Place?) -> String? {
         let members = value.members
-        if !self.required.isEmpty {
-            let names = Set(members.map(\.name))
-            if let missing = self.required.first(where: { !names.contains($0) }) {
-                return "\(Place.text(.member(of: place, missing))) is required"
-            }
+        // Of several of one name the last counts, as everywhere.
+        let last = Dictionary(zip(members.map(\.name), members.indices)) { $1 }
+        if let missing = self.required.first(where: { last[$0] == nil }) {
+            return "\(Place.text(.member(of: place, missing))) is required"
         }
-        for (name, member) in members {
+        for (index, (name, member)) in members.enumerated() where last[name] == index {
             let inner = Place.member(of: place, name)
             if let property = self.properties[name] {
                 if let fault = property.fault(in: member, at: inner) { return fault }
@@ -198,14 +197,17 @@ package struct JSONSchema: Sendable {
 
     /// The schema, as JSON text, of values that look like this one: the same kinds in the same places.
     package static func inferred(from value: RawJSON, depth: Int = 0) -> String {
-        guard depth < Self.deepest else { return "{}" }
+        // What is within the deepest schema may be anything.
+        guard depth < Self.deepest - 1 else { return "{}" }
         switch value.kind {
         case .object:
-            let members = value.members
-            let properties = members.map {
-                "\(Self.quoted($0.name)):\(Self.inferred(from: $0.value, depth: depth + 1))"
+            var (properties, required): ([String], [String]) = ([], [])
+            value.forEachMember { inside, member in
+                // As it was written: half of a surrogate pair can be written in no other way.
+                let name = "\"\(String(decoding: inside, as: UTF8.self))\""
+                properties.append("\(name):\(Self.inferred(from: member, depth: depth + 1))")
+                required.append(name)
             }
-            let required = members.map { Self.quoted($0.name) }
             return #"{"type":"object","properties":{\#(properties.joined(separator: ","))},"#
                 + #""required":[\#(required.joined(separator: ","))]}"#
         case .array:
@@ -218,11 +220,5 @@ package struct JSONSchema: Sendable {
         // What is null once is something else another time.
         case .null: return "{}"
         }
-    }
-
-    private static func quoted(_ text: [UInt8]) -> String {
-        var bytes: [UInt8] = []
-        bytes.appendJSONEscaped(text)
-        return "\"\(String(decoding: bytes, as: UTF8.self))\""
     }
 }

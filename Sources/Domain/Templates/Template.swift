@@ -92,7 +92,9 @@ package struct Template: Sendable, Equatable {
                 case "{": try self.readBrace()
                 case "/":
                     if let path = self.pinPath() { self.add(.value(path)) } else { self.take(1) }
-                case "\\" where self.kind == .json && self.isInString: self.take(2)
+                // What an escape consists of cannot come from a message.
+                case "\\" where self.kind == .json && self.isInString:
+                    self.take(self.rest.dropFirst().first == "u" ? 6 : 2)
                 case "\"" where self.kind == .json:
                     self.isInString.toggle()
                     self.take(1)

@@ -49,9 +49,11 @@ package struct ConditionSet: Sendable {
         package let skip: String?
         /// What is to be remembered of the thing, by the number of the rule.
         package let memory: [Int: String]
+        /// Whether that is because it was not looked at to the end.
+        package var isTooCostly = false
 
         fileprivate static func tooCostly(_ memory: [Int: String]) -> Outcome {
-            Outcome(skip: "not evaluated: too costly", memory: memory)
+            Outcome(skip: "not evaluated: too costly", memory: memory, isTooCostly: true)
         }
     }
 

@@ -1,0 +1,44 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// A package of its own, so that nothing of the service is built with what guides the search (libFuzzer). The rooms are those
+// of the service, through links, because what they offer each other (`package`) is not visible to other packages. Of rooms
+// that need more than that only the files are taken that read something, which keeps the build short.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .unsafeFlags(["-sanitize=fuzzer", "-enable-testing"]),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "hookline-fuzz",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.0")],
+    targets: [
+        .target(name: "Values", path: "Sources/Values", swiftSettings: settings),
+        .target(name: "Domain", dependencies: ["Values", crypto], path: "Sources/Domain", swiftSettings: settings),
+        .target(
+            name: "WebhookClient", path: "Sources/WebhookClient", sources: ["ResponseParser.swift"],
+            swiftSettings: settings),
+        .target(
+            name: "Schema", dependencies: ["Domain", "Values"], path: "Sources/Schema", sources: ["Pages.swift"],
+            swiftSettings: settings),
+        .target(
+            name: "API", dependencies: ["Domain", "Values"], path: "Sources/API", exclude: ["openapi.json"],
+            sources: [
+                "HTTP/EventFrame.swift", "HTTP/JSONReading.swift", "HTTP/JSONValue.swift", "HTTP/JSONWriter.swift",
+                "HTTP/JSONZeroBytes.swift", "HTTP/Shape.swift", "HTTP/Shapes.swift",
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "Readers", dependencies: ["API", "Domain", "Schema", "Values", "WebhookClient", crypto],
+            path: "Readers", swiftSettings: settings,
+            // Debian's gold does not link what the coverage adds.
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
+    ]
+)
