@@ -197,7 +197,8 @@ def test_a_session_is_renewed_by_its_refresh_token_without_anybody_noticing(page
     page.route("**/auth/token", renew)
     refuse_once(page, f"**/groups/{user}/webhooks")
     page.get_by_role("button", name="Create webhook").click()
-    until(lambda: webhooks(hookline, user) == ["Renewed"], "the webhook")
+    expect(page.get_by_text("“Renewed” created")).to_be_visible()
+    assert webhooks(hookline, user) == ["Renewed"]
     assert page.evaluate("sessionStorage.getItem('hookline.token')") == renewed
 
 
@@ -216,7 +217,8 @@ def test_a_session_that_ends_while_a_form_is_open_goes_on_where_it_was(page, hoo
         dialog.get_by_role("button", name="Sign in again").click()
     be(window.value, "alice")
     expect(dialog).to_have_count(0)
-    until(lambda: webhooks(hookline, user) == ["Kept"], "the webhook")
+    expect(page.get_by_text("“Kept” created")).to_be_visible()
+    assert webhooks(hookline, user) == ["Kept"]
 
 
 def test_a_token_of_the_installation_s_own_can_still_be_pasted(page, hookline):

@@ -56,6 +56,7 @@ def test_every_page_is_accessible(new_page, hookline, group, scheme):
     webhook, source = fill(group)
     page = new_page(color_scheme=scheme)
     page.goto(hookline.console)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     check(page, "signing in")
     sign_in(page, hookline, group.token)
     for url, title in pages(group, webhook, source):

@@ -7,7 +7,7 @@ import { applyTheme, drawFrame } from "./frame.js";
 import { go, leave, show } from "./router.js";
 import * as session from "./session.js";
 import { rememberedGroup, setGroup, state } from "./state.js";
-import { busy, command } from "./ui.js";
+import { busy, command, loading } from "./ui.js";
 
 const root = document.getElementById("app");
 
@@ -139,6 +139,8 @@ async function open() {
   const offered = /^#token=([\w.-]+)$/.exec(location.hash)?.[1];
   if (offered) history.replaceState(null, "", "./");
   const returned = session.takeReturn();
+  // A provider that is away is waited for.
+  replace(root, h("main", { class: "signin" }, h("h1", {}, "Hookline"), loading()));
   let fault;
   try {
     await session.load();
