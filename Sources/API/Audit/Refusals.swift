@@ -93,7 +93,7 @@ final class Refusals: Service {
         guard !pending.isEmpty else { return }
         try await self.store.note(pending)
         self.state.withLock { $0.pending = [] }
-        let count = pending.reduce(0) { $0.adding($1.count) }
+        let count = pending.reduce(Int64(0)) { $0.adding($1.count) }
         self.logger.notice("calls were refused", metadata: ["calls": "\(count)", "entries": "\(pending.count)"])
     }
 
