@@ -50,3 +50,9 @@ CREATE TRIGGER erase_removed AFTER DELETE ON webhooks
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION erase_removed();
 CREATE TRIGGER erase_removed AFTER DELETE ON sources
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION erase_removed();
+
+-- Noted like the secrets of webhooks.
+DROP TRIGGER audit_insert ON orgs;
+DROP TRIGGER audit_update ON orgs;
+DROP TRIGGER audit_delete ON orgs;
+SELECT audit_table('orgs', 'org', 'id', 'id', 'NULL', 'NULL', 'notification_url=url', 'secrets=sealed');

@@ -197,7 +197,8 @@ func makeRouter(
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
-        store: NotificationStore(database), keys: OrgKeyStore(database, box: box), wallClock: wallClock
+        store: NotificationStore(database), keys: OrgKeyStore(database, box: box),
+        audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
@@ -216,7 +217,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "audit", "console",
+            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "audit",
+            "console",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

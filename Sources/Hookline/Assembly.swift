@@ -269,11 +269,11 @@ struct Assembly {
                 _ = try await SourceStore(database, box: box).sealAll { id, error in
                     unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
                 }
+                _ = try await OrgKeyStore(database, box: box).sealAll { [logger = self.logger] id, error in
+                    logger.warning(
+                        "notices of an org cannot be signed", metadata: ["org": "\(id)", "error": "\(error)"])
+                }
                 return webhooks
-            }
-            _ = try await OrgKeyStore(database, box: box).sealAll { [logger = self.logger] id, error in
-                logger.warning(
-                    "notices of an org cannot be signed", metadata: ["org": "\(id)", "error": "\(error)"])
             }
             if count > 0 {
                 try await AuditStore(database).note(

@@ -43,12 +43,16 @@ package struct GroupStore: Sendable {
 
     /// Makes groups that `owner` owns; all or none. An org that is mentioned for the first time comes into being.
     ///
-    /// - Parameter inAnyOrg: whether it matters not that `owner` is a member of none of an org's groups.
+    /// - Parameters:
+    ///   - granted: groups that `owner` has a role in without being a member.
+    ///   - inAnyOrg: whether it matters not that `owner` has a role in none of an org's groups.
     /// - Throws: ``ForeignOrg``.
-    package func create(_ groups: [GroupRecord], owner: String, inAnyOrg: Bool = false) async throws {
+    package func create(
+        _ groups: [GroupRecord], owner: String, granted: [EntityID] = [], inAnyOrg: Bool = false
+    ) async throws {
         try await StorageError.translate {
             try await self.pool.transaction { db in
-                if !inAnyOrg { try Self.enter(Set(groups.compactMap(\.org)), as: owner, on: db) }
+                if !inAnyOrg { try Self.enter(Set(groups.compactMap(\.org)), as: owner, granted, on: db) }
                 try Self.insert(groups, on: db)
                 try db.execute(
                     """
@@ -61,7 +65,9 @@ package struct GroupStore: Sendable {
 
     /// Who mentions an org for the first time is the first in it. Of two who do so at once one waits here for the other,
     /// and then is looked at as one who came later.
-    private static func enter(_ orgs: Set<EntityID>, as member: String, on db: isolated Connection) throws {
+    private static func enter(
+        _ orgs: Set<EntityID>, as member: String, _ granted: [EntityID], on db: isolated Connection
+    ) throws {
         guard !orgs.isEmpty else { return }
         let made = try db.query(
             """
@@ -74,6 +80,7 @@ package struct GroupStore: Sendable {
             """
             SELECT DISTINCT g.org_id FROM memberships AS m JOIN groups AS g ON g.id = m.group_id
             WHERE m.member_id = \(member) AND g.org_id = ANY(\(Array(others)))
+            UNION SELECT org_id FROM groups WHERE id = ANY(\(granted)) AND org_id = ANY(\(Array(others)))
             """
         ) { try $0.entityID(0) }
         if let foreign = others.subtracting(own).first { throw ForeignOrg(org: foreign) }

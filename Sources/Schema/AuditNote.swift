@@ -4,12 +4,14 @@ package import Postgres
 /// Something that was done and that no row of the managed tables shows: what changes those is noted by triggers.
 package struct AuditNote: Sendable {
     package enum Action: String, Sendable {
-        case tested, fired, replayed, listened, shown, resealed, expired
+        case tested, fired, replayed, listened, shown, erased, resealed, expired
     }
 
     package enum Object: Sendable {
         case webhook(WebhookKey)
         case source(EntityID)
+        case thing(EntityID)
+        case org(EntityID)
         /// Of a group, and not stored.
         case draft(name: String, group: EntityID)
         /// What the service keeps by itself, such as a partition of a table.
@@ -36,6 +38,8 @@ package struct AuditNote: Sendable {
         switch self.object {
         case .webhook(let key): ("webhook", "id::text, name::text, group_id FROM webhooks WHERE key = \(key.rawValue)")
         case .source(let id): ("source", "id::text, name::text, group_id FROM sources WHERE id = \(id)")
+        case .thing(let id): ("thing", "id::text, name::text, group_id FROM things WHERE id = \(id)")
+        case .org(let id): ("org", "id::text, NULL::text, NULL::uuid FROM orgs WHERE id = \(id)")
         case .draft(let name, let group): ("webhook", "NULL::text, \(name)::text, \(group)::uuid")
         case .kept(let kind, let name): (kind, "NULL::text, \(name)::text, NULL::uuid")
         }

@@ -26,6 +26,8 @@ struct Place: Sendable {
     /// A source whose key stays what it is.
     var door = Place.random()
     var key = "none"
+    /// An API key of the group.
+    var apiKey = Place.random()
     var delivery = "msg_zzzzzz_zzz"
 
     static func random() -> String { UUID().uuidString.lowercased() }
@@ -33,8 +35,7 @@ struct Place: Sendable {
     var ids: [String] {
         [
             self.group, self.org, self.profile, self.spare, self.thing, self.webhook, self.manual, self.source,
-            self.door,
-            self.delivery,
+            self.door, self.apiKey, self.delivery,
         ]
     }
 
@@ -78,11 +79,15 @@ struct AccessRow: Sendable {
     /// What `{id}` is, if it is not what the path begins with.
     let target: (@Sendable (Place) -> String)?
     let body: (@Sendable (Place) -> String)?
+    /// Whether it is the affair of users, whatever role a key has.
+    let isForUsers: Bool
 
     init(
-        _ operation: String, _ least: Least, _ answer: Int = 200, usesUp: Bool = false, query: String = "",
-        with body: (@Sendable (Place) -> String)? = nil, target: (@Sendable (Place) -> String)? = nil
+        _ operation: String, _ least: Least, _ answer: Int = 200, usesUp: Bool = false, isForUsers: Bool = false,
+        query: String = "", with body: (@Sendable (Place) -> String)? = nil,
+        target: (@Sendable (Place) -> String)? = nil
     ) {
+        self.isForUsers = isForUsers
         self.operation = operation
         self.least = least
         self.answer = answer
@@ -101,7 +106,13 @@ struct AccessRow: Sendable {
             + self.query.replacingOccurrences(of: "{key}", with: place.key)
     }
 
-    func expected(of standing: Standing) -> Int {
+    /// - Parameter withKey: whether they call with a group's API key.
+    func expected(of standing: Standing, withKey: Bool = false) -> Int {
+        let expected = self.expected(of: standing)
+        return withKey && self.isForUsers && expected == self.answer ? 403 : expected
+    }
+
+    private func expected(of standing: Standing) -> Int {
         switch (self.least, standing) {
         case (.nobody, _): self.answer
         case (_, .refused): 401
@@ -130,6 +141,13 @@ enum AccessTable {
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
         AccessRow("GET /openapi.json", .nobody),
         AccessRow("GET /me", .user),
+        AccessRow("GET /auth", .nobody),
+        // There is no provider whose codes could be exchanged.
+        AccessRow("POST /auth/token", .nobody, 404) { _ in #"{"code":"c"}"# },
+        AccessRow("GET /me/keys", .user, isForUsers: true),
+        AccessRow("POST /me/keys", .user, 201, isForUsers: true) { _ in #"[{"name":"\#(name())","role":"viewer"}]"# },
+        AccessRow("DELETE /me/keys", .user, 404, isForUsers: true) { _ in #"{"key_ids":["\#(name())"]}"# },
+        AccessRow("GET /audit", .rootAlone),
         // A user's token is not a source's key.
         AccessRow("POST /in/{id}", .nobody, 401) { _ in "{}" },
         AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
@@ -140,7 +158,7 @@ enum AccessTable {
 
     private static let groups: [AccessRow] = [
         AccessRow("GET /groups", .user),
-        AccessRow("POST /groups", .user, 201) { _ in #"[{"name":"\#(name())"}]"# },
+        AccessRow("POST /groups", .user, 201, isForUsers: true) { _ in #"[{"name":"\#(name())"}]"# },
         AccessRow("GET /groups/{id}", .member(.viewer)),
         AccessRow("PUT /groups/{id}", .member(.admin), with: named),
         AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_networks":[]}"# },
@@ -150,6 +168,15 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}/members", .member(.owner)) { _ in #"[{"member_id":"new","role":"owner"}]"# },
         AccessRow("DELETE /groups/{id}/members", .member(.admin), 204) { _ in #"{"member_ids":["nobody"]}"# },
         AccessRow("GET /groups/{id}/live", .member(.viewer), query: "?timeout=1"),
+        AccessRow("GET /groups/{id}/audit", .member(.admin)),
+        AccessRow("GET /groups/{id}/audit", .member(.admin), query: "?format=ndjson"),
+        AccessRow("GET /groups/{id}/keys", .member(.viewer)),
+        AccessRow("POST /groups/{id}/keys", .member(.admin), 201, isForUsers: true) { _ in
+            #"[{"name":"\#(name())","role":"viewer","ends_with_creator":false}]"#
+        },
+        AccessRow("DELETE /groups/{id}/keys", .member(.admin), 204, usesUp: true, isForUsers: true) {
+            #"{"key_ids":["\#($0.apiKey)"]}"#
+        },
         AccessRow("POST /groups/{id}/profiles", .member(.admin), 201) { _ in #"[{"name":"\#(name())","config":{}}]"# },
         AccessRow("GET /groups/{id}/profiles", .member(.viewer)),
         AccessRow("GET /profiles/{id}", .member(.viewer)),

@@ -77,13 +77,18 @@ extension WholeServiceTests {
                 let thing = try await Self.walkThings(&walk, group)
                 try await Self.walkWebhooks(&walk, group, thing)
                 try await Self.walkSources(&walk, group, thing)
+                try await Self.walkKeys(&walk, group, root, org)
+                try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])
                 let profile = try await installation.api.call("GET", "/groups/\(group)/profiles").value(of: "id") ?? ""
                 try await walk.call("DELETE /profiles/{id}", profile, leaves: ["removed profile"])
-                try await walk.call("DELETE /groups/{id}", group, leaves: ["removed group", "removed member"])
+                try await walk.call(
+                    "DELETE /groups/{id}", group, leaves: ["removed group", "removed member", "removed key"])
 
                 // What outside systems post is no change of anything; a source's log has it.
-                let changing = try await Self.changing(installation.api).subtracting(["POST /in/{id}"])
+                let changing = try await Self.changing(installation.api).subtracting([
+                    "POST /in/{id}", "POST /auth/token",
+                ])
                 #expect(changing.subtracting(walk.walked).sorted() == [], "no entry is known of these")
                 #expect(walk.walked.subtracting(changing).sorted() == [])
                 let told = try await installation.sql(
@@ -180,6 +185,23 @@ extension WholeServiceTests {
                 leaves: ["updated source"])
             try await walk.call("POST /sources/{id}/listen", id, #"{"timeout":1}"#, leaves: ["listened source"])
             try await walk.call("DELETE /sources/{id}", id, leaves: ["removed source"])
+        }
+
+        private static func walkKeys(
+            _ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String
+        ) async throws {
+            for (path, id) in [("/groups/{id}/keys", group), ("/me/keys", "")] {
+                let made = try await walk.call(
+                    "POST \(path)", id, #"[{"name":"K","role":"viewer"}]"#, leaves: ["created key"])
+                let (key, text) = (try #require(made.value(of: "id")), try #require(made.value(of: "key")))
+                let shown = try await walk.installation.sql(
+                    "SELECT count(*) FROM audit WHERE audit::text LIKE '%\(text.dropFirst(3))%'")
+                #expect(shown.trimmingCharacters(in: .whitespacesAndNewlines) == "0")
+                try await walk.call("DELETE \(path)", id, #"{"key_ids":["\#(key)"]}"#, leaves: ["updated key"])
+            }
+            try await walk.call("POST /orgs/{id}/secret/rotate", org, leaves: ["updated org"], by: root)
+            try await walk.call("GET /orgs/{id}/secret", org, leaves: ["shown org"], by: root)
+            walk.forget("GET /orgs/{id}/secret")
         }
 
         @Test("is for admins of the group, and all of it for root; as pages and as lines")

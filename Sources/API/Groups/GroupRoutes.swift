@@ -68,7 +68,8 @@ struct GroupRoutes: Sendable {
                     name: try Name.checked(try object.string("name"), field: object.name("name"))))
         }
         do {
-            try await self.groups.create(created, owner: caller.id, inAnyOrg: caller.isRoot)
+            try await self.groups.create(
+                created, owner: caller.id, granted: Array(caller.granted.keys), inAnyOrg: caller.isRoot)
         } catch let error as GroupStore.ForeignOrg {
             let field = "[\(created.firstIndex { $0.org == error.org } ?? 0)].org_id"
             throw APIError(

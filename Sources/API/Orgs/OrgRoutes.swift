@@ -2,12 +2,14 @@ internal import Domain
 internal import Hummingbird
 internal import Queue
 internal import Registry
+internal import Schema
 internal import Values
 
 /// What an org sets for all its groups. Orgs have no members, so it is root's to say.
 struct OrgRoutes: Sendable {
     let store: NotificationStore
     let keys: OrgKeyStore
+    let audit: AuditStore
     let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
@@ -34,9 +36,9 @@ struct OrgRoutes: Sendable {
     /// What notices are signed with, as deliveries are.
     private func addKeys(to routes: RouterGroup<APIContext>) {
         routes.get("orgs/:id/secret") { _, context in
-            guard let keys = try await self.keys.keys(of: try self.org(context)) else {
-                throw APIError.notFound("org")
-            }
+            let org = try self.org(context)
+            guard let keys = try await self.keys.keys(of: org) else { throw APIError.notFound("org") }
+            try await self.audit.note(AuditNote(.shown, .org(org)))
             return try Response.json(SecretDTO(keys.current))
         }
         routes.post("orgs/:id/secret/rotate") { request, context in

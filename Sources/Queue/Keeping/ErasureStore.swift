@@ -45,13 +45,15 @@ package struct ErasureStore: Sendable {
         let found = try await self.pool.transaction { db in
             // What conditions compare with is of the newest.
             if to == nil { try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)") }
-            return try db.query(
+            let erasures = try db.query(
                 """
                 INSERT INTO erasures (group_id, thing_id, first_id, end_id)
                 SELECT \(group), \(thing), \(first), least(\(end), \(MessageID.first(at: "now()" as Query)))
                 WHERE (SELECT count(*) FROM erasures WHERE thing_id = \(thing) AND finished_at IS NULL) < \(Self.mostOfAThing)
                 RETURNING \(Self.columns)
                 """, Self.decode)
+            if !erasures.isEmpty { try db.note(AuditNote(.erased, .thing(thing))) }
+            return erasures
         }
         guard let erasure = found.first else { throw TooMany() }
         return erasure
