@@ -69,7 +69,7 @@ let package = Package(
             ],
             path: "Sources/Queue", swiftSettings: settings),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
+            name: "WebhookClient", dependencies: ["Domain", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
             path: "Sources/WebhookClient", swiftSettings: settings),
         .target(
             name: "Delivery",
