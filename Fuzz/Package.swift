@@ -24,7 +24,8 @@ let package = Package(
         .target(name: "Domain", dependencies: ["Values", crypto], path: "Sources/Domain", swiftSettings: settings),
         .target(
             name: "WebhookClient", path: "Sources/WebhookClient",
-            sources: ["ChunkedFraming.swift", "ResponseHead.swift", "ResponseParser.swift"], swiftSettings: settings),
+            sources: ["ChunkedFraming.swift", "ResponseHead.swift", "ResponseParser.swift"],
+            swiftSettings: settings),
         .target(
             name: "Schema", dependencies: ["Domain", "Values"], path: "Sources/Schema", sources: ["Pages.swift"],
             swiftSettings: settings),
