@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "Threads", swiftSettings: cRoom),
         .target(name: "Values", swiftSettings: common),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
-        .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
+        .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", "Values", logging], swiftSettings: cRoom),
         .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
         .target(
             name: "Migrations", path: "migrations",
@@ -90,6 +90,7 @@ let package = Package(
                 .embedInCode("0011_lists.sql"),
                 .embedInCode("0012_waiting_messages.sql"),
                 .embedInCode("0013_json_as_written.sql"),
+                .embedInCode("0016_broker_identity.sql"),
             ],
             swiftSettings: common),
 

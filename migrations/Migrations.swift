@@ -17,5 +17,6 @@ package enum MigrationFiles {
         (11, "lists", PackageResources._011_lists_sql),
         (12, "waiting messages", PackageResources._012_waiting_messages_sql),
         (13, "json as written", PackageResources._013_json_as_written_sql),
+        (16, "broker identity", PackageResources._016_broker_identity_sql),
     ]
 }

@@ -242,14 +242,14 @@ struct Assembly {
                 "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
         }
         do {
+            let report = try await Resealing(database, box: box).run()
             // Webhooks that do not open are named when the routes are read.
-            let count = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
-            _ = try await SourceStore(database, box: box).sealAll { id, error in
-                unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
+            for (column, rows) in report.unreadable where column != .webhookSecrets && !rows.isEmpty {
+                unreadable.set(column.kind, to: rows)
             }
-            if count > 0 {
+            for (column, count) in report.sealed where count > 0 {
                 self.logger.notice(
-                    "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
+                    "sealed with the current key", metadata: ["column": "\(column.rawValue)", "values": "\(count)"])
             }
         } catch let error as SecretBox.Unreadable {
             throw InvalidSetting(

@@ -20,6 +20,7 @@ struct MigrationTests {
         "c52a5b605d578a94a7bf74bbf3aee1ad27c44cecd119fe0952559ddedcd65139",
         "05bafbf2f5583348be09b27012eb9ce288ecd48e63d5868cc764259343c5d294",
         "8252f5900efc2582a8d0a2952c671be40fe3f4c1f78bb3b392e777d9d17bbe82",
+        "550533acc6eb832cea7ae83d0eb5eefbfe4ce40742977d2e4ebc2906a0adb11a",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")
