@@ -127,7 +127,9 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "BrokerAccounts",
-            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Registry", logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "MQTT", "Observability", "Postgres", "Registry", "Values", logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", deque, nioCore, nioPosix, nioSSL, nioTLS],
@@ -206,7 +208,8 @@ let package = Package(
             name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", "Values", logging],
             swiftSettings: common),
         .testTarget(
-            name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
+            name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", "Values", logging],
+            swiftSettings: common),
         .testTarget(
             name: "APITests",
             dependencies: [

@@ -5,6 +5,7 @@ internal import Observability
 package import Postgres
 package import Registry
 internal import ServiceLifecycle
+package import Values
 
 /// Keeps the broker's accounts in step with the things: made, re-keyed and removed with them, and compared as a whole at
 /// the start and every few minutes.
@@ -23,9 +24,9 @@ package struct AccountKeeper: Service {
         package struct Receiver: Sendable {
             package let username: String
             /// nil leaves making the account to others.
-            package let password: String?
+            package let password: Secret?
 
-            package init(username: String, password: String?) {
+            package init(username: String, password: Secret?) {
                 self.username = username
                 self.password = password
             }

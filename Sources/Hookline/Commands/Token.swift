@@ -2,6 +2,7 @@ internal import API
 internal import ArgumentParser
 internal import Domain
 internal import JWTKit
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -37,7 +38,7 @@ struct Token: AsyncParsableCommand {
         guard let secret = auth.secret else {
             throw reader.invalid("auth.jwt_secret", "is required to sign a token")
         }
-        print(try await Self.make(user: self.user, isRoot: self.root, lifetime: lifetime, secret: secret))
+        print(try await Self.make(user: self.user, isRoot: self.root, lifetime: lifetime, secret: secret.reveal()))
     }
 
     static func make(user: String, isRoot: Bool, lifetime: Duration, secret: String) async throws -> String {

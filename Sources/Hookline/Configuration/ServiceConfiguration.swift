@@ -14,6 +14,7 @@ internal import Observability
 internal import Postgres
 internal import Queue
 internal import Registry
+internal import Values
 internal import WebhookClient
 
 /// Everything that `serve` needs to know, checked.
@@ -37,8 +38,8 @@ struct ServiceConfiguration: Sendable {
     var accounts: AccountKeeper.Configuration?
 
     struct Auth: Sendable {
-        var secret: String?
-        var jwks: String?
+        var secret: Secret?
+        var jwks: Secret?
     }
 
     init(_ settings: SettingsReader, cores: Int) throws {
@@ -104,9 +105,11 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func endpoint(_ settings: SettingsReader) throws -> Endpoint {
-        let url = try settings.required("postgres.url")
+        guard let url = try settings.secret("postgres.url") else {
+            throw settings.invalid("postgres.url", "is required")
+        }
         do throws(PostgresError) {
-            return try Endpoint(url)
+            return try Endpoint(url.reveal())
         } catch {
             throw settings.invalid("postgres.url", error.message)
         }
@@ -136,8 +139,8 @@ struct ServiceConfiguration: Sendable {
 
     static func auth(_ settings: SettingsReader) throws -> Auth {
         let auth = Auth(
-            secret: try settings.string("auth.jwt_secret"), jwks: try settings.file("auth.jwks_file"))
-        if let secret = auth.secret, secret.utf8.count < 32 {
+            secret: try settings.secret("auth.jwt_secret"), jwks: try settings.file("auth.jwks_file").map(Secret.init))
+        if let secret = auth.secret, secret.reveal().utf8.count < 32 {
             throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
         }
         guard auth.secret != nil || auth.jwks != nil else {
@@ -157,7 +160,7 @@ struct ServiceConfiguration: Sendable {
             // `#` includes the level above it, so one filter takes messages with and without a subtopic.
             topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
         mqtt.username = try settings.string("mqtt.username")
-        mqtt.password = try settings.string("mqtt.password")
+        mqtt.password = try settings.secret("mqtt.password")
         mqtt.tlsCAFile = try settings.string("mqtt.tls_ca_file")
         if let file = mqtt.tlsCAFile, !Files.exists(file) {
             throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
@@ -187,7 +190,7 @@ struct ServiceConfiguration: Sendable {
         var admin = mqtt
         admin.clientID = "\(mqtt.clientID)-accounts"
         admin.username = try settings.string("mqtt.admin_username") ?? mqtt.username
-        admin.password = try settings.string("mqtt.admin_password") ?? mqtt.password
+        admin.password = try settings.secret("mqtt.admin_password") ?? mqtt.password
         guard admin.username != nil else {
             throw settings.invalid("mqtt.admin_username", "is required with MQTT_DYNAMIC_SECURITY")
         }
@@ -224,8 +227,8 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func secrets(_ settings: SettingsReader) throws -> SecretBox {
-        let key = try settings.string("secrets.key").map { try Self.key($0, "secrets.key", settings) }
-        let former = try settings.string("secrets.former_keys")?.split(separator: ",").map {
+        let key = try settings.secret("secrets.key").map { try Self.key($0.reveal(), "secrets.key", settings) }
+        let former = try settings.secret("secrets.former_keys")?.reveal().split(separator: ",").map {
             try Self.key($0.trimmingSpaces, "secrets.former_keys", settings)
         }
         return SecretBox(key: key, former: former ?? [])
@@ -284,10 +287,10 @@ struct LogConfiguration: Sendable {
 extension ServiceConfiguration.Auth {
     func makeKeys() async throws -> JWTKeyCollection {
         let keys = JWTKeyCollection()
-        if let secret = self.secret { await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256) }
+        if let secret = self.secret { await keys.add(hmac: HMACKey(from: secret.reveal()), digestAlgorithm: .sha256) }
         if let jwks = self.jwks {
             do {
-                try await keys.add(jwksJSON: jwks)
+                try await keys.add(jwksJSON: jwks.reveal())
             } catch {
                 throw InvalidSetting(setting: "AUTH_JWKS_FILE", reason: "is no JWKS whose keys have a kid (\(error))")
             }

@@ -113,7 +113,8 @@ struct Setting: Sendable {
         let width = Self.all.map(\.flag.count).max() ?? 0
         let lines = Self.all.map { setting in
             let padding = String(repeating: " ", count: width - setting.flag.count)
-            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback))"
+            let kind = setting.isSecret ? ", secret" : ""
+            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback)\(kind))"
         }
         return """
             SETTINGS, as flags, environment variables or lines of a file (--config-file). The flag --http-port is \
