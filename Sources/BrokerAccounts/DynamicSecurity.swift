@@ -66,6 +66,13 @@ package struct DynamicSecurity: Sendable {
         let totalCount: Int?
         let clients: [Account]?
         let client: Account?
+        let acls: [DefaultAccess]?
+    }
+
+    /// What is allowed where no rule says anything.
+    struct DefaultAccess: Decodable, Sendable {
+        let acltype: String
+        let allow: Bool
     }
 
     /// A client of the broker, as the plugin lists it.

@@ -48,7 +48,8 @@ struct Assembly {
         try await self.sealSecrets(database, box, unreadable)
 
         let sessions = SessionStore(Database(pool: pools.leases))
-        let clientID = self.configuration.mqtt.clientID
+        let (mqtt, hasFormer) = try await self.broker(database)
+        let clientID = mqtt.clientID
         let started = try await sessions.start(
             clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
             lease: self.configuration.delivery.lease)
@@ -99,7 +100,7 @@ struct Assembly {
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
         let tally = WebhookTally()
-        let messenger = BrokerMessenger(self.configuration.mqtt, logger: self.logger)
+        let messenger = BrokerMessenger(mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
@@ -114,7 +115,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
-        let mqttSession = Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
+        let mqttSession = Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
@@ -123,7 +124,7 @@ struct Assembly {
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
-            subscription: Subscription(store: brokerSessions, broker: self.configuration.mqtt, logger: self.logger),
+            subscription: Subscription(store: brokerSessions, broker: mqtt, logger: self.logger),
             routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, tally: tally,
@@ -132,7 +133,8 @@ struct Assembly {
             self.configuration.accounts.map { accounts in
                 [
                     AccountKeeper(
-                        accounts, store: AccountStore(database, box: box), endpoint: self.configuration.postgres,
+                        accounts.named(clientID), store: AccountStore(database, box: box),
+                        endpoint: self.configuration.postgres,
                         onRead: { account in
                             unreadable.note(
                                 .account, account.thing,
@@ -142,15 +144,17 @@ struct Assembly {
                         }, logger: self.logger)
                 ]
             } ?? []
+        let isMember = self.configuration.delivery.sharedGroup != nil
         let adopters: [any Service] =
-            self.configuration.delivery.sharedGroup == nil
+            !isMember && !hasFormer
             ? []
             : [
                 Adopter(
                     intake: intake.committing(
                         to: IntakeStore(Database(pool: pools.adoption), session: session.id)), sessions: sessions,
-                    session: session.id, broker: self.configuration.mqtt,
-                    filters: brokerSessions, logger: self.logger)
+                    session: session.id, broker: mqtt,
+                    filters: brokerSessions, isMember: isMember,
+                    isReceiving: { metrics.isBrokerConnected.current == 1 }, logger: self.logger)
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
@@ -182,14 +186,14 @@ struct Assembly {
                 largestPayload: { [limits = mqttSession.limits] in limits.largestPayload(on: $0) },
                 unreadable: unreadable,
                 tail: {
-                    [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
+                    [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             logger: self.logger)
         let publisher = SourcePublisher(
-            store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
+            store: SourceEventStore(database), broker: mqtt, metrics: metrics,
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
@@ -255,6 +259,18 @@ struct Assembly {
             throw InvalidSetting(
                 setting: "SECRETS_KEY or SECRETS_FORMER_KEYS", reason: "no stored secret can be opened: \(error)")
         }
+    }
+
+    /// How the broker is reached, under the name that the settings say or else the installation's own; and whether what it
+    /// keeps under the name from before has to be fetched.
+    private func broker(_ database: Database) async throws -> (Session.Configuration, hasFormer: Bool) {
+        var mqtt = self.configuration.mqtt
+        guard mqtt.clientID.isEmpty else { return (mqtt, false) }
+        var generator = SystemRandomNumberGenerator()
+        let new = Hex.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        let identity = try await BrokerIdentityStore(database).identity(orElse: "hookline-\(new)")
+        mqtt.clientID = identity.clientID
+        return (mqtt, identity.hasFormer)
     }
 
     /// How receivers are reached, by whatever has something to tell them.

@@ -67,7 +67,7 @@ package struct Resealing: Sendable {
         let rows = try db.query(
             """
             SELECT id, \(column.version), \(column.column) FROM \(column.table)
-            WHERE \(column.isDue(self.box)) AND \(isBehind) ORDER BY id LIMIT \(Self.page) FOR UPDATE
+            WHERE \(column.isDue(self.box)) AND \(isBehind) ORDER BY id LIMIT \(Self.page) FOR NO KEY UPDATE
             """
         ) { row in (id: try row.entityID(0), version: try row.string(1), bytes: try row.bytes(2)) }
         var page = Page(last: rows.last?.id)

@@ -37,8 +37,11 @@ struct SealedColumnTests {
             let names = try await self.fixture.database.pool.withConnection { db in
                 try db.query(
                     """
-                    SELECT table_name || '.' || column_name FROM information_schema.columns
-                    WHERE table_schema = 'public' AND data_type = 'bytea' AND (xpath('/row/n/text()', query_to_xml(
+                    WITH candidates AS MATERIALIZED (
+                        SELECT table_name::text, column_name::text FROM information_schema.columns
+                        WHERE table_schema = 'public' AND data_type = 'bytea')
+                    SELECT table_name || '.' || column_name FROM candidates
+                    WHERE (xpath('/row/n/text()', query_to_xml(
                         format('SELECT count(*) AS n FROM %I WHERE substring(%I for 5) = ''\\x%s''', table_name,
                             column_name, encode(\(Bytes(box.prefix)), 'hex')), false, true, '')))[1]::text <> '0'
                     """
@@ -60,7 +63,7 @@ struct SealedColumnTests {
         let database = one.fixture.database
         let report = try await Resealing(database, box: Self.both).run()
         #expect(report.sealed == Dictionary(uniqueKeysWithValues: SealedColumn.allCases.map { ($0, 1) }))
-        #expect(report.unreadable.values.allSatisfy(\.isEmpty))
+        #expect(report.unreadable.values.allSatisfy { $0.isEmpty })
         #expect(try await one.columns(under: Self.first).isEmpty)
         #expect(try await one.columns(under: Self.second) == Set(SealedColumn.allCases.map(\.rawValue)))
 

@@ -156,7 +156,8 @@ struct ServiceConfiguration: Sendable {
         }
         var mqtt = Session.Configuration(
             brokers: try Self.brokers(settings),
-            clientID: try settings.string("mqtt.client_id") ?? "hookline",
+            // Without one the installation's own, which the database has.
+            clientID: try settings.string("mqtt.client_id") ?? "",
             // `#` includes the level above it, so one filter takes messages with and without a subtopic.
             topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
         mqtt.username = try settings.string("mqtt.username")
@@ -188,14 +189,15 @@ struct ServiceConfiguration: Sendable {
                 "secrets.key", "is required with MQTT_DYNAMIC_SECURITY, which needs the keys of things at hand")
         }
         var admin = mqtt
-        admin.clientID = "\(mqtt.clientID)-accounts"
         admin.username = try settings.string("mqtt.admin_username") ?? mqtt.username
         admin.password = try settings.secret("mqtt.admin_password") ?? mqtt.password
         guard admin.username != nil else {
             throw settings.invalid("mqtt.admin_username", "is required with MQTT_DYNAMIC_SECURITY")
         }
-        return AccountKeeper.Configuration(
+        var accounts = AccountKeeper.Configuration(
             admin: admin, receiver: mqtt.username.map { .init(username: $0, password: mqtt.password) })
+        accounts.listeners = Self.listeners(try Self.brokerURL(settings, mqtt), like: admin)
+        return accounts
     }
 
     private static func deliveryDefaults(_ settings: SettingsReader) throws -> DeliveryDefaults {
