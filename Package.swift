@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "Threads", swiftSettings: cRoom),
         .target(name: "Values", swiftSettings: common),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
-        .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", logging], swiftSettings: cRoom),
+        .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", "Values", logging], swiftSettings: cRoom),
         .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
         .target(
             name: "Migrations", path: "migrations",
@@ -92,6 +92,7 @@ let package = Package(
                 .embedInCode("0013_json_as_written.sql"),
                 .embedInCode("0014_api_keys.sql"),
                 .embedInCode("0015_audit.sql"),
+                .embedInCode("0016_broker_identity.sql"),
                 .embedInCode("0017_erasure.sql"),
             ],
             swiftSettings: common),
@@ -129,7 +130,9 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "BrokerAccounts",
-            dependencies: ["Domain", "MQTT", "Observability", "Postgres", "Registry", logging, serviceLifecycle],
+            dependencies: [
+                "Domain", "MQTT", "Observability", "Postgres", "Registry", "Values", logging, serviceLifecycle,
+            ],
             swiftSettings: common),
         .target(
             name: "WebhookClient", dependencies: ["Domain", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
@@ -208,7 +211,8 @@ let package = Package(
             name: "PostgresTests", dependencies: ["LocalServices", "Postgres", "TestSupport", "Values", logging],
             swiftSettings: common),
         .testTarget(
-            name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", logging], swiftSettings: common),
+            name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", "Values", logging],
+            swiftSettings: common),
         .testTarget(
             name: "APITests",
             dependencies: [

@@ -19,6 +19,7 @@ package enum MigrationFiles {
         (13, "json as written", PackageResources._013_json_as_written_sql),
         (14, "api keys", PackageResources._014_api_keys_sql),
         (15, "audit", PackageResources._015_audit_sql),
+        (16, "broker identity", PackageResources._016_broker_identity_sql),
         (17, "erasure", PackageResources._017_erasure_sql),
     ]
 }

@@ -5,6 +5,8 @@ internal import Observability
 package import Postgres
 package import Registry
 internal import ServiceLifecycle
+internal import Synchronization
+package import Values
 
 /// Keeps the broker's accounts in step with the things: made, re-keyed and removed with them, and compared as a whole at
 /// the start and every few minutes.
@@ -16,6 +18,8 @@ package struct AccountKeeper: Service {
         package var admin: Session.Configuration
         /// The account that receives messages, which is given the right to; it is made if it is not there.
         package var receiver: Receiver?
+        /// Where things come in, as far as that is known.
+        package var listeners: [Session.Configuration] = []
         package var fullComparison: Duration = .seconds(600)
         package var retry: Duration = .seconds(2)
         package var heartbeat = Heartbeat()
@@ -23,9 +27,9 @@ package struct AccountKeeper: Service {
         package struct Receiver: Sendable {
             package let username: String
             /// nil leaves making the account to others.
-            package let password: String?
+            package let password: Secret?
 
-            package init(username: String, password: String?) {
+            package init(username: String, password: Secret?) {
                 self.username = username
                 self.password = password
             }
@@ -35,6 +39,13 @@ package struct AccountKeeper: Service {
             self.admin = admin
             self.receiver = receiver
         }
+
+        /// For the instance that is this client at the broker.
+        package func named(_ clientID: String) -> Configuration {
+            var copy = self
+            copy.admin.clientID = "\(clientID)-accounts"
+            return copy
+        }
     }
 
     private let configuration: Configuration
@@ -43,6 +54,12 @@ package struct AccountKeeper: Service {
     /// Told of each account that was looked at, and why its key cannot be opened if it cannot.
     private let onRead: @Sendable (BrokerAccount) -> Void
     private let logger: Logger
+    private let hasChecked = Once()
+
+    private final class Once: Sendable {
+        private let isDone = Atomic(false)
+        func isFirst() -> Bool { !self.isDone.exchange(true, ordering: .relaxed) }
+    }
 
     /// Above this many commands the plugin's answer grows large.
     private static let commandsPerMessage = 300
@@ -87,6 +104,7 @@ package struct AccountKeeper: Service {
         // Listening first, then comparing: what changes in between is heard.
         try await connection.listen(to: RouteStore.channel)
         try await self.compare(broker)
+        if self.hasChecked.isFirst() { try await self.check(broker) }
         var compareAt = ContinuousClock.now + self.configuration.fullComparison
         while !Task.isCancelled {
             let notifications = try await withTaskCancellationHandler {
@@ -103,6 +121,16 @@ package struct AccountKeeper: Service {
                 let things = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
                 if !things.isEmpty { try await self.update(Array(Set(things)), broker) }
             }
+        }
+    }
+
+    /// What is found out only goes to the log, and so does it if nothing can be.
+    private func check(_ broker: DynamicSecurity) async throws {
+        let check = TakeoverCheck(broker: broker, listeners: self.configuration.listeners, logger: self.logger)
+        do {
+            try await check.run()
+        } catch let error as DynamicSecurity.Failed {
+            self.logger.info("what the broker lets accounts do cannot be asked", metadata: ["error": "\(error)"])
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Domain
 package import MQTT
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -21,7 +22,7 @@ package struct DynamicSecurity: Sendable {
     }
 
     /// One thing to do. Several go in one message and are carried out in order, each for itself.
-    struct Command: Encodable, Sendable {
+    struct Command: Encodable, Sendable, Unprintable {
         var command: String
         var rolename: String?
         var username: String?
@@ -65,6 +66,13 @@ package struct DynamicSecurity: Sendable {
         let totalCount: Int?
         let clients: [Account]?
         let client: Account?
+        let acls: [DefaultAccess]?
+    }
+
+    /// What is allowed where no rule says anything.
+    struct DefaultAccess: Decodable, Sendable {
+        let acltype: String
+        let allow: Bool
     }
 
     /// A client of the broker, as the plugin lists it.
@@ -169,7 +177,7 @@ extension DynamicSecurity {
         guard let account = try await self.run([question], ignoring: ignored).first?.data?.client else {
             var make = Command("createClient")
             make.username = receiver.username
-            make.password = receiver.password
+            make.password = receiver.password?.reveal()
             make.textdescription = "hookline"
             make.roles = [RoleName(rolename: "hookline")]
             _ = try await self.run([make])

@@ -48,7 +48,8 @@ struct Assembly {
         try await self.sealSecrets(database, box, unreadable)
 
         let sessions = SessionStore(Database(pool: pools.leases))
-        let clientID = self.configuration.mqtt.clientID
+        let (mqtt, hasFormer) = try await self.broker(database)
+        let clientID = mqtt.clientID
         let started = try await sessions.start(
             clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup,
             lease: self.configuration.delivery.lease)
@@ -116,7 +117,7 @@ struct Assembly {
                 help: "How long ago the keys of the identity provider were fetched; -1 if they never were."
             ) { provider.keyAge }
         }
-        let messenger = try BrokerMessenger(self.configuration.mqtt, logger: self.logger)
+        let messenger = try BrokerMessenger(mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
@@ -131,7 +132,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
-        let mqttSession = try Session(self.configuration.mqtt, on: pools.intakeThread, logger: self.logger)
+        let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
         let activity = ThingActivity(store: events, routes: routes, monotonic: monotonicNanoseconds)
         let relay = EventRelay(
@@ -140,7 +141,7 @@ struct Assembly {
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
-            subscription: Subscription(store: brokerSessions, broker: self.configuration.mqtt, logger: self.logger),
+            subscription: Subscription(store: brokerSessions, broker: mqtt, logger: self.logger),
             routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, tally: tally,
@@ -149,7 +150,8 @@ struct Assembly {
             self.configuration.accounts.map { accounts in
                 [
                     AccountKeeper(
-                        accounts, store: AccountStore(database, box: box), endpoint: self.configuration.postgres,
+                        accounts.named(clientID), store: AccountStore(database, box: box),
+                        endpoint: self.configuration.postgres,
                         onRead: { account in
                             unreadable.note(
                                 .account, account.thing,
@@ -159,15 +161,17 @@ struct Assembly {
                         }, logger: self.logger)
                 ]
             } ?? []
+        let isMember = self.configuration.delivery.sharedGroup != nil
         let adopters: [any Service] =
-            self.configuration.delivery.sharedGroup == nil
+            !isMember && !hasFormer
             ? []
             : [
                 Adopter(
                     intake: intake.committing(
                         to: IntakeStore(Database(pool: pools.adoption), session: session.id)), sessions: sessions,
-                    session: session.id, broker: self.configuration.mqtt,
-                    filters: brokerSessions, logger: self.logger)
+                    session: session.id, broker: mqtt,
+                    filters: brokerSessions, isMember: isMember,
+                    isReceiving: { metrics.isBrokerConnected.current == 1 }, logger: self.logger)
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
@@ -199,7 +203,7 @@ struct Assembly {
                 largestPayload: { [limits = mqttSession.limits] in limits.largestPayload(on: $0) },
                 unreadable: unreadable,
                 tail: {
-                    [tail = ThingTail(broker: self.configuration.mqtt, wallClock: wallClock, logger: self.logger)] in
+                    [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }, holdup: { await delivery.holdup(of: $0) }))
         let notifier = Notifier(
@@ -207,7 +211,7 @@ struct Assembly {
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,
             logger: self.logger)
         let publisher = try SourcePublisher(
-            store: SourceEventStore(database), broker: self.configuration.mqtt, metrics: metrics,
+            store: SourceEventStore(database), broker: mqtt, metrics: metrics,
             logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
@@ -263,28 +267,33 @@ struct Assembly {
                 "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
         }
         do {
+            let report = try await Author.sealing.changing { try await Resealing(database, box: box).run() }
             // Webhooks that do not open are named when the routes are read.
-            let count = try await Author.sealing.changing {
-                let webhooks = try await WebhookStore(database, box: box).sealAll(makeKey: WebhookStore.randomKey)
-                _ = try await SourceStore(database, box: box).sealAll { id, error in
-                    unreadable.note(.source, id, .init(id: id, version: "", fault: "\(error)"))
-                }
-                _ = try await OrgKeyStore(database, box: box).sealAll { [logger = self.logger] id, error in
-                    logger.warning(
-                        "notices of an org cannot be signed", metadata: ["org": "\(id)", "error": "\(error)"])
-                }
-                return webhooks
+            for (column, rows) in report.unreadable where column != .webhookSecrets && !rows.isEmpty {
+                unreadable.set(column.kind, to: rows)
             }
-            if count > 0 {
+            for (column, count) in report.sealed where count > 0 {
                 try await AuditStore(database).note(
-                    AuditNote(.resealed, .kept("secrets", name: nil), count: Int64(count)))
+                    AuditNote(.resealed, .kept("secrets", name: column.rawValue), count: Int64(count)))
                 self.logger.notice(
-                    "sealed the secrets of webhooks with the current key", metadata: ["webhooks": "\(count)"])
+                    "sealed with the current key", metadata: ["column": "\(column.rawValue)", "values": "\(count)"])
             }
         } catch let error as SecretBox.Unreadable {
             throw InvalidSetting(
                 setting: "SECRETS_KEY or SECRETS_FORMER_KEYS", reason: "no stored secret can be opened: \(error)")
         }
+    }
+
+    /// How the broker is reached, under the name that the settings say or else the installation's own; and whether what it
+    /// keeps under the name from before has to be fetched.
+    private func broker(_ database: Database) async throws -> (Session.Configuration, hasFormer: Bool) {
+        var mqtt = self.configuration.mqtt
+        guard mqtt.clientID.isEmpty else { return (mqtt, false) }
+        var generator = SystemRandomNumberGenerator()
+        let new = Hex.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        let identity = try await BrokerIdentityStore(database).identity(orElse: "hookline-\(new)")
+        mqtt.clientID = identity.clientID
+        return (mqtt, identity.hasFormer)
     }
 
     /// How receivers are reached, by whatever has something to tell them.

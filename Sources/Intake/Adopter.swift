@@ -17,6 +17,8 @@ package struct Adopter: Service {
     private let session: SessionID
     private let broker: Session.Configuration
     private let filters: BrokerSessionStore
+    private let isMember: Bool
+    private let isReceiving: @Sendable () -> Bool
     private let logger: Logger
     private let interval: Duration
 
@@ -26,10 +28,16 @@ package struct Adopter: Service {
     /// - Parameters:
     ///   - broker: how this instance reaches the broker; its client id is replaced.
     ///   - filters: what each client id has subscribed to.
+    ///   - isMember: whether this instance shares a subscription.
+    ///   - isReceiving: whether this instance has subscribed itself. What another is left out of before that would come to
+    ///     nobody.
     package init(
         intake: IntakeService, sessions: SessionStore, session: SessionID, broker: Session.Configuration,
-        filters: BrokerSessionStore, interval: Duration = .seconds(5), logger: Logger
+        filters: BrokerSessionStore, isMember: Bool, isReceiving: @escaping @Sendable () -> Bool,
+        interval: Duration = .seconds(5), logger: Logger
     ) {
+        self.isMember = isMember
+        self.isReceiving = isReceiving
         self.intake = intake
         self.sessions = sessions
         self.session = session
@@ -41,11 +49,14 @@ package struct Adopter: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
+            while !self.isReceiving() {
+                guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return }
+            }
             await Periodic(
                 every: self.interval, orSay: "an abandoned session cannot be fetched; trying again",
                 logger: self.logger
             ).run {
-                while let client = try await self.sessions.adopt(by: self.session) {
+                while let client = try await self.sessions.adopt(by: self.session, isMember: self.isMember) {
                     try await self.fetch(client)
                 }
             }

@@ -1,5 +1,6 @@
 internal import CMosquitto
 internal import Glibc
+internal import Values
 
 /// Owns a `struct mosquitto`. The inbox outlives it: the callbacks hold an unretained pointer.
 @safe
@@ -56,7 +57,8 @@ struct Client: ~Copyable {
         }
         if let username = configuration.username {
             try Self.require(
-                unsafe mosquitto_username_pw_set(raw, username, configuration.password), "username and password")
+                unsafe mosquitto_username_pw_set(raw, username, configuration.password?.reveal()),
+                "username and password")
         }
         if let file = configuration.tlsCAFile {
             try Self.require(unsafe mosquitto_tls_set(raw, file, nil, nil, nil, nil), "the CA file \(file)")

@@ -1,3 +1,5 @@
+package import Values
+
 extension Session {
     package struct Configuration: Sendable {
         /// Not empty. They are one broker: what is kept for a client id is taken to be the same at all of them.
@@ -5,7 +7,7 @@ extension Session {
         /// Stable over restarts: the broker keeps the session under this name.
         package var clientID: String
         package var username: String?
-        package var password: String?
+        package var password: Secret?
         package var tlsCAFile: String?
         /// What to subscribe to, `$share/…` included.
         package var topicFilters: [String]

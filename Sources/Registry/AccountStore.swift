@@ -50,7 +50,7 @@ package struct AccountStore: Sendable {
         return Dictionary(pairs) { first, _ in first }
     }
 
-    private static let fingerprint: Query = "encode(substring(sha256(key_hash) for 8), 'hex')"
+    static let fingerprint: Query = "encode(substring(sha256(key_hash) for 8), 'hex')"
 
     /// Whether this connection's owner is the one instance that keeps the accounts, until the connection ends.
     package static func tryToLead(on connection: Connection) async throws -> Bool {

@@ -97,36 +97,8 @@ package struct OrgKeyStore: Sendable {
     private func write(_ bytes: [UInt8], of org: EntityID, on db: isolated Connection) throws {
         try db.execute(
             """
-            UPDATE orgs SET secrets = \(Bytes(try self.box.seal(bytes, of: org))), secrets_key = \(self.box.keyID)
+            UPDATE orgs SET secrets = \(Bytes(try self.box.seal(bytes, of: org, in: .orgSecrets))), secrets_key = \(self.box.keyID)
             WHERE id = \(org)
             """)
-    }
-
-    /// Brings every key under the current seal. What does not open stays as it is.
-    ///
-    /// - Parameter onUnreadable: told of each that does not open.
-    /// - Returns: how many were changed.
-    package func sealAll(
-        onUnreadable: @Sendable @escaping (EntityID, SecretBox.Unreadable) -> Void = { _, _ in }
-    ) async throws -> Int {
-        try await self.pool.transaction { db in
-            let rows = try db.query(
-                """
-                SELECT id, secrets FROM orgs WHERE secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(self.box.keyID)
-                ORDER BY id FOR UPDATE
-                """
-            ) { (id: try $0.entityID(0), sealed: try $0.bytes(1)) }
-            var count = 0
-            for row in rows {
-                let opened: [UInt8]
-                do throws(SecretBox.Unreadable) { opened = try self.box.open(row.sealed, of: row.id) } catch {
-                    onUnreadable(row.id, error)
-                    continue
-                }
-                try self.write(opened, of: row.id, on: db)
-                count += 1
-            }
-            return count
-        }
     }
 }

@@ -37,7 +37,21 @@ package struct SecretBox: Sendable {
     /// The id of the key that seals now; nil if none does.
     package var keyID: Int32? { self.current?.id }
 
-    func has(key id: Int32) -> Bool { self.byID[id] != nil }
+    /// What everything begins with that is sealed now.
+    var prefix: [UInt8] { self.current.map { Self.prefix($0.id) } ?? [0] }
+
+    /// What everything begins with that opens, if it was sealed at all.
+    var prefixes: [[UInt8]] { self.byID.keys.map(Self.prefix) }
+
+    private static func prefix(_ id: Int32) -> [UInt8] {
+        withUnsafeBytes(of: id.bigEndian) { [1] + Array($0) }
+    }
+
+    /// The id of the key that this is sealed with; nil if none has sealed it.
+    static func keyID(of sealed: [UInt8]) -> Int32? {
+        guard sealed.first == 1, sealed.count >= 5 else { return nil }
+        return sealed[1..<5].reduce(Int32(0)) { $0 << 8 | Int32($1) }
+    }
 
     /// A stored secret that cannot be read.
     package struct Unreadable: Error, Sendable, CustomStringConvertible {
@@ -50,19 +64,18 @@ package struct SecretBox: Sendable {
         }
     }
 
-    func seal(_ secret: [UInt8], of owner: EntityID) throws -> [UInt8] {
+    /// - Parameter column: where it will stand, which has to be one of those that are walked when keys change.
+    func seal(_ secret: [UInt8], of owner: EntityID, in column: SealedColumn) throws -> [UInt8] {
         guard let current else { return [0] + secret }
         let sealed = try AES.GCM.seal(secret, using: current.key, authenticating: Self.binding(owner))
-        var bytes: [UInt8] = [1]
-        withUnsafeBytes(of: current.id.bigEndian) { bytes += $0 }
-        return bytes + sealed.nonce + sealed.ciphertext + sealed.tag
+        return Self.prefix(current.id) + sealed.nonce + sealed.ciphertext + sealed.tag
     }
 
     func open(_ sealed: [UInt8], of owner: EntityID) throws(Unreadable) -> [UInt8] {
         switch sealed.first {
         case 0: return Array(sealed.dropFirst())
-        case 1 where sealed.count >= 5:
-            let id = sealed[1..<5].reduce(Int32(0)) { $0 << 8 | Int32($1) }
+        case 1:
+            guard let id = Self.keyID(of: sealed) else { throw Unreadable(missingKey: nil) }
             guard let key = self.byID[id] else { throw Unreadable(missingKey: id) }
             do {
                 let box = try AES.GCM.SealedBox(combined: sealed[5...])

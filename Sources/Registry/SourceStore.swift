@@ -53,7 +53,7 @@ package struct SourceStore: Sendable {
     private func columns(of secret: SourceSecret, for id: EntityID) throws -> (hash: Bytes?, sealed: Bytes?) {
         switch secret {
         case .keyHash(let hash): (Bytes(hash), nil)
-        case .signing(let text): (nil, Bytes(try self.box.seal(Array(text.utf8), of: id)))
+        case .signing(let text): (nil, Bytes(try self.box.seal(Array(text.utf8), of: id, in: .sourceSecret)))
         }
     }
 
@@ -102,38 +102,6 @@ package struct SourceStore: Sendable {
 
     package func remove(_ id: EntityID) async throws -> Bool {
         try await self.pool.transaction { try Removal.sources("id = \(id)", on: $0) == 1 }
-    }
-
-    /// Brings every stored secret under the current key. What does not open stays as it is.
-    ///
-    /// - Parameter onUnreadable: told of each that does not open.
-    /// - Returns: how many were changed.
-    package func sealAll(
-        onUnreadable: @Sendable @escaping (EntityID, SecretBox.Unreadable) -> Void = { _, _ in }
-    ) async throws -> Int {
-        try await self.pool.transaction { db in
-            let rows = try db.query(
-                """
-                SELECT id, secret FROM sources WHERE secret IS NOT NULL AND secret_key IS DISTINCT FROM \(self.box.keyID)
-                ORDER BY id FOR UPDATE
-                """
-            ) { (id: try $0.entityID(0), sealed: try $0.bytes(1)) }
-            var count = 0
-            for row in rows {
-                let opened: [UInt8]
-                do throws(SecretBox.Unreadable) {
-                    opened = try self.box.open(row.sealed, of: row.id)
-                } catch {
-                    onUnreadable(row.id, error)
-                    continue
-                }
-                let sealed = try self.box.seal(opened, of: row.id)
-                try db.execute(
-                    "UPDATE sources SET secret = \(Bytes(sealed)), secret_key = \(self.box.keyID) WHERE id = \(row.id)")
-                count += 1
-            }
-            return count
-        }
     }
 
     // MARK: Listening

@@ -41,7 +41,7 @@ package struct ThingStore: Sendable {
     }
 
     private func sealed(_ key: StoredKey, of thing: EntityID) throws -> Bytes? {
-        self.box.keyID == nil ? nil : Bytes(try self.box.seal(Array(key.text.utf8), of: thing))
+        self.box.keyID == nil ? nil : Bytes(try self.box.seal(Array(key.text.utf8), of: thing, in: .thingKey))
     }
 
     /// All or none. `keys` go with the things by position.

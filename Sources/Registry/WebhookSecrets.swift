@@ -41,7 +41,15 @@ struct WebhookSecrets: Codable, Sendable {
     }
 
     func sealed(by box: SecretBox, of webhook: EntityID) throws -> [UInt8] {
-        try box.seal(Array(JSONEncoder().encode(self)), of: webhook)
+        try box.seal(Array(JSONEncoder().encode(self)), of: webhook, in: .webhookSecrets)
+    }
+
+    /// What is stored, with a signing key if it has none; as it is, if a newer version wrote what this one does not know.
+    static func completed(_ json: [UInt8], _ makeKey: () -> SigningKey) throws -> [UInt8] {
+        guard var secrets = try? JSONDecoder().decode(WebhookSecrets.self, from: Data(json)), secrets.signingKey == nil
+        else { return json }
+        secrets.signingKey = makeKey().text
+        return Array(try JSONEncoder().encode(secrets))
     }
 
     /// - Throws: ``SecretBox/Unreadable``, or a `DecodingError` if a newer version wrote what this one does not know.

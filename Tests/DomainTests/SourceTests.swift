@@ -1,5 +1,6 @@
 import Domain
 import Testing
+import Values
 
 @Suite("Signatures of outside systems")
 struct SignatureSchemeTests {

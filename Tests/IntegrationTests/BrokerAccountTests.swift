@@ -107,6 +107,36 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("are made again as they were after SECRETS_KEY was changed and the former one removed")
+        func rotation() async throws {
+            try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in
+                let created = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/things",
+                    #"[{"name":"a","profile_id":"\#(installation.profile)"}]"#)
+                let (thing, key) = (created.value(of: "id") ?? "", created.value(of: "key") ?? "")
+                let former = try #require(Self.settings["SECRETS_KEY"])
+                let new = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+                // As docs/operations.md says it.
+                for keys in [
+                    ["SECRETS_FORMER_KEYS": new], ["SECRETS_KEY": new, "SECRETS_FORMER_KEYS": former],
+                    ["SECRETS_KEY": new],
+                ] {
+                    await running.hookline.process.stop()
+                    let again = try await HooklineProcess.serve(
+                        postgres: installation.postgresURL, mqttPort: installation.mosquitto.port,
+                        logFile: "\(installation.folder)/rotated.log", settings: Self.settings.merging(keys) { $1 })
+                    await running.replace(hookline: again)
+                }
+                // A broker that knows nothing is told all there is.
+                await running.broker.stop()
+                let other = try await Self.broker("\(installation.folder)/another", installation.mosquitto.port)
+                await running.replace(broker: try await other.start())
+                try await waitUntil("the account again") {
+                    try await self.canPublish(installation, as: thing, key: key, to: "things/\(thing)/messages")
+                }
+            }
+        }
+
         @Test("is made for Hookline itself by the administrator's, and is enough for a shared subscription")
         func ownAccount() async throws {
             var settings = Self.settings

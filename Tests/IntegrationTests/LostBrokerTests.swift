@@ -67,10 +67,11 @@ extension WholeServiceTests {
                 await running.hookline.process.stop()
                 // As after a crash behind the subscription: two filters at the broker, both remembered.
                 let former = "$share/gone/things/+/messages/#"
+                let clientID = try await installation.sql("SELECT client_id FROM broker_identity")
                 let listener = try await ChildProcess.start(
                     "mosquitto_sub",
                     [
-                        "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-V", "5", "-c", "-i", "hookline",
+                        "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-V", "5", "-c", "-i", clientID,
                         "-q", "1", "-x", "3600", "-t", former, "-E",
                     ], logFile: "\(installation.folder)/listener")
                 await listener.waitForExit()

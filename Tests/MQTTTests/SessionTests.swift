@@ -2,6 +2,7 @@ import LocalServices
 import MQTT
 import TestSupport
 import Testing
+import Values
 
 @Suite("An MQTT session")
 struct SessionTests {
@@ -167,11 +168,11 @@ struct SessionTests {
         try await self.withBroker(anonymous: false, extra: ["password_file \(folder)/passwd"]) { mosquitto in
             var configuration = self.configuration(mosquitto)
             configuration.username = "user"
-            configuration.password = "wrong"
+            configuration.password = Secret("wrong")
             let stranger = try Session(configuration, logger: silentLogger)
             let error = await #expect(throws: MQTTError.self) { try await stranger.connect() }
             #expect(error?.kind == .refused)
-            configuration.password = "right"
+            configuration.password = Secret("right")
             let friend = try Session(configuration, logger: silentLogger)
             try await friend.connect()
             await friend.disconnect(acknowledging: true)

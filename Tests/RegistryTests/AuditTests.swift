@@ -144,7 +144,7 @@ struct AuditTests {
         let last = try await self.entries(fixture).last
         let box = SecretBox(key: [UInt8](repeating: 2, count: 32))
         let sealed = try await Author.sealing.changing {
-            try await WebhookStore(fixture.database, box: box).sealAll(makeKey: WebhookStore.randomKey)
+            try await Resealing(fixture.database, box: box).run().sealed[.webhookSecrets]
         }
         #expect(sealed == 1)
         #expect(try await self.entries(fixture, behind: last).isEmpty)

@@ -16,8 +16,8 @@ struct SecretTests {
         let (owner, other) = (EntityID.random(), EntityID.random())
         let secret = Array("a secret".utf8)
         let box = SecretBox(key: Self.first)
-        let sealed = try box.seal(secret, of: owner)
-        #expect(sealed != (try box.seal(secret, of: owner)), "each seal has a nonce of its own")
+        let sealed = try box.seal(secret, of: owner, in: .thingKey)
+        #expect(sealed != (try box.seal(secret, of: owner, in: .thingKey)), "each seal has a nonce of its own")
         #expect(try box.open(sealed, of: owner) == secret)
         #expect(throws: SecretBox.Unreadable.self) { try box.open(sealed, of: other) }
         let rotated = SecretBox(key: Self.second, former: [Self.first])
@@ -31,7 +31,7 @@ struct SecretTests {
             damaged[position] ^= 1
             #expect(throws: SecretBox.Unreadable.self) { try box.open(damaged, of: owner) }
         }
-        let plain = try SecretBox(key: nil).seal(secret, of: owner)
+        let plain = try SecretBox(key: nil).seal(secret, of: owner, in: .thingKey)
         #expect(try box.open(plain, of: owner) == secret)
     }
 
@@ -55,7 +55,7 @@ struct SecretTests {
             return .random(.hmac, using: &generator)
         }
         func sealAll(_ box: SecretBox) async throws -> Int {
-            try await WebhookStore(fixture.database, box: box).sealAll(makeKey: makeKey)
+            try await Resealing(fixture.database, box: box, makeKey: makeKey).run().sealed[.webhookSecrets] ?? 0
         }
         #expect(try await sealAll(SecretBox(key: Self.first)) == 1)
         #expect(try await sealAll(SecretBox(key: Self.first)) == 0)
@@ -77,7 +77,8 @@ struct SecretTests {
         #expect(try await RouteStore(fixture.database, box: fixture.box).load().webhooks.first?.signingKeys == nil)
         var generator = SystemRandomNumberGenerator()
         let key = SigningKey.random(.hmac, using: &generator)
-        #expect(try await fixture.webhooks().sealAll { key } == 1)
+        let report = try await Resealing(fixture.database, box: fixture.box) { key }.run()
+        #expect(report.sealed[.webhookSecrets] == 1)
         let target = try await RouteStore(fixture.database, box: fixture.box).load().webhooks.first
         #expect(target?.signingKeys?.current.text == key.text)
         #expect(target?.headers == [Header(name: "A", value: "b")])

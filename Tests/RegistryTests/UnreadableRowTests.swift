@@ -164,16 +164,15 @@ struct UnreadableRowTests {
         try await self.execute(
             "UPDATE webhooks SET secrets = set_byte(secrets, 40, get_byte(secrets, 40) # 1) WHERE id = \(damaged.id)",
             fixture)
-        let (names, continuation) = AsyncStream.makeStream(of: EntityID.self)
-        let store = WebhookStore(fixture.database, box: SecretBox(key: Self.second, former: [Self.first]))
-        let count = try await store.sealAll(makeKey: WebhookStore.randomKey) { id, _ in continuation.yield(id) }
-        continuation.finish()
-        #expect(count == 1)
-        #expect(await names.reduce(into: Set<EntityID>()) { $0.insert($1) } == [damaged.id, foreign.id])
+        let report = try await Resealing(
+            fixture.database, box: SecretBox(key: Self.second, former: [Self.first])
+        ).run()
+        #expect(report.sealed[.webhookSecrets] == 1)
+        #expect(Set((report.unreadable[.webhookSecrets] ?? []).map(\.id)) == [damaged.id, foreign.id])
         let sealed = WebhookStore(fixture.database, box: SecretBox(key: Self.second))
         #expect(try await sealed.find(fixture.webhook)?.headers == fixture.target.headers)
         await #expect(throws: SecretBox.Unreadable.self) {
-            try await WebhookStore(fixture.database, box: SecretBox(key: nil)).sealAll(makeKey: WebhookStore.randomKey)
+            try await Resealing(fixture.database, box: SecretBox(key: nil)).run()
         }
     }
 
@@ -182,7 +181,7 @@ struct UnreadableRowTests {
         let fixture = try await Fixture()
         try await self.execute("UPDATE webhooks SET \(Self.inSecrets(#""kind":"none""#, #""kind":"mtls""#))", fixture)
         let box = SecretBox(key: Self.first)
-        #expect(try await WebhookStore(fixture.database, box: box).sealAll(makeKey: WebhookStore.randomKey) == 1)
+        #expect(try await Resealing(fixture.database, box: box).run().sealed[.webhookSecrets] == 1)
         let sealed = try await fixture.database.pool.withConnection { db in
             try db.query("SELECT secrets FROM webhooks") { try $0.bytes(0) }
         }
@@ -215,7 +214,8 @@ struct UnreadableRowTests {
         #expect(page.items.filter { $0.fault == nil }.map(\.id) == [good])
         #expect(page.items.first { $0.id == newer }?.hasUnreadableSettings == true)
         #expect(try await store.update(newer) { $0.settings = SourceSettings() }?.fault == nil)
-        #expect(try await store.sealAll() == 0)
+        let report = try await Resealing(fixture.database, box: fixture.box).run()
+        #expect(report.sealed[.sourceSecret] == 0 && report.unreadable[.sourceSecret]?.map(\.id) == [damaged])
         #expect(try await store.remove(damaged))
     }
 

@@ -22,6 +22,7 @@ struct MigrationTests {
         "8252f5900efc2582a8d0a2952c671be40fe3f4c1f78bb3b392e777d9d17bbe82",
         "5becff92c550968277b3a13ad0b44c7b4cfd8a0edae422f3ab1b9a2153ce9626",
         "8e06ba70d8f18a43da5f47026c6424dc832b4d64b3b355d0d111fa98b564ba4f",
+        "550533acc6eb832cea7ae83d0eb5eefbfe4ce40742977d2e4ebc2906a0adb11a",
         "c6538074e28d37744c0b81bb55dc5ebbea161ca94b8559a13653b46b52dc676c",
     ]
 

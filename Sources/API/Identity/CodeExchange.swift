@@ -72,11 +72,11 @@ struct CodeExchange: Sendable {
             var credentials: [UInt8] = []
             credentials.appendPercentEncoded(self.client.id.utf8)
             credentials.append(UInt8(ascii: ":"))
-            credentials.appendPercentEncoded(secret.utf8)
+            credentials.appendPercentEncoded(secret.reveal().utf8)
             request.authorization = "Basic \(Base64.encode(credentials))"
         } else {
             fields.append(("client_id", self.client.id))
-            if let secret = self.client.secret { fields.append(("client_secret", secret)) }
+            if let secret = self.client.secret { fields.append(("client_secret", secret.reveal())) }
         }
         var form: [UInt8] = []
         for (index, (name, value)) in fields.enumerated() {

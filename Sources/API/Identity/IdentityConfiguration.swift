@@ -1,9 +1,10 @@
 package import Domain
+package import Values
 
 /// Whose tokens open the API, and what they say.
 package struct IdentityConfiguration: Sendable {
     /// Of the tokens that this installation signs itself.
-    package var secret: String?
+    package var secret: Secret?
     /// The keys of an issuer outside.
     package var keys: VerificationKeys?
     /// `iss` and `aud` of its tokens, of which one is enough.
@@ -33,10 +34,10 @@ package struct ProviderConfiguration: Sendable {
     package struct Client: Sendable {
         package let id: String
         /// nil for a public client, which has its proof of the code alone (RFC 7636).
-        package let secret: String?
+        package let secret: Secret?
         package let scope: String
 
-        package init(id: String, secret: String?, scope: String) {
+        package init(id: String, secret: Secret?, scope: String) {
             self.id = id
             self.secret = secret
             self.scope = scope

@@ -13,7 +13,7 @@ struct TokenVerifier: Sendable {
 
     init(_ configuration: IdentityConfiguration, provider: IdentityProvider?, wallClock: WallClock) {
         self.configuration = configuration
-        self.secret = configuration.secret.map { SymmetricKey(data: Array($0.utf8)) }
+        self.secret = configuration.secret.map { SymmetricKey(data: Array($0.reveal().utf8)) }
         self.provider = provider
         self.wallClock = wallClock
     }

@@ -204,12 +204,3 @@ extension SignatureScheme {
         text.utf8.count <= 256 ? Hex.decode(text) : nil
     }
 }
-
-/// Compares secrets without telling by the time it takes where they differ.
-package func constantTimeEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-    var difference = UInt8(a.count == b.count ? 0 : 1)
-    for index in 0..<max(a.count, b.count) {
-        difference |= (index < a.count ? a[index] : 0) ^ (index < b.count ? b[index] : 1)
-    }
-    return difference == 0
-}

@@ -44,7 +44,7 @@ struct Dev: AsyncParsableCommand {
         if try reader.string("delivery.allowed_networks") == nil {
             overrides["DELIVERY_ALLOWED_NETWORKS"] = "127.0.0.0/8,::1/128"
         }
-        if try reader.string("secrets.key") == nil { overrides["SECRETS_KEY"] = environment.secretsKey }
+        if try reader.secret("secrets.key") == nil { overrides["SECRETS_KEY"] = environment.secretsKey }
         if try reader.string("log.format") == nil { overrides["LOG_FORMAT"] = "text" }
         if try reader.string("http.port") == nil, isListening(on: 9_021) {
             overrides["HTTP_PORT"] = "\(try freePort())"

@@ -34,7 +34,7 @@ struct Token: AsyncParsableCommand {
         var token = Self.make(user: self.user, isRoot: self.root, lifetime: lifetime)
         token.issuer = identity.issuer
         token.audience = identity.audiences.first
-        print(try token.signed(with: secret))
+        print(try token.signed(with: secret.reveal()))
     }
 
     static func make(user: String, isRoot: Bool, lifetime: Duration) -> OwnToken {

@@ -1,21 +1,22 @@
 internal import API
 internal import Domain
+internal import Values
 
 /// Whose tokens are taken, as the settings say it.
 struct AuthSettings: Sendable {
     var identity: IdentityConfiguration
     /// The JWKS file's text; its keys are read when they are needed.
-    var jwks: String?
+    var jwks: Secret?
     /// Where the provider may be reached beyond the public internet.
     var addressGuard: AddressGuard
 
     init(_ settings: SettingsReader) throws {
         self.identity = IdentityConfiguration()
-        self.identity.secret = try settings.string("auth.jwt_secret")
-        if let secret = self.identity.secret, secret.utf8.count < 32 {
+        self.identity.secret = try settings.secret("auth.jwt_secret")
+        if let secret = self.identity.secret, secret.reveal().utf8.count < 32 {
             throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
         }
-        self.jwks = try settings.file("auth.jwks_file")
+        self.jwks = try settings.file("auth.jwks_file").map(Secret.init)
         let networks = try settings.networks("auth.allowed_networks")
         self.addressGuard = AddressGuard(allowed: networks)
         self.identity.provider = try Self.provider(settings, hasNetworks: !networks.isEmpty)
@@ -83,16 +84,16 @@ struct AuthSettings: Sendable {
         }
         if let id = try settings.string("auth.client_id") {
             provider.client = ProviderConfiguration.Client(
-                id: id, secret: try settings.string("auth.client_secret"),
+                id: id, secret: try settings.secret("auth.client_secret"),
                 scope: try settings.string("auth.scopes") ?? "openid profile")
             // Some providers sign with it, which would make every user's token one of our own.
-            if let secret = provider.client?.secret, try secret == settings.string("auth.jwt_secret") {
+            if let secret = provider.client?.secret, try secret == settings.secret("auth.jwt_secret") {
                 throw settings.invalid("auth.client_secret", "must not be AUTH_JWT_SECRET")
             }
             guard provider.client?.scope.split(separator: " ").contains("openid") == true else {
                 throw settings.invalid("auth.scopes", "must have openid among them, parted by spaces")
             }
-        } else if try settings.string("auth.client_secret") != nil {
+        } else if try settings.secret("auth.client_secret") != nil {
             throw settings.invalid("auth.client_id", "is required with AUTH_CLIENT_SECRET")
         }
         return provider
@@ -114,7 +115,7 @@ struct AuthSettings: Sendable {
         var identity = self.identity
         if let jwks {
             do {
-                identity.keys = try await VerificationKeys(reading: Array(jwks.utf8))
+                identity.keys = try await VerificationKeys(reading: Array(jwks.reveal().utf8))
             } catch {
                 throw InvalidSetting(setting: "AUTH_JWKS_FILE", reason: "\(error)")
             }

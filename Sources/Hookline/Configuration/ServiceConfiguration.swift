@@ -13,6 +13,7 @@ internal import Observability
 internal import Postgres
 internal import Queue
 internal import Registry
+internal import Values
 internal import WebhookClient
 
 /// Everything that `serve` needs to know, checked.
@@ -104,9 +105,11 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func endpoint(_ settings: SettingsReader) throws -> Endpoint {
-        let url = try settings.required("postgres.url")
+        guard let url = try settings.secret("postgres.url") else {
+            throw settings.invalid("postgres.url", "is required")
+        }
         do throws(PostgresError) {
-            return try Endpoint(url)
+            return try Endpoint(url.reveal())
         } catch {
             throw settings.invalid("postgres.url", error.message)
         }
@@ -141,11 +144,12 @@ struct ServiceConfiguration: Sendable {
         }
         var mqtt = Session.Configuration(
             brokers: try Self.brokers(settings),
-            clientID: try settings.string("mqtt.client_id") ?? "hookline",
+            // Without one the installation's own, which the database has.
+            clientID: try settings.string("mqtt.client_id") ?? "",
             // `#` includes the level above it, so one filter takes messages with and without a subtopic.
             topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
         mqtt.username = try settings.string("mqtt.username")
-        mqtt.password = try settings.string("mqtt.password")
+        mqtt.password = try settings.secret("mqtt.password")
         mqtt.tlsCAFile = try settings.string("mqtt.tls_ca_file")
         if let file = mqtt.tlsCAFile, !Files.exists(file) {
             throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
@@ -173,14 +177,15 @@ struct ServiceConfiguration: Sendable {
                 "secrets.key", "is required with MQTT_DYNAMIC_SECURITY, which needs the keys of things at hand")
         }
         var admin = mqtt
-        admin.clientID = "\(mqtt.clientID)-accounts"
         admin.username = try settings.string("mqtt.admin_username") ?? mqtt.username
-        admin.password = try settings.string("mqtt.admin_password") ?? mqtt.password
+        admin.password = try settings.secret("mqtt.admin_password") ?? mqtt.password
         guard admin.username != nil else {
             throw settings.invalid("mqtt.admin_username", "is required with MQTT_DYNAMIC_SECURITY")
         }
-        return AccountKeeper.Configuration(
+        var accounts = AccountKeeper.Configuration(
             admin: admin, receiver: mqtt.username.map { .init(username: $0, password: mqtt.password) })
+        accounts.listeners = Self.listeners(try Self.brokerURL(settings, mqtt), like: admin)
+        return accounts
     }
 
     private static func deliveryDefaults(_ settings: SettingsReader) throws -> DeliveryDefaults {
@@ -215,8 +220,8 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func secrets(_ settings: SettingsReader) throws -> SecretBox {
-        let key = try settings.string("secrets.key").map { try Self.key($0, "secrets.key", settings) }
-        let former = try settings.string("secrets.former_keys")?.split(separator: ",").map {
+        let key = try settings.secret("secrets.key").map { try Self.key($0.reveal(), "secrets.key", settings) }
+        let former = try settings.secret("secrets.former_keys")?.reveal().split(separator: ",").map {
             try Self.key($0.trimmingSpaces, "secrets.former_keys", settings)
         }
         return SecretBox(key: key, former: former ?? [])

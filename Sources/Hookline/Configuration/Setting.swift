@@ -41,7 +41,9 @@ struct Setting: Sendable {
         Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
         Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
-        Setting(key: "mqtt.client_id", help: "stable id of this instance", fallback: "hookline"),
+        Setting(
+            key: "mqtt.client_id", help: "stable id of this instance at the broker",
+            fallback: "made at the first start and kept in the database"),
         Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
         Setting(
             key: "mqtt.restart_patience",
@@ -153,7 +155,8 @@ struct Setting: Sendable {
         let width = Self.all.map(\.flag.count).max() ?? 0
         let lines = Self.all.map { setting in
             let padding = String(repeating: " ", count: width - setting.flag.count)
-            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback))"
+            let kind = setting.isSecret ? ", secret" : ""
+            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback)\(kind))"
         }
         return """
             SETTINGS, as flags, environment variables or lines of a file (--config-file). The flag --http-port is \

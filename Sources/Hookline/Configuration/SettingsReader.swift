@@ -27,7 +27,7 @@ struct SettingsReader: Sendable {
     }
 
     /// What a setting is, and who says so.
-    struct Finding: Sendable {
+    struct Finding: Sendable, Unprintable {
         let value: String
         let origin: String
     }
@@ -101,7 +101,13 @@ struct SettingsReader: Sendable {
 
     /// nil if it is not set, or empty.
     func string(_ key: String) throws -> String? {
-        try self.find(key)?.value
+        precondition(!Setting.all.contains { $0.key == key && $0.isSecret }, "\(key) is a secret")
+        return try self.find(key)?.value
+    }
+
+    /// As ``string(_:)``, of a setting that nobody may print.
+    func secret(_ key: String) throws -> Secret? {
+        try self.find(key).map { Secret($0.value) }
     }
 
     /// As ``string(_:)``, and where it comes from.

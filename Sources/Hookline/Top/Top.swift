@@ -36,7 +36,7 @@ struct Top: AsyncParsableCommand {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let instances =
             self.instance.isEmpty ? [try InstanceAddress(reader, answersMetrics: true)] : self.instance
-        let connected = try reader.string("postgres.url").map { _ in try CommandDatabase(reader, of: "top") }
+        let connected = try reader.secret("postgres.url").map { _ in try CommandDatabase(reader, of: "top") }
         defer { connected?.close() }
         let store = connected.map { WebhookActivityStore($0.database) }
         let title = "hookline \(version)  \(instances.map(\.description).joined(separator: " "))"

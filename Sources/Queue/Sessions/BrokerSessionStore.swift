@@ -36,7 +36,8 @@ package struct BrokerSessionStore: Sendable {
             try db.execute(
                 """
                 DELETE FROM broker_sessions WHERE client_id = \(clientID)
-                    AND NOT EXISTS (SELECT FROM sessions WHERE client_id = \(clientID) AND stopped_at IS NULL)
+                    AND NOT EXISTS (SELECT FROM sessions
+                                    WHERE client_id = \(clientID) AND stopped_at IS NULL AND expires_at >= now())
                 """)
         }
     }

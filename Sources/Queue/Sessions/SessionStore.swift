@@ -183,11 +183,15 @@ package struct SessionStore: Sendable {
     /// A client id whose instance does not come back. The broker still holds messages for it.
     package struct AbandonedClient: Sendable {
         package let clientID: String
+        /// Empty for the name that an installation had before it was given one of its own.
         package let sharedGroup: String
     }
 
     /// Takes charge of an abandoned client, if there is one that nobody has taken charge of.
-    package func adopt(by session: SessionID) async throws -> AbandonedClient? {
+    ///
+    /// - Parameter isMember: whether this instance shares a subscription. One that does not takes charge of none that did:
+    ///   what the broker keeps for those it gets itself.
+    package func adopt(by session: SessionID, isMember: Bool = true) async throws -> AbandonedClient? {
         try await self.pool.withConnection { db in
             try db.query(
                 """
@@ -197,6 +201,7 @@ package struct SessionStore: Sendable {
                             (SELECT id FROM sessions WHERE stopped_at IS NULL AND NOT is_over))
                         AND NOT EXISTS (SELECT FROM sessions AS s WHERE s.client_id = abandoned_clients.client_id
                                         AND s.stopped_at IS NULL AND s.expires_at >= now())
+                        AND (\(isMember) OR shared_group = '')
                     ORDER BY client_id LIMIT 1 FOR UPDATE SKIP LOCKED)
                 RETURNING client_id, shared_group
                 """

@@ -1,0 +1,83 @@
+internal import Postgres
+
+/// Every column of the database that holds something under seal.
+///
+/// Nothing can be sealed but as a value of one of these, and whatever is done to sealed values as a whole goes through all
+/// of them: sealing them anew at the start, and the look at whether the keys are the right ones. So what is new here stays
+/// behind at no change of keys.
+package enum SealedColumn: String, Sendable, CaseIterable {
+    /// A webhook's headers, options and signing keys.
+    case webhookSecrets = "webhooks.secrets"
+    /// What signatures of a source's callers are checked with.
+    case sourceSecret = "sources.secret"
+    /// A thing's key, for its account at the broker.
+    case thingKey = "things.key_sealed"
+    /// What an org's notices are signed with.
+    case orgSecrets = "orgs.secrets"
+
+    /// Whether it is stored as it is where no key seals. If not, nobody asks for it then, and what an earlier key has
+    /// sealed stays as it is.
+    var isKeptWithoutKey: Bool { self != .thingKey }
+
+    package var kind: UnreadableRows.Kind {
+        switch self {
+        case .webhookSecrets: .webhook
+        case .sourceSecret: .source
+        case .thingKey: .account
+        case .orgSecrets: .org
+        }
+    }
+
+    // MARK: SQL
+
+    /// The table, whose rows have an `id` that the seal is bound to.
+    var table: Query {
+        switch self {
+        case .webhookSecrets: "webhooks"
+        case .sourceSecret: "sources"
+        case .thingKey: "things"
+        case .orgSecrets: "orgs"
+        }
+    }
+
+    var column: Query {
+        switch self {
+        case .webhookSecrets, .orgSecrets: "secrets"
+        case .sourceSecret: "secret"
+        case .thingKey: "key_sealed"
+        }
+    }
+
+    /// What tells a row that cannot be read from the same one later.
+    var version: Query {
+        switch self {
+        case .webhookSecrets, .sourceSecret: "version::text"
+        case .thingKey: AccountStore.fingerprint
+        case .orgSecrets: "md5(secrets)"
+        }
+    }
+
+    /// True of rows that are not as this key would have them. The sealed value itself says which key it is under; a column
+    /// beside it that says so too is for the version before, and a 0 there for rows that are not complete.
+    func isDue(_ box: SecretBox) -> Query {
+        let prefix = box.prefix
+        let isElsewhere: Query =
+            "\(self.column) IS NOT NULL AND substring(\(self.column) for \(Int32(prefix.count))) <> \(Bytes(prefix))"
+        return switch self {
+        case .webhookSecrets: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
+        case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
+        case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
+        case .thingKey: "(\(isElsewhere))"
+        }
+    }
+
+    /// What else changes where a value is sealed anew, which stands in `r.sealed`.
+    func assignments(_ box: SecretBox) -> Query {
+        switch self {
+        case .webhookSecrets: "secrets = r.sealed, secrets_key = \(box.keyID), version = version + 1"
+        case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
+        case .thingKey: "key_sealed = r.sealed"
+        case .orgSecrets: "secrets = r.sealed, secrets_key = \(box.keyID)"
+        }
+    }
+}
