@@ -53,12 +53,12 @@ struct TakeoverCheck {
     /// Whether two connections of one account live side by side under two client ids. Where the account's name is taken instead
     /// of them, the second ends the first.
     private func takesAnyName(_ listener: Session.Configuration, _ password: Secret) async throws -> Bool {
-        let connections = (0..<2).map { _ in
+        let connections = try (0..<2).map { _ in
             var configuration = listener
             configuration.clientID = "\(Self.probe)-\(EntityID.random())"
             configuration.username = Self.probe
             configuration.password = password
-            return Publisher(configuration, logger: self.logger)
+            return try Publisher(configuration, logger: self.logger)
         }
         let isEnded: Bool
         do {

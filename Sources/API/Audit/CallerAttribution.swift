@@ -27,7 +27,7 @@ struct CallerAttribution: RouterMiddleware {
     ) async throws -> Response {
         let caller = try context.caller()
         let author = Author(
-            .user, id: caller.account, address: context.remoteAddress, isRoot: caller.isRoot,
+            .user, id: caller.user, address: context.remoteAddress, isRoot: caller.isRoot,
             key: caller.key?.id.description)
         do {
             return try await author.changing { try await next(request, context) }
@@ -35,7 +35,7 @@ struct CallerAttribution: RouterMiddleware {
             if let reason = Self.reason(of: error) {
                 let address = CallLimits.name(of: context.remoteAddress)
                 self.refusals?.note(
-                    .init(reason: reason, caller: caller.account, address: address, group: error.refusedIn))
+                    .init(reason: reason, caller: caller.user, address: address, group: error.refusedIn))
             }
             throw error
         }

@@ -31,6 +31,9 @@ extension Caller {
             id: id, isRoot: false, expiresAt: record.expiresAt, key: Key(record, role: role))
     }
 
+    /// The user behind the call: of a key who made it.
+    var user: String { self.key?.creator ?? self.id }
+
     /// Whose calls these count as. Those with all keys of one maker count together, or each key would be as much more that they may
     /// ask; and apart from their own, who must be able to revoke a key that asks too much. No user's name has a zero byte.
     var account: String { self.key.map { "\u{0}keys of \($0.creator)" } ?? self.id }
