@@ -3,6 +3,7 @@ import Observability
 import Synchronization
 import TestSupport
 import Testing
+import Values
 
 @testable import API
 
@@ -37,7 +38,7 @@ struct CodeExchangeTests {
         methods: String = "[]", answers: ProviderAnswer
     ) async throws -> Outcome {
         var provider = try ProviderConfiguration(issuer: "https://id.example")
-        let client = ProviderConfiguration.Client(id: "console", secret: secret, scope: "openid")
+        let client = ProviderConfiguration.Client(id: "console", secret: secret.map(Secret.init), scope: "openid")
         provider.client = client
         let asked = Mutex<ProviderRequest?>(nil)
         let document =

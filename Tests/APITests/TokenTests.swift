@@ -22,7 +22,7 @@ struct OwnTokenTests {
 
     init() {
         var configuration = IdentityConfiguration()
-        configuration.secret = testSecret
+        configuration.secret = Secret(testSecret)
         self.verifier = TokenVerifier(configuration, provider: nil, wallClock: testClock)
     }
 
@@ -88,7 +88,7 @@ struct OwnTokenTests {
     @Test("has to be for us where the operator says so and nobody else signs tokens")
     func address() async {
         var configuration = IdentityConfiguration()
-        configuration.secret = testSecret
+        configuration.secret = Secret(testSecret)
         configuration.audiences = ["hookline"]
         let verifier = TokenVerifier(configuration, provider: nil, wallClock: testClock)
         for (claims, expected) in [("", TokenRefusal.audience), (#","aud":"other""#, .audience)] {
@@ -111,7 +111,7 @@ struct OutsideTokenTests {
         secret: String? = nil, root: String? = nil, roles: RoleClaim? = nil, keys: String? = nil
     ) async throws -> TokenVerifier {
         var configuration = IdentityConfiguration()
-        configuration.secret = secret
+        configuration.secret = secret.map(Secret.init)
         configuration.issuer = "https://id.example"
         configuration.audiences = ["hookline", "https://hooks.example"]
         configuration.keys = try await VerificationKeys(reading: Array((keys ?? Issuer.set(Self.issuer.jwk)).utf8))

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Observability
+internal import Values
 
 /// Gets tokens for the console from the provider's token endpoint (RFC 6749, section 4.1.3, and RFC 7636), and hands on only
 /// what this API takes.
