@@ -11,13 +11,17 @@ enum WebhookMetrics {
         let rows = self.rows(totals, routes)
         func counter(_ name: String, _ help: String, _ value: (WebhookTotals.Entry) -> Int64) -> MetricFamily {
             MetricFamily(
-                .counter, "hookline_webhook_" + name, help, labels: self.labels,
+                .counter, name, help, labels: self.labels,
                 rows.map { .init(Double(value($0.entry)), $0.labels) })
         }
         return [
-            counter("deliveries_succeeded_total", "Deliveries of a webhook that its receiver accepted.", \.succeeded),
-            counter("attempts_failed_total", "Attempts of a webhook that failed.", \.failed),
-            counter("deliveries_skipped_total", "Deliveries of a webhook that were not to be made.", \.skipped),
+            counter(
+                "hookline_webhook_deliveries_succeeded_total", "Deliveries of a webhook that its receiver accepted.",
+                \.succeeded),
+            counter("hookline_webhook_attempts_failed_total", "Attempts of a webhook that failed.", \.failed),
+            counter(
+                "hookline_webhook_deliveries_skipped_total", "Deliveries of a webhook that were not to be made.",
+                \.skipped),
             MetricFamily(
                 .summary, "hookline_webhook_attempt_seconds", "How long attempts of a webhook take.",
                 labels: self.labels,

@@ -117,7 +117,7 @@ struct SeveralHostsTests {
         let (name, port) = try await self.database()
         let silent = try SilentServer()
         let endpoint = try Endpoint(
-            "postgresql://hookline@127.0.0.1:\(silent.port),127.0.0.1:\(port)/\(name)?connect_timeout=1")
+            "postgresql://hookline@127.0.0.1:\(silent.port),127.0.0.1:\(port)/\(name)?connect_timeout=5")
         for copy in [endpoint, endpoint.with(setting: "work_mem", "8MB"), endpoint] {
             #expect(try await self.port(Connection.connect(to: copy, logger: silentLogger)) == port)
         }
@@ -129,7 +129,7 @@ struct SeveralHostsTests {
         let (name, port) = try await self.database()
         // The server listens on IPv4 alone; somebody who never answers has its port on IPv6, where there is that.
         let silent = try? SilentServer(onIPv6: port)
-        let endpoint = try Endpoint("host=localhost port=\(port) user=hookline dbname=\(name) connect_timeout=1")
+        let endpoint = try Endpoint("host=localhost port=\(port) user=hookline dbname=\(name) connect_timeout=5")
         for _ in 0..<2 { #expect(try await self.port(Connection.connect(to: endpoint, logger: silentLogger)) == port) }
         #expect(silent.map { $0.takeConnections() <= 1 } != false)
     }
