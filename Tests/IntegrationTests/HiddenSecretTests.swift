@@ -131,7 +131,7 @@ extension WholeServiceTests {
                 (["check-config"], [:]), (["migrate"], [:]),
                 (["migrate"], ["POSTGRES_URL": "host=127.0.0.1 port=1 \(url)"]),
                 (["migrate"], ["POSTGRES_URL": url.replacing("127.0.0.1", with: "127.0.0.1:1,127.0.0.1:2")]),
-                (["serve"], ["HTTP_PORT": "x"]), (["serve"], ["SECRETS_KEY": String(Self.keys[0].base64.dropLast())]),
+                (["serve"], ["HTTP_PORT": "x"]), (["serve"], ["SECRETS_KEY": Self.keys[0].base64 + "x"]),
                 (["top", "--count", "1"], ["HTTP_PORT": "1"]),
             ] as [([String], [String: String])] {
                 let (_, output) = try await HooklineProcess.run(arguments, settings.merging(changes) { $1 })
