@@ -140,7 +140,7 @@ extension WholeServiceTests {
                         last_attempt_at = 'infinity';
                     UPDATE webhook_stats SET failed = 9223372036854775807, succeeded = 9223372036854775807;
                     INSERT INTO webhook_stats SELECT webhook_key, period, start - interval '1 minute', succeeded, failed,
-                        skipped, latencies FROM webhook_stats WHERE period = 'm';
+                        skipped, latencies FROM webhook_stats WHERE period = 'm' ON CONFLICT DO NOTHING;
                     """)
                 let api = installation.api
                 for path in [
