@@ -95,7 +95,7 @@ package final class HooklineProcess: Sendable {
     }
 
     package func waitUntilReady() async throws {
-        try await waitUntil("hookline to be ready (see \(self.logFile))", within: .seconds(60)) {
+        try await waitUntil("hookline to be ready (see \(self.logFile))", within: .seconds(300)) {
             (try? await HTTP.get("http://127.0.0.1:\(self.port)/ready"))?.status == 200
         }
     }
