@@ -17,7 +17,7 @@ import Values
 struct IntakeServiceTests {
     private func intake(_ site: Site, _ lanes: RememberingLanes, broker: Int) async throws -> IntakeService {
         let clock = WallClock { 1_800_000_000_000_000 }
-        let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(30))
+        let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(3_600))
         var configuration = IntakeService.Configuration()
         configuration.commitPatience = .milliseconds(300)
         let broker = Session.Configuration(

@@ -228,7 +228,7 @@ struct AuditTests {
             pool: Pool(
                 endpoint: try Endpoint(fixture.url).changing(as: .service), configuration: .init(size: 1),
                 logger: silentLogger))
-        let session = try await SessionStore(serving).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(serving).start(clientID: "a", lease: .seconds(3_600)).id
         let deliveries = try await fixture.commit(fixture.deliveries(1...1, leased: true), by: session)
         let results = deliveries.map { fixture.result($0, .failed(reason: "status 500"), status: 500) }
         #expect(try await DeliveryStore(serving, session: session).complete(results).count == 1)

@@ -65,7 +65,7 @@ package struct Fixture: Sendable {
 
     /// A session's view of the deliveries.
     package func store(_ clientID: String = "a") async throws -> DeliveryStore {
-        let session = try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(30))
+        let session = try await SessionStore(self.database).start(clientID: clientID, lease: .seconds(3_600))
         return DeliveryStore(self.database, session: SessionIdentity(id: session.id, clientID: clientID))
     }
 

@@ -69,7 +69,7 @@ package struct Ground: Sendable {
         }
     }
 
-    package func session(_ clientID: String, lease: Duration = .seconds(30)) async throws -> SessionID {
+    package func session(_ clientID: String, lease: Duration = .seconds(3_600)) async throws -> SessionID {
         try await SessionStore(self.database).start(clientID: clientID, lease: lease).id
     }
 

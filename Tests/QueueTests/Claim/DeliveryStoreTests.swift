@@ -16,8 +16,8 @@ struct DeliveryStoreTests {
     func claim() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        let mine = try await sessions.start(clientID: "a", lease: .seconds(30)).id
-        let other = try await sessions.start(clientID: "b", lease: .seconds(30)).id
+        let mine = try await sessions.start(clientID: "a", lease: .seconds(3_600)).id
+        let other = try await sessions.start(clientID: "b", lease: .seconds(3_600)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: true), by: other)
         try await fixture.commit(fixture.deliveries(4...6, leased: false), by: other, now: 2_000)
         try await fixture.commit(fixture.deliveries(7...9, leased: false), by: other, now: 9_000)
@@ -38,7 +38,7 @@ struct DeliveryStoreTests {
     @Test("are claimed within the memory there is for them, and say what the first would take")
     func bytes() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         for number in Int64(1)...5 {
             try await fixture.commit(fixture.deliveries(number...number, leased: false, bytes: 100), by: session)
         }
@@ -56,7 +56,7 @@ struct DeliveryStoreTests {
         let second = EntityID.random()
         let other = try await Fixture.webhook(
             second, named: "w2", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database, box: fixture.box)
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         let one = fixture.deliveries(1...1, leased: true)[0]
         let two = Delivery(message: one.message, webhook: other, isLeased: true)
         let both = try await fixture.commit([one, two], by: session)
@@ -74,7 +74,7 @@ struct DeliveryStoreTests {
     @Test("come again at their time when they have failed, and stay as failed at the end of the schedule")
     func failed() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         let deliveries = try await fixture.commit(fixture.deliveries(1...2, leased: true, kept: true), by: session)
         let store = DeliveryStore(fixture.database, session: session)
         _ = try await store.complete([
@@ -96,9 +96,9 @@ struct DeliveryStoreTests {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
         let waiting: Query = "SELECT coalesce(sum(deliveries), 0)::bigint FROM delivery_batches WHERE leased_by IS NULL"
-        let first = try await sessions.start(clientID: "a", lease: .seconds(30)).id
+        let first = try await sessions.start(clientID: "a", lease: .seconds(3_600)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: true), by: first)
-        let second = try await sessions.start(clientID: "a", lease: .seconds(30)).id
+        let second = try await sessions.start(clientID: "a", lease: .seconds(3_600)).id
         #expect(try await fixture.count(waiting) == 3, "the same client id started anew")
         try await fixture.commit(fixture.deliveries(4...5, leased: true), by: second)
         try await sessions.end(second)
@@ -106,8 +106,8 @@ struct DeliveryStoreTests {
         let third = try await sessions.start(clientID: "b", lease: .milliseconds(1)).id
         try await fixture.commit(fixture.deliveries(6...6, leased: true), by: third)
         try await Task.sleep(for: .milliseconds(20))
-        let fourth = try await sessions.start(clientID: "c", lease: .seconds(30)).id
-        _ = try await sessions.renew(SessionIdentity(id: fourth, clientID: "c"), lease: .seconds(30))
+        let fourth = try await sessions.start(clientID: "c", lease: .seconds(3_600)).id
+        _ = try await sessions.renew(SessionIdentity(id: fourth, clientID: "c"), lease: .seconds(3_600))
         #expect(try await sessions.releaseExpired() == 1)
         #expect(try await fixture.count(waiting) == 6)
         #expect(try await sessions.releaseExpired() == 0)
@@ -117,7 +117,7 @@ struct DeliveryStoreTests {
     @Test("that nobody needs any more are swept up, and young ones are left alone")
     func sweep() async throws {
         let fixture = try await Fixture()
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         try await fixture.commit(fixture.deliveries(1...3, leased: false), by: session)
         // A row of its own each, as after a retry.
         let retried = try await fixture.commit(fixture.deliveries(4...5, leased: true), by: session)

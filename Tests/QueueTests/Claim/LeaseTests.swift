@@ -73,8 +73,8 @@ struct LeaseTests {
         let ground = try await Ground()
         let sessions = SessionStore(ground.database)
         _ = try await sessions.start(clientID: "gone", sharedGroup: "shared", lease: .zero)
-        let one = try await sessions.start(clientID: "one", sharedGroup: "shared", lease: .seconds(30)).id
-        let two = try await sessions.start(clientID: "two", sharedGroup: "shared", lease: .seconds(30)).id
+        let one = try await sessions.start(clientID: "one", sharedGroup: "shared", lease: .seconds(3_600)).id
+        let two = try await sessions.start(clientID: "two", sharedGroup: "shared", lease: .seconds(3_600)).id
         _ = try await sessions.releaseExpired()
         #expect(try await sessions.adopt(by: one)?.clientID == "gone")
         #expect(try await sessions.adopt(by: two) == nil, "it is being seen to")

@@ -37,8 +37,8 @@ struct LostClaimTests {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
         let waiting: Query = "SELECT coalesce(sum(deliveries), 0)::bigint FROM delivery_batches WHERE leased_by IS NULL"
-        let former = try await sessions.start(clientID: "a", lease: .seconds(30))
-        let present = try await sessions.start(clientID: "a", lease: .seconds(30))
+        let former = try await sessions.start(clientID: "a", lease: .seconds(3_600))
+        let present = try await sessions.start(clientID: "a", lease: .seconds(3_600))
         let expired = try await sessions.start(clientID: "b", lease: .zero)
         _ = try await sessions.releaseExpired()
         // Statements that nobody waited for any more have come to their end.

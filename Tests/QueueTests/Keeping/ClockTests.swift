@@ -180,7 +180,7 @@ struct ClockSetBackTests {
     func leases() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        let session = try await sessions.start(clientID: "a", lease: .seconds(30)).id
+        let session = try await sessions.start(clientID: "a", lease: .seconds(3_600)).id
         let expiry: Query = """
             SELECT round(extract(epoch FROM expires_at - now()))::bigint / 10 FROM sessions WHERE id = \(session.rawValue)
             """

@@ -35,7 +35,7 @@ struct PartitionTests {
     }
 
     private func commit(_ numbers: ClosedRange<Int64>, _ fixture: Fixture) async throws {
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         try await fixture.commit(fixture.deliveries(numbers, leased: false, kept: true), by: session)
     }
 

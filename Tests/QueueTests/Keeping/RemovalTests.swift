@@ -144,7 +144,7 @@ struct RemovalTests {
         }
         let former = ThingRecord(id: .random(), group: fixture.group, profile: fixture.profile, name: "former")
         try await things.create([former], keys: [StoredKey("k")])
-        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(30)).id
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
         try await fixture.commit(
             fixture.deliveries(1...1, leased: false, kept: true, thing: former.id), by: session)
         let messages = MessageStore(fixture.database)

@@ -33,11 +33,11 @@ struct BrokerIdentityTests {
         let (sessions, broker) = (SessionStore(fixture.database), BrokerSessionStore(fixture.database))
         let store = BrokerIdentityStore(fixture.database)
         // As a build from before leaves it, one that is still there.
-        let old = try await sessions.start(clientID: "hookline", lease: .seconds(30)).id
+        let old = try await sessions.start(clientID: "hookline", lease: .seconds(3_600)).id
         try await broker.remember(["things/+/messages/#"], of: "hookline")
         let identity = try await store.identity(orElse: "hookline-new")
         #expect(identity.hasFormer)
-        let me = try await sessions.start(clientID: identity.clientID, lease: .seconds(30)).id
+        let me = try await sessions.start(clientID: identity.clientID, lease: .seconds(3_600)).id
         let none = try await sessions.adopt(by: me, isMember: false)
         #expect(none == nil, "its owner still lives")
         try await sessions.end(old)

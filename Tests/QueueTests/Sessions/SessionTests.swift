@@ -28,7 +28,7 @@ struct SessionRepeatTests {
         } operation: { database, _ in
             let sessions = SessionStore(database)
             let session = try await repeatUntilDone {
-                try await sessions.start(clientID: "a", lease: .seconds(30)).id
+                try await sessions.start(clientID: "a", lease: .seconds(3_600)).id
             }
             let living = try await ground.database.pool.withConnection { db in
                 try db.query("SELECT id FROM sessions WHERE client_id = 'a'") { SessionID(rawValue: try $0.int32(0)) }
@@ -48,7 +48,7 @@ struct SessionRepeatTests {
         } operation: { database, session in
             let sessions = SessionStore(database)
             let identity = SessionIdentity(id: session, clientID: "a")
-            try await repeatUntilDone { _ = try await sessions.renew(identity, lease: .seconds(30)) }
+            try await repeatUntilDone { _ = try await sessions.renew(identity, lease: .seconds(3_600)) }
             try await ground.comeAgainUntilDone { _ = try await sessions.releaseExpired() }
             #expect(try await repeatUntilDone { try await sessions.living() } == 2)
         }.run()
@@ -64,7 +64,7 @@ struct SessionRepeatTests {
         try await Sweep(ground: ground) {
             _ = try await Self.prepare(ground)
             let session = try await SessionStore(ground.database)
-                .start(clientID: "ending", sharedGroup: sharedGroup, lease: .seconds(30)).id
+                .start(clientID: "ending", sharedGroup: sharedGroup, lease: .seconds(3_600)).id
             try await ground.commit(ground.deliveries(7...8, to: ground.plain), by: session)
             return session
         } operation: { database, session in

@@ -20,9 +20,9 @@ struct SlotTests {
     func slots() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        let first = try await sessions.start(clientID: "a", lease: .seconds(30))
+        let first = try await sessions.start(clientID: "a", lease: .seconds(3_600))
         try await self.setNext(first.id.rawValue + 1_024, in: fixture)
-        let second = try await sessions.start(clientID: "b", lease: .seconds(30))
+        let second = try await sessions.start(clientID: "b", lease: .seconds(3_600))
         #expect(second.slot != first.slot)
         // The build before takes the lowest bits of the number, and says nothing of it.
         let third = (second.slot + 1) % 1_024
@@ -34,11 +34,11 @@ struct SlotTests {
                 """)
         }
         try await self.setNext(Int32(third) + 8_192, in: fixture)
-        #expect(try await sessions.start(clientID: "c", lease: .seconds(30)).slot == (third + 1) % 1_024)
+        #expect(try await sessions.start(clientID: "c", lease: .seconds(3_600)).slot == (third + 1) % 1_024)
         // A slot is free when its session has ended.
         try await sessions.end(first.id)
         try await self.setNext(first.id.rawValue + 16_384, in: fixture)
-        #expect(try await sessions.start(clientID: "d", lease: .seconds(30)).slot == first.slot)
+        #expect(try await sessions.start(clientID: "d", lease: .seconds(3_600)).slot == first.slot)
     }
 
     @Test("keep their slot when they renew, and get another if it was given away while they were taken for dead")
@@ -51,9 +51,9 @@ struct SlotTests {
             try await sessions.renew(identity, lease: .zero) == SessionStore.Living(id: mine.id, slot: mine.slot))
         _ = try await sessions.releaseExpired()
         try await self.setNext(mine.id.rawValue + 1_024, in: fixture)
-        let other = try await sessions.start(clientID: "b", lease: .seconds(30))
+        let other = try await sessions.start(clientID: "b", lease: .seconds(3_600))
         #expect(other.slot == mine.slot, "it was free")
-        let again = try await sessions.renew(identity, lease: .seconds(30))
+        let again = try await sessions.renew(identity, lease: .seconds(3_600))
         #expect(again.wasLost && again.id == mine.id && again.slot != other.slot)
     }
 
@@ -68,7 +68,7 @@ struct SlotTests {
         let settlement = Settlement(results: [fixture.result(deliveries[0], .succeeded)], number: 7)
         _ = try await store.settle(settlement)
         _ = try await sessions.releaseExpired()
-        _ = try await sessions.renew(identity, lease: .seconds(30))
+        _ = try await sessions.renew(identity, lease: .seconds(3_600))
         _ = try await store.settle(settlement)
         #expect(try await fixture.count("SELECT attempts FROM webhook_counters") == 1)
     }
@@ -78,12 +78,12 @@ struct SlotTests {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
         let stopped = try await sessions.start(clientID: "stopped", sharedGroup: "g", lease: .zero)
-        let other = try await sessions.start(clientID: "other", sharedGroup: "g", lease: .seconds(30))
+        let other = try await sessions.start(clientID: "other", sharedGroup: "g", lease: .seconds(3_600))
         _ = try await sessions.releaseExpired()
         let charge = try #require(try await sessions.adopt(by: other.id))
         #expect(try await sessions.isAbandoned(charge, to: other.id))
         let identity = SessionIdentity(id: stopped.id, clientID: "stopped", sharedGroup: "g")
-        _ = try await sessions.renew(identity, lease: .seconds(30))
+        _ = try await sessions.renew(identity, lease: .seconds(3_600))
         #expect(try await !sessions.isAbandoned(charge, to: other.id), "it is being fetched for, and must stop")
         #expect(try await sessions.adopt(by: other.id) == nil)
     }
@@ -92,8 +92,8 @@ struct SlotTests {
     func living() async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        _ = try await sessions.start(clientID: "here", sharedGroup: "g", lease: .seconds(30))
-        let other = try await sessions.start(clientID: "other", sharedGroup: "g", lease: .seconds(30))
+        _ = try await sessions.start(clientID: "here", sharedGroup: "g", lease: .seconds(3_600))
+        let other = try await sessions.start(clientID: "other", sharedGroup: "g", lease: .seconds(3_600))
         _ = try await fixture.database.pool.withConnection { db in
             try db.execute("INSERT INTO abandoned_clients (client_id, shared_group) VALUES ('here', 'g')")
         }
