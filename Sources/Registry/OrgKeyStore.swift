@@ -26,12 +26,11 @@ package struct OrgKeyStore: Sendable {
         var formerUntil: Int64?
 
         func keys() throws(StorageError) -> SigningKeys {
-            guard let current = try? SigningKey(self.signingKey) else {
-                throw .unreadable("this version cannot read its signing key")
-            }
-            return SigningKeys(
-                current: current, former: self.formerSigningKey.flatMap { try? SigningKey($0) },
-                formerUntil: self.formerUntil ?? 0)
+            guard
+                let keys = SigningKeys(
+                    stored: self.signingKey, former: self.formerSigningKey, until: self.formerUntil)
+            else { throw .unreadable("this version cannot read its signing key") }
+            return keys
         }
     }
 

@@ -34,10 +34,9 @@ struct WebhookSecrets: Codable, Sendable {
 
     /// nil for a webhook from before there were any, until the service has started once.
     var signingKeys: SigningKeys? {
-        guard let text = self.signingKey, let current = try? SigningKey(text) else { return nil }
-        return SigningKeys(
-            current: current, former: self.formerSigningKey.flatMap { try? SigningKey($0) },
-            formerUntil: self.formerUntil ?? 0)
+        self.signingKey.flatMap {
+            SigningKeys(stored: $0, former: self.formerSigningKey, until: self.formerUntil)
+        }
     }
 
     func sealed(by box: SecretBox, of webhook: EntityID) throws -> [UInt8] {
@@ -114,5 +113,18 @@ struct WebhookSecrets: Codable, Sendable {
             secrets.options = options
         }
         return secrets
+    }
+}
+
+extension SigningKeys {
+    /// As they are stored, of webhooks and orgs: a text that is no key is one that a newer version has written.
+    ///
+    /// - Parameters:
+    ///   - former: one that cannot be read signs no more.
+    ///   - until: seconds since 1970.
+    /// - Returns: nil if the current one cannot be read.
+    init?(stored current: String, former: String?, until: Int64?) {
+        guard let key = try? SigningKey(current) else { return nil }
+        self.init(current: key, former: former.flatMap { try? SigningKey($0) }, formerUntil: until ?? 0)
     }
 }

@@ -132,21 +132,9 @@ struct LaneQueueTests {
 
 @Suite("What a lane gives back")
 struct GivenBackTests {
-    private let target: WebhookTarget
-    private let things = (0..<3).map { _ in EntityID.random() }
+    private let lane: LaneDeliveries
 
-    init() throws {
-        self.target = WebhookTarget(
-            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
-            url: try WebhookURL("http://example.com"), headers: [])
-    }
-
-    private func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) -> Delivery {
-        let message = Message(
-            id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: self.target.group, subtopic: "",
-            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
-        return Delivery(message: message, webhook: self.target, attempts: attempts)
-    }
+    init() throws { self.lane = try LaneDeliveries() }
 
     private func append(_ queue: inout LaneQueue, _ delivery: Delivery, inOrder: Bool) {
         let isTaken = queue.append(delivery, inOrder: inOrder)
@@ -159,45 +147,45 @@ struct GivenBackTests {
     func but(inOrder: Bool) {
         var queue = LaneQueue()
         for (number, thing) in [(1, 0), (2, 1), (3, 0), (4, 2), (5, 1)] {
-            self.append(&queue, self.delivery(number, thing), inOrder: inOrder)
+            self.append(&queue, self.lane.delivery(number, thing), inOrder: inOrder)
         }
-        queue.appendToPen(self.delivery(6, 0))
+        queue.appendToPen(self.lane.delivery(6, 0))
         #expect(queue.count == 5)
         let back = queue.takeAll(but: 1, inOrder: inOrder)
         #expect(self.numbers(back) == [2, 3, 4, 5, 6])
         #expect(queue.count == 1 && queue.first?.message.id.rawValue == 1)
-        self.append(&queue, self.delivery(7, 0), inOrder: inOrder)
-        self.append(&queue, self.delivery(8, 1), inOrder: inOrder)
+        self.append(&queue, self.lane.delivery(7, 0), inOrder: inOrder)
+        self.append(&queue, self.lane.delivery(8, 1), inOrder: inOrder)
         queue.removeFirst()
         #expect(queue.first?.message.id.rawValue == 8, "the thing of the first waits for its end")
         queue.removeFirst()
         #expect(queue.first == nil)
-        queue.advance(self.things[0])
+        queue.advance(self.lane.things[0])
         #expect(queue.first?.message.id.rawValue == 7 && queue.count == 1)
     }
 
     @Test("does not free the turn of what is on the wire, though a retry of its thing is given back")
     func retry() {
         var queue = LaneQueue()
-        self.append(&queue, self.delivery(2, 0), inOrder: false)
+        self.append(&queue, self.lane.delivery(2, 0), inOrder: false)
         queue.removeFirst()
-        self.append(&queue, self.delivery(1, 0, attempts: 1), inOrder: false)
+        self.append(&queue, self.lane.delivery(1, 0, attempts: 1), inOrder: false)
         let back = queue.takeAll(inOrder: false)
         #expect(self.numbers(back) == [1])
-        self.append(&queue, self.delivery(3, 0), inOrder: false)
+        self.append(&queue, self.lane.delivery(3, 0), inOrder: false)
         #expect(queue.first == nil, "the one before it is on the wire")
     }
 
     @Test("counts what waits, whatever becomes of it")
     func count() {
         var queue = LaneQueue()
-        for number in 1...4 { self.append(&queue, self.delivery(number, 0), inOrder: true) }
+        for number in 1...4 { self.append(&queue, self.lane.delivery(number, 0), inOrder: true) }
         queue.removeFirst()
         #expect(queue.count == 3)
-        let stalled = queue.stall(self.things[0])
+        let stalled = queue.stall(self.lane.things[0])
         #expect(stalled.count == 3)
         #expect(queue.isEmpty && queue.count == 0)
-        for number in 5...9 { queue.appendSideBySide(self.delivery(number, 1)) }
+        for number in 5...9 { queue.appendSideBySide(self.lane.delivery(number, 1)) }
         queue.removeFirst(2)
         #expect(queue.count == 3)
         let back = queue.takeAll(but: 2, inOrder: true)
@@ -208,26 +196,15 @@ struct GivenBackTests {
 
 @Suite("What a lane leaves out")
 struct LeftOutTests {
-    private let target: WebhookTarget
-    private let things = (0..<4).map { _ in EntityID.random() }
+    private let lane: LaneDeliveries
 
-    init() throws {
-        self.target = WebhookTarget(
-            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
-            url: try WebhookURL("http://example.com"), headers: [])
-    }
-
-    private func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) -> Delivery {
-        let message = Message(
-            id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: self.target.group, subtopic: "",
-            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
-        return Delivery(message: message, webhook: self.target, attempts: attempts)
-    }
+    init() throws { self.lane = try LaneDeliveries() }
 
     private func latest(_ queue: inout LaneQueue, _ number: Int, _ thing: Int, attempts: Int32 = 0, isInLine: Bool)
         -> Int64?
     {
-        queue.appendLatest(self.delivery(number, thing, attempts: attempts), isInLine: isInLine)?.message.id.rawValue
+        queue.appendLatest(self.lane.delivery(number, thing, attempts: attempts), isInLine: isInLine)?.message.id
+            .rawValue
     }
 
     private func numbers(_ deliveries: [Delivery]) -> [Int64] { deliveries.map(\.message.id.rawValue) }
@@ -270,7 +247,7 @@ struct LeftOutTests {
             let left = self.latest(&queue, number, 0, isInLine: true)
             #expect(left == out && queue.first == nil && queue.count == 1)
         }
-        queue.advance(self.things[0])
+        queue.advance(self.lane.things[0])
         let left = self.latest(&queue, 5, 0, isInLine: true)
         #expect(left == 4 && self.pop(&queue) == 5 && queue.count == 0)
     }
@@ -278,14 +255,14 @@ struct LeftOutTests {
     @Test("is the oldest of more than there may be, but nothing that was tried", arguments: [false, true])
     func oldest(isInLine: Bool) {
         var queue = LaneQueue()
-        queue.append(self.delivery(1, 0, attempts: 1), isInLine: isInLine)
-        for number in 2...7 { queue.append(self.delivery(number, number % 2), isInLine: isInLine) }
+        queue.append(self.lane.delivery(1, 0, attempts: 1), isInLine: isInLine)
+        for number in 2...7 { queue.append(self.lane.delivery(number, number % 2), isInLine: isInLine) }
         let out = queue.leaveOutOldest(butFor: 3, isInLine: isInLine)
         #expect(self.numbers(out) == [2, 3, 4, 5] && queue.count == 3)
         #expect(self.pop(&queue) == 1 && self.pop(&queue) == 6 && self.pop(&queue) == 7)
         if isInLine {
             // Both are on the wire now.
-            for number in 8...12 { queue.append(self.delivery(number, 0), isInLine: true) }
+            for number in 8...12 { queue.append(self.lane.delivery(number, 0), isInLine: true) }
             let behind = queue.leaveOutOldest(butFor: 1, isInLine: true)
             #expect(self.numbers(behind) == [8, 9, 10, 11] && queue.count == 1 && queue.first == nil)
         }
