@@ -117,6 +117,13 @@ struct Client: ~Copyable {
             self.descriptor, Int32(IPPROTO_TCP), TCP_CORK, &flag, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// Tells the other side at once that what it sent has come (tcp(7), `TCP_QUICKACK`).
+    func acknowledgeSegments() {
+        var flag: Int32 = 1
+        _ = unsafe setsockopt(
+            self.descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &flag, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     var wantsToWrite: Bool { unsafe mosquitto_want_write(self.raw) }
     func loopRead() -> Int32 { unsafe mosquitto_loop_read(self.raw, 1) }
     func loopWrite() -> Int32 { unsafe mosquitto_loop_write(self.raw, 1) }

@@ -181,6 +181,9 @@ final class Link {
     /// Does nothing for this time, which is short: it does not end when whoever asked is to stop.
     func pause(for duration: Duration) {
         guard !self.interruption.isSet else { return }
+        // A broker with Nagle's algorithm on, as mosquitto is unless told otherwise, sends nothing more before that is
+        // acknowledged, for which the kernel would wait until we write something.
+        self.client?.acknowledgeSegments()
         // The milliseconds of poll(2) would make a short wait several times as long.
         let (seconds, attoseconds) = duration.components
         var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))

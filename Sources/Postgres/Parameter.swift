@@ -100,16 +100,18 @@ package struct ArrayParameter: Sendable {
         self.buffer.append(bigEndian: Int32(-1))
     }
 
+    /// The value. The column is not copied for it, unless something is appended afterwards.
     package var parameter: Parameter {
-        var buffer = self.buffer
-        if self.count == 0 {
-            // An empty array has no dimensions at all.
-            buffer.removeLast(8)
-            buffer.overwrite(at: 0, bigEndian: Int32(0))
-        } else {
-            buffer.overwrite(at: Self.countOffset, bigEndian: self.count)
+        mutating get {
+            guard self.count > 0 else {
+                // An empty array has no dimensions at all.
+                var empty = Array(self.buffer.dropLast(8))
+                empty.overwrite(at: 0, bigEndian: Int32(0))
+                return Parameter(oid: self.oid, bytes: empty)
+            }
+            self.buffer.overwrite(at: Self.countOffset, bigEndian: self.count)
+            return Parameter(oid: self.oid, bytes: self.buffer)
         }
-        return Parameter(oid: self.oid, bytes: buffer)
     }
 }
 

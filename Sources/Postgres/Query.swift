@@ -1,36 +1,39 @@
 /// A statement and its values. Interpolated values are bound, never pasted:
 /// `"SELECT name FROM groups WHERE id = \(id)"` is sent as `… WHERE id = $1`.
 package struct Query: Sendable, ExpressibleByStringInterpolation {
-    /// The text as the server sees it, with `$1…` for the values.
-    package let sql: String
+    let text: QueryText
     package let parameters: [Parameter]
     /// How long the statement may take, waiting for locks included.
     package var timeout: Duration = .seconds(30)
 
-    package init(_ sql: String, _ parameters: [Parameter]) {
-        self.sql = sql
+    /// The text as the server sees it, with `$1…` for the values.
+    package var sql: String { self.text.sql }
+
+    init(_ text: QueryText, _ parameters: [Parameter]) {
+        self.text = text
         self.parameters = parameters
     }
 
     package init(stringLiteral value: String) {
-        self.init(value, [])
+        self.init(QueryText(sql: value), [])
     }
 
     package init(stringInterpolation: StringInterpolation) {
-        self.init(stringInterpolation.sql, stringInterpolation.parameters)
+        self.init(stringInterpolation.text, stringInterpolation.parameters)
     }
 
     package struct StringInterpolation: StringInterpolationProtocol, Sendable {
-        var sql = ""
+        var text = QueryText()
         var parameters: [Parameter] = []
 
         package init(literalCapacity: Int, interpolationCount: Int) {
-            self.sql.reserveCapacity(literalCapacity + interpolationCount * 3)
+            self.text.sql.reserveCapacity(literalCapacity + interpolationCount * 3)
+            self.text.places.reserveCapacity(interpolationCount)
             self.parameters.reserveCapacity(interpolationCount)
         }
 
         package mutating func appendLiteral(_ literal: String) {
-            self.sql += literal
+            self.text.sql += literal
         }
 
         package mutating func appendInterpolation(_ value: some PostgresEncodable) {
@@ -58,33 +61,29 @@ package struct Query: Sendable, ExpressibleByStringInterpolation {
 
         /// Another query's text and values, renumbered: for conditions put together from parts.
         package mutating func appendInterpolation(_ part: Query) {
-            var rest = part.sql[...]
-            // Parts are written by this program and use `$n` in order, so splitting at each placeholder is exact.
-            for (index, parameter) in part.parameters.enumerated() {
-                guard let range = rest.range(ofPlaceholder: index + 1) else { break }
-                self.sql += rest[..<range.lowerBound]
+            let utf8 = part.sql.utf8
+            var rest = utf8.startIndex
+            for (place, parameter) in zip(part.text.places, part.parameters) {
+                let placeholder = utf8.index(utf8.startIndex, offsetBy: place.lowerBound)
+                self.text.sql += part.sql[rest..<placeholder]
                 self.append(parameter)
-                rest = rest[range.upperBound...]
+                rest = utf8.index(utf8.startIndex, offsetBy: place.upperBound)
             }
-            self.sql += rest
+            self.text.sql += part.sql[rest...]
         }
 
         private mutating func append(_ parameter: Parameter) {
             self.parameters.append(parameter)
-            self.sql += "$\(self.parameters.count)"
+            let start = self.text.sql.utf8.count
+            self.text.sql += "$\(self.parameters.count)"
+            self.text.places.append(start..<self.text.sql.utf8.count)
         }
     }
 }
 
-extension Substring {
-    fileprivate func range(ofPlaceholder number: Int) -> Range<Index>? {
-        let digits = String(number)
-        var search = self
-        while let dollar = search.firstIndex(of: "$") {
-            let after = search[search.index(after: dollar)...]
-            if after.hasPrefix(digits) { return dollar..<after.index(after.startIndex, offsetBy: digits.count) }
-            search = after
-        }
-        return nil
-    }
+/// What is the same of a statement whatever its values are.
+struct QueryText: Sendable {
+    var sql = ""
+    /// Where the placeholders stand, in their order, in bytes of UTF-8.
+    var places: [Range<Int>] = []
 }

@@ -5,11 +5,22 @@ internal import Values
 
 /// Batches of deliveries turned into columns, for `unnest`.
 struct DeliveryBatchColumns {
-    let isEmpty: Bool
-    private let rows: Query
+    /// None if there are no batches.
+    let parameters: [Parameter]
+
+    private var rows: Query {
+        let values = self.parameters
+        return """
+            SELECT b, w, ids[s], CASE WHEN l THEN \(values[0]) END,
+                \(values[1]), k, e - s + 1, p, ids[s:e]
+            FROM (SELECT \(values[2]) AS ids) AS lists,
+                unnest(\(values[3]), \(values[4]), \(values[5]), \(values[6]), \(values[7]), \(values[8]), \(values[9]))
+                AS r (b, w, l, k, p, s, e)
+            """
+    }
 
     var insertion: Query? {
-        guard !self.isEmpty else { return nil }
+        guard !self.parameters.isEmpty else { return nil }
         return """
             INSERT INTO delivery_batches (batch_id, webhook_key, first_message_id, leased_by, due_at, is_kept, deliveries,
                 payload_bytes, message_ids) \(self.rows)
@@ -35,16 +46,16 @@ struct DeliveryBatchColumns {
             if batch.first == delivery.message.id { batches.append(batch) }
             bytes[ObjectIdentifier(batch), default: 0] += Int64(delivery.message.payload.count)
         }
-        self.isEmpty = batches.isEmpty
+        guard !batches.isEmpty else {
+            self.parameters = []
+            return
+        }
         let lists = MessageIDLists(batches.map(\.messages))
-        self.rows = """
-            SELECT b, w, ids[s], CASE WHEN l THEN \(session.rawValue) END,
-                \(Instant(clampingMicroseconds: now)), k, e - s + 1, p, ids[s:e]
-            FROM (SELECT \(lists.all) AS ids) AS lists,
-                unnest(\(batches.map(\.id.rawValue)), \(batches.map(\.webhook.rawValue)),
-                       \(batches.map(\.isLeased)), \(batches.map(\.isKept)),
-                       \(batches.map { bytes[ObjectIdentifier($0)] ?? 0 }), \(lists.starts), \(lists.ends))
-                AS r (b, w, l, k, p, s, e)
-            """
+        self.parameters = [
+            session.rawValue.postgresParameter, Instant(clampingMicroseconds: now).postgresParameter,
+            .array(lists.all), .array(batches.map(\.id.rawValue)), .array(batches.map(\.webhook.rawValue)),
+            .array(batches.map(\.isLeased)), .array(batches.map(\.isKept)),
+            .array(batches.map { bytes[ObjectIdentifier($0)] ?? 0 }), .array(lists.starts), .array(lists.ends),
+        ]
     }
 }

@@ -6,6 +6,14 @@ package import Schema
 package struct IntakeStore: Sendable {
     let pool: Pool
     private let session: SessionID
+    private let shapes = QueryShapes<Shape>()
+
+    /// What tells the texts of commits apart.
+    private struct Shape: Hashable {
+        let isRepeat: Bool
+        /// Whether there are kept messages, transient ones, batches, single deliveries, memory.
+        let holdsParts: [Bool]
+    }
 
     /// - Parameter session: in whose name leased deliveries are written.
     package init(_ database: Database, session: SessionID) {
@@ -84,27 +92,37 @@ package struct IntakeStore: Sendable {
     }
 
     private func statement(of commit: Commit, now: Int64, isRepeat: Bool) -> Query? {
-        let kept = MessageColumns(commit.messages.filter(\.isKept), session: self.session)
-        let transient = MessageColumns(commit.messages.filter { !$0.isKept }, session: self.session)
+        let kept = MessageColumns(commit.messages, areKept: true, session: self.session)
+        let transient = MessageColumns(commit.messages, areKept: false, session: self.session)
         let batches = DeliveryBatchColumns(commit.deliveries, session: self.session, now: now)
-        let single = DeliveryColumns(commit.deliveries, session: self.session, now: now)
-        let insertions =
-            isRepeat
-            ? [
-                kept.insertion(into: "messages").map { "\($0) ON CONFLICT DO NOTHING" },
-                transient.repeatedInsertion(into: "transient_messages"), batches.repeatedInsertion,
-                single.insertion.map { "\($0) ON CONFLICT DO NOTHING" },
-            ]
-            : [
-                kept.insertion(into: "messages"), transient.insertion(into: "transient_messages"), batches.insertion,
-                single.insertion,
-            ]
-        return Self.statement(of: (insertions + [ConditionMemoryColumns(commit.memory).upsert]).compactMap { $0 })
+        let single = DeliveryColumns(commit.deliveries, session: self.session, now: now).insertion
+        let memory = ConditionMemoryColumns(commit.memory).upsert
+        let parts = [
+            kept.parameters, transient.parameters, batches.parameters, single?.parameters ?? [],
+            memory?.parameters ?? [],
+        ]
+        guard parts.contains(where: { !$0.isEmpty }) else { return nil }
+        return self.shapes.query(
+            Shape(isRepeat: isRepeat, holdsParts: parts.map { !$0.isEmpty }), parts.flatMap { $0 }
+        ) {
+            let insertions =
+                isRepeat
+                ? [
+                    kept.insertion(into: "messages").map { "\($0) ON CONFLICT DO NOTHING" },
+                    transient.repeatedInsertion(into: "transient_messages"), batches.repeatedInsertion,
+                    single.map { "\($0) ON CONFLICT DO NOTHING" },
+                ]
+                : [
+                    kept.insertion(into: "messages"), transient.insertion(into: "transient_messages"),
+                    batches.insertion, single,
+                ]
+            return Self.statement(of: (insertions + [memory]).compactMap { $0 })
+        }
     }
 
     /// Parts that have no rows cost a little all the same, so each combination has a text of its own.
-    private static func statement(of parts: [Query]) -> Query? {
-        guard let last = parts.last else { return nil }
+    private static func statement(of parts: [Query]) -> Query {
+        let last = parts[parts.count - 1]
         return switch parts.count {
         case 1: last
         case 2: "WITH first AS (\(parts[0])) \(last)"

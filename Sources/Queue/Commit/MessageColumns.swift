@@ -5,16 +5,24 @@ internal import Schema
 
 /// Messages turned into one array per column, for `unnest`.
 struct MessageColumns {
-    private let isEmpty: Bool
-    private let rows: Query
+    /// None if there are no messages.
+    let parameters: [Parameter]
+
+    private var rows: Query {
+        let values = self.parameters
+        return """
+            SELECT *, \(values[0]) FROM unnest(\(values[1]), \(values[2]), \(values[3]), \(values[4]),
+                                 \(values[5]), \(values[6]), \(values[7]))
+            """
+    }
 
     func insertion(into table: Query) -> Query? {
-        self.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
+        self.parameters.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
     }
 
     /// As ``insertion(into:)``, of what may be there already, be it put apart.
     func repeatedInsertion(into table: Query) -> Query? {
-        self.isEmpty
+        self.parameters.isEmpty
             ? nil
             : """
             INSERT INTO \(table) (\(MessageRow.columns), session_id)
@@ -23,28 +31,41 @@ struct MessageColumns {
             """
     }
 
-    init(_ messages: [Message], session: SessionID) {
-        self.isEmpty = messages.isEmpty
-        let payloadBytes = messages.isEmpty ? 0 : messages.reduce(0) { $0 + $1.payload.count } / messages.count
-        var ids = ArrayParameter(of: Int64.self, count: messages.count, bytesPerElement: 8)
-        var things = ArrayParameter(of: EntityID.self, count: messages.count)
-        var groups = ArrayParameter(of: EntityID.self, count: messages.count)
-        var subtopics = ArrayParameter(of: String.self, count: messages.count)
-        var types = ArrayParameter(of: String.self, count: messages.count)
-        var traces = ArrayParameter(of: String.self, count: messages.count, bytesPerElement: 0)
-        var payloads = ArrayParameter(of: Bytes.self, count: messages.count, bytesPerElement: payloadBytes)
-        for message in messages {
-            ids.append(message.id.rawValue)
-            things.append(message.thing)
-            groups.append(message.group)
-            subtopics.append(message.subtopic)
-            types.append(message.contentType)
-            if let traceparent = message.traceparent { traces.append(traceparent) } else { traces.appendNull() }
-            payloads.append(bytes: message.payload)
+    /// - Parameter areKept: which of the messages, those to keep or the others.
+    init(_ messages: [Message], areKept: Bool, session: SessionID) {
+        var (count, payloadBytes) = (0, 0)
+        // By their indices: each message copied would retain what it is made of.
+        for index in messages.indices where messages[index].isKept == areKept {
+            count += 1
+            payloadBytes += messages[index].payload.count
         }
-        self.rows = """
-            SELECT *, \(session.rawValue) FROM unnest(\(ids.parameter), \(things.parameter), \(groups.parameter), \(subtopics.parameter),
-                                 \(types.parameter), \(traces.parameter), \(payloads.parameter))
-            """
+        guard count > 0 else {
+            self.parameters = []
+            return
+        }
+        var ids = ArrayParameter(of: Int64.self, count: count, bytesPerElement: 8)
+        var things = ArrayParameter(of: EntityID.self, count: count)
+        var groups = ArrayParameter(of: EntityID.self, count: count)
+        var subtopics = ArrayParameter(of: String.self, count: count)
+        var types = ArrayParameter(of: String.self, count: count)
+        var traces = ArrayParameter(of: String.self, count: count, bytesPerElement: 0)
+        var payloads = ArrayParameter(of: Bytes.self, count: count, bytesPerElement: payloadBytes / count)
+        for index in messages.indices where messages[index].isKept == areKept {
+            ids.append(messages[index].id.rawValue)
+            things.append(messages[index].thing)
+            groups.append(messages[index].group)
+            subtopics.append(messages[index].subtopic)
+            types.append(messages[index].contentType)
+            if let traceparent = messages[index].traceparent {
+                traces.append(traceparent)
+            } else {
+                traces.appendNull()
+            }
+            payloads.append(bytes: messages[index].payload)
+        }
+        self.parameters = [
+            session.rawValue.postgresParameter, ids.parameter, things.parameter, groups.parameter, subtopics.parameter,
+            types.parameter, traces.parameter, payloads.parameter,
+        ]
     }
 }
