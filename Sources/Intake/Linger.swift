@@ -8,8 +8,8 @@ struct Linger {
     private static let memory = 0.2
     /// So many in a batch gather without waiting.
     private static let enough = 64
-    /// How many there have to be in such a wait, on average.
-    private static let worthwhile = 0.75
+    /// How many there have to be in such a wait, on average. With one in two waits a commit in three is saved.
+    private static let worthwhile = 0.5
 
     private let longest: Duration
     private var rate = 0.0

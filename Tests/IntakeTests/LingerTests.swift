@@ -15,7 +15,8 @@ struct LingerTests {
     @Test(
         "is made where some would come meanwhile, and neither where few do nor where they gather by themselves",
         arguments: [
-            (10, 1, false), (100, 1, false), (300, 1, false), (500, 1, true), (1_000, 1, true), (250, 8, true),
+            (10, 1, false), (100, 1, false), (200, 1, false), (300, 1, true), (500, 1, true), (1_000, 1, true),
+            (250, 8, true),
             (100, 63, true), (100, 64, false), (30, 1_000, false),
         ])
     func rates(batches: Int, count: Int, isWorthwhile: Bool) {

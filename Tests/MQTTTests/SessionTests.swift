@@ -1,3 +1,4 @@
+import Glibc
 import LocalServices
 import MQTT
 import TestSupport
@@ -26,6 +27,13 @@ struct SessionTests {
             ])
     }
 
+    /// As `date +%s%N` says it.
+    private var nanosecondsNow: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     private func receive(_ session: Session, atLeast count: Int) async throws -> [String] {
         var received: [String] = []
         try await waitUntil("\(count) messages") {
@@ -51,6 +59,37 @@ struct SessionTests {
                 received += batch.messages.map { String(decoding: $0.payload, as: UTF8.self) }
             }
             #expect(received == (1...500).map(String.init))
+            await session.disconnect(acknowledging: true)
+        }
+    }
+
+    // A broker with Nagle's algorithm on has one message under way, and sends the next once it is acknowledged: by the kernel
+    // after 40 ms, or with what is written to the broker, which is nothing while more is waited for.
+    @Test("gets what comes while it waits for more, from a broker that gathers what it sends")
+    func linger() async throws {
+        try await self.withBroker { mosquitto in
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
+            try await session.connect()
+            async let published = ChildProcess.complete(
+                "sh",
+                [
+                    "-c",
+                    "for i in $(seq 300); do date +%s%N; sleep 0.003; done | mosquitto_pub -h 127.0.0.1 -p \(mosquitto.port) -q 1 -l -t things/x/messages",
+                ])
+            let linger = Duration.milliseconds(30)
+            var (received, batches, later) = (0, 0, 0)
+            while received < 300 {
+                let batch = try await session.acknowledgeAndReceive(
+                    upTo: 1_000, bytes: .max, within: .seconds(10), linger: linger)
+                let last = try #require(batch.messages.last)
+                received += batch.messages.count
+                batches += 1
+                let sent = try #require(Int64(String(decoding: last.payload, as: UTF8.self)))
+                // What was published after the wait began came in it.
+                if .nanoseconds(self.nanosecondsNow - sent) < linger { later += 1 }
+            }
+            _ = try await published
+            #expect(later > batches / 2, "\(later) of \(batches)")
             await session.disconnect(acknowledging: true)
         }
     }

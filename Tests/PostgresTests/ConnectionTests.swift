@@ -1,8 +1,9 @@
 import LocalServices
-import Postgres
 import TestSupport
 import Testing
 import Values
+
+@testable import Postgres
 
 /// Whether the body throws what decoding throws.
 private func fails(_ body: () throws -> Void) -> Bool {
@@ -88,6 +89,38 @@ struct ConnectionTests {
         let query: Query = "SELECT \(Int64(0)) WHERE \(condition) AND \(more) LIMIT \(Int64(4))"
         #expect(query.sql == "SELECT $1 WHERE a = $2 AND b = $3 AND c = $4 LIMIT $5")
         #expect(query.parameters.count == 5)
+    }
+
+    @Test("puts parts into parts, of more than nine values and beside text that is no ASCII")
+    func partsInParts() async throws {
+        let many: Query = """
+            SELECT \(Int64(1)), \(Int64(2)), \(Int64(3)), \(Int64(4)), \(Int64(5)), \(Int64(6)), \(Int64(7)), \(Int64(8)),
+                \(Int64(9)), \(Int64(10)), '$1 – ü'
+            """
+        let twice: Query = "WITH a AS (\(many)), b AS (\(many)) SELECT \(Int64(21)), '€', a.*, b.* FROM a, b"
+        #expect(twice.sql.contains("$20, '$1 – ü') SELECT $21, '€'"))
+        let connection = try await connect()
+        let row = try await connection.rows("SELECT * FROM (\(twice)) AS all_of_it (s, e, a, b, c, d)") { row in
+            try [0, 2, 11, 13, 22].map { try row.int64($0) }
+        }
+        #expect(row == [[21, 1, 10, 1, 10]])
+    }
+
+    @Test("puts a statement together once for each shape, and gives each its own values")
+    func shapes() {
+        let shapes = QueryShapes<Int>()
+        var built = 0
+        func query(_ values: [Int64]) -> Query {
+            let parameters = values.map(\.postgresParameter)
+            return shapes.query(values.count, parameters) {
+                built += 1
+                return values.count == 1 ? "SELECT \(parameters[0])" : "SELECT \(parameters[0]) + \(parameters[1])"
+            }
+        }
+        let queries = [query([1]), query([2]), query([3, 4]), query([5, 6])]
+        #expect(queries.map(\.sql) == ["SELECT $1", "SELECT $1", "SELECT $1 + $2", "SELECT $1 + $2"])
+        #expect(queries.map { $0.parameters.map { $0.bytes?.last } } == [[1], [2], [3, 4], [5, 6]])
+        #expect(built == 2)
     }
 
     @Test("tells the server's errors by their state and stays usable")

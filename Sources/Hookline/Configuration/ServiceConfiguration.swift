@@ -55,7 +55,7 @@ struct ServiceConfiguration: Sendable {
         self.mqtt = try Self.mqtt(settings)
         self.intake = .init()
         self.intake.batchSize = try settings.integer("intake.batch_size", in: 1...20_000, default: 1_000)
-        self.intake.linger = try settings.wait("intake.linger", upTo: .milliseconds(100), default: .zero)
+        self.intake.linger = try settings.wait("intake.linger", upTo: .milliseconds(100), default: .microseconds(800))
         self.intake.largestPayload = try settings.integer(
             "intake.largest_payload", in: 1...(16 * 1024 * 1024), default: 1024 * 1024)
         // The one place that ties the two: while a batch waits for the database the broker hears nothing.

@@ -53,7 +53,7 @@ struct Setting: Sendable {
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
         Setting(
             key: "intake.linger", help: "wait for more messages before a small batch is committed, where many come",
-            fallback: "0"),
+            fallback: "800us"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
         Setting(key: "groups.most_webhooks", help: "how many webhooks a group may have", fallback: "10000"),
         Setting(

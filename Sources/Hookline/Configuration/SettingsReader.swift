@@ -159,11 +159,19 @@ struct SettingsReader: Sendable {
     /// A short time that may be none.
     func wait(_ key: String, upTo longest: Duration, default fallback: Duration) throws -> Duration {
         guard let text = try self.string(key) else { return fallback }
-        // The unit of nothing does not matter.
-        guard let value = text == "0" ? .zero : Duration(text: text), value <= longest else {
-            throw self.invalid(key, "must be a time up to \(longest.milliseconds)ms, such as 2ms, or 0")
+        guard let value = Self.shortTime(text), value <= longest else {
+            throw self.invalid(key, "must be a time up to \(longest.milliseconds)ms, such as 2ms or 800us, or 0")
         }
         return value
+    }
+
+    private static func shortTime(_ text: String) -> Duration? {
+        // The unit of nothing does not matter.
+        if text == "0" { return .zero }
+        guard text.hasSuffix("us") else { return Duration(text: text) }
+        let digits = text.dropLast(2)
+        guard digits.allSatisfy({ ("0"..."9").contains($0) }) else { return nil }
+        return UInt32(digits).map { .microseconds(Int64($0)) }
     }
 
     func choice<Choice: RawRepresentable & CaseIterable>(
