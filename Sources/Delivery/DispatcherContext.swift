@@ -135,7 +135,7 @@ extension Dispatcher {
             guard let special else { return wasSent ? nil : AttemptRecord.Peculiarities(wasSent: false) }
             return AttemptRecord.Peculiarities(
                 target: special.hasVaryingTarget
-                    ? special.request.map { String(decoding: $0.target, as: UTF8.self) } : nil,
+                    ? special.request?.loggedTarget.map { String(decoding: $0, as: UTF8.self) } : nil,
                 items: special.others.isEmpty ? [] : [special.first] + special.others.map(\.message.id),
                 wasSent: wasSent)
         }

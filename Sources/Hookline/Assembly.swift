@@ -214,6 +214,7 @@ struct Assembly {
             store: SourceEventStore(database), broker: mqtt, metrics: metrics,
             logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
+        let sealing = QuerySealing(database, box: box, logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
@@ -222,7 +223,7 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, publisher,
+                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)
@@ -269,7 +270,7 @@ struct Assembly {
         do {
             let report = try await Author.sealing.changing { try await Resealing(database, box: box).run() }
             // Webhooks that do not open are named when the routes are read.
-            for (column, rows) in report.unreadable where column != .webhookSecrets && !rows.isEmpty {
+            for (column, rows) in report.unreadable where column.kind != .webhook && !rows.isEmpty {
                 unreadable.set(column.kind, to: rows)
             }
             for (column, count) in report.sealed where count > 0 {

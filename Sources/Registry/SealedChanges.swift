@@ -11,11 +11,23 @@ internal import Foundation
 /// nobody's to read, so who changes them tells the audit's triggers.
 enum SealedChanges {
     /// For changes of webhooks that follow in the same transaction.
-    static func tell(from old: WebhookSecrets, to new: WebhookSecrets, on db: isolated Connection) throws {
+    ///
+    /// - Parameter urls: before and after. If they differ in their query alone, the triggers see no difference.
+    static func tell(
+        from old: WebhookSecrets, to new: WebhookSecrets, urls: (String, String)? = nil, on db: isolated Connection
+    ) throws {
         let hidden = ["before": "***", "after": "***"]
         let names = Self.names(from: old, to: new).prefix(40).map { (String($0.prefix(64)), hidden) }
         let json = try JSONEncoder().encode(Dictionary(names) { first, _ in first })
-        try db.execute("SELECT set_config('hookline.sealed', \(String(decoding: json, as: UTF8.self)), true)")
+        let secrets: Query = "\(String(decoding: json, as: UTF8.self))::jsonb"
+        var url: Query = "'{}'::jsonb"
+        if let (before, after) = urls, before != after {
+            url = """
+                jsonb_build_object('url', jsonb_build_object(
+                    'before', audit_url(\(before)), 'after', audit_url(\(after))))
+                """
+        }
+        try db.execute("SELECT set_config('hookline.sealed', (\(secrets) || \(url))::text, true)")
     }
 
     static func names(from old: WebhookSecrets, to new: WebhookSecrets) -> [String] {

@@ -8,6 +8,8 @@ internal import Postgres
 package enum SealedColumn: String, Sendable, CaseIterable {
     /// A webhook's headers, options and signing keys.
     case webhookSecrets = "webhooks.secrets"
+    /// The query of a webhook's url.
+    case webhookQuery = "webhooks.url_query"
     /// What signatures of a source's callers are checked with.
     case sourceSecret = "sources.secret"
     /// A thing's key, for its account at the broker.
@@ -15,13 +17,13 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     /// What an org's notices are signed with.
     case orgSecrets = "orgs.secrets"
 
-    /// Whether it is stored as it is where no key seals. If not, nobody asks for it then, and what an earlier key has
-    /// sealed stays as it is.
-    var isKeptWithoutKey: Bool { self != .thingKey }
+    /// Whether it is stored as it is where no key seals. If not, what an earlier key has sealed stays as it is: nobody asks
+    /// for a thing's key then, and a query is put back where it was (``QuerySealing``).
+    var isKeptWithoutKey: Bool { self != .thingKey && self != .webhookQuery }
 
     package var kind: UnreadableRows.Kind {
         switch self {
-        case .webhookSecrets: .webhook
+        case .webhookSecrets, .webhookQuery: .webhook
         case .sourceSecret: .source
         case .thingKey: .account
         case .orgSecrets: .org
@@ -33,7 +35,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     /// The table, whose rows have an `id` that the seal is bound to.
     var table: Query {
         switch self {
-        case .webhookSecrets: "webhooks"
+        case .webhookSecrets, .webhookQuery: "webhooks"
         case .sourceSecret: "sources"
         case .thingKey: "things"
         case .orgSecrets: "orgs"
@@ -43,6 +45,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     var column: Query {
         switch self {
         case .webhookSecrets, .orgSecrets: "secrets"
+        case .webhookQuery: "url_query"
         case .sourceSecret: "secret"
         case .thingKey: "key_sealed"
         }
@@ -51,7 +54,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     /// What tells a row that cannot be read from the same one later.
     var version: Query {
         switch self {
-        case .webhookSecrets, .sourceSecret: "version::text"
+        case .webhookSecrets, .webhookQuery, .sourceSecret: "version::text"
         case .thingKey: AccountStore.fingerprint
         case .orgSecrets: "md5(secrets)"
         }
@@ -67,7 +70,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .webhookSecrets: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
         case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
         case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
-        case .thingKey: "(\(isElsewhere))"
+        case .thingKey, .webhookQuery: "(\(isElsewhere))"
         }
     }
 
@@ -77,6 +80,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .webhookSecrets: "secrets = r.sealed, secrets_key = \(box.keyID), version = version + 1"
         case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
         case .thingKey: "key_sealed = r.sealed"
+        case .webhookQuery: "url_query = r.sealed"
         case .orgSecrets: "secrets = r.sealed, secrets_key = \(box.keyID)"
         }
     }

@@ -20,30 +20,36 @@ struct StoredWebhook: Sendable {
     let options: WebhookOptions
     /// As far as they can be read.
     let secrets: WebhookSecrets
-    /// Why the seal does not open, if it does not.
+    /// Why a seal does not open, if one does not.
     let unopened: SecretBox.Unreadable?
     /// What cannot be read, in words for the webhook's owners; nil if everything can.
     let fault: String?
 
     /// - Parameters:
+    ///   - query: of the url, if it is under seal.
     ///   - trigger: the column, which says what makes it fire even where the options cannot be read.
     ///   - sealed: its secrets as they are stored.
     ///   - known: a policy that was read before. Most have the same.
     init(
-        of id: EntityID, url: String, status: String, policy: String, trigger: String, sealed: [UInt8], box: SecretBox,
-        known: (json: String, policy: DeliveryPolicy)? = nil
+        of id: EntityID, url: String, query: [UInt8]?, status: String, policy: String, trigger: String, sealed: [UInt8],
+        box: SecretBox, known: (json: String, policy: DeliveryPolicy)? = nil
     ) {
         var faults: [String] = []
-        self.url = StoredURL.read(url, &faults)
+        let (address, unopenedQuery) = SealedQuery.read(url, query, of: id, by: box, &faults)
+        self.url = address
         self.policy =
             if let known, known.json == policy { known.policy } else { PolicyJSON.read(policy, &faults) }
-        (self.secrets, self.unopened) = WebhookSecrets.read(sealed, by: box, of: id, &faults)
+        let (secrets, unopenedSecrets) = WebhookSecrets.read(sealed, by: box, of: id, &faults)
+        self.secrets = secrets
+        self.unopened = unopenedSecrets ?? unopenedQuery
         self.options = self.secrets.options ?? WebhookOptions(firedBy: trigger, isKnown: faults.isEmpty)
         let stored = WebhookStatus(rawValue: status)
         if stored == nil || stored == .unreadable { faults.append("this version does not know the status \(status)") }
         // What its owners have disabled is disabled, whatever else it is.
         self.status = faults.isEmpty || stored == .disabled ? stored ?? .unreadable : .unreadable
-        self.fault = faults.isEmpty ? nil : faults.joined(separator: "; ")
+        // The same key may be missing twice.
+        var told: Set<String> = []
+        self.fault = faults.isEmpty ? nil : faults.filter { told.insert($0).inserted }.joined(separator: "; ")
     }
 }
 

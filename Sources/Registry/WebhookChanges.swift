@@ -31,7 +31,7 @@ extension WebhookStore {
     ) throws -> (Webhook, key: Int32, waits: Bool)? {
         let found = try db.query(
             "SELECT \(Self.columns), w.key FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF w"
-        ) { row in (stored: try self.read(row), webhook: try self.decode(row), key: try row.int32(17)) }
+        ) { row in (stored: try self.read(row), webhook: try self.decode(row), key: try row.int32(18)) }
         guard let old = found.first else { return nil }
         // The key may come back, and with it everything that the owners have not said again.
         if let unopened = old.stored.unopened, unopened.missingKey != nil {
@@ -42,10 +42,13 @@ extension WebhookStore {
         secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
         secrets.options = draft.options
         if secrets.signingKey == nil { secrets.signingKey = makeKey().text }
-        try SealedChanges.tell(from: old.stored.secrets, to: secrets, on: db)
+        let url = try SealedQuery.columns(
+            of: draft.url.text, id, by: self.box, isDue: try SealedQuery.isDue(self.box, on: db))
+        try SealedChanges.tell(
+            from: old.stored.secrets, to: secrets, urls: (old.webhook.url.text, draft.url.text), on: db)
         try db.execute(
             """
-            UPDATE webhooks SET name = \(draft.name), url = \(draft.url.text),
+            UPDATE webhooks SET name = \(draft.name), url = \(url.url), url_query = \(url.query),
                 status = \(draft.status(after: old.webhook.status).rawValue), status_reason = NULL,
                 policy = \(try PolicyJSON.encode(draft.policy)),
                 secrets = \(Bytes(try secrets.sealed(by: self.box, of: id))), secrets_key = \(self.box.keyID),

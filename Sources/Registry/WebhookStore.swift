@@ -34,16 +34,20 @@ package struct WebhookStore: Sendable {
                 // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
                 let groups = Array(Set(rows.map(\.group)))
                 try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
+                let isDue = try SealedQuery.isDue(self.box, on: db)
+                let urls = try rows.map {
+                    try SealedQuery.columns(of: $0.url.text, $0.id, by: self.box, isDue: isDue)
+                }
                 try db.execute(
                     """
                     INSERT INTO webhooks (id, group_id, name, url, status, policy, secrets, trigger, silent_after,
-                        needs_names, created_at, updated_at, secrets_key)
+                        needs_names, created_at, updated_at, url_query, secrets_key)
                     SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)), \(rows.map(\.name)),
-                        \(rows.map(\.url.text)), \(rows.map(\.status.rawValue)), \(policies), \(secrets),
+                        \(urls.map(\.url)), \(rows.map(\.status.rawValue)), \(policies), \(secrets),
                         \(rows.map(\.options.trigger.kind.rawValue)), \(array: rows.map(\.options.trigger.after)),
                         \(rows.map(\.needsNames)),
                         \(rows.map(\.record.createdAt)),
-                        \(rows.map(\.record.updatedAt)))
+                        \(rows.map(\.record.updatedAt)), \(array: urls.map(\.query)))
                     """)
                 let counts = try db.query(
                     "SELECT count(*) FROM webhooks WHERE group_id = ANY(\(groups)) GROUP BY group_id"
@@ -82,11 +86,13 @@ package struct WebhookStore: Sendable {
     /// How all webhooks of a group are named in the log.
     package func addresses(in group: EntityID) async throws -> [WebhookKey: WebhookAddress] {
         let pairs = try await self.pool.withConnection { db in
-            try db.query("SELECT key, id, url FROM webhooks WHERE group_id = \(group)") { row in
-                (
-                    WebhookKey(rawValue: try row.int32(0)),
-                    WebhookAddress(id: try row.entityID(1), url: StoredURL.shown(try row.string(2)))
-                )
+            try db.query("SELECT key, id, url, url_query FROM webhooks WHERE group_id = \(group)") { row in
+                let id = try row.entityID(1)
+                // What cannot be read of it is told where the webhook is.
+                var faults: [String] = []
+                let (url, _) = SealedQuery.read(
+                    try row.string(2), row.isNull(3) ? nil : try row.bytes(3), of: id, by: self.box, &faults)
+                return (WebhookKey(rawValue: try row.int32(0)), WebhookAddress(id: id, url: url))
             }
         }
         return Dictionary(pairs) { first, _ in first }
@@ -151,7 +157,7 @@ package struct WebhookStore: Sendable {
     static let columns: Query = """
         id, group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,
-        coalesce(c.skipped, 0), trigger
+        coalesce(c.skipped, 0), trigger, url_query
         """
 
     /// Of what a webhook has the most of: its headers and options.
@@ -159,8 +165,9 @@ package struct WebhookStore: Sendable {
 
     func read(_ row: borrowing Row) throws -> StoredWebhook {
         StoredWebhook(
-            of: try row.entityID(0), url: try row.string(3), status: try row.string(5), policy: try row.json(7),
-            trigger: try row.string(16), sealed: try row.bytes(4), box: self.box)
+            of: try row.entityID(0), url: try row.string(3), query: row.isNull(17) ? nil : try row.bytes(17),
+            status: try row.string(5), policy: try row.json(7), trigger: try row.string(16),
+            sealed: try row.bytes(4), box: self.box)
     }
 
     func decode(_ row: borrowing Row) throws -> Webhook {

@@ -53,8 +53,9 @@ package enum SessionMark: Sendable {
         // A session that was taken for dead has no row; it comes back with the next renewal, or here.
         let isRestored = try db.query(
             """
-            INSERT INTO sessions (id, client_id, shared_group, expires_at, \(self.column)) OVERRIDING SYSTEM VALUE
-            VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), now(), \(number))
+            INSERT INTO sessions (id, client_id, shared_group, expires_at, reads, \(self.column)) OVERRIDING SYSTEM VALUE
+            VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), now(),
+                \(StoredForm.newest.rawValue), \(number))
             ON CONFLICT (id) DO NOTHING RETURNING set_config('synchronous_commit', 'off', true)
             """
         ) { _ in true }

@@ -21,6 +21,7 @@ struct SealedColumnTests {
         let thing = EntityID.random()
         let source = EntityID.random()
         let org = EntityID.random()
+        static let url = "http://example.com/hook?api_key=k"
 
         init(_ box: SecretBox) async throws {
             self.fixture = try await Fixture(box: box)
@@ -31,6 +32,10 @@ struct SealedColumnTests {
                 id: self.source, group: self.fixture.group, name: "s", thing: self.thing, isEnabled: true,
                 settings: SourceSettings(), createdAt: .first, updatedAt: .first)
             try await SourceStore(self.fixture.database, box: box).create([(source, .signing("the source's secret"))])
+            // A webhook is called what it was, and its headers stay.
+            _ = try await self.fixture.webhooks().update(self.fixture.webhook) { old in
+                try WebhookDraft(name: old.name, url: Self.url, headers: old.headers)
+            }
             let org = self.org
             _ = try await self.fixture.database.pool.withConnection { db in
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
@@ -78,6 +83,7 @@ struct SealedColumnTests {
         #expect(try await SourceStore(database, box: Self.second).door(of: one.source)?.fault == nil)
         let webhook = try await RouteStore(database, box: Self.second).load().webhooks.first
         #expect(webhook?.headers == one.fixture.target.headers)
+        #expect(webhook?.url.text == One.url)
         #expect(webhook?.signingKeys?.current.text == one.fixture.target.signingKeys?.current.text)
         let again = try await Resealing(database, box: Self.second).run()
         #expect(again.sealed.values.allSatisfy { $0 == 0 }, "nothing is left to do")
@@ -122,12 +128,14 @@ struct SealedColumnTests {
         #expect(heard.filter { $0.hasPrefix("things:") || $0 == "all" } == ["things:\(one.thing)"])
     }
 
-    @Test("of things stay as they are where no key seals any more, and keep nobody from starting")
+    @Test("of things stay as they are where no key seals any more, and keep nobody from starting; queries are put back")
     func unsealed() async throws {
         let one = try await One(Self.first)
         let none = SecretBox(key: nil, former: [[UInt8](repeating: 1, count: 32)])
         #expect(try await Resealing(one.fixture.database, box: none).run().sealed[.thingKey] == nil)
+        try await QuerySealing(one.fixture.database, box: none, logger: silentLogger).carryOut()
         #expect(try await one.columns(under: Self.first) == [SealedColumn.thingKey.rawValue])
+        #expect(try await one.fixture.count("SELECT count(*) FROM webhooks WHERE url = \(One.url)") == 1)
         _ = try await Resealing(one.fixture.database, box: SecretBox(key: nil)).run()
         let report = try await Resealing(one.fixture.database, box: Self.second).run()
         #expect(report.unreadable[.thingKey]?.map(\.id) == [one.thing], "the others open")
@@ -138,7 +146,9 @@ struct SealedColumnTests {
         let one = try await One(Self.first)
         _ = try await one.fixture.database.pool.withConnection { db in
             // Without those that are not this one; a source needs its thing.
-            try db.execute("DELETE FROM webhooks WHERE \(column != .webhookSecrets)")
+            try db.execute("DELETE FROM webhooks WHERE \(column.kind != .webhook)")
+            try db.execute("UPDATE webhooks SET secrets = '' WHERE \(column != .webhookSecrets)")
+            try db.execute("UPDATE webhooks SET url_query = NULL WHERE \(column != .webhookQuery)")
             try db.execute("DELETE FROM sources WHERE \(column != .sourceSecret)")
             try db.execute("UPDATE things SET key_sealed = NULL WHERE \(column != .thingKey)")
             try db.execute("UPDATE orgs SET secrets = NULL, secrets_key = NULL WHERE \(column != .orgSecrets)")

@@ -43,6 +43,12 @@ package struct Template: Sendable, Equatable {
         self.parts = text.isEmpty ? [] : [.literal(Self.encoded(text, kind))]
     }
 
+    init(text: String, kind: Kind, parts: [Part]) {
+        self.text = text
+        self.kind = kind
+        self.parts = parts
+    }
+
     package var hasPlaceholders: Bool { !self.placeholders.isEmpty }
 
     /// Whether it comes out as it was written.

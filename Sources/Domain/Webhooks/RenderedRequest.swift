@@ -5,6 +5,8 @@ package struct RenderedRequest: Sendable {
     package let method: String
     /// Path and query.
     package let target: [UInt8]
+    /// The same as the log keeps it; nil if that of every message is the same.
+    package let loggedTarget: [UInt8]?
     /// What the webhook's owners and its format ask for; Hookline's own are not among them.
     package let headers: [(name: String, value: [UInt8])]
     /// nil if there is no body, or one of the headers says it.
@@ -56,8 +58,10 @@ extension RequestPlan {
             if let batching { batching.form == .ndjson ? "application/x-ndjson" : "application/json" } else {
                 self.contentType.mediaType ?? message.contentType
             }
+        var logged: [UInt8]?
+        if let target = self.loggedTarget { logged = try Self.render(target.target, target.query, values) }
         return RenderedRequest(
-            method: self.method.rawValue, target: try self.renderTarget(values), headers: headers,
+            method: self.method.rawValue, target: try self.renderTarget(values), loggedTarget: logged, headers: headers,
             contentType: body == nil || setsType ? nil : type, body: body)
     }
 
@@ -79,16 +83,23 @@ extension RequestPlan {
     }
 
     private func renderTarget(_ values: TemplateValues) throws(RenderFailure) -> [UInt8] {
-        var target: [UInt8] = []
-        let longest = RenderedRequest.longestTarget
-        try self.target.render(values, into: &target, longest: longest, what: "the url")
+        let target = try Self.render(self.target, self.query, values, longest: RenderedRequest.longestTarget)
         // What a device sends must not lead to another place of the receiver than its owners meant.
         if self.target.hasPlaceholders, Self.hasDotSegment(target) {
             throw RenderFailure("the url's path has a segment of dots once it is filled in")
         }
-        if !self.query.isEmpty {
+        return target
+    }
+
+    /// - Parameter longest: unbounded, but for what the same target has been held to already.
+    private static func render(
+        _ path: Template, _ query: [(key: String, value: Template)], _ values: TemplateValues, longest: Int = .max
+    ) throws(RenderFailure) -> [UInt8] {
+        var target: [UInt8] = []
+        try path.render(values, into: &target, longest: longest, what: "the url")
+        if !query.isEmpty {
             target.append(target.contains(UInt8(ascii: "?")) ? UInt8(ascii: "&") : UInt8(ascii: "?"))
-            try Self.append(self.query, values, to: &target, longest: longest, what: "the url")
+            try Self.append(query, values, to: &target, longest: longest, what: "the url")
         }
         return target
     }

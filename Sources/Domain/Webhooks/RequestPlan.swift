@@ -13,6 +13,8 @@ package struct RequestPlan: Sendable {
     let target: Template
     let headers: [(name: String, value: Template)]
     let query: [(key: String, value: Template)]
+    /// nil where path and query are the same for all messages.
+    let loggedTarget: LoggedTarget?
     let body: Body
     let contentType: RequestSpec.BodyType
     package let batching: Batching?
@@ -49,6 +51,8 @@ package struct RequestPlan: Sendable {
             rows.append((row.key, try template(row.value, .form, "query[\(index)].value")))
         }
         self.query = rows
+        let varies = self.target.hasPlaceholders || rows.contains { $0.value.hasPlaceholders }
+        self.loggedTarget = varies ? LoggedTarget(self.target, rows) : nil
         switch spec.body {
         case nil:
             switch spec.method {
@@ -126,9 +130,7 @@ package struct RequestPlan: Sendable {
     }
 
     /// Whether path and query differ from message to message.
-    package var hasVaryingTarget: Bool {
-        self.target.hasPlaceholders || self.query.contains { $0.value.hasPlaceholders }
-    }
+    package var hasVaryingTarget: Bool { self.loggedTarget != nil }
 
     /// Whether each request is the same head, and the payload as it came.
     var isPlain: Bool {

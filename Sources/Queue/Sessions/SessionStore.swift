@@ -47,8 +47,8 @@ package struct SessionStore: Sendable {
             try db.execute("DELETE FROM abandoned_clients WHERE client_id = \(clientID)")
             let id = try db.query(
                 """
-                INSERT INTO sessions (client_id, shared_group, expires_at)
-                VALUES (\(clientID), \(sharedGroup), \(Self.end(of: lease))) RETURNING id
+                INSERT INTO sessions (client_id, shared_group, expires_at, reads)
+                VALUES (\(clientID), \(sharedGroup), \(Self.end(of: lease)), \(StoredForm.newest.rawValue)) RETURNING id
                 """
             ) { SessionID(rawValue: try $0.int32(0)) }
             guard let id = id.first else { throw PostgresError(.decoding, "no session id came back") }
@@ -70,8 +70,9 @@ package struct SessionStore: Sendable {
             try Self.takeTurns(on: db)
             try db.execute(
                 """
-                INSERT INTO sessions (id, client_id, shared_group, expires_at) OVERRIDING SYSTEM VALUE
-                VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), \(Self.end(of: lease)))
+                INSERT INTO sessions (id, client_id, shared_group, expires_at, reads) OVERRIDING SYSTEM VALUE
+                VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), \(Self.end(of: lease)),
+                    \(StoredForm.newest.rawValue))
                 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, is_over = false
                 """)
             try db.execute("DELETE FROM abandoned_clients WHERE client_id = \(session.clientID)")

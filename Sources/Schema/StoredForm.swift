@@ -1,0 +1,21 @@
+package import Postgres
+
+/// A form of stored rows that builds before did not know. Each instance says in its session's row what it reads, so that nothing
+/// is written while one lives that could not read it.
+package enum StoredForm: Int16, Sendable {
+    /// Urls of webhooks without their query, which is under seal beside them.
+    case sealedQuery = 1
+
+    /// The newest that this build reads, and with it all before.
+    package static let newest = StoredForm.sealedQuery
+
+    /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
+    package func isReadByAll(on db: isolated Connection) throws -> Bool {
+        try db.query(
+            """
+            SELECT NOT EXISTS (SELECT FROM sessions
+                WHERE stopped_at IS NULL AND NOT is_over AND reads < \(self.rawValue))
+            """
+        ) { try $0.bool(0) } == [true]
+    }
+}
