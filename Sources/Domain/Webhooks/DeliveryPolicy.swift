@@ -106,6 +106,16 @@ package struct DeliveryPolicy: FieldTable {
     }
 }
 
+extension DeliveryPolicy {
+    /// How much of an answer's body has to be known before the answer can be judged; nil if its status says all.
+    package var judgedBody: Int? { nil }
+
+    /// - Parameter body: its beginning, ``judgedBody`` of it at the least.
+    package func meaning(ofStatus status: Int, _ body: [UInt8]) -> AnswerMeaning {
+        (200..<300).contains(status) || self.successStatuses.contains(status) ? .taken : .refused
+    }
+}
+
 /// So many requests per second, and so many at once after a quiet time.
 package struct RateLimit: Sendable, Equatable, Codable {
     package let perSecond: Double
