@@ -78,6 +78,9 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
     page.get_by_label("Attempts at most").fill("3")
     page.get_by_label("Give up after").fill("3600")
     page.get_by_label("Further success statuses").fill("302")
+    page.get_by_label("A success only if the answer says so").check()
+    page.get_by_label("At path").fill("result")
+    page.get_by_label("it is", exact=True).fill("21.70")
     page.get_by_label("Disable after failures").fill("20")
     page.get_by_label("and after").fill("60")
     page.get_by_label("Requests per second").fill("2.5")
@@ -109,6 +112,7 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
         "max_attempts": 3,
         "max_age": 3600,
         "success_statuses": [302],
+        "success": {"path": "result", "equals": 21.7},
         "failure_limit": 20,
         "failure_window": 60,
         "rate_limit": {"per_second": 2.5, "burst": 5, "overflow": "wait"},
@@ -257,7 +261,7 @@ def test_json_of_users_comes_back_as_it_was_written(page, group):
     rules = '[{"path":"n","operator":"eq","value":12345678901234567890},{"path":"t","operator":"in","value":[21.70,"C",1e2]}]'
     draft = (
         f'[{{"name":"Exact","url":"{group.hookline.receiver}","metadata":{metadata},'
-        f'"conditions":{{"match":"any","rules":{rules}}}}}]'
+        f'"conditions":{{"match":"any","rules":{rules}}},"success":{{"path":"r","equals":1.50}}}}]'
     )
     id = json.loads(group.api.text("POST", f"/groups/{group.id}/webhooks", draft))[0]["id"]
 
@@ -278,7 +282,7 @@ def test_json_of_users_comes_back_as_it_was_written(page, group):
     assert '"a": 21.70' in box.input_value()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("version 2")).to_be_visible()
-    parts()
+    assert '"equals":1.50' in parts()
 
     # What is near what was changed stays too.
     page.get_by_role("link", name="Edit", exact=True).click()

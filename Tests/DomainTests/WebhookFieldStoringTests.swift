@@ -5,7 +5,7 @@ import Testing
 @Suite("A webhook's fields")
 struct WebhookFieldStoringTests {
     private static let everything = """
-        {"success_statuses":[302],"retry_schedule":[5,60],"max_attempts":3,"max_age":3600,"retry_client_errors":false,
+        {"success_statuses":[302],"success":{"path":"r.code","equals":1.50},"retry_schedule":[5,60],"max_attempts":3,"max_age":3600,"retry_client_errors":false,
         "failure_limit":20,"failure_window":60,"max_in_flight":8,"rate_limit":{"burst":5,"overflow":"drop_oldest",
         "per_second":2.5},"ordering":"none","method":"PUT","format":"cloudevents","query":[{"key":"a","value":"hidden"}],
         "content_type":"text","body":"hidden","auth":{"password":"hidden","type":"basic","username":"me"},

@@ -1,6 +1,6 @@
 // The parts of a webhook's form. Each is `{element, read}`: what is shown, and what it comes to in the API's words.
 
-import { dynamicData, numberOrNull, optional, pairs, rules, words } from "./editors.js";
+import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
 import { pretty, triggers } from "./format.js";
@@ -278,6 +278,25 @@ export function deliveryPart(webhook, fields) {
       latest_per_thing: "Each thing's newest, in place of the one before",
     }),
   );
+  const { success } = webhook;
+  const [path, equals, pattern] = [
+    input(success?.path, { ...fields.bounds("success.path"), placeholder: "result.code" }),
+    input(success?.equals === undefined ? "" : textOf(success.equals), { placeholder: '0 or "ok"' }),
+    input(success?.matches, { ...fields.bounds("success.matches"), placeholder: "[1-9]*" }),
+  ];
+  const says = optional(
+    "A success only if the answer says so",
+    "success",
+    Boolean(success),
+    h(
+      "div",
+      { class: "fields" },
+      field("At path", "success.path", path, "In its JSON. Empty: its whole text."),
+      field("it is", "success.equals", equals, "JSON."),
+      field("or matches", "success.matches", pattern, "* is anything, ? and [a-z] one character."),
+    ),
+    "Some receivers answer 200 and mean no. Such an answer is tried again.",
+  );
   const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
   const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
   const ordering = select(
@@ -333,6 +352,7 @@ export function deliveryPart(webhook, fields) {
         field("Order", "ordering", ordering),
       ),
       clientErrors.element,
+      says.element,
       batch.element,
     ),
     read: () => ({
@@ -340,6 +360,13 @@ export function deliveryPart(webhook, fields) {
       max_attempts: numberOrNull(attempts),
       max_age: numberOrNull(age),
       success_statuses: list(statuses),
+      success: says.box.checked
+        ? {
+          path: path.value || null,
+          equals: equals.value === "" ? null : readValue(equals.value),
+          matches: pattern.value || null,
+        }
+        : null,
       failure_limit: numberOrNull(limit),
       failure_window: numberOrNull(window),
       max_in_flight: numberOrNull(inFlight),

@@ -4,6 +4,8 @@
 package struct DeliveryPolicy: FieldTable {
     /// Statuses beyond 2xx that count as success.
     package var successStatuses: Set<Int> = []
+    /// What a 2xx answer must say besides; nil is nothing.
+    package var success: SuccessRule?
     /// The waits between attempts, in seconds.
     package var retrySchedule: [Int64]?
     package var maxAttempts: Int?
@@ -76,6 +78,7 @@ package struct DeliveryPolicy: FieldTable {
 
     package static let fields: [Field<DeliveryPolicy>] = [
         Field("success_statuses", \.successStatuses, stored: "successStatuses", .statuses),
+        Field("success", \.success, stored: "success", .successRule),
         Field("retry_schedule", \.retrySchedule, stored: "retrySchedule", .waits),
         Field("max_attempts", \.maxAttempts, stored: "maxAttempts", .integer(1...1_000)),
         Field("max_age", \.maxAge, stored: "maxAge", .integer(1...longestAge)),
@@ -108,11 +111,14 @@ package struct DeliveryPolicy: FieldTable {
 
 extension DeliveryPolicy {
     /// How much of an answer's body has to be known before the answer can be judged; nil if its status says all.
-    package var judgedBody: Int? { nil }
+    package var judgedBody: Int? { self.success == nil ? nil : SuccessRule.mostBytes }
 
     /// - Parameter body: its beginning, ``judgedBody`` of it at the least.
     package func meaning(ofStatus status: Int, _ body: [UInt8]) -> AnswerMeaning {
-        (200..<300).contains(status) || self.successStatuses.contains(status) ? .taken : .refused
+        guard (200..<300).contains(status) else {
+            return self.successStatuses.contains(status) ? .taken : .refused
+        }
+        return self.success?.denial(of: body).map(AnswerMeaning.denied) ?? .taken
     }
 }
 
