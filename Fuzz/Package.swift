@@ -32,8 +32,7 @@ let package = Package(
         .target(
             name: "API", dependencies: ["Domain", "Values"], path: "Sources/API", exclude: ["openapi.json"],
             sources: [
-                "HTTP/EventFrame.swift", "HTTP/JSONReading.swift", "HTTP/JSONValue.swift", "HTTP/JSONWriter.swift",
-                "HTTP/JSONZeroBytes.swift", "HTTP/Shape.swift", "HTTP/Shapes.swift",
+                "HTTP/EventFrame.swift", "HTTP/JSONWriter.swift", "HTTP/Shapes.swift",
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -89,8 +89,8 @@ final class Attempt: PendingRequest {
         }
     }
 
-    /// The thing is told what was answered.
-    var needsBody: Bool { self.target.responds }
+    /// The thing is told what was answered, or it is the body that says whether it was taken.
+    var needsBody: Bool { self.target.responds || self.target.judgedBody != nil }
 
     func answered(status: Int, at time: NIODeadline) {
         self.answeredAt = time

@@ -65,7 +65,7 @@ extension Dispatcher {
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
             let keptBody = target.responds ? self.configuration.largestResponse : Self.loggedBody
-            return self.makePool(to: target.url, for: target, keptBody: keptBody)
+            return self.makePool(to: target.url, for: target, keptBody: max(keptBody, target.judgedBody ?? 0))
         }
 
         /// Gets the tokens of a webhook whose receiver wants some.
@@ -141,7 +141,7 @@ extension Dispatcher {
         }
 
         /// How much of an answer the log keeps.
-        private static let loggedBody = 4 * 1024
+        static let loggedBody = 4 * 1024
 
         /// Tells the thing what came of its message, once that is settled.
         private func respond(_ verdict: Verdict, to attempt: Attempt) {
@@ -152,7 +152,8 @@ extension Dispatcher {
                     ThingResponse(
                         thing: attempt.delivery.message.thing, webhook: attempt.target.id,
                         delivery: attempt.delivery.id,
-                        status: verdict.status.map(Int.init), error: verdict.error, body: verdict.response ?? []))
+                        status: verdict.status.map(Int.init), error: verdict.error,
+                        body: Array((verdict.response ?? []).prefix(self.configuration.largestResponse))))
             }
         }
 

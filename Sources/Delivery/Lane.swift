@@ -102,7 +102,9 @@ final class Lane {
     /// The receiver has taken it, and the rest of its answer takes its time: the thing's next need not wait for that. Where order
     /// is strict it does, so that the two are recorded one after the other.
     func answered(_ attempt: Attempt, status: Int) {
-        guard !self.isInOrder, self.target.batching == nil, attempt.target.policy.takesForSuccess(status) else {
+        guard !self.isInOrder, self.target.batching == nil,
+            attempt.target.policy.meaning(ofStatus: status, []) == .taken
+        else {
             self.pool.isPressed = true
             return
         }
@@ -284,7 +286,7 @@ final class Lane {
         }
         let isSameReceiver =
             target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
-            && target.responds == old.responds
+            && target.responds == old.responds && target.judgedBody == old.judgedBody
         guard !isSameReceiver else { return }
         // What is under way comes to its end.
         self.pool.retire()

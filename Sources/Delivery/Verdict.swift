@@ -37,14 +37,23 @@ struct Verdict {
         case .response(let status, let body, let retryAfter):
             self.status = Int16(status)
             self.response = body.isEmpty ? nil : body
-            if target.policy.takesForSuccess(status) {
+            let meaning = target.policy.meaning(ofStatus: status, body)
+            if meaning == .taken {
                 self.ending = .succeeded
                 self.health = .good
                 return
             }
+            self.health = .bad
+            if case .denied(let denial) = meaning {
+                self.failureKind = "answer"
+                self.error = denial.error
+                self.ending = Self.afterFailure(
+                    denial.reason, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
+                    isClockTrusted: isClockTrusted, using: &generator)
+                return
+            }
             self.failureKind = "status"
             if let location, (300..<400).contains(status) { self.error = Self.redirection(to: location) }
-            self.health = .bad
             self.isGone = status == 410
             // Only these two statuses say by definition when to come back (RFC 6585, section 4; RFC 9110, 15.6.4).
             if status == 429 || status == 503, let retryAfter {
@@ -103,13 +112,6 @@ extension Verdict {
         let path = location.unicodeScalars.prefix { $0 != "?" && $0 != "#" }
         let target = String(String.UnicodeScalarView(path.filter { (0x21...0x7E).contains($0.value) }.prefix(300)))
         return "redirect: to \(target), and redirections are not followed; if that is the right place, call it instead"
-    }
-}
-
-extension DeliveryPolicy {
-    /// Whether a receiver that answers so has taken what it was sent.
-    func takesForSuccess(_ status: Int) -> Bool {
-        (200..<300).contains(status) || self.successStatuses.contains(status)
     }
 }
 

@@ -79,6 +79,7 @@ package struct WebhookTester: Sendable {
         var client = self.client
         client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
         client.owner = target.group
+        client.keptBody = max(client.keptBody, target.judgedBody ?? 0)
         var authorization: String?
         switch await self.token(for: target, client, trail) {
         case nil: break
@@ -95,12 +96,18 @@ package struct WebhookTester: Sendable {
         }
         switch outcome {
         case .response(let status, let body, _):
-            let isGood = target.policy.takesForSuccess(status)
+            let meaning = target.policy.meaning(ofStatus: status, body)
             let why =
-                trail.location.withLock { $0 }.map { "status \(status), \(Verdict.redirection(to: $0))" }
-                ?? "status \(status)"
-            trail.add("response", error: isGood ? nil : why, detail: "status \(status)")
-            return report(status, body, hasSucceeded: isGood)
+                switch meaning {
+                case .taken: String?.none
+                case .denied(let denial): denial.error
+                case .refused:
+                    trail.location.withLock { $0 }.map { "status \(status), \(Verdict.redirection(to: $0))" }
+                        ?? "status \(status)"
+                }
+            trail.add("response", error: why, detail: "status \(status)")
+            return report(
+                status, Array(body.prefix(Dispatcher.Context.loggedBody)), hasSucceeded: meaning == .taken)
         case .failure(let failure):
             trail.add(Self.step(of: failure), error: failure.description)
             return report(nil, [], hasSucceeded: false)

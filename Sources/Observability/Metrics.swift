@@ -65,6 +65,7 @@ package final class Metrics: Sendable {
 
     package static let failureKinds = [
         "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
+        "answer",
         "cancelled",
     ]
 

@@ -32,15 +32,8 @@ enum SealedChanges {
 
     static func names(from old: WebhookSecrets, to new: WebhookSecrets) -> [String] {
         let (before, after) = (old.options ?? WebhookOptions(), new.options ?? WebhookOptions())
-        let parts: [(name: String, isSame: Bool)] = [
-            ("signing_key", old.signingKey == new.signingKey),
-            ("request", before.request == after.request), ("auth", before.auth == after.auth),
-            ("trigger", before.trigger == after.trigger), ("conditions", before.conditions == after.conditions),
-            ("notify", before.notify == after.notify), ("respond", before.responds == after.responds),
-            ("batching", before.batching == after.batching), ("description", before.description == after.description),
-            ("metadata", before.metadata == after.metadata),
-        ]
+        let key = old.signingKey == new.signingKey ? [] : ["signing_key"]
         let headers = Set(old.headers.keys).union(new.headers.keys).filter { old.headers[$0] != new.headers[$0] }
-        return parts.filter { !$0.isSame }.map(\.name) + headers.sorted().map { "headers.\($0)" }
+        return key + after.differences(from: before) + headers.sorted().map { "headers.\($0)" }
     }
 }

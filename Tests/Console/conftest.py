@@ -38,16 +38,20 @@ class API:
         self.token = token
 
     def call(self, method, path, body=None):
+        text = self.text(method, path, None if body is None else json.dumps(body))
+        return json.loads(text) if text else None
+
+    def text(self, method, path, body=None):
+        """The same with JSON as it is written."""
         request = urllib.request.Request(
             self.base + path,
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
+            data=None if body is None else body.encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
-                text = response.read()
-                return json.loads(text) if text else None
+                return response.read().decode()
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode()) from None
 

@@ -1,5 +1,7 @@
 """Making and changing webhooks."""
 
+import json
+
 from conftest import open_page, picture, until
 from playwright.sync_api import expect
 
@@ -76,6 +78,9 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
     page.get_by_label("Attempts at most").fill("3")
     page.get_by_label("Give up after").fill("3600")
     page.get_by_label("Further success statuses").fill("302")
+    page.get_by_label("A success only if the answer says so").check()
+    page.get_by_label("At path").fill("result")
+    page.get_by_label("it is", exact=True).fill("21.70")
     page.get_by_label("Disable after failures").fill("20")
     page.get_by_label("and after").fill("60")
     page.get_by_label("Requests per second").fill("2.5")
@@ -107,6 +112,7 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
         "max_attempts": 3,
         "max_age": 3600,
         "success_statuses": [302],
+        "success": {"path": "result", "equals": 21.7},
         "failure_limit": 20,
         "failure_window": 60,
         "rate_limit": {"per_second": 2.5, "burst": 5, "overflow": "wait"},
@@ -248,3 +254,62 @@ def test_secrets_are_hidden_until_shown_and_a_change_is_previewed_and_tested_uns
     assert group.api.get(f"/webhooks/{webhook['id']}")["method"] == "POST"
     page.get_by_role("link", name="Cancel").click()
     expect(page.get_by_role("heading", level=1, name="Pipeline")).to_be_visible()
+
+
+def test_json_of_users_comes_back_as_it_was_written(page, group):
+    metadata = '{"z":12345678901234567890,"a":21.70,"2":[],"1":{"value":1.0}}'
+    rules = '[{"path":"n","operator":"eq","value":12345678901234567890},{"path":"t","operator":"in","value":[21.70,"C",1e2]}]'
+    draft = (
+        f'[{{"name":"Exact","url":"{group.hookline.receiver}","metadata":{metadata},'
+        f'"conditions":{{"match":"any","rules":{rules}}},"success":{{"path":"r","equals":1.50}}}}]'
+    )
+    id = json.loads(group.api.text("POST", f"/groups/{group.id}/webhooks", draft))[0]["id"]
+
+    def parts():
+        text = group.api.text("GET", f"/webhooks/{id}")
+        assert metadata in text, text
+        assert text.count('"value":12345678901234567890') == 1, text
+        assert '"value":[21.70,"C",1e2]' in text, text
+        return text
+
+    parts()
+    open_page(page, f"{group.hookline.console}#/webhook/{id}", "Exact")
+    expect(page.get_by_text("n eq 12345678901234567890; t in [21.70")).to_be_visible()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_label("Compared with 1")).to_have_value("12345678901234567890")
+    page.get_by_text("More status").click()
+    box = page.get_by_label("Metadata")
+    assert '"a": 21.70' in box.input_value()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("version 2")).to_be_visible()
+    assert '"equals":1.50' in parts()
+
+    # What is near what was changed stays too.
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Path 2").fill("u")
+    page.get_by_text("More status").click()
+    metadata = '{"z":0.10,"a":21.70}'
+    box.fill(metadata)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("version 3")).to_be_visible()
+    assert '"path":"u"' in parts()
+
+
+def test_what_is_fired_and_what_a_profile_says_keep_their_digits(page, group):
+    webhook = group.webhook("Manual", trigger={"type": "MANUAL"})
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Manual")
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Fire now").click()
+    page.get_by_label("Payload").fill('{"n":12345678901234567890,"t":21.70}')
+    with page.expect_request("**/trigger") as sent:
+        page.get_by_role("dialog").get_by_role("button", name="Fire").click()
+    assert sent.value.post_data == '{"payload":{"n":12345678901234567890,"t":21.70}}'
+    expect(page.get_by_text("Fired at")).to_be_visible()
+
+    config = '{"webhook":true,"z":21.70,"content_type":"application/json","write":false}'
+    group.api.text("PUT", f"/profiles/{group.profile}", f'{{"name":"Sensors","config":{config}}}')
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("switch", name="write of Sensors").click()
+    expect(page.get_by_role("switch", name="write of Sensors")).to_have_attribute("aria-checked", "true")
+    text = group.api.text("GET", f"/profiles/{group.profile}")
+    assert config.replace("false", "true") in text, text

@@ -37,6 +37,40 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test(
+            "an answer that says no is tried again until one says yes, and who may not see answers is not told what it said"
+        )
+        func success() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let hookline = await running.hookline
+                let id = try await self.webhook(
+                    installation, receiver, #""success":{"matches":"[1-9]*"},"retry_schedule":[1],"max_attempts":100"#)
+                receiver.set(.content(200, "0"))
+                let tried = try await installation.api.call("POST", "/webhooks/\(id)/test", "{}")
+                #expect(tried.body.contains(#""success":false"#))
+                #expect(tried.body.contains("the answer says no: the body must match [1-9]*, and is 0"))
+                try await installation.publish("1")
+                try await waitUntil("an answer that says no") {
+                    let log = try await installation.api.call("GET", "/webhooks/\(id)/log?status=failed")
+                    return log.body.contains("the answer says no: the body must match [1-9]*, and is 0")
+                }
+                let members = #"[{"member_id":"viewer","role":"viewer"}]"#
+                #expect(
+                    try await installation.api.call("PUT", "/groups/\(installation.group)/members", members).status
+                        == 200)
+                let viewer = hookline.api(token: try await HooklineProcess.token(user: "viewer"))
+                let seen = try await viewer.call("GET", "/webhooks/\(id)/log?status=failed").body
+                #expect(seen.contains(#""error":"the answer says no""#) && !seen.contains("and is 0"))
+                #expect(try await hookline.metric("hookline_deliveries_succeeded_total") == 0)
+                receiver.set(.content(200, " 17\n"))
+                try await waitUntil("a success") {
+                    try await hookline.metric("hookline_deliveries_succeeded_total") == 1
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("410 disables it; what waits and what comes meanwhile goes out when it is enabled again")
         func gone() async throws {
             let receiver = try await Receiver.start()

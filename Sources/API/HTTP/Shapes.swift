@@ -1,3 +1,5 @@
+internal import Domain
+
 // The bodies that there are. A test compares them with openapi.json, and with what is answered.
 
 extension Shape {
@@ -26,27 +28,12 @@ extension Shape {
     // MARK: Webhooks
 
     private static let rateLimit = Shape.flat("per_second", "burst")
-    static let row = Shape.flat("key", "value")
-    private static let conditions: Shape = {
-        let rules = Shape.list(.flat("path", "operator", "value"))
-        return .either(.object(["match": .any, "rules": rules]), rules)
-    }()
 
+    /// What the tables of fields have, and what every webhook has.
     static let webhook = Shape.object(
-        [
-            "name": .any, "url": .any, "headers": .any, "status": .any, "success_statuses": .any,
-            "retry_schedule": .any, "max_attempts": .any, "max_age": .any, "retry_client_errors": .any,
-            "failure_limit": .any, "failure_window": .any, "rate_limit": .flat("per_second", "burst", "overflow"),
-            "max_in_flight": .any,
-            "ordering": .any, "method": .any,
-            "content_type": .any,
-            // JSON of one's own, or the rows of a form; those are read by whoever reads them.
-            "body": .any, "query": .list(row), "format": .any,
-            "auth": .flat("type", "username", "password", "token", "client_id", "client_secret", "token_url", "scope"),
-            "trigger": .flat("type", "subtopics", "things", "after"), "conditions": conditions, "notify": .any,
-            "respond": .any, "batch": .flat("max_items", "max_wait_ms", "format"), "description": .any,
-            "metadata": .any, "secret": .any, "signature": .any,
-        ],
+        DeliveryPolicy.shapes.merging(WebhookOptions.shapes) { first, _ in first }.merging([
+            "name": .any, "url": .any, "headers": .any, "status": .any, "secret": .any, "signature": .any,
+        ]) { first, _ in first },
         ignored: [
             "id", "group_id", "org_id", "owner_id", "thing_id", "profile_id", "status_reason", "version", "created_at",
             "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped", "activity",
@@ -72,7 +59,7 @@ extension Shape {
             "auth": .flat(
                 "type", "vendor", "secret", "header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"
             ),
-            "conditions": conditions, "schema": .any, "rate_limit": rateLimit, "repetition_window": .any,
+            "conditions": Conditions.form.shape, "schema": .any, "rate_limit": rateLimit, "repetition_window": .any,
             "event_id_path": .any,
         ],
         ignored: [

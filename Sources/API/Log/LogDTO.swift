@@ -24,7 +24,7 @@ struct LogEntryDTO: Encodable, Sendable {
         self.date = entry.at.milliseconds
         self.thing_id = entry.thing?.description
         self.response = entry.response
-        self.error = entry.error
+        self.error = entry.error.map { AnswerMeaning.Denial.shown($0, to: role) }
         self.latency_ms = entry.latencyMicroseconds.map { Double($0) / 1_000 }
         self.attempt = entry.attempt
         self.url = webhook.map { webhook in
@@ -128,7 +128,8 @@ struct DeliveryHistoryDTO: Encodable {
         self.attempts = history.attempts.map { attempt in
             AttemptDTO(
                 date: attempt.at.milliseconds, number: attempt.number, status: attempt.hasSucceeded ? "OK" : "FAILED",
-                response: attempt.status, error: attempt.error,
+                response: attempt.status,
+                error: attempt.error.map { AnswerMeaning.Denial.shown($0, to: role) },
                 latency_ms: Double(attempt.latencyMicroseconds) / 1_000,
                 url: ShownURL.text(attempt.target.map { target.url.origin + $0 } ?? target.url.text, to: role),
                 items: max(1, attempt.items),

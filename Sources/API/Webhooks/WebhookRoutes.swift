@@ -44,7 +44,7 @@ struct WebhookRoutes: Sendable {
         routes.get("webhooks/:id") { _, context in
             let (webhook, role) = try await self.find(context, needing: .viewer)
             var answer = WebhookDTO(webhook, seenBy: role)
-            answer.waiting_for = await self.holdup(try await self.key(of: webhook)).map(HoldupDTO.init)
+            answer.record.waiting_for = await self.holdup(try await self.key(of: webhook)).map(HoldupDTO.init)
             return try Response.json(answer)
         }
         routes.put("webhooks/:id") { try await self.update($0, $1) }
@@ -128,7 +128,7 @@ struct WebhookRoutes: Sendable {
             let from = to - ActivityDTO.length
             let activity = try await self.stats.activity(of: page.items.map(\.id), from: from, to: to)
             for (index, webhook) in page.items.enumerated() {
-                items[index].activity = ActivityDTO(activity[webhook.id] ?? [], from: from)
+                items[index].record.activity = ActivityDTO(activity[webhook.id] ?? [], from: from)
             }
         }
         let answer = Page(total: page.total, isCapped: page.isCapped, items: items, next: page.next)

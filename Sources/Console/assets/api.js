@@ -1,6 +1,8 @@
 // The API, as this page uses it. The token is in this tab alone: it is sent in a header, never as a cookie, so no other site can
 // make this browser act for its user.
 
+import { read, write } from "./rawjson.js";
+
 const tokenKey = "hookline.token";
 
 /** The folder that the API is in, seen from `…/console/`. */
@@ -44,7 +46,7 @@ async function send(method, path, body, signal) {
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : write(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -71,8 +73,11 @@ async function request(method, path, body, signal) {
 
 async function call(method, path, body, signal) {
   const response = await request(method, path, body, signal);
-  return response.status === 204 ? undefined : response.json();
+  return response.status === 204 ? undefined : read(await response.text());
 }
+
+/** The API as it describes itself. */
+export const description = async (signal) => (await request("GET", "/openapi.json", undefined, signal)).json();
 
 export const get = (path, signal) => call("GET", path, undefined, signal);
 export const post = (path, body, signal) => call("POST", path, body, signal);
@@ -101,7 +106,7 @@ export async function all(path, key, signal, most = 1000) {
   }
 }
 
-/** The server-sent events of one answer: `{event, data}`, with the data read as JSON. */
+/** The server-sent events of one answer: `{event, data}`, with the data read as an answer is. */
 export async function* events(method, path, body, signal) {
   const response = await request(method, path, body, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -116,7 +121,7 @@ export async function* events(method, path, body, signal) {
       text = text.slice(end + 2);
       const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
       const data = field("data");
-      if (data !== undefined) yield { event: field("event"), data: JSON.parse(data) };
+      if (data !== undefined) yield { event: field("event"), data: read(data) };
     }
   }
 }

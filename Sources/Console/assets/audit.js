@@ -5,6 +5,7 @@ import { h, icon, replace } from "./dom.js";
 import { debounced, field, input, select } from "./fields.js";
 import { dateTime } from "./format.js";
 import { pager, table, turn } from "./lists.js";
+import { textOf } from "./rawjson.js";
 import { attempt, busy, command, empty, head, loading, moment } from "./ui.js";
 
 const kinds = [
@@ -135,7 +136,7 @@ const author = ({ kind, id, root, key_id: key, address }) =>
 const value = (given) =>
   given === undefined || given === null
     ? h("span", { class: "muted" }, "–")
-    : h("code", { class: "break" }, typeof given === "string" ? given : JSON.stringify(given));
+    : h("code", { class: "break" }, typeof given === "string" ? given : textOf(given));
 
 const changes = (fields) => {
   const names = Object.keys(fields);

@@ -3,6 +3,7 @@
 import { h, icon, replace } from "./dom.js";
 import { check, input, secretInput, select } from "./fields.js";
 import { popup } from "./overlays.js";
+import { partsOf, textOf, typed } from "./rawjson.js";
 
 const placeholders = [
   ["{payload}", "the payload"],
@@ -24,24 +25,21 @@ const placeholders = [
 /** The places of a payload, with the values of this one: `[["{payload.a[0]}", "21.70"]]`. */
 function pathsOf(payload, most = 200) {
   const found = [];
-  const walk = (value, path) => {
+  const walk = (text, path) => {
     if (found.length >= most) return;
-    if (path !== "") found.push([`{payload${path}}`, JSON.stringify(value)]);
-    if (Array.isArray(value)) value.forEach((each, index) => walk(each, `${path}[${index}]`));
-    else if (value !== null && typeof value === "object") {
-      for (const [name, each] of Object.entries(value)) {
-        walk(each, /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`);
-      }
+    if (path !== "") found.push([`{payload${path}}`, text]);
+    for (const [name, each] of partsOf(text)) {
+      walk(each, /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`);
     }
   };
-  walk(payload, "");
+  if (payload) walk(payload.text, "");
   return found;
 }
 
 /**
  * A button beside a field that inserts placeholders at its cursor.
  *
- * - sample: answers the payload that is at hand, read as JSON, or undefined.
+ * - sample: answers the payload that is at hand, `Written`, or undefined.
  */
 export function dynamicData(control, what, sample) {
   let close;
@@ -193,7 +191,7 @@ export function rules({ conditions, remembers = true, hint }) {
     const operator = select(rule.operator, known.map((each) => [each, each.replace("_", " ")]), {
       "aria-label": `Operator ${lines.length + 1}`,
     });
-    const value = input(rule.value === undefined ? "" : JSON.stringify(rule.value), {
+    const value = input(rule.value === undefined ? "" : textOf(rule.value), {
       "aria-label": `Compared with ${lines.length + 1}`,
       placeholder: '30 or "C"',
     });
@@ -250,13 +248,8 @@ export function rules({ conditions, remembers = true, hint }) {
   };
 }
 
-function readValue(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
+/** JSON as it was typed; what is none is taken for a string. */
+export const readValue = (text) => typed(text) ?? text;
 
 /** Part of a form that is there only if wanted. */
 export function optional(label, name, isOn, content, hint) {

@@ -2,9 +2,10 @@
 
 import { events, get, post, put, query, remove } from "./api.js";
 import { h, replace } from "./dom.js";
-import { bytes, dateTime, number } from "./format.js";
+import { bytes, dateTime, number, pretty } from "./format.js";
 import { listSection, table } from "./lists.js";
 import { confirmDeletion, confirmNewKey, menu, showOnce } from "./overlays.js";
+import { textOf } from "./rawjson.js";
 import { proof } from "./sources.js";
 import { busy, empty, facts, failure, head, identity, later, moment, statusBadge, toast } from "./ui.js";
 
@@ -136,14 +137,14 @@ function sampling(source, signal, reload) {
           event === "sample"
             ? [
               h("h3", {}, "The event"),
-              h("pre", { tabindex: "0", "aria-label": "Sample" }, JSON.stringify(data.sample, null, 2)),
+              h("pre", { tabindex: "0", "aria-label": "Sample" }, pretty(textOf(data.sample))),
               data.schema &&
               [
                 h("h3", {}, "The schema that it suggests"),
                 h(
                   "pre",
                   { tabindex: "0", "aria-label": "Schema" },
-                  JSON.stringify(data.schema, null, 2),
+                  pretty(textOf(data.schema)),
                 ),
               ],
               h(
@@ -171,7 +172,7 @@ function sampling(source, signal, reload) {
     { class: "card stack" },
     h("div", { class: "row" }, h("h2", { class: "grow" }, "Sample"), button),
     source.sample !== null &&
-      h("pre", { tabindex: "0", "aria-label": "Kept sample" }, JSON.stringify(source.sample, null, 2)),
+      h("pre", { tabindex: "0", "aria-label": "Kept sample" }, pretty(textOf(source.sample))),
     place,
   );
 }

@@ -5,6 +5,7 @@ import { dynamicData, numberOrNull, rules } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, onSubmit, secretInput, select } from "./fields.js";
 import { pretty } from "./format.js";
+import { textOf, typed, Written } from "./rawjson.js";
 import { showKey } from "./source.js";
 import { vendors } from "./sources.js";
 import { withMissing } from "./webhookparts.js";
@@ -40,7 +41,8 @@ export async function show({ group, item, signal, can, at, go }) {
       ),
     ];
   }
-  const sample = () => source.sample ?? undefined;
+  const sample = () =>
+    source.sample === undefined || source.sample === null ? undefined : new Written(textOf(source.sample));
   const { auth } = source;
   const name = input(source.name);
   const thing = select(
@@ -86,7 +88,7 @@ export async function show({ group, item, signal, can, at, go }) {
     hint: "Events that do not meet them are acknowledged and ignored.",
   });
   const schema = h("textarea", {
-    value: source.schema === null ? "" : pretty(JSON.stringify(source.schema)),
+    value: source.schema === null ? "" : pretty(textOf(source.schema)),
     spellcheck: "false",
     placeholder: '{"type":"object","required":["kind"]}',
   });
@@ -107,11 +109,8 @@ export async function show({ group, item, signal, can, at, go }) {
   const draft = () => {
     let schemaValue = null;
     if (schema.value.trim() !== "") {
-      try {
-        schemaValue = JSON.parse(schema.value);
-      } catch {
-        throw Object.assign(new Error("schema must be JSON"), { field: "schema" });
-      }
+      schemaValue = typed(schema.value);
+      if (!schemaValue) throw Object.assign(new Error("schema must be JSON"), { field: "schema" });
     }
     const proofOf = kind.value === "api_key" ? { type: "api_key" } : {
       type: "signature",

@@ -68,8 +68,8 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           facts(["Id", identity(thing.id)], ["Profile", profile?.name ?? "–"], [
             "Messages",
             profile
-              ? `${profile.config.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${
-                profile.config.write === true ? "are kept" : "are not kept"
+              ? `${profile.config.value.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${
+                profile.config.value.write === true ? "are kept" : "are not kept"
               }`
               : "–",
           ]),
@@ -148,7 +148,7 @@ function kept(thing, profile, signal) {
   const none = () =>
     empty(
       "No messages are kept",
-      profile?.config.write === true
+      profile?.config.value.write === true
         ? "None has come in yet."
         : "The thing's profile has write off, so messages are forwarded and not kept.",
     );

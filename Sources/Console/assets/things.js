@@ -6,6 +6,7 @@ import { publishLine } from "./format.js";
 import { check, debounced, field, input, select, toggle } from "./fields.js";
 import { pager, table, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
+import { Written } from "./rawjson.js";
 import { attempt, busy, empty, head, identity, toast } from "./ui.js";
 
 export async function show(context) {
@@ -74,8 +75,8 @@ export async function show(context) {
           return [
             h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
             profile?.name ?? "–",
-            flag(profile?.config.webhook === true),
-            flag(profile?.config.write === true),
+            flag(profile?.config.value.webhook === true),
+            flag(profile?.config.value.write === true),
             identity(thing.id, `the id of ${thing.name}`),
           ];
         }),
@@ -102,12 +103,12 @@ export async function show(context) {
         columns: can("admin") ? columns : columns.slice(0, -1),
         rows: profiles.map((profile) => {
           const flag = (name, what) =>
-            toggle(`${name} of ${profile.name}`, profile.config[name] === true, async (isOn) => {
+            toggle(`${name} of ${profile.name}`, profile.config.value[name] === true, async (isOn) => {
               Object.assign(
                 profile,
                 await put(`/profiles/${profile.id}`, {
                   name: profile.name,
-                  config: { ...profile.config, [name]: isOn },
+                  config: profile.config.changed({ [name]: isOn }),
                 }),
               );
               toast(`${profile.name}: ${what[Number(isOn)]}`);
@@ -115,7 +116,7 @@ export async function show(context) {
             }, can("admin"));
           const cells = [
             h("span", { class: "name" }, profile.name),
-            h("code", {}, profile.config.content_type ?? "application/json"),
+            h("code", {}, profile.config.value.content_type ?? "application/json"),
             flag("webhook", ["messages are not sent to webhooks", "messages are sent to webhooks"]),
             flag("write", ["messages are not kept", "messages are kept"]),
           ];
@@ -238,7 +239,8 @@ async function newThing({ group, me }, profiles, done) {
 }
 
 function editProfile(group, profile, done) {
-  const config = profile?.config ?? { content_type: "application/json", webhook: true, write: false };
+  const before = profile?.config ?? new Written('{"content_type":"application/json","webhook":true,"write":false}');
+  const config = before.value;
   const name = input(profile?.name, { autofocus: true });
   const type = input(config.content_type ?? "application/json");
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
@@ -255,7 +257,11 @@ function editProfile(group, profile, done) {
     async () => {
       const draft = {
         name: name.value,
-        config: { ...config, content_type: type.value, webhook: webhook.box.checked, write: write.box.checked },
+        config: before.changed({
+          content_type: type.value,
+          webhook: webhook.box.checked,
+          write: write.box.checked,
+        }),
       };
       if (profile) await put(`/profiles/${profile.id}`, draft);
       else await post(`/groups/${group.id}/profiles`, [draft]);

@@ -6,6 +6,7 @@ import { h, replace } from "./dom.js";
 import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
 import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
+import { textOf, typed } from "./rawjson.js";
 import { testDialog } from "./testing.js";
 import { removeWebhooks, setStatus } from "./webhooks.js";
 import { field, input, tabs } from "./fields.js";
@@ -125,7 +126,7 @@ const about = (webhook, isEditor) =>
       "Conditions",
       `${webhook.conditions.match}: ${
         webhook.conditions.rules.map((rule) =>
-          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : JSON.stringify(rule.value)}`
+          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : textOf(rule.value)}`
         ).join("; ")
       }`,
     ],
@@ -267,10 +268,11 @@ const fire = (webhook) => {
     [field("Payload", "payload", payload, "JSON, or nothing.")],
     "Fire",
     async () => {
-      const answer = await post(
-        `/webhooks/${webhook.id}/trigger`,
-        payload.value.trim() === "" ? {} : { payload: JSON.parse(payload.value) },
-      );
+      const given = payload.value.trim() === "" ? undefined : typed(payload.value);
+      if (payload.value.trim() !== "" && !given) {
+        throw Object.assign(new Error("payload must be JSON"), { field: "payload" });
+      }
+      const answer = await post(`/webhooks/${webhook.id}/trigger`, { payload: given });
       toast(`Fired at ${dateTime(Date.now())}: ${answer.trigger_id}`);
     },
   );

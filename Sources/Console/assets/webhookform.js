@@ -3,50 +3,40 @@
 import { all, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
+import { webhookFields } from "./limits.js";
+import { typed, Written } from "./rawjson.js";
 import { reportView, requestView } from "./testing.js";
 import { clearFaults, debounced, onSubmit, tell } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
-const defaults = {
-  name: "",
-  url: "",
-  method: "POST",
+/** A new webhook. */
+const initial = (fields) => ({
+  ...fields.defaults(),
   headers: {},
-  query: [],
-  content_type: "profile",
-  body: null,
-  format: "plain",
   auth: { type: "none" },
   trigger: { type: "MESSAGE" },
-  conditions: null,
-  respond: false,
-  batch: null,
-  notify: [],
-  description: "",
-  metadata: {},
+  metadata: new Written("{}"),
   status: "ENABLED",
-  success_statuses: [],
-  retry_client_errors: true,
-  failure_limit: 10,
-  failure_window: 300,
-  ordering: "first",
-};
+});
 
 export async function show({ group, item, signal, can, at, go }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
-  const webhook = item ?? defaults;
   const isNew = item === undefined;
-  const things = await all(`/groups/${group.id}/things`, "things", signal, 500);
+  const [fields, things] = await Promise.all([
+    webhookFields(signal),
+    all(`/groups/${group.id}/things`, "things", signal, 500),
+  ]);
+  const webhook = item ?? initial(fields);
   let samplePayload;
   const sample = () => samplePayload;
   const parts = [
-    basics(webhook, sample),
-    requestPart(webhook, sample),
-    triggerPart(webhook, things),
-    authPart(webhook),
-    deliveryPart(webhook),
-    morePart(webhook, isNew),
+    basics(webhook, fields, sample),
+    requestPart(webhook, fields, sample),
+    triggerPart(webhook, fields, things),
+    authPart(webhook, fields),
+    deliveryPart(webhook, fields),
+    morePart(webhook, fields, isNew),
   ];
   const draft = () => Object.assign({}, ...parts.map((part) => part.read()));
 
@@ -105,11 +95,7 @@ export async function show({ group, item, signal, can, at, go }) {
       ),
     );
   const readSample = (report) => {
-    try {
-      samplePayload = JSON.parse(report.message.payload);
-    } catch {
-      samplePayload = undefined;
-    }
+    samplePayload = typed(report.message.payload ?? "");
   };
 
   const problem = h("p", { class: "fault", role: "alert" });

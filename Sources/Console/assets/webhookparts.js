@@ -1,9 +1,10 @@
 // The parts of a webhook's form. Each is `{element, read}`: what is shown, and what it comes to in the API's words.
 
-import { dynamicData, numberOrNull, optional, pairs, rules, words } from "./editors.js";
+import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
-import { triggers } from "./format.js";
+import { pretty, triggers } from "./format.js";
+import { textOf, typed, write } from "./rawjson.js";
 
 /** What is wrong before the server is asked, said as it would say it. */
 const fault = (field, reason) => Object.assign(new Error(`${field} ${reason}`), { field });
@@ -21,11 +22,11 @@ const folded = (title, hint, ...content) =>
     ),
   );
 
-export function basics(webhook, sample) {
-  const name = input(webhook.name, { required: true, maxlength: "254" });
+export function basics(webhook, fields, sample) {
+  const name = input(webhook.name, { required: true, ...fields.bounds("name") });
   const url = input(webhook.url, { inputmode: "url", placeholder: "https://example.com/hook", required: true });
-  const method = select(webhook.method, ["POST", "PUT", "PATCH", "GET", "DELETE"].map((each) => [each]));
-  const description = input(webhook.description);
+  const method = select(webhook.method, fields.choices("method"));
+  const description = input(webhook.description, fields.bounds("description"));
   return {
     element: card(
       "Webhook",
@@ -51,12 +52,17 @@ function withoutRepetition(headers) {
   return Object.fromEntries(headers);
 }
 
-export function requestPart(webhook, sample) {
+export function requestPart(webhook, fields, sample) {
   const isForm = Array.isArray(webhook.body);
-  const type = select(webhook.content_type, [["profile", "What the thing's profile says"], ["json", "JSON"], [
-    "form",
-    "Form data",
-  ], ["text", "Text"]]);
+  const type = select(
+    webhook.content_type,
+    fields.choices("content_type", {
+      profile: "What the thing's profile says",
+      json: "JSON",
+      form: "Form data",
+      text: "Text",
+    }),
+  );
   const text = h("textarea", {
     value: isForm ? "" : webhook.body ?? "",
     spellcheck: "false",
@@ -95,7 +101,10 @@ export function requestPart(webhook, sample) {
     sample,
     hidesValues: true,
   });
-  const format = select(webhook.format, [["plain", "Plain"], ["cloudevents", "CloudEvents 1.0"]]);
+  const format = select(
+    webhook.format,
+    fields.choices("format", { plain: "Plain", cloudevents: "CloudEvents 1.0" }),
+  );
   return {
     element: card(
       "Request",
@@ -130,11 +139,11 @@ export const withMissing = (things, chosen) => [
   ...things,
 ];
 
-export function triggerPart(webhook, things) {
+export function triggerPart(webhook, fields, things) {
   const { trigger } = webhook;
-  const kind = select(trigger.type, Object.entries(triggers));
+  const kind = select(trigger.type, fields.choices("trigger.type", triggers));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
-  const after = input(trigger.after ?? "", { type: "number", min: "10" });
+  const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
   const chosen = trigger.things ?? [];
   const options = withMissing(things, chosen);
   const thingList = h(
@@ -158,7 +167,7 @@ export function triggerPart(webhook, things) {
     conditions: webhook.conditions,
     hint: "Paths lead into the payload; empty is the payload itself. Values are JSON.",
   });
-  const before = JSON.stringify(conditions.read());
+  const before = write(conditions.read());
   return {
     element: card(
       "When",
@@ -173,20 +182,23 @@ export function triggerPart(webhook, things) {
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
         ...(ofThings.hidden ? {} : { things: [...thingList.selectedOptions].map((option) => option.value) }),
       },
-      // What was not touched is not sent: numbers may have more digits than a script can hold.
-      ...(JSON.stringify(conditions.read()) === before ? {} : { conditions: conditions.read() }),
+      // What was not touched is not sent.
+      ...(write(conditions.read()) === before ? {} : { conditions: conditions.read() }),
     }),
   };
 }
 
-export function authPart(webhook) {
+export function authPart(webhook, known) {
   const { auth } = webhook;
-  const kind = select(auth.type, [
-    ["none", "None"],
-    ["basic", "Basic: name and password"],
-    ["bearer", "Bearer token"],
-    ["oauth2", "OAuth 2 client credentials"],
-  ]);
+  const kind = select(
+    auth.type,
+    known.choices("auth.type", {
+      none: "None",
+      basic: "Basic: name and password",
+      bearer: "Bearer token",
+      oauth2: "OAuth 2 client credentials",
+    }),
+  );
   const plain = {
     username: input(auth.username),
     client_id: input(auth.client_id),
@@ -247,38 +259,61 @@ export function authPart(webhook) {
   };
 }
 
-export function deliveryPart(webhook) {
-  const whole = (value, more) => input(value ?? "", { type: "number", min: "0", ...more });
-  const [attempts, age, limit, window] = [
-    whole(webhook.max_attempts, { min: "1" }),
-    whole(webhook.max_age, { min: "1" }),
-    whole(webhook.failure_limit),
-    whole(webhook.failure_window),
+export function deliveryPart(webhook, fields) {
+  const whole = (name, value, more = {}) => input(value ?? "", { type: "number", ...fields.bounds(name), ...more });
+  const [attempts, age, limit, window, inFlight] = [
+    "max_attempts",
+    "max_age",
+    "failure_limit",
+    "failure_window",
+    "max_in_flight",
+  ].map((name) => whole(name, webhook[name]));
+  const perSecond = whole("rate_limit.per_second", webhook.rate_limit?.per_second, { step: "any" });
+  const burst = whole("rate_limit.burst", webhook.rate_limit?.burst);
+  const overflow = select(
+    webhook.rate_limit?.overflow ?? "wait",
+    fields.choices("rate_limit.overflow", {
+      wait: "All of it, in order",
+      drop_oldest: "The newest; the oldest is left out",
+      latest_per_thing: "Each thing's newest, in place of the one before",
+    }),
+  );
+  const { success } = webhook;
+  const [path, equals, pattern] = [
+    input(success?.path, { ...fields.bounds("success.path"), placeholder: "result.code" }),
+    input(success?.equals === undefined ? "" : textOf(success.equals), { placeholder: '0 or "ok"' }),
+    input(success?.matches, { ...fields.bounds("success.matches"), placeholder: "[1-9]*" }),
   ];
-  const [perSecond, burst] = [
-    whole(webhook.rate_limit?.per_second, { step: "any" }),
-    whole(webhook.rate_limit?.burst, { min: "1" }),
-  ];
-  const overflow = select(webhook.rate_limit?.overflow ?? "wait", [
-    ["wait", "All of it, in order"],
-    ["drop_oldest", "The newest; the oldest is left out"],
-    ["latest_per_thing", "Each thing's newest, in place of the one before"],
-  ]);
-  const inFlight = whole(webhook.max_in_flight, { min: "1", max: "1024" });
+  const says = optional(
+    "A success only if the answer says so",
+    "success",
+    Boolean(success),
+    h(
+      "div",
+      { class: "fields" },
+      field("At path", "success.path", path, "In its JSON. Empty: its whole text."),
+      field("it is", "success.equals", equals, "JSON."),
+      field("or matches", "success.matches", pattern, "* is anything, ? and [a-z] one character."),
+    ),
+    "Some receivers answer 200 and mean no. Such an answer is tried again.",
+  );
   const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
   const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
-  const ordering = select(webhook.ordering, [
-    ["first", "First attempts in order: a thing's messages one at a time"],
-    ["none", "None: a thing's messages at the same time"],
-    ["thing", "Strict order per thing, over retries"],
-  ]);
+  const ordering = select(
+    webhook.ordering,
+    fields.choices("ordering", {
+      first: "First attempts in order: a thing's messages one at a time",
+      none: "None: a thing's messages at the same time",
+      thing: "Strict order per thing, over retries",
+    }),
+  );
   const clientErrors = check("Try 4xx answers again", "retry_client_errors", webhook.retry_client_errors);
-  const size = whole(webhook.batch?.max_items ?? 100, { min: "1", max: "1000" });
-  const wait = whole(webhook.batch?.max_wait_ms ?? 1000, { min: "1", max: "60000" });
-  const form = select(webhook.batch?.format ?? "json", [["json", "A JSON array"], [
-    "ndjson",
-    "A line each (NDJSON)",
-  ]]);
+  const size = whole("batch.max_items", webhook.batch?.max_items ?? 100);
+  const wait = whole("batch.max_wait_ms", webhook.batch?.max_wait_ms ?? 1000);
+  const form = select(
+    webhook.batch?.format ?? "json",
+    fields.choices("batch.format", { json: "A JSON array", ndjson: "A line each (NDJSON)" }),
+  );
   const batch = optional(
     "Several messages in one request",
     "batch",
@@ -317,6 +352,7 @@ export function deliveryPart(webhook) {
         field("Order", "ordering", ordering),
       ),
       clientErrors.element,
+      says.element,
       batch.element,
     ),
     read: () => ({
@@ -324,6 +360,13 @@ export function deliveryPart(webhook) {
       max_attempts: numberOrNull(attempts),
       max_age: numberOrNull(age),
       success_statuses: list(statuses),
+      success: says.box.checked
+        ? {
+          path: path.value || null,
+          equals: equals.value === "" ? null : readValue(equals.value),
+          matches: pattern.value || null,
+        }
+        : null,
       failure_limit: numberOrNull(limit),
       failure_window: numberOrNull(window),
       max_in_flight: numberOrNull(inFlight),
@@ -341,7 +384,7 @@ export function deliveryPart(webhook) {
   };
 }
 
-export function morePart(webhook, isNew) {
+export function morePart(webhook, fields, isNew) {
   const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
   const respond = check(
     "Tell the thing what was answered",
@@ -350,10 +393,13 @@ export function morePart(webhook, isNew) {
     "On things/<id>/responses/<webhook>.",
   );
   const notify = input((webhook.notify ?? []).join(", "), { placeholder: "anna, ben" });
-  const written = JSON.stringify(webhook.metadata ?? {}, null, 2);
+  const written = pretty(textOf(webhook.metadata));
   const metadata = h("textarea", { value: written, spellcheck: "false" });
   const { box: secret, toggle } = secretInput("");
-  const signature = select("v1", [["v1", "HMAC-SHA256 (v1)"], ["v1a", "Ed25519 (v1a)"]]);
+  const signature = select(
+    "v1",
+    fields.choices("signature", { v1: "HMAC-SHA256 (v1)", v1a: "Ed25519 (v1a)" }),
+  );
   return {
     element: folded(
       "More",
@@ -373,11 +419,8 @@ export function morePart(webhook, isNew) {
     read: () => {
       let data;
       if (metadata.value !== written) {
-        try {
-          data = JSON.parse(metadata.value.trim() === "" ? "{}" : metadata.value);
-        } catch {
-          throw fault("metadata", "must be a JSON object");
-        }
+        data = typed(metadata.value.trim() === "" ? "{}" : metadata.value);
+        if (!data) throw fault("metadata", "must be a JSON object");
       }
       return {
         status: enabled.box.checked ? "ENABLED" : "DISABLED",

@@ -1,9 +1,11 @@
 /// How a webhook wants to be delivered to: what it may set beyond url and headers.
 ///
-/// What is nil follows the installation's setting. `Codable` is for Storage, which keeps it as one JSON column.
-package struct DeliveryPolicy: Sendable, Equatable, Codable {
+/// What is nil follows the installation's setting. It is kept as one JSON column.
+package struct DeliveryPolicy: FieldTable {
     /// Statuses beyond 2xx that count as success.
     package var successStatuses: Set<Int> = []
+    /// What a 2xx answer must say besides; nil is nothing.
+    package var success: SuccessRule?
     /// The waits between attempts, in seconds.
     package var retrySchedule: [Int64]?
     package var maxAttempts: Int?
@@ -61,6 +63,12 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
         }
     }
 
+    /// Both that `rate_limit` says.
+    var rate: LimitedRate {
+        get { LimitedRate(limit: self.rateLimit, overflow: self.overflow) }
+        set { (self.rateLimit, self.overflow) = (newValue.limit, newValue.overflow) }
+    }
+
     package static let defaultFailureLimit = 10
     package static let defaultFailureWindow: Int64 = 300
     /// The longest that a delivery may wait, in seconds.
@@ -68,49 +76,29 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
 
     package init() {}
 
-    private enum CodingKeys: String, CodingKey {
-        case successStatuses, retrySchedule, maxAttempts, maxAge, retriesClientErrors, failureLimit, failureWindow
-        case rateLimit, overflow, maxInFlight, isSideBySide
-        case order = "ordering"
-    }
-
-    package init(from decoder: any Decoder) throws {
-        // What an older version did not write has its default.
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.successStatuses = try values.decodeIfPresent(Set<Int>.self, forKey: .successStatuses) ?? []
-        self.retrySchedule = try values.decodeIfPresent([Int64].self, forKey: .retrySchedule)
-        self.maxAttempts = try values.decodeIfPresent(Int.self, forKey: .maxAttempts)
-        self.maxAge = try values.decodeIfPresent(Int64.self, forKey: .maxAge)
-        self.retriesClientErrors = try values.decodeIfPresent(Bool.self, forKey: .retriesClientErrors) ?? true
-        self.failureLimit = try values.decodeIfPresent(Int.self, forKey: .failureLimit) ?? Self.defaultFailureLimit
-        self.failureWindow =
-            try values.decodeIfPresent(Int64.self, forKey: .failureWindow) ?? Self.defaultFailureWindow
-        self.rateLimit = try values.decodeIfPresent(RateLimit.self, forKey: .rateLimit)
-        self.overflow = try values.decodeIfPresent(Overflow.self, forKey: .overflow) ?? .wait
-        self.maxInFlight = try values.decodeIfPresent(Int.self, forKey: .maxInFlight)
-        self.order = try values.decodeIfPresent(StoredOrder.self, forKey: .order) ?? .none
-        self.isSideBySide = try values.decodeIfPresent(Bool.self, forKey: .isSideBySide) ?? false
-    }
+    package static let fields: [Field<DeliveryPolicy>] = [
+        Field("success_statuses", \.successStatuses, stored: "successStatuses", .statuses),
+        Field("success", \.success, stored: "success", .successRule),
+        Field("retry_schedule", \.retrySchedule, stored: "retrySchedule", .waits),
+        Field("max_attempts", \.maxAttempts, stored: "maxAttempts", .integer(1...1_000)),
+        Field("max_age", \.maxAge, stored: "maxAge", .integer(1...longestAge)),
+        Field("retry_client_errors", \.retriesClientErrors, stored: "retriesClientErrors", .flag),
+        Field("failure_limit", \.failureLimit, stored: "failureLimit", .integer(0...1_000)),
+        Field("failure_window", \.failureWindow, stored: "failureWindow", .integer(0...604_800)),
+        Field("max_in_flight", \.maxInFlight, stored: "maxInFlight", .integer(1...1_024)),
+        Field(
+            "rate_limit", \.rate, stored: [StoredField("rateLimit", \.rateLimit), StoredField("overflow", \.overflow)],
+            FieldKind.rate),
+        Field(
+            "ordering", \.ordering,
+            stored: [StoredField("ordering", \.order), StoredField("isSideBySide", \.isSideBySide)],
+            .choice("must be none, first or thing")),
+    ]
+    package static let stored = fields.flatMap(\.stored)
 
     /// - Throws: ``InvalidField``, named as the API names it.
     package func check() throws(InvalidField) {
-        for status in self.successStatuses where !(200...599).contains(status) {
-            throw InvalidField("success_statuses", "must hold numbers from 200 to 599")
-        }
-        if self.successStatuses.contains(410) {
-            throw InvalidField("success_statuses", "must not hold 410, which says that the webhook is gone for good")
-        }
-        if let waits = self.retrySchedule {
-            guard (1...100).contains(waits.count), waits.allSatisfy({ (1...2_592_000).contains($0) }) else {
-                throw InvalidField("retry_schedule", "must hold 1 to 100 waits of 1 to 2592000 seconds")
-            }
-        }
-        try Self.check("max_attempts", self.maxAttempts.map(Int64.init), in: 1...1_000)
-        try Self.check("max_age", self.maxAge, in: 1...Self.longestAge)
-        try Self.check("failure_limit", Int64(self.failureLimit), in: 0...1_000)
-        try Self.check("failure_window", self.failureWindow, in: 0...604_800)
-        try Self.check("max_in_flight", self.maxInFlight.map(Int64.init), in: 1...1_024)
-        try self.rateLimit?.check()
+        try self.checkFields()
         if self.overflow != .wait {
             guard self.rateLimit != nil else { throw InvalidField("rate_limit.overflow", "needs a rate") }
             guard self.ordering != .thing else {
@@ -119,10 +107,18 @@ package struct DeliveryPolicy: Sendable, Equatable, Codable {
             }
         }
     }
+}
 
-    private static func check(_ field: String, _ value: Int64?, in range: ClosedRange<Int64>) throws(InvalidField) {
-        guard let value, !range.contains(value) else { return }
-        throw InvalidField(field, "must be a number from \(range.lowerBound) to \(range.upperBound)")
+extension DeliveryPolicy {
+    /// How much of an answer's body has to be known before the answer can be judged; nil if its status says all.
+    package var judgedBody: Int? { self.success == nil ? nil : SuccessRule.mostBytes }
+
+    /// - Parameter body: its beginning, ``judgedBody`` of it at the least.
+    package func meaning(ofStatus status: Int, _ body: [UInt8]) -> AnswerMeaning {
+        guard (200..<300).contains(status) else {
+            return self.successStatuses.contains(status) ? .taken : .refused
+        }
+        return self.success?.denial(of: body).map(AnswerMeaning.denied) ?? .taken
     }
 }
 
@@ -137,11 +133,14 @@ package struct RateLimit: Sendable, Equatable, Codable {
         self.burst = burst ?? Int(max(1, min(perSecond.rounded(.up), 1_000_000)))
     }
 
+    static let rates = 0.001...1_000_000
+    static let bursts: ClosedRange<Int64> = 1...1_000_000
+
     package func check() throws(InvalidField) {
-        guard self.perSecond >= 0.001, self.perSecond <= 1_000_000 else {
+        guard Self.rates.contains(self.perSecond) else {
             throw InvalidField("rate_limit.per_second", "must be a number from 0.001 to 1000000")
         }
-        guard (1...1_000_000).contains(self.burst) else {
+        guard Self.bursts.contains(Int64(self.burst)) else {
             throw InvalidField("rate_limit.burst", "must be a number from 1 to 1000000")
         }
     }

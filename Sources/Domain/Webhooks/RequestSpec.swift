@@ -1,5 +1,5 @@
 /// How a webhook's requests look, beyond url and headers.
-package struct RequestSpec: Sendable, Equatable, Codable {
+package struct RequestSpec: FieldTable {
     package enum Method: String, Sendable, Codable, CaseIterable {
         case post = "POST"
         case get = "GET"
@@ -77,11 +77,15 @@ package struct Batching: Sendable, Equatable, Codable {
         self.form = form
     }
 
+    static let items: ClosedRange<Int64> = 1...1_000
+    /// In milliseconds.
+    static let waits: ClosedRange<Int64> = 1...60_000
+
     package func check() throws(InvalidField) {
-        guard (1...1_000).contains(self.mostItems) else {
+        guard Self.items.contains(Int64(self.mostItems)) else {
             throw InvalidField("batch.max_items", "must be a number from 1 to 1000")
         }
-        guard (1...60_000).contains(self.longestWait) else {
+        guard Self.waits.contains(Int64(self.longestWait)) else {
             throw InvalidField("batch.max_wait_ms", "must be a number from 1 to 60000")
         }
     }

@@ -11,6 +11,8 @@ package final class WebhookTarget: Sendable {
     package let overflow: DeliveryPolicy.Overflow
     /// Whether the thing is told what the receiver answered.
     package let responds: Bool
+    /// How much of an answer's body decides what it means; nil if nothing of it does.
+    package let judgedBody: Int?
     /// Whether every message of the group is sent to it.
     package let takesAllMessages: Bool
     /// Whether its templates name things.
@@ -64,6 +66,7 @@ package final class WebhookTarget: Sendable {
         self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
         self.batching = options.batching
         self.responds = options.responds
+        self.judgedBody = policy.judgedBody
         self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
         self.key = key
         self.id = id

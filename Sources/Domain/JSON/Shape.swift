@@ -1,9 +1,8 @@
-internal import Domain
 internal import Values
 
 /// Which fields a body may have, at every depth. Every body is read as one, so that no misspelt field is taken for one that
 /// was not given.
-indirect enum Shape: Sendable {
+package indirect enum Shape: Sendable {
     /// The caller's own: whatever is in it is kept or looked at by somebody else.
     case any
     /// - Parameter ignored: what answers have and clients send back, and what clients of Mainflux send: nothing is done with
@@ -15,7 +14,7 @@ indirect enum Shape: Sendable {
 
     /// - Throws: ``InvalidField`` with the place of the first field that there is not. What is of the wrong kind is told by
     ///   whoever reads it.
-    func check(_ value: JSONValue, at path: String = "") throws(InvalidField) {
+    package func check(_ value: JSONValue, at path: String = "") throws(InvalidField) {
         switch (self, value) {
         case (.either(let one, let other), _):
             try one.check(value, at: path)
@@ -44,7 +43,7 @@ indirect enum Shape: Sendable {
     }
 
     /// An object all of whose fields hold no others.
-    static func flat(_ names: String..., ignored: Set<String> = []) -> Shape {
+    package static func flat(_ names: String..., ignored: Set<String> = []) -> Shape {
         .object(Dictionary(uniqueKeysWithValues: names.map { ($0, .any) }), ignored: ignored)
     }
 }

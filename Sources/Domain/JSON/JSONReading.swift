@@ -1,11 +1,9 @@
-internal import Domain
-
 extension JSONValue {
     /// Reads a whole text in one walk over it.
     ///
     /// - Throws: ``InvalidField`` for what is no JSON, for half of a surrogate pair, which no text has, and for numbers that
     ///   the database does not have.
-    init(reading bytes: [UInt8]) throws(InvalidField) {
+    package init(reading bytes: [UInt8]) throws(InvalidField) {
         var scanner = JSONScanner(bytes)
         var reader = JSONReader()
         scanner.skipSpace()

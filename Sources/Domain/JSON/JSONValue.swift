@@ -1,7 +1,5 @@
-internal import Domain
-
 /// Any JSON value, as it was sent: numbers and objects keep their text.
-enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -10,7 +8,7 @@ enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object(JSONFields)
 
-    var kind: String {
+    package var kind: String {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
@@ -22,7 +20,7 @@ enum JSONValue: Sendable, Equatable {
     }
 
     /// What is a whole number, however it is written; nil if it is none, or too large.
-    var wholeNumber: Int64? {
+    package var wholeNumber: Int64? {
         switch self {
         case .integer(let integer): integer
         case .number(let number): Int64(exactly: number.value)
@@ -30,8 +28,15 @@ enum JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The text that it was sent as, without spaces around what it consists of.
-    func append(to text: inout [UInt8]) {
+    /// The text that it was sent as, on one line.
+    package var text: String {
+        var text: [UInt8] = []
+        self.append(to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The same, behind what is there.
+    package func append(to text: inout [UInt8]) {
         switch self {
         case .null: text += Array("null".utf8)
         case .bool(let value): text += Array((value ? "true" : "false").utf8)
@@ -51,36 +56,41 @@ enum JSONValue: Sendable, Equatable {
 }
 
 extension JSONValue: Encodable {
-    /// What has one is written by ``JSONWriter``, which takes its text; another encoder would not keep it.
-    func encode(to encoder: any Encoder) throws {
+    /// What has one is written by `JSONWriter`, which takes its text; another encoder would not keep it.
+    package func encode(to encoder: any Encoder) throws {
         throw EncodingError.invalidValue(
             self, .init(codingPath: encoder.codingPath, debugDescription: "JSON that keeps its text needs JSONWriter"))
     }
 }
 
 /// A number with the text that it was written as.
-struct WrittenNumber: Sendable, Equatable {
+package struct WrittenNumber: Sendable, Equatable {
     /// The nearest that there is: infinite for what is larger than any.
-    let value: Double
-    let text: String
+    package let value: Double
+    package let text: String
+
+    package init(value: Double, text: String) {
+        self.value = value
+        self.text = text
+    }
 }
 
 /// The members of an object, and its text as it was sent: in its order, with what stands there twice.
-struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
+package struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
     private var values: [String: JSONValue]
     /// nil for one that was put together here.
     private var raw: RawJSON?
 
-    init(_ values: [String: JSONValue], raw: RawJSON? = nil) {
+    package init(_ values: [String: JSONValue], raw: RawJSON? = nil) {
         self.values = values
         self.raw = raw
     }
 
-    init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self.values = Dictionary(elements) { _, last in last }
     }
 
-    subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         get { self.values[name] }
         set {
             self.values[name] = newValue
@@ -88,11 +98,11 @@ struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral
         }
     }
 
-    var keys: Dictionary<String, JSONValue>.Keys { self.values.keys }
+    package var keys: Dictionary<String, JSONValue>.Keys { self.values.keys }
 
-    func makeIterator() -> Dictionary<String, JSONValue>.Iterator { self.values.makeIterator() }
+    package func makeIterator() -> Dictionary<String, JSONValue>.Iterator { self.values.makeIterator() }
 
-    static func == (a: JSONFields, b: JSONFields) -> Bool { a.values == b.values }
+    package static func == (a: JSONFields, b: JSONFields) -> Bool { a.values == b.values }
 
     fileprivate func append(to text: inout [UInt8]) {
         if let raw { return text += Array(raw.compactText.utf8) }
@@ -109,7 +119,7 @@ struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral
 
 extension [UInt8] {
     /// Appends text as a string of JSON.
-    mutating func appendQuoted(_ text: String) {
+    package mutating func appendQuoted(_ text: String) {
         self.append(UInt8(ascii: "\""))
         self.appendJSONEscaped(text.utf8)
         self.append(UInt8(ascii: "\""))

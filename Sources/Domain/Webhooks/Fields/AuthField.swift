@@ -1,0 +1,71 @@
+/// What stands in the place of a secret.
+enum Mask {
+    static let text = "***"
+}
+
+extension Field<WebhookOptions> {
+    static var auth: Field {
+        Field(
+            "auth", \.auth, stored: [StoredField("auth", \.auth)], WebhookAuth.form, isSecret: true,
+            read: { (object, options) throws(InvalidField) in
+                options.auth = try WebhookAuth(object, changing: options.auth)
+            },
+            write: { options, role in JSONValue(options.auth, seenBy: role) },
+            check: { (options) throws(InvalidField) in try options.auth.check() })
+    }
+}
+
+extension WebhookAuth {
+    fileprivate static let form = Form.object(
+        [.init("type", .choice(of: Kind.self), isRequired: true)]
+            + ["username", "password", "token", "client_id", "client_secret", "token_url", "scope"].map {
+                Form.Member($0, .text())
+            })
+
+    /// A secret that is not mentioned, or sent back masked, stays as it is.
+    fileprivate init(_ object: JSONObject, changing auth: WebhookAuth) throws(InvalidField) {
+        self.init()
+        guard let fields = try object.object("auth") else { return }
+        guard let kind: Kind = try fields.choice("type") else {
+            throw InvalidField(fields.name("type"), "is required: none, basic, bearer or oauth2")
+        }
+        self.kind = kind
+        let old = auth.kind == kind ? auth : WebhookAuth()
+        func secret(_ field: String, _ stored: String?) throws(InvalidField) -> String? {
+            let given = try fields.string(field)
+            return given == nil || given == Mask.text ? stored : given
+        }
+        switch kind {
+        case .none: return
+        case .basic:
+            self.username = try fields.string("username") ?? old.username
+            self.password = try secret("password", old.password)
+        case .bearer: self.token = try secret("token", old.token)
+        case .oauth2:
+            self.clientID = try fields.string("client_id") ?? old.clientID
+            self.clientSecret = try secret("client_secret", old.clientSecret)
+            self.tokenURL = try fields.string("token_url") ?? old.tokenURL
+            self.scope = fields.has("scope") ? try fields.string("scope") : old.scope
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate init(_ auth: WebhookAuth, seenBy role: Role) {
+        func secret(_ text: String?) -> JSONValue { .string(role >= .editor ? text ?? "" : Mask.text) }
+        var fields: JSONFields = ["type": .string(auth.kind.rawValue)]
+        switch auth.kind {
+        case .none: break
+        case .basic:
+            fields["username"] = .string(auth.username ?? "")
+            fields["password"] = secret(auth.password)
+        case .bearer: fields["token"] = secret(auth.token)
+        case .oauth2:
+            fields["client_id"] = .string(auth.clientID ?? "")
+            fields["client_secret"] = secret(auth.clientSecret)
+            fields["token_url"] = .string(auth.tokenURL.map { ShownURL.text($0, to: role) } ?? "")
+            if let scope = auth.scope { fields["scope"] = .string(scope) }
+        }
+        self = .object(fields)
+    }
+}

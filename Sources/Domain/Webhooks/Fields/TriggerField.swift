@@ -1,0 +1,78 @@
+extension Field<WebhookOptions> {
+    static var trigger: Field {
+        Field(
+            "trigger", \.trigger, stored: [StoredField("trigger", \.trigger)], Trigger.form,
+            read: { (object, options) throws(InvalidField) in options.trigger = try Trigger(object) },
+            write: { options, _ in JSONValue(options.trigger) },
+            check: { (options) throws(InvalidField) in try options.trigger.check() })
+    }
+
+    static var batch: Field {
+        Field(
+            "batch", \.batching, stored: [StoredField("batching", \.batching)], Batching.form,
+            read: { (object, options) throws(InvalidField) in options.batching = try Batching(object) },
+            write: { options, _ in JSONValue(options.batching) },
+            check: { (options) throws(InvalidField) in try options.batching?.check() })
+    }
+}
+
+extension Trigger {
+    fileprivate static let form = Form.either(
+        .choice(of: TriggerKind.self),
+        .object([
+            .init("type", .choice(of: TriggerKind.self)), .init("subtopics", .list(.text(), 0...most)),
+            .init("things", .list(.text(), 0...most)), .init("after", .integer(shortestSilence...longestSilence)),
+        ]))
+
+    /// `{"type", "subtopics"?, "things"?, "after"?}`, or the type alone.
+    fileprivate init(_ object: JSONObject) throws(InvalidField) {
+        self.init()
+        if case .string? = object.fields["trigger"] {
+            self.kind = try object.choice("trigger") ?? .message
+            return
+        }
+        guard let fields = try object.object("trigger") else { return }
+        self.kind = try fields.choice("type") ?? .message
+        self.subtopics = try fields.strings("subtopics") ?? []
+        self.things = try fields.strings("things") ?? []
+        self.after = try fields.integer("after")
+    }
+}
+
+extension Batching {
+    fileprivate static let form = Domain.Form.object([
+        .init("max_items", .integer(items), isRequired: true), .init("max_wait_ms", .integer(waits)),
+        .init("format", .choice(of: Form.self)),
+    ])
+
+    fileprivate init?(_ object: JSONObject) throws(InvalidField) {
+        guard let fields = try object.object("batch") else { return nil }
+        guard let items = try fields.integer("max_items") else {
+            throw InvalidField(fields.name("max_items"), "is required")
+        }
+        self.init(
+            mostItems: Int(clamping: items), longestWait: Int(clamping: try fields.integer("max_wait_ms") ?? 1_000),
+            form: try fields.choice("format") ?? .json)
+    }
+}
+
+extension JSONValue {
+    fileprivate init(_ trigger: Trigger) {
+        var fields: JSONFields = ["type": .string(trigger.kind.rawValue)]
+        if !trigger.subtopics.isEmpty { fields["subtopics"] = .array(trigger.subtopics.map(JSONValue.string)) }
+        if !trigger.things.isEmpty { fields["things"] = .array(trigger.things.map(JSONValue.string)) }
+        if let after = trigger.after { fields["after"] = .integer(after) }
+        self = .object(fields)
+    }
+
+    fileprivate init(_ batching: Batching?) {
+        guard let batching else {
+            self = .null
+            return
+        }
+        self = .object([
+            "max_items": .integer(Int64(batching.mostItems)), "max_wait_ms": .integer(Int64(batching.longestWait)),
+            "format": .string(batching.form.rawValue),
+        ])
+    }
+}
