@@ -3,8 +3,8 @@
 import { all, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
-import { reportView, requestView } from "./testing.js";
-import { clearFaults, debounced, onSubmit, tell } from "./fields.js";
+import { reportView, requestView, sentence } from "./testing.js";
+import { clearFaults, debounced, onSubmit, tell, unsaved } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -33,7 +33,7 @@ const defaults = {
   ordering: "first",
 };
 
-export async function show({ group, item, signal, can, at, go }) {
+export async function show({ group, item, signal, can, at, go, guard }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const webhook = item ?? defaults;
   const isNew = item === undefined;
@@ -86,6 +86,7 @@ export async function show({ group, item, signal, can, at, go }) {
           }[report.message_source] ?? "",
         ),
         failed && h("p", { class: "fault" }, failed.error),
+        report.skipped && h("p", { class: "note wait" }, sentence(report.skipped)),
         report.request && requestView(report.request),
         messageView(report),
       );
@@ -155,6 +156,7 @@ export async function show({ group, item, signal, can, at, go }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
           : await put(`/webhooks/${webhook.id}`, values);
+        guard(() => false);
         toast(isNew ? `“${saved.name}” created` : "Saved");
         go(`#/webhook/${saved.id}`);
       }),
@@ -170,6 +172,7 @@ export async function show({ group, item, signal, can, at, go }) {
     ),
   );
   refresh();
+  guard(unsaved(draft));
   return [
     head({
       title: isNew ? "New webhook" : `Edit ${webhook.name}`,

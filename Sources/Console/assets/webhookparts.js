@@ -53,7 +53,7 @@ function withoutRepetition(headers) {
 
 export function requestPart(webhook, sample) {
   const isForm = Array.isArray(webhook.body);
-  const type = select(webhook.content_type, [["profile", "What the thing's profile says"], ["json", "JSON"], [
+  const type = select(webhook.content_type, [["profile", "As the profile says"], ["json", "JSON"], [
     "form",
     "Form data",
   ], ["text", "Text"]]);
@@ -260,17 +260,17 @@ export function deliveryPart(webhook) {
     whole(webhook.rate_limit?.burst, { min: "1" }),
   ];
   const overflow = select(webhook.rate_limit?.overflow ?? "wait", [
-    ["wait", "All of it, in order"],
-    ["drop_oldest", "The newest; the oldest is left out"],
-    ["latest_per_thing", "Each thing's newest, in place of the one before"],
+    ["wait", "All is sent"],
+    ["drop_oldest", "The oldest goes"],
+    ["latest_per_thing", "A thing's newest"],
   ]);
   const inFlight = whole(webhook.max_in_flight, { min: "1", max: "1024" });
   const schedule = input((webhook.retry_schedule ?? []).join(", "), { placeholder: "5, 300, 1800" });
   const statuses = input(webhook.success_statuses.join(", "), { placeholder: "302" });
   const ordering = select(webhook.ordering, [
-    ["first", "First attempts in order: a thing's messages one at a time"],
-    ["none", "None: a thing's messages at the same time"],
-    ["thing", "Strict order per thing, over retries"],
+    ["first", "First attempts"],
+    ["none", "None"],
+    ["thing", "Strict"],
   ]);
   const clientErrors = check("Try 4xx answers again", "retry_client_errors", webhook.retry_client_errors);
   const size = whole(webhook.batch?.max_items ?? 100, { min: "1", max: "1000" });
@@ -312,9 +312,19 @@ export function deliveryPart(webhook) {
         field("and after", "failure_window", window, "seconds of failing"),
         field("Requests per second", "rate_limit.per_second", perSecond, "Empty: no limit."),
         field("In bursts of", "rate_limit.burst", burst),
-        field("What waits for the rate", "rate_limit.overflow", overflow),
+        field(
+          "What waits for the rate",
+          "rate_limit.overflow",
+          overflow,
+          "All of it in order, the newest without the oldest, or of each thing the newest.",
+        ),
         field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
-        field("Order", "ordering", ordering),
+        field(
+          "Order",
+          "ordering",
+          ordering,
+          "A thing's messages one at a time (first attempts), also over retries (strict), or at the same time (none).",
+        ),
       ),
       clientErrors.element,
       batch.element,
