@@ -116,13 +116,21 @@ package struct APIPorts: Sendable {
     package let unreadable: UnreadableRows
     /// What a webhook that falls behind waits for.
     package let holdup: @Sendable (WebhookKey) async -> Holdup?
+    /// What a thing's messages meet.
+    package let scene: @Sendable (EntityID) async throws -> ThingScene?
+    /// How the way to a webhook's receiver stands.
+    package let gate: @Sendable (WebhookKey) async -> GateStanding
 
     package init(
         refresh: @escaping RouteRefresh, test: @escaping WebhookTest,
         newestMessage: @escaping @Sendable (EntityID) -> Message?, ids: MessageIDGenerator,
         largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, unreadable: UnreadableRows,
-        tail: @escaping ThingTailing, holdup: @escaping @Sendable (WebhookKey) async -> Holdup? = { _ in nil }
+        tail: @escaping ThingTailing, holdup: @escaping @Sendable (WebhookKey) async -> Holdup? = { _ in nil },
+        scene: @escaping @Sendable (EntityID) async throws -> ThingScene? = { _ in nil },
+        gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() }
     ) {
+        self.scene = scene
+        self.gate = gate
         self.holdup = holdup
         self.unreadable = unreadable
         self.refresh = refresh
@@ -164,7 +172,8 @@ func makeRouter(
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
         webhooks: store, access: access, addressGuard: addressGuard, refresh: refresh,
-        stats: stats, wallClock: wallClock, most: mostWebhooks, holdup: ports.holdup)
+        stats: stats, wallClock: wallClock, most: mostWebhooks, standings: StandingStore(database),
+        holdup: ports.holdup, gate: ports.gate)
     webhooks.add(to: routes)
     WebhookSecretRoutes(webhooks: webhooks, store: store, audit: AuditStore(database), wallClock: wallClock)
         .add(to: routes)
@@ -176,11 +185,14 @@ func makeRouter(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock
     ).add(to: routes)
+    let explainer = Explainer(
+        database, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
     TryRoutes(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
         audit: AuditStore(database), test: ports.test,
-        newestMessage: ports.newestMessage, ids: ports.ids
+        newestMessage: ports.newestMessage, ids: ports.ids, explainer: explainer
     ).add(to: routes)
+    ExplainRoutes(explainer: explainer, access: access).add(to: routes)
     SourceRoutes(
         sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock,
         publicURL: publicURL

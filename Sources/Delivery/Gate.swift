@@ -103,6 +103,15 @@ struct Gate {
         return self.bucket.map { $0.available(now: now) < 1 } == true ? .rate : .groupRate
     }
 
+    /// Until when nothing goes out, and why, for people; each nil if it is in nobody's way.
+    func obstacles(now: Int64) -> (probeAt: Int64?, pausedUntil: Int64?, rateFreeAt: Int64?) {
+        var bucket = self.bucket
+        return (
+            self.breaker.probeAt, self.pausedUntil > now ? self.pausedUntil : nil,
+            bucket?.take(now: now).map { now.adding($0) }
+        )
+    }
+
     /// - Parameter limit: this instance's share; nil is none.
     mutating func follow(_ limit: RateLimit?, now: Int64) {
         guard let limit else {

@@ -34,13 +34,36 @@ extension Lane {
     }
 }
 
+extension Lane {
+    /// How the way to the receiver stands.
+    func gateStanding(now: NIODeadline, wallNow: Int64) -> GateStanding {
+        let time = now.nanoseconds
+        func wall(_ at: Int64?) -> Instant? {
+            at.map { Instant(clampingMicroseconds: wallNow.adding(max(0, $0.subtracting(time)) / 1_000)) }
+        }
+        let obstacles = self.gate.obstacles(now: time)
+        return GateStanding(
+            probeAt: wall(obstacles.probeAt), pausedUntil: wall(obstacles.pausedUntil),
+            rateFreeAt: wall(obstacles.rateFreeAt), holdup: self.holdup(now: now, wallNow: wallNow))
+    }
+}
+
 extension Dispatcher {
+    func gateStanding(of key: WebhookKey) -> GateStanding {
+        self.lane(of: key)?.gateStanding(now: .now(), wallNow: self.wallNow) ?? GateStanding()
+    }
+
     func holdup(of key: WebhookKey) -> Holdup? {
         self.lane(of: key)?.holdup(now: .now(), wallNow: self.wallNow)
     }
 }
 
 extension DeliveryService {
+    /// How the way to a webhook's receiver stands here. Other instances have lanes of their own.
+    package func gateStanding(of key: WebhookKey) async -> GateStanding {
+        await self.dispatcher(of: key).gateStanding(of: key)
+    }
+
     /// What a webhook waits for here, if it falls behind. Other instances have lanes of their own.
     package func holdup(of key: WebhookKey) async -> Holdup? {
         await self.dispatcher(of: key).holdup(of: key)

@@ -205,7 +205,8 @@ struct Assembly {
                 tail: {
                     [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
-                }, holdup: { await delivery.holdup(of: $0) }))
+                }, holdup: { await delivery.holdup(of: $0) }, scene: { try await routes.scene(of: $0) },
+                gate: { await delivery.gateStanding(of: $0) }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,

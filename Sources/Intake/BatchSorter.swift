@@ -12,6 +12,8 @@ struct SortedBatch {
     var deliveries: [Delivery] = []
     /// Known things' messages that nobody wants.
     var unrouted = 0
+    /// Messages that go to no webhook, whether they are kept or not.
+    var unforwarded: [UnforwardedReason: Int] = [:]
     var refused: [RefusalReason: Int] = [:]
     /// A topic for each reason, for the log.
     var examples: [RefusalReason: String] = [:]
@@ -90,12 +92,18 @@ struct BatchSorter: Sendable {
                 traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
                 receivedNanoseconds: now)
             run?.newest = message
+            if route.webhooks.isEmpty {
+                sorted.unforwarded[route.profile.webhook ? .noWebhook : .profile, default: 0] += 1
+            }
             guard route.profile.write || !route.webhooks.isEmpty else {
                 sorted.unrouted += 1
                 continue
             }
             let before = sorted.deliveries.count
             self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
+            if sorted.deliveries.count == before, !route.webhooks.isEmpty {
+                sorted.unforwarded[.filtered, default: 0] += 1
+            }
             if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
         }
         run?.close(into: &sorted)

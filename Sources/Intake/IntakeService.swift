@@ -178,6 +178,7 @@ package struct IntakeService: Service {
         self.tally.received(sorted.received, now: self.wallClock.now)
         self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
         self.metrics.unrouted.add(sorted.unrouted)
+        for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }
     }
 
     private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {

@@ -76,6 +76,11 @@ package struct AttemptRecord: Sendable {
 
     package var wasSent: Bool { self.peculiarities?.wasSent ?? true }
 
+    /// What went wrong, in a few words.
+    package var failure: String {
+        self.error.map { String($0.prefix(200)) } ?? self.status.map { "status \($0)" } ?? "no answer"
+    }
+
     package var withoutTexts: AttemptRecord {
         AttemptRecord(
             at: self.at, latencyMicroseconds: self.latencyMicroseconds, status: self.status,

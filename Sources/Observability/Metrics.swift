@@ -16,12 +16,24 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case storage
 }
 
+/// Why an accepted message went to no webhook.
+package enum UnforwardedReason: String, Sendable, CaseIterable {
+    /// Its thing's profile sends none (`webhook: false`).
+    case profile
+    /// The group has no webhook that messages make fire.
+    case noWebhook = "no_webhook"
+    /// No filter and no condition of theirs let it through.
+    case filtered
+}
+
 /// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
 package final class Metrics: Sendable {
     /// Messages read from the broker and committed, or known not to be wanted.
     package let accepted = Counter()
     /// Messages whose profile wants neither webhooks nor keeping, or whose group has no webhook.
     package let unrouted = Counter()
+    /// Accepted messages that went to no webhook, whether they are kept or not.
+    package let unforwarded = LabelledCounter(UnforwardedReason.allCases)
     package let refused = LabelledCounter(RefusalReason.allCases)
     package let batches = Counter()
     package let commitTime = Histogram()
@@ -102,6 +114,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_messages_unrouted_total", "Accepted messages that no webhook wants and that are not kept.",
             self.unrouted)
+        text.counters(
+            "hookline_messages_unforwarded_total", "Accepted messages that went to no webhook.", label: "reason",
+            self.unforwarded, \.rawValue)
         text.counters(
             "hookline_messages_refused_total", "Messages that cannot be used.", label: "reason", self.refused,
             \.rawValue)

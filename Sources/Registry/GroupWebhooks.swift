@@ -17,11 +17,10 @@ package struct GroupWebhooks: Sendable {
     ///   - all: in the order of their keys.
     ///   - former: as the group was known.
     init(_ all: [WebhookTarget], seen: Int64, from former: GroupWebhooks?) {
-        func receives(_ target: WebhookTarget) -> Bool { target.status != .disabled && target.isForMessages }
         self.all = all
         self.seen = seen
         // Nearly always they are the same, and then so is the memory.
-        self.receiving = all.allSatisfy(receives) ? all : all.filter(receives)
+        self.receiving = all.allSatisfy(\.receivesMessages) ? all : all.filter(\.receivesMessages)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
         // Most changes are to something else, and there may be many paths.
         let asked = self.receiving.conditionPaths

@@ -53,6 +53,13 @@ package final class RouteKeeper: Service {
         self.routes.withLock { body($0) }
     }
 
+    /// What a thing's messages meet here; a thing that is not known is looked up, as it is for its messages.
+    package func scene(of thing: EntityID) async throws -> ThingScene? {
+        if let scene = self.withRoutes({ $0.scene(of: thing) }) { return scene }
+        guard try await self.lookUp([thing]) else { return nil }
+        return self.withRoutes { $0.scene(of: thing) }
+    }
+
     /// The webhooks that were changed, made or removed since this was asked last.
     package func takeChangedWebhooks() -> Set<WebhookKey> {
         self.changedWebhooks.withLock { changed in

@@ -54,6 +54,21 @@ package struct RouteStore: Sendable {
         }
     }
 
+    /// What messages of one thing meet: it, its profile, and its group's webhooks.
+    package func load(around thing: EntityID) async throws -> Routes {
+        try await self.pool.withConnection { db in
+            var routes = Routes()
+            try db.transaction { db in
+                try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                try self.apply(
+                    to: &routes, things: "t.id = \(thing)",
+                    profiles: "id IN (SELECT profile_id FROM things WHERE id = \(thing))",
+                    webhooks: "w.group_id IN (SELECT group_id FROM things WHERE id = \(thing))", known: [:], on: db)
+            }
+            return routes
+        }
+    }
+
     /// One webhook as it is now.
     func target(of key: WebhookKey) async throws -> WebhookTarget? {
         try await self.pool.withConnection { try self.webhooks("w.key = \(key.rawValue)", on: $0).first }

@@ -62,6 +62,15 @@ package struct Routes: Sendable {
             conditionPaths: webhooks?.conditionPaths ?? PathSet())
     }
 
+    /// What a message of the thing meets, for who explains it.
+    package func scene(of id: EntityID) -> ThingScene? {
+        guard let thing = self.things[id], let profile = self.profiles[thing.profile] else { return nil }
+        let webhooks = self.groups[thing.group]
+        return ThingScene(
+            group: thing.group, profile: profile, webhooks: webhooks?.all ?? [],
+            conditionPaths: webhooks?.conditionPaths ?? PathSet())
+    }
+
     package mutating func noteSent(_ things: Set<EntityID>) {
         for thing in things { self.things[thing]?.hasSent = true }
     }

@@ -70,6 +70,16 @@ package struct WebhookStore: Sendable {
         }
     }
 
+    /// The same of several; one that is not there has none.
+    package func keys(of ids: [EntityID]) async throws -> [EntityID: WebhookKey] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query("SELECT id, key FROM webhooks WHERE id = ANY(\(ids))") { row in
+                (try row.entityID(0), WebhookKey(rawValue: try row.int32(1)))
+            }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
     /// The same, and whether anything is sent to it: its status, and why Hookline disabled it if it did. For who has no keys
     /// to read the rest.
     package func standing(of id: EntityID) async throws -> (key: WebhookKey, status: WebhookStatus, reason: String?)? {

@@ -120,6 +120,10 @@ struct OpenAPITests {
         let message = Message(
             id: MessageID(rawValue: 1), thing: id, group: id, subtopic: "", contentType: "text/plain", payload: [],
             traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        let asked = ExplainedMessage(thing: id, subtopic: "", payload: [], origin: .given)
+        let explained = Explainer.Answer(
+            message: asked, kept: nil, explanation: Explanation(of: asked, in: nil, largestPayload: 1) { _ in [:] },
+            names: [:], total: 0)
         let source = Source(
             id: id, group: id, name: "s", thing: id, isEnabled: true, settings: SourceSettings(), createdAt: .first,
             updatedAt: .first)
@@ -138,6 +142,8 @@ struct OpenAPITests {
             ("Key", APIKeyDTO(key)),
             ("AuditEntry", try AuditEntryDTO(audit)),
             ("Webhook", WebhookDTO(webhook, seenBy: .owner)),
+            ("Explanation", ExplanationDTO(explained, seenBy: .owner)),
+            ("ExplainedStep", ExplanationDTO(explained, seenBy: .owner).steps[0]),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),
             ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),

@@ -193,6 +193,7 @@ enum AccessTable {
         AccessRow("PUT /things/{id}", .member(.editor), with: named),
         AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),
         AccessRow("GET /things/{id}/messages", .member(.viewer)),
+        AccessRow("POST /things/{id}/explain", .member(.viewer)) { _ in #"{"payload":1}"# },
         AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
         AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),
         AccessRow("GET /groups/{id}/erasures", .member(.viewer)),

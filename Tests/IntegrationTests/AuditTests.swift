@@ -78,6 +78,7 @@ extension WholeServiceTests {
                 try await Self.walkWebhooks(&walk, group, thing)
                 try await Self.walkSources(&walk, group, thing)
                 try await Self.walkKeys(&walk, group, root, org)
+                try await walk.call("POST /things/{id}/explain", thing, "{}", leaves: [])
                 try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])
                 let profile = try await installation.api.call("GET", "/groups/\(group)/profiles").value(of: "id") ?? ""

@@ -133,11 +133,16 @@ struct CommandTests {
 
     @Test("explains itself")
     func help() async throws {
-        for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "import"] {
+        for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "why", "import"]
+        {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
-        #expect(try await HooklineProcess.run(["serve", "--help"]).output.contains("--http-port"))
+        let help = try await HooklineProcess.run(["serve", "--help"]).output
+        #expect(help.contains("--http-port"))
+        // What goes on on another line stays beside its flag.
+        let table = help.split(separator: "\n").drop { !$0.hasPrefix("  --http-host") }.prefix { $0.hasPrefix("  ") }
+        #expect(table.contains { $0.contains("--log-format") } && table.allSatisfy { $0.count <= 80 })
         #expect(try await HooklineProcess.run(["--version"]).output.contains("."))
     }
 
@@ -159,8 +164,15 @@ struct CommandTests {
             }
             // And so do those of the documentation, one block after the other.
             for page in ["webhooks.md", "api.md", "sources.md"] {
-                try await self.runShellBlocks(of: page, in: folder)
+                try await self.runShellBlocks(of: "docs/\(page)", in: folder)
             }
+            for page in ["README.md", "docs/operations.md"] {
+                let output = try await self.runShellBlocks(of: page, in: folder) { $0.contains("First webhook") }
+                #expect(output.contains(#""status":"OK""#) && output.contains(#""would":"send""#), "\(page): \(output)")
+            }
+            let skipped = Files.read("\(folder)/webhooks.md.out") ?? ""
+            #expect(skipped.contains("condition not met: t gt 30"), "the log that is asked right after a publish")
+            #expect(guide().contains("/hook/token"), "an access token is asked for")
         } catch {
             await process.stop()
             throw error
@@ -170,13 +182,19 @@ struct CommandTests {
         #expect(end == "exited(0)", "\(guide().suffix(2_000))")
     }
 
-    /// Runs what a page of `docs/` shows to be typed, as it would be; a request that is not taken ends it.
-    private func runShellBlocks(of page: String, in folder: String) async throws {
+    /// Runs what a page shows to be typed, as it would be; a request that is not taken ends it. Answers what was said.
+    ///
+    /// - Parameter isWanted: which of the blocks.
+    @discardableResult
+    private func runShellBlocks(
+        of path: String, in folder: String, where isWanted: (Substring) -> Bool = { _ in true }
+    ) async throws -> String {
         let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let text = try #require(Files.read("\(root)/docs/\(page)"))
+        let text = try #require(Files.read("\(root)/\(path)"))
+        let page = path.split(separator: "/").last ?? ""
         let blocks = text.split(separator: "```sh\n").dropFirst().map { block in
             block.prefix { $0 != "`" }
-        }
+        }.filter(isWanted)
         #expect(!blocks.isEmpty)
         let script = """
             set -eu
@@ -189,6 +207,7 @@ struct CommandTests {
         try Files.write(script, to: "\(folder)/\(page).sh")
         try await ChildProcess.complete(
             "bash", ["-c", "cd \(folder) && bash \(page).sh > \(page).out 2>&1 || { tail -5 \(page).out; exit 1; }"])
+        return Files.read("\(folder)/\(page).out") ?? ""
     }
 
     @Test("tells whether the instance on this machine is ready")

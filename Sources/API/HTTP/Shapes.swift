@@ -37,7 +37,7 @@ extension Shape {
         ignored: [
             "id", "group_id", "org_id", "owner_id", "thing_id", "profile_id", "status_reason", "version", "created_at",
             "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped", "activity",
-            "waiting_for",
+            "waiting_for", "health",
         ])
 
     static let webhookIDs = Shape.flat("webhook_ids")
@@ -45,6 +45,7 @@ extension Shape {
     static let rotation = Shape.flat("secret", "overlap_seconds")
     static let replay = Shape.flat("since", "delivery_ids")
     static let firing = Shape.flat("payload", "thing_id")
+    static let question = Shape.flat("subtopic", "payload", "payload_base64", "webhook_id")
     static let test = Shape.object([
         "webhook": webhook, "dry_run": .any,
         "message": .flat(

@@ -14,6 +14,7 @@ struct TryRoutes: Sendable {
     let test: WebhookTest
     let newestMessage: @Sendable (EntityID) -> Message?
     let ids: MessageIDGenerator
+    let explainer: Explainer
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/webhooks/test") { try await self.testDraft($0, $1) }
@@ -91,8 +92,10 @@ struct TryRoutes: Sendable {
         let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
         let sends = try object.bool("dry_run") != true
         if sends { try await note() }
+        let obstacle = try await self.explainer.obstacle(of: message, to: target)
         let report = await self.test(target, message, sends)
-        return try Response.json(TestReportDTO(report, message: message, source: source, seenBy: role))
+        return try Response.json(
+            TestReportDTO(report, message: message, source: source, obstacle: obstacle, seenBy: role))
     }
 
     /// The message to try with: the one given, the newest real one, or a made-up one.
@@ -200,6 +203,8 @@ struct TestReportDTO: Encodable {
     /// The message it was tried with, and whether that is the one given, the newest real one or a sample.
     let message: MessageDTO
     let message_source: String
+    /// Why such a message would not come to the webhook, whatever came of the test.
+    let skipped: String?
 
     struct StepDTO: Encodable {
         let name: String
@@ -209,7 +214,7 @@ struct TestReportDTO: Encodable {
         let latency_ms: Double
     }
 
-    init(_ report: TestReport, message: Message, source: String, seenBy role: Role) {
+    init(_ report: TestReport, message: Message, source: String, obstacle: String? = nil, seenBy role: Role) {
         self.success = report.hasSucceeded
         self.status = report.status
         self.latency_ms = Double(report.microseconds) / 1_000
@@ -222,5 +227,6 @@ struct TestReportDTO: Encodable {
         self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
         self.message = MessageDTO(message)
         self.message_source = source
+        self.skipped = obstacle.map { "this message would be skipped: \($0)" }
     }
 }

@@ -40,6 +40,7 @@ struct RecordDTO: Encodable {
     let consecutive_failures: Int64
     let last_status: Int?
     let skipped: Int64
+    var health: HealthDTO
     /// If asked for.
     var activity: ActivityDTO?
     /// Of one alone, if it falls behind.
@@ -64,6 +65,8 @@ struct RecordDTO: Encodable {
         self.consecutive_failures = webhook.record.consecutiveFailures
         self.last_status = webhook.record.lastStatus
         self.skipped = webhook.record.skipped
+        self.health = HealthDTO(
+            state: WebhookHealth(webhook.status, consecutiveFailures: webhook.record.consecutiveFailures).rawValue)
     }
 }
 

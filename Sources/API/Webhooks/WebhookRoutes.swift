@@ -15,7 +15,9 @@ struct WebhookRoutes: Sendable {
     let wallClock: WallClock
     /// How many a group may have.
     let most: Int64
+    let standings: StandingStore
     let holdup: @Sendable (WebhookKey) async -> Holdup?
+    let gate: @Sendable (WebhookKey) async -> GateStanding
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/webhooks") { request, context in
@@ -43,9 +45,10 @@ struct WebhookRoutes: Sendable {
         routes.put("webhooks/status") { try await self.setStatus($0, $1) }
         routes.get("webhooks/:id") { _, context in
             let (webhook, role) = try await self.find(context, needing: .viewer)
-            var answer = WebhookDTO(webhook, seenBy: role)
-            answer.record.waiting_for = await self.holdup(try await self.key(of: webhook)).map(HoldupDTO.init)
-            return try Response.json(answer)
+            var answers = [WebhookDTO(webhook, seenBy: role)]
+            answers[0].record.waiting_for = await self.holdup(try await self.key(of: webhook)).map(HoldupDTO.init)
+            try await self.tellHealth(of: [webhook.id], in: &answers)
+            return try Response.json(answers[0])
         }
         routes.put("webhooks/:id") { try await self.update($0, $1) }
         routes.delete("webhooks/:id") { _, context in
@@ -122,6 +125,7 @@ struct WebhookRoutes: Sendable {
         _ page: Page<Webhook>, _ pageRequest: PageRequest, _ request: Request, role: (Webhook) -> Role
     ) async throws -> Response {
         var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
+        try await self.tellHealth(of: page.items.map(\.id), in: &items)
         let include: Inclusion? = try request.choice("include")
         if include == .activity {
             let to = self.wallClock.now + .milliseconds(1)
@@ -133,6 +137,20 @@ struct WebhookRoutes: Sendable {
         }
         let answer = Page(total: page.total, isCapped: page.isCapped, items: items, next: page.next)
         return try Response.json(PageDTO("webhooks", answer, pageRequest) { $0 })
+    }
+
+    /// What is wrong with those that fail; of the others there is nothing to tell.
+    ///
+    /// - Parameter ids: theirs, by position.
+    private func tellHealth(of ids: [EntityID], in answers: inout [WebhookDTO]) async throws {
+        let failing = zip(ids, answers).filter { $1.record.health.isFailing }.map(\.0)
+        guard !failing.isEmpty else { return }
+        let keys = try await self.webhooks.keys(of: failing)
+        let standings = try await self.standings.standings(of: Array(keys.values))
+        for (index, id) in ids.enumerated() {
+            guard let key = keys[id], let standing = standings[key] else { continue }
+            answers[index].record.health.tell(standing, await self.gate(key))
+        }
     }
 
     private enum Inclusion: String, CaseIterable { case activity }

@@ -106,14 +106,15 @@ export async function all(path, key, signal, most = 1000) {
   }
 }
 
-/** The server-sent events of one answer: `{event, data}`, with the data read as an answer is. */
-export async function* events(method, path, body, signal) {
+/** The server-sent events of one answer: `{event, data}`, with the data read as an answer is. `heard` is told of whatever comes. */
+export async function* events(method, path, body, signal, heard = () => {}) {
   const response = await request(method, path, body, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     text += value;
     let end;
     while ((end = text.indexOf("\n\n")) >= 0) {
@@ -126,12 +127,24 @@ export async function* events(method, path, body, signal) {
   }
 }
 
-/** Follows a stream of events for as long as the page shows it, and connects again when it ends. */
+/** Streams say something every two seconds; after so many without a word they are taken for lost. */
+const longestSilence = 10_000;
+
+/** Follows a stream of events for as long as the page shows it, and connects again when it ends or says nothing. */
 export async function follow(path, signal, onEvent) {
   let wait = 1000;
   while (!signal.aborted) {
+    const silence = new AbortController();
+    let timer;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), longestSilence);
+    };
+    heard();
     try {
-      for await (const event of events("GET", path, undefined, signal)) {
+      for await (
+        const event of events("GET", path, undefined, AbortSignal.any([signal, silence.signal]), heard)
+      ) {
         wait = 1000;
         onEvent(event);
       }
@@ -143,8 +156,16 @@ export async function follow(path, signal, onEvent) {
       }
       onEvent({
         event: "unavailable",
-        data: { error: error instanceof Refusal ? error.message : "The connection was lost." },
+        data: {
+          error: error instanceof Refusal
+            ? error.message
+            : silence.signal.aborted
+            ? "Hookline does not answer."
+            : "The connection was lost.",
+        },
       });
+    } finally {
+      clearTimeout(timer);
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
     wait = Math.min(wait * 2, 15_000);

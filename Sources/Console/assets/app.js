@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { h, replace } from "./dom.js";
 import { field, secretInput } from "./fields.js";
 import { applyTheme, drawFrame } from "./frame.js";
-import { go, leave, show } from "./router.js";
+import { follow, go, leave, show } from "./router.js";
 import * as session from "./session.js";
 import { rememberedGroup, setGroup, state } from "./state.js";
 import { busy, command, loading } from "./ui.js";
@@ -130,7 +130,7 @@ const ended = "Your token has ended. Sign in with another one.";
 const sessionEnded = "Your session has ended. Sign in again.";
 const endedOf = () => session.provider() ? sessionEnded : ended;
 api.renewBy((token) => session.renew(token, state.me !== undefined));
-addEventListener("hashchange", () => state.me && show());
+addEventListener("hashchange", () => state.me && follow());
 addEventListener("signed-out", () => state.me && signOut(endedOf()));
 
 async function open() {

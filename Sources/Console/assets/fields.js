@@ -113,10 +113,37 @@ function showFault(form, error) {
   const row = rows[/^(?:\.rules)?\[(\d+)\]/.exec(rest)?.[1]] ??
     rows.find((each) => each.querySelector("input").value.toLowerCase() === rest.slice(1).toLowerCase());
   const controls = [...(row ?? place).querySelectorAll("input, select, textarea")];
-  for (const control of controls) control.setAttribute("aria-invalid", "true");
+  mark(place, controls);
   controls[0]?.focus();
   place.scrollIntoView({ block: "center" });
   return true;
+}
+
+/** Marks controls as faulty until something is changed in their place. */
+function mark(place, controls) {
+  for (const control of controls) control.setAttribute("aria-invalid", "true");
+  const mended = () => {
+    place.querySelector(".fault").textContent = "";
+    for (const control of controls) control.removeAttribute("aria-invalid");
+    for (const event of ["input", "change"]) place.removeEventListener(event, mended);
+  };
+  for (const event of ["input", "change"]) place.addEventListener(event, mended);
+}
+
+/** Marks every control that has to be filled in and is not, and goes to the first. False if there is none. */
+function showMissing(form) {
+  const missing = [...form.querySelectorAll("[required]")].filter((control) =>
+    control.value.trim() === "" && control.closest("[hidden]") === null
+  );
+  for (const control of missing) {
+    const place = control.closest("[data-field]");
+    place.querySelector(".fault").textContent = `${place.dataset.field} is required`;
+    place.closest("details")?.setAttribute("open", "");
+    mark(place, [control]);
+  }
+  missing[0]?.focus();
+  missing[0]?.scrollIntoView({ block: "center" });
+  return missing.length > 0;
 }
 
 /** Shows what went wrong at its field, or else in the form's own place for that. */
@@ -130,6 +157,7 @@ export const onSubmit = (problem, save) => async (event) => {
   const [form, button] = [event.currentTarget, event.submitter];
   clearFaults(form);
   problem.textContent = "";
+  if (showMissing(form)) return;
   button.disabled = true;
   try {
     await save();
@@ -139,6 +167,19 @@ export const onSubmit = (problem, save) => async (event) => {
     button.disabled = false;
   }
 };
+
+/** Whether what a form reads as is no longer what it was when it was made. */
+export function unsaved(draft) {
+  const text = () => {
+    try {
+      return JSON.stringify(draft());
+    } catch (error) {
+      return error.message;
+    }
+  };
+  const before = text();
+  return () => text() !== before;
+}
 
 /** Buttons of which one is pressed. */
 export function tabs(label, value, options, onChange) {

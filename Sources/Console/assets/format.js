@@ -1,13 +1,15 @@
-// How numbers and times are shown, in the reader's own language.
+// How numbers and times are shown: in English, as the words around them are, and by a clock of 24 hours.
 
-const whole = new Intl.NumberFormat();
-const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const one = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const language = "en-GB";
+
+const whole = new Intl.NumberFormat(language);
+const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+const one = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minute = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 export const number = (value) => (value >= 100_000 ? short : whole).format(value);
 export const decimal = (value) => one.format(value);

@@ -16,7 +16,7 @@ export async function refreshGroups(id) {
 
 /** Asks for a name and makes a group of it. */
 export function newGroup(done) {
-  const name = input("", { autofocus: true });
+  const name = input("", { autofocus: true, required: true });
   const fields = [field("Name", "name", name, "A group has its things, profiles, webhooks and members.")];
   return formDialog("New group", fields, "Create group", async () => {
     const [group] = await api.post("/groups", [{ name: name.value }]);

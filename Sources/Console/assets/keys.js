@@ -151,7 +151,7 @@ const day = (milliseconds) => {
 };
 
 function newKey(title, path, choices, mayOutlive) {
-  const name = input("", { autofocus: true });
+  const name = input("", { autofocus: true, required: true });
   const role = select(choices[0][0], choices);
   const lifetime = select("90", lifetimes);
   const ends = check(

@@ -19,6 +19,7 @@ const columns = [
   { label: "Answer", order: "response", class: "fit" },
   { label: "Latency", order: "latency", class: "number fit" },
   { label: "Attempt", order: "attempt", class: "number fit" },
+  { label: "Next attempt", order: "due_at", class: "fit" },
   { label: "Trigger id", order: "trigger_id", class: "fit" },
   { label: "Actions", hides: true, class: "fit" },
 ];
@@ -32,6 +33,9 @@ const outcome = (entry) => {
   }[entry.status] ?? ["", entry.status];
   return h("span", { class: `badge ${kind}` }, text);
 };
+
+/** So many that wait one after the other are shown; more stand behind a button. */
+const mostWaiting = 3;
 
 const localTime = (milliseconds) => {
   const date = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
@@ -62,12 +66,12 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
     custom.hidden = state.period !== "custom";
     await attempt(list, async () => {
       const { status, order, dir, offset, cursor, limit } = state;
-      draw(
-        await get(
-          `/webhooks/${webhook.id}/log${query({ status, order, dir, offset, cursor, limit, ...span() })}`,
-          signal,
-        ),
-      );
+      const path = (more) => `/webhooks/${webhook.id}/log${query({ status, order, dir, limit, ...span(), ...more })}`;
+      const page = await get(path({ offset, cursor }), signal);
+      // Where it fails, the reasons come first: what waits because of them may fill pages.
+      const explains = webhook.health.state === "failing" && status === "" && order === "date" && dir === "desc" &&
+        offset === 0 && page.log.slice(0, 3).some((entry) => entry.status === "WAITING");
+      draw(page, explains ? (await get(path({ status: "failed", limit: 3 }), signal)).log : []);
     });
   };
 
@@ -82,7 +86,103 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
       await load();
     });
 
-  const draw = (page) => {
+  const rowsOf = (entry) => {
+    const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
+    const open = h("button", {
+      type: "button",
+      class: "quiet icon-only",
+      "aria-expanded": "false",
+      "aria-label": `Details of ${entry.trigger_id}`,
+      onclick: () => {
+        const opens = detail.hidden;
+        detail.hidden = !opens;
+        open.setAttribute("aria-expanded", String(opens));
+        replace(open, icon(opens ? "fold" : "right"));
+        if (opens) {
+          replace(
+            detail,
+            h(
+              "td",
+              { colspan: columns.length },
+              later(get(`/deliveries/${entry.trigger_id}`, signal), history),
+            ),
+          );
+        }
+      },
+    }, icon("right"));
+    const again = mayRetry && entry.status === "FAILED" &&
+      h("button", {
+        type: "button",
+        onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
+      }, "Retry");
+    return [
+      tableRow(columns, [
+        open,
+        outcome(entry),
+        h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+        h(
+          "span",
+          { class: "break small" },
+          entry.url ?? "–",
+          entry.items > 1 ? ` (${entry.items} messages)` : "",
+        ),
+        entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"),
+        latency(entry.latency_ms),
+        entry.attempt,
+        entry.due_at ? moment(entry.due_at) : "–",
+        h(
+          "span",
+          { class: "row tight" },
+          h("code", {}, entry.trigger_id),
+          copyButton(entry.trigger_id, "the trigger id"),
+        ),
+        again,
+      ]),
+      detail,
+    ];
+  };
+
+  /** A row that spans the table. */
+  const across = (...content) =>
+    tableRow([{ label: "", hides: true }], [], { class: "detail" }).appendChild(
+      h("td", { colspan: columns.length }, content),
+    ).parentNode;
+
+  /** Those of a wall of what waits behind the first, to be shown on demand. */
+  const folded = (entries) => {
+    const rows = entries.flatMap(rowsOf);
+    for (const row of rows) row.classList.add("hidden-row");
+    const line = across(
+      h("button", {
+        type: "button",
+        class: "quiet",
+        onclick: () => {
+          for (const row of rows) row.classList.remove("hidden-row");
+          line.remove();
+        },
+      }, `Show ${number(entries.length)} more that wait`),
+    );
+    return [...rows, line];
+  };
+
+  const rowsOfAll = (entries) => {
+    const rows = [];
+    for (let index = 0; index < entries.length;) {
+      let end = index;
+      while (end < entries.length && entries[end].status === "WAITING") end += 1;
+      if (end - index > mostWaiting + 1 && state.status === "") {
+        rows.push(...entries.slice(index, index + mostWaiting).flatMap(rowsOf));
+        rows.push(...folded(entries.slice(index + mostWaiting, end)));
+        index = end;
+      } else {
+        rows.push(...rowsOf(entries[index]));
+        index += 1;
+      }
+    }
+    return rows;
+  };
+
+  const draw = (page, failures = []) => {
     if (page.total === 0) {
       return replace(
         list,
@@ -93,60 +193,16 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
         ),
       );
     }
-    const rows = page.log.flatMap((entry) => {
-      const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
-      const open = h("button", {
-        type: "button",
-        class: "quiet icon-only",
-        "aria-expanded": "false",
-        "aria-label": `Details of ${entry.trigger_id}`,
-        onclick: () => {
-          const opens = detail.hidden;
-          detail.hidden = !opens;
-          open.setAttribute("aria-expanded", String(opens));
-          replace(open, icon(opens ? "fold" : "right"));
-          if (opens) {
-            replace(
-              detail,
-              h(
-                "td",
-                { colspan: columns.length },
-                later(get(`/deliveries/${entry.trigger_id}`, signal), history),
-              ),
-            );
-          }
-        },
-      }, icon("right"));
-      const again = mayRetry && entry.status === "FAILED" &&
-        h("button", {
-          type: "button",
-          onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
-        }, "Retry");
-      return [
-        tableRow(columns, [
-          open,
-          outcome(entry),
-          h("span", { title: dateTime(entry.date) }, moment(entry.date)),
-          h(
-            "span",
-            { class: "break small" },
-            entry.url ?? "–",
-            entry.items > 1 ? ` (${entry.items} messages)` : "",
-          ),
-          entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"),
-          latency(entry.latency_ms),
-          entry.attempt,
-          h(
-            "span",
-            { class: "row tight" },
-            h("code", {}, entry.trigger_id),
-            copyButton(entry.trigger_id, "the trigger id"),
-          ),
-          again,
-        ]),
-        detail,
-      ];
-    });
+    const isShown = new Set(failures.map(({ trigger_id: id, attempt: number }) => `${id} ${number}`));
+    const rest = page.log.filter((entry) =>
+      !isShown.has(`${entry.trigger_id} ${entry.attempt}`) || entry.status !== "FAILED"
+    );
+    const rows = [
+      ...(failures.length > 0 ? [across(h("strong", {}, "What went wrong last"))] : []),
+      ...failures.flatMap(rowsOf),
+      ...(failures.length > 0 ? [across(h("strong", {}, "The log"))] : []),
+      ...rowsOfAll(rest),
+    ];
     replace(
       list,
       table({

@@ -83,7 +83,7 @@ export async function show(context) {
     );
   };
   const rename = (each) => {
-    const name = input(each.name, { autofocus: true });
+    const name = input(each.name, { autofocus: true, required: true });
     return formDialog(`Rename “${each.name}”`, [field("Name", "name", name)], "Save", async () => {
       await put(`/groups/${each.id}`, { name: name.value });
       await refreshGroups(group?.id);
@@ -225,7 +225,7 @@ function members(group, { signal, can, me, refreshGroups, go }) {
   };
   const add = () => {
     const [user, role] = [
-      input("", { autofocus: true }),
+      input("", { autofocus: true, required: true }),
       select("viewer", roles.filter(([each]) => can("owner") || each !== "owner")),
     ];
     return formDialog(

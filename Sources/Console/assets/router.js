@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { h, replace } from "./dom.js";
 import { markSection } from "./frame.js";
 import { refreshGroups } from "./groups.js";
+import { confirm } from "./overlays.js";
 import { at, can, setGroup, state } from "./state.js";
 import { failure, loading } from "./ui.js";
 
@@ -52,13 +53,41 @@ function pageAt(path) {
 }
 
 let leaving = new AbortController();
+/** Whether what the page holds would be lost; and the address it is at. */
+let isUnsaved = () => false;
+let shown = "";
+
+/** Asks before the page is left, for as long as `check` says that there is something to lose. */
+const guard = (check) => {
+  isUnsaved = check;
+};
+
+addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
+
+/** Shows the page of the address, unless there is something on this one that is to be kept. */
+export async function follow() {
+  if (isUnsaved() && location.hash !== shown) {
+    const wanted = location.hash;
+    history.replaceState(null, "", shown);
+    if (
+      !await confirm("Leave without saving?", "What you have changed here is lost.", "Leave")
+    ) return;
+    isUnsaved = () => false;
+    if (wanted !== location.hash) return go(wanted);
+  }
+  await show();
+}
 
 /** Ends what the page that is shown still waits for. */
-export const leave = () => leaving.abort();
+export const leave = () => {
+  isUnsaved = () => false;
+  leaving.abort();
+};
 
 /** Shows the page of the address. */
 export async function show() {
   leave();
+  shown = location.hash;
   leaving = new AbortController();
   const { signal } = leaving;
   const [path, queryText] = location.hash.slice(1).split("?");
@@ -101,6 +130,7 @@ async function open(page, query, signal) {
     go,
     setQuery,
     refreshGroups,
+    guard,
   });
 }
 
@@ -116,4 +146,5 @@ export function go(hash, replaces = false) {
 /** Notes in the address what a list shows, so that it can be kept and sent, without opening the page again. */
 function setQuery(values) {
   history.replaceState(null, "", location.hash.split("?")[0] + api.query(values));
+  shown = location.hash;
 }

@@ -3,7 +3,7 @@
 import { all, post, put } from "./api.js";
 import { dynamicData, numberOrNull, rules } from "./editors.js";
 import { h } from "./dom.js";
-import { check, field, input, onSubmit, secretInput, select } from "./fields.js";
+import { check, field, input, onSubmit, secretInput, select, unsaved } from "./fields.js";
 import { pretty } from "./format.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { showKey } from "./source.js";
@@ -11,7 +11,7 @@ import { vendors } from "./sources.js";
 import { withMissing } from "./webhookparts.js";
 import { empty, head, toast } from "./ui.js";
 
-export async function show({ group, item, signal, can, at, go }) {
+export async function show({ group, item, signal, can, at, go, guard }) {
   if (!can("editor")) throw new Error("Sources are changed by those with the role editor in the group.");
   const isNew = item === undefined;
   const source = item ??
@@ -150,6 +150,7 @@ export async function show({ group, item, signal, can, at, go }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
           : await put(`/sources/${source.id}`, draft());
+        guard(() => false);
         if (saved.key) await showKey(saved);
         else toast("Saved");
         go(`#/source/${saved.id}`);
@@ -195,6 +196,7 @@ export async function show({ group, item, signal, can, at, go }) {
       h("button", { class: "primary" }, isNew ? "Create source" : "Save"),
     ),
   );
+  guard(unsaved(draft));
   return [
     head({
       title: isNew ? "New source" : `Edit ${source.name}`,

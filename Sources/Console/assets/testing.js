@@ -31,6 +31,9 @@ export const requestView = (request) =>
     request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)),
   );
 
+/** Words of the API as a sentence of their own. */
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 export const reportView = (report) =>
   h(
     "div",
@@ -38,10 +41,13 @@ export const reportView = (report) =>
     h(
       "p",
       {},
-      h("span", { class: `badge ${report.success ? "good" : "bad"}` }, report.success ? "It works" : "It failed"),
+      report.skipped && report.success
+        ? h("span", { class: "badge wait" }, "Skipped")
+        : h("span", { class: `badge ${report.success ? "good" : "bad"}` }, report.success ? "It works" : "It failed"),
       " ",
       h("span", { class: "muted" }, report.status ? `status ${report.status}, ` : "", latency(report.latency_ms)),
     ),
+    report.skipped && h("p", { class: "note wait" }, sentence(report.skipped)),
     h(
       "ol",
       { class: "steps" },

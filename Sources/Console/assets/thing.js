@@ -7,6 +7,7 @@ import { showKey } from "./things.js";
 import { field, input, select } from "./fields.js";
 import { listSection, table } from "./lists.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
+import { whySection } from "./why.js";
 import { busy, command, empty, facts, head, identity, toast } from "./ui.js";
 
 const mostShown = 200;
@@ -32,7 +33,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     }, "danger"],
   ]);
   const edit = () => {
-    const name = input(thing.name, { autofocus: true });
+    const name = input(thing.name, { autofocus: true, required: true });
     const kind = select(thing.profile_id, profiles.map(({ id, name: label }) => [id, label]));
     return formDialog(
       `Edit “${thing.name}”`,
@@ -58,6 +59,17 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     h(
       "div",
       { class: "stack" },
+      profile && profile.config.webhook !== true &&
+        h(
+          "div",
+          { class: "note wait" },
+          h(
+            "span",
+            { class: "grow" },
+            `No webhook is called for its messages: webhook is off in its profile “${profile.name}”. `,
+            h("a", { href: at("things") }, "To the profiles"),
+          ),
+        ),
       h(
         "div",
         { class: "grid" },
@@ -81,6 +93,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           command(publishLine(thing.id, me.broker)),
         ),
       ),
+      whySection(thing),
       tail(thing, signal),
       kept(thing, profile, signal),
     ),

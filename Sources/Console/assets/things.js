@@ -13,6 +13,7 @@ export async function show(context) {
   const { group, signal, can } = context;
   let profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
   const [thingList, profileList] = [h("div", {}), h("div", {})];
+  const note = h("p", { class: "note wait", hidden: true, role: "status" });
   const state = { offset: 0, name: "" };
 
   const loadThings = (changes = {}) => {
@@ -85,7 +86,17 @@ export async function show(context) {
     );
   };
 
+  const drawSilent = () => {
+    const silent = profiles.filter(({ config }) => config.webhook !== true).map(({ name }) => `“${name}”`);
+    note.hidden = silent.length === 0;
+    const shown = silent.slice(0, 5).join(", ") + (silent.length > 5 ? ` and ${silent.length - 5} more` : "");
+    note.textContent = `No webhook is called for the messages of things with ${
+      silent.length === 1 ? "the profile" : "the profiles"
+    } ${shown}: webhook is off there.`;
+  };
+
   const drawProfiles = () => {
+    drawSilent();
     if (profiles.length === 0) {
       return replace(
         profileList,
@@ -112,6 +123,7 @@ export async function show(context) {
                 }),
               );
               toast(`${profile.name}: ${what[Number(isOn)]}`);
+              drawSilent();
               await loadThings();
             }, can("admin"));
           const cells = [
@@ -164,6 +176,7 @@ export async function show(context) {
     h(
       "div",
       { class: "stack" },
+      note,
       h(
         "section",
         { class: "card flush" },
@@ -211,7 +224,7 @@ export const showKey = (thing, broker) =>
   );
 
 async function newThing({ group, me }, profiles, done) {
-  const name = input("", { autofocus: true });
+  const name = input("", { autofocus: true, required: true });
   const profile = select(profiles[0].id, profiles.map(({ id, name: label }) => [id, label]));
   const [id, key] = [input("", { placeholder: "made for you" }), input("", { placeholder: "made for you" })];
   const thing = await formDialog(
@@ -241,7 +254,7 @@ async function newThing({ group, me }, profiles, done) {
 function editProfile(group, profile, done) {
   const before = profile?.config ?? new Written('{"content_type":"application/json","webhook":true,"write":false}');
   const config = before.value;
-  const name = input(profile?.name, { autofocus: true });
+  const name = input(profile?.name, { autofocus: true, required: true });
   const type = input(config.content_type ?? "application/json");
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
   const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");

@@ -100,8 +100,10 @@ export const moment = (milliseconds, none = "never") =>
     )
     : h("span", { class: "muted" }, none);
 
-export const statusBadge = (status) =>
-  h(
+/** - Parameter health: as the API has it, if it is known. */
+export const statusBadge = (status, health) => {
+  if (status === "ENABLED" && health?.state === "failing") return h("span", { class: "badge bad" }, "Failing");
+  return h(
     "span",
     { class: `badge ${{ ENABLED: "good", DISABLED_DUE_TO_ERRORS: "bad", UNREADABLE: "bad" }[status] ?? ""}` },
     {
@@ -111,6 +113,7 @@ export const statusBadge = (status) =>
       UNREADABLE: "Unreadable",
     }[status] ?? status,
   );
+};
 
 export const identity = (id, what = "id") =>
   h("span", { class: "row tight" }, h("code", { class: "break" }, id), copyButton(id, what));

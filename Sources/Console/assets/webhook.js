@@ -60,7 +60,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
     head({
       title: webhook.name,
       crumbs: ["Webhooks", at("webhooks")],
-      badge: statusBadge(webhook.status),
+      badge: statusBadge(webhook.status, webhook.health),
       actions,
     }),
     h(
@@ -78,6 +78,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
               : `Not called: ${webhook.status_reason}. What comes in waits until it can be read. Saving it anew mends it.`,
           ),
         ),
+      !isOff && webhook.health.state === "failing" && failing(webhook),
       !isOff && webhook.waiting_for &&
         h(
           "div",
@@ -105,6 +106,27 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
       }),
     ),
   ];
+}
+
+/** What is wrong with its receiver, and when it is asked again. */
+function failing({ health, consecutive_failures: count }) {
+  const { last_error: last, since, breaker, next_probe_at: probe, next_attempt_at: next } = health;
+  return h(
+    "div",
+    { class: "note bad" },
+    h(
+      "span",
+      { class: "grow" },
+      h("strong", {}, last ? `Its receiver fails: ${last.error}. ` : "Its receiver fails. "),
+      count === 1 ? "The last request failed" : `${number(count)} requests in a row failed`,
+      since ? [", the first ", moment(since)] : "",
+      ". ",
+      breaker === "open" && probe
+        ? ["One request at a time tries whether it is back, the next ", moment(probe), ". "]
+        : "",
+      next ? ["The next of what waits is due ", moment(next), "."] : "",
+    ),
+  );
 }
 
 /** What to type so that it is called. */
@@ -166,6 +188,17 @@ const healthFacts = (webhook, signal) =>
         webhook.last_status ? `status ${webhook.last_status}` : h("span", { class: "muted" }, "none"),
       ],
       ["Failures in a row", number(webhook.consecutive_failures)],
+      webhook.health.last_error && [
+        "Last error",
+        h("span", {}, webhook.health.last_error.error, " · ", moment(webhook.health.last_error.at)),
+      ],
+      webhook.health.breaker && [
+        "Breaker",
+        webhook.health.breaker === "open"
+          ? h("span", {}, "open, next probe ", moment(webhook.health.next_probe_at))
+          : "closed",
+      ],
+      webhook.health.next_attempt_at && ["Next attempt", moment(webhook.health.next_attempt_at)],
       webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
       [
         "Waiting",

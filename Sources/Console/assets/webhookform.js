@@ -5,8 +5,8 @@ import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
 import { typed, Written } from "./rawjson.js";
-import { reportView, requestView } from "./testing.js";
-import { clearFaults, debounced, onSubmit, tell } from "./fields.js";
+import { reportView, requestView, sentence } from "./testing.js";
+import { clearFaults, debounced, onSubmit, tell, unsaved } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -20,7 +20,7 @@ const initial = (fields) => ({
   status: "ENABLED",
 });
 
-export async function show({ group, item, signal, can, at, go }) {
+export async function show({ group, item, signal, can, at, go, guard }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const isNew = item === undefined;
   const [fields, things] = await Promise.all([
@@ -76,6 +76,7 @@ export async function show({ group, item, signal, can, at, go }) {
           }[report.message_source] ?? "",
         ),
         failed && h("p", { class: "fault" }, failed.error),
+        report.skipped && h("p", { class: "note wait" }, sentence(report.skipped)),
         report.request && requestView(report.request),
         messageView(report),
       );
@@ -141,6 +142,7 @@ export async function show({ group, item, signal, can, at, go }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
           : await put(`/webhooks/${webhook.id}`, values);
+        guard(() => false);
         toast(isNew ? `“${saved.name}” created` : "Saved");
         go(`#/webhook/${saved.id}`);
       }),
@@ -156,6 +158,7 @@ export async function show({ group, item, signal, can, at, go }) {
     ),
   );
   refresh();
+  guard(unsaved(draft));
   return [
     head({
       title: isNew ? "New webhook" : `Edit ${webhook.name}`,

@@ -57,7 +57,7 @@ export function requestPart(webhook, fields, sample) {
   const type = select(
     webhook.content_type,
     fields.choices("content_type", {
-      profile: "What the thing's profile says",
+      profile: "As the profile says",
       json: "JSON",
       form: "Form data",
       text: "Text",
@@ -273,9 +273,9 @@ export function deliveryPart(webhook, fields) {
   const overflow = select(
     webhook.rate_limit?.overflow ?? "wait",
     fields.choices("rate_limit.overflow", {
-      wait: "All of it, in order",
-      drop_oldest: "The newest; the oldest is left out",
-      latest_per_thing: "Each thing's newest, in place of the one before",
+      wait: "All is sent",
+      drop_oldest: "The oldest goes",
+      latest_per_thing: "A thing's newest",
     }),
   );
   const { success } = webhook;
@@ -302,9 +302,9 @@ export function deliveryPart(webhook, fields) {
   const ordering = select(
     webhook.ordering,
     fields.choices("ordering", {
-      first: "First attempts in order: a thing's messages one at a time",
-      none: "None: a thing's messages at the same time",
-      thing: "Strict order per thing, over retries",
+      first: "First attempts",
+      none: "None",
+      thing: "Strict",
     }),
   );
   const clientErrors = check("Try 4xx answers again", "retry_client_errors", webhook.retry_client_errors);
@@ -347,9 +347,19 @@ export function deliveryPart(webhook, fields) {
         field("and after", "failure_window", window, "seconds of failing"),
         field("Requests per second", "rate_limit.per_second", perSecond, "Empty: no limit."),
         field("In bursts of", "rate_limit.burst", burst),
-        field("What waits for the rate", "rate_limit.overflow", overflow),
+        field(
+          "What waits for the rate",
+          "rate_limit.overflow",
+          overflow,
+          "All of it in order, the newest without the oldest, or of each thing the newest.",
+        ),
         field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
-        field("Order", "ordering", ordering),
+        field(
+          "Order",
+          "ordering",
+          ordering,
+          "A thing's messages one at a time (first attempts), also over retries (strict), or at the same time (none).",
+        ),
       ),
       clientErrors.element,
       says.element,

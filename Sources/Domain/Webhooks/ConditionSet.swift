@@ -63,6 +63,44 @@ package struct ConditionSet: Sendable {
     package func evaluate(
         _ payload: PayloadIndex, memory: [Int: String] = [:], budget: inout EvaluationBudget
     ) -> Outcome {
+        self.evaluate(payload, memory: memory, budget: &budget) { _, _, _ in }
+    }
+
+    /// What one rule made of a payload, for who asks why.
+    package struct Finding: Sendable, Equatable {
+        /// The rule in words.
+        package let rule: String
+        /// The beginning of what stands at its path, as JSON; nil if nothing does.
+        package let found: String?
+        /// The beginning of what is remembered, of a rule that compares with it.
+        package let before: String?
+        package let isMet: Bool
+
+        static let longest = 200
+    }
+
+    /// The same, with what each rule found. A rule that was not looked at is not among them.
+    package func explain(
+        _ payload: PayloadIndex, memory: [Int: String] = [:], budget: inout EvaluationBudget
+    ) -> (outcome: Outcome, findings: [Finding]) {
+        var findings: [Finding] = []
+        let outcome = self.evaluate(payload, memory: memory, budget: &budget) { index, found, isMet in
+            let rule = self.rules[index].rule
+            findings.append(
+                Finding(
+                    rule: rule.description,
+                    found: found.map { String(decoding: $0.text.prefix(Finding.longest), as: UTF8.self) },
+                    before: rule.operator.remembers ? memory[index].map { String($0.prefix(Finding.longest)) } : nil,
+                    isMet: isMet))
+        }
+        return (outcome, findings)
+    }
+
+    /// - Parameter note: told of each rule what it found, and whether it is met.
+    private func evaluate(
+        _ payload: PayloadIndex, memory: [Int: String], budget: inout EvaluationBudget,
+        noting note: (Int, RawJSON?, Bool) -> Void
+    ) -> Outcome {
         let former = memory
         var memory = memory
         var unmet: String?
@@ -85,6 +123,7 @@ package struct ConditionSet: Sendable {
             } else {
                 isMet = rule.holds(found, text)
             }
+            note(index, found, isMet)
             if isMet { isAnyMet = true } else if unmet == nil { unmet = rule.rule.description }
         }
         let isCalled = self.match == .all ? unmet == nil : isAnyMet

@@ -136,8 +136,16 @@ package struct TriggerFilter: Sendable {
     /// Whether it lets everything through that is of its kind.
     package var isOpen: Bool { self.subtopics.isEmpty && self.things.isEmpty }
 
+    /// Which part of it does not let a message through.
+    package enum Refusal: Sendable { case things, subtopics }
+
+    /// nil lets it through.
+    package func refusal(thing: EntityID, subtopic: String) -> Refusal? {
+        guard self.things.isEmpty || self.things.contains(thing) else { return .things }
+        return self.subtopics.isEmpty || self.subtopics.contains { $0.matches(subtopic) } ? nil : .subtopics
+    }
+
     package func admits(thing: EntityID, subtopic: String) -> Bool {
-        (self.things.isEmpty || self.things.contains(thing))
-            && (self.subtopics.isEmpty || self.subtopics.contains { $0.matches(subtopic) })
+        self.refusal(thing: thing, subtopic: subtopic) == nil
     }
 }

@@ -100,6 +100,9 @@ package final class WebhookTarget: Sendable {
 
     /// Whether a thing's messages make it fire; otherwise events do.
     package var isForMessages: Bool { self.filter.kind == .message }
+
+    /// Whether messages come to it, as far as they are for it. To one that Hookline has disabled they do, and wait.
+    package var receivesMessages: Bool { self.status != .disabled && self.isForMessages }
 }
 
 extension RequestPlan {

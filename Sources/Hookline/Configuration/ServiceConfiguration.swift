@@ -56,8 +56,7 @@ struct ServiceConfiguration: Sendable {
         self.intake = .init()
         self.intake.batchSize = try settings.integer("intake.batch_size", in: 1...20_000, default: 1_000)
         self.intake.linger = try settings.wait("intake.linger", upTo: .milliseconds(100), default: .microseconds(800))
-        self.intake.largestPayload = try settings.integer(
-            "intake.largest_payload", in: 1...(16 * 1024 * 1024), default: 1024 * 1024)
+        self.intake.largestPayload = try Self.largestPayload(settings)
         // The one place that ties the two: while a batch waits for the database the broker hears nothing.
         self.intake.commitPatience = self.mqtt.longestHold
         self.api.largestPayload = self.intake.largestPayload
@@ -217,6 +216,12 @@ struct ServiceConfiguration: Sendable {
         }
         return ConnectionLimits(
             total: try settings.integer("delivery.all_connections", in: most, default: 0), origin: origin)
+    }
+
+    /// The largest payload that is taken from the broker, in bytes.
+    static func largestPayload(_ settings: SettingsReader) throws -> Int {
+        Int(
+            try settings.integer("intake.largest_payload", in: 1...(16 * 1024 * 1024), default: 1024 * 1024))
     }
 
     static func secrets(_ settings: SettingsReader) throws -> SecretBox {

@@ -150,13 +150,29 @@ struct Setting: Sendable {
         Setting(key: "log.format", help: "json or text", fallback: "json"),
     ]
 
+    /// As narrow as a terminal may be.
+    private static let lineWidth = 80
+
+    /// A text beside what begins its first line.
+    private static func wrapped(_ beginning: String, _ text: String) -> String {
+        var lines = [beginning]
+        let indentation = String(repeating: " ", count: beginning.count)
+        for word in text.split(separator: " ") {
+            let isFirst = lines[lines.count - 1].count == beginning.count
+            if !isFirst, lines[lines.count - 1].count + 1 + word.count > Self.lineWidth { lines.append(indentation) }
+            lines[lines.count - 1] += (lines[lines.count - 1].count == beginning.count ? "" : " ") + word
+        }
+        return lines.joined(separator: "\n")
+    }
+
     /// The table for `--help`.
     static var table: String {
         let width = Self.all.map(\.flag.count).max() ?? 0
         let lines = Self.all.map { setting in
             let padding = String(repeating: " ", count: width - setting.flag.count)
             let kind = setting.isSecret ? ", secret" : ""
-            return "  \(setting.flag)\(padding)  \(setting.help) (\(setting.fallback)\(kind))"
+            // Wrapped here: whoever prints it would begin again at the left edge.
+            return Self.wrapped("  \(setting.flag)\(padding)  ", "\(setting.help) (\(setting.fallback)\(kind))")
         }
         return """
             SETTINGS, as flags, environment variables or lines of a file (--config-file). The flag --http-port is \

@@ -39,11 +39,17 @@ struct DevGuide: Sendable {
 
           curl -sS \(self.api)/things/\(self.demo.thing)/messages -H "Authorization: Bearer $TOKEN"
 
-        4. Stop forwarding by the profile, without a restart, and publish again:
+        4. Stop forwarding by the profile, without a restart, ask why nothing arrives, and turn it on again:
 
           curl -sS -X PUT \(self.api)/profiles/\(self.demo.profile) \\
             -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
             -d '{"name":"Demo profile","config":{"content_type":"application/json","write":true,"webhook":false}}'
+
+          curl -sS -X POST \(self.api)/things/\(self.demo.thing)/explain -H "Authorization: Bearer $TOKEN"
+
+          curl -sS -X PUT \(self.api)/profiles/\(self.demo.profile) \\
+            -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+            -d '{"name":"Demo profile","config":{"content_type":"application/json","write":true,"webhook":true}}'
 
         5. Look on:
 

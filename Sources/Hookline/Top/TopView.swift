@@ -31,10 +31,11 @@ struct TopView {
     ///   - height: lines in all.
     func lines(title: String, width: Int, height: Int) -> [String] {
         var lines = [title] + self.now.unreachable.map { "not reachable: \($0)" }
-        lines += self.summary
+        lines += self.summary.flatMap { Self.folded($0, width) }
+        let table = Columns(width: width)
         if let webhooks = self.now.webhooks {
-            lines += ["", Self.row("WEBHOOK", "TO", "STATUS", ["OK/S", "FAILED/S", "WAITING", "LAST", "IN A ROW"])]
-            let rows = self.rows(webhooks)
+            lines += ["", table.row("WEBHOOK", "TO", "STATUS", ["OK/S", "FAILED/S", "WAITING", "LAST", "IN A ROW"])]
+            let rows = self.rows(webhooks, table)
             let room = max(1, height - lines.count - 1)
             lines += rows.prefix(room)
             if rows.count > room { lines.append("… and \(rows.count - room) more") }
@@ -92,7 +93,7 @@ struct TopView {
     }
 
     /// The busiest first, then those with most waiting.
-    private func rows(_ webhooks: [WebhookActivity]) -> [String] {
+    private func rows(_ webhooks: [WebhookActivity], _ table: Columns) -> [String] {
         let earlier = Dictionary((self.before.webhooks ?? []).map { ($0.id, $0) }) { first, _ in first }
         let rated = webhooks.map { webhook in
             let before = earlier[webhook.id] ?? webhook
@@ -108,9 +109,9 @@ struct TopView {
         }
         return sorted.map { webhook, ok, failed in
             // A screen is seen by more than one.
-            Self.row(
+            table.row(
                 webhook.name, ShownURL.origin(webhook.url.text),
-                webhook.status == .disabledDueToErrors ? "DISABLED (ERRORS)" : webhook.status.rawValue,
+                webhook.status == .disabledDueToErrors ? table.disabledByErrors : webhook.status.rawValue,
                 [
                     Self.number(ok), Self.number(failed),
                     Self.number(Double(webhook.waiting.count)) + (webhook.waiting.isCapped ? "+" : ""),
@@ -119,9 +120,40 @@ struct TopView {
         }
     }
 
-    private static func row(_ name: String, _ target: String, _ status: String, _ numbers: [String]) -> String {
-        self.left(name, 24) + " " + self.left(target, 32) + " " + self.left(status, 17)
-            + numbers.map { " " + self.right($0, 9) }.joined()
+    /// A line of parts as several, each no longer than may be as far as its parts allow; the later ones begin below the first's.
+    private static func folded(_ line: String, _ width: Int) -> [String] {
+        var lines: [String] = []
+        let parts = [line.prefix(12)] + line.dropFirst(12).split(separator: "   ")
+        for part in [parts[0] + (parts.dropFirst().first ?? "")] + parts.dropFirst(2) {
+            if let last = lines.last, last.count + 3 + part.count <= width {
+                lines[lines.count - 1] = "\(last)   \(part)"
+            } else {
+                lines.append(lines.isEmpty ? String(part) : String(repeating: " ", count: 12) + part)
+            }
+        }
+        return lines
+    }
+
+    /// How wide the table's columns are. Where there is little room the numbers stay, and the address goes.
+    private struct Columns {
+        private let name: Int
+        private let target: Int
+        private let status: Int
+        private let number: Int
+        let disabledByErrors: String
+
+        init(width: Int) {
+            let isNarrow = width < 126
+            (self.target, self.status, self.number) = isNarrow ? (0, 10, 8) : (32, 17, 9)
+            self.name = isNarrow ? max(12, width - (1 + self.status) - 5 * (1 + self.number)) : 24
+            self.disabledByErrors = isNarrow ? "ERRORS" : "DISABLED (ERRORS)"
+        }
+
+        func row(_ name: String, _ target: String, _ status: String, _ numbers: [String]) -> String {
+            TopView.left(name, self.name) + (self.target > 0 ? " " + TopView.left(target, self.target) : "")
+                + " " + TopView.left(status, self.status)
+                + numbers.map { " " + TopView.right($0, self.number) }.joined()
+        }
     }
 
     private static func left(_ text: String, _ width: Int) -> String {

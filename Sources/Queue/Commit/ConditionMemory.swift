@@ -1,6 +1,6 @@
 package import Domain
 internal import Postgres
-internal import Schema
+package import Schema
 
 /// A thing's messages, as one webhook's conditions compare them.
 package struct ConditionSubject: Hashable, Sendable {
@@ -19,6 +19,20 @@ package typealias ConditionMemory = [ConditionSubject: [Int: String]]
 extension IntakeStore {
     /// What is remembered for these.
     package func memory(of subjects: Set<ConditionSubject>) async throws -> ConditionMemory {
+        try await ConditionMemoryStore(Database(pool: self.pool)).memory(of: subjects)
+    }
+}
+
+/// What conditions remember, for reading.
+package struct ConditionMemoryStore: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    package func memory(of subjects: Set<ConditionSubject>) async throws -> ConditionMemory {
+        guard !subjects.isEmpty else { return [:] }
         let list = Array(subjects)
         let rows = try await self.pool.withConnection { db in
             try db.query(

@@ -142,6 +142,7 @@ private enum FailureLimit {
         var targets: [WebhookKey: WebhookTarget] = [:]
         var gone: [WebhookKey: Int64] = [:]
         var lastAt: [WebhookKey: Int64] = [:]
+        var last: [WebhookKey: AttemptRecord] = [:]
         for result in results {
             guard let attempt = result.attempt, attempt.wasSent else { continue }
             let target = result.delivery.webhook
@@ -149,6 +150,7 @@ private enum FailureLimit {
             // Of an address that was changed since then it says nothing.
             if result.isGone { gone[target.key] = max(gone[target.key] ?? 0, target.version) }
             lastAt[target.key] = max(lastAt[target.key] ?? 0, attempt.at)
+            if attempt.at >= last[target.key]?.at ?? 0, !result.hasSucceeded { last[target.key] = attempt }
         }
         return streaks.compactMap { streak in
             guard let target = targets[streak.webhook] else { return nil }
@@ -160,8 +162,9 @@ private enum FailureLimit {
             guard limit > 0, streak.count >= limit, let since = streak.since,
                 (lastAt[target.key] ?? since) - since >= target.policy.failureWindow * 1_000_000
             else { return nil }
+            let cause = last[target.key].map { "; the last: \($0.failure)" } ?? ""
             return Verdict(
-                webhook: target.key, version: target.version, reason: "\(streak.count) failures in a row")
+                webhook: target.key, version: target.version, reason: "\(streak.count) failures in a row\(cause)")
         }
     }
 }

@@ -34,7 +34,9 @@ struct FailureLimitTests {
         #expect(try await self.fail(fixture, store, count: 1, at: 299) == 0)
         #expect(try await self.fail(fixture, store, count: 1, at: 301) == 1)
         #expect(try await self.status(fixture) == .disabledDueToErrors)
-        #expect(try await fixture.webhooks().find(fixture.webhook)?.statusReason == "32 failures in a row")
+        #expect(
+            try await fixture.webhooks().find(fixture.webhook)?.statusReason
+                == "32 failures in a row; the last: status 500")
         // Saving starts afresh.
         let saved = try await fixture.webhooks().update(fixture.webhook) { webhook in
             try WebhookDraft(name: webhook.name, url: webhook.url.text, headers: webhook.headers)

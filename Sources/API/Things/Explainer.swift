@@ -1,0 +1,86 @@
+package import Domain
+internal import Journal
+internal import Queue
+package import Schema
+
+/// Puts together why a message of a thing goes to the webhooks of its group, or does not: one explanation for the API, the
+/// console and `hookline why`.
+package struct Explainer: Sendable {
+    private let messages: MessageStore
+    private let memory: ConditionMemoryStore
+    private let standings: StandingStore
+    private let scene: @Sendable (EntityID) async throws -> ThingScene?
+    private let gate: (@Sendable (WebhookKey) async -> GateStanding)?
+    private let largestPayload: Int
+
+    /// How many webhooks are explained at a time.
+    package static let most = StandingStore.most
+
+    /// - Parameters:
+    ///   - scene: what a thing's messages meet.
+    ///   - gate: how the way to a webhook's receiver stands; nil where nothing is sent from.
+    ///   - largestPayload: that is taken, in bytes.
+    package init(
+        _ database: Database, largestPayload: Int, scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
+        gate: (@Sendable (WebhookKey) async -> GateStanding)?
+    ) {
+        self.messages = MessageStore(database)
+        self.memory = ConditionMemoryStore(database)
+        self.standings = StandingStore(database)
+        self.scene = scene
+        self.gate = gate
+        self.largestPayload = largestPayload
+    }
+
+    package struct Answer: Sendable {
+        package let message: ExplainedMessage
+        /// The one that is kept, if it was asked about.
+        package let kept: Message?
+        package let explanation: Explanation
+        package let names: [WebhookKey: String]
+        /// How many webhooks the group has; more than are explained perhaps.
+        package let total: Int
+    }
+
+    /// - Parameters:
+    ///   - payload: nil asks about the newest message that is kept, of the subtopic if there is one.
+    ///   - webhook: asks about it alone.
+    package func explain(
+        _ thing: EntityID, subtopic: String?, payload: [UInt8]?, webhook: EntityID? = nil
+    ) async throws -> Answer {
+        let scene = try await self.scene(thing)
+        var kept: Message?
+        if payload == nil, let scene {
+            kept = try await self.messages.list(
+                of: thing, in: scene.group, from: nil, to: nil, subtopic: subtopic, start: PageStart(), limit: 1
+            ).items.first
+        }
+        let origin: ExplainedMessage.Origin =
+            payload != nil ? .given : kept.map { .kept(at: $0.id.time) } ?? .missing
+        let message = ExplainedMessage(
+            thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload, origin: origin)
+        let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
+        let memory = try await self.memory.memory(
+            of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+        let routed = Explanation(of: message, in: scene, largestPayload: self.largestPayload) { key in
+            memory[ConditionSubject(webhook: key, thing: thing)] ?? [:]
+        }
+        let wanted = routed.webhooks.map(\.target).filter { webhook == nil || $0.id == webhook }.prefix(Self.most)
+        let standings = try await self.standings.standings(of: wanted.map(\.key), thing: thing)
+        var gates: [WebhookKey: GateStanding] = [:]
+        if let gate { for target in wanted { gates[target.key] = await gate(target.key) } }
+        return Answer(
+            message: message, kept: kept, explanation: routed.with(standings, gates: gates),
+            names: standings.mapValues(\.name), total: scene?.webhooks.count ?? 0)
+    }
+
+    /// Why a message that a webhook is tried with would not come to it; nil if it would.
+    func obstacle(of message: Message, to webhook: WebhookTarget) async throws -> String? {
+        var scene = message.hasThing ? try await self.scene(message.thing) : nil
+        if scene?.group != webhook.group { scene = nil }
+        var memory: ConditionMemory = [:]
+        let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
+        if webhook.conditions?.remembers == true { memory = try await self.memory.memory(of: [subject]) }
+        return TestedMessage.obstacle(of: message, to: webhook, in: scene, memory: memory[subject] ?? [:])
+    }
+}

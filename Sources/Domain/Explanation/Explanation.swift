@@ -1,0 +1,120 @@
+package import Values
+
+/// What a thing's messages meet: the routes, as messages find them.
+package struct ThingScene: Sendable {
+    package let group: EntityID
+    package let profile: ProfileConfig
+    /// All of the group, in the order of their keys.
+    package let webhooks: [WebhookTarget]
+    /// What the conditions of those that messages go to ask of a payload.
+    package let conditionPaths: PathSet
+
+    package init(group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet) {
+        self.group = group
+        self.profile = profile
+        self.webhooks = webhooks
+        self.conditionPaths = conditionPaths
+    }
+}
+
+/// The message that is asked about.
+package struct ExplainedMessage: Sendable {
+    package enum Origin: Sendable {
+        case given
+        /// The newest that is kept.
+        case kept(at: Instant)
+        /// None is given, and none is kept.
+        case missing
+    }
+
+    package let thing: EntityID
+    package let subtopic: String
+    /// nil if there is none.
+    package let payload: [UInt8]?
+    package let origin: Origin
+
+    package init(thing: EntityID, subtopic: String, payload: [UInt8]?, origin: Origin) {
+        self.thing = thing
+        self.subtopic = subtopic
+        self.payload = payload
+        self.origin = origin
+    }
+}
+
+/// Why a message goes to the webhooks of its group, or does not, step by step.
+///
+/// It asks what intake asks, in the same order and by the same functions, and then what delivery waits for. Nothing is
+/// written: what conditions remember is looked at.
+package struct Explanation: Sendable {
+    package struct OfWebhook: Sendable {
+        package let target: WebhookTarget
+        package let would: Fate
+        package let steps: [ExplainedStep]
+    }
+
+    /// What holds for all webhooks.
+    package let steps: [ExplainedStep]
+    package let webhooks: [OfWebhook]
+
+    /// - Parameters:
+    ///   - scene: nil if there is no such thing.
+    ///   - largest: the largest payload that is taken, in bytes.
+    ///   - memory: what conditions remember of the thing, by the number of the rule.
+    package init(
+        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int,
+        memory: (WebhookKey) -> [Int: String]
+    ) {
+        var steps = [Self.topic(of: message), Self.thing(of: message, in: scene), Self.origin(of: message)]
+        if let payload = message.payload {
+            let isTaken = payload.count <= largest
+            let size = "\(payload.count) bytes"
+            steps.append(
+                isTaken
+                    ? ExplainedStep(.payload, size)
+                    : ExplainedStep(
+                        .payload, isOK: false, "\(size), and at most \(largest) are taken (INTAKE_LARGEST_PAYLOAD)",
+                        fate: .ignore))
+        }
+        guard let scene else {
+            self.steps = steps
+            self.webhooks = []
+            return
+        }
+        steps += Self.flags(of: scene.profile)
+        let count = scene.webhooks.count
+        steps.append(
+            ExplainedStep(
+                .webhooks, isOK: count > 0,
+                count == 0 ? "the group has no webhooks" : "the group has \(count == 1 ? "one" : "\(count)")"))
+        self.steps = steps
+        let before = steps.fate
+        let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
+        var budget = EvaluationBudget(for: scene.conditionPaths)
+        self.webhooks = scene.webhooks.map { webhook in
+            let steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            return OfWebhook(target: webhook, would: before ?? steps.fate ?? .send, steps: steps)
+        }
+    }
+
+    private init(steps: [ExplainedStep], webhooks: [OfWebhook]) {
+        self.steps = steps
+        self.webhooks = webhooks
+    }
+
+    /// The same for those that are wanted, with what delivery says of them.
+    ///
+    /// - Parameter standings: a webhook that is not among them is left out.
+    package func with(
+        _ standings: [WebhookKey: WebhookStanding], gates: [WebhookKey: GateStanding]
+    ) -> Explanation {
+        Explanation(
+            steps: self.steps,
+            webhooks: self.webhooks.compactMap { webhook in
+                guard let standing = standings[webhook.target.key] else { return nil }
+                let steps = Self.delivery(to: webhook.target, standing, gates[webhook.target.key])
+                // What is not for it does not wait for anything.
+                let would = webhook.would == .send ? steps.fate ?? .send : webhook.would
+                return OfWebhook(target: webhook.target, would: would, steps: webhook.steps + steps)
+            })
+    }
+}

@@ -1,0 +1,56 @@
+internal import Values
+
+// What is asked of a message, whichever webhook it may be for.
+
+extension Explanation {
+    static func topic(of message: ExplainedMessage) -> ExplainedStep {
+        let topic = "things/\(message.thing)/messages" + (message.subtopic.isEmpty ? "" : "/\(message.subtopic)")
+        do throws(ThingTopic.Refusal) {
+            return ExplainedStep(.topic, "published on \(try ThingTopic(topic).text)")
+        } catch {
+            return ExplainedStep(
+                .topic, isOK: false,
+                "a subtopic has at most \(ThingTopic.longestSubtopic) bytes and no control characters", fate: .ignore)
+        }
+    }
+
+    static func thing(of message: ExplainedMessage, in scene: ThingScene?) -> ExplainedStep {
+        guard let scene else {
+            return ExplainedStep(
+                .thing, isOK: false, "there is no thing \(message.thing): its messages are refused (unknown_thing)",
+                fate: .ignore)
+        }
+        return ExplainedStep(.thing, "a thing of the group \(scene.group)")
+    }
+
+    static func origin(of message: ExplainedMessage) -> ExplainedStep {
+        switch message.origin {
+        case .given: ExplainedStep(.message, "the one that was given")
+        case .kept(let at): ExplainedStep(.message, "the newest that is kept, of \(at.text)")
+        case .missing:
+            ExplainedStep(
+                .message, isOK: false,
+                "no message of it is kept (write: true in its profile keeps them): give a payload to ask about conditions"
+            )
+        }
+    }
+
+    static func flags(of profile: ProfileConfig) -> [ExplainedStep] {
+        [
+            profile.webhook
+                ? ExplainedStep(.profileWebhook, "its profile sends messages to webhooks (webhook: true)")
+                : ExplainedStep(
+                    .profileWebhook, isOK: false,
+                    "its profile sends no messages to webhooks (webhook: false): set webhook to true there",
+                    fate: .ignore),
+            ExplainedStep(
+                .profileWrite,
+                profile.write
+                    ? "its profile keeps messages (write: true)" : "its profile keeps no messages (write: false)"),
+        ]
+    }
+}
+
+extension ThingTopic {
+    var text: String { "things/\(self.thing)/messages" + (self.subtopic.isEmpty ? "" : "/\(self.subtopic)") }
+}
