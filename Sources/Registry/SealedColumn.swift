@@ -14,6 +14,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     case thingKey = "things.key_sealed"
     /// What an org's notices are signed with.
     case orgSecrets = "orgs.secrets"
+    /// Where notices go: the url of a chat is all that it takes to write there.
+    case noticeTarget = "notice_channels.secrets"
 
     /// Whether it is stored as it is where no key seals. If not, nobody asks for it then, and what an earlier key has
     /// sealed stays as it is.
@@ -25,6 +27,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: .source
         case .thingKey: .account
         case .orgSecrets: .org
+        case .noticeTarget: .noticeChannel
         }
     }
 
@@ -37,12 +40,13 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: "sources"
         case .thingKey: "things"
         case .orgSecrets: "orgs"
+        case .noticeTarget: "notice_channels"
         }
     }
 
     var column: Query {
         switch self {
-        case .webhookSecrets, .orgSecrets: "secrets"
+        case .webhookSecrets, .orgSecrets, .noticeTarget: "secrets"
         case .sourceSecret: "secret"
         case .thingKey: "key_sealed"
         }
@@ -53,7 +57,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         switch self {
         case .webhookSecrets, .sourceSecret: "version::text"
         case .thingKey: AccountStore.fingerprint
-        case .orgSecrets: "md5(secrets)"
+        case .orgSecrets, .noticeTarget: "md5(secrets)"
         }
     }
 
@@ -64,7 +68,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         let isElsewhere: Query =
             "\(self.column) IS NOT NULL AND substring(\(self.column) for \(Int32(prefix.count))) <> \(Bytes(prefix))"
         return switch self {
-        case .webhookSecrets: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
+        case .webhookSecrets, .noticeTarget: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
         case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
         case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
         case .thingKey: "(\(isElsewhere))"
@@ -77,7 +81,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .webhookSecrets: "secrets = r.sealed, secrets_key = \(box.keyID), version = version + 1"
         case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
         case .thingKey: "key_sealed = r.sealed"
-        case .orgSecrets: "secrets = r.sealed, secrets_key = \(box.keyID)"
+        case .orgSecrets, .noticeTarget: "secrets = r.sealed, secrets_key = \(box.keyID)"
         }
     }
 }
