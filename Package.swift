@@ -69,6 +69,9 @@ let package = Package(
         .systemLibrary(
             name: "CMosquitto", pkgConfig: "libmosquitto",
             providers: [.apt(["libmosquitto-dev"]), .brew(["mosquitto"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         // glibc's malloc.h, which Swift's Glibc module leaves out.
         .systemLibrary(name: "CMalloc"),
 
@@ -78,6 +81,7 @@ let package = Package(
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", "Values", logging], swiftSettings: cRoom),
         .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
+        .target(name: "Mail", dependencies: ["CCurl", "Domain", "Threads", "Values"], swiftSettings: cRoom),
         .target(
             name: "Migrations", path: "migrations",
             resources: [
@@ -95,6 +99,7 @@ let package = Package(
                 .embedInCode("0016_broker_identity.sql"),
                 .embedInCode("0017_erasure.sql"),
                 .embedInCode("0018_sealed_queries.sql"),
+                .embedInCode("0019_notices.sql"),
             ],
             swiftSettings: common),
 
@@ -153,8 +158,8 @@ let package = Package(
         .target(
             name: "Notifications",
             dependencies: [
-                "Domain", "MQTT", "Observability", "Queue", "Values", "WebhookClient", deque, logging, nioCore,
-                serviceLifecycle,
+                "Domain", "MQTT", "Mail", "Observability", "Queue", "Values", "WebhookClient", deque, logging,
+                nioCore, serviceLifecycle,
             ],
             swiftSettings: common),
         .target(
@@ -176,7 +181,8 @@ let package = Package(
             name: "Hookline",
             dependencies: [
                 "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
-                "LocalServices", "MQTT", "Mainflux", "Notifications", "Observability", "Postgres", "Queue", "Registry",
+                "LocalServices", "MQTT", "Mail", "Mainflux", "Notifications", "Observability", "Postgres", "Queue",
+                "Registry",
                 "Schema", "Threads", "Values", "WebhookClient",
                 argumentParser, configuration, crypto, hummingbird, logging, nioCore, nioPosix,
                 nioSSL, serviceLifecycle, systemPackage, unixSignals,
@@ -214,6 +220,12 @@ let package = Package(
         .testTarget(
             name: "MQTTTests", dependencies: ["LocalServices", "MQTT", "TestSupport", "Values", logging],
             swiftSettings: common),
+        .testTarget(
+            name: "MailTests", dependencies: ["Domain", "LocalServices", "Mail", "TestSupport", "Values"],
+            swiftSettings: common),
+        .testTarget(
+            name: "NotificationsTests",
+            dependencies: ["Domain", "Notifications", "Values"], swiftSettings: common),
         .testTarget(
             name: "APITests",
             dependencies: [

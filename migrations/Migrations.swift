@@ -22,5 +22,6 @@ package enum MigrationFiles {
         (16, "broker identity", PackageResources._016_broker_identity_sql),
         (17, "erasure", PackageResources._017_erasure_sql),
         (18, "sealed queries", PackageResources._018_sealed_queries_sql),
+        (19, "notices", PackageResources._019_notices_sql),
     ]
 }

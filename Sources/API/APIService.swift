@@ -31,6 +31,8 @@ package struct APIConfiguration: Sendable {
     /// How many connections there may be at a time; those beyond wait to be taken.
     package var mostConnections = 1_000
     package var broker = Broker(url: "mqtt://127.0.0.1:1883", hasAccounts: false)
+    /// Whether there is a server that takes mail.
+    package var hasMail = false
 
     /// How things reach the broker, for people to type.
     package struct Broker: Sendable {
@@ -66,7 +68,7 @@ package func makeAPIServices(
         database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
         wallClock: wallClock,
         publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
-        mostWebhooks: configuration.mostWebhooks, broker: configuration.broker,
+        mostWebhooks: configuration.mostWebhooks, broker: configuration.broker, hasMail: configuration.hasMail,
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
@@ -145,7 +147,8 @@ package struct APIPorts: Sendable {
 func makeRouter(
     database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, ports: APIPorts, system: SystemRoutes, limits: RequestLimits = RequestLimits(),
+    broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes,
+    limits: RequestLimits = RequestLimits(),
     noteUse: @escaping KeyDoor.NoteUse = { _, _ in }, refusals: Refusals? = nil
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -202,10 +205,11 @@ func makeRouter(
         unknown: UnknownSources(), size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload),
         wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
     ).add(to: router)
-    routes.get("me") { _, context in
-        let caller = try context.caller()
-        return try Response.json(MeDTO(caller, roles: try await access.roles(ofMember: caller), broker))
-    }
+    MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
+    NoticeRoutes(
+        channels: NoticeChannelStore(database, box: box), queue: ChannelQueue(database), access: access,
+        addressGuard: addressGuard, orgs: NotificationStore(database), audit: AuditStore(database)
+    ).add(to: routes)
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(

@@ -47,6 +47,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("log.js", PackageResources.log_js),
         Asset("members.js", PackageResources.members_js),
         Asset("overlays.js", PackageResources.overlays_js),
+        Asset("notices.js", PackageResources.notices_js),
         Asset("overview.js", PackageResources.overview_js),
         Asset("rawjson.js", PackageResources.rawjson_js),
         Asset("router.js", PackageResources.router_js),

@@ -8,6 +8,7 @@ internal import Intake
 internal import Journal
 internal import Logging
 internal import MQTT
+internal import Mail
 internal import NIOCore
 internal import NIOPosix
 internal import Notifications
@@ -209,8 +210,14 @@ struct Assembly {
                 gate: { await delivery.gateStanding(of: $0) }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
-            keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) }, wallClock: wallClock,
-            logger: self.logger)
+            keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },
+            channels: ChannelPorts(
+                queue: ChannelQueue(database), watch: NoticeWatch(database),
+                channel: { [channels = NoticeChannelStore(database, box: box)] in try await channels.find($0) },
+                address: { [users = UserStore(database)] in try await users.find($0).address },
+                mailer: try self.configuration.mail.map { try Mailer($0.server, from: $0.sender, caFile: $0.caFile) },
+                console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics),
+            wallClock: wallClock, logger: self.logger)
         let publisher = try SourcePublisher(
             store: SourceEventStore(database), broker: mqtt, metrics: metrics,
             logger: self.logger)

@@ -69,7 +69,8 @@ package struct AttemptLog {
                 failing_since = CASE WHEN excluded.succeeded > 0 THEN excluded.failing_since
                     ELSE coalesce(c.failing_since, excluded.failing_since) END,
                 last_status = excluded.last_status, last_attempt_at = excluded.last_attempt_at
-            RETURNING webhook_key, consecutive_failures, failing_since, is_recovering
+            RETURNING webhook_key, consecutive_failures, failing_since, is_recovering, told,
+                coalesce(told_at < now() - make_interval(secs => \(NoticeEvent.windowSeconds)), true)
             """
     }
 }

@@ -116,37 +116,24 @@ final class OrgNotices: Sendable {
         try await self.store.postpone([notice.id], for: Notifier.retry, wereTried: true)
     }
 
-    /// The headers by which a receiver knows who calls, as those of a delivery (Standard Webhooks).
-    private func signature(of notice: OrgNotice, _ body: [UInt8]) async throws -> String {
+    private func head(of notice: OrgNotice, _ body: [UInt8]) async throws -> String {
         // The same however often it is sent.
         let (id, time) = ("ntc_\(notice.id)", self.wallClock.now.seconds)
-        let said = "webhook-id: \(id)\r\nwebhook-timestamp: \(time)\r\n"
-        guard let org = notice.org, let keys = try await self.keys(org) else { return said }
-        return said + "webhook-signature: \(keys.header(id: id, timestamp: time, body: body))\r\n"
+        guard let org = notice.org, let keys = try await self.keys(org) else {
+            return "webhook-id: \(id)\r\nwebhook-timestamp: \(time)\r\n"
+        }
+        return NoticePost.signature(id: id, timestamp: time, by: keys, of: body)
     }
 
     private func send(_ notice: OrgNotice) async -> Answer {
         guard let url = notice.url else { return .refused("this version cannot read the notification url") }
-        let body = Array(notice.payload.utf8)
-        let signature: String
-        do { signature = try await self.signature(of: notice, body) } catch {
+        var post = NoticePost(url: url, body: Array(notice.payload.utf8))
+        do { post.head = try await self.head(of: notice, post.body) } catch {
             return .refused("it cannot be signed: \(error)")
         }
         var client = self.client
         client.owner = notice.org
-        let outcome = await SingleRequest.send(to: url, on: self.eventLoop, configuration: client) { buffer in
-            buffer.writeString(
-                """
-                POST \(url.requestTarget) HTTP/1.1\r
-                host: \(url.authority)\r
-                user-agent: \(WebhookTarget.userAgent)\r
-                content-type: application/json\r
-                \(signature)content-length: \(body.count)\r
-                \r
-
-                """)
-            buffer.writeBytes(body)
-        }
+        let outcome = await post.send(client, on: self.eventLoop)
         switch outcome {
         case .response(200..<300, _, _): return .taken
         case .response(let status, _, _): return .refused("the notification url answered \(status)")

@@ -68,6 +68,8 @@ package final class Metrics: Sendable {
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
+    /// Notices of channels: those that were given or given up, and tries that failed.
+    package let notices = LabelledCounter(["given", "failed", "dropped"])
     /// Sign-ins that came back from the identity provider and did not succeed.
     package let failedSignIns = Counter()
     /// Tokens of callers that were not taken.
@@ -150,6 +152,9 @@ package final class Metrics: Sendable {
             "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
         text.counter(
             "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
+        text.counters(
+            "hookline_notices_total", "Notices of channels, by what became of them.", label: "outcome", self.notices,
+            \.self)
         text.counter(
             "hookline_sign_ins_failed_total", "Sign-ins at the identity provider that did not succeed.",
             self.failedSignIns)

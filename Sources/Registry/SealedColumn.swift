@@ -16,6 +16,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     case thingKey = "things.key_sealed"
     /// What an org's notices are signed with.
     case orgSecrets = "orgs.secrets"
+    /// Where notices go: the url of a chat is all that it takes to write there.
+    case noticeTarget = "notice_channels.secrets"
 
     /// Whether it is stored as it is where no key seals. If not, what an earlier key has sealed stays as it is: nobody asks
     /// for a thing's key then, and a query is put back where it was (``QuerySealing``).
@@ -27,6 +29,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: .source
         case .thingKey: .account
         case .orgSecrets: .org
+        case .noticeTarget: .noticeChannel
         }
     }
 
@@ -39,12 +42,13 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: "sources"
         case .thingKey: "things"
         case .orgSecrets: "orgs"
+        case .noticeTarget: "notice_channels"
         }
     }
 
     var column: Query {
         switch self {
-        case .webhookSecrets, .orgSecrets: "secrets"
+        case .webhookSecrets, .orgSecrets, .noticeTarget: "secrets"
         case .webhookQuery: "url_query"
         case .sourceSecret: "secret"
         case .thingKey: "key_sealed"
@@ -56,7 +60,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         switch self {
         case .webhookSecrets, .webhookQuery, .sourceSecret: "version::text"
         case .thingKey: AccountStore.fingerprint
-        case .orgSecrets: "md5(secrets)"
+        case .orgSecrets, .noticeTarget: "md5(secrets)"
         }
     }
 
@@ -67,7 +71,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         let isElsewhere: Query =
             "\(self.column) IS NOT NULL AND substring(\(self.column) for \(Int32(prefix.count))) <> \(Bytes(prefix))"
         return switch self {
-        case .webhookSecrets: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
+        case .webhookSecrets, .noticeTarget: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
         case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
         case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
         case .thingKey, .webhookQuery: "(\(isElsewhere))"
@@ -81,7 +85,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
         case .thingKey: "key_sealed = r.sealed"
         case .webhookQuery: "url_query = r.sealed"
-        case .orgSecrets: "secrets = r.sealed, secrets_key = \(box.keyID)"
+        case .orgSecrets, .noticeTarget: "secrets = r.sealed, secrets_key = \(box.keyID)"
         }
     }
 }

@@ -5,7 +5,10 @@ internal import Synchronization
 /// Rows that this version cannot read, as a newer one or other hands may have left them. Each costs itself alone; here they
 /// are counted, and named in the log once for each version of the row.
 package final class UnreadableRows: Sendable {
-    package enum Kind: String, Sendable, CaseIterable { case webhook, profile, source, account, org }
+    package enum Kind: String, Sendable, CaseIterable {
+        case webhook, profile, source, account, org
+        case noticeChannel = "notice_channel"
+    }
 
     package struct Row: Sendable, Equatable {
         package let id: EntityID

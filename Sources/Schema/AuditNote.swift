@@ -12,6 +12,7 @@ package struct AuditNote: Sendable {
         case source(EntityID)
         case thing(EntityID)
         case org(EntityID)
+        case noticeChannel(EntityID)
         /// Of a group, and not stored.
         case draft(name: String, group: EntityID)
         /// What the service keeps by itself, such as a partition of a table.
@@ -40,6 +41,8 @@ package struct AuditNote: Sendable {
         case .source(let id): ("source", "id::text, name::text, group_id FROM sources WHERE id = \(id)")
         case .thing(let id): ("thing", "id::text, name::text, group_id FROM things WHERE id = \(id)")
         case .org(let id): ("org", "id::text, NULL::text, NULL::uuid FROM orgs WHERE id = \(id)")
+        case .noticeChannel(let id):
+            ("notice_channel", "id::text, name::text, group_id FROM notice_channels WHERE id = \(id)")
         case .draft(let name, let group): ("webhook", "NULL::text, \(name)::text, \(group)::uuid")
         case .kept(let kind, let name): (kind, "NULL::text, \(name)::text, NULL::uuid")
         }

@@ -164,7 +164,7 @@ struct OpenAPITests {
                 "SignedIn",
                 SignedInDTO(.init(bearer: "t", caller: caller, identity: nil, refresh: nil))
             ),
-            ("Me", MeDTO(caller, roles: [:], .init(url: "mqtt://127.0.0.1", hasAccounts: false))),
+            ("Me", try MeDTO(caller, roles: [:], .init(url: "mqtt://127.0.0.1", hasAccounts: false))),
         ]
     }
 

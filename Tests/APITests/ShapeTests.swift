@@ -57,7 +57,7 @@ struct ShapeTests {
         ("WebhookDraft", .webhook), ("GroupDraft", .group), ("Member", .member), ("ProfileDraft", .profile),
         ("ThingDraft", .thing), ("ThingChange", .thing), ("SourceDraft", .source), ("SourceChange", .source),
         ("Grant", .signIn),
-        ("KeyDraft", .key), ("OwnKeyDraft", .ownKey),
+        ("KeyDraft", .key), ("OwnKeyDraft", .ownKey), ("NoticeChannelDraft", .noticeChannel),
     ]
 
     @Test("are none in what openapi.json describes and in what is answered, so that this can be sent back")
@@ -70,7 +70,7 @@ struct ShapeTests {
         for (answer, shape) in [
             ("Webhook", Shape.webhook), ("Group", .group), ("Member", .member), ("Profile", .profile),
             ("Thing", .thing),
-            ("Source", .source), ("Org", .org),
+            ("Source", .source), ("Org", .org), ("Me", .me), ("NoticeChannels", .noticeChannels),
         ] {
             let answered = Self.example(of: root["components"]["schemas"][answer], in: root)
             #expect(throws: Never.self, "\(answer)") { try shape.check(answered) }

@@ -35,6 +35,7 @@ def pages(group, webhook, source):
         (group.url("sources"), "Sources"),
         (group.url("sources/new"), "New source"),
         (f"{console}#/source/{source['id']}", "Shop"),
+        (group.url("notices"), "Notices"),
         (group.url("keys"), "API keys"),
         (group.url("members"), "Groups and members"),
         (group.url("audit"), "Audit"),

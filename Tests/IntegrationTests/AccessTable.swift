@@ -141,6 +141,10 @@ enum AccessTable {
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
         AccessRow("GET /openapi.json", .nobody),
         AccessRow("GET /me", .user),
+        AccessRow("PUT /me", .user, isForUsers: true) { _ in #"{"email":"a@example.com"}"# },
+        AccessRow("GET /me/notices", .user, isForUsers: true),
+        AccessRow("PUT /me/notices", .user, isForUsers: true) { _ in #"{"channels":[]}"# },
+        AccessRow("POST /me/notices/test", .user, 404, isForUsers: true) { _ in #"{"channel_id":"\#(name())"}"# },
         AccessRow("GET /auth", .nobody),
         // There is no provider whose codes could be exchanged.
         AccessRow("POST /auth/token", .nobody, 404) { _ in #"{"code":"c"}"# },
@@ -153,6 +157,9 @@ enum AccessTable {
         AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
         AccessRow("GET /orgs/{id}", .rootAlone),
         AccessRow("PUT /orgs/{id}", .rootAlone) { _ in #"{"notification_url":"http://127.0.0.1:9/"}"# },
+        AccessRow("GET /orgs/{id}/notices", .rootAlone),
+        AccessRow("PUT /orgs/{id}/notices", .rootAlone) { _ in #"{"channels":[]}"# },
+        AccessRow("POST /orgs/{id}/notices/test", .rootAlone, 404) { _ in #"{"channel_id":"\#(name())"}"# },
         AccessRow("GET /orgs/{id}/secret", .rootAlone), AccessRow("POST /orgs/{id}/secret/rotate", .rootAlone),
     ]
 
@@ -167,6 +174,9 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}/members", .member(.admin)) { _ in #"[{"member_id":"new","role":"admin"}]"# },
         AccessRow("PUT /groups/{id}/members", .member(.owner)) { _ in #"[{"member_id":"new","role":"owner"}]"# },
         AccessRow("DELETE /groups/{id}/members", .member(.admin), 204) { _ in #"{"member_ids":["nobody"]}"# },
+        AccessRow("GET /groups/{id}/notices", .member(.viewer)),
+        AccessRow("PUT /groups/{id}/notices", .member(.admin)) { _ in #"{"channels":[{"name":"n","type":"mqtt"}]}"# },
+        AccessRow("POST /groups/{id}/notices/test", .member(.admin), 404) { _ in #"{"channel_id":"\#(name())"}"# },
         AccessRow("GET /groups/{id}/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /groups/{id}/audit", .member(.admin)),
         AccessRow("GET /groups/{id}/audit", .member(.admin), query: "?format=ndjson"),

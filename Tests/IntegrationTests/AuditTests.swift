@@ -79,6 +79,7 @@ extension WholeServiceTests {
                 try await Self.walkSources(&walk, group, thing)
                 try await Self.walkKeys(&walk, group, root, org)
                 try await walk.call("POST /things/{id}/explain", thing, "{}", leaves: [])
+                try await Self.walkNotices(&walk, group, root, org)
                 try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])
                 let profile = try await installation.api.call("GET", "/groups/\(group)/profiles").value(of: "id") ?? ""
@@ -111,6 +112,30 @@ extension WholeServiceTests {
                 "PUT /groups/{id}/members", group, #"[{"member_id":"m","role":"editor"}]"#, leaves: ["updated member"])
             try await walk.call(
                 "DELETE /groups/{id}/members", group, #"{"member_ids":["m"]}"#, leaves: ["removed member"])
+        }
+
+        private static func walkNotices(
+            _ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String
+        ) async throws {
+            let channel = #"{"name":"N","type":"slack","url":"http://127.0.0.1:9/MARKER?k=MARKER"}"#
+            for (path, id, api) in [
+                ("/groups/{id}/notices", group, nil), ("/orgs/{id}/notices", org, root), ("/me/notices", "", nil),
+            ] {
+                let made = try await walk.call(
+                    "PUT \(path)", id, #"{"channels":[\#(channel)]}"#, leaves: ["created notice_channel"], by: api)
+                let channel = try #require(made.value(of: "id"))
+                #expect(!made.body.contains("MARKER"))
+                try await walk.call(
+                    "POST \(path)/test", id, #"{"channel_id":"\#(channel)"}"#, leaves: ["tested notice_channel"],
+                    by: api)
+                try await walk.call(
+                    "PUT \(path)", id, #"{"channels":[{"id":"\#(channel)","name":"N 2"}]}"#,
+                    leaves: ["updated notice_channel"], by: api)
+                try await walk.call(
+                    "PUT \(path)", id, #"{"channels":[]}"#, leaves: ["removed notice_channel"], by: api)
+            }
+            try await walk.call(
+                "PUT /me", "", #"{"email":"MARKER@example.com","metadata":{"m":"MARKER"}}"#, leaves: ["created user"])
         }
 
         private static func walkThings(_ walk: inout Walk, _ group: String) async throws -> String {

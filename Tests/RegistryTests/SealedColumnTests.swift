@@ -41,6 +41,11 @@ struct SealedColumnTests {
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
             }
             _ = try await OrgKeyStore(self.fixture.database, box: box).keys(of: org)
+            let channel = NoticeChannelStore.Draft(
+                id: .random(), name: "c", target: .slack(try WebhookURL("https://hooks.example.com/secret")),
+                events: [.disabled], isEnabled: true, gatherSeconds: 0)
+            _ = try await NoticeChannelStore(self.fixture.database, box: box)
+                .replace(.group(self.fixture.group), with: [channel])
         }
 
         /// The columns of the whole database, whatever anybody knows of them, that hold what this key has sealed.
@@ -81,6 +86,8 @@ struct SealedColumnTests {
         let accounts = try await AccountStore(database, box: Self.second).accounts(of: [one.thing])
         #expect(accounts.map(\.key) == ["the thing's key"])
         #expect(try await SourceStore(database, box: Self.second).door(of: one.source)?.fault == nil)
+        let channels = try await NoticeChannelStore(database, box: Self.second).list(.group(one.fixture.group))
+        #expect(channels.map(\.target?.url?.text) == ["https://hooks.example.com/secret"])
         let webhook = try await RouteStore(database, box: Self.second).load().webhooks.first
         #expect(webhook?.headers == one.fixture.target.headers)
         #expect(webhook?.url.text == One.url)
@@ -150,6 +157,7 @@ struct SealedColumnTests {
             try db.execute("UPDATE webhooks SET secrets = '' WHERE \(column != .webhookSecrets)")
             try db.execute("UPDATE webhooks SET url_query = NULL WHERE \(column != .webhookQuery)")
             try db.execute("DELETE FROM sources WHERE \(column != .sourceSecret)")
+            try db.execute("DELETE FROM notice_channels WHERE \(column != .noticeTarget)")
             try db.execute("UPDATE things SET key_sealed = NULL WHERE \(column != .thingKey)")
             try db.execute("UPDATE orgs SET secrets = NULL, secrets_key = NULL WHERE \(column != .orgSecrets)")
         }

@@ -66,6 +66,7 @@ package enum Contents {
                 DELETE FROM messages; DELETE FROM transient_messages; DELETE FROM deliveries;
                 DELETE FROM delivery_batches; DELETE FROM condition_memory; DELETE FROM attempts;
                 DELETE FROM attempt_batches; DELETE FROM webhook_counters; DELETE FROM notifications;
+                DELETE FROM webhook_notices;
                 DELETE FROM webhook_stats; DELETE FROM group_stats; DELETE FROM skips; DELETE FROM events;
                 DELETE FROM thing_activity; DELETE FROM sessions; DELETE FROM abandoned_clients;
                 DELETE FROM source_events; DELETE FROM source_event_ids; DELETE FROM source_counters;

@@ -182,13 +182,27 @@ struct MeDTO: Encodable {
     let broker: BrokerDTO
     /// What they call with, if it is no token.
     let key: CallersKeyDTO?
+    /// What they have given; absent if they gave none, and of a group's key.
+    let email: String?
+    /// What their identity provider has.
+    let token_email: String?
+    let metadata: JSONValue?
+    /// Whether mail can be sent.
+    let has_mail: Bool
 
     struct BrokerDTO: Encodable {
         let url: String
         let has_accounts: Bool
     }
 
-    init(_ caller: Caller, roles: [EntityID: Role], _ broker: APIConfiguration.Broker) {
+    init(
+        _ caller: Caller, roles: [EntityID: Role], _ broker: APIConfiguration.Broker, user: UserStore.User? = nil,
+        hasMail: Bool = false
+    ) throws {
+        self.email = user?.email?.text
+        self.token_email = user?.tokenEmail?.text
+        self.metadata = try user.map { try JSON.decode($0.metadata) }
+        self.has_mail = hasMail
         self.broker = BrokerDTO(url: broker.url, has_accounts: broker.hasAccounts)
         self.user_id = caller.id
         self.root = caller.isRoot

@@ -16,6 +16,8 @@ struct Caller: Sendable {
     var granted: [EntityID: Role] = [:]
     /// What they call with, if it is no token.
     var key: Key?
+    /// What the token has, if its issuer vouches for it.
+    var email: MailAddress?
 
     /// What lists over several groups are made of.
     var visibleTo: Sight {

@@ -15,6 +15,14 @@ extension Shape {
     static let key = Shape.flat("name", "role", "expires_at", "ends_with_creator")
     static let ownKey = Shape.flat("name", "role", "expires_at")
     static let keyIDs = Shape.flat("key_ids")
+    static let me = Shape.flat(
+        "email", "metadata",
+        ignored: ["user_id", "root", "expires_at", "groups", "broker", "key", "token_email", "has_mail"])
+    static let noticeChannel = Shape.flat(
+        "id", "name", "type", "status", "events", "gather_seconds", "to", "url",
+        ignored: ["topic", "given", "dropped", "last_given_at", "last_error", "last_error_at", "secret"])
+    static let noticeChannels = Shape.object(["channels": .list(noticeChannel)])
+    static let noticeTest = Shape.flat("channel_id")
     static let org = Shape.flat("notification_url", ignored: mainflux.union(["name"]))
 
     static let signIn = Shape.flat("code", "code_verifier", "redirect_uri", "nonce", "refresh_token")

@@ -36,6 +36,11 @@ struct Claims: Sendable {
         return subject
     }
 
+    /// The user's address, if the issuer has made sure that it is theirs (OpenID Connect Core 1.0, section 5.1).
+    var verifiedEmail: MailAddress? {
+        self.fields["email_verified"] == .bool(true) ? self.text("email").flatMap { MailAddress($0) } : nil
+    }
+
     /// Seconds since 1970, whatever number they are.
     private func instant(_ name: String) throws(TokenRefusal) -> Instant? {
         switch self.fields[name] {

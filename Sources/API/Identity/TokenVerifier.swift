@@ -26,7 +26,8 @@ struct TokenVerifier: Sendable {
         let end = try await self.check(token, for: self.configuration.audiences)
         return Caller(
             id: try token.claims.subject(), isRoot: self.configuration.root?.holds(in: token.claims) == true,
-            expiresAt: end, granted: self.configuration.roles?.grants(in: token.claims) ?? [:])
+            expiresAt: end, granted: self.configuration.roles?.grants(in: token.claims) ?? [:],
+            email: token.claims.verifiedEmail)
     }
 
     // MARK: Our own
@@ -39,7 +40,8 @@ struct TokenVerifier: Sendable {
         if !self.configuration.hasIssuer { try self.checkAddress(of: token, for: self.configuration.audiences) }
         let end = try token.claims.checkTimes(at: self.wallClock.now, leeway: .zero)
         return Caller(
-            id: try token.claims.subject(), isRoot: token.claims.fields["root"] == .bool(true), expiresAt: end)
+            id: try token.claims.subject(), isRoot: token.claims.fields["root"] == .bool(true), expiresAt: end,
+            email: token.claims.verifiedEmail)
     }
 
     // MARK: The issuer's

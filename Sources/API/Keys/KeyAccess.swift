@@ -59,6 +59,13 @@ extension Caller {
             throw APIError(status: .forbidden, message: "keys are made and revoked by users, not with keys")
         }
     }
+
+    /// For what is a user's own affair.
+    func requireUser(to what: String) throws(APIError) {
+        guard self.key == nil else {
+            throw APIError(status: .forbidden, message: "a key may not \(what)")
+        }
+    }
 }
 
 extension Access {

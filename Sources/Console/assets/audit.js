@@ -17,6 +17,7 @@ const kinds = [
   ["member", "Members"],
   ["group", "The group"],
   ["key", "API keys"],
+  ["notice_channel", "Notices"],
   ["access", "Refused calls"],
 ];
 const everywhere = [["org", "Orgs"], ["sign_in", "Refused sign-ins"]];

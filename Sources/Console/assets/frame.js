@@ -11,6 +11,7 @@ const sections = [
   { section: "webhooks", label: "Webhooks", isOfGroup: true },
   { section: "things", label: "Things", isOfGroup: true },
   { section: "sources", label: "Sources", isOfGroup: true },
+  { section: "notices", label: "Notices", isOfGroup: true },
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
   { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },

@@ -17,7 +17,7 @@ const id = "([0-9a-f-]{36})";
  */
 const pages = [
   [
-    `/${id}/(overview|webhooks|things|sources|keys|members|audit)`,
+    `/${id}/(overview|webhooks|things|sources|notices|keys|members|audit)`,
     (group, section) => ({ section, module: section, group }),
   ],
   [`/${id}/webhooks/new`, (group) => ({ section: "webhooks", module: "webhookform", group })],
@@ -40,6 +40,7 @@ const modules = {
   sources: () => import("./sources.js"),
   source: () => import("./source.js"),
   sourceform: () => import("./sourceform.js"),
+  notices: () => import("./notices.js"),
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
   audit: () => import("./audit.js"),

@@ -12,3 +12,4 @@ extension SigningKey: Unprintable {}
 extension SigningKeys: Unprintable {}
 extension RequestSigner: Unprintable {}
 extension SourceDoor: Unprintable {}
+extension NoticeTarget: Unprintable {}

@@ -7,6 +7,7 @@ internal import Intake
 internal import LocalServices
 internal import Logging
 internal import MQTT
+internal import Mail
 internal import NIOCore
 internal import NIOSSL
 internal import Observability
@@ -38,6 +39,8 @@ struct ServiceConfiguration: Sendable {
     var secrets: SecretBox
     /// nil leaves the broker's accounts to others.
     var accounts: AccountKeeper.Configuration?
+    /// nil sends no mail.
+    var mail: MailSettings?
 
     init(_ settings: SettingsReader, cores: Int) throws {
         self.log = try LogConfiguration(settings)
@@ -85,6 +88,8 @@ struct ServiceConfiguration: Sendable {
         self.api.addressGuard = self.addressGuard
         self.secrets = try Self.secrets(settings)
         self.accounts = try Self.accounts(settings, mqtt: self.mqtt, secrets: self.secrets)
+        self.mail = try MailSettings(settings)
+        self.api.hasMail = self.mail != nil
         self.api.broker = .init(
             url: try Self.brokerURL(settings, self.mqtt), hasAccounts: self.accounts != nil)
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))

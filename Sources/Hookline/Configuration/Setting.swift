@@ -24,6 +24,12 @@ struct Setting: Sendable {
             key: "http.address_rate",
             help: "requests per second of each address, whoever calls from it (a proxy's are all one); 0 for no limit",
             fallback: "0"),
+        Setting(
+            key: "smtp.url", help: "server that takes mail: smtps://user:password@host:465, or smtp://host:587",
+            fallback: "no mail", isSecret: true),
+        Setting(key: "smtp.from", help: "address that mail comes from; required with SMTP_URL", fallback: "none"),
+        Setting(
+            key: "smtp.tls_ca_file", help: "PEM file of CAs trusted in place of the system's", fallback: "the system's"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
         Setting(
             key: "metrics.webhooks", help: "how many webhooks have metrics of their own; the others are added up",

@@ -131,7 +131,9 @@ package struct HousekeepingStore: Sendable {
                 ON CONFLICT DO NOTHING
                 """
             batches.timeout = .seconds(300)
-            return try db.execute(waiting) + db.execute(batches)
+            let count = try db.execute(waiting) + db.execute(batches)
+            if count > 0 { try ChannelNotice.tellExpired(of: ages.map(\.webhook), reason, on: db) }
+            return count
         }
     }
 

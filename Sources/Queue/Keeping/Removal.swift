@@ -43,7 +43,7 @@ package enum Removal {
     }
 
     private static let ofWebhooks: [Query] = [
-        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences",
+        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "webhook_notices",
     ]
     private static let ofSources: [Query] = ["source_counters", "source_event_ids"]
 

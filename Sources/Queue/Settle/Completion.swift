@@ -51,18 +51,23 @@ extension DeliveryStore {
             guard try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else { return [] }
             try single.write(on: db)
             try batched.write(on: db)
+            try ChannelNotice.tellGivenUp(by: results, on: db)
             guard let counters = log.counters else { return [] }
             for insertion in log.insertions { try db.execute(insertion) }
             let streaks = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
                     since: row.isNull(2) ? nil : try row.instant(2).microseconds,
-                    isRecovering: try row.bool(3))
+                    isRecovering: try row.bool(3),
+                    story: FailureStory(told: try row.int16(4), mayBegin: try row.bool(5)))
             }
             try Self.noteRecovered(results, streaks, on: db)
-            guard log.hasFailures else { return [] }
-            let disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
-            if !disabled.isEmpty { try Self.noteDisabled(disabled, results, on: db) }
+            var disabled: [DisabledWebhook] = []
+            if log.hasFailures {
+                disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
+                if !disabled.isEmpty { try Self.noteDisabled(disabled, results, on: db) }
+            }
+            try ChannelNotice.goOn(streaks, disabled, results, on: db)
             return disabled
         }
         batched.noteWritten()
@@ -121,13 +126,15 @@ extension DeliveryStore {
 }
 
 /// How often in a row a webhook has failed, over all instances.
-private struct FailureStreak {
+struct FailureStreak {
     let webhook: WebhookKey
     let count: Int
     /// Microseconds since 1970; nil if the last attempt succeeded.
     let since: Int64?
     /// Whether it was disabled because of errors and has not succeeded since, this time aside.
     let isRecovering: Bool
+    /// What people were told of it before.
+    let story: FailureStory
 }
 
 /// Who has failed too often.

@@ -1,0 +1,65 @@
+internal import Domain
+internal import Hummingbird
+internal import Registry
+
+/// `/me`: who is calling, and what they say of themselves.
+struct MeRoutes: Sendable {
+    let users: UserStore
+    let access: Access
+    let broker: APIConfiguration.Broker
+    /// Whether there is a server that takes mail.
+    let hasMail: Bool
+
+    private static let largestMetadata = 16 * 1024
+
+    func add(to routes: RouterGroup<APIContext>) {
+        routes.get("me") { _, context in
+            let caller = try context.caller()
+            try await self.noteAddress(of: caller)
+            return try await self.show(caller)
+        }
+        routes.put("me") { request, context in
+            let caller = try context.caller()
+            try caller.requireUser(to: "say who a user is")
+            let object = try JSONObject(try await JSON.body(of: request, as: .me), at: "")
+            var email: MailAddress?
+            if let text = try object.string("email"), !text.isEmpty {
+                guard let address = MailAddress(text) else {
+                    throw InvalidField("email", "must be an address such as anna@example.com")
+                }
+                email = address
+            }
+            try await self.users.save(caller.id, email: email, metadata: try Self.metadata(object))
+            return try await self.show(caller)
+        }
+    }
+
+    /// nil if none was given.
+    private static func metadata(_ object: JSONObject) throws(InvalidField) -> String? {
+        switch object.fields["metadata"] {
+        case nil: return nil
+        case .null?: return "{}"
+        case let value?:
+            guard case .object = value else { throw InvalidField("metadata", "must be an object, not \(value.kind)") }
+            let text = JSON.text(value)
+            guard text.utf8.count <= Self.largestMetadata else {
+                throw InvalidField("metadata", "must have at most \(Self.largestMetadata) bytes")
+            }
+            return text
+        }
+    }
+
+    /// So that notices find them when they are not here.
+    private func noteAddress(of caller: Caller) async throws {
+        guard caller.key == nil, let email = caller.email else { return }
+        guard try await self.users.find(caller.id).tokenEmail != email else { return }
+        try await self.users.note(email, ofTokenOf: caller.id)
+    }
+
+    private func show(_ caller: Caller) async throws -> Response {
+        let roles = try await self.access.roles(ofMember: caller)
+        let user = caller.key?.group == nil ? try await self.users.find(caller.id) : nil
+        return try Response.json(
+            try MeDTO(caller, roles: roles, self.broker, user: user, hasMail: self.hasMail))
+    }
+}

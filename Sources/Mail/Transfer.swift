@@ -1,0 +1,41 @@
+internal import Synchronization
+
+/// One message on its way. libcurl's thread has it, and who wants to stop it.
+final class Transfer: Sendable {
+    private struct State {
+        var sent = 0
+        var refusal: String?
+    }
+
+    private let message: [UInt8]
+    private let state = Mutex(State())
+    private let stops = Atomic(false)
+
+    init(_ message: [UInt8]) {
+        self.message = message
+    }
+
+    var isCancelled: Bool { self.stops.load(ordering: .relaxed) }
+    /// The last answer of the server that was a refusal (RFC 5321, section 4.2).
+    var refusal: String? { self.state.withLock { $0.refusal } }
+
+    func cancel() {
+        self.stops.store(true, ordering: .relaxed)
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        self.state.withLock { state in
+            let part = self.message[state.sent...].prefix(buffer.count)
+            unsafe buffer.copyBytes(from: part)
+            state.sent += part.count
+            return part.count
+        }
+    }
+
+    func heard(_ line: UnsafeRawBufferPointer) {
+        let bytes = unsafe line.prefix(200).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: " ") }
+        guard let first = bytes.first, first == UInt8(ascii: "4") || first == UInt8(ascii: "5") else { return }
+        let text = String(decoding: bytes, as: UTF8.self)
+        self.state.withLock { $0.refusal = text.split(separator: " ").joined(separator: " ") }
+    }
+}

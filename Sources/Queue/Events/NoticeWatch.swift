@@ -1,0 +1,103 @@
+internal import Domain
+internal import Postgres
+package import Schema
+
+/// What no delivery tells of, and so is looked for now and then: webhooks that fall behind, and keys that are about to end.
+package struct NoticeWatch: Sendable {
+    private let pool: Pool
+
+    package init(_ database: Database) {
+        self.pool = database.pool
+    }
+
+    /// One instance at a time; the others' turn passes.
+    ///
+    /// - Parameter late: how long something may have been due without having been taken up.
+    package func look(late: Duration) async throws {
+        try await self.pool.transaction { db in
+            let isOurTurn = try db.query(
+                "SELECT pg_try_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext('notices'))"
+            ) { try $0.bool(0) }
+            guard isOurTurn == [true] else { return }
+            try Self.lookForLate(late, on: db)
+            try Self.lookForKeys(on: db)
+        }
+    }
+
+    // MARK: Behind
+
+    /// Whether something of the webhook `key` has been due for so long. What waits for its next try is not due.
+    private static func isBehind(_ late: Duration) -> Query {
+        let end: Query = "now() - make_interval(secs => \(late.milliseconds) / 1000.0)"
+        return """
+            (EXISTS (SELECT FROM deliveries WHERE webhook_key = key AND leased_by IS NULL AND failed_at IS NULL
+                     AND due_at < \(end) AND coalesce(blocked_until <= now(), true))
+             OR coalesce((SELECT due_at FROM delivery_batches WHERE webhook_key = key AND leased_by IS NULL
+                          ORDER BY batch_id, first_message_id LIMIT 1) < \(end), false))
+            """
+    }
+
+    private static func lookForLate(_ late: Duration, on db: isolated Connection) throws {
+        let isWanted: Query = "c.is_enabled AND \(NoticeEvent.behind.rawValue) = ANY(c.events)"
+        var behind: Query = """
+            INSERT INTO webhook_notices AS n (webhook_key, behind_since, behind_told_at)
+            SELECT key, now(), now() FROM (
+                SELECT w.key FROM webhooks AS w LEFT JOIN webhook_counters AS s ON s.webhook_key = w.key
+                -- Of one that fails its owners know already.
+                WHERE w.status = \(WebhookStatus.enabled.rawValue) AND coalesce(s.told = 0, true) AND w.group_id IN (
+                    SELECT c.group_id FROM notice_channels AS c WHERE c.group_id IS NOT NULL AND \(isWanted)
+                    UNION SELECT g.id FROM groups AS g JOIN notice_channels AS c ON c.org_id = g.org_id
+                        WHERE \(isWanted)
+                    UNION SELECT m.group_id FROM memberships AS m JOIN notice_channels AS c ON c.user_id = m.member_id
+                        WHERE \(isWanted))) AS watched
+            WHERE \(Self.isBehind(late)) ORDER BY key
+            ON CONFLICT (webhook_key) DO UPDATE SET behind_since = now(), behind_told_at = now()
+            WHERE n.behind_since IS NULL AND coalesce(n.behind_told_at < now() - \(ChannelNotice.window), true)
+            RETURNING webhook_key
+            """
+        behind.timeout = .seconds(60)
+        // Not as soon as it is a moment less late, or it would be told again and again.
+        var recovered: Query = """
+            UPDATE webhook_notices SET behind_since = NULL FROM (
+                SELECT webhook_key AS key FROM webhook_notices WHERE behind_since IS NOT NULL) AS known
+            WHERE webhook_key = key AND NOT \(Self.isBehind(late / 2)) RETURNING webhook_key
+            """
+        recovered.timeout = .seconds(60)
+        let keys = try (
+            behind: db.query(behind) { WebhookKey(rawValue: try $0.int32(0)) },
+            recovered: db.query(recovered) { WebhookKey(rawValue: try $0.int32(0)) }
+        )
+        let age = "\(late.components.seconds / 60) minutes"
+        try ChannelNotice.write(
+            keys.behind.map { .init(event: .behind, webhook: $0, reason: "something has waited for over \(age)") }
+                + keys.recovered.map { .init(event: .recovered, webhook: $0, reason: "nothing waits for long now") },
+            on: db)
+    }
+
+    // MARK: Keys
+
+    /// A week before, or in the last quarter of a shorter life.
+    private static func lookForKeys(on db: isolated Connection) throws {
+        try db.execute(
+            """
+            WITH k AS (
+                UPDATE api_keys SET end_told = true WHERE id IN (
+                    SELECT id FROM api_keys WHERE ended_at IS NULL AND NOT end_told
+                        AND expires_at < now() + interval '7 days'
+                        AND expires_at < now() + (expires_at - created_at) / 4
+                    ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+                RETURNING *)
+            INSERT INTO notifications (users, payload, channel, due_at)
+            SELECT '{}', jsonb_strip_nulls(jsonb_build_object(
+                'type', \(NoticeEvent.keyEnding.rawValue)::text, 'key_id', k.id, 'key_name', k.name,
+                'group_id', k.group_id, 'group_name', g.name,
+                'expires_at', floor(extract(epoch FROM k.expires_at) * 1000)::bigint,
+                'at', floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)), c.id, \(ChannelNotice.due)
+            FROM k LEFT JOIN groups AS g ON g.id = k.group_id, LATERAL (
+                SELECT * FROM notice_channels WHERE group_id = k.group_id
+                UNION ALL SELECT * FROM notice_channels WHERE org_id = g.org_id
+                UNION ALL SELECT * FROM notice_channels WHERE user_id = k.created_by) AS c
+            WHERE k.expires_at > now() AND c.is_enabled AND \(NoticeEvent.keyEnding.rawValue) = ANY(c.events)
+            """)
+    }
+}
