@@ -313,3 +313,16 @@ def test_what_is_fired_and_what_a_profile_says_keep_their_digits(page, group):
     expect(page.get_by_role("switch", name="write of Sensors")).to_have_attribute("aria-checked", "true")
     text = group.api.text("GET", f"/profiles/{group.profile}")
     assert config.replace("false", "true") in text, text
+
+
+def test_limits_choices_and_defaults_are_those_of_the_api(page, group):
+    fields = group.api.get("/openapi.json")["components"]["schemas"]["WebhookDraft"]["properties"]
+    new_webhook(page, group)
+    page.get_by_text("Delivery retries").click()
+    attempts = page.get_by_label("Attempts at most")
+    expect(attempts).to_have_attribute("max", str(fields["max_attempts"]["maximum"]))
+    expect(attempts).to_have_attribute("min", str(fields["max_attempts"]["minimum"]))
+    expect(page.get_by_label("Disable after failures")).to_have_value(str(fields["failure_limit"]["default"]))
+    expect(page.get_by_label("Order", exact=True)).to_have_value(fields["ordering"]["default"])
+    methods = page.get_by_label("Method").get_by_role("option").all_text_contents()
+    assert methods == fields["method"]["enum"]
