@@ -61,7 +61,10 @@ struct Client: ~Copyable {
                 "username and password")
         }
         if let file = configuration.tlsCAFile {
-            try Self.require(unsafe mosquitto_tls_set(raw, file, nil, nil, nil, nil), "the CA file \(file)")
+            let own = configuration.certificate
+            try Self.require(
+                unsafe mosquitto_tls_set(raw, file, nil, own?.file, own?.keyFile, nil),
+                "the TLS files \([file, own?.file, own?.keyFile].compactMap(\.self).joined(separator: ", "))")
         }
     }
 

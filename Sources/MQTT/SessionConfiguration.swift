@@ -9,6 +9,8 @@ extension Session {
         package var username: String?
         package var password: Secret?
         package var tlsCAFile: String?
+        /// What a broker that asks for one knows this client by; with ``tlsCAFile`` alone.
+        package var certificate: Certificate?
         /// What to subscribe to, `$share/…` included.
         package var topicFilters: [String]
         /// How many messages the broker may send ahead of our acknowledgements; at least two batches.
@@ -30,6 +32,17 @@ extension Session {
         /// How long messages may be held unacknowledged. Meanwhile nothing can be sent, for a ping would go out behind
         /// the acknowledgements; what was sent last may be as old as ``keepalive``, and the broker waits 1.5 times that.
         package var longestHold: Duration { self.keepalive / 2 - .milliseconds(1_500) }
+
+        /// PEM files, which are read anew for each connection. The key has no passphrase.
+        package struct Certificate: Sendable {
+            package let file: String
+            package let keyFile: String
+
+            package init(file: String, keyFile: String) {
+                self.file = file
+                self.keyFile = keyFile
+            }
+        }
 
         package init(host: String, port: Int, clientID: String, topicFilters: [String]) {
             self.init(

@@ -93,7 +93,7 @@ extension WholeServiceTests {
             var settings = try await Self.values(&markers)
             settings.merge([
                 "LOG_LEVEL": "trace", "MQTT_DYNAMIC_SECURITY": "true", "MQTT_USERNAME": "hookline",
-                "MQTT_ADMIN_USERNAME": "admin",
+                "MQTT_ADMIN_USERNAME": "admin", "SWIFT_BACKTRACE": try await Self.backtrace(),
             ]) { $1 }
             let password = try #require(settings["MQTT_ADMIN_PASSWORD"])
             let url = try #require(settings["POSTGRES_URL"])
@@ -119,10 +119,16 @@ extension WholeServiceTests {
                 try await waitUntil("it to be refused") {
                     (Files.read("\(installation.folder)/hookline.log") ?? "").contains("does not let this client in")
                 }
-                await running.hookline.process.stop()
+                // Then it crashes, and says where, as the image has it.
+                try await Self.crash(await running.hookline.process, "\(installation.folder)/hookline.log")
                 let log = try #require(Files.read("\(installation.folder)/hookline.log"))
                 #expect(log.contains(#""level":"debug""#) || log.contains(#""level":"trace""#))
+                #expect(log.contains("Program crashed") && log.contains("Thread 0"))
                 #expect(markers.found(in: log).isEmpty)
+                // What was saved, sent and logged is in the database, and none of these, but for the url of an org.
+                let dump = try await ChildProcess.complete("pg_dump", ["--data-only", "-d", url])
+                #expect(dump.contains(installation.group) && dump.contains("#query-under-seal"))
+                #expect(markers.found(in: dump).isEmpty)
             }
             await receiver.stop()
 
@@ -132,12 +138,44 @@ extension WholeServiceTests {
                 (["migrate"], ["POSTGRES_URL": "host=127.0.0.1 port=1 \(url)"]),
                 (["migrate"], ["POSTGRES_URL": url.replacing("127.0.0.1", with: "127.0.0.1:1,127.0.0.1:2")]),
                 (["serve"], ["HTTP_PORT": "x"]), (["serve"], ["SECRETS_KEY": Self.keys[0].base64 + "x"]),
+                // What is stored opens with neither of them.
+                (["serve"], Self.swapped(settings)),
                 (["top", "--count", "1"], ["HTTP_PORT": "1"]),
             ] as [([String], [String: String])] {
-                let (_, output) = try await HooklineProcess.run(arguments, settings.merging(changes) { $1 })
+                let (end, output) = try await HooklineProcess.run(arguments, settings.merging(changes) { $1 })
                 #expect(!output.isEmpty)
+                #expect(arguments != ["serve"] || end == "exited(78)", "\(output)")
                 #expect(markers.found(in: output).isEmpty, "\(arguments)")
             }
+        }
+
+        /// Settings with other keys than what is stored is sealed with.
+        private static func swapped(_ settings: [String: String]) -> [String: String] {
+            let other = "YSBrZXkgdGhhdCBvcGVucyBub3RoaW5nIGF0IGFsbCE="
+            return ["SECRETS_KEY": other, "SECRETS_FORMER_KEYS": settings["SECRETS_FORMER_KEYS"] ?? ""]
+        }
+
+        /// `SWIFT_BACKTRACE` as the image sets it, with this machine's program.
+        private static func backtrace() async throws -> String {
+            let file = try #require(Files.read("\(HooklineProcess.root)/deploy/Dockerfile"))
+            let line = try #require(file.split(separator: "\n").first { $0.contains("SWIFT_BACKTRACE=") })
+            let words = try #require(line.split(separator: " ").first { $0.hasPrefix("SWIFT_BACKTRACE=") })
+            let parts = words.dropFirst("SWIFT_BACKTRACE=".count).split(separator: ",")
+            #expect(parts.contains("enable=yes") && parts.contains("registers=none"))
+            let swift = try await ChildProcess.complete("sh", ["-c", "readlink -f \"$(command -v swift)\""])
+            let folder = swift.split(separator: "/").dropLast(2).joined(separator: "/")
+            let program = "/\(folder)/libexec/swift/linux/swift-backtrace-static"
+            return parts.filter { !$0.hasPrefix("swift-backtrace=") }.joined(separator: ",")
+                + ",swift-backtrace=\(program)"
+        }
+
+        /// What memory that is not there would bring about. Sent from outside it is told like that, but does not come a second time
+        /// to end the process, as it would where it belongs.
+        private static func crash(_ process: ChildProcess, _ log: String) async throws {
+            process.signal(11)
+            try await waitUntil("the crash to be told") { (Files.read(log) ?? "").contains("Backtrace took") }
+            process.signal(9)
+            await process.waitForExit()
         }
 
         /// Requests of every kind that carry credentials, such that are taken and such that fail; and what makes them.
@@ -158,6 +196,13 @@ extension WholeServiceTests {
             _ = try await installation.webhook("gone", receiver.url("/gone"), "\(header),\(basic)")
             _ = try await installation.webhook("oauth", receiver.url("/oauth"), oauth)
             _ = try await installation.webhook("closed", "http://127.0.0.1:1/closed", "\(header),\(bearer)")
+            let url = receiver.url("/asked?api_key=\(markers.make("a url"))")
+            let asked = try await installation.webhook("asked", url)
+            _ = try await installation.webhook(
+                "filled in", receiver.url("/filled/{payload}?api_key=\(markers.make("a url with a placeholder"))"),
+                query)
+            #expect(try await installation.api.call("GET", "/webhooks/\(asked)").value(of: "url") == url)
+            _ = try await installation.api.call("POST", "/webhooks/\(asked)/test", "{}")
             let path = "/webhooks/\(webhook)"
             markers.add(
                 "a signing key",
@@ -188,6 +233,10 @@ extension WholeServiceTests {
                         "mosquitto_pub -h 127.0.0.1 -p \(installation.mosquitto.port) -q 1 -u \(thing) -P '\(key)' -t things/\(thing)/messages -m hello || true",
                     ])
                 return receiver.requests(at: "/taken").contains { $0.body == "hello" }
+            }
+            try await waitUntil("the keys to come to those whom they are for") {
+                receiver.requests.contains { $0.path == url.dropFirst(receiver.url("").count) && $0.body == "hello" }
+                    && receiver.requests.contains { $0.path.hasPrefix("/filled/hello?api_key=marker") }
             }
             try await waitUntil("the failures") {
                 receiver.requests.contains { $0.path.hasPrefix("/failing") } && !receiver.requests(at: "/token").isEmpty

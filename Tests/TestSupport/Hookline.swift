@@ -17,7 +17,7 @@ package final class HooklineProcess: Sendable {
     }
 
     /// Tests/TestSupport/Hookline.swift, seen from the package's root.
-    private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    package static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
     /// The one that `HOOKLINE_BINARY` names, or else what this test run built.
     package static var binary: String {

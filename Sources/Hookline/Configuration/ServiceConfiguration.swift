@@ -158,6 +158,7 @@ struct ServiceConfiguration: Sendable {
         if let file = mqtt.tlsCAFile, !Files.exists(file) {
             throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
         }
+        mqtt.certificate = try Self.certificate(settings, hasTLS: mqtt.tlsCAFile != nil)
         return mqtt
     }
 
@@ -165,10 +166,11 @@ struct ServiceConfiguration: Sendable {
         let port = try settings.integer("mqtt.port", in: 1...65_535, default: 1_883)
         let texts = try settings.string("mqtt.host") ?? "127.0.0.1"
         return try texts.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmingSpaces).map { text in
-            guard let broker = BrokerAddress(text, defaultPort: port) else {
-                throw settings.invalid("mqtt.host", "must be hosts such as broker or broker-1,broker-2:1884")
+            if let broker = BrokerAddress(text, defaultPort: port) { return broker }
+            guard !["ws://", "wss://"].contains(where: text.lowercased().hasPrefix) else {
+                throw settings.invalid("mqtt.host", "must name listeners for TCP or TLS: libmosquitto has no WebSocket")
             }
-            return broker
+            throw settings.invalid("mqtt.host", "must be hosts such as broker or broker-1,broker-2:1884, not urls")
         }
     }
 

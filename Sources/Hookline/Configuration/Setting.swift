@@ -48,6 +48,10 @@ struct Setting: Sendable {
         Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
         Setting(
+            key: "mqtt.tls_cert_file", help: "PEM file of the certificate that the broker asks Hookline for",
+            fallback: "none"),
+        Setting(key: "mqtt.tls_key_file", help: "PEM file of its key, without a passphrase", fallback: "none"),
+        Setting(
             key: "mqtt.client_id", help: "stable id of this instance at the broker",
             fallback: "made at the first start and kept in the database"),
         Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
