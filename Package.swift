@@ -94,6 +94,7 @@ let package = Package(
                 .embedInCode("0015_audit.sql"),
                 .embedInCode("0016_broker_identity.sql"),
                 .embedInCode("0017_erasure.sql"),
+                .embedInCode("0020_resends.sql"),
             ],
             swiftSettings: common),
 

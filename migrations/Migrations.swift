@@ -21,5 +21,6 @@ package enum MigrationFiles {
         (15, "audit", PackageResources._015_audit_sql),
         (16, "broker identity", PackageResources._016_broker_identity_sql),
         (17, "erasure", PackageResources._017_erasure_sql),
+        (20, "resends", PackageResources._020_resends_sql),
     ]
 }

@@ -47,6 +47,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("members.js", PackageResources.members_js),
         Asset("overlays.js", PackageResources.overlays_js),
         Asset("overview.js", PackageResources.overview_js),
+        Asset("resend.js", PackageResources.resend_js),
         Asset("router.js", PackageResources.router_js),
         Asset("session.js", PackageResources.session_js),
         Asset("source.js", PackageResources.source_js),

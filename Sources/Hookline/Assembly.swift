@@ -214,6 +214,10 @@ struct Assembly {
             store: SourceEventStore(database), broker: mqtt, metrics: metrics,
             logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
+        let feeder = ResendFeeder(
+            store: ResendStore(database), target: { key in routes.withRoutes { $0.webhook(key) } },
+            lanes: delivery.port,
+            logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
@@ -222,7 +226,7 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, publisher,
+                    routes, housekeeper, eraser, keeper, responder, notifier, delivery, relay, feeder, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

@@ -24,6 +24,7 @@ struct MigrationTests {
         "8e06ba70d8f18a43da5f47026c6424dc832b4d64b3b355d0d111fa98b564ba4f",
         "550533acc6eb832cea7ae83d0eb5eefbfe4ce40742977d2e4ebc2906a0adb11a",
         "c6538074e28d37744c0b81bb55dc5ebbea161ca94b8559a13653b46b52dc676c",
+        "e9075f61d2feb9faebc0a7f1ca4eb617ca58ff181295a4fc4f37441cefbe7ece",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -7,6 +7,7 @@ import { requestView } from "./testing.js";
 import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
+import { resendOne } from "./resend.js";
 import { attempt, busy, copyButton, empty, identity, later, loading, moment, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
@@ -39,7 +40,7 @@ const localTime = (milliseconds) => {
 };
 
 /** - Parameter isWhole: whether urls are shown as a whole, so that there is something to sort by. */
-export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
+export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend }) {
   const sortable = isWhole
     ? columns
     : columns.map((column) => column.order === "url" ? { label: column.label } : column);
@@ -122,6 +123,11 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
           type: "button",
           onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
         }, "Retry");
+      const once = mayRetry && entry.status === "OK" &&
+        h("button", {
+          type: "button",
+          onclick: () => busy(once, () => resendOne(webhook, entry.trigger_id, onResend)),
+        }, "Send again");
       return [
         tableRow(columns, [
           open,
@@ -142,7 +148,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
             h("code", {}, entry.trigger_id),
             copyButton(entry.trigger_id, "the trigger id"),
           ),
-          again,
+          again || once,
         ]),
         detail,
       ];
