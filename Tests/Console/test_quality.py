@@ -37,6 +37,7 @@ def pages(group, webhook, source):
         (f"{console}#/source/{source['id']}", "Shop"),
         (group.url("keys"), "API keys"),
         (group.url("members"), "Groups and members"),
+        (group.url("log"), "Log"),
         (group.url("audit"), "Audit"),
     ]
 

@@ -28,7 +28,7 @@ def test_a_range_is_counted_sent_again_and_followed(page, group):
     dialog.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_role("heading", name="Sent again")).to_be_visible()
     expect(page.get_by_text("3 chosen, 3 succeeded, 0 failed, 0 under way")).to_be_visible()
-    expect(page.get_by_text("Done")).to_be_visible()
+    expect(page.get_by_text("Done", exact=True)).to_be_visible()
     assert group.attempts(webhook) == 6
 
     # A webhook that never saw them.
@@ -55,9 +55,9 @@ def test_a_slow_one_shows_how_far_it_is_and_is_cancelled(page, group, watch):
     dialog.get_by_label("Messages per second").fill("0.02")
     dialog.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_role("progressbar")).to_be_visible()
-    expect(page.get_by_text("Under way")).to_be_visible()
+    expect(page.get_by_text("Under way", exact=True)).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled")).to_be_visible()
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
     expect(page.get_by_role("progressbar")).to_be_hidden()
     assert group.attempts(webhook) < 6
 

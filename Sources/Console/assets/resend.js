@@ -115,7 +115,10 @@ export function resendDialog(webhook, signal, onStart) {
 
 /** Sends one delivery again. */
 export const resendOne = async (webhook, delivery, onStart) => {
-  await post(`/webhooks/${webhook.id}/resends`, { delivery_ids: [delivery] });
+  const one = { delivery_ids: [delivery] };
+  const { messages } = await post(`/webhooks/${webhook.id}/resends`, { ...one, dry_run: true });
+  if (messages === 0) throw new Error("Its message is not kept: its thing's profile says so, or its time is over.");
+  await post(`/webhooks/${webhook.id}/resends`, one);
   toast("It is being sent");
   onStart?.();
 };

@@ -19,6 +19,7 @@ const pages = [
     `/${id}/(overview|webhooks|things|sources|keys|members|audit)`,
     (group, section) => ({ section, module: section, group }),
   ],
+  [`/${id}/log`, (group) => ({ section: "log", module: "grouplog", group })],
   [`/${id}/webhooks/new`, (group) => ({ section: "webhooks", module: "webhookform", group })],
   [`/${id}/sources/new`, (group) => ({ section: "sources", module: "sourceform", group })],
   [`/webhook/${id}`, (id) => ({ section: "webhooks", module: "webhook", owner: `/webhooks/${id}` })],
@@ -42,6 +43,7 @@ const modules = {
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
   audit: () => import("./audit.js"),
+  grouplog: () => import("./grouplog.js"),
 };
 
 function pageAt(path) {
