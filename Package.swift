@@ -100,6 +100,7 @@ let package = Package(
                 .embedInCode("0017_erasure.sql"),
                 .embedInCode("0018_sealed_queries.sql"),
                 .embedInCode("0019_notices.sql"),
+                .embedInCode("0020_resends.sql"),
             ],
             swiftSettings: common),
 

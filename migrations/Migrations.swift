@@ -23,5 +23,6 @@ package enum MigrationFiles {
         (17, "erasure", PackageResources._017_erasure_sql),
         (18, "sealed queries", PackageResources._018_sealed_queries_sql),
         (19, "notices", PackageResources._019_notices_sql),
+        (20, "resends", PackageResources._020_resends_sql),
     ]
 }

@@ -181,6 +181,7 @@ func makeRouter(
     WebhookSecretRoutes(webhooks: webhooks, store: store, audit: AuditStore(database), wallClock: wallClock)
         .add(to: routes)
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
+    ResendRoutes(webhooks: webhooks, store: ResendStore(database)).add(to: routes)
     let exports = Exports(access: access, wallClock: wallClock)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
         .add(to: routes)
@@ -233,8 +234,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "orgs", "sources", "in", "me", "auth", "audit",
-            "console",
+            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "orgs", "sources", "in", "me", "auth",
+            "audit", "console",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

@@ -54,8 +54,7 @@ final class Attempt: PendingRequest {
         /// them.
         func id(of delivery: Delivery) -> String {
             self.others.isEmpty
-                ? delivery.id.text
-                : BundleID.text(delivery.webhook.key, [self.first] + self.others.map(\.message.id))
+                ? delivery.sentID : delivery.sentID(with: [self.first] + self.others.map(\.message.id))
         }
     }
 
@@ -81,7 +80,7 @@ final class Attempt: PendingRequest {
         if let special, let request = special.request {
             buffer.writeRequest(
                 request, about: self.delivery.message, id: special.id(of: self.delivery), by: self.requests,
-                at: self.startedAtWall, authorization: special.authorization)
+                at: self.startedAtWall, resent: self.delivery.resent, authorization: special.authorization)
         } else {
             buffer.writeRequest(
                 of: self.delivery, by: self.requests, at: self.startedAtWall, authorization: self.special?.authorization

@@ -177,7 +177,8 @@ extension Dispatcher {
                 latency: ((attempt.answeredAt ?? now) - attempt.sentAt).nanoseconds,
                 level: attempt.level, inFlight: inFlight)
             gate.learn(
-                verdict.health, isTooMuch: outcome.isTooMuch, of: sample, pause: verdict.pause, now: now.nanoseconds,
+                verdict.health, isTooMuch: outcome.isTooMuch, isResent: attempt.delivery.resent != nil, of: sample,
+                pause: verdict.pause, now: now.nanoseconds,
                 using: &self.generator)
         }
 
@@ -243,6 +244,7 @@ extension Delivery {
             isLeased: self.isLeased)
         delivery.batch = self.batch
         delivery.bundle = self.bundle
+        delivery.resent = self.resent
         return delivery
     }
 }

@@ -126,14 +126,19 @@ struct Gate {
         self.limit.change(most: most)
     }
 
-    /// - Parameter isTooMuch: whether the failure says that the receiver cannot do with so many at a time.
+    /// - Parameters:
+    ///   - isTooMuch: whether the failure says that the receiver cannot do with so many at a time.
+    ///   - isResent: whether it was of a resend, which says how many at a time the receiver does well with, and neither opens
+    ///     nor closes the breaker.
     mutating func learn(
-        _ health: Verdict.Health, isTooMuch: Bool = false, of sample: ConcurrencyLimit.Sample, pause: Duration?,
+        _ health: Verdict.Health, isTooMuch: Bool = false, isResent: Bool = false, of sample: ConcurrencyLimit.Sample,
+        pause: Duration?,
         now: Int64, using generator: inout some RandomNumberGenerator
     ) {
         if let pause {
             self.pausedUntil = max(self.pausedUntil, now.adding(pause.milliseconds.multiplied(by: 1_000_000)))
         }
+        guard !isResent else { return self.learnBeside(health, isTooMuch: isTooMuch, of: sample, now: now) }
         switch health {
         case .good:
             self.breaker.succeeded()
@@ -141,6 +146,24 @@ struct Gate {
         case .bad:
             self.breaker.failed(startedAt: sample.startedAt, now: now, using: &generator)
             self.limit.failed(sample, isTooMuch: isTooMuch, now: now)
+        case .unknown: break
+        }
+    }
+
+    /// How long a resend leaves a receiver alone that fails and that messages of its own are not sent to either.
+    private static let pauseOfResends: Int64 = 1_000_000_000
+
+    private mutating func learnBeside(
+        _ health: Verdict.Health, isTooMuch: Bool, of sample: ConcurrencyLimit.Sample, now: Int64
+    ) {
+        switch health {
+        case .good:
+            self.breaker.widen()
+            self.limit.succeeded(sample, now: now)
+        case .bad:
+            // The breaker learns nothing of it, so something else has to keep a resend from being spent on it.
+            if self.breaker.isOpen { self.pausedUntil = max(self.pausedUntil, now.adding(Self.pauseOfResends)) }
+            if isTooMuch { self.limit.failed(sample, isTooMuch: true, now: now) }
         case .unknown: break
         }
     }

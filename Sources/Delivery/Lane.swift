@@ -236,6 +236,7 @@ final class Lane {
                 replayedAt: claimed.replayedAt, isLeased: true)
             delivery.batch = claimed.batch
             delivery.bundle = claimed.bundle
+            delivery.resent = claimed.resent
             return delivery
         }
         let ledger = self.dispatcher.ledger

@@ -16,7 +16,8 @@ extension ByteBuffer {
         self.writeBytes(requests.head)
         if !requests.setsContentType { self.writeHeader("content-type: ", message.contentType) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(of: message, id: delivery.id.text, body: message.payload, by: requests, at: time)
+        self.writeHead(
+            of: message, id: delivery.sentID, resent: delivery.resent, body: message.payload, by: requests, at: time)
         self.writeBytes(message.payload)
     }
 
@@ -25,9 +26,10 @@ extension ByteBuffer {
     /// - Parameters:
     ///   - message: what it is about; of several the first.
     ///   - id: the `webhook-id`.
+    ///   - resent: the resend that it is of, if it is of one.
     package mutating func writeRequest(
         _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Int64,
-        authorization: String? = nil
+        resent: Resent? = nil, authorization: String? = nil
     ) {
         self.reserveCapacity(requests.commonHeaders.count + 600 + (request.body?.count ?? 0))
         self.writeString(request.method)
@@ -43,13 +45,13 @@ extension ByteBuffer {
         }
         if let type = request.contentType { self.writeHeader("content-type: ", type) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(of: message, id: id, body: request.body, by: requests, at: time)
+        self.writeHead(of: message, id: id, resent: resent, body: request.body, by: requests, at: time)
         if let body = request.body { self.writeBytes(body) }
     }
 
     /// What every request says of itself, up to the empty line.
     private mutating func writeHead(
-        of message: Message, id: String, body: [UInt8]?, by requests: WebhookRequests, at time: Int64
+        of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests, at time: Int64
     ) {
         let timestamp = time / 1_000_000
         if let signer = requests.signer {
@@ -69,6 +71,10 @@ extension ByteBuffer {
         if !message.subtopic.isEmpty {
             self.writeStaticString("\r\nx-hookline-subtopic: ")
             self.writeString(message.subtopic)
+        }
+        if let resent {
+            self.writeStaticString("\r\nx-hookline-replay: ")
+            self.writeDecimal(Int64(resent.number))
         }
         if let event = message.event {
             self.writeStaticString("\r\nx-hookline-trigger: ")

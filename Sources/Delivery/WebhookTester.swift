@@ -58,10 +58,7 @@ package struct WebhookTester: Sendable {
             } else { .unknown }
         let request: RenderedRequest
         do throws(RenderFailure) {
-            request =
-                try target.batching == nil
-                ? requests.plan.render(message, org: target.org, facts: facts)
-                : requests.plan.render(batchOf: message, org: target.org, facts: { _ in facts })
+            request = try requests.plan.request(of: [message], org: target.org, facts: { _ in facts })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)

@@ -60,6 +60,12 @@ package struct Breaker: Sendable {
         }
     }
 
+    /// Something succeeded that does not count: a receiver that does well may get more at a time, and no more comes of it.
+    package mutating func widen() {
+        guard case .closed = self.state, self.failures == 0 else { return }
+        self.allowance = min(self.most, self.allowance + 1)
+    }
+
     /// - Parameter startedAt: when the failed attempt began. One that began before the last pause did, tells nothing new.
     package mutating func failed(startedAt: Int64, now: Int64, using generator: inout some RandomNumberGenerator) {
         self.failures += 1

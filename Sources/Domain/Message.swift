@@ -51,6 +51,8 @@ package struct Delivery: Sendable {
     package let webhook: WebhookTarget
     /// How many attempts were made before.
     package var attempts: Int32
+    // Beside the attempts, where it takes no room.
+    private var resentCode: Int32 = 0
     /// When it was replayed, in milliseconds since 1970; its age counts from then.
     package var replayedAt: Int64?
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
@@ -69,6 +71,12 @@ package struct Delivery: Sendable {
         self.attempts = attempts
         self.replayedAt = replayedAt
         self.isLeased = isLeased
+    }
+
+    /// The resend that it is of; nil if it is a message's own, be it replayed.
+    package var resent: Resent? {
+        get { Resent(code: self.resentCode) }
+        set { self.resentCode = newValue?.code ?? 0 }
     }
 
     /// Where its age counts from, in milliseconds since 1970.
@@ -117,9 +125,11 @@ package struct DeliveryID: Hashable, Sendable {
         }
     }
 
+    /// - Parameter text: as a receiver has it; a resend may have put its number behind.
     package init?(_ text: String) {
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "msg", let message = Int64(parts[1], radix: 36),
+        guard parts.count == 3 || parts.count == 4 && Int32(parts[3], radix: 36).map({ $0 > 0 }) == true,
+            parts[0] == "msg", let message = Int64(parts[1], radix: 36),
             let webhook = Int32(parts[2], radix: 36), message >= 0, webhook >= 0
         else { return nil }
         self.init(message: MessageID(rawValue: message), webhook: WebhookKey(rawValue: webhook))

@@ -223,6 +223,10 @@ struct Assembly {
             logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let sealing = QuerySealing(database, box: box, logger: self.logger)
+        let feeder = ResendFeeder(
+            store: ResendStore(database), target: { key in routes.withRoutes { $0.webhook(key) } },
+            lanes: delivery.port,
+            logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
@@ -231,7 +235,7 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, publisher,
+                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

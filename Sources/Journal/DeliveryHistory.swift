@@ -8,6 +8,8 @@ package struct DeliveryHistory: Sendable {
     package let status: LogEntry.Status
     /// nil if it is no longer kept.
     package let message: Message?
+    /// All that went out in the last request, in their order, as far as they are kept; this message alone if that is all.
+    package let sent: [Message]
     package let thing: EntityID?
     package let dueAt: Instant?
     package let failedAt: Instant?
@@ -29,6 +31,7 @@ package struct AttemptHistory: Sendable {
     /// The messages that were sent together; empty for one alone.
     package let items: Int
     fileprivate let thing: EntityID?
+    fileprivate let together: [Int64]
 }
 
 extension LogStore {
@@ -50,10 +53,30 @@ extension LogStore {
                 }
             return DeliveryHistory(
                 id: id, status: status, message: message,
+                sent: try Self.sent(message, attempts.last?.together ?? [], on: db),
                 thing: message.flatMap { $0.hasThing ? $0.thing : nil } ?? attempts.first?.thing,
                 dueAt: waiting?.failedAt == nil ? waiting?.dueAt : nil, failedAt: waiting?.failedAt,
                 failure: waiting?.failure, attempts: attempts)
         }
+    }
+
+    /// Of more than this nobody looks at one request, in bytes of payload.
+    private static let mostShown: Int64 = 8 * 1024 * 1024
+
+    private static func sent(
+        _ message: Message?, _ together: [Int64], on db: isolated Connection
+    ) throws -> [Message] {
+        let alone = message.map { [$0] } ?? []
+        guard together.count > 1 else { return alone }
+        let rows: Query = """
+            (SELECT \(MessageRow.selection), false AS kept FROM transient_messages WHERE id = ANY(\(together))
+             UNION ALL SELECT \(MessageRow.selection), true FROM messages WHERE id = ANY(\(together))) AS m
+            """
+        let size = try db.query("SELECT coalesce(sum(octet_length(payload)), 0)::bigint FROM \(rows)") {
+            try $0.int64(0)
+        }
+        guard size[0] <= Self.mostShown else { return alone }
+        return try db.query("SELECT * FROM \(rows) ORDER BY id", MessageRow.decode)
     }
 
     private struct State: Sendable {
@@ -95,7 +118,7 @@ extension LogStore {
         let received = id.message.time - .seconds(60)
         let columns: Query = """
             at, number, coalesce(succeeded, status BETWEEN 200 AND 299), status, error, latency_us, response, version,
-                target, coalesce(cardinality(items), 0), thing_id
+                target, coalesce(cardinality(items), 0), thing_id, array_to_string(items, ',')
             """
         return try db.query(
             """
@@ -106,7 +129,7 @@ extension LogStore {
             WHERE message_id < \(message) AND \(message) = ANY(items)
             UNION ALL
             SELECT first_at + make_interval(secs => offsets_us[n] / 1000000.0), 1::smallint, true, status, NULL,
-                latencies_us[n], responses[n], version, NULL, 0, thing_ids[n]
+                latencies_us[n], responses[n], version, NULL, 0, thing_ids[n], NULL
             FROM attempt_batches, array_position(message_ids, \(message)) AS n
             WHERE webhook_key = \(webhook) AND last_at >= \(received) AND first_message_id <= \(message)
                 AND last_message_id >= \(message) AND n IS NOT NULL
@@ -119,7 +142,8 @@ extension LogStore {
                 status: row.isNull(3) ? nil : Int(try row.int16(3)), error: row.isNull(4) ? nil : try row.string(4),
                 latencyMicroseconds: Int(try row.int32(5)), response: row.isNull(6) ? nil : try row.bytes(6),
                 version: row.isNull(7) ? nil : try row.int64(7), target: row.isNull(8) ? nil : try row.string(8),
-                items: Int(try row.int32(9)), thing: try row.thing(10))
+                items: Int(try row.int32(9)), thing: try row.thing(10),
+                together: row.isNull(11) ? [] : try row.string(11).split(separator: ",").compactMap { Int64($0) })
         }
     }
 }

@@ -34,6 +34,9 @@ package struct DeliveryResult: Sendable {
 
     package var hasSucceeded: Bool { if case .succeeded = self.ending { true } else { false } }
 
+    /// Whether a request was made that counts for or against its webhook. Those of resends do not.
+    package var isTelling: Bool { self.attempt?.wasSent == true && self.delivery.resent == nil }
+
     /// The same without anything that was said elsewhere.
     package var withoutTexts: DeliveryResult {
         let ending: Ending = if case .failed = self.ending { .failed(reason: "failed") } else { self.ending }

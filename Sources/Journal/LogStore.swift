@@ -39,6 +39,24 @@ package struct LogEntry: Sendable {
     package let dueAt: Instant?
 }
 
+extension LogStore {
+    /// Of these entries those of whose messages the payload is there and has this text.
+    package func deliveries(of entries: [LogEntry], having text: String) async throws -> Set<DeliveryID> {
+        let ids = Array(Set(entries.map(\.delivery.message.rawValue)))
+        let bytes = Bytes(Array(text.utf8))
+        let found = try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT id FROM messages WHERE id = ANY(\(ids)) AND position(\(bytes) IN payload) > 0
+                UNION ALL SELECT id FROM transient_messages WHERE id = ANY(\(ids)) AND position(\(bytes) IN payload) > 0
+                """
+            ) { try $0.messageID(0) }
+        }
+        let messages = Set(found)
+        return Set(entries.map(\.delivery).filter { messages.contains($0.message) })
+    }
+}
+
 /// Which part of the log is wanted.
 package struct LogQuery: Sendable {
     package enum Order: String, Sendable, CaseIterable {

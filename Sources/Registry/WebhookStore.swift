@@ -113,6 +113,11 @@ package struct WebhookStore: Sendable {
         try await RouteStore(Database(pool: self.pool), box: self.box).target(of: key).map { ($0, $0.group) }
     }
 
+    /// What is known of things, as these groups have or had them.
+    package func facts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
+        try await RouteStore(Database(pool: self.pool), box: self.box).facts(of: Array(subjects))
+    }
+
     /// Counts a request that was made to try a webhook out.
     ///
     /// - Parameter url: where it went, which may be one that the webhook does not have yet.

@@ -112,6 +112,10 @@ struct OpenAPITests {
     private static let id = EntityID("00000000-0000-4000-8000-000000000001")!
     private static let delivery = DeliveryID(message: MessageID(rawValue: 1), webhook: WebhookKey(rawValue: 1))
 
+    private static let resend = Resend(
+        number: 1, webhook: WebhookKey(rawValue: 1), selection: ResendSelection(), state: .running, requestedAt: .first,
+        endedAt: nil, progress: 0, messages: 0, bytes: 0, succeeded: 0, failed: 0, waiting: 0, skipped: 0)
+
     /// An answer of each kind, with the schema that describes it.
     private func answers() throws -> [(schema: String, value: any Encodable)] {
         let id = Self.id
@@ -156,6 +160,7 @@ struct OpenAPITests {
                         number: 1, thing: id, requestedAt: .first, finishedAt: nil, messages: 0, entries: 0,
                         waiting: 0))
             ),
+            ("Resend", ResendDTO(Self.resend, of: id)),
             ("Source", SourceDTO(source, at: "http://127.0.0.1", seenBy: .owner)),
             ("LogEntry", LogEntryDTO(entry, nil, seenBy: .owner)),
             ("Stats", stats), ("Span", stats.total),

@@ -38,6 +38,7 @@ def pages(group, webhook, source):
         (group.url("notices"), "Notices"),
         (group.url("keys"), "API keys"),
         (group.url("members"), "Groups and members"),
+        (group.url("log"), "Log"),
         (group.url("audit"), "Audit"),
     ]
 

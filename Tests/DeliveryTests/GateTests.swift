@@ -32,6 +32,24 @@ struct GateTests {
         #expect(!gate.isAtRest(now: 100 * Self.second) && gate.opensAt > 9 * Self.second)
     }
 
+    @Test("is neither shut nor opened by what a resend comes to, which waits a while where the receiver is away")
+    mutating func resent() {
+        var gate = Gate(most: 6)
+        for _ in 1...9 { gate.learn(.bad, isResent: true, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        #expect(!gate.isOpen && gate.opensAt == 0)
+        for _ in 1...2 { gate.learn(.good, isResent: true, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        #expect(gate.allowance(now: 0) == 6, "a new receiver is got to know by it")
+        for _ in 1...4 { gate.learn(.bad, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        gate.learn(.good, isResent: true, pause: nil, startedAt: 0, now: 0, using: &self.generator)
+        gate.learn(.bad, pause: nil, startedAt: 0, now: 0, using: &self.generator)
+        #expect(gate.isOpen, "five in a row")
+        let probe = gate.opensAt
+        gate.learn(.good, isResent: true, pause: nil, startedAt: probe, now: probe, using: &self.generator)
+        #expect(gate.isOpen && !gate.isShut(now: probe))
+        gate.learn(.bad, isResent: true, pause: nil, startedAt: probe, now: probe, using: &self.generator)
+        #expect(gate.isShut(now: probe) && !gate.isShut(now: probe + 2 * Self.second))
+    }
+
     @Test("says how much could go out before long, and how much is of use to have at hand")
     mutating func coming() {
         var gate = Gate(most: 6)
@@ -93,10 +111,10 @@ struct GateTests {
 extension Gate {
     /// Of a request that was alone.
     fileprivate mutating func learn(
-        _ health: Verdict.Health, pause: Duration?, startedAt: Int64, now: Int64,
+        _ health: Verdict.Health, isResent: Bool = false, pause: Duration?, startedAt: Int64, now: Int64,
         using generator: inout some RandomNumberGenerator
     ) {
         let sample = ConcurrencyLimit.Sample(startedAt: startedAt, latency: now - startedAt, level: 1, inFlight: 1)
-        self.learn(health, of: sample, pause: pause, now: now, using: &generator)
+        self.learn(health, isResent: isResent, of: sample, pause: pause, now: now, using: &generator)
     }
 }

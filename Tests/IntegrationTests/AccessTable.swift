@@ -29,6 +29,8 @@ struct Place: Sendable {
     /// An API key of the group.
     var apiKey = Place.random()
     var delivery = "msg_zzzzzz_zzz"
+    /// One of the webhook, that is over.
+    var resend = "0"
 
     static func random() -> String { UUID().uuidString.lowercased() }
 
@@ -49,6 +51,7 @@ struct Place: Sendable {
         case "webhooks": self.webhook
         case "sources": self.source
         case "deliveries": self.delivery
+        case "resends": self.resend
         case "in": self.door
         default: ""
         }
@@ -238,6 +241,10 @@ enum AccessTable {
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer), query: "?status=waiting"),
         AccessRow("POST /webhooks/{id}/replay", .member(.editor), 202) { _ in #"{"since":0}"# },
+        AccessRow("POST /webhooks/{id}/resends", .member(.editor)) { _ in #"{"from":0,"dry_run":true}"# },
+        AccessRow("POST /webhooks/{id}/resends", .member(.editor), 202) { _ in #"{"from":0}"# },
+        AccessRow("GET /webhooks/{id}/resends", .member(.viewer)),
+        AccessRow("GET /resends/{id}", .member(.viewer)), AccessRow("DELETE /resends/{id}", .member(.editor), 204),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer)), AccessRow("GET /groups/{id}/log", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer), query: "?format=ndjson"),
         AccessRow("GET /groups/{id}/log", .member(.viewer), query: "?format=csv"),

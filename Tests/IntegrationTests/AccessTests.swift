@@ -131,6 +131,8 @@ extension WholeServiceTests {
                 return delivery != nil
             }
             place.delivery = try #require(delivery)
+            let resend = try await owner.call("POST", "/webhooks/\(place.webhook)/resends", #"{"from":0,"to":1}"#)
+            place.resend = "\(try #require(resend.number(of: "id"), "\(resend.body)"))"
         }
 
         /// Keys of each role, one of another group, and one that was revoked.

@@ -183,6 +183,12 @@ extension WholeServiceTests {
                 SELECT 1, now(), now(), key, 1, true FROM webhooks WHERE id = '\(one)'
                 """)
             try await walk.call("POST /webhooks/{id}/replay", one, #"{"since":0}"#, leaves: ["replayed webhook"])
+            let resend = try await walk.call(
+                "POST /webhooks/{id}/resends", two, #"{"from":0,"to":1,"conditions":false}"#,
+                leaves: ["resent webhook"])
+            _ = try await walk.installation.sql("UPDATE resends SET ended_at = NULL, due_at = 'infinity'")
+            try await walk.call(
+                "DELETE /resends/{id}", "\(resend.number(of: "id") ?? 0)", leaves: ["cancelled webhook"])
             let secret = try await walk.call("GET /webhooks/{id}/secret", one, leaves: ["shown webhook"])
             let key = try #require(secret.value(of: "secret"))
             let shown = try await walk.installation.sql("SELECT count(*) FROM audit WHERE audit::text LIKE '%\(key)%'")

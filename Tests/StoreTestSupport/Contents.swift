@@ -16,7 +16,7 @@ package enum Contents {
             "deliveries",
             """
             SELECT message_id, webhook_key, batch_id, attempts, failed_at IS NOT NULL, failure, \(lease), due_at,
-                blocked_until FROM deliveries
+                blocked_until, resent IS NOT NULL FROM deliveries
             """
         ),
         (
@@ -35,6 +35,13 @@ package enum Contents {
         ("webhooks", "SELECT name, status, status_reason, version FROM webhooks"),
         ("notices", "SELECT users, payload - 'at' FROM notifications"),
         ("webhook stats", "SELECT * FROM webhook_stats"), ("group stats", "SELECT * FROM group_stats"),
+        (
+            "resends",
+            """
+            SELECT webhook_key, selection, first_id, end_id, behind, is_walked, cancelled_at IS NOT NULL, open, had_failed,
+                selected, selected_bytes, skipped, succeeded, failed FROM resends
+            """
+        ), ("resend memory", "SELECT thing_id, rule, value FROM resend_memory"),
         ("skips", "SELECT webhook_key, message_id, reason FROM skips"),
         ("events", "SELECT message_id, kind FROM events"), ("activity", "SELECT thing_id FROM thing_activity"),
         ("sessions", "SELECT client_id, shared_group, stopped_at IS NOT NULL, expires_at < now() FROM sessions"),
@@ -64,7 +71,7 @@ package enum Contents {
             try db.executeScript(
                 """
                 DELETE FROM messages; DELETE FROM transient_messages; DELETE FROM deliveries;
-                DELETE FROM delivery_batches; DELETE FROM condition_memory; DELETE FROM attempts;
+                DELETE FROM delivery_batches; DELETE FROM condition_memory; DELETE FROM resends; DELETE FROM attempts;
                 DELETE FROM attempt_batches; DELETE FROM webhook_counters; DELETE FROM notifications;
                 DELETE FROM webhook_notices;
                 DELETE FROM webhook_stats; DELETE FROM group_stats; DELETE FROM skips; DELETE FROM events;

@@ -52,6 +52,8 @@ extension Shape {
     static let webhookStatus = Shape.flat("webhook_ids", "status")
     static let rotation = Shape.flat("secret", "overlap_seconds")
     static let replay = Shape.flat("since", "delivery_ids")
+    static let resend = Shape.flat(
+        "from", "to", "things", "subtopics", "status", "delivery_ids", "ids", "conditions", "rate", "dry_run")
     static let firing = Shape.flat("payload", "thing_id")
     static let question = Shape.flat("subtopic", "payload", "payload_base64", "webhook_id")
     static let test = Shape.object([

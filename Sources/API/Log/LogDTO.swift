@@ -81,6 +81,8 @@ struct DeliveryHistoryDTO: Encodable {
     let webhook_id: String
     let status: String
     let thing_id: String?
+    /// As its group has or had it.
+    let thing_name: String?
     let subtopic: String?
     let received_at: Int64
     let due_at: Int64?
@@ -104,21 +106,25 @@ struct DeliveryHistoryDTO: Encodable {
         let is_outdated: Bool
     }
 
-    init(_ history: DeliveryHistory, of target: WebhookTarget, seenBy role: Role) {
+    /// - Parameter facts: of the things of all messages.
+    init(
+        _ history: DeliveryHistory, of target: WebhookTarget, facts: [ThingFacts.Subject: ThingFacts], seenBy role: Role
+    ) {
         self.id = history.id.text
         self.webhook_id = target.id.description
         self.status = history.status.rawValue
         self.thing_id = history.thing?.description
+        self.thing_name = history.thing.flatMap { facts[.init($0, in: target.group)]?.name }
         self.subtopic = history.message?.subtopic
         self.received_at = history.id.message.millisecondsSince1970
         self.due_at = history.dueAt?.milliseconds
         self.failed_at = history.failedAt?.milliseconds
         self.failure = history.failure
         self.request = history.message.flatMap { message in
-            let request =
-                target.plan.batching == nil
-                ? try? target.plan.render(message, org: target.org, facts: .unknown)
-                : try? target.plan.render(batch: [message], org: target.org, facts: { _ in .unknown }).request
+            let plan = target.plan
+            let request = try? plan.request(of: plan.batching == nil ? [message] : history.sent, org: target.org) {
+                facts[.init($0.thing, in: $0.group)] ?? .unknown
+            }
             return request.map {
                 RequestDTO(
                     RequestDescription($0, of: message, to: target, showsHeaders: false),

@@ -59,12 +59,49 @@ struct LogRoutes: Sendable {
         guard query.start.offset <= furthest else {
             throw InvalidField("offset", "must be at most \(furthest) for so many webhooks; cursor goes on from there")
         }
-        let page = try await self.store.list(query, of: Array(webhooks.keys))
+        let page =
+            if let text = request.text("text"), !text.isEmpty {
+                try await self.find(text, query, of: webhooks, seenBy: role)
+            } else { try await self.store.list(query, of: Array(webhooks.keys)) }
         return try Response.json(
             PageDTO(
                 "log", page, from: query.start, limit: query.limit, order: query.order.rawValue,
                 dir: query.isAscending ? "asc" : "desc"
             ) { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) })
+    }
+
+    /// How many entries one call looks through.
+    private static let mostLooked = 5_000
+    private static let longestText = 200
+
+    /// What has a text in what the caller sees of it, or in the payload of a message that is there. A page has what is found
+    /// among the entries that are looked through, and says where the next goes on, however few that is.
+    private func find(
+        _ text: String, _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
+    ) async throws -> Page<LogEntry> {
+        guard text.utf8.count <= Self.longestText else {
+            throw InvalidField("text", "must be at most \(Self.longestText) bytes long")
+        }
+        guard query.order == .date, !query.isAscending, query.start.offset == 0 else {
+            throw InvalidField("order", "must be date, dir desc and cursor in place of offset where text is given")
+        }
+        var (query, looked) = (query, 0)
+        let position = query.start.position
+        while true {
+            let page = try await self.store.list(query, of: Array(webhooks.keys))
+            looked += max(1, page.items.count)
+            let payloads = try await self.store.deliveries(of: page.items, having: text)
+            let found = page.items.filter { entry in
+                let shown = LogEntryDTO(entry, webhooks[entry.delivery.webhook], seenBy: role)
+                return payloads.contains(entry.delivery)
+                    || [shown.trigger_id, shown.url, shown.error].contains { $0?.contains(text) == true }
+            }
+            guard found.isEmpty, let next = page.next, looked < Self.mostLooked else {
+                return Page(
+                    total: position + Int64(found.count), isCapped: page.next != nil, items: found, next: page.next)
+            }
+            query.start = PageStart(next)
+        }
     }
 
     private func export(
@@ -133,6 +170,9 @@ struct LogRoutes: Sendable {
         let role = try await self.webhooks.access.require(
             .viewer, in: group, for: context.caller(), seeking: "delivery")
         guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
-        return try Response.json(DeliveryHistoryDTO(history, of: target, seenBy: role))
+        var subjects = Set(history.sent.filter(\.hasThing).map { ThingFacts.Subject($0.thing, in: $0.group) })
+        if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }
+        let facts = try await self.webhooks.webhooks.facts(of: subjects)
+        return try Response.json(DeliveryHistoryDTO(history, of: target, facts: facts, seenBy: role))
     }
 }

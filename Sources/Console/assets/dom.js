@@ -53,6 +53,7 @@ const shapes = {
   notices: "M6 17V10a6 6 0 0 1 12 0v7l2 2H4zM10 22h4",
   keys: "M15 15a6 6 0 1 0-5-3l-7 7v3h4v-3h3v-3l2-2a6 6 0 0 0 3 1zM16 8h.01",
   members: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M17 4a4 4 0 0 1 0 7m2 4c2 1 3 3 3 6",
+  log: "M4 6h16M4 12h10M4 18h13M19 12h1",
   audit: "M6 3h9l4 4v14H6zM9 12h7M9 16h7M9 8h3",
   more: "M12 6h.01M12 12h.01M12 18h.01",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",

@@ -14,6 +14,11 @@ const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 export const number = (value) => (value >= 100_000 ? short : whole).format(value);
 export const decimal = (value) => one.format(value);
 export const dateTime = (milliseconds) => moment.format(milliseconds);
+/** To the millisecond, in the reader's own zone. */
+export const exact = (milliseconds) => {
+  const date = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
+  return date.toISOString().slice(0, 23).replace("T", " ");
+};
 export const time = (milliseconds) => clock.format(milliseconds);
 
 /** A mark on the axis of a chart that is so long. */

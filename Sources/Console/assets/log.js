@@ -1,13 +1,14 @@
 // What became of a webhook's deliveries.
 
 import { get, post, query } from "./api.js";
+import { deliveryView } from "./delivery.js";
 import { h, icon, replace } from "./dom.js";
-import { body, dateTime, latency, number } from "./format.js";
-import { requestView } from "./testing.js";
+import { dateTime, latency, number } from "./format.js";
 import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
-import { attempt, busy, copyButton, empty, identity, later, loading, moment, toast } from "./ui.js";
+import { resendOne } from "./resend.js";
+import { attempt, busy, copyButton, empty, later, loading, moment, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
@@ -43,7 +44,7 @@ const localTime = (milliseconds) => {
 };
 
 /** - Parameter isWhole: whether urls are shown as a whole, so that there is something to sort by. */
-export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
+export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend }) {
   const sortable = isWhole
     ? columns
     : columns.map((column) => column.order === "url" ? { label: column.label } : column);
@@ -104,7 +105,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
             h(
               "td",
               { colspan: columns.length },
-              later(get(`/deliveries/${entry.trigger_id}`, signal), history),
+              later(get(`/deliveries/${entry.trigger_id}`, signal), deliveryView),
             ),
           );
         }
@@ -115,6 +116,11 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
         type: "button",
         onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
       }, "Retry");
+    const once = mayRetry && entry.status === "OK" &&
+      h("button", {
+        type: "button",
+        onclick: () => busy(once, () => resendOne(webhook, entry.trigger_id, onResend)),
+      }, "Send again");
     return [
       tableRow(columns, [
         open,
@@ -136,7 +142,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
           h("code", {}, entry.trigger_id),
           copyButton(entry.trigger_id, "the trigger id"),
         ),
-        again,
+        again || once,
       ]),
       detail,
     ];
@@ -263,49 +269,3 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
     list,
   );
 }
-
-const history = (delivery) =>
-  h(
-    "div",
-    { class: "stack" },
-    h(
-      "div",
-      { class: "row" },
-      delivery.thing_id && h("span", {}, "From thing ", identity(delivery.thing_id, "the thing's id")),
-      delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
-      h("span", { class: "muted" }, `received ${dateTime(delivery.received_at)}`),
-      delivery.due_at && h("span", { class: "muted" }, `next attempt ${dateTime(delivery.due_at)}`),
-      delivery.failure && h("span", { class: "fault" }, delivery.failure),
-    ),
-    delivery.attempts.map((attempt) =>
-      h(
-        "div",
-        { class: "card stack tight" },
-        h(
-          "div",
-          { class: "row" },
-          h("h3", {}, `Attempt ${attempt.number}`),
-          outcome({ status: attempt.status, response: attempt.response }),
-          h("span", { class: "muted" }, `${dateTime(attempt.date)}, ${latency(attempt.latency_ms)}`),
-        ),
-        h("p", { class: "small break" }, attempt.url),
-        attempt.error && h("p", { class: "fault" }, attempt.error),
-        attempt.body &&
-          h(
-            "pre",
-            { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
-            body(attempt.body) || "(empty)",
-          ),
-        attempt.is_outdated &&
-          h(
-            "p",
-            { class: "hint" },
-            "The webhook was changed since: the request shown below may differ from what was sent.",
-          ),
-      )
-    ),
-    delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
-    delivery.request
-      ? h("div", { class: "stack tight" }, h("h3", {}, "Request"), requestView(delivery.request))
-      : h("p", { class: "muted" }, "The message is no longer kept, so the request cannot be shown."),
-  );

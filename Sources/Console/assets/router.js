@@ -20,6 +20,7 @@ const pages = [
     `/${id}/(overview|webhooks|things|sources|notices|keys|members|audit)`,
     (group, section) => ({ section, module: section, group }),
   ],
+  [`/${id}/log`, (group) => ({ section: "log", module: "grouplog", group })],
   [`/${id}/webhooks/new`, (group) => ({ section: "webhooks", module: "webhookform", group })],
   [`/${id}/sources/new`, (group) => ({ section: "sources", module: "sourceform", group })],
   [`/webhook/${id}`, (id) => ({ section: "webhooks", module: "webhook", owner: `/webhooks/${id}` })],
@@ -44,6 +45,7 @@ const modules = {
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
   audit: () => import("./audit.js"),
+  grouplog: () => import("./grouplog.js"),
 };
 
 function pageAt(path) {

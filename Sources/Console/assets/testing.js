@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body, latency } from "./format.js";
 import { dialog } from "./overlays.js";
-import { failure, loading } from "./ui.js";
+import { copy, failure, loading } from "./ui.js";
 
 const names = {
   render: "Make the request",
@@ -18,6 +18,19 @@ const names = {
 
 const headerList = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The request as a line for the terminal, with a name in the place of each secret. */
+function curlLine(request) {
+  const headers = Object.entries(request.headers).map(([name, value]) =>
+    `-H ${quoted(`${name}: ${value === "***" ? `<${name}>` : value}`)}`
+  );
+  const sent = request.body;
+  const data = !sent ? [] : sent.base64 ? ["--data-binary @-"] : [`--data-binary ${quoted(sent.text ?? "")}`];
+  const line = [`curl -X ${request.method} ${quoted(request.url)}`, ...headers, ...data].join(" \\\n  ");
+  return sent?.base64 ? `echo ${sent.base64} | base64 -d | ${line}` : line;
+}
+
 /** A request as it was, or would be, made. */
 export const requestView = (request) =>
   h(
@@ -29,6 +42,7 @@ export const requestView = (request) =>
       `${request.method} ${request.url}\n${headerList(request.headers)}`,
     ),
     request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)),
+    h("div", {}, h("button", { type: "button", onclick: () => copy(curlLine(request)) }, "Copy as curl")),
   );
 
 /** Words of the API as a sentence of their own. */

@@ -7,6 +7,7 @@ import { dateTime, decimal, latency, number, publishLine, trigger } from "./form
 import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
 import { textOf, typed } from "./rawjson.js";
+import { resendDialog, resendSection } from "./resend.js";
 import { testDialog } from "./testing.js";
 import { removeWebhooks, setStatus } from "./webhooks.js";
 import { field, input, tabs } from "./fields.js";
@@ -43,12 +44,14 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         reload();
       }),
   }, isOff ? "Enable" : "Disable");
+  const resends = resendSection(webhook, { signal, mayCancel: can("editor") });
   const actions = can("editor") && [
     h("button", { type: "button", onclick: () => testDialog(webhook) }, "Test"),
     change,
     h("a", { class: "button primary", href: `#/webhook/${webhook.id}/edit` }, "Edit"),
     menu("More actions", [
       webhook.trigger.type === "MANUAL" && ["Fire now", () => fire(webhook)],
+      ["Send messages again", () => resendDialog(webhook, signal, resends.load)],
       ["Rotate the secret", () => rotate(webhook, reload)],
       ["Delete", async () => {
         if (await removeWebhooks([webhook]).catch((error) => toast(error.message, "bad"))) go(at("webhooks"));
@@ -98,9 +101,11 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, signal)),
       ),
       charts(webhook, health, signal),
+      resends.section,
       logSection(webhook, {
         signal,
         mayRetry: can("editor"),
+        onResend: resends.load,
         isWhole: can("editor"),
         hint: () => howToFire(webhook, group, me, signal),
       }),

@@ -42,11 +42,13 @@ extension RequestPlan {
         return RenderedBatch(request: request, taken: taken, failures: failures)
     }
 
-    /// One message, as if it were several.
-    package func render(
-        batchOf message: Message, org: EntityID?, facts: (Message) -> ThingFacts
+    /// The request that is made of these messages, as a lane makes it: of one, or of several if the webhook takes several.
+    package func request(
+        of messages: [Message], org: EntityID?, facts: (Message) -> ThingFacts
     ) throws(RenderFailure) -> RenderedRequest {
-        let batch = try self.render(batch: [message], org: org, facts: facts)
+        guard let first = messages.first else { throw RenderFailure("no message") }
+        guard self.batching != nil else { return try self.render(first, org: org, facts: facts(first)) }
+        let batch = try self.render(batch: messages, org: org, facts: facts)
         guard let request = batch.request else { throw batch.failures.first?.failure ?? RenderFailure("no message") }
         return request
     }

@@ -25,6 +25,8 @@ package struct ClaimedDelivery: Sendable {
     package let batch: DeliveryBatch?
     /// See ``Delivery/bundle``.
     package let bundle: MessageID?
+    /// See ``Delivery/resent``.
+    package var resent: Resent?
 }
 
 /// A webhook to claim for, and within what.
@@ -57,6 +59,7 @@ struct ClaimRow: Sendable {
     /// Of a batch: whether it is there only for its place.
     var isDone = false
     var bundle: MessageID?
+    var resent: Resent?
 }
 
 extension [Wanted] {

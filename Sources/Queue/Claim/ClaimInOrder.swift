@@ -53,7 +53,8 @@ extension DeliveryStore {
                 return ClaimRow(
                     id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
                     replayedAt: row.isNull(3) ? nil : try row.instant(3).milliseconds,
-                    bundle: row.isNull(4) ? nil : try row.messageID(4))
+                    bundle: row.isNull(4) ? nil : try row.messageID(4),
+                    resent: row.isNull(7) ? nil : Resent(code: try row.int32(7)))
             }
             (found, missing) = (try row.int64(5), Int(try row.int64(6)))
             return nil
@@ -108,12 +109,12 @@ extension DeliveryStore {
             UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
             WHERE d.message_id = fitting.message_id AND d.webhook_key = \(webhook.rawValue)
                 AND d.leased_by IS NULL AND d.failed_at IS NULL
-            RETURNING d.message_id, d.attempts, d.is_kept, d.replayed_at, d.bundle_id
+            RETURNING d.message_id, d.attempts, d.is_kept, d.replayed_at, d.bundle_id, d.resent
         )
-        SELECT message_id, attempts, is_kept, replayed_at, bundle_id, 0::bigint, 0::bigint FROM taken
+        SELECT message_id, attempts, is_kept, replayed_at, bundle_id, 0::bigint, 0::bigint, resent FROM taken
         UNION ALL
         SELECT NULL, 0::smallint, false, NULL, NULL, count(*),
-            coalesce((SELECT payload_bytes FROM eligible ORDER BY message_id LIMIT 1), 0)::bigint
+            coalesce((SELECT payload_bytes FROM eligible ORDER BY message_id LIMIT 1), 0)::bigint, NULL
         FROM eligible
         """
     }

@@ -66,7 +66,7 @@ extension DeliveryStore {
             messages[row.id].map {
                 ClaimedDelivery(
                     message: $0, attempts: Int32(row.attempts), replayedAt: row.replayedAt,
-                    batch: row.batch.flatMap { batches[$0] }, bundle: row.bundle)
+                    batch: row.batch.flatMap { batches[$0] }, bundle: row.bundle, resent: row.resent)
             }
         }
         return Claim(
@@ -98,12 +98,12 @@ extension DeliveryStore {
                 UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM summed AS s
                 WHERE s.upto <= s.b AND d.message_id = s.message_id AND d.webhook_key = s.k
                     AND d.leased_by IS NULL AND d.failed_at IS NULL
-                RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id
+                RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id, d.resent
             )
-            SELECT webhook_key, message_id, is_kept, attempts, replayed_at, bundle_id, false, 0::bigint FROM taken
+            SELECT webhook_key, message_id, is_kept, attempts, replayed_at, bundle_id, false, 0::bigint, resent FROM taken
             UNION ALL
             SELECT k, NULL, false, 0::smallint, NULL, NULL, count(*) = min(n) OR bool_or(upto > b),
-                coalesce(min(upto) FILTER (WHERE upto > b AND is_first), 0)::bigint
+                coalesce(min(upto) FILTER (WHERE upto > b AND is_first), 0)::bigint, NULL
             FROM (SELECT s.k, s.b, s.upto, w.n, row_number() OVER (PARTITION BY s.k ORDER BY upto) = 1 AS is_first
                   FROM summed AS s JOIN wanted AS w ON w.k = s.k) AS found
             GROUP BY k
@@ -114,7 +114,8 @@ extension DeliveryStore {
                 let found = ClaimRow(
                     id: try row.messageID(1), attempts: try row.int16(3), isKept: try row.bool(2),
                     replayedAt: row.isNull(4) ? nil : try row.instant(4).milliseconds,
-                    bundle: row.isNull(5) ? nil : try row.messageID(5))
+                    bundle: row.isNull(5) ? nil : try row.messageID(5),
+                    resent: row.isNull(8) ? nil : Resent(code: try row.int32(8)))
                 return (webhook, Taken(rows: [found]))
             }
             return (webhook, Taken(isPartial: try row.bool(6), missingBytes: Int(try row.int64(7))))

@@ -43,7 +43,7 @@ package enum Removal {
     }
 
     private static let ofWebhooks: [Query] = [
-        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "webhook_notices",
+        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "webhook_notices", "resends",
     ]
     private static let ofSources: [Query] = ["source_counters", "source_event_ids"]
 
@@ -79,6 +79,7 @@ package enum Removal {
                     "uses of API keys that are gone",
                     "DELETE FROM api_key_uses AS u WHERE NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = u.key_id)"
                 ),
+                ("resends that are over", "DELETE FROM resends WHERE ended_at < now() - interval '30 days'"),
                 // Nothing waits for longer than the longest max_age.
                 ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
             ]

@@ -43,10 +43,10 @@ package struct LaneQueue {
         self.ready.append(delivery)
     }
 
-    /// The first `most` that are to go out together: those of a bundle, or those of none.
+    /// The first `most` that are to go out together: those of a bundle, or those of none; and none of a resend with others.
     package func nextBatch(_ most: Int) -> [Delivery] {
         guard let first = self.ready.first else { return [] }
-        return Array(self.ready.prefix { $0.bundle == first.bundle }.prefix(most))
+        return Array(self.ready.prefix { $0.bundle == first.bundle && $0.resent == first.resent }.prefix(most))
     }
 
     /// Puts what went out together where it came from, to go out in two requests.

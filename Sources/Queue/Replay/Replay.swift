@@ -70,7 +70,7 @@ package struct ReplayStore: Sendable {
         }
         let now = Instant(clampingMicroseconds: now)
         var statement: Query = """
-            UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0,
+            UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0, resent = NULL,
                 due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
             WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(failed)
             """

@@ -54,13 +54,15 @@ extension DeliveryStore {
             try ChannelNotice.tellGivenUp(by: results, on: db)
             guard let counters = log.counters else { return [] }
             for insertion in log.insertions { try db.execute(insertion) }
-            let streaks = try db.query(counters) { row in
+            let counted = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
                     since: row.isNull(2) ? nil : try row.instant(2).microseconds,
                     isRecovering: try row.bool(3),
                     story: FailureStory(told: try row.int16(4), mayBegin: try row.bool(5)))
             }
+            // What resends came to says nothing for or against a webhook.
+            let streaks = counted.filter { log.judged.contains($0.webhook) }
             try Self.noteRecovered(results, streaks, on: db)
             var disabled: [DisabledWebhook] = []
             if log.hasFailures {
@@ -151,7 +153,7 @@ private enum FailureLimit {
         var lastAt: [WebhookKey: Int64] = [:]
         var last: [WebhookKey: AttemptRecord] = [:]
         for result in results {
-            guard let attempt = result.attempt, attempt.wasSent else { continue }
+            guard let attempt = result.attempt, result.isTelling else { continue }
             let target = result.delivery.webhook
             if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
             // Of an address that was changed since then it says nothing.

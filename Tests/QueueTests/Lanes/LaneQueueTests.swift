@@ -42,6 +42,22 @@ struct LaneQueueTests {
             batches == [[1, 2, 3], [1], [2, 3], [2], [3], [4, 5, 6, 7], [8, 9], [8], [9]])
     }
 
+    @Test("sends together what is of one resend, and nothing else with it")
+    func resent() throws {
+        var queue = LaneQueue()
+        for (number, code) in [(1, 0), (2, 0), (3, 7), (4, 7), (5, -7), (6, 0)] as [(Int, Int32)] {
+            var delivery = try self.delivery(number, 0)
+            delivery.resent = Resent(code: code)
+            queue.appendSideBySide(delivery)
+        }
+        var batches: [[Int64]] = []
+        while queue.first != nil {
+            batches.append(queue.nextBatch(100).map(\.message.id.rawValue))
+            queue.removeFirst(batches.last?.count ?? 1)
+        }
+        #expect(batches == [[1, 2], [3, 4], [5], [6]])
+    }
+
     @Test("sends one of a thing's at a time, and others' beside it")
     func chains() throws {
         var queue = LaneQueue()

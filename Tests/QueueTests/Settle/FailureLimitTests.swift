@@ -79,6 +79,45 @@ struct FailureLimitTests {
         #expect(try await self.status(fixture) == .disabledDueToErrors)
     }
 
+    @Test("is neither disabled nor told to be well by what a resend comes to")
+    func resent() async throws {
+        var policy = DeliveryPolicy()
+        (policy.failureLimit, policy.failureWindow) = (2, 0)
+        let fixture = try await Fixture(policy: policy)
+        let store = try await fixture.store()
+        func resent(_ number: Int64) -> Delivery {
+            var delivery = fixture.deliveries(number...number, leased: true)[0]
+            delivery.resent = Resent(number: 1, hasOwnIDs: false)
+            return delivery
+        }
+        func counters() async throws -> [String] {
+            try await fixture.database.pool.withConnection { db in
+                try db.query(
+                    """
+                    SELECT array_to_string(ARRAY[attempts, succeeded, failed, consecutive_failures, last_status], ' ', '-')
+                        || ' ' || is_recovering FROM webhook_counters
+                    """
+                ) { try $0.string(0) }
+            }
+        }
+        let failures = [
+            fixture.result(resent(1), .retried(due: 0), status: 410, isGone: true),
+            fixture.result(resent(2), .failed(reason: "enough"), status: 500),
+        ]
+        #expect(try await store.complete(failures).isEmpty)
+        #expect(try await counters() == ["2 0 2 0 - false"])
+        #expect(try await self.fail(fixture, store, count: 1, at: 0) == 0)
+        #expect(try await store.complete([fixture.result(resent(3), .succeeded)]).isEmpty)
+        #expect(try await counters() == ["4 1 3 1 500 false"])
+        // What comes of its own is counted along with them.
+        let own = fixture.deliveries(4...4, leased: true)[0]
+        let both = [fixture.result(resent(5), .succeeded), fixture.result(own, .retried(due: 0), status: 500)]
+        #expect(try await store.complete(both).map(\.reason) == ["2 failures in a row"])
+        #expect(try await store.complete([fixture.result(resent(6), .succeeded)]).isEmpty)
+        #expect(try await counters() == ["7 3 4 2 500 true"])
+        #expect(try await fixture.count("SELECT count(*) FROM notifications") == 0)
+    }
+
     @Test("is not disabled for a 410 that an earlier address of it answered")
     func goneBefore() async throws {
         let fixture = try await Fixture()

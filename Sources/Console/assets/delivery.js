@@ -1,0 +1,123 @@
+// One delivery: the request, its attempts, and two of them side by side.
+
+import { h, replace } from "./dom.js";
+import { select } from "./fields.js";
+import { body, exact, latency } from "./format.js";
+import { table } from "./lists.js";
+import { requestView } from "./testing.js";
+import { identity } from "./ui.js";
+
+const badge = (attempt) =>
+  h(
+    "span",
+    { class: `badge ${attempt.status === "OK" ? "good" : "bad"}` },
+    attempt.status === "OK" ? "OK" : attempt.response ? `Failed ${attempt.response}` : "Failed",
+  );
+
+/** What `GET /deliveries/{id}` says. */
+export const deliveryView = (delivery) =>
+  h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "row" },
+      delivery.thing_id &&
+        h(
+          "span",
+          {},
+          "From thing ",
+          delivery.thing_name ? h("a", { href: `#/thing/${delivery.thing_id}` }, delivery.thing_name) : "",
+          identity(delivery.thing_id, "the thing's id"),
+        ),
+      delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
+      h("span", { class: "muted" }, `received ${exact(delivery.received_at)}`),
+      delivery.due_at && h("span", { class: "muted" }, `next attempt ${exact(delivery.due_at)}`),
+      delivery.failure && h("span", { class: "fault" }, delivery.failure),
+    ),
+    delivery.attempts.map(attemptView),
+    delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
+    delivery.attempts.length > 1 && comparison(delivery.attempts),
+    delivery.request
+      ? h("div", { class: "stack tight" }, h("h3", {}, "Request"), requestView(delivery.request))
+      : h("p", { class: "muted" }, "The message is no longer kept, so the request cannot be shown."),
+  );
+
+const attemptView = (attempt) =>
+  h(
+    "div",
+    { class: "card stack tight" },
+    h(
+      "div",
+      { class: "row" },
+      h("h3", {}, `Attempt ${attempt.number}`),
+      badge(attempt),
+      h("span", { class: "muted" }, `${exact(attempt.date)}, ${latency(attempt.latency_ms)}`),
+    ),
+    h("p", { class: "small break" }, attempt.url),
+    attempt.error && h("p", { class: "fault" }, attempt.error),
+    attempt.body &&
+      h(
+        "pre",
+        { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
+        body(attempt.body) || "(empty)",
+      ),
+    attempt.is_outdated &&
+      h(
+        "p",
+        { class: "hint" },
+        "The webhook was changed since: the request shown below may differ from what was sent.",
+      ),
+  );
+
+/**
+ * What can differ between two attempts, and how it is shown.
+ *
+ * @type {{label: string, read: (attempt: any) => any}[]}
+ */
+const compared = [
+  { label: "Made at", read: (attempt) => exact(attempt.date) },
+  { label: "Answer", read: (attempt) => attempt.response ?? "none" },
+  { label: "Latency", read: (attempt) => latency(attempt.latency_ms) },
+  { label: "Request to", read: (attempt) => attempt.url },
+  { label: "Messages", read: (attempt) => attempt.items },
+  { label: "What went wrong", read: (attempt) => attempt.error ?? "nothing" },
+  { label: "What was answered", read: (attempt) => body(attempt.body) || "nothing" },
+];
+
+function comparison(attempts) {
+  const options = attempts.map((attempt, index) => [String(index), `Attempt ${attempt.number}`]);
+  const place = h("div", {});
+  const draw = () => {
+    const [one, other] = [attempts[Number(left.value)], attempts[Number(right.value)]];
+    replace(
+      place,
+      table({
+        label: "Two attempts",
+        columns: [{ label: "Of it", class: "fit" }, { label: `Attempt ${one.number}` }, {
+          label: `Attempt ${other.number}`,
+        }],
+        rows: compared.map(({ label, read }) => {
+          const [a, b] = [String(read(one)), String(read(other))];
+          return [
+            a === b ? h("span", { class: "muted" }, label) : h("strong", {}, label),
+            h("span", { class: "break small" }, a),
+            h("span", { class: "break small" }, b),
+          ];
+        }),
+      }),
+    );
+  };
+  const left = select("0", options, { "aria-label": "One attempt", onchange: () => draw() });
+  const right = select(String(attempts.length - 1), options, {
+    "aria-label": "Another attempt",
+    onchange: () => draw(),
+  });
+  draw();
+  return h(
+    "details",
+    {},
+    h("summary", {}, "Compare two attempts"),
+    h("div", { class: "stack" }, h("div", { class: "row" }, left, right), place),
+  );
+}
