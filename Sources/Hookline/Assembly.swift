@@ -235,7 +235,8 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder, publisher,
+                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder,
+                    publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)
