@@ -66,7 +66,7 @@ final class ChannelNotices: Sendable {
     private func take(isTroubled: Bool, most: Int = .max) async throws -> [ChannelDigest] {
         let slots = self.slots.withLock { $0 }
         let free = min(most, slots.free(isTroubled: isTroubled))
-        guard free > 0 else { return [] }
+        guard free > 0, !isTroubled || !slots.troubled.isEmpty else { return [] }
         let digests = try await self.queue.take(
             channels: free, byMail: self.byMail, busy: Array(slots.busy), troubled: Array(slots.troubled),
             isTroubled: isTroubled, lease: self.lease)

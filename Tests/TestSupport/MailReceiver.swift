@@ -1,4 +1,4 @@
-package import LocalServices
+internal import LocalServices
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -107,7 +107,7 @@ package final class MailReceiver: Sendable {
 
 
         def authenticate(server, session, envelope, mechanism, data):
-            if (data.login, data.password) != (b"\(Self.user)", b"\(Self.password)"):
+            if (data.login, data.password) != (b"\(MailReceiver.user)", b"\(MailReceiver.password)"):
                 return AuthResult(success=False, handled=False)
             return AuthResult(success=True, auth_data=data.login.decode())
 
