@@ -66,7 +66,7 @@ def test_nothing_lies_on_anything_else(new_page, hookline, group, width):
     for member, role in [("a-viewer", "viewer"), ("somebody@example.com with a long name", "admin")]:
         group.api.put(f"/groups/{group.id}/members", [{"member_id": member, "role": role}])
     page = new_page(viewport={"width": width, "height": 900})
-    if width < 768:
+    if width <= 768:
         sign_in_on_phone(page, hookline, group.token)
     else:
         sign_in(page, hookline, group.token)

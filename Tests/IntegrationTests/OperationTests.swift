@@ -177,6 +177,16 @@ extension WholeServiceTests {
                 let rates = output.split(separator: "\n").filter { $0.hasPrefix("messages    in ") }
                 #expect(rates.count == 3 && rates.contains { !$0.hasPrefix("messages    in 0/s") }, "\(output)")
 
+                // On a narrow terminal what matters is there too: all numbers of a webhook, and all of the figures above.
+                let top = "\(HooklineProcess.binary) top --instance \(address) --interval 200ms --count 2"
+                let narrow = try await ChildProcess.complete(
+                    "script", ["-qec", "stty cols 80 rows 40; exec \(top)", "/dev/null"], environment: settings)
+                let lines = narrow.split(whereSeparator: \.isNewline)
+                    .map { $0.replacing("\u{1B}[K", with: "").replacing("\u{1B}[H", with: "") }
+                #expect(lines.allSatisfy { $0.count <= 80 }, "\(narrow)")
+                #expect(lines.contains { $0.hasPrefix("WEBHOOK") && $0.hasSuffix("IN A ROW") }, "\(narrow)")
+                #expect(lines.contains { $0.contains("brokers connected 1") }, "\(narrow)")
+
                 let away = try await HooklineProcess.run(
                     ["top", "--instance", "127.0.0.1:1", "--interval", "100ms", "--count", "1"], settings)
                 #expect(away.end == "exited(1)")
