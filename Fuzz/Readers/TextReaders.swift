@@ -3,6 +3,28 @@ internal import Values
 @testable import Domain
 
 extension Reader {
+    /// A pattern, and a text or an answer.
+    static let pattern = Reader("pattern") { bytes in
+        var input = Input(bytes)
+        let written = input.line()
+        let text = input.text
+        if TextPattern(written)?.matches(text) == true {
+            expect(TextPattern("*\(written)*")?.matches(text) == true, "what fits fits with anything around it")
+        }
+        let beginning = String(String.UnicodeScalarView(text.unicodeScalars.prefix(TextPattern.mostSteps)))
+        let escaped = beginning.unicodeScalars.map { "\\\($0)" }.joined()
+        expect(TextPattern(escaped)?.matches(beginning) == true, "a text fits itself")
+        for rule in [
+            SuccessRule(matches: written), SuccessRule(path: "a", matches: written), SuccessRule(equals: written),
+        ] {
+            var policy = DeliveryPolicy()
+            policy.success = rule
+            guard case .denied(let denial) = policy.meaning(ofStatus: 200, input.bytes) else { continue }
+            expect(denial.error.utf8.count < denial.reason.utf8.count + 2_000, "little of an answer is quoted")
+            expect(AnswerMeaning.Denial.shown(denial.error, to: .viewer) != denial.error, "and not to everybody")
+        }
+    }
+
     static let retryAfter = Reader("retry-after", longest: 64) { bytes in
         let text = Input(bytes).text
         let longest = max(.seconds(1_000_000_000), Instant.last - Instant.first)
