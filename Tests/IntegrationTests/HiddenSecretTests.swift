@@ -66,6 +66,10 @@ extension WholeServiceTests {
                     values[setting] = key.base64
                     markers.add(setting, key.base64)
                     markers.add("the bytes of \(setting)", key.bytes)
+                case "SMTP_URL":
+                    // Where nobody listens.
+                    values[setting] = "smtps://hookline:\(markers.make(setting))@127.0.0.1:1"
+                    values["SMTP_FROM"] = "hookline@example.com"
                 default:
                     // One that is new is covered by this, unless it has a form of its own.
                     values[setting] = markers.make(setting)
@@ -105,6 +109,7 @@ extension WholeServiceTests {
             ) { installation, running in
                 markers.add("a token", installation.api.token)
                 try await self.useEverything(installation, receiver, &markers)
+                try await self.useNotices(installation, &markers)
                 let metrics = try await HTTP.get("\(installation.api.base)/metrics").body
                 #expect(markers.found(in: metrics).isEmpty)
 
@@ -176,6 +181,22 @@ extension WholeServiceTests {
             try await waitUntil("the crash to be told") { (Files.read(log) ?? "").contains("Backtrace took") }
             process.signal(9)
             await process.waitForExit()
+    }
+
+        /// Channels that nothing arrives by.
+        private func useNotices(_ installation: Installation, _ markers: inout Markers) async throws {
+            let path = "/groups/\(installation.group)/notices"
+            let chat = #""type":"slack","url":"http://127.0.0.1:1/\#(markers.make("a chat"))""#
+            let made = try await installation.api.call(
+                "PUT", path,
+                #"{"channels":[{"name":"c",\#(chat)},{"name":"m","type":"email","to":"a@example.com"}]}"#)
+            for id in made.values(of: "id") {
+                let test = try await installation.api.call("POST", path + "/test", #"{"channel_id":"\#(id)"}"#)
+                #expect(test.status == 202)
+            }
+            try await waitUntil("neither to be told") {
+                try await installation.api.call("GET", path).values(of: "last_error").count == 2
+            }
         }
 
         /// Requests of every kind that carry credentials, such that are taken and such that fail; and what makes them.

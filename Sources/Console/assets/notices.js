@@ -1,6 +1,6 @@
 // Who is told what: the group's channels, one's own, and one's address.
 
-import { get, post, put } from "./api.js";
+import { get, post, put, Refusal } from "./api.js";
 import { h, icon, replace, uniqueID } from "./dom.js";
 import { check, field, input, onSubmit, select } from "./fields.js";
 import { table } from "./lists.js";
@@ -59,9 +59,14 @@ function section({ signal, me }, { title, hint, path, mayChange, isOwn }) {
       draw((await get(path, signal)).channels);
     });
   const save = async (wanted) => {
-    const answer = await put(path, { channels: wanted.map(stored) });
-    draw(answer.channels);
-    return answer.channels;
+    try {
+      const answer = await put(path, { channels: wanted.map(stored) });
+      draw(answer.channels);
+      return answer.channels;
+    } catch (error) {
+      // The form has one of them.
+      throw error.field ? new Refusal(error.status, shorter(error.message), shorter(error.field)) : error;
+    }
   };
   const edit = async (channel) => {
     const made = await channelDialog(
@@ -179,6 +184,9 @@ function section({ signal, me }, { title, hint, path, mayChange, isOwn }) {
     list,
   );
 }
+
+/** Without its place in the list. */
+const shorter = (text) => text.replace(/^channels\[\d+\]\.?/, "");
 
 /** A channel as it is sent: what is only told is left out. */
 const stored = ({ id, name, type, status, events, gather_seconds, to, url }) => ({
