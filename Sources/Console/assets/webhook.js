@@ -78,7 +78,9 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
           ),
         ),
       !isOff && webhook.health.state === "failing" && failing(webhook),
+      // What waits because the receiver fails has been said.
       !isOff && webhook.waiting_for &&
+        !(webhook.health.state === "failing" && ["breaker", "retry"].includes(webhook.waiting_for.reason)) &&
         h(
           "div",
           { class: "note" },
