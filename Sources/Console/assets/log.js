@@ -7,7 +7,7 @@ import { requestView } from "./testing.js";
 import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
-import { attempt, busy, copyButton, empty, identity, later, loading, moment, toast } from "./ui.js";
+import { attempt, busy, copyButton, empty, identity, later, loading, moment, soon, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
@@ -15,11 +15,11 @@ const columns = [
   { label: "Details", hides: true, class: "fit" },
   { label: "Status", order: "status", class: "fit" },
   { label: "Date", order: "date", class: "fit" },
+  { label: "Next attempt", order: "due_at", class: "fit" },
   { label: "Request to", order: "url" },
-  { label: "Answer", order: "response", class: "fit" },
+  { label: "Answer", order: "response", class: "answer" },
   { label: "Latency", order: "latency", class: "number fit" },
   { label: "Attempt", order: "attempt", class: "number fit" },
-  { label: "Next attempt", order: "due_at", class: "fit" },
   { label: "Trigger id", order: "trigger_id", class: "fit" },
   { label: "Actions", hides: true, class: "fit" },
 ];
@@ -120,6 +120,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
         open,
         outcome(entry),
         h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+        entry.due_at ? soon(entry.due_at) : "–",
         h(
           "span",
           { class: "break small" },
@@ -129,7 +130,6 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
         entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"),
         latency(entry.latency_ms),
         entry.attempt,
-        entry.due_at ? moment(entry.due_at) : "–",
         h(
           "span",
           { class: "row tight" },

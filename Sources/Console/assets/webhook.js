@@ -21,6 +21,7 @@ import {
   later,
   loading,
   moment,
+  soon,
   statusBadge,
   toast,
 } from "./ui.js";
@@ -123,9 +124,9 @@ function failing({ health, consecutive_failures: count }) {
       since ? [", the first ", moment(since)] : "",
       ". ",
       breaker === "open" && probe
-        ? ["One request at a time tries whether it is back, the next ", moment(probe), ". "]
+        ? ["One request at a time tries whether it is back, the next ", soon(probe), ". "]
         : "",
-      next ? ["The next of what waits is due ", moment(next), "."] : "",
+      next ? ["The next of what waits is due ", soon(next), "."] : "",
     ),
   );
 }
@@ -196,10 +197,10 @@ const healthFacts = (webhook, signal) =>
       webhook.health.breaker && [
         "Breaker",
         webhook.health.breaker === "open"
-          ? h("span", {}, "open, next probe ", moment(webhook.health.next_probe_at))
+          ? h("span", {}, "open, next probe ", soon(webhook.health.next_probe_at))
           : "closed",
       ],
-      webhook.health.next_attempt_at && ["Next attempt", moment(webhook.health.next_attempt_at)],
+      webhook.health.next_attempt_at && ["Next attempt", soon(webhook.health.next_attempt_at)],
       webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
       [
         "Waiting",
