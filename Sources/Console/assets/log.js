@@ -70,7 +70,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
       const page = await get(path({ offset, cursor }), signal);
       // Where it fails, the reasons come first: what waits because of them may fill pages.
       const explains = webhook.health.state === "failing" && status === "" && order === "date" && dir === "desc" &&
-        offset === 0 && page.log.slice(0, 3).some((entry) => entry.status === "WAITING");
+        offset === 0 && page.log.some((entry) => entry.status === "WAITING");
       draw(page, explains ? (await get(path({ status: "failed", limit: 3 }), signal)).log : []);
     });
   };
@@ -113,8 +113,11 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint }) {
     const again = mayRetry && entry.status === "FAILED" &&
       h("button", {
         type: "button",
+        class: "icon-only",
+        "aria-label": "Retry",
+        title: "Retry",
         onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
-      }, "Retry");
+      }, icon("refresh"));
     return [
       tableRow(columns, [
         open,
