@@ -67,6 +67,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("webhookform.js", PackageResources.webhookform_js),
         Asset("webhookparts.js", PackageResources.webhookparts_js),
         Asset("webhooks.js", PackageResources.webhooks_js),
+        Asset("why.js", PackageResources.why_js),
     ]
 
     /// Nothing but our own files runs, is shown or is asked; nobody may show us inside a page of theirs; and text from

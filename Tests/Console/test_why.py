@@ -47,7 +47,7 @@ def test_a_test_says_that_the_message_would_be_skipped(page, group):
 
 def test_a_webhook_that_fails_looks_like_one(page, group):
     bad = group.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0, retry_schedule=[3600])
-    for n in range(12):
+    for n in range(30):
         group.publish(f'{{"t":{n}}}')
     until(lambda: group.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
     open_page(page, group.url("webhooks"), "Webhooks")

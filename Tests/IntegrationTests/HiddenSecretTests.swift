@@ -181,7 +181,7 @@ extension WholeServiceTests {
             try await waitUntil("the crash to be told") { (Files.read(log) ?? "").contains("Backtrace took") }
             process.signal(9)
             await process.waitForExit()
-    }
+        }
 
         /// Channels that nothing arrives by.
         private func useNotices(_ installation: Installation, _ markers: inout Markers) async throws {

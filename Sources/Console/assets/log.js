@@ -8,7 +8,7 @@ import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
 import { resendOne } from "./resend.js";
-import { attempt, busy, copyButton, empty, later, loading, moment, toast } from "./ui.js";
+import { attempt, busy, copyButton, empty, later, loading, moment, soon, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
@@ -16,11 +16,11 @@ const columns = [
   { label: "Details", hides: true, class: "fit" },
   { label: "Status", order: "status", class: "fit" },
   { label: "Date", order: "date", class: "fit" },
+  { label: "Next attempt", order: "due_at", class: "fit" },
   { label: "Request to", order: "url" },
-  { label: "Answer", order: "response", class: "fit" },
+  { label: "Answer", order: "response", class: "answer" },
   { label: "Latency", order: "latency", class: "number fit" },
   { label: "Attempt", order: "attempt", class: "number fit" },
-  { label: "Next attempt", order: "due_at", class: "fit" },
   { label: "Trigger id", order: "trigger_id", class: "fit" },
   { label: "Actions", hides: true, class: "fit" },
 ];
@@ -71,7 +71,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
       const page = await get(path({ offset, cursor }), signal);
       // Where it fails, the reasons come first: what waits because of them may fill pages.
       const explains = webhook.health.state === "failing" && status === "" && order === "date" && dir === "desc" &&
-        offset === 0 && page.log.slice(0, 3).some((entry) => entry.status === "WAITING");
+        offset === 0 && page.log.some((entry) => entry.status === "WAITING");
       draw(page, explains ? (await get(path({ status: "failed", limit: 3 }), signal)).log : []);
     });
   };
@@ -114,18 +114,25 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
     const again = mayRetry && entry.status === "FAILED" &&
       h("button", {
         type: "button",
+        class: "icon-only",
+        "aria-label": "Retry",
+        title: "Retry",
         onclick: () => retry(again, { delivery_ids: [entry.trigger_id] }, "Retry"),
-      }, "Retry");
+      }, icon("refresh"));
     const once = mayRetry && entry.status === "OK" &&
       h("button", {
         type: "button",
+        class: "icon-only",
+        "aria-label": "Send again",
+        title: "Send again",
         onclick: () => busy(once, () => resendOne(webhook, entry.trigger_id, onResend)),
-      }, "Send again");
+      }, icon("refresh"));
     return [
       tableRow(columns, [
         open,
         outcome(entry),
         h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+        entry.due_at ? soon(entry.due_at) : "–",
         h(
           "span",
           { class: "break small" },
@@ -135,7 +142,6 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
         entry.response ?? h("span", { class: "muted small break" }, entry.error ?? "–"),
         latency(entry.latency_ms),
         entry.attempt,
-        entry.due_at ? moment(entry.due_at) : "–",
         h(
           "span",
           { class: "row tight" },

@@ -100,6 +100,9 @@ export const moment = (milliseconds, none = "never") =>
     )
     : h("span", { class: "muted" }, none);
 
+/** A time ahead. */
+export const soon = (milliseconds) => Math.abs(milliseconds - Date.now()) < 5000 ? "in a moment" : moment(milliseconds);
+
 /** - Parameter health: as the API has it, if it is known. */
 export const statusBadge = (status, health) => {
   if (status === "ENABLED" && health?.state === "failing") return h("span", { class: "badge bad" }, "Failing");

@@ -23,6 +23,7 @@ import {
   later,
   loading,
   moment,
+  soon,
   statusBadge,
   toast,
 } from "./ui.js";
@@ -82,7 +83,9 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
           ),
         ),
       !isOff && webhook.health.state === "failing" && failing(webhook),
+      // What waits because the receiver fails has been said.
       !isOff && webhook.waiting_for &&
+        !(webhook.health.state === "failing" && ["breaker", "retry"].includes(webhook.waiting_for.reason)) &&
         h(
           "div",
           { class: "note" },
@@ -127,9 +130,9 @@ function failing({ health, consecutive_failures: count }) {
       since ? [", the first ", moment(since)] : "",
       ". ",
       breaker === "open" && probe
-        ? ["One request at a time tries whether it is back, the next ", moment(probe), ". "]
+        ? ["One request at a time tries whether it is back, the next ", soon(probe), ". "]
         : "",
-      next ? ["The next of what waits is due ", moment(next), "."] : "",
+      next ? ["The next of what waits is due ", soon(next), "."] : "",
     ),
   );
 }
@@ -200,10 +203,10 @@ const healthFacts = (webhook, signal) =>
       webhook.health.breaker && [
         "Breaker",
         webhook.health.breaker === "open"
-          ? h("span", {}, "open, next probe ", moment(webhook.health.next_probe_at))
+          ? h("span", {}, "open, next probe ", soon(webhook.health.next_probe_at))
           : "closed",
       ],
-      webhook.health.next_attempt_at && ["Next attempt", moment(webhook.health.next_attempt_at)],
+      webhook.health.next_attempt_at && ["Next attempt", soon(webhook.health.next_attempt_at)],
       webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
       [
         "Waiting",

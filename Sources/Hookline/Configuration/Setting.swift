@@ -160,8 +160,8 @@ struct Setting: Sendable {
         Setting(key: "log.format", help: "json or text", fallback: "json"),
     ]
 
-    /// As narrow as a terminal may be.
-    private static let lineWidth = 80
+    /// Below the eighty columns of a narrow terminal.
+    private static let lineWidth = 78
 
     /// A text beside what begins its first line.
     private static func wrapped(_ beginning: String, _ text: String) -> String {
