@@ -44,7 +44,7 @@ def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
 
 
 def test_two_attempts_stand_side_by_side(page, group):
-    webhook = group.webhook("Away", url="http://127.0.0.1:9/", retry_schedule=[0], max_attempts=2)
+    webhook = group.webhook("Away", url="http://127.0.0.1:9/", retry_schedule=[1], max_attempts=2)
     group.publish("1")
     until(lambda: group.attempts(webhook) == 2, "two attempts")
     until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == 2, "the log")

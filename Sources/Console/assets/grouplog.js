@@ -145,28 +145,32 @@ export async function show({ group, signal, query: asked, setQuery }) {
   return [
     head({ title: "Log", actions: refresh }),
     h(
-      "section",
-      { class: "card stack" },
+      "div",
+      { class: "stack" },
       h(
-        "div",
-        { class: "fields" },
-        text("text", "Search", { type: "search" }, "A trigger id, or part of a url, an error or a kept payload."),
-        choice("status", "Status", [
-          ["", "All but skipped"],
-          ["ok", "OK"],
-          ["failed", "Failed"],
-          ["waiting", "Waiting"],
-          [
-            "skipped",
-            "Skipped",
-          ],
-        ]),
-        choice("webhook", "Webhook", [["", "All"], ...webhooks.map(({ id, name }) => [id, name])]),
-        choice("thing", "Thing", [["", "All"], ...things.map(({ id, name }) => [id, name])]),
-        text("from", "From", { type: "datetime-local", step: "0.001" }),
-        text("to", "To", { type: "datetime-local", step: "0.001" }),
+        "section",
+        { class: "card stack" },
+        h(
+          "div",
+          { class: "fields" },
+          text("text", "Search", { type: "search" }, "A trigger id, or part of a url, an error or a kept payload."),
+          choice("status", "Status", [
+            ["", "All but skipped"],
+            ["ok", "OK"],
+            ["failed", "Failed"],
+            ["waiting", "Waiting"],
+            [
+              "skipped",
+              "Skipped",
+            ],
+          ]),
+          choice("webhook", "Webhook", [["", "All"], ...webhooks.map(({ id, name }) => [id, name])]),
+          choice("thing", "Thing", [["", "All"], ...things.map(({ id, name }) => [id, name])]),
+          text("from", "From", { type: "datetime-local", step: "0.001" }),
+          text("to", "To", { type: "datetime-local", step: "0.001" }),
+        ),
       ),
+      h("section", { class: "card flush" }, list),
     ),
-    h("section", { class: "card flush" }, list),
   ];
 }
