@@ -30,7 +30,9 @@ def test_profiles_that_do_not_send_say_so(page, group):
     open_page(page, group.url("things"), "Things")
     expect(page.get_by_text("webhook is off there")).to_be_hidden()
     page.get_by_role("switch", name="webhook of Sensors").click()
-    expect(page.get_by_text("No webhook is called for the messages of things with the profile “Sensors”")).to_be_visible()
+    expect(
+        page.get_by_text("No webhook is called for the messages of things with the profile “Sensors”")
+    ).to_be_visible()
     open_page(page, f"{group.hookline.console}#/thing/{group.thing}", "Boiler")
     expect(page.get_by_text("webhook is off in its profile “Sensors”")).to_be_visible()
 
