@@ -42,7 +42,9 @@ extension Shape {
             "content_type": .any,
             // JSON of one's own, or the rows of a form; those are read by whoever reads them.
             "body": .any, "query": .list(row), "format": .any,
-            "auth": .flat("type", "username", "password", "token", "client_id", "client_secret", "token_url", "scope"),
+            "auth": .flat(
+                "type", "username", "password", "token", "client_id", "client_secret", "token_url", "scope", "audience",
+                "client_auth", "private_key", "key_id"),
             "trigger": .flat("type", "subtopics", "things", "after"), "conditions": conditions, "notify": .any,
             "respond": .any, "batch": .flat("max_items", "max_wait_ms", "format"), "description": .any,
             "metadata": .any, "secret": .any, "signature": .any,
