@@ -19,6 +19,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -80,7 +81,7 @@ let package = Package(
         .target(name: "Values", swiftSettings: common),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", "Values", logging], swiftSettings: cRoom),
-        .target(name: "Domain", dependencies: ["Values", crypto], swiftSettings: common),
+        .target(name: "Domain", dependencies: ["Values", crypto, cryptoExtras], swiftSettings: common),
         .target(name: "Mail", dependencies: ["CCurl", "Domain", "Threads", "Values"], swiftSettings: cRoom),
         .target(
             name: "Migrations", path: "migrations",

@@ -13,6 +13,9 @@ struct TokenExchange: Sendable {
 
     let url: WebhookURL
     private let auth: WebhookAuth
+    /// nil if the client has a secret.
+    private let key: ClientKey?
+    private let wallClock: WallClock
 
     static let largestAnswer = 64 * 1024
     /// A token is not used in its last moments: a request takes its time. Of one that is good for a short time only it is a
@@ -21,36 +24,77 @@ struct TokenExchange: Sendable {
     private static let defaultLifetime: Int64 = 3_600
 
     /// nil if that is not how the webhook shows who it is.
-    init?(_ auth: WebhookAuth) {
+    init?(_ auth: WebhookAuth, wallClock: WallClock) {
         guard auth.kind == .oauth2, let url = try? WebhookURL(auth.tokenURL ?? "") else { return nil }
         self.auth = auth
+        // Without one that can be read nothing is signed, and the provider says that it does not know who asks.
+        self.key = auth.clientAuth == .privateKey ? try? ClientKey(pem: auth.privateKey ?? "") : nil
+        self.wallClock = wallClock
         self.url = url
     }
 
     func write(to buffer: inout ByteBuffer) {
         var body = Array("grant_type=client_credentials".utf8)
-        if let scope = self.auth.scope, !scope.isEmpty {
-            body += Array("&scope=".utf8)
-            body.appendPercentEncoded(scope.utf8)
+        for (name, value) in self.fields {
+            body += Array("&\(name)=".utf8)
+            body.appendPercentEncoded(value.utf8)
         }
-        // Section 2.3.1: both are encoded before they are joined.
-        var credentials: [UInt8] = []
-        credentials.appendPercentEncoded((self.auth.clientID ?? "").utf8)
-        credentials.append(UInt8(ascii: ":"))
-        credentials.appendPercentEncoded((self.auth.clientSecret ?? "").utf8)
+        let authorization = self.authorization.map { "authorization: \($0)\r\n" } ?? ""
         buffer.writeString(
             """
             POST \(self.url.requestTarget) HTTP/1.1\r
             host: \(self.url.authority)\r
             user-agent: \(WebhookTarget.userAgent)\r
             accept: application/json\r
-            authorization: Basic \(Base64.encode(credentials))\r
-            content-type: application/x-www-form-urlencoded\r
+            \(authorization)content-type: application/x-www-form-urlencoded\r
             content-length: \(body.count)\r
             \r
 
             """)
         buffer.writeBytes(body)
+    }
+
+    /// What is asked for, and who asks where no header says it.
+    private var fields: [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = [
+            ("scope", self.auth.scope ?? ""), ("audience", self.auth.audience ?? ""),
+        ]
+        fields.removeAll { $0.value.isEmpty }
+        switch self.auth.clientAuth ?? .basic {
+        case .basic: break
+        case .post:
+            fields += [("client_id", self.auth.clientID ?? ""), ("client_secret", self.auth.clientSecret ?? "")]
+        case .privateKey:
+            fields += [
+                ("client_id", self.auth.clientID ?? ""),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", self.assertion),
+            ]
+        }
+        return fields
+    }
+
+    /// Made anew for each request, because a provider takes none twice.
+    private var assertion: String {
+        let keyID = self.auth.keyID ?? ""
+        do {
+            return try self.key?.assertion(
+                client: self.auth.clientID ?? "", audience: self.url.text, keyID: keyID.isEmpty ? nil : keyID,
+                now: self.wallClock.microseconds() / 1_000_000, id: EntityID.random().description) ?? ""
+        } catch {
+            // It has signed when it was saved. If it does not now, the provider refuses, and the attempt says so.
+            return ""
+        }
+    }
+
+    /// Section 2.3.1: both are encoded before they are joined.
+    private var authorization: String? {
+        guard self.auth.clientAuth ?? .basic == .basic else { return nil }
+        var credentials: [UInt8] = []
+        credentials.appendPercentEncoded((self.auth.clientID ?? "").utf8)
+        credentials.append(UInt8(ascii: ":"))
+        credentials.appendPercentEncoded((self.auth.clientSecret ?? "").utf8)
+        return "Basic \(Base64.encode(credentials))"
     }
 
     func read(_ outcome: Outcome) -> Result {

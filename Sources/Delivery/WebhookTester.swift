@@ -115,7 +115,7 @@ package struct WebhookTester: Sendable {
     private func token(
         for target: WebhookTarget, _ client: ClientConfiguration, _ trail: Trail
     ) async -> TokenExchange.Result? {
-        guard let exchange = TokenExchange(target.options.auth) else { return nil }
+        guard let exchange = TokenExchange(target.options.auth, wallClock: self.wallClock) else { return nil }
         var client = client
         client.keptBody = TokenExchange.largestAnswer
         let outcome = await SingleRequest.send(to: exchange.url, on: self.eventLoop, configuration: client) {

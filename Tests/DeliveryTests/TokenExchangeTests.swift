@@ -10,7 +10,7 @@ struct TokenExchangeTests {
         var auth = WebhookAuth()
         (auth.kind, auth.clientID, auth.clientSecret) = (.oauth2, "id", "secret")
         auth.tokenURL = "https://provider.example.com/token"
-        return try #require(TokenExchange(auth))
+        return try #require(TokenExchange(auth, wallClock: WallClock { 0 }))
     }
 
     @Test(

@@ -85,7 +85,7 @@ struct TokenSourceTests {
         var auth = WebhookAuth()
         (auth.kind, auth.clientID, auth.clientSecret) = (.oauth2, "id", "secret")
         auth.tokenURL = receiver.url("/token")
-        let exchange = try #require(TokenExchange(auth))
+        let exchange = try #require(TokenExchange(auth, wallClock: WallClock { 0 }))
         var client = ClientConfiguration(resolver: WebhookClient.Resolver(threads: .singleton))
         client.addressGuard = AddressGuard(allowed: ["127.0.0.0/8"].compactMap { Network($0) })
         let configuration = client
@@ -117,7 +117,7 @@ struct TokenSourceTests {
         (auth.kind, auth.clientID, auth.clientSecret, auth.tokenURL) = (
             .oauth2, "id", "secret", "https://a.example/token"
         )
-        let exchange = try #require(TokenExchange(auth))
+        let exchange = try #require(TokenExchange(auth, wallClock: WallClock { 0 }))
         let answer = Outcome.response(status: status, body: Array(body.utf8), retryAfter: nil)
         guard case .failure(let failure) = exchange.read(answer) else {
             Issue.record("it has no token")

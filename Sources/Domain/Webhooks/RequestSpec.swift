@@ -99,6 +99,13 @@ package struct WebhookAuth: Sendable, Equatable, Codable {
         case oauth2
     }
 
+    /// How a client shows at the token url who it is, by the names of RFC 7591, section 2.
+    package enum ClientAuth: String, Sendable, Codable, CaseIterable {
+        case basic = "client_secret_basic"
+        case post = "client_secret_post"
+        case privateKey = "private_key_jwt"
+    }
+
     package var kind = Kind.none
     package var username: String?
     package var password: String?
@@ -107,6 +114,12 @@ package struct WebhookAuth: Sendable, Equatable, Codable {
     package var clientSecret: String?
     package var tokenURL: String?
     package var scope: String?
+    package var audience: String?
+    /// nil is ``ClientAuth/basic``.
+    package var clientAuth: ClientAuth?
+    /// PEM, in place of the secret.
+    package var privateKey: String?
+    package var keyID: String?
 
     package init() {}
 
@@ -122,13 +135,36 @@ package struct WebhookAuth: Sendable, Equatable, Codable {
         case .bearer: _ = try Self.given(self.token, "token")
         case .oauth2:
             _ = try Self.given(self.clientID, "client_id")
-            _ = try Self.given(self.clientSecret, "client_secret")
+            try self.checkClientAuth()
             let text = try Self.given(self.tokenURL, "token_url")
             do throws(WebhookURL.Refusal) { _ = try WebhookURL(text) } catch {
                 throw InvalidField("auth.token_url", error.reason)
             }
             if let scope { _ = try Self.given(scope, "scope", mayBeEmpty: true) }
+            if let audience { _ = try Self.given(audience, "audience", mayBeEmpty: true) }
         }
+    }
+
+    private func checkClientAuth() throws(InvalidField) {
+        guard self.clientAuth == .privateKey else {
+            guard self.privateKey?.isEmpty ?? true, self.keyID?.isEmpty ?? true else {
+                throw InvalidField("auth.private_key", "and key_id go with client_auth private_key_jwt")
+            }
+            _ = try Self.given(self.clientSecret, "client_secret")
+            return
+        }
+        guard self.clientSecret?.isEmpty ?? true else {
+            throw InvalidField("auth.client_secret", "does not go with client_auth private_key_jwt")
+        }
+        guard let privateKey, privateKey.utf8.count <= 16_384 else {
+            throw InvalidField("auth.private_key", "is required, in PEM and at most 16384 bytes long")
+        }
+        let key = try ClientKey(pem: privateKey)
+        // One that signs now signs later.
+        do { _ = try key.assertion(client: "", audience: "", keyID: nil, now: 0, id: "") } catch {
+            throw InvalidField("auth.private_key", "does not sign")
+        }
+        if let keyID { _ = try Self.given(keyID, "key_id", mayBeEmpty: true) }
     }
 
     private static func given(

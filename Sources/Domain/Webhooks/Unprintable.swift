@@ -4,6 +4,7 @@ internal import Values
 
 extension Header: Unprintable {}
 extension WebhookAuth: Unprintable {}
+extension ClientKey: Unprintable {}
 extension RequestSpec: Unprintable {}
 extension RequestPlan: Unprintable {}
 extension WebhookRequests: Unprintable {}

@@ -18,9 +18,11 @@ extension Field<WebhookOptions> {
 extension WebhookAuth {
     fileprivate static let form = Form.object(
         [.init("type", .choice(of: Kind.self), isRequired: true)]
-            + ["username", "password", "token", "client_id", "client_secret", "token_url", "scope"].map {
+            + ["username", "password", "token", "client_id", "client_secret", "token_url", "scope", "audience"].map {
                 Form.Member($0, .text())
-            })
+            }
+            + [.init("client_auth", .choice(of: ClientAuth.self))]
+            + ["private_key", "key_id"].map { Form.Member($0, .text()) })
 
     /// A secret that is not mentioned, or sent back masked, stays as it is.
     fileprivate init(_ object: JSONObject, changing auth: WebhookAuth) throws(InvalidField) {
@@ -43,7 +45,12 @@ extension WebhookAuth {
         case .bearer: self.token = try secret("token", old.token)
         case .oauth2:
             self.clientID = try fields.string("client_id") ?? old.clientID
-            self.clientSecret = try secret("client_secret", old.clientSecret)
+            self.clientAuth = try fields.choice("client_auth") ?? old.clientAuth
+            let hasKey = self.clientAuth == .privateKey
+            self.clientSecret = try secret("client_secret", hasKey ? nil : old.clientSecret)
+            self.privateKey = try secret("private_key", hasKey ? old.privateKey : nil)
+            self.keyID = fields.has("key_id") ? try fields.string("key_id") : hasKey ? old.keyID : nil
+            self.audience = fields.has("audience") ? try fields.string("audience") : old.audience
             self.tokenURL = try fields.string("token_url") ?? old.tokenURL
             self.scope = fields.has("scope") ? try fields.string("scope") : old.scope
         }
@@ -62,7 +69,14 @@ extension JSONValue {
         case .bearer: fields["token"] = secret(auth.token)
         case .oauth2:
             fields["client_id"] = .string(auth.clientID ?? "")
-            fields["client_secret"] = secret(auth.clientSecret)
+            if let clientAuth = auth.clientAuth { fields["client_auth"] = .string(clientAuth.rawValue) }
+            if auth.clientAuth == .privateKey {
+                fields["private_key"] = secret(auth.privateKey)
+                if let keyID = auth.keyID { fields["key_id"] = .string(keyID) }
+            } else {
+                fields["client_secret"] = secret(auth.clientSecret)
+            }
+            if let audience = auth.audience { fields["audience"] = .string(audience) }
             fields["token_url"] = .string(auth.tokenURL.map { ShownURL.text($0, to: role) } ?? "")
             if let scope = auth.scope { fields["scope"] = .string(scope) }
         }
