@@ -62,7 +62,8 @@ struct ChannelNoticeTests {
         for count: Int64 in [3, 4, 4] { try await self.complete(fixture, store, count) }
         #expect(
             try await self.told(fixture).dropFirst() == [
-                "WEBHOOK_HALF_LIMIT: 12 of 20 failures in a row", "WEBHOOK_DISABLED: 20 failures in a row",
+                "WEBHOOK_HALF_LIMIT: 12 of 20 failures in a row",
+                "WEBHOOK_DISABLED: 20 failures in a row; the last: status 500",
             ])
         for _ in 0..<3 { try await self.complete(fixture, store, 2, .succeeded) }
         #expect(try await self.told(fixture).dropFirst(3) == ["WEBHOOK_RECOVERED"])
