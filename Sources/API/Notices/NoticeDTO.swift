@@ -105,6 +105,12 @@ extension NoticeChannelStore.Draft {
         guard let kind = (text ?? old?.kind).flatMap({ NoticeTarget.Kind(rawValue: $0) }) else {
             throw InvalidField(object.name("type"), "must be one of \(kinds)")
         }
+        // Also what goes with another type, and is not looked at further.
+        for (field, longest) in [("url", WebhookURL.longest), ("to", MailAddress.longest)] {
+            guard try object.string(field)?.utf8.count ?? 0 <= longest else {
+                throw InvalidField(object.name(field), "must be at most \(longest) bytes long")
+            }
+        }
         let same = old?.target?.kind == kind ? old?.target : nil
         switch kind {
         case .email: return try Self.mail(object, of: owner, same)

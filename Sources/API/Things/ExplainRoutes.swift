@@ -20,7 +20,7 @@ struct ExplainRoutes: Sendable {
             if case nil = value { false } else if case .null? = value { false } else { true }
         }
         let answer = try await self.explainer.explain(
-            thing.id, subtopic: try object.string("subtopic"), payload: isGiven ? try TryRoutes.payload(object) : nil,
+            thing.id, subtopic: try TryRoutes.subtopic(object), payload: isGiven ? try TryRoutes.payload(object) : nil,
             webhook: try object.id("webhook_id"))
         return try Response.json(ExplanationDTO(answer, seenBy: role))
     }

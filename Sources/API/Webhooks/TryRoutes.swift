@@ -122,6 +122,18 @@ struct TryRoutes: Sendable {
         )
     }
 
+    static func subtopic(_ fields: JSONObject) throws(InvalidField) -> String? {
+        guard let subtopic = try fields.string("subtopic") else { return nil }
+        guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
+            subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
+            throw InvalidField(
+                fields.name("subtopic"),
+                "must be at most \(ThingTopic.longestSubtopic) bytes without control characters")
+        }
+        return subtopic
+    }
+
     /// A payload that is a string is the payload's text; what is no text comes in base64.
     static func payload(_ fields: JSONObject) throws(InvalidField) -> [UInt8] {
         let encoded = try fields.string("payload_base64")
@@ -144,14 +156,7 @@ struct TryRoutes: Sendable {
     /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?}`.
     private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
         let payload = try Self.payload(fields)
-        let subtopic = try fields.string("subtopic") ?? ""
-        guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
-            subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
-        else {
-            throw InvalidField(
-                fields.name("subtopic"),
-                "must be at most \(ThingTopic.longestSubtopic) bytes without control characters")
-        }
+        let subtopic = try Self.subtopic(fields) ?? ""
         let type = try fields.string("content_type")
         if let type {
             do throws(InvalidField) { _ = try ProfileConfig.checkedContentType(type) } catch {

@@ -112,7 +112,7 @@ struct FailureLimitTests {
         // What comes of its own is counted along with them.
         let own = fixture.deliveries(4...4, leased: true)[0]
         let both = [fixture.result(resent(5), .succeeded), fixture.result(own, .retried(due: 0), status: 500)]
-        #expect(try await store.complete(both).map(\.reason) == ["2 failures in a row"])
+        #expect(try await store.complete(both).map(\.reason) == ["2 failures in a row; the last: status 500"])
         #expect(try await store.complete([fixture.result(resent(6), .succeeded)]).isEmpty)
         #expect(try await counters() == ["7 3 4 2 500 true"])
         #expect(try await fixture.count("SELECT count(*) FROM notifications") == 0)
