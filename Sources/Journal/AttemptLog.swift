@@ -24,11 +24,11 @@ package struct AttemptLog {
             var attempts: Int64 = 0
             var succeeded: Int64 = 0
             var trailingFailures: Int32 = 0
-            var failingSince: Int64?
+            var failingSince: Instant?
             var lastStatus: Int32?
-            var lastAt: Int64 = 0
+            var lastAt = Instant.first
 
-            mutating func add(succeeded: Bool, status: Int16?, at: Int64) {
+            mutating func add(succeeded: Bool, status: Int16?, at: Instant) {
                 self.attempts += 1
                 if succeeded {
                     self.succeeded += 1
@@ -57,9 +57,9 @@ package struct AttemptLog {
             SELECT k, a, s, a - s, f, since, st, l
             FROM unnest(\(rows.map(\.key)), \(rows.map(\.value.attempts)), \(rows.map(\.value.succeeded)),
                 \(rows.map(\.value.trailingFailures)),
-                \(array: rows.map { $0.value.failingSince.map(Instant.init(clampingMicroseconds:)) }),
+                \(array: rows.map(\.value.failingSince)),
                 \(array: rows.map(\.value.lastStatus)),
-                \(rows.map { Instant(clampingMicroseconds: $0.value.lastAt) }))
+                \(rows.map(\.value.lastAt)))
                 AS r (k, a, s, f, since, st, l)
             ON CONFLICT (webhook_key) DO UPDATE SET
                 attempts = c.attempts + excluded.attempts, succeeded = c.succeeded + excluded.succeeded,

@@ -26,8 +26,8 @@ struct DeliveryBatchColumns {
         }
     }
 
-    /// - Parameter now: microseconds since 1970, when they fall due.
-    init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
+    /// - Parameter now: when they fall due.
+    init(_ deliveries: [Delivery], session: SessionID, now: Instant) {
         var batches: [DeliveryBatch] = []
         var bytes: [ObjectIdentifier: Int64] = [:]
         for delivery in deliveries {
@@ -39,7 +39,7 @@ struct DeliveryBatchColumns {
         let lists = MessageIDLists(batches.map(\.messages))
         self.rows = """
             SELECT b, w, ids[s], CASE WHEN l THEN \(session.rawValue) END,
-                \(Instant(clampingMicroseconds: now)), k, e - s + 1, p, ids[s:e]
+                \(now), k, e - s + 1, p, ids[s:e]
             FROM (SELECT \(lists.all) AS ids) AS lists,
                 unnest(\(batches.map(\.id.rawValue)), \(batches.map(\.webhook.rawValue)),
                        \(batches.map(\.isLeased)), \(batches.map(\.isKept)),

@@ -56,7 +56,7 @@ extension DeliveryStore {
             let streaks = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
-                    since: row.isNull(2) ? nil : try row.instant(2).microseconds,
+                    since: row.isNull(2) ? nil : try row.instant(2),
                     isRecovering: try row.bool(3))
             }
             try Self.noteRecovered(results, streaks, on: db)
@@ -124,8 +124,8 @@ extension DeliveryStore {
 private struct FailureStreak {
     let webhook: WebhookKey
     let count: Int
-    /// Microseconds since 1970; nil if the last attempt succeeded.
-    let since: Int64?
+    /// nil if the last attempt succeeded.
+    let since: Instant?
     /// Whether it was disabled because of errors and has not succeeded since, this time aside.
     let isRecovering: Bool
 }
@@ -141,14 +141,14 @@ private enum FailureLimit {
     static func exceeded(by results: [DeliveryResult], streaks: [FailureStreak]) -> [Verdict] {
         var targets: [WebhookKey: WebhookTarget] = [:]
         var gone: [WebhookKey: Int64] = [:]
-        var lastAt: [WebhookKey: Int64] = [:]
+        var lastAt: [WebhookKey: Instant] = [:]
         for result in results {
             guard let attempt = result.attempt, attempt.wasSent else { continue }
             let target = result.delivery.webhook
             if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
             // Of an address that was changed since then it says nothing.
             if result.isGone { gone[target.key] = max(gone[target.key] ?? 0, target.version) }
-            lastAt[target.key] = max(lastAt[target.key] ?? 0, attempt.at)
+            lastAt[target.key] = max(lastAt[target.key] ?? .first, attempt.at)
         }
         return streaks.compactMap { streak in
             guard let target = targets[streak.webhook] else { return nil }
@@ -158,7 +158,7 @@ private enum FailureLimit {
             }
             let limit = target.policy.failureLimit
             guard limit > 0, streak.count >= limit, let since = streak.since,
-                (lastAt[target.key] ?? since) - since >= target.policy.failureWindow * 1_000_000
+                (lastAt[target.key] ?? since) - since >= .seconds(target.policy.failureWindow)
             else { return nil }
             return Verdict(
                 webhook: target.key, version: target.version, reason: "\(streak.count) failures in a row")
