@@ -263,7 +263,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Domain", "Journal", "Queue", "Schema", "TestSupport"],
+            name: "SimulationTests", dependencies: ["Domain", "Journal", "Queue", "Schema", "TestSupport", "Values"],
             swiftSettings: common),
         .testTarget(
             name: "IntakeTests",

@@ -1,5 +1,6 @@
 internal import Domain
 internal import NIOCore
+internal import Values
 internal import WebhookClient
 
 /// One delivery being tried, or several in one request: what is on the wire, and what comes of it.
@@ -12,8 +13,8 @@ final class Attempt: PendingRequest {
     private(set) var sentAt: NIODeadline
     /// How many requests of the webhook were under way when it began, itself included.
     let level: Int
-    /// Microseconds since 1970, for the log and the `webhook-timestamp`.
-    let startedAtWall: Int64
+    /// For the log and the `webhook-timestamp`.
+    let startedAtWall: Instant
     /// Of the webhook as it is now, which may be newer than when the message came in.
     private let requests: WebhookRequests
     /// nil if it is the webhook's plain request: the same head, and the payload.
@@ -59,7 +60,8 @@ final class Attempt: PendingRequest {
     }
 
     init(
-        _ delivery: Delivery, special: Special?, requests: WebhookRequests, lane: Lane, now: NIODeadline, wallNow: Int64
+        _ delivery: Delivery, special: Special?, requests: WebhookRequests, lane: Lane, now: NIODeadline,
+        wallNow: Instant
     ) {
         self.delivery = delivery
         self.special = special

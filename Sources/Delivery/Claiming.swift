@@ -63,7 +63,7 @@ extension DeliveryService {
     }
 
     private func claim(_ turns: [ClaimTurns.Turn], connections: Int) async throws -> [WebhookKey: Claim] {
-        let (now, held) = (self.wallClock.microseconds(), self.ledger.held)
+        let (now, held) = (self.wallClock.now, self.ledger.held)
         if let turn = turns.first, turn.wish.isInOrder {
             let claim = try await self.store.claimInOrder(
                 turn.wish.webhook, count: Int64(turn.room.deliveries), bytes: Int64(turn.room.bytes), now: now,

@@ -6,6 +6,7 @@ package import Observability
 package import Queue
 package import Schema
 internal import ServiceLifecycle
+internal import Values
 package import WebhookClient
 
 /// Sends deliveries: the lanes, the recording of what came of them, and the claiming of what waits.
@@ -97,7 +98,7 @@ package struct DeliveryService: Service {
     }
 
     private func noteWaiting(_ webhooks: Set<WebhookKey>) {
-        let now = self.wallClock.microseconds()
+        let now = self.wallClock.now
         for (index, dispatcher) in self.dispatchers.enumerated() {
             let mine = webhooks.filter { self.index(of: $0) == index }
             guard !mine.isEmpty else { continue }
@@ -119,7 +120,7 @@ package struct DeliveryService: Service {
 
     /// Has what waits from before go out ahead of what comes in new. To be called before anything does.
     package func resumeBacklog() async throws {
-        let now = self.wallClock.microseconds()
+        let now = self.wallClock.now
         for (webhook, due) in try await self.store.due() where due <= now && self.isEnabled(webhook) {
             self.ledger.startSpilling(webhook)
         }
@@ -222,7 +223,7 @@ package struct DeliveryService: Service {
 
     func noteDues() async throws {
         // What falls due later is asked for again before.
-        let horizon = self.wallClock.microseconds() + self.configuration.dueInterval.milliseconds * 3_000
+        let horizon = self.wallClock.now + self.configuration.dueInterval * 3
         let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })

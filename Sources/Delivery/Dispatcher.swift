@@ -3,6 +3,7 @@ internal import Journal
 internal import NIOCore
 internal import Observability
 internal import Queue
+internal import Values
 internal import WebhookClient
 
 /// The lanes of one event loop.
@@ -84,7 +85,7 @@ actor Dispatcher {
 
     /// nil if it has nothing to do or to remember.
     func lane(of key: WebhookKey) -> Lane? { self.lanes[key] }
-    var wallNow: Int64 { self.context.wallClock.microseconds() }
+    var wallNow: Instant { self.context.wallClock.now }
 
     // MARK: Claims
 
@@ -97,7 +98,7 @@ actor Dispatcher {
     }
 
     /// What the database says has fallen due, beyond what this instance knows of.
-    func noteDues(_ dues: [WebhookKey: Int64]) {
+    func noteDues(_ dues: [WebhookKey: Instant]) {
         for (key, due) in dues { self.currentLane(of: key)?.noteDue(at: due) }
         self.claimWhereWanted(dues.keys)
     }
@@ -121,7 +122,7 @@ actor Dispatcher {
 
     private func claimWhereWanted(_ keys: some Sequence<WebhookKey>) {
         guard !self.context.isStopping else { return }
-        let wallNow = self.context.wallClock.microseconds()
+        let wallNow = self.context.wallClock.now
         let now = NIODeadline.now()
         let wishes = keys.compactMap { self.lanes[$0]?.wishForClaim(wallNow: wallNow, now: now) }
         // Who waits already may find room now.
@@ -143,7 +144,7 @@ actor Dispatcher {
     /// To be called a few times a second. It looks at connections, and at lanes with something to do.
     func tick() {
         let now = NIODeadline.now()
-        let wallNow = self.context.wallClock.microseconds()
+        let wallNow = self.context.wallClock.now
         self.context.connections.checkDeadlines(now: now)
         // Nothing depends on it: what can go out was sent when that began.
         let isNewSecond = now.second != self.lastSecond

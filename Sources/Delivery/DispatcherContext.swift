@@ -3,6 +3,7 @@ internal import Journal
 internal import NIOCore
 internal import Observability
 internal import Queue
+internal import Values
 internal import WebhookClient
 
 extension Dispatcher {
@@ -87,19 +88,20 @@ extension Dispatcher {
         func judge(_ attempt: Attempt, _ outcome: Outcome, target: WebhookTarget, now: NIODeadline) -> Verdict {
             let delivery = attempt.delivery
             let answeredAt = attempt.answeredAt ?? now
-            let latency = (answeredAt - attempt.startedAt).nanoseconds / 1_000
+            let latency = (answeredAt - attempt.startedAt).wholeMicroseconds
             self.metrics.attemptTime.record(microseconds: latency)
             let verdict = Verdict(
                 outcome, location: attempt.location, of: delivery, target: target,
                 defaults: self.configuration.defaults,
-                wallNow: self.wallClock.microseconds(), isClockTrusted: self.wallClock.isTrusted,
+                wallNow: self.wallClock.now, isClockTrusted: self.wallClock.isTrusted,
                 using: &self.generator)
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
             switch verdict.ending {
             case .succeeded:
                 self.metrics.delivered.add(1 + attempt.others.count)
                 if let received = delivery.message.receivedNanoseconds {
-                    self.metrics.endToEndTime.record(microseconds: (answeredAt.nanoseconds - received) / 1_000)
+                    self.metrics.endToEndTime.record(
+                        microseconds: TimeAmount.nanoseconds(answeredAt.nanoseconds - received).wholeMicroseconds)
                 }
             case .retried, .failed: break
             case .released:
@@ -158,7 +160,7 @@ extension Dispatcher {
         }
 
         /// Gives up what no request can be made of.
-        func giveUp(_ delivery: Delivery, _ reason: String, wallNow: Int64) {
+        func giveUp(_ delivery: Delivery, _ reason: String, wallNow: Instant) {
             self.add(
                 DeliveryResult(
                     delivery: delivery, ending: .failed(reason: reason),

@@ -2,6 +2,7 @@ internal import Domain
 internal import Journal
 internal import NIOCore
 internal import Queue
+internal import Values
 internal import WebhookClient
 
 /// One webhook's deliveries in memory, with its share of the connections to its origin: what holds it up holds up nobody else.
@@ -193,14 +194,14 @@ final class Lane {
     }
 
     /// Something of this webhook falls due in the database then.
-    func noteDue(at due: Int64) {
+    func noteDue(at due: Instant) {
         self.noteBusy()
         self.backlog.note(due: due)
     }
 
     /// What a claim could bring that could go out before long; nil if that is nothing. Once it is asked for, the
     /// claim has begun.
-    func wishForClaim(wallNow: Int64, now: NIODeadline) -> ClaimWish? {
+    func wishForClaim(wallNow: Instant, now: NIODeadline) -> ClaimWish? {
         guard self.target.status == .enabled, self.backlog.wantsClaim(wallNow: wallNow) else { return nil }
         guard self.isInOrder || self.givenBack == 0 else { return nil }
         var most = self.dispatcher.configuration.claimBatch
@@ -342,6 +343,10 @@ final class Lane {
         self.pool.close()
         self.tokens?.close()
     }
+}
+
+extension TimeAmount {
+    var wholeMicroseconds: Int64 { self.nanoseconds / 1_000 }
 }
 
 extension NIODeadline {

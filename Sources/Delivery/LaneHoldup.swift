@@ -9,16 +9,16 @@ extension Lane {
     private static let patience = Duration.seconds(1)
 
     /// nil if nothing waits that has waited for more than a moment.
-    func holdup(now: NIODeadline, wallNow: Int64) -> Holdup? {
+    func holdup(now: NIODeadline, wallNow: Instant) -> Holdup? {
         let oldest = (self.queue.first ?? self.queue.oldestInLine)?.message.id.time
-        let isYoung = oldest.map { Instant(clampingMicroseconds: wallNow) - $0 < Self.patience } ?? true
+        let isYoung = oldest.map { wallNow - $0 < Self.patience } ?? true
         guard !isYoung || !self.backlog.isEmpty else { return nil }
         return self.reason(now: now, wallNow: wallNow, isYoung: isYoung).map {
             Holdup($0, since: oldest, inFlight: self.inFlight)
         }
     }
 
-    private func reason(now: NIODeadline, wallNow: Int64, isYoung: Bool) -> Holdup.Reason? {
+    private func reason(now: NIODeadline, wallNow: Instant, isYoung: Bool) -> Holdup.Reason? {
         guard self.target.status == .enabled else { return .disabled }
         if self.gate.isShut(now: now.nanoseconds) { return self.gate.obstacle(now: now.nanoseconds) }
         if self.gate.isOpen { return .breaker }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import NIOCore
 internal import Queue
+internal import Values
 
 /// When a lane is looked at: with the next tick if something of it has changed, and otherwise when there may be something to do.
 extension Lane {
@@ -21,7 +22,7 @@ extension Lane {
     /// It was looked at.
     ///
     /// - Returns: whether it can be forgotten.
-    func rest(now: NIODeadline, wallNow: Int64) -> Bool {
+    func rest(now: NIODeadline, wallNow: Instant) -> Bool {
         self.isNotedBusy = false
         guard let next = self.nextLook(now: now, wallNow: wallNow) else {
             self.noteBusy()
@@ -38,7 +39,7 @@ extension Lane {
 
     /// When there may be something to do if nothing happens meanwhile, nil if there is something now. A time that is over says
     /// that there is nothing left to remember either.
-    private func nextLook(now: NIODeadline, wallNow: Int64) -> NIODeadline? {
+    private func nextLook(now: NIODeadline, wallNow: Instant) -> NIODeadline? {
         guard self.inFlight == 0, self.givenBack == 0, self.unrecorded.isEmpty, !self.backlog.isClaiming,
             !self.facts.isAsking, self.tokens?.isIdle != false,
             self.queue.isIdle || (self.wakeUp != nil && self.queue.penned.deliveries == 0)
@@ -47,7 +48,7 @@ extension Lane {
         if let wakeUp {
             next = min(next, max(now, .uptimeNanoseconds(UInt64(max(0, wakeUp.at)))) + .seconds(1))
         } else if let claimAt = self.backlog.claimAt, self.target.status == .enabled {
-            let due = now + min(Self.longestSleep, .microseconds(max(0, min(claimAt - wallNow, 1_000_000_000))))
+            let due = now + .microseconds(max(0, (min(claimAt, wallNow + .seconds(60)) - wallNow).wholeMicroseconds))
             let opens = NIODeadline.uptimeNanoseconds(UInt64(max(0, self.gate.opensAt)))
             guard max(due, opens) > now else { return nil }
             next = min(next, max(due, opens))

@@ -4,6 +4,7 @@ internal import Logging
 internal import NIOCore
 internal import Observability
 internal import Queue
+internal import Values
 internal import WebhookClient
 
 /// How a lane's deliveries become requests.
@@ -11,7 +12,7 @@ extension Lane {
     /// Starts as many attempts as there may be.
     func pump(now: NIODeadline) {
         guard !self.dispatcher.isStopping, self.target.status == .enabled, self.mayOvertakeNobody else { return }
-        let wallNow = self.dispatcher.wallClock.microseconds()
+        let wallNow = self.dispatcher.wallClock.now
         let maxAge = self.dispatcher.configuration.defaults.maxAge(for: self.target.policy)
         let time = now.nanoseconds
         self.gate.follow(self.target.policy.rateLimit?.share(of: self.dispatcher.instances), now: time)
@@ -22,7 +23,7 @@ extension Lane {
             return
         }
         while let delivery = self.queue.first {
-            if delivery.isExpired(at: wallNow / 1_000, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
+            if delivery.isExpired(at: wallNow, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
                 self.queue.removeFirst()
                 self.dispatcher.add(
                     DeliveryResult(
@@ -85,7 +86,7 @@ extension Lane {
         self.wakeUp = (time, task)
     }
 
-    private func sendNext(_ first: Delivery, authorization: String?, now: NIODeadline, wallNow: Int64) {
+    private func sendNext(_ first: Delivery, authorization: String?, now: NIODeadline, wallNow: Instant) {
         if let batching = self.target.batching {
             return self.send(
                 self.queue.nextBatch(batching.mostItems), authorization: authorization, now: now, wallNow: wallNow)
@@ -108,7 +109,7 @@ extension Lane {
         }
     }
 
-    private func start(_ delivery: Delivery, _ special: Attempt.Special?, now: NIODeadline, wallNow: Int64) {
+    private func start(_ delivery: Delivery, _ special: Attempt.Special?, now: NIODeadline, wallNow: Instant) {
         self.begin(now)
         self.pool.execute(
             Attempt(delivery, special: special, requests: self.requests, lane: self, now: now, wallNow: wallNow),
@@ -119,23 +120,23 @@ extension Lane {
 
     /// Whether what waits is enough for a request, or has waited long enough. One request at a time, so that a thing's
     /// messages keep their order, if there is one.
-    private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Int64, now: Int64) -> Bool {
+    private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Instant, now: Int64) -> Bool {
         guard self.inFlight == 0 || self.target.ordering == .none, !self.isGivingUp else { return false }
         // What failed together goes out together, as it was.
         guard first.bundle == nil else { return true }
-        let waited = wallNow / 1_000 - first.message.id.millisecondsSince1970
+        let waited = (wallNow - first.message.id.time).milliseconds
         // Negative if the clock was set back; then nobody can tell how long it has waited.
         guard waited < batching.longestWait, waited > -1_000,
             self.queue.nextBatch(batching.mostItems).count < batching.mostItems
         else {
             return true
         }
-        self.wake(at: now + max(1, Int64(batching.longestWait) - waited) * 1_000_000)
+        self.wake(at: now + TimeAmount.milliseconds(max(1, Int64(batching.longestWait) - waited)).nanoseconds)
         return false
     }
 
     /// Sends of what is first in the queue as much as one request may have.
-    private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Int64) {
+    private func send(_ batch: [Delivery], authorization: String?, now: NIODeadline, wallNow: Instant) {
         let rendered: RenderedBatch
         do throws(RenderFailure) {
             rendered = try self.requests.plan.render(
@@ -160,7 +161,7 @@ extension Lane {
         self.start(together[0], special, now: now, wallNow: wallNow)
     }
 
-    private func giveUp(_ failures: [(delivery: Delivery, reason: RenderFailure)], wallNow: Int64) {
+    private func giveUp(_ failures: [(delivery: Delivery, reason: RenderFailure)], wallNow: Instant) {
         guard !failures.isEmpty else { return }
         for (delivery, reason) in failures { self.dispatcher.giveUp(delivery, reason.description, wallNow: wallNow) }
         self.gaveUp(failures.map(\.delivery))
@@ -217,7 +218,7 @@ extension Lane {
             first, with: Array(batch.dropFirst()), request: nil, hasVaryingTarget: false, authorization: nil)
         let attempt = Attempt(
             first, special: special, requests: self.requests, lane: self, now: .now(),
-            wallNow: self.dispatcher.wallClock.microseconds())
+            wallNow: self.dispatcher.wallClock.now)
         self.finish(attempt, .failure(failure))
     }
 

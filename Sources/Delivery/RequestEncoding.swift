@@ -1,15 +1,16 @@
 package import Domain
 package import NIOCore
+package import Values
 
 extension ByteBuffer {
     /// Writes the whole request of a delivery, head and payload.
     ///
     /// - Parameters:
     ///   - requests: of the webhook as it is now.
-    ///   - time: microseconds since 1970, for the `webhook-timestamp`.
+    ///   - time: for the `webhook-timestamp`.
     ///   - authorization: where it is not always the same.
     package mutating func writeRequest(
-        of delivery: Delivery, by requests: WebhookRequests, at time: Int64, authorization: String? = nil
+        of delivery: Delivery, by requests: WebhookRequests, at time: Instant, authorization: String? = nil
     ) {
         let message = delivery.message
         self.reserveCapacity(requests.head.count + 400 + message.payload.count)
@@ -28,7 +29,7 @@ extension ByteBuffer {
     ///   - id: the `webhook-id`.
     ///   - resent: the resend that it is of, if it is of one.
     package mutating func writeRequest(
-        _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Int64,
+        _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Instant,
         resent: Resent? = nil, authorization: String? = nil
     ) {
         self.reserveCapacity(requests.commonHeaders.count + 600 + (request.body?.count ?? 0))
@@ -51,9 +52,9 @@ extension ByteBuffer {
 
     /// What every request says of itself, up to the empty line.
     private mutating func writeHead(
-        of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests, at time: Int64
+        of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests, at time: Instant
     ) {
-        let timestamp = time / 1_000_000
+        let timestamp = time.seconds
         if let signer = requests.signer {
             self.writeHeader("webhook-signature: ", signer.header(id: id, timestamp: timestamp, body: body ?? []))
         }

@@ -26,11 +26,10 @@ struct Verdict {
 
     /// - Parameters:
     ///   - location: where a redirection leads to.
-    ///   - wallNow: microseconds since 1970.
     ///   - isClockTrusted: whether that may be used to give up what is too old.
     init(
         _ outcome: Outcome, location: String? = nil, of delivery: Delivery, target: WebhookTarget,
-        defaults: DeliveryDefaults, wallNow: Int64,
+        defaults: DeliveryDefaults, wallNow: Instant,
         isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
     ) {
         switch outcome {
@@ -57,7 +56,7 @@ struct Verdict {
             self.isGone = status == 410
             // Only these two statuses say by definition when to come back (RFC 6585, section 4; RFC 9110, 15.6.4).
             if status == 429 || status == 503, let retryAfter {
-                let wait = RetryAfter.wait(retryAfter, now: Instant(clampingMicroseconds: wallNow))
+                let wait = RetryAfter.wait(retryAfter, now: wallNow)
                 self.pause = wait.map { min($0, defaults.longestRetryAfter) }
             }
             if !target.policy.retriesClientErrors, (400..<500).contains(status), ![408, 410, 425, 429].contains(status)
@@ -90,15 +89,15 @@ struct Verdict {
 
     private static func afterFailure(
         _ what: String, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, pause: Duration?,
-        wallNow: Int64, isClockTrusted: () -> Bool, using generator: inout some RandomNumberGenerator
+        wallNow: Instant, isClockTrusted: () -> Bool, using generator: inout some RandomNumberGenerator
     ) -> DeliveryResult.Ending {
         let number = Int(delivery.attempts) + 1
         guard let wait = defaults.schedule(for: target.policy).wait(after: number, using: &generator) else {
             return .failed(reason: "given up after \(number) attempts; the last: \(what)")
         }
         // A receiver's wish can only delay.
-        let due = (Instant(clampingMicroseconds: wallNow) + max(wait, pause ?? .zero)).microseconds
-        if delivery.isExpired(at: due / 1_000, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
+        let due = wallNow + max(wait, pause ?? .zero)
+        if delivery.isExpired(at: due, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
             return .failed(reason: "too old to be tried again; the last attempt: \(what)")
         }
         return .retried(due: due)
@@ -116,8 +115,7 @@ extension Verdict {
 }
 
 extension Delivery {
-    /// - Parameter milliseconds: since 1970.
-    func isExpired(at milliseconds: Int64, maxAge: Duration) -> Bool {
-        milliseconds - self.since > maxAge.milliseconds
+    func isExpired(at time: Instant, maxAge: Duration) -> Bool {
+        time - self.since > maxAge
     }
 }

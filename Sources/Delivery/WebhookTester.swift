@@ -37,7 +37,7 @@ package struct WebhookTester: Sendable {
                 state.steps.append(
                     TestReport.Step(
                         name: name, error: error, detail: detail,
-                        microseconds: (now - state.last).nanoseconds / 1_000))
+                        microseconds: (now - state.last).wholeMicroseconds))
                 state.last = now
             }
         }
@@ -46,7 +46,7 @@ package struct WebhookTester: Sendable {
         let location = Mutex<String?>(nil)
 
         var steps: [TestReport.Step] { self.state.withLock { $0.steps } }
-        var microseconds: Int64 { (NIODeadline.now() - self.start).nanoseconds / 1_000 }
+        var microseconds: Int64 { (NIODeadline.now() - self.start).wholeMicroseconds }
     }
 
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
@@ -84,7 +84,7 @@ package struct WebhookTester: Sendable {
         case .failure?: return report(nil, [], hasSucceeded: false)
         }
         let (id, now, token) = (
-            DeliveryID(message: message.id, webhook: target.key).text, self.wallClock.microseconds(), authorization
+            DeliveryID(message: message.id, webhook: target.key).text, self.wallClock.now, authorization
         )
         let outcome = await SingleRequest.send(
             to: target.url, on: self.eventLoop, configuration: client, onStep: { Self.note($0, in: trail) }

@@ -53,8 +53,8 @@ package struct Delivery: Sendable {
     package var attempts: Int32
     // Beside the attempts, where it takes no room.
     private var resentCode: Int32 = 0
-    /// When it was replayed, in milliseconds since 1970; its age counts from then.
-    package var replayedAt: Int64?
+    /// When it was replayed; its age counts from then.
+    package var replayedAt: Instant?
     /// Whether this instance holds its lease, so that it goes out from memory. What does not fit is committed without
     /// one and claimed later.
     package var isLeased: Bool
@@ -64,7 +64,8 @@ package struct Delivery: Sendable {
     package var bundle: MessageID?
 
     package init(
-        message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Int64? = nil, isLeased: Bool = false
+        message: Message, webhook: WebhookTarget, attempts: Int32 = 0, replayedAt: Instant? = nil,
+        isLeased: Bool = false
     ) {
         self.message = message
         self.webhook = webhook
@@ -79,8 +80,8 @@ package struct Delivery: Sendable {
         set { self.resentCode = newValue?.code ?? 0 }
     }
 
-    /// Where its age counts from, in milliseconds since 1970.
-    package var since: Int64 { self.replayedAt ?? self.message.id.millisecondsSince1970 }
+    /// Where its age counts from.
+    package var since: Instant { self.replayedAt ?? self.message.id.time }
 
     package var id: DeliveryID { DeliveryID(message: self.message.id, webhook: self.webhook.key) }
 }

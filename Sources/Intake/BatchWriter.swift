@@ -6,6 +6,7 @@ internal import Queue
 internal import Schema
 internal import ServiceLifecycle
 internal import Synchronization
+internal import Values
 
 /// Commits what a batch comes to and hands it to the lanes: carries out a ``CommitPlan``.
 struct BatchWriter: Sendable {
@@ -64,7 +65,7 @@ struct BatchWriter: Sendable {
             case .writeAgain(let part):
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) {
-                    try await self.store.commitAgain(commit, now: self.wallClock.microseconds()) ? .done : .strangers
+                    try await self.store.commitAgain(commit, now: self.wallClock.now) ? .done : .strangers
                 }
                 if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
                 work.handle(answer)
@@ -72,7 +73,7 @@ struct BatchWriter: Sendable {
                 let (message, deliveries) = (work.messages[place], work.batches)
                 let answer = try await self.answer(of: &work) {
                     try await self.store.probe(
-                        inPlaceOf: message, deliveries: deliveries, now: self.wallClock.microseconds())
+                        inPlaceOf: message, deliveries: deliveries, now: self.wallClock.now)
                     return .done
                 }
                 work.handle(answer)
@@ -93,7 +94,7 @@ struct BatchWriter: Sendable {
 
     private func commit(_ commit: IntakeStore.Commit) async throws -> CommitPlan.Answer {
         let start = ContinuousClock.now
-        try await self.store.commit(commit, now: self.wallClock.microseconds())
+        try await self.store.commit(commit, now: self.wallClock.now)
         self.metrics.batches.add()
         self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
         return .done

@@ -58,7 +58,7 @@ package struct EventRelay: Service {
 
     /// - Returns: whether there may be more.
     private func relay() async throws -> Bool {
-        let (webhooks, isPartial) = try await self.store.relay(now: self.wallClock.microseconds()) { self.plan($0) }
+        let (webhooks, isPartial) = try await self.store.relay(now: self.wallClock.now) { self.plan($0) }
         if !webhooks.isEmpty { self.lanes.noteWaiting(webhooks) }
         return isPartial
     }

@@ -31,11 +31,11 @@ package struct AttemptLog {
             /// Whether there was anything but of resends, and a success of it.
             var (isJudged, isReset) = (false, false)
             var trailingFailures: Int32 = 0
-            var failingSince: Int64?
+            var failingSince: Instant?
             var lastStatus: Int32?
-            var lastAt: Int64 = 0
+            var lastAt = Instant.first
 
-            mutating func add(succeeded: Bool, isTelling: Bool, status: Int16?, at: Int64) {
+            mutating func add(succeeded: Bool, isTelling: Bool, status: Int16?, at: Instant) {
                 self.attempts += 1
                 if succeeded { self.succeeded += 1 }
                 self.lastAt = max(self.lastAt, at)
@@ -64,9 +64,9 @@ package struct AttemptLog {
         let table: Query = """
             unnest(\(rows.map(\.key)), \(rows.map(\.value.attempts)), \(rows.map(\.value.succeeded)),
                 \(rows.map(\.value.trailingFailures)),
-                \(array: rows.map { $0.value.failingSince.map(Instant.init(clampingMicroseconds:)) }),
+                \(array: rows.map(\.value.failingSince)),
                 \(array: rows.map(\.value.lastStatus)),
-                \(rows.map { Instant(clampingMicroseconds: $0.value.lastAt) }))
+                \(rows.map(\.value.lastAt)))
                 AS r (k, a, s, f, since, st, l)
             """
         // Nearly always all is judged, and what was added up says it.

@@ -73,7 +73,7 @@ struct AttemptRows {
         var errors = ArrayParameter(of: String.self, count: logged.count, bytesPerElement: 0)
         var responses = ArrayParameter(of: Bytes.self, count: logged.count)
         for (result, attempt) in logged {
-            times.append(Instant(clampingMicroseconds: attempt.at))
+            times.append(attempt.at)
             messages.append((attempt.peculiarities?.items.first ?? result.delivery.message.id).rawValue)
             things.append(result.delivery.message.thing)
             webhooks.append(result.delivery.webhook.key.rawValue)
@@ -109,7 +109,7 @@ struct AttemptRows {
         var (starts, ends, answered): ([Int32], [Int32], [Bool]) = ([], [], [])
         var position: Int32 = 0
         for (_, indices) in rows {
-            var (first, last) = (Int64.max, Int64.min)
+            var (first, last) = (Instant.last, Instant.first)
             var (firstMessage, lastMessage) = (Int64.max, Int64.min)
             var hasResponse = false
             for index in indices { first = min(first, results[index].attempt?.at ?? first) }
@@ -119,7 +119,7 @@ struct AttemptRows {
                 last = max(last, attempt.at)
                 firstMessage = min(firstMessage, message.id.rawValue)
                 lastMessage = max(lastMessage, message.id.rawValue)
-                offsets.append(Int32(clamping: attempt.at - first))
+                offsets.append(Int32(clamping: (attempt.at - first).wholeMicroseconds))
                 latencies.append(attempt.latencyMicroseconds)
                 messages.append(message.id.rawValue)
                 things.append(message.thing)
@@ -130,8 +130,8 @@ struct AttemptRows {
                     responses.appendNull()
                 }
             }
-            firsts.append(Instant(clampingMicroseconds: first))
-            lasts.append(Instant(clampingMicroseconds: last))
+            firsts.append(first)
+            lasts.append(last)
             firstMessages.append(firstMessage)
             lastMessages.append(lastMessage)
             starts.append(position + 1)

@@ -1,12 +1,13 @@
 package import Domain
+package import Values
 
 /// How one delivery goes on.
 package struct DeliveryResult: Sendable {
     package enum Ending: Sendable {
         /// Done: the delivery goes away. Without an attempt it is one that nobody wants any more.
         case succeeded
-        /// Tried again at this time, in microseconds since 1970; the lease is given up.
-        case retried(due: Int64)
+        /// Tried again at this time; the lease is given up.
+        case retried(due: Instant)
         /// Given up, in words for the webhook's owners. It stays, to be replayed, until its retention is over.
         case failed(reason: String)
         /// Back to the database, as if it had never been taken out; nothing was tried.
@@ -51,8 +52,8 @@ package struct DeliveryResult: Sendable {
 
 /// One request as the log keeps it.
 package struct AttemptRecord: Sendable {
-    /// When it began, in microseconds since 1970.
-    package let at: Int64
+    /// When it began.
+    package let at: Instant
     package let latencyMicroseconds: Int32
     package let status: Int16?
     package let error: String?
@@ -92,7 +93,7 @@ package struct AttemptRecord: Sendable {
     }
 
     package init(
-        at: Int64, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?,
+        at: Instant, latencyMicroseconds: Int32, status: Int16?, error: String?, response: [UInt8]?,
         peculiarities: Peculiarities? = nil
     ) {
         self.peculiarities = peculiarities

@@ -42,7 +42,7 @@ package final class WebhookTally: Sendable {
             for index in results.indices {
                 guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
                 let webhook = results[index].delivery.webhook
-                let minute = Instant(clampingMicroseconds: at).rounded(downTo: Self.minute)
+                let minute = at.rounded(downTo: Self.minute)
                 if current?.key.webhook != webhook.key || current?.key.minute != minute {
                     if let current { state.increments[current.key] = current.increment }
                     let key = Key(webhook: webhook.key, group: webhook.group, minute: minute)

@@ -22,7 +22,9 @@ struct VerdictTests {
             id: .first(at: Instant(clampingMilliseconds: Self.received)), thing: .random(), group: target.group,
             subtopic: "",
             contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
-        return Delivery(message: message, webhook: target, attempts: attempts, replayedAt: replayedAt)
+        return Delivery(
+            message: message, webhook: target, attempts: attempts,
+            replayedAt: replayedAt.map { Instant(clampingMilliseconds: $0) })
     }
 
     /// - Parameter later: seconds from the receipt to the verdict.
@@ -35,7 +37,8 @@ struct VerdictTests {
         var generator = SystemRandomNumberGenerator()
         return Verdict(
             outcome, of: delivery, target: delivery.webhook, defaults: defaults,
-            wallNow: (Self.received + later * 1_000) * 1_000, isClockTrusted: { isClockTrusted }, using: &generator)
+            wallNow: Instant(clampingMilliseconds: Self.received + later * 1_000), isClockTrusted: { isClockTrusted },
+            using: &generator)
     }
 
     /// Seconds until the retry; -1 for a success, -2 for a failure for good, -3 for a release.
@@ -44,7 +47,7 @@ struct VerdictTests {
         case .succeeded: -1
         case .failed: -2
         case .released: -3
-        case .retried(let due): (due / 1_000 - Self.received) / 1_000 - later
+        case .retried(let due): (due.milliseconds - Self.received) / 1_000 - later
         }
     }
 
@@ -136,7 +139,7 @@ struct VerdictTests {
             let delivery = try Self.delivery(policy)
             return Verdict(
                 Self.response(status), location: location, of: delivery, target: delivery.webhook,
-                defaults: DeliveryDefaults(), wallNow: Self.received * 1_000, using: &generator)
+                defaults: DeliveryDefaults(), wallNow: Instant(clampingMilliseconds: Self.received), using: &generator)
         }
         let verdict = try said(301, "https://example.com/new path\u{1b}?token=secret#x")
         #expect(verdict.error?.hasPrefix("redirect: to https://example.com/newpath, ") == true, "\(verdict)")
@@ -145,6 +148,27 @@ struct VerdictTests {
         #expect(try said(201, "https://example.com/made").error == nil)
         #expect(try said(302, "/login") { $0.successStatuses = [302] }.error == nil)
         #expect(try said(503, "/login").error == nil)
+    }
+
+    @Test("is a failure where the body says no, and what it says is in the log alone")
+    func denied() throws {
+        func answered(_ body: String) throws -> Verdict {
+            let delivery = try Self.delivery { $0.success = SuccessRule(path: "ok", equals: "true") }
+            #expect(delivery.webhook.judgedBody == SuccessRule.mostBytes)
+            return Self.verdict(.response(status: 200, body: Array(body.utf8), retryAfter: nil), of: delivery)
+        }
+        let verdict = try answered(#"{"ok":"secret"}"#)
+        #expect(Self.ending(verdict) == 5 && verdict.health == .bad && verdict.failureKind == "answer")
+        #expect(verdict.status == 200 && verdict.error == #"the answer says no: ok must be true, and is "secret""#)
+        #expect(Self.ending(try answered(#"{"ok":true}"#)) == -1)
+        #expect(Self.ending(try answered("")) == 5)
+        let delivery = try Self.delivery(attempts: 9) { $0.success = SuccessRule(matches: "ok") }
+        let last = Self.verdict(.response(status: 204, body: Array("secret".utf8), retryAfter: nil), of: delivery)
+        guard case .failed(let reason) = last.ending else {
+            Issue.record("it is given up: \(last.ending)")
+            return
+        }
+        #expect(reason.contains("the answer says no: the body must match ok") && !reason.contains("secret"))
     }
 
     @Test("is nobody's fault where no name server answers: retried on the schedule, told to no breaker, not counted")

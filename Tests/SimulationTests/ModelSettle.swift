@@ -2,6 +2,7 @@ import Domain
 import Journal
 import Queue
 import Schema
+import Values
 
 // As `DeliveryStore` settles.
 extension ModelDatabase {
@@ -28,7 +29,9 @@ extension ModelDatabase {
         for result in settlement.results where result.delivery.batch == nil { self.settle(single: result, identity.id) }
         self.settle(batched: settlement.results, identity.id)
         guard settlement.detail != .stateAlone else { return true }
-        for attempt in settlement.results.compactMap(\.attempt) { self.counted[attempt.at, default: 0] += 1 }
+        for attempt in settlement.results.compactMap(\.attempt) {
+            self.counted[attempt.at.microseconds, default: 0] += 1
+        }
         return true
     }
 
@@ -41,7 +44,7 @@ extension ModelDatabase {
         switch result.ending {
         case .succeeded, .released: break
         case .retried(let due):
-            if row.thing == nil { row.due = due } else { row.blockedUntil = due }
+            if row.thing == nil { row.due = due.microseconds } else { row.blockedUntil = due.microseconds }
         case .failed:
             row.hasFailed = true
             row.blockedUntil = nil
@@ -77,7 +80,7 @@ extension ModelDatabase {
             var row = SingleRow(
                 thing: nil, due: result.delivery.message.id.millisecondsSince1970 * 1_000,
                 attempts: Int32(result.tried), written: self.transactions)
-            if case .retried(let due) = result.ending { row.due = due }
+            if case .retried(let due) = result.ending { row.due = due.microseconds }
             if case .failed = result.ending { row.hasFailed = true }
             self.single[result.delivery.id] = row
         }

@@ -1,6 +1,7 @@
 import Domain
 import Journal
 import Queue
+import Values
 
 /// A lane without its connections: the pure values it is made of, put together as `Lane` does.
 final class SimulatedLane {
@@ -102,11 +103,12 @@ final class SimulatedLane {
     // MARK: Claims
 
     func note() { self.backlog.note() }
-    func note(due: Int64) { self.backlog.note(due: due) }
+    func note(due: Int64) { self.backlog.note(due: Instant(clampingMicroseconds: due)) }
 
     /// - Returns: the room for a claim, which has begun; nil if it would find nothing or there is no room.
     func beginClaim(now: Int64) -> LaneLedger.ClaimRoom? {
-        guard self.isInOrder || self.givenBack == 0, self.backlog.wantsClaim(wallNow: now),
+        guard self.isInOrder || self.givenBack == 0,
+            self.backlog.wantsClaim(wallNow: Instant(clampingMicroseconds: now)),
             let room = self.ledger.reserveForClaim(
                 self.target.key, penned: self.queue.penned, most: 4, mostBytes: 400)
         else { return nil }

@@ -2,6 +2,7 @@ import Domain
 import Journal
 import Queue
 import Schema
+import Values
 
 // What `DeliveryService`, `Dispatcher` and `Completer` do, step by step.
 extension World {
@@ -35,14 +36,17 @@ extension World {
             guard let claim else { return lane.claimFailed() }
             lane.endClaim(
                 instance.deliveries(of: claim, to: lane.target),
-                Backlog.Found(isPartial: claim.isPartial, nextDue: claim.nextDue, seesAllSpills: room.seesAllSpills))
+                Backlog.Found(
+                    isPartial: claim.isPartial, nextDue: claim.nextDue.map { Instant(clampingMicroseconds: $0) },
+                    seesAllSpills: room.seesAllSpills))
         }
     }
 
     func answer(_ instance: Instance, _ webhook: WebhookTarget, _ reply: Reply) {
         guard let lane = instance.lanes[webhook.key], let delivery = lane.takeAnswered() else { return }
         let number = self.receivers.noteAttempt()
-        var ending = DeliveryResult.Ending.retried(due: instance.clock.microseconds + 2_000_000)
+        var ending = DeliveryResult.Ending.retried(
+            due: Instant(clampingMicroseconds: instance.clock.microseconds + 2_000_000))
         var error: String?
         switch reply {
         case .accepted: ending = .succeeded
@@ -56,7 +60,8 @@ extension World {
         case .succeeded: self.noteAccepted(delivery, by: instance)
         case .failed, .retried, .released: break
         }
-        let attempt = AttemptRecord(at: number, latencyMicroseconds: 1, status: nil, error: error, response: nil)
+        let attempt = AttemptRecord(
+            at: Instant(clampingMicroseconds: number), latencyMicroseconds: 1, status: nil, error: error, response: nil)
         lane.ended(DeliveryResult(delivery: delivery, ending: ending, attempt: attempt))
     }
 

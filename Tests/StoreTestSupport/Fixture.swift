@@ -104,7 +104,8 @@ package struct Fixture: Sendable {
         deliveries.formBatches()
         try await IntakeStore(self.database, session: session)
             .commit(
-                IntakeStore.Commit(messages: deliveries.map(\.message).unique, deliveries: deliveries), now: now)
+                IntakeStore.Commit(messages: deliveries.map(\.message).unique, deliveries: deliveries),
+                now: Instant(clampingMicroseconds: now))
         return deliveries
     }
 
@@ -129,7 +130,8 @@ package struct Fixture: Sendable {
         DeliveryResult(
             delivery: delivery, ending: ending,
             attempt: AttemptRecord(
-                at: at, latencyMicroseconds: 5, status: status, error: nil, response: Array("ok".utf8)),
+                at: Instant(clampingMicroseconds: at), latencyMicroseconds: 5, status: status, error: nil,
+                response: Array("ok".utf8)),
             isGone: isGone)
     }
 

@@ -4,6 +4,7 @@ internal import Postgres
 package import Queue
 package import Schema
 internal import Synchronization
+import Values
 
 private let numbers = Atomic<Int64>(0)
 
@@ -31,11 +32,12 @@ extension DeliveryStore {
     ) async throws -> Claim {
         if inOrder {
             return try await self.claimInOrder(
-                webhook, count: count, bytes: bytes, now: now, held: held, connections: connections,
+                webhook, count: count, bytes: bytes, now: Instant(clampingMicroseconds: now), held: held,
+                connections: connections,
                 returning: returning)
         }
         let room = LaneLedger.ClaimRoom(deliveries: Int(count), bytes: Int(bytes), seesAllSpills: true)
-        let claims = try await self.claim([webhook: room], now: now, held: held)
+        let claims = try await self.claim([webhook: room], now: Instant(clampingMicroseconds: now), held: held)
         guard let claim = claims[webhook] else { throw PostgresError(.decoding, "a claim has no answer") }
         return claim
     }
@@ -53,10 +55,11 @@ extension IntakeStore {
                 switch plan.next {
                 case .finished: return
                 case .write:
-                    try await self.commit(commit, now: now)
+                    try await self.commit(commit, now: Instant(clampingMicroseconds: now))
                     answer = .done
                 case .writeAgain:
-                    answer = try await self.commitAgain(commit, now: now) ? .done : .strangers
+                    answer =
+                        try await self.commitAgain(commit, now: Instant(clampingMicroseconds: now)) ? .done : .strangers
                 case .probe, .refuse, .wait, .renumber: throw Strangers()
                 }
             } catch let error as PostgresError {

@@ -1,14 +1,15 @@
 package import Domain
 internal import Postgres
 internal import Schema
+package import Values
 
 /// What is claimed for one webhook.
 package struct Claim: Sendable {
     package let deliveries: [ClaimedDelivery]
     /// Whether there may be more that is due already.
     package let isPartial: Bool
-    /// When the next of what waits falls due, in microseconds since 1970; nil if nothing waits.
-    package let nextDue: Int64?
+    /// When the next of what waits falls due; nil if nothing waits.
+    package let nextDue: Instant?
     /// The bytes of the first that is due, if there was no room even for that; or else 0.
     package let missingBytes: Int
     /// See ``DeliveryStore/connections``.
@@ -19,8 +20,8 @@ package struct Claim: Sendable {
 package struct ClaimedDelivery: Sendable {
     package let message: Message
     package let attempts: Int32
-    /// Milliseconds since 1970; nil if it was not replayed.
-    package let replayedAt: Int64?
+    /// nil if it was not replayed.
+    package let replayedAt: Instant?
     /// The row in which it stands with others; nil if it has one of its own.
     package let batch: DeliveryBatch?
     /// See ``Delivery/bundle``.
@@ -54,7 +55,7 @@ struct ClaimRow: Sendable {
     let id: MessageID
     var attempts: Int16 = 0
     let isKept: Bool
-    var replayedAt: Int64?
+    var replayedAt: Instant?
     var batch: BatchRow?
     /// Of a batch: whether it is there only for its place.
     var isDone = false

@@ -1,7 +1,7 @@
 package import Domain
 internal import Postgres
 internal import Schema
-internal import Values
+package import Values
 
 /// Strict order: a thing's delivery can be had when the one before it has ended.
 extension DeliveryStore {
@@ -14,7 +14,7 @@ extension DeliveryStore {
     ///     on its way, ahead of what is claimed now. So what nobody holds is given back first, if there can be such: after
     ///     a lost answer, or after a crash of the database that has undone what was written last.
     package func claimInOrder(
-        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: Int64, held: HeldRows, connections: Int = .max,
+        _ webhook: WebhookKey, count: Int64, bytes: Int64, now: Instant, held: HeldRows, connections: Int = .max,
         returning: [EntityID] = []
     ) async throws -> Claim {
         let lease = held.lease
@@ -22,7 +22,7 @@ extension DeliveryStore {
         let claim = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
-            let (opened, now) = (self.connections, Instant(clampingMicroseconds: now))
+            let opened = self.connections
             // One instance at a time per webhook, and the statement after this sees what the one before did.
             try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(webhook.rawValue))")
             if opened > connections { try self.releaseUnheld(of: webhook, held: held, on: db) }
@@ -31,7 +31,7 @@ extension DeliveryStore {
             let taken = try batches ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
             let messages = try Self.load(taken.rows, on: db)
             let next = try db.query(self.nextDue(webhook, now: now)) { row in
-                row.isNull(0) ? nil : try row.instant(0).microseconds
+                row.isNull(0) ? nil : try row.instant(0)
             }
             return try self.claim(
                 taken, of: webhook, loaded: messages, nextDue: next.first ?? nil, connections: opened, held: held,
@@ -52,7 +52,7 @@ extension DeliveryStore {
             guard row.isNull(0) else {
                 return ClaimRow(
                     id: try row.messageID(0), attempts: try row.int16(1), isKept: try row.bool(2),
-                    replayedAt: row.isNull(3) ? nil : try row.instant(3).milliseconds,
+                    replayedAt: row.isNull(3) ? nil : try row.instant(3),
                     bundle: row.isNull(4) ? nil : try row.messageID(4),
                     resent: row.isNull(7) ? nil : Resent(code: try row.int32(7)))
             }

@@ -2,7 +2,7 @@ package import Domain
 internal import Journal
 internal import Postgres
 internal import Schema
-internal import Values
+package import Values
 
 extension DeliveryStore {
     /// Leases what is due of webhooks without strict order, oldest first, within the room there is for each.
@@ -10,7 +10,7 @@ extension DeliveryStore {
     /// - Parameter held: told what is in memory from now on.
     /// - Returns: a claim for each.
     package func claim(
-        _ rooms: [WebhookKey: LaneLedger.ClaimRoom], now: Int64, held: HeldRows
+        _ rooms: [WebhookKey: LaneLedger.ClaimRoom], now: Instant, held: HeldRows
     ) async throws -> [WebhookKey: Claim] {
         let lease = held.lease
         // In one order for all, as far as anything is waited for.
@@ -20,7 +20,7 @@ extension DeliveryStore {
         let claims = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
-            let (opened, now) = (self.connections, Instant(clampingMicroseconds: now))
+            let opened = self.connections
             var taken = try self.takeSingle(of: wanted, now: now, on: db)
             // What is due by itself comes before every batch.
             let batches = try self.takeBatches(of: wanted.filter { taken[$0.webhook] == nil }, now: now, on: db)
@@ -52,7 +52,7 @@ extension DeliveryStore {
 
     /// What was leased, with its messages. Where the payload's retention is over there is nothing left to send.
     func claim(
-        _ taken: Taken, of webhook: WebhookKey, loaded messages: [MessageID: Message], nextDue: Int64?,
+        _ taken: Taken, of webhook: WebhookKey, loaded messages: [MessageID: Message], nextDue: Instant?,
         connections: Int, held: HeldRows, lease: Int, on db: isolated Connection
     ) throws -> Claim {
         let gone = taken.rows.filter { $0.batch == nil && messages[$0.id] == nil }.map(\.id.rawValue)
@@ -113,7 +113,7 @@ extension DeliveryStore {
             guard row.isNull(1) else {
                 let found = ClaimRow(
                     id: try row.messageID(1), attempts: try row.int16(3), isKept: try row.bool(2),
-                    replayedAt: row.isNull(4) ? nil : try row.instant(4).milliseconds,
+                    replayedAt: row.isNull(4) ? nil : try row.instant(4),
                     bundle: row.isNull(5) ? nil : try row.messageID(5),
                     resent: row.isNull(8) ? nil : Resent(code: try row.int32(8)))
                 return (webhook, Taken(rows: [found]))
@@ -133,7 +133,7 @@ extension DeliveryStore {
     /// When it is worth asking again.
     private static func nextDues(
         _ webhooks: [WebhookKey], on db: isolated Connection
-    ) throws -> [WebhookKey: Int64] {
+    ) throws -> [WebhookKey: Instant] {
         let dues = try db.query(
             """
             SELECT k, due FROM (
@@ -145,7 +145,7 @@ extension DeliveryStore {
                 FROM unnest(\(webhooks.map(\.rawValue))) AS k) AS dues
             WHERE due IS NOT NULL
             """
-        ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1).microseconds) }
+        ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }
         return Dictionary(dues) { first, _ in first }
     }
 

@@ -1,7 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
-internal import Values
+package import Values
 
 /// Deliveries on their way: completing attempts, claiming what waits, replaying what has failed.
 package struct DeliveryStore: Sendable {
@@ -19,7 +19,7 @@ package struct DeliveryStore: Sendable {
     package var connections: Int { self.pool.opened }
 
     /// When the oldest of what waits falls due, for each webhook that has something waiting.
-    package func due() async throws -> [WebhookKey: Int64] {
+    package func due() async throws -> [WebhookKey: Instant] {
         let pairs = try await self.pool.withConnection { db in
             // From one webhook that has something to the next: neither those that have nothing nor how much waits matter.
             try db.query(
@@ -44,7 +44,7 @@ package struct DeliveryStore: Sendable {
                 SELECT webhook_key, min(due_at) FROM (SELECT * FROM single UNION ALL SELECT * FROM batched) AS waiting
                 GROUP BY webhook_key
                 """
-            ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1).microseconds) }
+            ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }
         }
         return Dictionary(pairs) { first, _ in first }
     }

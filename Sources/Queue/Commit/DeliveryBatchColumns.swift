@@ -37,8 +37,8 @@ struct DeliveryBatchColumns {
         }
     }
 
-    /// - Parameter now: microseconds since 1970, when they fall due.
-    init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
+    /// - Parameter now: when they fall due.
+    init(_ deliveries: [Delivery], session: SessionID, now: Instant) {
         var batches: [DeliveryBatch] = []
         var bytes: [ObjectIdentifier: Int64] = [:]
         for delivery in deliveries {
@@ -52,7 +52,7 @@ struct DeliveryBatchColumns {
         }
         let lists = MessageIDLists(batches.map(\.messages))
         self.parameters = [
-            session.rawValue.postgresParameter, Instant(clampingMicroseconds: now).postgresParameter,
+            session.rawValue.postgresParameter, now.postgresParameter,
             .array(lists.all), .array(batches.map(\.id.rawValue)), .array(batches.map(\.webhook.rawValue)),
             .array(batches.map(\.isLeased)), .array(batches.map(\.isKept)),
             .array(batches.map { bytes[ObjectIdentifier($0)] ?? 0 }), .array(lists.starts), .array(lists.ends),

@@ -7,7 +7,7 @@ internal import Values
 struct DeliveryColumns {
     let insertion: Query?
 
-    init(_ deliveries: [Delivery], session: SessionID, now: Int64) {
+    init(_ deliveries: [Delivery], session: SessionID, now: Instant) {
         guard deliveries.contains(where: { $0.batch == nil }) else {
             self.insertion = nil
             return
@@ -26,7 +26,7 @@ struct DeliveryColumns {
         self.insertion = """
             INSERT INTO deliveries
                 (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id)
-            SELECT m, b, \(Instant(clampingMicroseconds: now)), w, l, s, k, t
+            SELECT m, b, \(now), w, l, s, k, t
             FROM unnest(\(single.map(\.message.id.rawValue)), \(batches), \(single.map(\.webhook.key.rawValue)),
                         \(array: leases), \(single.map { Int32(clamping: $0.message.payload.count) }),
                         \(single.map(\.message.isKept)), \(array: things)) AS d (m, b, w, l, s, k, t)

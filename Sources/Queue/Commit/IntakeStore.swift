@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 /// Writes what came in: one statement, and so one commit and one round trip, per batch.
 package struct IntakeStore: Sendable {
@@ -40,8 +41,8 @@ package struct IntakeStore: Sendable {
 
     /// Commits messages and their deliveries. When it returns they are durable.
     ///
-    /// - Parameter now: microseconds since 1970, when the deliveries fall due.
-    package func commit(_ commit: Commit, now: Int64) async throws {
+    /// - Parameter now: when the deliveries fall due.
+    package func commit(_ commit: Commit, now: Instant) async throws {
         guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return }
         _ = try await self.pool.withConnection { try $0.execute(statement) }
     }
@@ -49,7 +50,7 @@ package struct IntakeStore: Sendable {
     /// Commits what may have been committed already: what is there stays as it is, what is not is written.
     ///
     /// - Returns: false, and nothing is written, if rows with the same ids are there that are not these messages.
-    package func commitAgain(_ commit: Commit, now: Int64) async throws -> Bool {
+    package func commitAgain(_ commit: Commit, now: Instant) async throws -> Bool {
         guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return true }
         return try await self.pool.transaction { db in
             guard try Strangers.areNone(among: commit.messages, of: self.session, on: db) else { return false }
@@ -62,7 +63,7 @@ package struct IntakeStore: Sendable {
     /// left there.
     ///
     /// - Throws: what the database says if it takes no other either.
-    package func probe(inPlaceOf message: Message, deliveries: [Delivery], now: Int64) async throws {
+    package func probe(inPlaceOf message: Message, deliveries: [Delivery], now: Instant) async throws {
         struct Undone: Error {}
         let blank = Message(
             id: message.id, thing: message.thing, group: message.group, subtopic: "",
@@ -91,7 +92,7 @@ package struct IntakeStore: Sendable {
         }
     }
 
-    private func statement(of commit: Commit, now: Int64, isRepeat: Bool) -> Query? {
+    private func statement(of commit: Commit, now: Instant, isRepeat: Bool) -> Query? {
         let kept = MessageColumns(commit.messages, areKept: true, session: self.session)
         let transient = MessageColumns(commit.messages, areKept: false, session: self.session)
         let batches = DeliveryBatchColumns(commit.deliveries, session: self.session, now: now)

@@ -2,7 +2,7 @@ package import Domain
 internal import Journal
 internal import Postgres
 package import Schema
-internal import Values
+package import Values
 
 /// Something that happened, on its way to become messages.
 package struct EventRecord: Sendable {
@@ -43,10 +43,9 @@ package struct EventStore: Sendable {
 
     /// Takes events and commits what `plan` makes of them, as messages with deliveries that wait to be claimed.
     ///
-    /// - Parameter now: microseconds since 1970.
     /// - Returns: for whom something waits now, and whether there may be more.
     package func relay(
-        _ count: Int64 = 500, now: Int64, _ plan: @Sendable ([EventRecord]) -> EventPlan
+        _ count: Int64 = 500, now: Instant, _ plan: @Sendable ([EventRecord]) -> EventPlan
     ) async throws -> (webhooks: Set<WebhookKey>, isPartial: Bool) {
         try await self.pool.transaction { db in
             let events = try db.query(

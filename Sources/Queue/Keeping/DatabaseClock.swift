@@ -3,7 +3,7 @@ package import Logging
 internal import Postgres
 package import Schema
 internal import Synchronization
-internal import Values
+package import Values
 
 /// The database's time of day, carried on by a monotonic clock between two looks at it.
 ///
@@ -13,14 +13,14 @@ internal import Values
 package final class DatabaseClock: Sendable {
     /// One look at the database's clock.
     package struct Reading: Sendable {
-        /// Microseconds since 1970, at the database.
-        package let database: Int64
+        /// The time at the database.
+        package let database: Instant
         /// The monotonic clock at that moment, in nanoseconds.
         package let monotonic: Int64
         /// By how many microseconds that moment may be wrong.
         package let uncertainty: Int64
 
-        package init(database: Int64, monotonic: Int64, uncertainty: Int64 = 0) {
+        package init(database: Instant, monotonic: Int64, uncertainty: Int64 = 0) {
             self.database = database
             self.monotonic = monotonic
             self.uncertainty = uncertainty
@@ -58,7 +58,7 @@ package final class DatabaseClock: Sendable {
         self.init(system: system, monotonic: monotonic) {
             try await database.pool.withConnection { db in
                 let before = monotonic()
-                let time = try db.query("SELECT clock_timestamp()") { try $0.instant(0).microseconds }
+                let time = try db.query("SELECT clock_timestamp()") { try $0.instant(0) }
                 let after = monotonic()
                 guard let time = time.first else { throw PostgresError(.decoding, "no time came back") }
                 return Reading(
@@ -99,7 +99,7 @@ package final class DatabaseClock: Sendable {
     /// The day that it is by this machine's clock, counted from 1970.
     var ownDay: Int64 { DayNumber.of(milliseconds: self.system.now.milliseconds) }
     /// The day that it is by the database's.
-    var day: Int64 { DayNumber.of(milliseconds: self.microseconds / 1_000) }
+    var day: Int64 { DayNumber.of(milliseconds: self.wallClock.now.milliseconds) }
 
     /// Looks at the database's clock.
     ///
@@ -107,7 +107,7 @@ package final class DatabaseClock: Sendable {
     @discardableResult
     package func look() async throws -> Duration {
         let reading = try await self.ask()
-        let lead = reading.database - reading.monotonic / 1_000
+        let lead = reading.database.microseconds - reading.monotonic / 1_000
         let known = self.lead.load(ordering: .relaxed)
         // Smaller differences are the network's, not the clock's.
         if known != Self.unknown, (lead - known).magnitude <= reading.uncertainty.magnitude + 1_000 { return .zero }
@@ -131,7 +131,7 @@ extension DatabaseClock {
     package func start(logger: Logger, pause: Duration = .seconds(1)) async throws {
         try await Self.wait("the database", logger, pause) {
             try await self.look()
-            return self.microseconds / 1_000
+            return self.wallClock.now.milliseconds
         }
     }
 

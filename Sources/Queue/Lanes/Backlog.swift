@@ -1,3 +1,5 @@
+package import Values
+
 /// What one webhook has waiting in the database, as far as its lane knows: a value that is told what happened and says
 /// what is to be done.
 package struct Backlog: Sendable {
@@ -5,8 +7,8 @@ package struct Backlog: Sendable {
     package private(set) var isCatchingUp = false
     package private(set) var isClaiming = false
     private var hasDue = false
-    /// When the next of what waits falls due, in microseconds since 1970.
-    private var nextDue: Int64?
+    /// When the next of what waits falls due.
+    private var nextDue: Instant?
     /// Whether a claim has found more than it could take, and the end was not reached since.
     private var isContinued = false
 
@@ -22,14 +24,14 @@ package struct Backlog: Sendable {
         self.hasDue = true
     }
 
-    package mutating func note(due: Int64) {
+    package mutating func note(due: Instant) {
         self.nextDue = min(self.nextDue ?? due, due)
     }
 
-    /// When a claim is wanted next, in microseconds since 1970, the past if it is now; nil if nothing waits, as far as is known.
-    package var claimAt: Int64? { self.hasDue || self.isCatchingUp ? 0 : self.nextDue }
+    /// When a claim is wanted next, the past if it is now; nil if nothing waits, as far as is known.
+    package var claimAt: Instant? { self.hasDue || self.isCatchingUp ? .first : self.nextDue }
 
-    package func wantsClaim(wallNow: Int64) -> Bool {
+    package func wantsClaim(wallNow: Instant) -> Bool {
         !self.isClaiming && (self.hasDue || self.isCatchingUp || self.nextDue.map { $0 <= wallNow } == true)
     }
 
@@ -52,12 +54,12 @@ package struct Backlog: Sendable {
     package struct Found: Sendable {
         /// Whether there may be more that is due already.
         package let isPartial: Bool
-        /// When the next of what waits falls due, in microseconds since 1970; nil if nothing waits.
-        package let nextDue: Int64?
+        /// When the next of what waits falls due; nil if nothing waits.
+        package let nextDue: Instant?
         /// Whether everything that was to be left in the database was committed when the claim began.
         package let seesAllSpills: Bool
 
-        package init(isPartial: Bool, nextDue: Int64?, seesAllSpills: Bool) {
+        package init(isPartial: Bool, nextDue: Instant?, seesAllSpills: Bool) {
             self.isPartial = isPartial
             self.nextDue = nextDue
             self.seesAllSpills = seesAllSpills

@@ -161,7 +161,7 @@ struct BatchedResults {
             let received = result.delivery.message.id.time
             switch result.ending {
             case .retried(let due):
-                dues.append(Instant(clampingMicroseconds: due))
+                dues.append(due)
                 failures.append(nil)
             case .failed(let reason):
                 dues.append(received)

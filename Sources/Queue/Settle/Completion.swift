@@ -57,7 +57,7 @@ extension DeliveryStore {
             let counted = try db.query(counters) { row in
                 FailureStreak(
                     webhook: WebhookKey(rawValue: try row.int32(0)), count: Int(try row.int32(1)),
-                    since: row.isNull(2) ? nil : try row.instant(2).microseconds,
+                    since: row.isNull(2) ? nil : try row.instant(2),
                     isRecovering: try row.bool(3),
                     story: FailureStory(told: try row.int16(4), mayBegin: try row.bool(5)))
             }
@@ -131,8 +131,8 @@ extension DeliveryStore {
 struct FailureStreak {
     let webhook: WebhookKey
     let count: Int
-    /// Microseconds since 1970; nil if the last attempt succeeded.
-    let since: Int64?
+    /// nil if the last attempt succeeded.
+    let since: Instant?
     /// Whether it was disabled because of errors and has not succeeded since, this time aside.
     let isRecovering: Bool
     /// What people were told of it before.
@@ -150,7 +150,7 @@ private enum FailureLimit {
     static func exceeded(by results: [DeliveryResult], streaks: [FailureStreak]) -> [Verdict] {
         var targets: [WebhookKey: WebhookTarget] = [:]
         var gone: [WebhookKey: Int64] = [:]
-        var lastAt: [WebhookKey: Int64] = [:]
+        var lastAt: [WebhookKey: Instant] = [:]
         var last: [WebhookKey: AttemptRecord] = [:]
         for result in results {
             guard let attempt = result.attempt, result.isTelling else { continue }
@@ -158,8 +158,8 @@ private enum FailureLimit {
             if target.version >= targets[target.key]?.version ?? 0 { targets[target.key] = target }
             // Of an address that was changed since then it says nothing.
             if result.isGone { gone[target.key] = max(gone[target.key] ?? 0, target.version) }
-            lastAt[target.key] = max(lastAt[target.key] ?? 0, attempt.at)
-            if attempt.at >= last[target.key]?.at ?? 0, !result.hasSucceeded { last[target.key] = attempt }
+            lastAt[target.key] = max(lastAt[target.key] ?? .first, attempt.at)
+            if attempt.at >= last[target.key]?.at ?? .first, !result.hasSucceeded { last[target.key] = attempt }
         }
         return streaks.compactMap { streak in
             guard let target = targets[streak.webhook] else { return nil }
@@ -169,7 +169,7 @@ private enum FailureLimit {
             }
             let limit = target.policy.failureLimit
             guard limit > 0, streak.count >= limit, let since = streak.since,
-                (lastAt[target.key] ?? since) - since >= target.policy.failureWindow * 1_000_000
+                (lastAt[target.key] ?? since) - since >= .seconds(target.policy.failureWindow)
             else { return nil }
             let cause = last[target.key].map { "; the last: \($0.failure)" } ?? ""
             return Verdict(

@@ -55,7 +55,7 @@ struct SingleResults {
             switch result.ending {
             case .succeeded, .released: continue
             case .retried(let due):
-                dues.append(Instant(clampingMicroseconds: due))
+                dues.append(due)
                 failures.append(nil)
             case .failed(let reason):
                 dues.append(nil)

@@ -36,7 +36,8 @@ private final class Clocks: Sendable {
             ask: {
                 self.times.withLock {
                     DatabaseClock.Reading(
-                        database: $0.database, monotonic: $0.monotonic * 1_000, uncertainty: uncertainty)
+                        database: Instant(clampingMicroseconds: $0.database), monotonic: $0.monotonic * 1_000,
+                        uncertainty: uncertainty)
                 }
             })
     }
@@ -108,13 +109,13 @@ struct DatabaseClockTests {
         let log = Logger(label: "test") { _ in Lines { line in lines.withLock { $0.append(line) } } }
         let machine = DatabaseClock(
             system: WallClock { sinceBoot() }, monotonic: { 0 },
-            ask: { DatabaseClock.Reading(database: start, monotonic: 0) })
+            ask: { DatabaseClock.Reading(database: Instant(clampingMicroseconds: start), monotonic: 0) })
         try await machine.waitUntilSet(logger: log, pause: .zero)
         #expect(looks.withLock { $0 } == 4)
         looks.withLock { $0 = 0 }
         let database = DatabaseClock(
             system: WallClock { start }, monotonic: { 0 },
-            ask: { DatabaseClock.Reading(database: sinceBoot(), monotonic: 0) })
+            ask: { DatabaseClock.Reading(database: Instant(clampingMicroseconds: sinceBoot()), monotonic: 0) })
         try await database.start(logger: log, pause: .zero)
         #expect(looks.withLock { $0 } == 4 && database.isTrusted)
         #expect(
@@ -161,8 +162,8 @@ struct ClockSetBackTests {
         try await fixture.commit(fixture.deliveries(1...2, leased: false), by: store.session, now: old)
         let failed = try await fixture.commit(fixture.deliveries(3...4, leased: true), by: store.session, now: old)
         _ = try await store.complete([
-            fixture.result(failed[0], .retried(due: old + 30 * second), status: 500),
-            fixture.result(failed[1], .retried(due: old + 600 * second), status: 500),
+            fixture.result(failed[0], .retried(due: Instant(clampingMicroseconds: old + 30 * second)), status: 500),
+            fixture.result(failed[1], .retried(due: Instant(clampingMicroseconds: old + 600 * second)), status: 500),
         ])
         let now = old - 3_600 * second
         #expect(try await fixture.claimed(store, now: now).isEmpty)
@@ -170,7 +171,7 @@ struct ClockSetBackTests {
         #expect(steps.allSatisfy { $0.isDone }, "\(steps)")
         #expect(try await fixture.claimed(store, now: now).sorted() == [1, 2])
         #expect(try await fixture.claimed(store, now: now + 30 * second) == [3])
-        #expect(try await store.due() == [fixture.target.key: now + 600 * second])
+        #expect(try await store.due() == [fixture.target.key: Instant(clampingMicroseconds: now + 600 * second)])
         // Another instance sees the same, a little later.
         _ = try await fixture.housekeeping(at: now / 1_000).clockWasSetBack(by: hour)
         #expect(try await fixture.claimed(store, now: now) == [4], "sooner than it had to, but not lost")

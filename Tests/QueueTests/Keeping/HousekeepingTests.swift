@@ -4,6 +4,7 @@ import Postgres
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -21,7 +22,7 @@ struct HousekeepingTests {
     ) async throws -> Housekeeper {
         let clock = DatabaseClock(
             system: WallClock { (time + ahead) * 1_000 }, monotonic: { 0 },
-            ask: { DatabaseClock.Reading(database: time * 1_000, monotonic: 0) })
+            ask: { DatabaseClock.Reading(database: Instant(clampingMilliseconds: time), monotonic: 0) })
         try await clock.look()
         var configuration = Housekeeper.Configuration()
         configuration.keepMessages = keepMessages

@@ -1,4 +1,5 @@
 import Domain
+import StoreTestSupport
 import Testing
 
 @testable import Queue

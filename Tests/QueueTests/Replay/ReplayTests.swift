@@ -36,7 +36,7 @@ struct ReplayTests {
         let claim = try await store.claim(key, inOrder: false, count: 10, bytes: 999, now: 5_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [1])
         #expect(claim.deliveries.first?.attempts == 0, "with a whole schedule before it")
-        #expect(claim.deliveries.first?.replayedAt == 5)
+        #expect(claim.deliveries.first?.replayedAt == 5_000)
         #expect(try await replays.replay(.failedSince(.first), of: key, now: 6_000).total == 1)
         #expect(try await fixture.claimed(store, now: 6_000) == [2])
     }

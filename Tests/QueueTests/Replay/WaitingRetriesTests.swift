@@ -12,7 +12,7 @@ import Values
 @Suite("What waits for its next attempt")
 struct WaitingRetriesTests {
     /// Far beyond the database's own time; microseconds since 1970.
-    private static let later: Int64 = 4_000_000_000_000_000
+    private static let later: Instant = 4_000_000_000_000_000
     /// Beyond its own time, and before that.
     private static let soon: Int64 = 3_000_000_000_000_000
 

@@ -5,6 +5,7 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Journal
 @testable import Queue
@@ -178,7 +179,8 @@ struct FailureStreakTests {
                     delivery: deliveries[index], ending: ending,
                     // A minute apart, so that what failed for long enough is disabled.
                     attempt: AttemptRecord(
-                        at: 1_800_000_000_000_000 + Int64(index) * 60_000_000, latencyMicroseconds: 5, status: status,
+                        at: Instant(clampingMicroseconds: 1_800_000_000_000_000 + Int64(index) * 60_000_000),
+                        latencyMicroseconds: 5, status: status,
                         error: nil, response: nil))
             }
         }

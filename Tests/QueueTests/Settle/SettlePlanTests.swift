@@ -1,5 +1,6 @@
 import Domain
 import Journal
+import StoreTestSupport
 import Testing
 
 @testable import Queue
