@@ -36,10 +36,10 @@ extension Lane {
 
 extension Lane {
     /// How the way to the receiver stands.
-    func gateStanding(now: NIODeadline, wallNow: Int64) -> GateStanding {
+    func gateStanding(now: NIODeadline, wallNow: Instant) -> GateStanding {
         let time = now.nanoseconds
         func wall(_ at: Int64?) -> Instant? {
-            at.map { Instant(clampingMicroseconds: wallNow.adding(max(0, $0.subtracting(time)) / 1_000)) }
+            at.map { wallNow + .nanoseconds(max(0, $0.subtracting(time))) }
         }
         let obstacles = self.gate.obstacles(now: time)
         return GateStanding(
