@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -39,7 +40,9 @@ let package = Package(
         .target(
             name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], path: "Sources/Postgres",
             swiftSettings: settings),
-        .target(name: "Domain", dependencies: ["Values", crypto], path: "Sources/Domain", swiftSettings: settings),
+        .target(
+            name: "Domain", dependencies: ["Values", crypto, cryptoExtras], path: "Sources/Domain",
+            swiftSettings: settings),
         .target(
             name: "Migrations", path: "migrations", exclude: [],
             resources: [
@@ -50,6 +53,13 @@ let package = Package(
                 .embedInCode("0008_group_stats.sql"), .embedInCode("0009_safe_to_repeat.sql"),
                 .embedInCode("0010_sessions_over.sql"), .embedInCode("0011_lists.sql"),
                 .embedInCode("0012_waiting_messages.sql"), .embedInCode("0013_json_as_written.sql"),
+                .embedInCode("0014_api_keys.sql"),
+                .embedInCode("0015_audit.sql"),
+                .embedInCode("0016_broker_identity.sql"),
+                .embedInCode("0017_erasure.sql"),
+                .embedInCode("0018_sealed_queries.sql"),
+                .embedInCode("0019_notices.sql"),
+                .embedInCode("0020_resends.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
 let package = Package(
     name: "hookline-fuzz",
@@ -21,7 +22,9 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.0")],
     targets: [
         .target(name: "Values", path: "Sources/Values", swiftSettings: settings),
-        .target(name: "Domain", dependencies: ["Values", crypto], path: "Sources/Domain", swiftSettings: settings),
+        .target(
+            name: "Domain", dependencies: ["Values", crypto, cryptoExtras], path: "Sources/Domain",
+            swiftSettings: settings),
         .target(
             name: "WebhookClient", path: "Sources/WebhookClient",
             sources: ["ChunkedFraming.swift", "ResponseHead.swift", "ResponseParser.swift"],
@@ -31,9 +34,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "API", dependencies: ["Domain", "Values"], path: "Sources/API", exclude: ["openapi.json"],
-            sources: [
-                "HTTP/EventFrame.swift", "HTTP/JSONWriter.swift", "HTTP/Shapes.swift",
-            ],
+            sources: ["HTTP/EventFrame.swift", "HTTP/JSONWriter.swift", "HTTP/Shapes.swift"],
             swiftSettings: settings),
         .executableTarget(
             name: "Readers", dependencies: ["API", "Domain", "Schema", "Values", "WebhookClient", crypto],

@@ -59,7 +59,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
     h(
       "div",
       { class: "stack" },
-      profile && profile.config.webhook !== true &&
+      profile && profile.config.value.webhook !== true &&
         h(
           "div",
           { class: "note wait" },

@@ -87,7 +87,7 @@ export async function show(context) {
   };
 
   const drawSilent = () => {
-    const silent = profiles.filter(({ config }) => config.webhook !== true).map(({ name }) => `“${name}”`);
+    const silent = profiles.filter(({ config }) => config.value.webhook !== true).map(({ name }) => `“${name}”`);
     note.hidden = silent.length === 0;
     const shown = silent.slice(0, 5).join(", ") + (silent.length > 5 ? ` and ${silent.length - 5} more` : "");
     note.textContent = `No webhook is called for the messages of things with ${
