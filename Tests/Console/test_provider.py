@@ -83,7 +83,7 @@ def user(hookline):
 
 
 @pytest.fixture
-def page(new_page, watch, provider):
+def page(user, new_page, watch, provider):
     watch.others += [provider.issuer, "https://cdn.jsdelivr.net"]
     page = new_page()
     # How its pages look is somebody else's, and not asked for.
