@@ -1,11 +1,12 @@
 // One delivery: the request, its attempts, and two of them side by side.
 
-import { h, replace } from "./dom.js";
+import { get } from "./api.js";
+import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
 import { body, exact, latency } from "./format.js";
-import { table } from "./lists.js";
+import { table, tableRow } from "./lists.js";
 import { requestView } from "./testing.js";
-import { identity } from "./ui.js";
+import { identity, later } from "./ui.js";
 
 const badge = (attempt) =>
   h(
@@ -120,4 +121,24 @@ function comparison(attempts) {
     h("summary", {}, "Compare two attempts"),
     h("div", { class: "stack" }, h("div", { class: "row" }, left, right), place),
   );
+}
+
+/** What opens a row of a log, and the row below it, which shows the delivery once that is done. */
+export function unfolding(entry, columns, signal) {
+  const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
+  const open = h("button", {
+    type: "button",
+    class: "quiet icon-only",
+    "aria-expanded": "false",
+    "aria-label": `Details of ${entry.trigger_id}`,
+    onclick: () => {
+      detail.hidden = !detail.hidden;
+      open.setAttribute("aria-expanded", String(!detail.hidden));
+      replace(open, icon(detail.hidden ? "right" : "fold"));
+      if (detail.hidden) return;
+      const shown = later(get(`/deliveries/${entry.trigger_id}`, signal), deliveryView);
+      replace(detail, h("td", { colspan: columns.length }, shown));
+    },
+  }, icon("right"));
+  return [open, detail];
 }

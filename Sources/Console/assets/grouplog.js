@@ -1,12 +1,12 @@
 // The log of a whole group: what became of every delivery, and finding one.
 
 import { all, get, query } from "./api.js";
-import { deliveryView } from "./delivery.js";
+import { deliveryView, unfolding } from "./delivery.js";
 import { h, icon, replace } from "./dom.js";
 import { debounced, field, input, select } from "./fields.js";
 import { exact, latency } from "./format.js";
 import { pager, table, tableRow, turn } from "./lists.js";
-import { attempt, busy, copyButton, empty, head, later, loading } from "./ui.js";
+import { attempt, busy, copyButton, empty, head, loading } from "./ui.js";
 
 const columns = [
   { label: "Details", hides: true, class: "fit" },
@@ -86,21 +86,7 @@ export async function show({ group, signal, query: asked, setQuery }) {
     );
 
   const rows = (entry) => {
-    const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
-    const open = h("button", {
-      type: "button",
-      class: "quiet icon-only",
-      "aria-expanded": "false",
-      "aria-label": `Details of ${entry.trigger_id}`,
-      onclick: () => {
-        detail.hidden = !detail.hidden;
-        open.setAttribute("aria-expanded", String(!detail.hidden));
-        replace(open, icon(detail.hidden ? "right" : "fold"));
-        if (detail.hidden) return;
-        const shown = later(get(`/deliveries/${entry.trigger_id}`, signal), deliveryView);
-        replace(detail, h("td", { colspan: columns.length }, shown));
-      },
-    }, icon("right"));
+    const [open, detail] = unfolding(entry, columns, signal);
     const [kind, text] = badges[entry.status] ?? ["", entry.status];
     return [
       tableRow(columns, [

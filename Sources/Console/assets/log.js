@@ -1,14 +1,14 @@
 // What became of a webhook's deliveries.
 
 import { get, post, query } from "./api.js";
-import { deliveryView } from "./delivery.js";
+import { unfolding } from "./delivery.js";
 import { h, icon, replace } from "./dom.js";
 import { dateTime, latency, number } from "./format.js";
 import { field, input, select, tabs } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
 import { resendOne } from "./resend.js";
-import { attempt, busy, copyButton, empty, later, loading, moment, soon, toast } from "./ui.js";
+import { attempt, busy, copyButton, empty, loading, moment, soon, toast } from "./ui.js";
 
 const lengths = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 };
 
@@ -88,29 +88,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
     });
 
   const rowsOf = (entry) => {
-    const detail = tableRow([{ label: "", hides: true }], [], { class: "detail", hidden: true });
-    const open = h("button", {
-      type: "button",
-      class: "quiet icon-only",
-      "aria-expanded": "false",
-      "aria-label": `Details of ${entry.trigger_id}`,
-      onclick: () => {
-        const opens = detail.hidden;
-        detail.hidden = !opens;
-        open.setAttribute("aria-expanded", String(opens));
-        replace(open, icon(opens ? "fold" : "right"));
-        if (opens) {
-          replace(
-            detail,
-            h(
-              "td",
-              { colspan: columns.length },
-              later(get(`/deliveries/${entry.trigger_id}`, signal), deliveryView),
-            ),
-          );
-        }
-      },
-    }, icon("right"));
+    const [open, detail] = unfolding(entry, columns, signal);
     const again = mayRetry && entry.status === "FAILED" &&
       h("button", {
         type: "button",
