@@ -4,12 +4,11 @@ CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial
-SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Package.swift Benchmarks/Parts \
-	Fuzz/Package.swift Fuzz/Readers
+SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis fuzz build release binary check-deploy try-deploy bench bench-parts lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis fuzz build release binary check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: setup ## Try it: a private database and broker, a demo thing, and what to type next
 	swift build $(SWIFT_FLAGS) --product hookline
@@ -68,8 +67,14 @@ bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-load
 	.build/release/hookline-load --binary .build/release/hookline $(LOAD)
 
-bench-parts: setup ## Instructions and time of the parts of a message's way
-	cd Benchmarks && swift package benchmark
+bench-parts: setup ## The time that the parts of a message's way take, without I/O
+	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-parts
+	.build/release/hookline-parts
+
+instructions: setup ## The instructions that they take, beside those that are checked in; CHANGE=1 checks in what is counted now
+	@scripts/setup valgrind
+	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-parts
+	scripts/count-instructions .build/release/hookline-parts $(if $(CHANGE),--change)
 
 lint: setup setup-tests
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
@@ -98,4 +103,4 @@ setup-tests: setup
 	@scripts/setup-python
 
 clean:
-	rm -rf .build Benchmarks/.build .hookline
+	rm -rf .build .hookline

@@ -44,6 +44,7 @@ let package = Package(
     products: [
         .executable(name: "hookline", targets: ["Hookline"]),
         .executable(name: "hookline-load", targets: ["Load"]),
+        .executable(name: "hookline-parts", targets: ["Parts"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -196,10 +197,18 @@ let package = Package(
             name: "Load",
             dependencies: [
                 "Domain", "LocalServices", "Postgres", "Registry", "Schema", "WebhookClient", argumentParser, logging,
-                nioCore,
-                nioPosix,
+                nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: common),
+
+        // Measures parts of it from inside.
+        .executableTarget(
+            name: "Parts",
+            dependencies: [
+                "Delivery", "Domain", "Postgres", "Queue", "Registry", "Schema", "Values", argumentParser, logging,
+                nioCore,
+            ],
+            path: "Benchmarks/Parts", swiftSettings: common),
 
         // Tests: one folder per room, and the whole on real services.
         .target(

@@ -21,6 +21,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Flag(help: "Adds to the first group a webhook that hangs and one that answers after 100 ms.") var beside = false
     @Flag(help: "The receivers write their answers in two pieces, the second when the first is acknowledged.")
     var nagle = false
+    @Flag(help: "The receivers speak TLS.") var tls = false
     @Flag(help: "One thing publishes everything, so that it goes out one after the other.") var oneThing = false
     @Flag(help: "The receivers are away until everything is published; meanwhile another group is served.")
     var outage = false

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 internal import Synchronization
 
 /// A small HTTP/1.1 server that takes what webhooks send: just enough of the protocol to cost next to nothing beside
@@ -26,8 +27,11 @@ enum Receiver {
     }
 
     /// Listens until the program ends.
+    ///
+    /// - Parameter tls: what it speaks, if that is TLS.
     static func start(
-        port: Int, on group: any EventLoopGroup, behaviour: Behaviour = .answer, tally: Tally?
+        port: Int, on group: any EventLoopGroup, behaviour: Behaviour = .answer, tls: NIOSSLContext? = nil,
+        tally: Tally?
     ) async throws {
         _ = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -35,6 +39,7 @@ enum Receiver {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: behaviour.isNagle ? 0 : 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     try channel.pipeline.syncOperations.addHandler(
                         RequestHandler(behaviour: behaviour, tally: tally))
                 }

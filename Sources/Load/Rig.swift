@@ -17,6 +17,8 @@ struct Rig {
     let folder: String
     let directory: Directory
     let apiPort: Int
+    /// Of the receivers of the measured webhooks, if they speak TLS.
+    let certificate: ReceiverCertificate?
     private let settings: [String: String]
     private let binary: String
 
@@ -36,14 +38,15 @@ struct Rig {
         do {
             let directory = try await Directory.make(options, in: postgres.url)
             let apiPort = try freePort()
+            let certificate = options.tls ? try await ReceiverCertificate.make(in: folder) : nil
             let rig = Rig(
                 postgres: postgres, server: server, mosquitto: mosquitto, broker: broker, loops: loops, folder: folder,
-                directory: directory, apiPort: apiPort,
+                directory: directory, apiPort: apiPort, certificate: certificate,
                 settings: [
                     "POSTGRES_URL": postgres.url, "MQTT_PORT": "\(mosquitto.port)", "HTTP_PORT": "\(apiPort)",
                     "AUTH_JWT_SECRET": "measuring, with more than 32 bytes", "DELIVERY_ALLOWED_NETWORKS": "127.0.0.0/8",
                     "DELIVERY_RETRY_SCHEDULE": "1s,2s,5s,10s,10s,10s", "LOG_LEVEL": "warning",
-                ], binary: options.binary)
+                ].merging(certificate?.settings ?? [:]) { $1 }, binary: options.binary)
             let result = try await body(rig)
             await Self.stop(server, broker, loops)
             return result
@@ -139,7 +142,8 @@ struct Directory {
             groups.append(group)
             let urls = (0..<options.fanOut).map { offset in
                 let number = webhook + offset
-                return "http://127.0.0.1:\(directory.ports[number % options.origins])/\(number)"
+                let scheme = options.tls ? "https" : "http"
+                return "\(scheme)://127.0.0.1:\(directory.ports[number % options.origins])/\(number)"
             }
             webhook += options.fanOut
             try await directory.addWebhooks(urls, to: group.group)

@@ -64,7 +64,9 @@ struct Scenario {
                 } else if self.options.latency > 0 {
                     .answerLate(.milliseconds(Int64(self.options.latency)))
                 } else { .answer }
-            try await Receiver.start(port: port, on: self.rig.loops, behaviour: behaviour, tally: tally)
+            try await Receiver.start(
+                port: port, on: self.rig.loops, behaviour: behaviour, tls: self.rig.certificate?.context(), tally: tally
+            )
         }
     }
 

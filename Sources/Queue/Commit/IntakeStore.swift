@@ -1,5 +1,5 @@
 package import Domain
-internal import Postgres
+package import Postgres
 package import Schema
 package import Values
 
@@ -92,7 +92,8 @@ package struct IntakeStore: Sendable {
         }
     }
 
-    private func statement(of commit: Commit, now: Instant, isRepeat: Bool) -> Query? {
+    /// What commits it; nil if there is nothing to be written.
+    package func statement(of commit: Commit, now: Instant, isRepeat: Bool) -> Query? {
         let kept = MessageColumns(commit.messages, areKept: true, session: self.session)
         let transient = MessageColumns(commit.messages, areKept: false, session: self.session)
         let batches = DeliveryBatchColumns(commit.deliveries, session: self.session, now: now)
