@@ -3,7 +3,7 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3

@@ -70,7 +70,7 @@ package final class DeliveryBatch: Sendable {
     package var row: Row { Row(id: self.id, webhook: self.webhook, first: self.first) }
 
     /// What is done once these are too.
-    package func marks(adding messages: some Sequence<MessageID>) -> Marks {
+    package func marks(adding messages: [MessageID]) -> Marks {
         Self.adding(messages, to: self.done.withLock { $0 }, of: self.messages)
     }
 
@@ -80,7 +80,7 @@ package final class DeliveryBatch: Sendable {
     }
 
     private static func adding(
-        _ messages: some Sequence<MessageID>, to marks: Marks, of all: [MessageID]
+        _ messages: [MessageID], to marks: Marks, of all: [MessageID]
     ) -> Marks {
         var marks = marks
         for message in messages {

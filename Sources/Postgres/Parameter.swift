@@ -26,6 +26,13 @@ extension PostgresEncodable {
 }
 
 extension Parameter {
+    // The type that stands in lists of messages: calls of the generic one from other modules would not be specialized.
+    package static func array(_ elements: [Int64]) -> Parameter {
+        var builder = ArrayParameter(of: Int64.self, count: elements.count, bytesPerElement: 8)
+        for element in elements { builder.append(element) }
+        return builder.parameter
+    }
+
     /// A one-dimensional array. Layout: dimensions, has-nulls, element oid, then (length, lower bound), then each
     /// element behind its length (`array_recv` in the server's source).
     package static func array<Element: PostgresEncodable>(_ elements: some Collection<Element>) -> Parameter {
@@ -40,78 +47,6 @@ extension Parameter {
             if let element { builder.append(element) } else { builder.appendNull() }
         }
         return builder.parameter
-    }
-}
-
-/// Builds one array value element by element, for the columns of a bulk insert.
-package struct ArrayParameter: Sendable {
-    private static let countOffset = 12
-    private let oid: UInt32
-    private var buffer: [UInt8] = []
-    private var count: Int32 = 0
-
-    /// `count` and `bytesPerElement` only reserve room.
-    package init<Element: PostgresEncodable>(of type: Element.Type, count: Int, bytesPerElement: Int = 16) {
-        self.oid = Element.postgresArrayOID
-        self.buffer.reserveCapacity(20 + count * (4 + bytesPerElement))
-        self.buffer.append(bigEndian: Int32(1))
-        self.buffer.append(bigEndian: Int32(1))  // may hold nulls
-        self.buffer.append(bigEndian: Element.postgresOID)
-        self.buffer.append(bigEndian: Int32(0))
-        self.buffer.append(bigEndian: Int32(1))
-    }
-
-    package mutating func append(_ element: some PostgresEncodable) {
-        self.count += 1
-        let lengthOffset = self.buffer.count
-        self.buffer.append(bigEndian: Int32(0))
-        element.encode(into: &self.buffer)
-        self.buffer.overwrite(at: lengthOffset, bigEndian: Int32(self.buffer.count - lengthOffset - 4))
-    }
-
-    // The types that stand in every row: calls of the generic one from other modules would not be specialized.
-    package mutating func append(_ value: Int64) {
-        self.count += 1
-        self.buffer.append(bigEndian: Int32(8))
-        self.buffer.append(bigEndian: value)
-    }
-
-    package mutating func append(_ value: Int32) {
-        self.count += 1
-        self.buffer.append(bigEndian: Int32(4))
-        self.buffer.append(bigEndian: value)
-    }
-
-    package mutating func append(_ value: Int16) {
-        self.count += 1
-        self.buffer.append(bigEndian: Int32(2))
-        self.buffer.append(bigEndian: value)
-    }
-
-    /// Appends a value whose bytes are already in the binary form of the element's type, which is not text.
-    package mutating func append(bytes: some Collection<UInt8>) {
-        self.count += 1
-        self.buffer.append(bigEndian: Int32(bytes.count))
-        self.buffer.append(contentsOf: bytes)
-    }
-
-    package mutating func appendNull() {
-        self.count += 1
-        self.buffer.append(bigEndian: Int32(-1))
-    }
-
-    /// The value. The column is not copied for it, unless something is appended afterwards.
-    package var parameter: Parameter {
-        mutating get {
-            guard self.count > 0 else {
-                // An empty array has no dimensions at all.
-                var empty = Array(self.buffer.dropLast(8))
-                empty.overwrite(at: 0, bigEndian: Int32(0))
-                return Parameter(oid: self.oid, bytes: empty)
-            }
-            self.buffer.overwrite(at: Self.countOffset, bigEndian: self.count)
-            return Parameter(oid: self.oid, bytes: self.buffer)
-        }
     }
 }
 

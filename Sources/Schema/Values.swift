@@ -11,6 +11,12 @@ extension EntityID: PostgresEncodable {
     }
 }
 
+extension ArrayParameter {
+    package mutating func append(_ id: EntityID) {
+        self.append(high: id.high, low: id.low)
+    }
+}
+
 extension Row {
     package func entityID(_ column: Int) throws(PostgresError) -> EntityID {
         let uuid = try self.uuid(column)
