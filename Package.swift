@@ -156,7 +156,7 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "Inbound",
-            dependencies: ["Domain", "MQTT", "Observability", "Queue", logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Queue", deque, logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Notifications",
@@ -178,7 +178,7 @@ let package = Package(
                 crypto,
                 httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
-            resources: [.embedInCode("openapi.json")],
+            resources: [.embedInCode("Webhooks/presets.json"), .embedInCode("openapi.json")],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",

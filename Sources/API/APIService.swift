@@ -120,6 +120,8 @@ package struct APIPorts: Sendable {
     package let holdup: @Sendable (WebhookKey) async -> Holdup?
     /// What a thing's messages meet.
     package let scene: @Sendable (EntityID) async throws -> ThingScene?
+    /// Publishes as a thing.
+    package let publish: ThingPublishing
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -129,8 +131,12 @@ package struct APIPorts: Sendable {
         largestPayload: @escaping @Sendable (String) -> Int? = { _ in nil }, unreadable: UnreadableRows,
         tail: @escaping ThingTailing, holdup: @escaping @Sendable (WebhookKey) async -> Holdup? = { _ in nil },
         scene: @escaping @Sendable (EntityID) async throws -> ThingScene? = { _ in nil },
-        gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() }
+        gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() },
+        publish: @escaping ThingPublishing = { _, _ throws(ThingNotPublished) in
+            throw .unavailable("there is no broker")
+        }
     ) {
+        self.publish = publish
         self.scene = scene
         self.gate = gate
         self.holdup = holdup
@@ -201,9 +207,11 @@ func makeRouter(
         sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock,
         publicURL: publicURL
     ).add(to: routes)
+    let size = EventSizeLimit(intake: largestPayload, broker: ports.largestPayload)
+    PublishRoutes(access: access, size: size, publish: ports.publish).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
-        unknown: UnknownSources(), size: EventSizeLimit(intake: largestPayload, broker: ports.largestPayload),
+        unknown: UnknownSources(), size: size,
         wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
     ).add(to: router)
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
@@ -235,7 +243,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private static var collections: Set<Substring> {
         [
             "things", "groups", "profiles", "webhooks", "deliveries", "resends", "orgs", "sources", "in", "me", "auth",
-            "audit", "console",
+            "audit", "console", "presets",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

@@ -21,6 +21,21 @@ package struct ThingTopic: Equatable, Sendable {
         self = try read.get()
     }
 
+    /// Where something can be published as the thing; nil if nothing can be published there (MQTT 5, section 4.7), or it would
+    /// not be taken.
+    package init?(of thing: EntityID, publishing subtopic: String) {
+        let text = subtopic.isEmpty ? "" : "/\(subtopic)"
+        guard !subtopic.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }),
+            case .success(let topic) = Result(catching: { () throws(Refusal) in
+                try ThingTopic("things/\(thing)/messages\(text)")
+            })
+        else { return nil }
+        self = topic
+    }
+
+    /// The topic.
+    package var text: String { "things/\(self.thing)/messages\(self.subtopic.isEmpty ? "" : "/\(self.subtopic)")" }
+
     private init(thing: EntityID, subtopic: String) {
         self.thing = thing
         self.subtopic = subtopic

@@ -183,6 +183,7 @@ struct Assembly {
                 }
             },
             wallClock: wallClock)
+        let thingPublisher = try ThingPublisher(broker: mqtt, logger: self.logger)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
@@ -207,7 +208,7 @@ struct Assembly {
                     [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }, holdup: { await delivery.holdup(of: $0) }, scene: { try await routes.scene(of: $0) },
-                gate: { await delivery.gateStanding(of: $0) }))
+                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },
@@ -236,7 +237,7 @@ struct Assembly {
             configuration: .init(
                 services: (companions + accounts + providers + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder,
-                    publisher,
+                    publisher, thingPublisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

@@ -142,23 +142,28 @@ package struct WebhookStore: Sendable {
         return Dictionary(pairs) { first, _ in first }
     }
 
-    package func list(in group: EntityID, _ request: PageRequest) async throws -> Page<Webhook> {
+    package func list(
+        in group: EntityID, _ request: PageRequest, _ filter: WebhookFilter = WebhookFilter()
+    ) async throws -> Page<Webhook> {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
-                from: "FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition)",
-                size: Self.size, request, self.decode)
+                from: """
+                    FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition) AND \(filter.condition)
+                    """, size: Self.size, request, self.decode)
         }
     }
 
     /// The webhooks of all these groups.
-    package func list(visibleTo sight: Sight, org: EntityID?, _ request: PageRequest) async throws -> Page<Webhook> {
+    package func list(
+        visibleTo sight: Sight, org: EntityID?, _ request: PageRequest, _ filter: WebhookFilter = WebhookFilter()
+    ) async throws -> Page<Webhook> {
         try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
                 from: """
                     FROM \(Self.tables) WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: sight, org: org)))
-                    AND \(request.nameCondition)
+                    AND \(request.nameCondition) AND \(filter.condition)
                     """, size: Self.size, request, self.decode)
         }
     }

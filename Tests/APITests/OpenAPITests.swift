@@ -78,7 +78,10 @@ struct OpenAPITests {
             system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
         return Set(
             router.routes.map { route in
-                let path = "\(route.path)".split(separator: "/").map { $0.first == ":" ? "{\($0.dropFirst())}" : $0 }
+                let path = "\(route.path)".split(separator: "/").map { segment in
+                    // What is behind a thing's messages is the one path of several levels.
+                    segment == "**" ? "{subtopic}" : segment.first == ":" ? "{\(segment.dropFirst())}" : segment
+                }
                 return "\(route.method.rawValue) /\(path.joined(separator: "/"))"
             })
     }

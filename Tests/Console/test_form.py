@@ -1,8 +1,9 @@
 """Making and changing webhooks."""
 
 import json
+import re
 
-from conftest import open_page, picture, until
+from conftest import API, Refused, open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -326,3 +327,61 @@ def test_limits_choices_and_defaults_are_those_of_the_api(page, group):
     expect(page.get_by_label("Order", exact=True)).to_have_value(fields["ordering"]["default"])
     methods = page.get_by_label("Method").get_by_role("option").all_text_contents()
     assert methods == fields["method"]["enum"]
+
+
+def test_a_new_webhook_begins_with_a_preset_of_a_well_known_receiver(page, group):
+    group.publish('{"t":21.70,"of":"\\"it\\""}')
+    new_webhook(page, group)
+    page.get_by_label("Begin with").select_option("slack")
+    expect(page.get_by_label("Url", exact=True)).to_have_value(re.compile(r"https://hooks\.slack\.com/services/.*"))
+    expect(page.get_by_label("Content type")).to_have_value("json")
+    expect(page.get_by_text("To be filled in: url, the webhook url that Slack shows for the channel.")).to_be_visible()
+    # Nothing has been filled in yet, so another one asks nothing.
+    page.get_by_label("Begin with").select_option("influxdb")
+    expect(page.get_by_label("Path 1")).to_have_value("value")
+    expect(page.get_by_label("Content type")).to_have_value("text")
+    page.get_by_label("Begin with").select_option("slack")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    preview = page.get_by_role("complementary", name="Preview")
+    expect(preview.get_by_label("Request body")).to_contain_text("*Boiler*")
+    picture(page, "form-preset")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Slack")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{page.url.split('/')[-1]}")
+    assert webhook["rate_limit"]["per_second"] == 1
+    assert "{thing_name}" in webhook["body"]
+
+
+def test_what_was_filled_in_stays_when_a_pasted_token_ends(new_page, hookline, group, watch):
+    watch.expects(401)
+    page = new_page()
+    token = hookline.token(group.user, "20s")
+    sign_in(page, hookline, token)
+    open_page(page, group.url("webhooks/new"), "New webhook")
+    page.get_by_label("Name", exact=True).fill("Long thought about")
+    page.get_by_label("Url", exact=True).fill(hookline.receiver)
+    page.get_by_label("Description").fill("Hard to say again")
+    dialog = page.get_by_role("dialog", name="Your token has ended")
+
+    def ended():
+        try:
+            API(hookline.base, token).get("/me")
+        except Refused:
+            return True
+
+    until(ended, "the token to end", 60)
+    page.get_by_role("button", name="Create webhook").click()
+    expect(dialog).to_be_visible()
+    picture(page, "token-ended")
+    dialog.get_by_label("Token", exact=True).fill("nonsense")
+    dialog.get_by_role("button", name="Go on").click()
+    expect(dialog).to_contain_text("This token is not valid here")
+    # What somebody else has filled in is not to be saved as theirs.
+    dialog.get_by_label("Token", exact=True).fill(hookline.token("somebody"))
+    dialog.get_by_role("button", name="Go on").click()
+    expect(dialog).to_contain_text("This is a token of somebody")
+    dialog.get_by_label("Token", exact=True).fill(hookline.token(group.user))
+    dialog.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", level=1, name="Long thought about")).to_be_visible()
+    webhooks = group.api.get(f"/groups/{group.id}/webhooks")["webhooks"]
+    assert [webhook["description"] for webhook in webhooks] == ["Hard to say again"]

@@ -39,6 +39,17 @@ def test_the_overview_follows_what_happens(page, group):
     expect(page.locator(".figure", has_text="Waiting")).to_contain_text("4")
     expect(page.get_by_role("img", name=re.compile("^Latency.*p50: now"))).to_be_visible()
     picture(page, "overview")
+    # It went from the first step to the last: what came in was delivered.
+    expect(page.get_by_role("heading", name="It was delivered")).to_be_visible()
+    expect(page.get_by_role("link", name="To the log")).to_be_visible()
+    for name in ["Day", "Week"]:
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(
+            page.get_by_role("img", name=re.compile(r"^Throughput per hour.*delivered: now \d+, at most 4"))
+        ).to_be_visible()
+    picture(page, "overview-week")
+    page.get_by_role("button", name="Hour", exact=True).click()
+    expect(page.get_by_role("img", name=re.compile("^Throughput per minute"))).to_be_visible()
     failing.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1, name="Bad")).to_be_visible()
 
@@ -123,6 +134,25 @@ def test_a_things_messages_are_followed_live_and_those_that_are_kept_are_read(pa
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("table", name="Kept messages").get_by_text('{"t":21.70}')).to_be_visible()
     picture(page, "thing")
+
+
+def test_a_message_is_published_from_a_things_page(page, group):
+    group.webhook("All")
+    open_page(page, f"{group.hookline.console}#/thing/{group.thing}", "Boiler")
+    expect(page.get_by_text("Listening")).to_be_visible()
+    form = section(page, "Publish as this thing")
+    form.get_by_label("Subtopic").fill("room/1 ü")
+    form.get_by_label("Payload").fill('{"t": 21.70}')
+    form.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text(f"Published on things/{group.thing}/messages/room/1 ü")).to_be_visible()
+    live = page.get_by_role("list", name="Live messages").get_by_role("listitem")
+    expect(live).to_have_count(1)
+    # As it was typed.
+    expect(live).to_contain_text('{"t": 21.70}')
+    expect(live).to_contain_text("room/1 ü")
+    form.get_by_label("Subtopic").fill("room/#")
+    form.get_by_role("button", name="Publish").click()
+    expect(form.get_by_text("without +, #")).to_be_visible()
 
 
 def test_a_thing_is_renamed_gets_a_new_key_and_is_deleted(page, group):

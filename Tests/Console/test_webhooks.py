@@ -275,3 +275,41 @@ def test_ten_thousand_webhooks_are_a_page_at_a_time(page, group, watch):
         group.hookline.root.call("DELETE", f"/groups/{group.id}")
     except Refused as refused:
         raise AssertionError(refused) from None
+
+
+def test_webhooks_are_narrowed_down_by_status_health_trigger_and_host_and_open_on_a_click(page, group):
+    drafts = [
+        {"name": "Mine", "url": group.hookline.receiver},
+        {"name": "By hand", "url": "https://hooks.slack.com/services/x", "trigger": "MANUAL"},
+        {"name": "Off", "url": "https://discord.com/api", "status": "DISABLED"},
+    ]
+    group.api.post(f"/groups/{group.id}/webhooks", drafts)
+    open_page(page, group.url("webhooks"), "Webhooks")
+    expect(names(page)).to_have_count(3)
+    for label, choice, found in [
+        ("Any status", "DISABLED", "Off"),
+        ("Any health", "off", "Off"),
+        ("Any trigger", "MANUAL", "By hand"),
+    ]:
+        page.get_by_label(label).select_option(choice)
+        expect(names(page)).to_have_text([found])
+        page.reload()
+        expect(names(page)).to_have_text([found])
+        expect(page.get_by_label(label)).to_have_value(choice)
+        page.get_by_label(label).select_option("")
+        expect(names(page)).to_have_count(3)
+    page.get_by_label("Search webhooks by host").fill("SLACK.com")
+    expect(names(page)).to_have_text(["By hand"])
+    page.get_by_label("Any health").select_option("failing")
+    expect(page.get_by_role("heading", name="None is like that")).to_be_visible()
+    page.get_by_label("Any health").select_option("")
+    # A slash leads to the search, but not where one writes.
+    page.get_by_label("Search webhooks by host").press("/")
+    expect(page.get_by_label("Search webhooks by host")).to_have_value("SLACK.com/")
+    page.get_by_label("Search webhooks by host").fill("slack")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search webhooks by name")).to_be_focused()
+    picture(page, "webhooks-narrowed")
+    page.get_by_role("row", name="By hand").locator("td").nth(4).click()
+    expect(page.get_by_role("heading", level=1, name="By hand")).to_be_visible()

@@ -142,7 +142,7 @@ enum AccessTable {
 
     private static let open: [AccessRow] = [
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
-        AccessRow("GET /openapi.json", .nobody),
+        AccessRow("GET /openapi.json", .nobody), AccessRow("GET /presets", .user),
         AccessRow("GET /me", .user),
         AccessRow("PUT /me", .user, isForUsers: true) { _ in #"{"email":"a@example.com"}"# },
         AccessRow("GET /me/notices", .user, isForUsers: true),
@@ -206,6 +206,8 @@ enum AccessTable {
         AccessRow("PUT /things/{id}", .member(.editor), with: named),
         AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),
         AccessRow("GET /things/{id}/messages", .member(.viewer)),
+        AccessRow("POST /things/{id}/messages", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("POST /things/{id}/messages/{subtopic}", .member(.editor), 202) { _ in "21.7" },
         AccessRow("POST /things/{id}/explain", .member(.viewer)) { _ in #"{"payload":1}"# },
         AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
         AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),

@@ -79,6 +79,9 @@ extension WholeServiceTests {
                 try await Self.walkSources(&walk, group, thing)
                 try await Self.walkKeys(&walk, group, root, org)
                 try await walk.call("POST /things/{id}/explain", thing, "{}", leaves: [])
+                // Messages are not management: what things say is in the log.
+                try await walk.call("POST /things/{id}/messages", thing, "1", leaves: [])
+                try await walk.call("POST /things/{id}/messages/{subtopic}", thing, "1", leaves: [])
                 try await Self.walkNotices(&walk, group, root, org)
                 try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])

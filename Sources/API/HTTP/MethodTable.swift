@@ -6,6 +6,8 @@ struct MethodTable: Sendable {
     private struct Entry: Sendable {
         /// nil stands for any one segment.
         let segments: [String?]
+        /// Whether the last stands for more of them too.
+        let takesRest: Bool
         let methods: [String]
     }
 
@@ -18,8 +20,8 @@ struct MethodTable: Sendable {
             // The router answers HEAD wherever it answers GET.
             if methods.contains("GET") { methods.insert("HEAD") }
             return Entry(
-                segments: path.split(separator: "/").map { $0.first == ":" || $0.first == "{" ? nil : String($0) },
-                methods: methods.sorted())
+                segments: path.split(separator: "/").map { [":", "{", "*"].contains($0.first) ? nil : String($0) },
+                takesRest: path.hasSuffix("**"), methods: methods.sorted())
         }
     }
 
@@ -27,7 +29,7 @@ struct MethodTable: Sendable {
     func methods(of path: some StringProtocol) -> [String]? {
         let segments = path.split(separator: "/")
         let matching = self.entries.filter { entry in
-            entry.segments.count == segments.count
+            (entry.segments.count == segments.count || entry.takesRest && entry.segments.count < segments.count)
                 && zip(entry.segments, segments).allSatisfy { $0 == nil || $0! == $1 }
         }
         // A name is more than a parameter: `/groups/x` is not `/groups/{id}` if there is a path of that name.

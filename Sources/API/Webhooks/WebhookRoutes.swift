@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Journal
+internal import NIOCore
 internal import Registry
 internal import Schema
 internal import Values
@@ -38,6 +39,12 @@ struct WebhookRoutes: Sendable {
         }
         routes.patch("groups/:id/webhooks") { request, context in
             try await self.removeMany(request, context, from: context.id(of: "group"))
+        }
+        routes.get("presets") { _, context in
+            _ = try context.caller()
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.presets_json)))
         }
         routes.get("webhooks") { try await self.listAll($0, $1) }
         routes.delete("webhooks") { try await self.removeMany($0, $1, from: nil) }
@@ -117,7 +124,7 @@ struct WebhookRoutes: Sendable {
         let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let caller = try context.caller()
         let role = try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
-        let page = try await self.webhooks.list(in: group, pageRequest)
+        let page = try await self.webhooks.list(in: group, pageRequest, try request.webhookFilter())
         return try await self.answer(page, pageRequest, request) { _ in role }
     }
 
@@ -159,7 +166,7 @@ struct WebhookRoutes: Sendable {
         let caller = try context.caller()
         let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
         let page = try await self.webhooks.list(
-            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest)
+            visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest, try request.webhookFilter())
         let role = try await self.access.roles(of: caller)
         return try await self.answer(page, pageRequest, request) { role($0.group) }
     }
@@ -219,6 +226,18 @@ struct WebhookRoutes: Sendable {
         }
         guard least >= .editor else { throw APIError.forbidden(.editor) }
         return (ids, Set(groups.values))
+    }
+}
+
+extension Request {
+    fileprivate func webhookFilter() throws -> WebhookFilter {
+        var filter = WebhookFilter()
+        // UNREADABLE is what comes of reading: nobody stores it.
+        filter.status = try self.choice("status", among: WebhookStatus.allCases.filter { $0 != .unreadable })
+        filter.trigger = try self.choice("trigger")
+        filter.health = try self.choice("health")
+        filter.host = self.text("host")
+        return filter
     }
 }
 

@@ -35,6 +35,16 @@ export class Refusal extends Error {
   }
 }
 
+/** Whose token this is, as `/me` has it; undefined if it is none that is good here. */
+export async function ownerOf(token) {
+  const response = await fetch(`${base}me`, {
+    cache: "no-store",
+    credentials: "omit",
+    headers: { authorization: `Bearer ${token}` },
+  });
+  return response.ok ? await response.json() : undefined;
+}
+
 async function send(method, path, body, signal) {
   try {
     return await fetch(base + path.replace(/^\//, ""), {

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { h, replace } from "./dom.js";
 import { field, secretInput } from "./fields.js";
 import { applyTheme, drawFrame } from "./frame.js";
-import { follow, go, leave, show } from "./router.js";
+import { follow, go, holdsUnsaved, leave, show } from "./router.js";
 import * as session from "./session.js";
 import { rememberedGroup, setGroup, state } from "./state.js";
 import { busy, command, loading } from "./ui.js";
@@ -129,7 +129,7 @@ async function start() {
 const ended = "Your token has ended. Sign in with another one.";
 const sessionEnded = "Your session has ended. Sign in again.";
 const endedOf = () => session.provider() ? sessionEnded : ended;
-api.renewBy((token) => session.renew(token, state.me !== undefined));
+api.renewBy((token) => session.renew(token, state.me && { me: state.me, isUnsaved: holdsUnsaved() }));
 addEventListener("hashchange", () => state.me && follow());
 addEventListener("signed-out", () => state.me && signOut(endedOf()));
 
@@ -151,6 +151,20 @@ async function open() {
   if (offered || !api.hasToken()) return drawSignIn(fault, offered);
   await start().catch((error) => signOut(error.status === 401 ? endedOf() : error.message));
 }
+
+// As elsewhere, a slash leads to what the page can be searched by.
+addEventListener("keydown", (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) {
+    return;
+  }
+  if (target.closest("input, textarea, select, [contenteditable]")) return;
+  const search = /** @type {HTMLInputElement | null} */ (document.querySelector("main input[type=search]"));
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});
 
 applyTheme();
 open();

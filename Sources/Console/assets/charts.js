@@ -3,6 +3,18 @@
 import { h, replace, s } from "./dom.js";
 import { decimal, mark, number } from "./format.js";
 
+const periods = {
+  hour: { length: 3_600_000, step: 60_000, by: "minute" },
+  day: { length: 86_400_000, step: 3_600_000, by: "hour" },
+  week: { length: 7 * 86_400_000, step: 3_600_000, by: "hour" },
+};
+
+/** What is to be shown of the last hour, day or week: whole steps, the last of which is not over. */
+export function period(name, to) {
+  const { length, step, by } = periods[name];
+  return { from: Math.floor((to - length) / step) * step + step, to, step, by };
+}
+
 /** The last hour of a webhook in twelve bars. */
 export function sparkline({ succeeded, failed }) {
   const most = Math.max(1, ...succeeded.map((count, index) => count + failed[index]));

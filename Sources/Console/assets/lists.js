@@ -135,6 +135,17 @@ function sortChoice(label, columns, sort, onSort) {
   );
 }
 
+/** A row that opens something wherever it is clicked, but for what has a use of its own and text that is being selected. */
+export const opensBy = (open) => ({
+  class: "opens",
+  onclick: (event) => {
+    if (event.target.closest("a, button, input, select, label, summary, .menu") || String(getSelection()) !== "") {
+      return;
+    }
+    open();
+  },
+});
+
 export const tableRow = (columns, cells, more = {}) =>
   h(
     "tr",

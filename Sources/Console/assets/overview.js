@@ -1,11 +1,12 @@
 // How a group is doing, live.
 
-import { all, follow } from "./api.js";
-import { evenly, lines } from "./charts.js";
+import { all, follow, get, query } from "./api.js";
+import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { decimal, latency, number, publishLine } from "./format.js";
 import { atLeast } from "./lists.js";
-import { command, empty, head, statusBadge } from "./ui.js";
+import { tabs } from "./fields.js";
+import { attempt, command, empty, head, statusBadge } from "./ui.js";
 
 const hour = 3_600_000;
 
@@ -18,6 +19,7 @@ export function show({ me, group, signal, at, can }) {
   ];
   const state = h("span", { class: "badge wait", role: "status" }, "Connecting");
   const minutes = new Map();
+  let range = "hour";
   const samples = [];
 
   const update = (data) => {
@@ -51,46 +53,9 @@ export function show({ me, group, signal, at, can }) {
       ),
       figure("Latency", latency(newest?.latency_ms?.p50), "median"),
     );
-    const from = Math.floor((data.at - hour) / 60_000) * 60_000 + 60_000;
-    const spans = [...minutes.values()];
-    const chart = (read, nothing) => evenly(spans, from, data.at, 60_000, read, nothing);
-    replace(
-      charts,
-      h(
-        "section",
-        { class: "card" },
-        lines({
-          label: "Throughput per minute",
-          from,
-          step: 60_000,
-          show: number,
-          series: [
-            {
-              name: "messages in",
-              kind: "c",
-              values: chart((span) => span.messages, 0),
-            },
-            { name: "delivered", kind: "a", values: chart((span) => span.succeeded, 0) },
-            { name: "failed", kind: "b", values: chart((span) => span.failed, 0) },
-          ],
-        }),
-      ),
-      h(
-        "section",
-        { class: "card" },
-        lines({
-          label: "Latency",
-          from,
-          step: 60_000,
-          show: latency,
-          series: [{ name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) }, {
-            name: "p50",
-            kind: "a",
-            values: chart((span) => span.latency_ms?.p50),
-          }],
-        }),
-      ),
-    );
+    if (range === "hour") {
+      drawCharts(charts, [...minutes.values()], period(range, data.at));
+    }
     replace(
       failing,
       h("h2", {}, "Failing webhooks"),
@@ -141,6 +106,11 @@ export function show({ me, group, signal, at, can }) {
       ? "webhook"
       : samples.at(-1).messages === 0
       ? "message"
+      : samples.at(-1).done === 0
+      ? "delivery"
+      // Who was led here sees where it ends.
+      : guided
+      ? "done"
       : "";
     if (step === guided) return;
     guided = step;
@@ -184,8 +154,45 @@ export function show({ me, group, signal, at, can }) {
           ),
         ),
       );
+    } else if (step === "delivery" || step === "done") {
+      const isDone = step === "done";
+      replace(
+        start,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            isDone ? "It was delivered" : "A message came in, and none was delivered in the last hour",
+            isDone
+              ? "The receiver took what it was sent. The log has every attempt, with what was sent and answered."
+              : "The log says what became of it, and a thing's page why nothing is sent for it.",
+            h("a", { class: "button primary", href: at("log") }, "To the log"),
+          ),
+        ),
+      );
     } else replace(start);
   };
+
+  // What is past hardly changes; it is looked at again now and then.
+  const drawPast = () =>
+    attempt(charts, async () => {
+      const shown = period(range, Date.now());
+      const { from, to, by } = shown;
+      const wanted = range;
+      const stats = await get(`/groups/${group.id}/stats${query({ by, from, to })}`, signal);
+      if (range === wanted) drawCharts(charts, stats.spans, shown);
+    });
+  const again = setInterval(() => range !== "hour" && drawPast(), 60_000);
+  signal.addEventListener("abort", () => clearInterval(again));
+  const span = tabs(
+    "Pictures of",
+    range,
+    [["hour", "Hour"], ["day", "Day"], ["week", "Week"]],
+    (to) => {
+      range = to;
+      if (range !== "hour") drawPast();
+    },
+  );
 
   follow(`/groups/${group.id}/live`, signal, ({ event, data }) => {
     if (event === "overview") {
@@ -198,7 +205,35 @@ export function show({ me, group, signal, at, can }) {
     }
   });
 
-  return [head({ title: "Overview", badge: state }), h("div", { class: "stack" }, figures, start, charts, failing)];
+  return [
+    head({ title: "Overview", badge: state }),
+    h("div", { class: "stack" }, figures, start, h("div", { class: "row" }, span), charts, failing),
+  ];
+}
+
+function drawCharts(charts, spans, { from, to, step, by }) {
+  const chart = (read, nothing) => evenly(spans, from, to, step, read, nothing);
+  const picture = (parts) => h("section", { class: "card" }, lines({ from, step, ...parts }));
+  replace(
+    charts,
+    picture({
+      label: `Throughput per ${by}`,
+      show: number,
+      series: [
+        { name: "messages in", kind: "c", values: chart((span) => span.messages, 0) },
+        { name: "delivered", kind: "a", values: chart((span) => span.succeeded, 0) },
+        { name: "failed", kind: "b", values: chart((span) => span.failed, 0) },
+      ],
+    }),
+    picture({
+      label: "Latency",
+      show: latency,
+      series: [
+        { name: "p99", kind: "c", values: chart((span) => span.latency_ms?.p99) },
+        { name: "p50", kind: "a", values: chart((span) => span.latency_ms?.p50) },
+      ],
+    }),
+  );
 }
 
 const figure = (label, value, unit, isAlarm) =>

@@ -65,6 +65,9 @@ const guard = (check) => {
   isUnsaved = check;
 };
 
+/** Whether there is something on the page that would be lost. */
+export const holdsUnsaved = () => isUnsaved();
+
 addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
 
 /** Shows the page of the address, unless there is something on this one that is to be kept. */

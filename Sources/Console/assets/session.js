@@ -4,7 +4,8 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { dialog } from "./overlays.js";
+import { field, secretInput } from "./fields.js";
+import { dialog, formDialog } from "./overlays.js";
 
 const sessionKey = "hookline.session";
 const pendingKey = "hookline.signing-in";
@@ -130,13 +131,44 @@ let renewing;
  * Gets a new token in the place of one that has ended: by the session's refresh token, or, if there is a page to be kept, by
  * signing in again in a window of its own, while the page stays as it is.
  *
+ * @param page `{me, isUnsaved}` of the page that is shown, if one is.
  * @returns whether there is one now; undefined if the user wants to sign in later.
  */
-export function renew(ended, hasPage) {
-  if (!session || !provider()) return Promise.resolve(false);
+export function renew(ended, page) {
+  const isPasted = !session || !provider();
+  // There is nothing to be kept of a page that nothing has been filled in on.
+  if (isPasted && !page?.isUnsaved) return Promise.resolve(false);
   if (api.currentToken() !== ended) return Promise.resolve(true);
-  renewing ??= refresh().then((isDone) => isDone || (hasPage && signInAgain())).finally(() => renewing = undefined);
+  renewing ??= (isPasted ? askForToken(page.me) : refresh().then((isDone) => isDone || (page && signInAgain())))
+    .finally(() => renewing = undefined);
   return renewing;
+}
+
+/** Asks for another token of the same user. */
+function askForToken(me) {
+  const { box, toggle } = secretInput("", { autocomplete: "current-password", required: true });
+  return formDialog(
+    "Your token has ended",
+    [
+      h("p", {}, "Give another one to go on where you are. What you have filled in stays."),
+      field("Token", "token", box, undefined, toggle),
+    ],
+    "Go on",
+    async () => {
+      const token = box.value.trim();
+      const owner = await api.ownerOf(token);
+      if (!owner) throw new api.Refusal(401, "This token is not valid here, or it has ended.", "token");
+      // Somebody else has nothing to do with what is on this page.
+      if (owner.user_id !== me.user_id || owner.key?.id !== me.key?.id) {
+        throw new api.Refusal(
+          401,
+          `This is a token of ${owner.key?.name ?? owner.user_id}, who has not filled this in.`,
+          "token",
+        );
+      }
+      api.useToken(token);
+    },
+  );
 }
 
 async function refresh() {

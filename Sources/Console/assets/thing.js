@@ -1,10 +1,11 @@
 // One thing: what it publishes, while it does, and what was kept of that.
 
-import { all, follow, get, put, query, remove } from "./api.js";
+import { all, follow, get, post, put, query, remove } from "./api.js";
 import { h } from "./dom.js";
 import { bytes, dateTime, number, publishLine, time } from "./format.js";
 import { showKey } from "./things.js";
-import { field, input, select } from "./fields.js";
+import { Written } from "./rawjson.js";
+import { field, input, onSubmit, select } from "./fields.js";
 import { listSection, table } from "./lists.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
 import { whySection } from "./why.js";
@@ -90,6 +91,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           "section",
           { class: "card" },
           h("h2", {}, "Publish as this thing"),
+          can("editor") && publishForm(thing),
           command(publishLine(thing.id, me.broker)),
         ),
       ),
@@ -98,6 +100,32 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
       kept(thing, profile, signal),
     ),
   ];
+}
+
+/** Publishes what is typed, byte for byte. */
+function publishForm(thing) {
+  const subtopic = input("", { placeholder: "room/1" });
+  const payload = h("textarea", { spellcheck: "false", rows: 2, placeholder: '{"t": 21.7}' });
+  const problem = h("p", { class: "fault", role: "alert" });
+  return h(
+    "form",
+    {
+      class: "stack",
+      novalidate: true,
+      onsubmit: onSubmit(problem, async () => {
+        const below = subtopic.value.split("/").map(encodeURIComponent).join("/");
+        const { topic } = await post(
+          `/things/${thing.id}/messages${below && `/${below}`}`,
+          new Written(payload.value),
+        );
+        toast(`Published on ${topic}`);
+      }),
+    },
+    field("Subtopic", "subtopic", subtopic, "None: on the thing's own topic."),
+    field("Payload", "payload", payload),
+    problem,
+    h("div", {}, h("button", {}, "Publish")),
+  );
 }
 
 function tail(thing, signal) {

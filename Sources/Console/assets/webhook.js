@@ -1,7 +1,7 @@
 // One webhook: what it is, how it does, and its log.
 
 import { get, post, query } from "./api.js";
-import { evenly, lines } from "./charts.js";
+import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
 import { atLeast } from "./lists.js";
@@ -27,12 +27,6 @@ import {
   statusBadge,
   toast,
 } from "./ui.js";
-
-const periods = {
-  hour: { length: 3_600_000, step: 60_000, by: "minute" },
-  day: { length: 86_400_000, step: 3_600_000, by: "hour" },
-  week: { length: 7 * 86_400_000, step: 3_600_000, by: "hour" },
-};
 
 export function show({ me, group, item: webhook, signal, can, at, go }) {
   const reload = () => go(`#/webhook/${webhook.id}`);
@@ -224,9 +218,7 @@ const healthFacts = (webhook, signal) =>
 function charts(webhook, place, signal) {
   const load = (name) =>
     attempt(place, async () => {
-      const { length, step, by } = periods[name];
-      const to = Date.now();
-      const from = Math.floor((to - length) / step) * step + step;
+      const { from, to, step, by } = period(name, Date.now());
       const stats = await get(`/webhooks/${webhook.id}/stats${query({ by, from, to })}`, signal);
       const chart = (read, nothing) => evenly(stats.spans, from, to, step, read, nothing);
       const sent = stats.total.succeeded + stats.total.failed;

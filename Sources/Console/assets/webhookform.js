@@ -1,12 +1,12 @@
 // Making and changing a webhook: every field, a preview of the request, and a test before it is saved.
 
-import { all, post, put } from "./api.js";
+import { all, get, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
 import { typed, Written } from "./rawjson.js";
 import { reportView, requestView, sentence } from "./testing.js";
-import { clearFaults, debounced, onSubmit, tell, unsaved } from "./fields.js";
+import { clearFaults, debounced, onSubmit, select, tell, unsaved } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -20,14 +20,43 @@ const initial = (fields) => ({
   status: "ENABLED",
 });
 
-export async function show({ group, item, signal, can, at, go, guard }) {
+/** What a new one can begin with, and what is to be filled in then. Nothing if it is chosen already. */
+function presetPart(presets, chosen, choose) {
+  const list = select(chosen?.id ?? "", [["", "Nothing"], ...presets.map(({ id, name }) => [id, name])], {
+    id: "preset",
+    onchange: () => choose(list.value),
+  });
+  return h(
+    "section",
+    { class: "card stack" },
+    h("div", { class: "field" }, h("label", { for: "preset" }, "Begin with"), list),
+    chosen && [
+      h(
+        "p",
+        {},
+        chosen.about,
+        " ",
+        chosen.docs && h("a", { href: chosen.docs, rel: "noreferrer", target: "_blank" }, `What ${chosen.name} says`),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        `To be filled in: ${chosen.asks.map(({ field, what }) => `${field}, ${what}`).join("; ")}.`,
+      ),
+    ],
+  );
+}
+
+export async function show({ group, item, query, signal, can, at, go, guard }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const isNew = item === undefined;
-  const [fields, things] = await Promise.all([
+  const [fields, things, { presets }] = await Promise.all([
     webhookFields(signal),
     all(`/groups/${group.id}/things`, "things", signal, 500),
+    isNew ? get("/presets", signal) : { presets: [] },
   ]);
-  const webhook = item ?? initial(fields);
+  const preset = presets.find(({ id }) => id === query.preset);
+  const webhook = item ?? { ...initial(fields), ...preset?.webhook };
   let samplePayload;
   const sample = () => samplePayload;
   const parts = [
@@ -147,6 +176,8 @@ export async function show({ group, item, signal, can, at, go, guard }) {
         go(`#/webhook/${saved.id}`);
       }),
     },
+    isNew &&
+      presetPart(presets, preset, (id) => go(at(`webhooks/new${id && `?preset=${id}`}`))),
     parts.map((part) => part.element),
     h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial),
     problem,

@@ -3,10 +3,10 @@
 import { base, get, put, query, remove } from "./api.js";
 import { sparkline } from "./charts.js";
 import { h, icon, replace } from "./dom.js";
-import { number, trigger } from "./format.js";
+import { number, trigger, triggers } from "./format.js";
 import { testDialog } from "./testing.js";
 import { debounced, input, select } from "./fields.js";
-import { pager, table, tableRow, turn } from "./lists.js";
+import { opensBy, pager, table, tableRow, turn } from "./lists.js";
 import { confirm, menu } from "./overlays.js";
 import { attempt, busy, command, empty, head, moment, statusBadge, toast } from "./ui.js";
 
@@ -48,6 +48,9 @@ export async function removeWebhooks(webhooks) {
   return true;
 }
 
+/** What a list can be narrowed down by, besides the name. */
+const filters = ["status", "trigger", "health", "host"];
+
 export async function show({ group, query: asked, signal, can, at, go, setQuery }) {
   const state = {
     name: asked.name ?? "",
@@ -56,14 +59,19 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     offset: asked.cursor ? undefined : Number(asked.offset ?? 0),
     cursor: asked.cursor,
     limit: Number(asked.limit ?? 50),
+    status: asked.status ?? "",
+    trigger: asked.trigger ?? "",
+    health: asked.health ?? "",
+    host: asked.host ?? "",
   };
+  const isNarrowed = () => state.name !== "" || filters.some((name) => state[name] !== "");
   const chosen = new Map();
   const [list, bulk] = [h("div", {}), h("div", { class: "bulk", role: "status", hidden: true })];
   let request = new AbortController();
 
   const load = async (changes = {}, keepsChoice = false) => {
     turn(state, changes);
-    setQuery({ ...state, name: state.name || undefined, offset: state.offset || undefined });
+    setQuery({ ...state, offset: state.offset || undefined });
     if (!keepsChoice) chosen.clear();
     // What was asked for before no longer matters.
     request.abort();
@@ -110,7 +118,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
   };
 
   const draw = (page) => {
-    if (page.total === 0 && state.name === "") {
+    if (page.total === 0 && !isNarrowed()) {
       replace(
         list,
         empty(
@@ -129,7 +137,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
       return drawBulk();
     }
     if (page.total === 0) {
-      replace(list, empty("None has that in its name", `Nothing was found for “${state.name}”.`));
+      replace(list, empty("None is like that", "No webhook of the group has all that is asked for above."));
       return drawBulk();
     }
     const boxes = [];
@@ -183,7 +191,11 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
         number(webhook.attempts),
         sparkline(webhook.activity),
       ];
-      return tableRow(shown, can("editor") ? [box, ...cells, actions] : cells);
+      return tableRow(
+        shown,
+        can("editor") ? [box, ...cells, actions] : cells,
+        opensBy(() => go(`#/webhook/${webhook.id}`)),
+      );
     });
     replace(
       list,
@@ -209,6 +221,33 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     "aria-label": "Webhooks per page",
     onchange: () => load({ limit: Number(size.value), offset: 0 }),
   });
+  const choice = (name, label, options) => {
+    const list = select(state[name], [["", label], ...options], {
+      "aria-label": label,
+      onchange: () => load({ [name]: list.value, offset: 0 }),
+    });
+    return list;
+  };
+  const host = input(state.host, {
+    type: "search",
+    placeholder: "Host",
+    "aria-label": "Search webhooks by host",
+    oninput: debounced(() => load({ host: host.value, offset: 0 })),
+  });
+  const narrowing = h(
+    "div",
+    { class: "row narrowing" },
+    h("div", { class: "grow" }, search),
+    h("div", {}, host),
+    choice("status", "Any status", [
+      ["ENABLED", "Enabled"],
+      ["DISABLED", "Disabled"],
+      ["DISABLED_DUE_TO_ERRORS", "Disabled due to errors"],
+    ]),
+    choice("health", "Any health", [["ok", "Working"], ["failing", "Failing"], ["off", "Off"]]),
+    choice("trigger", "Any trigger", Object.entries(triggers)),
+    h("div", {}, size),
+  );
   await load({}, true);
   return [
     head({
@@ -219,7 +258,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
     h(
       "section",
       { class: "card flush" },
-      h("div", { class: "row" }, h("div", { class: "grow" }, search), h("div", {}, size)),
+      narrowing,
       bulk,
       list,
     ),

@@ -50,7 +50,3 @@ extension Explanation {
         ]
     }
 }
-
-extension ThingTopic {
-    var text: String { "things/\(self.thing)/messages" + (self.subtopic.isEmpty ? "" : "/\(self.subtopic)") }
-}

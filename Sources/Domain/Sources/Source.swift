@@ -158,9 +158,9 @@ package struct SourceGate: Sendable {
                 return .invalid("no subtopic can be made of the payload: \(error)")
             }
         }
-        guard (try? ThingTopic("things/\(message.thing)/messages/\(subtopic)")) != nil,
-            !subtopic.unicodeScalars.contains(where: { $0 == "+" || $0 == "#" })
-        else { return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))") }
+        guard ThingTopic(of: message.thing, publishing: subtopic) != nil else {
+            return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))")
+        }
         return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, payload))
     }
 
