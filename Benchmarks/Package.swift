@@ -60,6 +60,7 @@ let package = Package(
                 .embedInCode("0018_sealed_queries.sql"),
                 .embedInCode("0019_notices.sql"),
                 .embedInCode("0020_resends.sql"),
+                .embedInCode("0021_egress.sql"),
             ],
             swiftSettings: settings),
         .target(
@@ -81,10 +82,13 @@ let package = Package(
         .target(
             name: "WebhookClient", dependencies: ["Domain", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
             path: "Sources/WebhookClient", swiftSettings: settings),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib"),
+        .target(name: "Gzip", dependencies: ["CZlib"], path: "Sources/Gzip", swiftSettings: settings),
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging, nioCore,
+                "Domain", "Gzip", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging,
+                nioCore,
                 nioPosix, serviceLifecycle,
             ],
             path: "Sources/Delivery", swiftSettings: settings),

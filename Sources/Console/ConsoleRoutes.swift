@@ -34,6 +34,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("api.js", PackageResources.api_js),
         Asset("app.js", PackageResources.app_js),
         Asset("audit.js", PackageResources.audit_js),
+        Asset("certificates.js", PackageResources.certificates_js),
         Asset("charts.js", PackageResources.charts_js),
         Asset("delivery.js", PackageResources.delivery_js),
         Asset("dom.js", PackageResources.dom_js),

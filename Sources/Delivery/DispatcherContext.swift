@@ -80,8 +80,8 @@ extension Dispatcher {
 
         private func makePool(to url: WebhookURL, for target: WebhookTarget, keptBody: Int) -> ConnectionPool {
             ConnectionPool(
-                url: url, allowedNetworks: target.allowedNetworks, keptBody: keptBody, owner: target.group,
-                of: self.connections)
+                url: url, allowedNetworks: target.allowedNetworks, terms: target.tls, keptBody: keptBody,
+                owner: target.group, of: self.connections)
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.

@@ -282,13 +282,13 @@ final class Lane {
         if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
-        if target.options.auth != old.options.auth {
+        if target.options.auth != old.options.auth || target.tls != old.tls {
             self.tokens?.close()
             self.tokens = self.dispatcher.makeTokenSource(for: target)
         }
         let isSameReceiver =
             target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
-            && target.responds == old.responds && target.judgedBody == old.judgedBody
+            && target.tls == old.tls && target.responds == old.responds && target.judgedBody == old.judgedBody
         guard !isSameReceiver else { return }
         // What is under way comes to its end.
         self.pool.retire()

@@ -76,6 +76,7 @@ package struct WebhookTester: Sendable {
         var client = self.client
         client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
         client.owner = target.group
+        client.terms = target.tls
         client.keptBody = max(client.keptBody, target.judgedBody ?? 0)
         var authorization: String?
         switch await self.token(for: target, client, trail) {
@@ -143,7 +144,7 @@ package struct WebhookTester: Sendable {
         switch failure {
         case .dns, .nameServer: "resolve"
         case .forbiddenAddress: "address"
-        case .connect, .timeout(.connect): "connect"
+        case .connect, .proxy, .timeout(.connect): "connect"
         case .tls: "tls"
         case .token: "token"
         case .timeout, .closed, .reset, .invalidResponse, .cancelled: "response"

@@ -102,7 +102,11 @@ struct Assembly {
         let client = try self.makeClient(threads)
         let totals = WebhookTotals(most: self.configuration.metricsWebhooks)
         let tally = WebhookTally(totals: totals)
-        metrics.register { WebhookMetrics.families(totals, routes) + ProcessMetrics.read() }
+        let mostEnds = self.configuration.metricsWebhooks
+        metrics.register {
+            WebhookMetrics.families(totals, routes) + [CertificatesInUse.family(routes, most: mostEnds)]
+                + ProcessMetrics.read()
+        }
         metrics.register {
             [MetricFamily(.gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [version])])]
         }
@@ -216,7 +220,8 @@ struct Assembly {
                 channel: { [channels = NoticeChannelStore(database, box: box)] in try await channels.find($0) },
                 address: { [users = UserStore(database)] in try await users.find($0).address },
                 mailer: try self.configuration.mail.map { try Mailer($0.server, from: $0.sender, caFile: $0.caFile) },
-                console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics),
+                console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics,
+                certificates: { CertificatesInUse.all(routes) }),
             wallClock: wallClock, logger: self.logger)
         let publisher = try SourcePublisher(
             store: SourceEventStore(database), broker: mqtt, metrics: metrics,
@@ -317,8 +322,11 @@ struct Assembly {
         client.connectTimeout = self.configuration.connectTimeout
         client.firstByteTimeout = self.configuration.firstByteTimeout
         client.totalTimeout = self.configuration.totalTimeout
-        client.tls = try ClientConfiguration.makeTLSContext(
+        let contexts = try TLSContexts(
             additionalRoots: self.configuration.additionalRoots, minimum: self.configuration.oldestTLS)
+        client.tls = contexts.usual
+        client.contexts = contexts
+        client.proxy = self.configuration.proxy
         return client
     }
 

@@ -245,11 +245,13 @@ package struct RouteStore: Sendable {
         _ condition: Query, most: Int? = nil, on db: isolated Connection
     ) throws -> [WebhookTarget] {
         var known: (json: String, policy: DeliveryPolicy)?
+        var groups: [EntityID: (terms: TLSTerms?, fault: String?)] = [:]
         return try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query
-            FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query, t.secrets
+            FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id LEFT JOIN group_tls AS t ON t.id = w.group_id
+            WHERE \(condition) ORDER BY w.key
             LIMIT \(most.map(Int64.init))
             """
         ) { row in
@@ -260,13 +262,29 @@ package struct RouteStore: Sendable {
                 status: try row.string(6), policy: policy, trigger: try row.string(10), sealed: try row.bytes(5),
                 box: self.box, known: known)
             if stored.fault == nil { known = (policy, stored.policy) }
+            let group = try row.entityID(2)
+            // All webhooks of a group have the same.
+            let tls = try groups[group] ?? self.groupTLS(row.isNull(12) ? nil : row.bytes(12), of: group)
+            groups[group] = tls
+            let faults = [stored.fault, tls.fault].compactMap(\.self)
             return WebhookTarget(
-                key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
-                version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
+                key: WebhookKey(rawValue: try row.int32(0)), id: id, group: group,
+                version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList,
+                // Without what its group wants it is not called.
+                status: tls.fault == nil || stored.status == .disabled ? stored.status : .unreadable,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
-                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
-            )
+                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) },
+                groupTLS: tls.terms, fault: faults.isEmpty ? nil : faults.joined(separator: "; "))
+        }
+    }
+
+    private func groupTLS(_ sealed: [UInt8]?, of group: EntityID) -> (terms: TLSTerms?, fault: String?) {
+        guard let sealed else { return (nil, nil) }
+        switch StoredGroupTLS.open(sealed, by: self.box, of: group) {
+        case .success(let tls): return (TLSTerms(tls), nil)
+        case .failure(.unreadable(let why)): return (nil, "the group's TLS settings: \(why)")
+        case .failure: return (nil, "the group's TLS settings cannot be read")
         }
     }
 }

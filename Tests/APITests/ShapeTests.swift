@@ -57,7 +57,7 @@ struct ShapeTests {
         ("WebhookDraft", .webhook), ("GroupDraft", .group), ("Member", .member), ("ProfileDraft", .profile),
         ("ThingDraft", .thing), ("ThingChange", .thing), ("SourceDraft", .source), ("SourceChange", .source),
         ("Grant", .signIn),
-        ("KeyDraft", .key), ("OwnKeyDraft", .ownKey), ("NoticeChannelDraft", .noticeChannel),
+        ("GroupTLS", .groupTLS), ("KeyDraft", .key), ("OwnKeyDraft", .ownKey), ("NoticeChannelDraft", .noticeChannel),
     ]
 
     @Test("are none in what openapi.json describes and in what is answered, so that this can be sent back")

@@ -104,6 +104,11 @@ extension WholeServiceTests {
         {
             try await walk.call("PUT /groups/{id}", group, #"{"name":"G 2"}"#, leaves: ["updated group"])
             try await walk.call(
+                "PUT /groups/{id}/tls", group, #"{"minimum":"1.2"}"#, leaves: ["created group_tls"])
+            try await walk.call(
+                "PUT /groups/{id}/tls", group, #"{"minimum":"1.3"}"#, leaves: ["updated group_tls"])
+            try await walk.call("DELETE /groups/{id}/tls", group, leaves: ["removed group_tls"])
+            try await walk.call(
                 "PUT /orgs/{id}", org, #"{"notification_url":"https://example.com/MARKER?k=MARKER"}"#,
                 leaves: ["updated org"], by: root)
             try await walk.call(

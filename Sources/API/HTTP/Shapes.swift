@@ -10,6 +10,7 @@ extension Shape {
 
     static let group = Shape.flat(
         "name", "org_id", "allowed_networks", ignored: mainflux.subtracting(["org_id"]).union(["role"]))
+    static let groupTLS = GroupTLS.shape
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")
     static let key = Shape.flat("name", "role", "expires_at", "ends_with_creator")

@@ -1,5 +1,6 @@
 // Groups, and who may do what in them.
 
+import { groupSecurity } from "./certificates.js";
 import { base, get, put, query, remove } from "./api.js";
 import { newGroup } from "./groups.js";
 import { h, icon, replace } from "./dom.js";
@@ -120,6 +121,7 @@ export async function show(context) {
       "div",
       { class: "stack" },
       group && members(group, { signal, can, me, refreshGroups, go }),
+      group && groupSecurity(group, { signal, can }),
       h(
         "section",
         { class: "card flush" },

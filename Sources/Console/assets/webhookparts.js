@@ -1,5 +1,6 @@
 // The parts of a webhook's form. Each is `{element, read}`: what is shown, and what it comes to in the API's words.
 
+import { certificateFields } from "./certificates.js";
 import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
@@ -105,6 +106,10 @@ export function requestPart(webhook, fields, sample) {
     webhook.format,
     fields.choices("format", { plain: "Plain", cloudevents: "CloudEvents 1.0" }),
   );
+  const compression = select(
+    webhook.compression,
+    fields.choices("compression", { none: "As it is", gzip: "Compressed (gzip)" }),
+  );
   return {
     element: card(
       "Request",
@@ -115,6 +120,7 @@ export function requestPart(webhook, fields, sample) {
         { class: "fields" },
         field("Content type", "content_type", type),
         field("Format", "format", format),
+        field("Body is sent", "compression", compression),
       ),
       textField,
       rows.element,
@@ -124,6 +130,7 @@ export function requestPart(webhook, fields, sample) {
       query: parameters.read().map(([key, value]) => ({ key, value })),
       content_type: type.value,
       format: format.value,
+      compression: compression.value,
       body: type.value === "form"
         ? (rows.read().length ? rows.read().map(([key, value]) => ({ key, value })) : null)
         : text.value === ""
@@ -238,6 +245,7 @@ export function authPart(webhook, known) {
   };
   kind.addEventListener("change", showKind);
   showKind();
+  const certificate = certificateFields(webhook.client_certificate);
   return {
     element: card(
       "Authentication",
@@ -247,8 +255,15 @@ export function authPart(webhook, known) {
         field("Kind", "auth", kind, "How Hookline signs in at the receiver."),
         Object.values(fields),
       ),
+      h(
+        "details",
+        {},
+        h("summary", {}, "Client certificate", h("span", { class: "hint" }, " in place of the group's")),
+        h("div", { class: "stack" }, certificate.elements),
+      ),
     ),
     read: () => ({
+      ...certificate.read(),
       auth: {
         type: kind.value,
         ...Object.fromEntries(

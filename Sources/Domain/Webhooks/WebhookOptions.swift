@@ -11,11 +11,22 @@ package struct WebhookOptions: FieldTable {
     /// Whether the thing is told what the receiver answered.
     package var responds = false
     package var batching: Batching?
+    /// What is shown to the receiver over TLS; nil is what the group has.
+    package var clientCertificate: ClientCertificate?
+    package var compression = Compression.none
     package var description = ""
     /// A JSON object of its owners, kept and shown and nothing else.
     package var metadata = "{}"
 
     package init() {}
+
+    /// How bodies are sent.
+    package enum Compression: String, Sendable, Codable, CaseIterable {
+        /// As they are.
+        case none
+        /// With `content-encoding: gzip` (RFC 9110, section 8.4.1.3), where that makes them smaller.
+        case gzip
+    }
 
     package static let longestDescription = 2_000
     package static let longestMetadata = 16 * 1024
@@ -26,7 +37,8 @@ package struct WebhookOptions: FieldTable {
             .auth, .trigger, .conditions,
             Field("notify", \.notify, stored: "notify", .users),
             Field("respond", \.responds, stored: "responds", .flag),
-            .batch,
+            .batch, .clientCertificate,
+            Field("compression", \.compression, stored: "compression", .choice()),
             Field("description", \.description, stored: "description", .text(longest: longestDescription)),
             Field("metadata", \.metadata, stored: "metadata", .metadata),
         ]
@@ -37,6 +49,9 @@ package struct WebhookOptions: FieldTable {
         try self.checkFields()
         if self.auth.kind != .none, headers.contains(where: { $0.name.lowercased() == "authorization" }) {
             throw InvalidField("auth", "and a header Authorization exclude each other")
+        }
+        if self.compression != .none, headers.contains(where: { $0.name.lowercased() == "content-encoding" }) {
+            throw InvalidField("compression", "and a header Content-Encoding exclude each other")
         }
         if self.responds, self.trigger.kind != .message || self.batching != nil {
             throw InvalidField("respond", "goes with the trigger MESSAGE alone, and not with batch")

@@ -34,6 +34,8 @@ package final class WebhookTarget: Sendable {
     package let signingKeys: SigningKeys?
     /// Blocks of addresses that the group may reach beyond those of the installation.
     package let allowedNetworks: [Network]
+    /// How its requests are secured; nil is as everywhere else.
+    package let tls: TLSTerms?
     private let storedPolicy: Stored<DeliveryPolicy>
     private let storedOptions: Stored<WebhookOptions>
 
@@ -50,8 +52,9 @@ package final class WebhookTarget: Sendable {
         key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
         status: WebhookStatus = .enabled, policy: DeliveryPolicy = DeliveryPolicy(),
         options: WebhookOptions = WebhookOptions(), org: EntityID? = nil, signingKeys: SigningKeys? = nil,
-        allowedNetworks: [Network] = [], fault: String? = nil
+        allowedNetworks: [Network] = [], groupTLS: TLSTerms? = nil, fault: String? = nil
     ) {
+        self.tls = options.clientCertificate.map { TLSTerms(own: $0, in: groupTLS) } ?? groupTLS
         self.fault = fault
         self.storedPolicy = policy == Self.usualPolicy.value ? Self.usualPolicy : Stored(policy)
         self.storedOptions = options == Self.usualOptions.value ? Self.usualOptions : Stored(options)
