@@ -34,9 +34,11 @@ struct ForwardProxyTests {
                 $0.tls = try? ClientConfiguration.makeTLSContext(additionalRoots: roots)
                 $0.proxy = way
                 // Of several addresses those that the server does not listen at are not of interest here.
-                $0.resolver = Resolver(threads: .singleton) { _ in
-                    .success([(try? SocketAddress(ipAddress: "127.0.0.1", port: 0))].compactMap(\.self))
-                }
+                $0.resolver = Resolver(
+                    threads: .singleton,
+                    lookUp: { _ in
+                        .success([(try? SocketAddress(ipAddress: "127.0.0.1", port: 0))].compactMap(\.self))
+                    })
             }
             for _ in 0..<3 { #expect(try await client.send().status == 200, "\(scheme) \(target)") }
             let host = target == .name ? "localhost" : "127.0.0.1"
@@ -122,9 +124,11 @@ struct ForwardProxyTests {
         let way = try Self.proxy(proxy.port)
         let client = try await Client("http://receiver.example:\(server.port)/") {
             $0.proxy = way
-            $0.resolver = Resolver(threads: .singleton) { _ in
-                .success(["127.0.0.2", "127.0.0.1"].compactMap { try? SocketAddress(ipAddress: $0, port: 0) })
-            }
+            $0.resolver = Resolver(
+                threads: .singleton,
+                lookUp: { _ in
+                    .success(["127.0.0.2", "127.0.0.1"].compactMap { try? SocketAddress(ipAddress: $0, port: 0) })
+                })
         }
         #expect(try await client.send().status == 200)
         #expect(proxy.targets == ["127.0.0.2:\(server.port)", "127.0.0.1:\(server.port)"])
