@@ -168,12 +168,16 @@ enum FailureWords {
                 "the certificate is not yet valid, before \(Self.day(certificate.validFrom)); or this machine's clock is wrong"
         }
         if certificate.isSelfSigned {
-            return "the certificate is self-signed: give it, or its authority, in DELIVERY_TLS_CA_FILE"
+            return """
+                the certificate is self-signed: give it, or its authority, in DELIVERY_TLS_CA_FILE, or among the group's \
+                authorities
+                """
         }
         let issuer = certificate.issuer.map { "'\($0)'" } ?? "an authority"
         return """
             the certificate is of \(issuer), an unknown authority: either the receiver leaves out an intermediate certificate, \
-            which it must send along, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE
+            which it must send along, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE or among the \
+            group's authorities
             """
     }
     private static func day(_ seconds: Int64) -> String {
