@@ -1,6 +1,7 @@
 import Domain
 import LocalServices
 import NIOCore
+import NIOPosix
 import NIOSSL
 import TestSupport
 import Testing
