@@ -190,7 +190,7 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     let explainer = Explainer(
-        database, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
+        database, wallClock: wallClock, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
     TryRoutes(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
         audit: AuditStore(database), test: ports.test,
@@ -222,6 +222,7 @@ func makeRouter(
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
     ).add(to: routes)
+    AlarmRoutes(alarms: AlarmStore(database), access: access).add(to: routes)
     ErasureRoutes(erasures: ErasureStore(database), access: access).add(to: routes)
     return router
 }
@@ -234,7 +235,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "orgs", "sources", "in", "me", "auth",
+            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
+            "me", "auth",
             "audit", "console",
             "health", "ready", "metrics", "openapi.json",
         ]

@@ -31,6 +31,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("index.html", PackageResources.index_html),
         Asset("app.css", PackageResources.app_css),
         Asset("icon.svg", PackageResources.icon_svg),
+        Asset("alarms.js", PackageResources.alarms_js),
         Asset("api.js", PackageResources.api_js),
         Asset("app.js", PackageResources.app_js),
         Asset("audit.js", PackageResources.audit_js),

@@ -8,8 +8,8 @@ internal import WebhookClient
 struct LaneFacts {
     private(set) var isAsking = false
     /// Of the things of the next request.
-    var atHand: [EntityID: ThingFacts] = [:]
-    private var told: [EntityID: ThingFacts] = [:]
+    var atHand: [ThingFacts.Subject: ThingFacts] = [:]
+    private var told: [ThingFacts.Subject: ThingFacts] = [:]
     private var goodUntil = NIODeadline.distantPast
 
     static let mostAtOnce = 256
@@ -23,12 +23,12 @@ struct LaneFacts {
 
     mutating func come(_ facts: [ThingFacts.Subject: ThingFacts], now: NIODeadline) {
         self.isAsking = false
-        self.told = Dictionary(facts.map { ($0.key.thing, $0.value) }) { first, _ in first }
+        self.told = facts
         self.goodUntil = now + Self.lifetime
     }
 
-    func of(_ thing: EntityID, now: NIODeadline) -> ThingFacts? {
-        self.goodUntil > now ? self.told[thing] : nil
+    func of(_ subject: ThingFacts.Subject, now: NIODeadline) -> ThingFacts? {
+        self.goodUntil > now ? self.told[subject] : nil
     }
 }
 
@@ -37,8 +37,8 @@ extension Lane {
     private func knownFacts(of message: Message, now: NIODeadline) -> ThingFacts? {
         guard message.hasThing else { return .unknown }
         // What was good when the lane began to stand in line is good until its turn is over: asking again would lose that.
-        return self.dispatcher.ports.facts(.init(message.thing, in: message.group))
-            ?? self.facts.of(message.thing, now: self.pool.waitsSince ?? now)
+        let subject = self.target.subject(of: message)
+        return self.dispatcher.ports.facts(subject) ?? self.facts.of(subject, now: self.pool.waitsSince ?? now)
     }
 
     /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.
@@ -51,7 +51,7 @@ extension Lane {
                 self.askForFacts(next)
                 return false
             }
-            self.facts.atHand[message.thing] = facts
+            self.facts.atHand[self.target.subject(of: message)] = facts
         }
         return true
     }
@@ -61,6 +61,6 @@ extension Lane {
         self.facts.ask()
         let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).lazy.map(\.message)
         self.dispatcher.factsLine.ask(
-            self.key, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
+            self.key, Set(messages.filter(\.hasThing).map { self.target.subject(of: $0) }))
     }
 }

@@ -52,13 +52,16 @@ package struct WebhookTester: Sendable {
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
         let trail = Trail(now: .now())
         let requests = WebhookRequests(target)
-        let facts: ThingFacts =
+        var facts: ThingFacts =
             if target.needsFacts, message.hasThing {
                 await self.facts(.init(message.thing, in: message.group))
             } else { .unknown }
+        // As if the message were the one that crossed.
+        if target.conditions?.edge != nil { facts.crossing = Crossing(to: .active, since: message.id.time) }
+        let known = facts
         let request: RenderedRequest
         do throws(RenderFailure) {
-            request = try requests.plan.request(of: [message], org: target.org, facts: { _ in facts })
+            request = try requests.plan.request(of: [message], org: target.org, facts: { _ in known })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)

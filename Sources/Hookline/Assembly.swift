@@ -139,6 +139,9 @@ struct Assembly {
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
+        let alarms = AlarmClock(
+            store: AlarmStore(database), routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
+            logger: self.logger)
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
@@ -235,8 +238,8 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder,
-                    publisher,
+                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
+                    feeder, publisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

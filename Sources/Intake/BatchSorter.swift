@@ -26,6 +26,11 @@ struct SortedBatch {
     var missingMemory: Set<ConditionSubject> = []
     /// What conditions are to remember from now on.
     var memory: ConditionMemory = [:]
+    /// The same where conditions have an edge.
+    var missingAlarms: Set<ConditionSubject> = []
+    var alarms: AlarmMemory = [:]
+    /// What changed of them, in the order of the messages.
+    var alarmChanges: [AlarmChange] = []
     /// Things of which no message was seen before.
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
@@ -59,14 +64,16 @@ struct BatchSorter: Sendable {
     }
 
     /// - Parameters:
-    ///   - memory: what conditions compare with; nil if it has not been read.
+    ///   - memory: what conditions compare with, and what is known where they have an edge; nil if it has not been read.
     ///   - resolve: asked once for the things of all messages. What it answers is looked at beside the routes, so that what
     ///     conditions cost holds up nobody else who asks for a route.
     func sort(
-        _ batch: Batch, memory: ConditionMemory? = nil, resolve: ([EntityID]) -> [Routes.Resolution?]
+        _ batch: Batch, memory: ConditionMemory? = nil, alarms: AlarmMemory = [:],
+        resolve: ([EntityID]) -> [Routes.Resolution?]
     ) -> SortedBatch {
         var sorted = SortedBatch()
         sorted.memory = memory ?? [:]
+        sorted.alarms = alarms
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
@@ -99,12 +106,15 @@ struct BatchSorter: Sendable {
                 sorted.unrouted += 1
                 continue
             }
-            let before = sorted.deliveries.count
+            let (before, changes) = (sorted.deliveries.count, sorted.alarmChanges.count)
             self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
             if sorted.deliveries.count == before, !route.webhooks.isEmpty {
                 sorted.unforwarded[.filtered, default: 0] += 1
             }
-            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+            // What changes an alarm is written with it, so that it is known whether it was.
+            if message.isKept || sorted.deliveries.count > before || sorted.alarmChanges.count > changes {
+                sorted.messages.append(message)
+            }
         }
         run?.close(into: &sorted)
         return sorted
@@ -150,14 +160,19 @@ struct BatchSorter: Sendable {
                 let index = payload ?? PayloadIndex(message.payload, paths: route.conditionPaths)
                 payload = index
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
-                if conditions.remembers, !hasMemory {
-                    sorted.missingMemory.insert(subject)
+                if conditions.hasState, !hasMemory {
+                    if conditions.edge == nil {
+                        sorted.missingMemory.insert(subject)
+                    } else {
+                        sorted.missingAlarms.insert(subject)
+                    }
                     continue
                 }
-                let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
-                if conditions.remembers { sorted.memory[subject] = outcome.memory }
-                if outcome.isTooCostly { sorted.tooCostly += 1 }
-                if let reason = outcome.skip {
+                let reason =
+                    if let edge = conditions.edge {
+                        Self.judge(message, conditions, edge, subject, index, budget: &budget, in: &sorted)
+                    } else { Self.judge(conditions, subject, index, budget: &budget, in: &sorted) }
+                if let reason {
                     sorted.skips.append(
                         Skip(
                             delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
@@ -167,6 +182,38 @@ struct BatchSorter: Sendable {
             }
             sorted.deliveries.append(Delivery(message: message, webhook: webhook))
         }
+    }
+
+    /// - Returns: why the webhook is not called; nil if it is.
+    private static func judge(
+        _ conditions: ConditionSet, _ subject: ConditionSubject, _ index: PayloadIndex,
+        budget: inout EvaluationBudget, in sorted: inout SortedBatch
+    ) -> String? {
+        let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
+        if conditions.remembers { sorted.memory[subject] = outcome.memory }
+        if outcome.isTooCostly { sorted.tooCostly += 1 }
+        return outcome.skip
+    }
+
+    /// The same by what is known of the thing, which the message may change.
+    private static func judge(
+        _ message: Message, _ conditions: ConditionSet, _ edge: EdgeRule, _ subject: ConditionSubject,
+        _ index: PayloadIndex, budget: inout EvaluationBudget, in sorted: inout SortedBatch
+    ) -> String? {
+        let known = sorted.alarms[subject]
+        let alarm = known?.mark == conditions.mark ? known?.alarm : nil
+        let truth = conditions.truth(of: index, isHeld: alarm != nil, budget: &budget)
+        if truth == .isTooCostly { sorted.tooCostly += 1 }
+        let outcome = edge.outcome(of: truth, by: message.id, after: alarm)
+        if outcome.alarm != known?.alarm {
+            sorted.alarms[subject] = outcome.alarm.map { KnownAlarm($0, mark: conditions.mark) }
+            sorted.alarmChanges.append(
+                AlarmChange(
+                    subject, by: message, before: known?.alarm.changed, after: outcome.alarm, mark: conditions.mark,
+                    dueAt: outcome.alarm.flatMap { edge.dueAt($0) },
+                    value: outcome.alarm == nil ? nil : conditions.found(in: index), crossing: outcome.crossing))
+        }
+        return outcome.skip
     }
 
     private static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {

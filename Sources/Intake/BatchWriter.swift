@@ -48,7 +48,7 @@ struct BatchWriter: Sendable {
     }
 
     /// - Returns: the messages that the database can never take.
-    /// - Throws: what the database said last, if the patience is over or the service is stopping.
+    /// - Throws: ``IntakeStore/AlarmsMoved`` if the batch has to be sorted again; what the database said last, if the patience is over or the service is stopping.
     func write(_ sorted: SortedBatch) async throws -> [Message] {
         try await self.forgetFormer(of: sorted.messages)
         var work = Work(sorted, end: .now + self.patience)
@@ -103,7 +103,11 @@ struct BatchWriter: Sendable {
     private func answer(
         of work: inout Work, _ body: () async throws -> CommitPlan.Answer
     ) async throws -> CommitPlan.Answer {
-        do { return try await body() } catch let error as PostgresError {
+        do { return try await body() } catch let moved as IntakeStore.AlarmsMoved {
+            // What is written cannot be judged again. The rest comes again, and what is written with it.
+            guard work.isUntouched else { throw PostgresError(.decoding, "another instance changes the same alarms") }
+            throw moved
+        } catch let error as PostgresError {
             work.lastError = error
             if error.sqlState == .uniqueViolation { return .occupied }
             if error.isDataFault { return .refused }
@@ -132,7 +136,9 @@ struct BatchWriter: Sendable {
     /// - Returns: whether there is something that may have been written.
     private func noteUnresolved(_ work: Work) -> Bool {
         guard let part = work.plan.open.uncertain else { return false }
-        self.unresolved.commits.withLock { $0.note(work.messages[part]) }
+        // What was judged by what it changed is not judged so again: if it is there, it is the one that goes out.
+        let changing = work.changing
+        self.unresolved.commits.withLock { $0.note(work.messages[part].lazy.filter { !changing.contains($0.id) }) }
         return true
     }
 }
@@ -142,6 +148,9 @@ private struct Work {
     let messages: [Message]
     let end: ContinuousClock.Instant
     private let memory: ConditionMemory
+    private let alarms: [AlarmChange]
+    /// The message up to which what changed of alarms is written.
+    private var settled = MessageID(rawValue: .min)
     private(set) var plan: CommitPlan
     private(set) var step: CommitPlan.Step
     private(set) var refused: [Message] = []
@@ -155,6 +164,7 @@ private struct Work {
     init(_ sorted: SortedBatch, end: ContinuousClock.Instant) {
         self.messages = sorted.messages
         self.memory = sorted.memory
+        self.alarms = sorted.alarmChanges
         self.end = end
         self.plan = CommitPlan(count: sorted.messages.count)
         self.step = self.plan.next
@@ -166,11 +176,25 @@ private struct Work {
     }
 
     func commit(_ part: Range<Int>) -> IntakeStore.Commit {
-        IntakeStore.Commit(messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory)
+        let last = self.messages[part.upperBound - 1].id
+        return IntakeStore.Commit(
+            messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory,
+            alarms: self.alarms.isEmpty
+                ? [] : self.alarms.filter { $0.message.id > self.settled && $0.message.id <= last })
     }
 
+    /// The messages that change alarms.
+    var changing: Set<MessageID> { Set(self.alarms.map(\.message.id)) }
+
     mutating func handle(_ answer: CommitPlan.Answer) {
-        if answer == .done, case .probe = self.step {} else if answer == .done { self.isUntouched = false }
+        if answer == .done, case .probe = self.step {
+        } else if answer == .done {
+            self.isUntouched = false
+            switch self.step {
+            case .write(let part), .writeAgain(let part): self.settled = self.messages[part.upperBound - 1].id
+            default: break
+            }
+        }
         self.step = self.plan.handle(answer)
     }
 

@@ -143,15 +143,18 @@ package struct IntakeService: Service {
     // MARK: A batch
 
     func take(_ batch: Batch) async throws {
-        for _ in 0..<3 {
+        for _ in 0..<8 {
             do {
                 return try await self.takeOnce(batch)
             } catch is BatchWriter.IDsInUse {
                 // They are given out anew, from a later moment on.
                 self.refusals.warning("ids", "ids of messages are in use by another instance; others are given out")
+            } catch is IntakeStore.AlarmsMoved {
+                // Another instance has had a message of the same thing: this is judged by what that has made of it.
+                continue
             }
         }
-        throw PostgresError(.decoding, "ids of messages are in use by another instance")
+        throw PostgresError(.decoding, "another instance uses the same ids of messages, or changes the same alarms")
     }
 
     private func takeOnce(_ batch: Batch) async throws {
@@ -159,9 +162,10 @@ package struct IntakeService: Service {
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)
         }
-        if !sorted.missingMemory.isEmpty {
+        if !sorted.missingMemory.isEmpty || !sorted.missingAlarms.isEmpty {
             let memory = try await self.store.memory(of: sorted.missingMemory)
-            sorted = self.sort(batch, memory: memory)
+            let alarms = try await self.store.alarms(of: sorted.missingAlarms)
+            sorted = self.sort(batch, memory: memory, alarms: alarms)
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
@@ -181,8 +185,10 @@ package struct IntakeService: Service {
         for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }
     }
 
-    private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {
-        self.sorter.sort(batch, memory: memory) { things in
+    private func sort(
+        _ batch: Batch, memory: ConditionMemory? = nil, alarms: AlarmMemory = [:]
+    ) -> SortedBatch {
+        self.sorter.sort(batch, memory: memory, alarms: alarms) { things in
             self.routes.withRoutes { routes in
                 var resolutions: [Routes.Resolution?] = []
                 resolutions.reserveCapacity(things.count)

@@ -70,7 +70,7 @@ package final class RouteKeeper: Service {
 
     /// What is known of a thing as this group has or had it; nil if it has to be read first.
     package func facts(of subject: ThingFacts.Subject) -> ThingFacts? {
-        self.facts.withLock { $0.facts(of: subject) }
+        subject.crossing == nil ? self.facts.withLock { $0.facts(of: subject) } : nil
     }
 
     /// Reads it, and remembers it until the thing changes.
@@ -79,7 +79,7 @@ package final class RouteKeeper: Service {
     package func readFacts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
         let age = self.facts.withLock { $0.age }
         let found = try await self.store.facts(of: Array(subjects))
-        self.facts.withLock { $0.remember(found, readAt: age) }
+        self.facts.withLock { $0.remember(found.filter { $0.key.crossing == nil }, readAt: age) }
         return found
     }
 

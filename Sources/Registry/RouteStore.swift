@@ -1,5 +1,6 @@
 package import Domain
 internal import Postgres
+internal import Queue
 package import Schema
 
 /// Reads what routes are made of.
@@ -211,6 +212,8 @@ package struct RouteStore: Sendable {
     /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
     /// asked for is answered.
     package func facts(of subjects: [ThingFacts.Subject]) async throws -> [ThingFacts.Subject: ThingFacts] {
+        let crossings = try await CrossingStore(Database(pool: self.pool)).crossings(
+            of: subjects.compactMap(\.crossing))
         let found = try await self.pool.withConnection { db in
             try db.query(
                 """
@@ -229,7 +232,14 @@ package struct RouteStore: Sendable {
                 )
             }
         }
-        return Dictionary(found) { first, _ in first }
+        let known = Dictionary(found) { first, _ in first }
+        guard !crossings.isEmpty || subjects.contains(where: { $0.crossing != nil }) else { return known }
+        let all = subjects.map { subject in
+            var facts = known[.init(subject.thing, in: subject.group)] ?? .unknown
+            facts.crossing = subject.crossing.flatMap { crossings[$0] }
+            return (subject, facts)
+        }
+        return Dictionary(all) { first, _ in first }
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {

@@ -38,6 +38,7 @@ extension WebhookStore {
             throw StorageError.unreadable("\(unopened)")
         }
         let draft = try draft(old.webhook)
+        try Self.checkForm(of: draft.options, on: db)
         var secrets = old.stored.secrets
         secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
         secrets.options = draft.options
@@ -61,6 +62,10 @@ extension WebhookStore {
         let waits = isEnabled ? try WaitingRetries.hurry([old.key], on: db).isPartial : false
         if draft.options.conditions != old.webhook.options.conditions {
             try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
+        }
+        // What another edge tells of is the same.
+        if draft.options.conditions?.mark != old.webhook.options.conditions?.mark {
+            try db.execute("DELETE FROM alarms WHERE webhook_key = \(old.key)")
         }
         if draft.options.trigger != old.webhook.options.trigger {
             try db.execute("DELETE FROM thing_silences WHERE webhook_key = \(old.key)")
@@ -92,6 +97,14 @@ extension WebhookStore {
     package static let randomKey: @Sendable () -> SigningKey = {
         var generator = SystemRandomNumberGenerator()
         return .random(.hmac, using: &generator)
+    }
+
+    /// An earlier version calls the webhook for every message where it cannot read an edge, or lets all of them wait.
+    ///
+    /// - Throws: ``StorageError/tooNew(field:)``.
+    static func checkForm(of options: WebhookOptions, on db: isolated Connection) throws {
+        guard options.conditions?.edge != nil, try !StoredForm.edges.isReadByAll(on: db) else { return }
+        throw StorageError.tooNew(field: "conditions.edge")
     }
 
     /// What has failed before no longer counts.

@@ -34,6 +34,7 @@ package struct WebhookStore: Sendable {
                 // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
                 let groups = Array(Set(rows.map(\.group)))
                 try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
+                for webhook in rows { try Self.checkForm(of: webhook.options, on: db) }
                 let isDue = try SealedQuery.isDue(self.box, on: db)
                 let urls = try rows.map {
                     try SealedQuery.columns(of: $0.url.text, $0.id, by: self.box, isDue: isDue)

@@ -65,6 +65,8 @@ package enum StorageError: Error, Sendable, Equatable {
     case inUse(by: String)
     /// This version cannot read what is stored, for this reason; whether a change would mend it depends on what it is.
     case unreadable(String)
+    /// An instance of an earlier version lives that could not read this.
+    case tooNew(field: String)
 }
 
 extension StorageError {

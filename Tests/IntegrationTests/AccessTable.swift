@@ -31,6 +31,8 @@ struct Place: Sendable {
     var delivery = "msg_zzzzzz_zzz"
     /// One of the webhook, that is over.
     var resend = "0"
+    /// One that the webhook has raised.
+    var alarm = "msg_zzzzzz_zzz"
 
     static func random() -> String { UUID().uuidString.lowercased() }
 
@@ -52,6 +54,7 @@ struct Place: Sendable {
         case "sources": self.source
         case "deliveries": self.delivery
         case "resends": self.resend
+        case "alarms": self.alarm
         case "in": self.door
         default: ""
         }
@@ -245,6 +248,9 @@ enum AccessTable {
         AccessRow("POST /webhooks/{id}/resends", .member(.editor), 202) { _ in #"{"from":0}"# },
         AccessRow("GET /webhooks/{id}/resends", .member(.viewer)),
         AccessRow("GET /resends/{id}", .member(.viewer)), AccessRow("DELETE /resends/{id}", .member(.editor), 204),
+        AccessRow("GET /groups/{id}/alarms", .member(.viewer)),
+        AccessRow("POST /alarms/{id}/acknowledge", .member(.editor)),
+        AccessRow("POST /alarms/{id}/clear", .member(.editor), 204),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer)), AccessRow("GET /groups/{id}/log", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer), query: "?format=ndjson"),
         AccessRow("GET /groups/{id}/log", .member(.viewer), query: "?format=csv"),

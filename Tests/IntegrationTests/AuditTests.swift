@@ -189,6 +189,18 @@ extension WholeServiceTests {
             _ = try await walk.installation.sql("UPDATE resends SET ended_at = NULL, due_at = 'infinity'")
             try await walk.call(
                 "DELETE /resends/{id}", "\(resend.number(of: "id") ?? 0)", leaves: ["cancelled webhook"])
+            let alarm = try await walk.installation.sql(
+                """
+                WITH made AS (
+                    INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
+                    SELECT w.key, t.id, w.group_id, 1, 1, true, 0 FROM webhooks AS w JOIN things AS t USING (group_id)
+                    WHERE w.id = '\(one)' LIMIT 1 RETURNING webhook_key)
+                SELECT webhook_key FROM made
+                """)
+            let key36 = String(try #require(Int(alarm.trimmingCharacters(in: .whitespacesAndNewlines))), radix: 36)
+            for (verb, action) in [("acknowledge", "acknowledged"), ("clear", "cleared")] {
+                try await walk.call("POST /alarms/{id}/\(verb)", "msg_1_\(key36)", leaves: ["\(action) alarm"])
+            }
             let secret = try await walk.call("GET /webhooks/{id}/secret", one, leaves: ["shown webhook"])
             let key = try #require(secret.value(of: "secret"))
             let shown = try await walk.installation.sql("SELECT count(*) FROM audit WHERE audit::text LIKE '%\(key)%'")

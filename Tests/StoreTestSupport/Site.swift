@@ -14,6 +14,8 @@ package struct Site: Sendable {
     package let thing = EntityID.random()
     private let fixture: Fixture
 
+    /// Past the proxy too.
+    package var url: String { self.fixture.url }
     /// Past the proxy.
     package var database: Database { self.fixture.database }
 

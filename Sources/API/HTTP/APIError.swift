@@ -120,6 +120,12 @@ struct ErrorMiddleware: RouterMiddleware {
         case .missing(let field):
             APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
         case .inUse(let by): .conflict("it is still in use by \(by)")
+        case .tooNew(let field):
+            APIError(
+                status: .conflict,
+                message:
+                    "\(field) is more than an instance of an earlier version that is running can read; stop it first",
+                field: field)
         case .unreadable(let fault): .conflict("it cannot be read as it is stored: \(fault)")
         }
     }

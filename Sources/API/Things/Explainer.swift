@@ -8,6 +8,8 @@ package import Schema
 package struct Explainer: Sendable {
     private let messages: MessageStore
     private let memory: ConditionMemoryStore
+    private let alarms: AlarmStore
+    private let wallClock: WallClock
     private let standings: StandingStore
     private let scene: @Sendable (EntityID) async throws -> ThingScene?
     private let gate: (@Sendable (WebhookKey) async -> GateStanding)?
@@ -21,11 +23,14 @@ package struct Explainer: Sendable {
     ///   - gate: how the way to a webhook's receiver stands; nil where nothing is sent from.
     ///   - largestPayload: that is taken, in bytes.
     package init(
-        _ database: Database, largestPayload: Int, scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
+        _ database: Database, wallClock: WallClock, largestPayload: Int,
+        scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
         gate: (@Sendable (WebhookKey) async -> GateStanding)?
     ) {
         self.messages = MessageStore(database)
         self.memory = ConditionMemoryStore(database)
+        self.alarms = AlarmStore(database)
+        self.wallClock = wallClock
         self.standings = StandingStore(database)
         self.scene = scene
         self.gate = gate
@@ -62,7 +67,11 @@ package struct Explainer: Sendable {
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
         let memory = try await self.memory.memory(
             of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
-        let routed = Explanation(of: message, in: scene, largestPayload: self.largestPayload) { key in
+        let alarms = try await self.alarms(of: thing, at: scene?.webhooks ?? [])
+        let routed = Explanation(
+            of: message, in: scene, largestPayload: self.largestPayload, now: self.wallClock.now,
+            alarm: { $0.alarm(of: thing, among: alarms) }
+        ) { key in
             memory[ConditionSubject(webhook: key, thing: thing)] ?? [:]
         }
         let wanted = routed.webhooks.map(\.target).filter { webhook == nil || $0.id == webhook }.prefix(Self.most)
@@ -81,6 +90,15 @@ package struct Explainer: Sendable {
         var memory: ConditionMemory = [:]
         let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
         if webhook.conditions?.remembers == true { memory = try await self.memory.memory(of: [subject]) }
-        return TestedMessage.obstacle(of: message, to: webhook, in: scene, memory: memory[subject] ?? [:])
+        let alarms = try await self.alarms(of: message.thing, at: [webhook])
+        return TestedMessage.obstacle(
+            of: message, to: webhook, in: scene, memory: memory[subject] ?? [:],
+            alarm: webhook.alarm(of: message.thing, among: alarms))
+    }
+
+    private func alarms(of thing: EntityID, at webhooks: [WebhookTarget]) async throws -> AlarmMemory {
+        try await self.alarms.memory(
+            of: Set(
+                webhooks.filter { $0.conditions?.edge != nil }.map { ConditionSubject(webhook: $0.key, thing: thing) }))
     }
 }

@@ -156,8 +156,12 @@ const about = (webhook, isEditor) =>
       "Conditions",
       `${webhook.conditions.match}: ${
         webhook.conditions.rules.map((rule) =>
-          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : textOf(rule.value)}`
+          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : textOf(rule.value)}${
+            rule.until === undefined ? "" : ` until ${textOf(rule.until)}`
+          }`
         ).join("; ")
+      }${webhook.conditions.edge ? `; edge ${webhook.conditions.edge}` : ""}${
+        webhook.conditions.for ? ` after ${number(webhook.conditions.for)} s` : ""
       }`,
     ],
     ["Id", identity(webhook.id)],

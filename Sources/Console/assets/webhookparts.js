@@ -165,6 +165,7 @@ export function triggerPart(webhook, fields, things) {
   showKind();
   const conditions = rules({
     conditions: webhook.conditions,
+    durations: fields.bounds("conditions.for"),
     hint: "Paths lead into the payload; empty is the payload itself. Values are JSON.",
   });
   const before = write(conditions.read());

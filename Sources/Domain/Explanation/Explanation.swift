@@ -59,10 +59,12 @@ package struct Explanation: Sendable {
     /// - Parameters:
     ///   - scene: nil if there is no such thing.
     ///   - largest: the largest payload that is taken, in bytes.
+    ///   - now: when it would come in.
+    ///   - alarm: what is known of the thing where conditions have an edge.
     ///   - memory: what conditions remember of the thing, by the number of the rule.
     package init(
-        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int,
-        memory: (WebhookKey) -> [Int: String]
+        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int, now: Instant = .first,
+        alarm: (WebhookTarget) -> Alarm? = { _ in nil }, memory: (WebhookKey) -> [Int: String]
     ) {
         var steps = [Self.topic(of: message), Self.thing(of: message, in: scene), Self.origin(of: message)]
         if let payload = message.payload {
@@ -91,9 +93,18 @@ package struct Explanation: Sendable {
         let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
-            let steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            let remembered = Remembered(rules: memory(webhook.key), alarm: alarm(webhook), at: MessageID.first(at: now))
+            let steps = Self.routing(of: message, index, to: webhook, remembered, budget: &budget)
             return OfWebhook(target: webhook, would: before ?? steps.fate ?? .send, steps: steps)
         }
+    }
+
+    /// What is known of a thing at a webhook when a message is looked at.
+    struct Remembered {
+        let rules: [Int: String]
+        let alarm: Alarm?
+        /// The message; of one that has not come in, one of that time.
+        let at: MessageID
     }
 
     private init(steps: [ExplainedStep], webhooks: [OfWebhook]) {

@@ -1,21 +1,23 @@
 // What intake asks of a webhook before it makes a delivery.
 
+internal import Values
+
 extension Explanation {
     /// - Parameter index: nil if there is no payload.
     static func routing(
-        of message: ExplainedMessage, _ index: PayloadIndex?, to webhook: WebhookTarget, memory: [Int: String],
+        of message: ExplainedMessage, _ index: PayloadIndex?, to webhook: WebhookTarget, _ remembered: Remembered,
         budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         var steps = [Self.status(of: webhook), Self.trigger(of: webhook)]
         guard webhook.receivesMessages else { return steps }
         steps += Self.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget)
+            of: webhook, thing: message.thing, subtopic: message.subtopic, index, remembered, budget: &budget)
         return steps
     }
 
     /// Its filters and conditions. Of what a filter does not let through nothing more is asked, as intake does not either.
     static func filters(
-        of webhook: WebhookTarget, thing: EntityID, subtopic: String, _ index: PayloadIndex?, memory: [Int: String],
+        of webhook: WebhookTarget, thing: EntityID, subtopic: String, _ index: PayloadIndex?, _ remembered: Remembered,
         budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         let trigger = webhook.options.trigger
@@ -45,12 +47,30 @@ extension Explanation {
                 ExplainedStep(.conditions, isOK: false, "there is no payload to ask them of", fate: .unknown))
             return steps
         }
-        let (outcome, findings) = conditions.explain(index, memory: memory, budget: &budget)
-        steps.append(
-            ExplainedStep(
-                .conditions, isOK: outcome.skip == nil, outcome.skip ?? "they are met",
-                fate: outcome.skip == nil ? nil : .skip, findings: findings))
+        steps.append(Self.conditions(conditions, index, remembered, budget: &budget))
         return steps
+    }
+
+    private static func conditions(
+        _ conditions: ConditionSet, _ index: PayloadIndex, _ remembered: Remembered, budget: inout EvaluationBudget
+    ) -> ExplainedStep {
+        let (skip, met, findings): (String?, String, [ConditionSet.Finding])
+        if let edge = conditions.edge {
+            let alarm = remembered.alarm
+            let (truth, found) = conditions.explainTruth(of: index, isHeld: alarm != nil, budget: &budget)
+            let outcome = edge.outcome(of: truth, by: remembered.at, after: alarm)
+            (skip, findings) = (outcome.skip, found)
+            met =
+                outcome.crossing.map {
+                    $0.state == .normal
+                        ? "they are no longer met, and were since \($0.since.text)" : "they become met"
+                } ?? "they are met"
+        } else {
+            let (outcome, found) = conditions.explain(index, memory: remembered.rules, budget: &budget)
+            (skip, met, findings) = (outcome.skip, "they are met", found)
+        }
+        return ExplainedStep(
+            .conditions, isOK: skip == nil, skip ?? met, fate: skip == nil ? nil : .skip, findings: findings)
     }
 
     private static func status(of webhook: WebhookTarget) -> ExplainedStep {
@@ -86,15 +106,18 @@ package enum TestedMessage {
     /// - Parameters:
     ///   - scene: what the thing's messages meet; nil if there is no such thing in the webhook's group.
     ///   - memory: what its conditions remember of the thing.
+    ///   - alarm: what is known of the thing where they have an edge.
     package static func obstacle(
-        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String]
+        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String],
+        alarm: Alarm? = nil
     ) -> String? {
         var steps: [ExplainedStep] = []
         if message.event == nil, let scene { steps += Explanation.flags(of: scene.profile) }
         var budget = EvaluationBudget()
         let index = PayloadIndex(message.payload, paths: PathSet(webhook.conditions?.paths ?? []))
         steps += Explanation.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget
+            of: webhook, thing: message.thing, subtopic: message.subtopic, index,
+            .init(rules: memory, alarm: alarm, at: message.id), budget: &budget
         ).filter { scene != nil || $0.check != .things }
         return steps.first { $0.fate != nil }?.reason
     }

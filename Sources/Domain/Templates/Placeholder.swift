@@ -1,6 +1,8 @@
 /// What a template can stand for: `{thing_id}`, `{payload.a.b[0]}`.
 package enum Placeholder: Sendable, Hashable {
     case thingID, thingName, groupID, orgID, userID, profileID, topic, subtopic, messageID, receivedAt
+    /// Of a crossing: what the conditions came to, since when they are met, and what it was before.
+    case state, since, previous
     case payload(JSONPath)
     /// The payload's bytes, whatever they are.
     case payloadBase64, payloadHex
@@ -11,6 +13,7 @@ package enum Placeholder: Sendable, Hashable {
     package static let names = [
         "thing_id", "device_id", "thing_name", "group_id", "org_id", "user_id", "profile_id", "topic", "subtopic",
         "message_id", "received_at", "payload", "payload_base64", "payload_hex", "value",
+        "state", "since", "previous",
     ]
 
     /// - Parameter text: what stands between the braces.
@@ -34,6 +37,9 @@ package enum Placeholder: Sendable, Hashable {
             case "received_at": self = .receivedAt
             case "payload_base64": self = .payloadBase64
             case "payload_hex": self = .payloadHex
+            case "state": self = .state
+            case "since": self = .since
+            case "previous": self = .previous
             default: return nil
             }
         default: return nil
@@ -47,6 +53,9 @@ package enum Placeholder: Sendable, Hashable {
         default: false
         }
     }
+
+    /// Whether it is of a crossing.
+    var isOfCrossing: Bool { [.state, .since, .previous].contains(self) }
 
     /// Whether it is of what the message carries.
     package var isOfPayload: Bool {
@@ -73,6 +82,9 @@ package enum Placeholder: Sendable, Hashable {
         case .subtopic: "{subtopic}"
         case .messageID: "{message_id}"
         case .receivedAt: "{received_at}"
+        case .state: "{state}"
+        case .since: "{since}"
+        case .previous: "{previous}"
         }
     }
 
@@ -86,6 +98,7 @@ package enum Placeholder: Sendable, Hashable {
         case .thingName: [JSONPath(member: "thing_name")]
         case .userID: [JSONPath(member: "user_id")]
         case .profileID: [JSONPath(member: "profile_id")]
+        case .state: [JSONPath(member: "state")]
         default: []
         }
     }

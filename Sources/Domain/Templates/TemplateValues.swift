@@ -1,7 +1,11 @@
-/// What is known of a thing beyond its id.
+internal import Values
+
+/// What is known of a thing beyond its id, and of what a message of it crossed.
 package struct ThingFacts: Sendable {
     package let name: String?
     package let profile: EntityID?
+    /// nil unless the message crossed something at the webhook.
+    package var crossing: Crossing?
 
     package init(name: String?, profile: EntityID?) {
         self.name = name
@@ -14,10 +18,13 @@ package struct ThingFacts: Sendable {
     package struct Subject: Hashable, Sendable {
         package let thing: EntityID
         package let group: EntityID
+        /// The delivery whose crossing is wanted too.
+        package let crossing: DeliveryID?
 
-        package init(_ thing: EntityID, in group: EntityID) {
+        package init(_ thing: EntityID, in group: EntityID, crossing: DeliveryID? = nil) {
             self.thing = thing
             self.group = group
+            self.crossing = crossing
         }
     }
 }
@@ -73,6 +80,9 @@ package struct TemplateValues: Sendable {
         case .subtopic: return .text(self.message.subtopic)
         case .messageID: return .text(String(self.message.id.rawValue))
         case .receivedAt: return .number(self.message.id.millisecondsSince1970)
+        case .state: return self.ofEvent("state") ?? self.facts.crossing.map { .text($0.state.rawValue) } ?? .missing
+        case .since: return self.facts.crossing.map { .number($0.since.milliseconds) } ?? .missing
+        case .previous: return self.facts.crossing.map { .text($0.previous.rawValue) } ?? .missing
         case .payloadBase64: return .text(Base64.encode(self.message.payload))
         case .payloadHex: return .text(Hex.encode(self.message.payload))
         case .payload(let path):

@@ -20,6 +20,8 @@ package struct RequestPlan: Sendable {
     package let batching: Batching?
     /// Whether a thing's name or profile is needed.
     package let needsFacts: Bool
+    /// Whether what a message crossed is needed.
+    package let needsCrossing: Bool
     /// What is asked of the payload.
     let paths: PathSet
 
@@ -71,6 +73,7 @@ package struct RequestPlan: Sendable {
         let templates = [self.target] + headerTemplates.map(\.value) + rows.map(\.value) + self.body.templates
         let placeholders = templates.flatMap(\.placeholders)
         self.needsFacts = placeholders.contains { $0 == .thingName || $0 == .profileID }
+        self.needsCrossing = placeholders.contains(where: \.isOfCrossing)
         self.paths = PathSet(placeholders.flatMap(\.paths))
         if !isLenient { try self.check(spec) }
     }

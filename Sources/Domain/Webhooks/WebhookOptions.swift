@@ -41,6 +41,9 @@ package struct WebhookOptions: FieldTable {
         if self.responds, self.trigger.kind != .message || self.batching != nil {
             throw InvalidField("respond", "goes with the trigger MESSAGE alone, and not with batch")
         }
+        if self.conditions?.edge != nil, self.trigger.kind != .message {
+            throw InvalidField("conditions.edge", "goes with the trigger MESSAGE alone")
+        }
         if self.batching != nil { try self.checkBatching() }
     }
 

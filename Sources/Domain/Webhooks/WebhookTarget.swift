@@ -15,8 +15,9 @@ package final class WebhookTarget: Sendable {
     package let judgedBody: Int?
     /// Whether every message of the group is sent to it.
     package let takesAllMessages: Bool
-    /// Whether its templates name things.
+    /// Whether its templates name things, or say what a message crossed.
     package let needsFacts: Bool
+    package let needsCrossing: Bool
     package let id: EntityID
     package let group: EntityID
     package let version: Int64
@@ -63,7 +64,9 @@ package final class WebhookTarget: Sendable {
         // Most have no template at all.
         let mayNeedFacts =
             url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
-        self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
+        let plan = mayNeedFacts ? RequestPlan(stored: url, headers: headers, options: options) : nil
+        self.needsCrossing = plan?.needsCrossing ?? false
+        self.needsFacts = plan.map { $0.needsFacts || $0.needsCrossing } ?? false
         self.batching = options.batching
         self.responds = options.responds
         self.judgedBody = policy.judgedBody
@@ -86,6 +89,12 @@ package final class WebhookTarget: Sendable {
 
     package var policy: DeliveryPolicy { self.storedPolicy.value }
     package var options: WebhookOptions { self.storedOptions.value }
+    /// Whose facts a request with this message names.
+    package func subject(of message: Message) -> ThingFacts.Subject {
+        let crossing = self.needsCrossing ? DeliveryID(message: message.id, webhook: self.key) : nil
+        return ThingFacts.Subject(message.thing, in: message.group, crossing: crossing)
+    }
+
     /// Worked out each time. Who sends has ``WebhookRequests``.
     package var plan: RequestPlan { RequestPlan(stored: self.url, headers: self.headers, options: self.options) }
 

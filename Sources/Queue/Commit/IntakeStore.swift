@@ -31,29 +31,50 @@ package struct IntakeStore: Sendable {
         package let deliveries: [Delivery]
         /// What conditions are to remember from now on.
         package let memory: ConditionMemory
+        /// In the order of their messages, which are among these or could not be written.
+        package let alarms: [AlarmChange]
 
-        package init(messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:]) {
+        package init(
+            messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:], alarms: [AlarmChange] = []
+        ) {
+            self.alarms = alarms
             self.messages = messages
             self.deliveries = deliveries
             self.memory = memory
         }
     }
 
+    /// An alarm is not what the messages were judged by any more; nothing was written.
+    package struct AlarmsMoved: Error {}
+
     /// Commits messages and their deliveries. When it returns they are durable.
     ///
     /// - Parameter now: when the deliveries fall due.
+    /// - Throws: ``AlarmsMoved``.
     package func commit(_ commit: Commit, now: Instant) async throws {
         guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return }
-        _ = try await self.pool.withConnection { try $0.execute(statement) }
+        guard !commit.alarms.isEmpty else {
+            _ = try await self.pool.withConnection { try $0.execute(statement) }
+            return
+        }
+        try await self.pool.transaction { db in
+            guard try AlarmRows(commit.alarms).write(on: db) != .moved else { throw AlarmsMoved() }
+            try db.execute(statement)
+        }
     }
 
     /// Commits what may have been committed already: what is there stays as it is, what is not is written.
     ///
     /// - Returns: false, and nothing is written, if rows with the same ids are there that are not these messages.
+    /// - Throws: ``AlarmsMoved``.
     package func commitAgain(_ commit: Commit, now: Instant) async throws -> Bool {
         guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return true }
         return try await self.pool.transaction { db in
             guard try Strangers.areNone(among: commit.messages, of: self.session, on: db) else { return false }
+            // What is there was written together with what it changed.
+            if !commit.alarms.isEmpty, try !Strangers.isWritten(any: commit.messages, by: self.session, on: db) {
+                guard try AlarmRows(commit.alarms).write(on: db) != .moved else { throw AlarmsMoved() }
+            }
             try db.execute(statement)
             return true
         }

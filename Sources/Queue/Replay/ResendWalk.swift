@@ -21,6 +21,8 @@ struct ResendWalk: Sendable {
         let bytes: Int64
         /// Whether a delivery of it has failed and is there still.
         let hasFailed: Bool
+        /// What the webhook is told with it.
+        let crossing: Crossing?
     }
 
     struct Part: Sendable {
@@ -54,7 +56,7 @@ struct ResendWalk: Sendable {
         let states = try self.states(of: looked.seen.map(\.id), on: db)
         let takes = try self.admittedThings(Set(looked.seen.map(\.thing)), on: db)
         let conditions = self.selection.appliesConditions ? self.target.conditions : nil
-        if let resend, conditions?.remembers == true {
+        if let resend, conditions?.hasState == true {
             self.memory = try Self.memory(of: resend, things: takes, on: db)
         }
         var payloads = ResendPayloads(looked.seen)
@@ -66,8 +68,10 @@ struct ResendWalk: Sendable {
             self.behind = message.id
             guard takes.contains(message.thing) else { continue }
             let isWanted = states.admits(message.id, self.selection.status)
-            if let conditions, isWanted || conditions.remembers {
-                let isMet = self.meets(conditions, message, payload: try payloads.payload(of: message, on: db))
+            var crossing: Crossing?
+            if let conditions, isWanted || conditions.hasState {
+                let isMet = self.meets(
+                    conditions, message, payload: try payloads.payload(of: message, on: db), telling: &crossing)
                 guard isMet else {
                     part.skipped += isWanted ? 1 : 0
                     continue
@@ -77,15 +81,26 @@ struct ResendWalk: Sendable {
             part.chosen.append(
                 Chosen(
                     id: message.id, thing: message.thing, bytes: message.bytes,
-                    hasFailed: states.failed.contains(message.id)))
+                    hasFailed: states.failed.contains(message.id), crossing: crossing))
         }
         self.behind = looked.last
         return part
     }
 
-    private mutating func meets(_ conditions: ConditionSet, _ message: Seen, payload: [UInt8]) -> Bool {
+    private mutating func meets(
+        _ conditions: ConditionSet, _ message: Seen, payload: [UInt8], telling crossing: inout Crossing?
+    ) -> Bool {
         var budget = EvaluationBudget()
         let index = PayloadIndex(payload, paths: PathSet(conditions.paths))
+        if let edge = conditions.edge {
+            // An alarm of its own, which is remembered as a rule's value is.
+            let alarm = self.memory[message.thing]?[Alarm.rule].flatMap { Alarm(remembered: $0) }
+            let truth = conditions.truth(of: index, isHeld: alarm != nil, budget: &budget)
+            let outcome = edge.outcome(of: truth, by: MessageID(rawValue: message.id), after: alarm)
+            self.memory[message.thing, default: [:]][Alarm.rule] = outcome.alarm?.remembered ?? ""
+            crossing = outcome.crossing
+            return crossing != nil
+        }
         let outcome = conditions.evaluate(index, memory: self.memory[message.thing] ?? [:], budget: &budget)
         if conditions.remembers { self.memory[message.thing] = outcome.memory }
         return outcome.skip == nil
