@@ -70,7 +70,8 @@ extension WholeServiceTests {
                 #expect(told("both") == [first, end, second])
                 #expect(told("silent") == [])
                 #expect(!receiver.requests(at: "/both")[0].body.hasSuffix("null}"), "since when is a time")
-                #expect(try await Self.alarms(installation).count == 4, "each webhook's own, the silent one's too")
+                let kept = try await installation.sql("SELECT count(*) FROM alarms WHERE is_active")
+                #expect(kept.contains("4"), "each webhook's own, the silent one's too")
             }
             await receiver.stop()
         }

@@ -180,11 +180,11 @@ export function pairs({ legend, name, rows, keyLabel, sample, hidesValues, hint 
 const operators = ["eq", "ne", "gt", "ge", "lt", "le", "contains", "in", "exists", "changed", "changed_by"];
 
 const edges = [
-  ["", "with every message that meets them"],
+  ["", "with every such message"],
   ["becomes", "once, when they become true"],
-  ["is_no_longer", "once, when they are no longer true"],
-  ["both", "once each, when they become true and when they no longer are"],
-  ["silent", "never: the alarm is shown here alone"],
+  ["is_no_longer", "once, when they no longer are"],
+  ["both", "once at each crossing"],
+  ["silent", "never: alarms alone"],
 ];
 const withUntil = ["gt", "ge", "lt", "le"];
 
