@@ -60,6 +60,7 @@ let package = Package(
                 .embedInCode("0018_sealed_queries.sql"),
                 .embedInCode("0019_notices.sql"),
                 .embedInCode("0020_resends.sql"),
+                .embedInCode("0023_thinned_things.sql"),
             ],
             swiftSettings: settings),
         .target(

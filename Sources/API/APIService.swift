@@ -190,7 +190,7 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     let explainer = Explainer(
-        database, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
+        database, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate, now: { wallClock.now })
     TryRoutes(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
         audit: AuditStore(database), test: ports.test,

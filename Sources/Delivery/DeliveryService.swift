@@ -74,7 +74,14 @@ package struct DeliveryService: Service {
                 await self.makeRoom(for: deliveries)
                 return Reservation(deliveries, in: self.ledger) { self.accept($0, spilled: $1) }
             },
-            noteWaiting: { self.noteWaiting($0) })
+            noteWaiting: { webhooks in
+                let now = self.wallClock.now
+                self.note(Dictionary(uniqueKeysWithValues: webhooks.map { ($0, now) }))
+            },
+            noteDue: { dues in
+                let horizon = self.dueHorizon
+                self.note(dues.filter { $0.value <= horizon })
+            })
     }
 
     private func makeRoom(for deliveries: [Delivery]) async {
@@ -97,16 +104,16 @@ package struct DeliveryService: Service {
         }
     }
 
-    private func noteWaiting(_ webhooks: Set<WebhookKey>) {
-        let now = self.wallClock.now
+    private func note(_ dues: [WebhookKey: Instant]) {
         for (index, dispatcher) in self.dispatchers.enumerated() {
-            let mine = webhooks.filter { self.index(of: $0) == index }
+            let mine = dues.filter { self.index(of: $0.key) == index }
             guard !mine.isEmpty else { continue }
-            dispatcher.onLoop { dispatcher in
-                dispatcher.noteDues(Dictionary(uniqueKeysWithValues: mine.map { ($0, now) }))
-            }
+            dispatcher.onLoop { $0.noteDues(mine) }
         }
     }
+
+    /// What falls due later is asked for again before.
+    private var dueHorizon: Instant { self.wallClock.now + self.configuration.dueInterval * 3 }
 
     func index(of key: WebhookKey) -> Int {
         Int(key.rawValue) % self.dispatchers.count
@@ -222,8 +229,7 @@ package struct DeliveryService: Service {
     }
 
     func noteDues() async throws {
-        // What falls due later is asked for again before.
-        let horizon = self.wallClock.now + self.configuration.dueInterval * 3
+        let horizon = self.dueHorizon
         let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })

@@ -65,7 +65,8 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
-            let keptBody = target.responds ? self.configuration.largestResponse : Self.loggedBody
+            // One byte more shows whether there is more.
+            let keptBody = target.responds ? self.configuration.largestResponse + 1 : Self.loggedBody
             return self.makePool(to: target.url, for: target, keptBody: max(keptBody, target.judgedBody ?? 0))
         }
 
@@ -147,16 +148,21 @@ extension Dispatcher {
 
         /// Tells the thing what came of its message, once that is settled.
         private func respond(_ verdict: Verdict, to attempt: Attempt) {
+            let answer = attempt.target.options.answer
+            let hasSucceeded: Bool
             switch verdict.ending {
             case .retried, .released: return
-            case .succeeded, .failed:
-                self.ports.responses?.respond(
-                    ThingResponse(
-                        thing: attempt.delivery.message.thing, webhook: attempt.target.id,
-                        delivery: attempt.delivery.id,
-                        status: verdict.status.map(Int.init), error: verdict.error,
-                        body: Array((verdict.response ?? []).prefix(self.configuration.largestResponse))))
+            case .succeeded: hasSucceeded = true
+            case .failed: hasSucceeded = false
             }
+            guard hasSucceeded || answer.occasion == .always else { return }
+            let message = attempt.delivery.message
+            self.ports.responses?.respond(
+                ThingResponse(
+                    thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
+                    delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
+                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer,
+                    largest: self.configuration.largestResponse))
         }
 
         /// Gives up what no request can be made of.

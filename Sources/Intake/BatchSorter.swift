@@ -26,6 +26,9 @@ struct SortedBatch {
     var missingMemory: Set<ConditionSubject> = []
     /// What conditions are to remember from now on.
     var memory: ConditionMemory = [:]
+    /// The same for webhooks that leave out messages by what their things sent before.
+    var missingThings: Set<ConditionSubject> = []
+    var thinning = BatchThinning()
     /// Things of which no message was seen before.
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
@@ -60,13 +63,16 @@ struct BatchSorter: Sendable {
 
     /// - Parameters:
     ///   - memory: what conditions compare with; nil if it has not been read.
+    ///   - things: what is remembered where messages are left out; read together with `memory`.
     ///   - resolve: asked once for the things of all messages. What it answers is looked at beside the routes, so that what
     ///     conditions cost holds up nobody else who asks for a route.
     func sort(
-        _ batch: Batch, memory: ConditionMemory? = nil, resolve: ([EntityID]) -> [Routes.Resolution?]
+        _ batch: Batch, memory: ConditionMemory? = nil, things: ThinnedThings = [:],
+        resolve: ([EntityID]) -> [Routes.Resolution?]
     ) -> SortedBatch {
         var sorted = SortedBatch()
         sorted.memory = memory ?? [:]
+        sorted.thinning = BatchThinning(things)
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
@@ -99,14 +105,12 @@ struct BatchSorter: Sendable {
                 sorted.unrouted += 1
                 continue
             }
-            let before = sorted.deliveries.count
-            self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
-            if sorted.deliveries.count == before, !route.webhooks.isEmpty {
-                sorted.unforwarded[.filtered, default: 0] += 1
-            }
-            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+            let isForwarded = self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
+            if !isForwarded, !route.webhooks.isEmpty { sorted.unforwarded[.filtered, default: 0] += 1 }
+            if message.isKept || isForwarded { sorted.messages.append(message) }
         }
         run?.close(into: &sorted)
+        sorted.thinning.drop(from: &sorted.messages, deliveries: sorted.deliveries)
         return sorted
     }
 
@@ -132,9 +136,13 @@ struct BatchSorter: Sendable {
     }
 
     /// Makes the deliveries of a message: to the webhooks whose trigger it is and whose conditions it meets.
+    ///
+    /// - Returns: whether there are any, be it later.
     private func route(
         _ message: Message, by route: Routes.Resolution, hasMemory: Bool, in sorted: inout SortedBatch
-    ) {
+    ) -> Bool {
+        let before = sorted.deliveries.count
+        var isLater = false
         var payload: PayloadIndex?
         var budget = EvaluationBudget(for: route.conditionPaths)
         for webhook in route.webhooks {
@@ -145,15 +153,16 @@ struct BatchSorter: Sendable {
             if !webhook.filter.isOpen, !webhook.filter.admits(thing: message.thing, subtopic: message.subtopic) {
                 continue
             }
-            if let conditions = webhook.conditions {
-                // Gone over once, for all of the group's webhooks.
-                let index = payload ?? PayloadIndex(message.payload, paths: route.conditionPaths)
-                payload = index
+            if !hasMemory, webhook.remembers {
+                Self.miss(ConditionSubject(webhook: webhook.key, thing: message.thing), of: webhook, in: &sorted)
+                continue
+            }
+            // Gone over once, for all of the group's webhooks.
+            if payload == nil, webhook.conditions != nil || webhook.thinning != nil {
+                payload = PayloadIndex(message.payload, paths: route.conditionPaths)
+            }
+            if let index = payload, let conditions = webhook.conditions {
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
-                if conditions.remembers, !hasMemory {
-                    sorted.missingMemory.insert(subject)
-                    continue
-                }
                 let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
                 if conditions.remembers { sorted.memory[subject] = outcome.memory }
                 if outcome.isTooCostly { sorted.tooCostly += 1 }
@@ -165,8 +174,22 @@ struct BatchSorter: Sendable {
                     continue
                 }
             }
-            sorted.deliveries.append(Delivery(message: message, webhook: webhook))
+            let delivery = Delivery(message: message, webhook: webhook)
+            if let index = payload, let thinning = webhook.thinning {
+                switch sorted.thinning.judge(delivery, thinning, index, &budget) {
+                case .send: break
+                case .later: isLater = true; continue
+                case .leaveOut: continue
+                }
+            }
+            sorted.deliveries.append(delivery)
         }
+        return isLater || sorted.deliveries.count > before
+    }
+
+    private static func miss(_ subject: ConditionSubject, of webhook: WebhookTarget, in sorted: inout SortedBatch) {
+        if webhook.conditions?.remembers == true { sorted.missingMemory.insert(subject) }
+        if webhook.thinning != nil { sorted.missingThings.insert(subject) }
     }
 
     private static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {

@@ -47,34 +47,46 @@ struct BatchWriter: Sendable {
         return copy
     }
 
-    /// - Returns: the messages that the database can never take.
-    /// - Throws: what the database said last, if the patience is over or the service is stopping.
-    func write(_ sorted: SortedBatch) async throws -> [Message] {
-        try await self.forgetFormer(of: sorted.messages)
-        var work = Work(sorted, end: .now + self.patience)
+    /// What became of a batch.
+    struct Written {
+        /// Messages that the database can never take.
+        var refused: [Message] = []
+        /// Deliveries that waited for their time and were left out for newer ones.
+        var replaced: Set<DeliveryID> = []
+    }
+
+    /// - Parameter isForced: see ``IntakeStore/Commit/isForced``.
+    /// - Throws: what the database said last, if the patience is over or the service is stopping; ``ThinningConflict``.
+    func write(_ sorted: SortedBatch, isForced: Bool = false) async throws -> Written {
+        // What was left out may have been left out for what is forgotten now.
+        if try await self.forgetFormer(of: sorted.messages), sorted.thinning.hasJudged { throw ThinningConflict() }
+        var work = Work(sorted, end: .now + self.patience, isForced: isForced)
         var reservation = await self.lanes.reserve(sorted.deliveries)
         while true {
             switch work.step {
-            case .finished: return work.refused
+            case .finished: return work.written
             case .write(let part):
                 work.batches = reservation.batches(of: work.ids(part))
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) { try await self.commit(commit) }
-                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                if answer == .done { self.handOver(commit, part, of: work, &reservation) }
                 work.handle(answer)
             case .writeAgain(let part):
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) {
-                    try await self.store.commitAgain(commit, now: self.wallClock.now) ? .done : .strangers
+                    guard let replaced = try await self.store.commitAgain(commit, now: self.wallClock.now) else {
+                        return (.strangers, [])
+                    }
+                    return (.done, replaced)
                 }
-                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                if answer == .done { self.handOver(commit, part, of: work, &reservation) }
                 work.handle(answer)
             case .probe(let place):
                 let (message, deliveries) = (work.messages[place], work.batches)
                 let answer = try await self.answer(of: &work) {
                     try await self.store.probe(
                         inPlaceOf: message, deliveries: deliveries, now: self.wallClock.now)
-                    return .done
+                    return (.done, [])
                 }
                 work.handle(answer)
             case .refuse(let place):
@@ -92,18 +104,32 @@ struct BatchWriter: Sendable {
         }
     }
 
-    private func commit(_ commit: IntakeStore.Commit) async throws -> CommitPlan.Answer {
+    private func commit(_ commit: IntakeStore.Commit) async throws -> (CommitPlan.Answer, [DeliveryID]) {
         let start = ContinuousClock.now
-        try await self.store.commit(commit, now: self.wallClock.now)
+        let replaced = try await self.store.commit(commit, now: self.wallClock.now)
         self.metrics.batches.add()
         self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
-        return .done
+        return (.done, replaced)
     }
 
+    private func handOver(
+        _ commit: IntakeStore.Commit, _ part: Range<Int>, of work: Work, _ reservation: inout Reservation
+    ) {
+        reservation.commit(work.batches, of: work.ids(part))
+        guard !commit.later.isEmpty else { return }
+        self.lanes.noteDue(
+            Dictionary(commit.later.map { ($0.delivery.webhook.key, $0.due) }, uniquingKeysWith: min))
+    }
+
+    /// - Parameter body: answers what was left out besides.
     private func answer(
-        of work: inout Work, _ body: () async throws -> CommitPlan.Answer
+        of work: inout Work, _ body: () async throws -> (CommitPlan.Answer, [DeliveryID])
     ) async throws -> CommitPlan.Answer {
-        do { return try await body() } catch let error as PostgresError {
+        do {
+            let (answer, replaced) = try await body()
+            work.written.replaced.formUnion(replaced)
+            return answer
+        } catch let error as PostgresError {
             work.lastError = error
             if error.sqlState == .uniqueViolation { return .occupied }
             if error.isDataFault { return .refused }
@@ -122,11 +148,14 @@ struct BatchWriter: Sendable {
     // MARK: Commits that were given up
 
     /// Removes what was committed of these messages without anybody being sure of it, when they had other ids.
-    private func forgetFormer(of messages: [Message]) async throws {
+    ///
+    /// - Returns: whether there was any.
+    private func forgetFormer(of messages: [Message]) async throws -> Bool {
         let former = self.unresolved.commits.withLock { $0.former(of: messages) }
-        guard !former.isEmpty else { return }
+        guard !former.isEmpty else { return false }
         try await self.store.forget(former)
         self.unresolved.commits.withLock { $0.settle(messages) }
+        return true
     }
 
     /// - Returns: whether there is something that may have been written.
@@ -142,9 +171,12 @@ private struct Work {
     let messages: [Message]
     let end: ContinuousClock.Instant
     private let memory: ConditionMemory
+    private let thinning: [ThinningChange]
+    private let later: [LaterDelivery]
+    private let isForced: Bool
     private(set) var plan: CommitPlan
     private(set) var step: CommitPlan.Step
-    private(set) var refused: [Message] = []
+    var written = BatchWriter.Written()
     /// Whether nothing is written so far.
     private(set) var isUntouched = true
     /// The deliveries of the part that is being written.
@@ -152,9 +184,12 @@ private struct Work {
     var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
     var lastError: PostgresError?
 
-    init(_ sorted: SortedBatch, end: ContinuousClock.Instant) {
+    init(_ sorted: SortedBatch, end: ContinuousClock.Instant, isForced: Bool) {
         self.messages = sorted.messages
         self.memory = sorted.memory
+        self.thinning = sorted.thinning.changes
+        self.later = sorted.thinning.later
+        self.isForced = isForced
         self.end = end
         self.plan = CommitPlan(count: sorted.messages.count)
         self.step = self.plan.next
@@ -166,7 +201,14 @@ private struct Work {
     }
 
     func commit(_ part: Range<Int>) -> IntakeStore.Commit {
-        IntakeStore.Commit(messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory)
+        var commit = IntakeStore.Commit(
+            messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory)
+        guard !self.thinning.isEmpty else { return commit }
+        let ids = self.ids(part)
+        commit.thinning = self.thinning
+        commit.later = self.later.filter { ids.contains($0.delivery.message.id) }
+        commit.isForced = self.isForced
+        return commit
     }
 
     mutating func handle(_ answer: CommitPlan.Answer) {
@@ -175,7 +217,7 @@ private struct Work {
     }
 
     mutating func refuse(_ place: Int) {
-        self.refused.append(self.messages[place])
+        self.written.refused.append(self.messages[place])
         self.step = self.plan.next
     }
 

@@ -143,29 +143,39 @@ package struct IntakeService: Service {
     // MARK: A batch
 
     func take(_ batch: Batch) async throws {
-        for _ in 0..<3 {
+        var (renumbered, conflicts) = (0, 0)
+        while renumbered < 3 {
             do {
-                return try await self.takeOnce(batch)
+                return try await self.takeOnce(batch, isForced: conflicts >= Self.mostConflicts)
             } catch is BatchWriter.IDsInUse {
                 // They are given out anew, from a later moment on.
                 self.refusals.warning("ids", "ids of messages are in use by another instance; others are given out")
+                renumbered += 1
+            } catch is ThinningConflict {
+                conflicts += 1
             }
         }
         throw PostgresError(.decoding, "ids of messages are in use by another instance")
     }
 
-    private func takeOnce(_ batch: Batch) async throws {
+    /// How often it is decided anew what is left out of a thing's messages that come on several instances at once. Then they
+    /// go out as each sees it.
+    private static let mostConflicts = 5
+
+    private func takeOnce(_ batch: Batch, isForced: Bool) async throws {
         var sorted = self.sort(batch)
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)
         }
-        if !sorted.missingMemory.isEmpty {
+        if !sorted.missingMemory.isEmpty || !sorted.missingThings.isEmpty {
             let memory = try await self.store.memory(of: sorted.missingMemory)
-            sorted = self.sort(batch, memory: memory)
+            let things = try await self.store.thinnedThings(sorted.missingThings)
+            sorted = self.sort(batch, memory: memory, things: things)
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
-        for message in try await self.writer.write(sorted) {
+        let written = try await self.writer.write(sorted, isForced: isForced)
+        for message in written.refused {
             sorted.refused[.storage, default: 0] += 1
             sorted.examples[.storage] = "things/\(message.thing)/messages"
         }
@@ -175,14 +185,19 @@ package struct IntakeService: Service {
             self.metrics.tooCostly.add(sorted.tooCostly)
             self.tally.skipped(sorted.skips)
         }
+        sorted.thinning.note(removed: written.replaced)
+        for (reason, count) in sorted.thinning.leftOut { self.metrics.leftOut.add(reason, count) }
+        if !sorted.thinning.skips.isEmpty { self.tally.skipped(sorted.thinning.skips) }
         self.tally.received(sorted.received, now: self.wallClock.now)
         self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
         self.metrics.unrouted.add(sorted.unrouted)
         for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }
     }
 
-    private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {
-        self.sorter.sort(batch, memory: memory) { things in
+    private func sort(
+        _ batch: Batch, memory: ConditionMemory? = nil, things: ThinnedThings = [:]
+    ) -> SortedBatch {
+        self.sorter.sort(batch, memory: memory, things: things) { things in
             self.routes.withRoutes { routes in
                 var resolutions: [Routes.Resolution?] = []
                 resolutions.reserveCapacity(things.count)

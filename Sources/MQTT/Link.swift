@@ -156,7 +156,7 @@ final class Link {
             return .failure(.tooLarge(most))
         }
         var id: Int32 = 0
-        let code = self.client?.publish(payload, to: topic, id: &id)
+        let code = self.client?.publish(publication, id: &id)
         switch code.map({ mosq_err_t($0) }) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE: return .failure(.tooLarge(nil))
         case MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8:

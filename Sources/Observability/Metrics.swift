@@ -26,6 +26,16 @@ package enum UnforwardedReason: String, Sendable, CaseIterable {
     case filtered
 }
 
+/// Why a message that meets a webhook's conditions is left out all the same.
+package enum LeftOutReason: String, Sendable, CaseIterable {
+    /// For newer ones, before the webhook's rate let it out (`rate_limit.overflow`).
+    case rate
+    /// For others of its thing (`rate_limit.per_thing`).
+    case perThing = "per_thing"
+    /// It says what the one before it said (`duplicates`).
+    case duplicate
+}
+
 /// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
 package final class Metrics: Sendable {
     /// Messages read from the broker and committed, or known not to be wanted.
@@ -56,7 +66,9 @@ package final class Metrics: Sendable {
     package let openBreakers = Gauge()
     /// Deliveries that were not made because their messages did not meet the webhook's conditions.
     package let skipped = Counter()
-    /// Those of them whose conditions were not evaluated, because that would have held up everybody's messages.
+    /// Those that are left out as their webhook's owners want.
+    package let leftOut = LabelledCounter(LeftOutReason.allCases)
+    /// Those that were skipped whose conditions were not evaluated, because that would have held up everybody's messages.
     package let tooCostly = Counter()
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
@@ -132,6 +144,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_deliveries_skipped_total", "Deliveries whose message did not meet the webhook's conditions.",
             self.skipped)
+        text.counters(
+            "hookline_deliveries_left_out_total", "Deliveries left out for other messages, as their webhook wants.",
+            label: "reason", self.leftOut, \.rawValue)
         text.counter(
             "hookline_conditions_too_costly_total", "Deliveries skipped because their conditions cost too much.",
             self.tooCostly)

@@ -117,8 +117,8 @@ extension WebhookTarget {
 }
 
 extension [WebhookTarget] {
-    /// What each asks of a payload that has conditions.
-    fileprivate var conditionPaths: some Sequence<[JSONPath]> { self.lazy.compactMap(\.conditions?.paths) }
+    /// What each asks of a payload that asks anything.
+    fileprivate var conditionPaths: some Sequence<[JSONPath]> { self.lazy.compactMap(\.askedPaths) }
 
     /// The index of the first whose key is not below this one.
     fileprivate func place(of key: WebhookKey) -> Int {

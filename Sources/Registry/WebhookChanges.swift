@@ -62,6 +62,11 @@ extension WebhookStore {
         if draft.options.conditions != old.webhook.options.conditions {
             try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
         }
+        if draft.policy.perThing != old.webhook.policy.perThing
+            || draft.policy.duplicates != old.webhook.policy.duplicates
+        {
+            try db.execute("DELETE FROM thinned_things WHERE webhook_key = \(old.key)")
+        }
         if draft.options.trigger != old.webhook.options.trigger {
             try db.execute("DELETE FROM thing_silences WHERE webhook_key = \(old.key)")
         }

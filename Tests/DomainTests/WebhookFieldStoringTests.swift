@@ -7,10 +7,11 @@ struct WebhookFieldStoringTests {
     private static let everything = """
         {"success_statuses":[302],"success":{"path":"r.code","equals":1.50},"retry_schedule":[5,60],"max_attempts":3,"max_age":3600,"retry_client_errors":false,
         "failure_limit":20,"failure_window":60,"max_in_flight":8,"rate_limit":{"burst":5,"overflow":"drop_oldest",
-        "per_second":2.5},"ordering":"none","method":"PUT","format":"cloudevents","query":[{"key":"a","value":"hidden"}],
+        "per_second":2.5,"per_thing":{"bypass":["a.b"],"every":5,"keep":"first"}},"duplicates":{"path":"t","within":60},"ordering":"none","method":"PUT","format":"cloudevents","query":[{"key":"a","value":"hidden"}],
         "content_type":"text","body":"hidden","auth":{"password":"hidden","type":"basic","username":"me"},
         "trigger":{"subtopics":["a/#"],"type":"MESSAGE"},"conditions":{"match":"any","rules":[{"operator":"eq",
-        "path":"t","value":21.70}]},"notify":["anna"],"respond":true,"batch":{"format":"ndjson","max_items":5,
+        "path":"t","value":21.70}]},"notify":["anna"],"respond":{"format":"raw",
+        "on":"always","qos":0,"retain":true,"topic":"a/{status}"},"batch":{"format":"ndjson","max_items":5,
         "max_wait_ms":7},"description":"d","metadata":{"b":12345678901234567890,"a":21.70}}
         """
 

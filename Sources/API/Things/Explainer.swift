@@ -2,12 +2,15 @@ package import Domain
 internal import Journal
 internal import Queue
 package import Schema
+package import Values
 
 /// Puts together why a message of a thing goes to the webhooks of its group, or does not: one explanation for the API, the
 /// console and `hookline why`.
 package struct Explainer: Sendable {
     private let messages: MessageStore
     private let memory: ConditionMemoryStore
+    private let thinned: ThinnedThingStore
+    private let now: @Sendable () -> Instant
     private let standings: StandingStore
     private let scene: @Sendable (EntityID) async throws -> ThingScene?
     private let gate: (@Sendable (WebhookKey) async -> GateStanding)?
@@ -20,12 +23,15 @@ package struct Explainer: Sendable {
     ///   - scene: what a thing's messages meet.
     ///   - gate: how the way to a webhook's receiver stands; nil where nothing is sent from.
     ///   - largestPayload: that is taken, in bytes.
+    ///   - now: when a message would come in.
     package init(
         _ database: Database, largestPayload: Int, scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
-        gate: (@Sendable (WebhookKey) async -> GateStanding)?
+        gate: (@Sendable (WebhookKey) async -> GateStanding)?, now: @escaping @Sendable () -> Instant
     ) {
         self.messages = MessageStore(database)
         self.memory = ConditionMemoryStore(database)
+        self.thinned = ThinnedThingStore(database)
+        self.now = now
         self.standings = StandingStore(database)
         self.scene = scene
         self.gate = gate
@@ -62,9 +68,13 @@ package struct Explainer: Sendable {
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
         let memory = try await self.memory.memory(
             of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
-        let routed = Explanation(of: message, in: scene, largestPayload: self.largestPayload) { key in
-            memory[ConditionSubject(webhook: key, thing: thing)] ?? [:]
-        }
+        let thinning = scene?.webhooks.filter { $0.thinning != nil } ?? []
+        let thinned = try await self.thinned.things(
+            Set(thinning.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+        let routed = Explanation(
+            of: message, in: scene, largestPayload: self.largestPayload, now: self.now(),
+            memory: { memory[ConditionSubject(webhook: $0, thing: thing)] ?? [:] },
+            thinned: { thinned[ConditionSubject(webhook: $0, thing: thing)]?.memory ?? Thinning.Memory() })
         let wanted = routed.webhooks.map(\.target).filter { webhook == nil || $0.id == webhook }.prefix(Self.most)
         let standings = try await self.standings.standings(of: wanted.map(\.key), thing: thing)
         var gates: [WebhookKey: GateStanding] = [:]
@@ -81,6 +91,9 @@ package struct Explainer: Sendable {
         var memory: ConditionMemory = [:]
         let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
         if webhook.conditions?.remembers == true { memory = try await self.memory.memory(of: [subject]) }
-        return TestedMessage.obstacle(of: message, to: webhook, in: scene, memory: memory[subject] ?? [:])
+        let thinned = try await self.thinned.things(webhook.thinning == nil ? [] : [subject])
+        return TestedMessage.obstacle(
+            of: message, to: webhook, in: scene, memory: memory[subject] ?? [:],
+            thinned: thinned[subject]?.memory ?? Thinning.Memory())
     }
 }

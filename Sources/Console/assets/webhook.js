@@ -207,7 +207,7 @@ const healthFacts = (webhook, signal) =>
           : "closed",
       ],
       webhook.health.next_attempt_at && ["Next attempt", soon(webhook.health.next_attempt_at)],
-      webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
+      webhook.skipped > 0 && ["Skipped or left out", number(webhook.skipped)],
       [
         "Waiting",
         later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) =>

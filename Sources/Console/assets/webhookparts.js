@@ -278,6 +278,30 @@ export function deliveryPart(webhook, fields) {
       latest_per_thing: "A thing's newest",
     }),
   );
+  const perThing = webhook.rate_limit?.per_thing;
+  const every = whole("rate_limit.per_thing.every", perThing?.every);
+  const keep = select(
+    perThing?.keep ?? "last",
+    fields.choices("rate_limit.per_thing.keep", { last: "The newest, when it is over", first: "Nothing" }),
+  );
+  const bypass = input((perThing?.bypass ?? []).join(", "), { placeholder: "alarm, door.open" });
+  const { duplicates } = webhook;
+  const [samePath, within] = [
+    input(duplicates?.path, { ...fields.bounds("duplicates.path"), placeholder: "temperature" }),
+    whole("duplicates.within", duplicates?.within),
+  ];
+  const newsOnly = optional(
+    "Leave out what says nothing new",
+    "duplicates",
+    Boolean(duplicates),
+    h(
+      "div",
+      { class: "fields" },
+      field("The same at", "duplicates.path", samePath, "A path into the payload. Empty: all of it."),
+      field("for", "duplicates.within", within, "seconds. Empty: until it says something else."),
+    ),
+    "A thing's message that says what the one before it said.",
+  );
   const { success } = webhook;
   const [path, equals, pattern] = [
     input(success?.path, { ...fields.bounds("success.path"), placeholder: "result.code" }),
@@ -353,6 +377,9 @@ export function deliveryPart(webhook, fields) {
           overflow,
           "All of it in order, the newest without the oldest, or of each thing the newest.",
         ),
+        field("Of each thing one in", "rate_limit.per_thing.every", every, "seconds. Empty: all of them."),
+        field("and of the others", "rate_limit.per_thing.keep", keep),
+        field("but at once", "rate_limit.per_thing.bypass", bypass, "What changes at these paths."),
         field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
         field(
           "Order",
@@ -362,6 +389,7 @@ export function deliveryPart(webhook, fields) {
         ),
       ),
       clientErrors.element,
+      newsOnly.element,
       says.element,
       batch.element,
     ),
@@ -382,11 +410,14 @@ export function deliveryPart(webhook, fields) {
       max_in_flight: numberOrNull(inFlight),
       ordering: ordering.value,
       retry_client_errors: clientErrors.box.checked,
-      rate_limit: perSecond.value === "" ? null : {
-        per_second: Number(perSecond.value),
+      rate_limit: perSecond.value === "" && every.value === "" ? null : {
+        ...(perSecond.value === "" ? {} : { per_second: Number(perSecond.value), overflow: overflow.value }),
         ...(burst.value === "" ? {} : { burst: Number(burst.value) }),
-        overflow: overflow.value,
+        ...(every.value === ""
+          ? {}
+          : { per_thing: { every: Number(every.value), keep: keep.value, bypass: words(bypass.value) } }),
       },
+      duplicates: newsOnly.box.checked ? { path: samePath.value || null, within: numberOrNull(within) } : null,
       batch: batch.box.checked
         ? { max_items: numberOrNull(size), max_wait_ms: numberOrNull(wait), format: form.value }
         : null,
@@ -394,14 +425,57 @@ export function deliveryPart(webhook, fields) {
   };
 }
 
-export function morePart(webhook, fields, isNew) {
-  const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
-  const respond = check(
+/** @param said what `respond` is: true, false, or how the thing is told. */
+function answerPart(said, fields) {
+  const { topic, format, on, qos, retain } = said === true ? {} : said || {};
+  const [levels, service] = [
+    input(topic, { ...fields.bounds("respond.topic"), placeholder: "weather/{subtopic}" }),
+    select(String(qos ?? 1), [["0"], ["1"], ["2"]]),
+  ];
+  const form = select(
+    format ?? "json",
+    fields.choices("respond.format", { json: "JSON about the answer", raw: "The answer as it is" }),
+  );
+  const occasion = select(on ?? "", [
+    ["", "As usual"],
+    ...fields.choices("respond.on", { always: "Always", success: "Successes only" }),
+  ]);
+  const kept = check("Kept by the broker for later subscribers", "respond.retain", retain === true);
+  const part = optional(
     "Tell the thing what was answered",
     "respond",
-    webhook.respond,
-    "On things/<id>/responses/<webhook>.",
+    Boolean(said),
+    h(
+      "div",
+      { class: "fields" },
+      field("Told", "respond.format", form),
+      field("On things/<id>/responses/", "respond.topic", levels, "Empty: the webhook's id."),
+      field("Told of", "respond.on", occasion, "Usually all, and as it is only successes."),
+      field("Quality of service", "respond.qos", service),
+      kept.element,
+    ),
+    "Over MQTT, below things/<id>/responses/.",
   );
+  return {
+    element: part.element,
+    read: () => {
+      if (!part.box.checked) return false;
+      const isUsual = form.value === "json" && occasion.value !== "success";
+      if (isUsual && levels.value === "" && service.value === "1" && !kept.box.checked) return true;
+      return {
+        topic: levels.value || null,
+        format: form.value,
+        on: occasion.value || null,
+        qos: Number(service.value),
+        retain: kept.box.checked,
+      };
+    },
+  };
+}
+
+export function morePart(webhook, fields, isNew) {
+  const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
+  const respond = answerPart(webhook.respond, fields);
   const notify = input((webhook.notify ?? []).join(", "), { placeholder: "anna, ben" });
   const written = pretty(textOf(webhook.metadata));
   const metadata = h("textarea", { value: written, spellcheck: "false" });
@@ -434,7 +508,7 @@ export function morePart(webhook, fields, isNew) {
       }
       return {
         status: enabled.box.checked ? "ENABLED" : "DISABLED",
-        respond: respond.box.checked,
+        respond: respond.read(),
         notify: words(notify.value),
         ...(data === undefined ? {} : { metadata: data }),
         ...(isNew && secret.value !== "" ? { secret: secret.value } : {}),

@@ -59,10 +59,13 @@ package struct Explanation: Sendable {
     /// - Parameters:
     ///   - scene: nil if there is no such thing.
     ///   - largest: the largest payload that is taken, in bytes.
+    ///   - now: when it comes in.
     ///   - memory: what conditions remember of the thing, by the number of the rule.
+    ///   - thinned: what is remembered of it where messages are left out.
     package init(
-        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int,
-        memory: (WebhookKey) -> [Int: String]
+        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int, now: Instant = .first,
+        memory: (WebhookKey) -> [Int: String],
+        thinned: (WebhookKey) -> Thinning.Memory = { _ in Thinning.Memory() }
     ) {
         var steps = [Self.topic(of: message), Self.thing(of: message, in: scene), Self.origin(of: message)]
         if let payload = message.payload {
@@ -91,7 +94,12 @@ package struct Explanation: Sendable {
         let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
-            let steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            var steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            if steps.fate == nil, let thinning = webhook.thinning {
+                steps.append(
+                    Self.earlier(
+                        message.payload, index, thinning, after: thinned(webhook.key), now: now, budget: &budget))
+            }
             return OfWebhook(target: webhook, would: before ?? steps.fate ?? .send, steps: steps)
         }
     }

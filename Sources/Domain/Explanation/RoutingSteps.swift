@@ -1,3 +1,5 @@
+internal import Values
+
 // What intake asks of a webhook before it makes a delivery.
 
 extension Explanation {
@@ -53,6 +55,29 @@ extension Explanation {
         return steps
     }
 
+    /// What it comes to by what the thing sent before.
+    static func earlier(
+        _ payload: [UInt8]?, _ index: PayloadIndex?, _ thinning: Thinning, after memory: Thinning.Memory, now: Instant,
+        budget: inout EvaluationBudget
+    ) -> ExplainedStep {
+        guard let payload, let index else {
+            return ExplainedStep(
+                .earlier, isOK: false, "there is no payload to compare with what the thing sent before",
+                fate: .unknown)
+        }
+        let judgment = thinning.judge(
+            .first(at: now), payload, index, after: memory, budget: &budget)
+        return switch judgment.verdict {
+        case .send: ExplainedStep(.earlier, "it is not left out for what the thing sent before")
+        case .later(let due):
+            ExplainedStep(
+                .earlier, isOK: false,
+                "it waits until \(due.text), unless a newer message of its thing takes its place (rate_limit.per_thing)",
+                fate: .wait)
+        case .leaveOut(let reason): ExplainedStep(.earlier, isOK: false, reason.words, fate: .skip)
+        }
+    }
+
     private static func status(of webhook: WebhookTarget) -> ExplainedStep {
         switch webhook.status {
         case .enabled: ExplainedStep(.status, "it is enabled")
@@ -87,15 +112,22 @@ package enum TestedMessage {
     ///   - scene: what the thing's messages meet; nil if there is no such thing in the webhook's group.
     ///   - memory: what its conditions remember of the thing.
     package static func obstacle(
-        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String]
+        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String],
+        thinned: Thinning.Memory = Thinning.Memory()
     ) -> String? {
         var steps: [ExplainedStep] = []
         if message.event == nil, let scene { steps += Explanation.flags(of: scene.profile) }
         var budget = EvaluationBudget()
-        let index = PayloadIndex(message.payload, paths: PathSet(webhook.conditions?.paths ?? []))
+        let index = PayloadIndex(message.payload, paths: PathSet(webhook.askedPaths ?? []))
         steps += Explanation.filters(
             of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget
         ).filter { scene != nil || $0.check != .things }
+        if scene != nil, steps.fate == nil, let thinning = webhook.thinning {
+            let earlier = Explanation.earlier(
+                message.payload, index, thinning, after: thinned, now: message.id.time, budget: &budget)
+            // What waits is not left out.
+            if earlier.fate == .skip { steps.append(earlier) }
+        }
         return steps.first { $0.fate != nil }?.reason
     }
 }

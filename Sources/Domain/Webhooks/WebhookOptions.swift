@@ -10,10 +10,23 @@ package struct WebhookOptions: FieldTable {
     package var notify: [String] = []
     /// Whether the thing is told what the receiver answered.
     package var responds = false
+    /// …and how, if it is.
+    package var answer = ThingAnswer()
     package var batching: Batching?
     package var description = ""
     /// A JSON object of its owners, kept and shown and nothing else.
     package var metadata = "{}"
+
+    /// Both that `respond` says.
+    var responding: Responding {
+        get { Responding(isWanted: self.responds, answer: self.answer) }
+        set { (self.responds, self.answer) = (newValue.isWanted, newValue.answer) }
+    }
+
+    private var unusualAnswer: ThingAnswer? {
+        get { self.answer == ThingAnswer() ? nil : self.answer }
+        set { self.answer = newValue ?? ThingAnswer() }
+    }
 
     package init() {}
 
@@ -25,7 +38,10 @@ package struct WebhookOptions: FieldTable {
         RequestSpec.fields.map { $0.within(\.request) } + [
             .auth, .trigger, .conditions,
             Field("notify", \.notify, stored: "notify", .users),
-            Field("respond", \.responds, stored: "responds", .flag),
+            Field(
+                "respond", \.responding,
+                stored: [StoredField("responds", \.responds), StoredField("answer", \.unusualAnswer)],
+                .responding),
             .batch,
             Field("description", \.description, stored: "description", .text(longest: longestDescription)),
             Field("metadata", \.metadata, stored: "metadata", .metadata),

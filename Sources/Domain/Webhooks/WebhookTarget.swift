@@ -31,6 +31,8 @@ package final class WebhookTarget: Sendable {
     package let batching: Batching?
     package let filter: TriggerFilter
     package let conditions: ConditionSet?
+    /// What is left out of each thing's messages; nil if nothing is.
+    package let thinning: Thinning?
     package let signingKeys: SigningKeys?
     /// Blocks of addresses that the group may reach beyond those of the installation.
     package let allowedNetworks: [Network]
@@ -60,6 +62,7 @@ package final class WebhookTarget: Sendable {
         self.org = org
         self.filter = TriggerFilter(options.trigger)
         self.conditions = options.conditions.map(ConditionSet.init)
+        self.thinning = self.filter.kind == .message ? Thinning(policy) : nil
         // Most have no template at all.
         let mayNeedFacts =
             url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
@@ -67,7 +70,8 @@ package final class WebhookTarget: Sendable {
         self.batching = options.batching
         self.responds = options.responds
         self.judgedBody = policy.judgedBody
-        self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
+        self.takesAllMessages =
+            self.filter.kind == .message && self.filter.isOpen && options.conditions == nil && self.thinning == nil
         self.key = key
         self.id = id
         self.group = group
@@ -100,6 +104,15 @@ package final class WebhookTarget: Sendable {
 
     /// Whether a thing's messages make it fire; otherwise events do.
     package var isForMessages: Bool { self.filter.kind == .message }
+
+    /// Whether what becomes of a thing's message depends on those before it.
+    package var remembers: Bool { self.thinning != nil || self.conditions?.remembers == true }
+
+    /// What it asks of a payload; nil if it asks nothing.
+    package var askedPaths: [JSONPath]? {
+        guard let thinning else { return self.conditions?.paths }
+        return (self.conditions?.paths ?? []) + thinning.paths
+    }
 
     /// Whether messages come to it, as far as they are for it. To one that Hookline has disabled they do, and wait.
     package var receivesMessages: Bool { self.status != .disabled && self.isForMessages }

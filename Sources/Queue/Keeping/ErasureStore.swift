@@ -44,7 +44,10 @@ package struct ErasureStore: Sendable {
         let end = to.map { MessageID.first(at: $0).rawValue } ?? .max
         let found = try await self.pool.transaction { db in
             // What conditions compare with is of the newest.
-            if to == nil { try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)") }
+            if to == nil {
+                try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)")
+                try db.execute("DELETE FROM thinned_things WHERE thing_id = \(thing)")
+            }
             let erasures = try db.query(
                 """
                 INSERT INTO erasures (group_id, thing_id, first_id, end_id)

@@ -43,7 +43,8 @@ package enum Removal {
     }
 
     private static let ofWebhooks: [Query] = [
-        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "webhook_notices", "resends",
+        "webhook_counters", "webhook_stats", "condition_memory", "thinned_things", "thing_silences", "webhook_notices",
+        "resends",
     ]
     private static let ofSources: [Query] = ["source_counters", "source_event_ids"]
 
@@ -66,6 +67,10 @@ package enum Removal {
                 (
                     "memory of things that are gone",
                     "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+                ),
+                (
+                    "what is left out of things that are gone",
+                    "DELETE FROM thinned_things AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
                 ),
                 (
                     "counts of groups that are gone",

@@ -45,7 +45,7 @@ extension Conditions {
     }
 
     /// Paths begin in the payload; that may be said too, as placeholders do.
-    private static func path(_ text: String) -> String {
+    static func path(_ text: String) -> String {
         if text == "payload" { return "" }
         if text.hasPrefix("payload.") { return String(text.dropFirst(8)) }
         return text.hasPrefix("payload[") ? String(text.dropFirst(7)) : text
