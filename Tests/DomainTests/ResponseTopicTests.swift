@@ -4,8 +4,8 @@ import Testing
 
 @Suite("Where a thing is told an answer")
 struct ResponseTopicTests {
-    private static let thing = EntityID(high: 1, low: 2)
-    private static let webhook = EntityID(high: 3, low: 4)
+    private static let thing: EntityID = EntityID(high: 1, low: 2)
+    private static let webhook: EntityID = EntityID(high: 3, low: 4)
 
     private static func topic(_ template: String?, status: Int? = 200, subtopic: String = "room/a") -> String? {
         ResponseTopic(

@@ -61,7 +61,7 @@ struct ThinningTests {
         let messages: [(at: Double, payload: String, becomes: String)]
     }
 
-    private static let cases = [
+    private static let cases: [Case] = [
         Case(
             what: "the newest goes out when the time is over, and the next waits as long", rate: ThingRate(every: 10),
             messages: [
@@ -111,8 +111,8 @@ struct ThinningTests {
             messages: [(90_000, "1", "send"), (0, "1", "send"), (1, "2", "too soon"), (10, "2", "send")]),
     ]
 
-    @Test("is decided by when a message comes and what it says", arguments: cases.indices)
-    func cases(index: Int) throws {
+    @Test("is decided by when a message comes and what it says", arguments: ThinningTests.cases.indices)
+    func decided(index: Int) throws {
         let each = Self.cases[index]
         var line = try Line { ($0.perThing, $0.duplicates) = (each.rate, each.duplicates) }
         for message in each.messages {

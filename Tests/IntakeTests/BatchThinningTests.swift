@@ -1,4 +1,5 @@
 import Domain
+import Observability
 import Queue
 import Registry
 import Testing
@@ -10,9 +11,10 @@ import Testing
 struct BatchThinningTests {
     private struct Ground {
         var routes = Routes()
-        let (thing, other, group, profile) = (
-            EntityID.random(), EntityID.random(), EntityID.random(), EntityID.random()
-        )
+        let thing = EntityID.random()
+        let other = EntityID.random()
+        let group = EntityID.random()
+        let profile = EntityID.random()
         let sorter = BatchSorter(ids: MessageIDGenerator(slot: 0, now: { 1_800_000_000_000 }), largestPayload: 1_000)
 
         /// - Parameter policies: of each webhook.

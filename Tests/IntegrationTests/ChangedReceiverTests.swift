@@ -25,8 +25,12 @@ extension WholeServiceTests {
                 #expect(saved.status == 200, "\(saved.body)")
                 await former.stop()
                 try await waitUntil("them to have failed") {
-                    try await installation.api.call("GET", "/webhooks/\(id)/deliveries?status=waiting").body
-                        .contains(#""total":10"#)
+                    var failed = 0
+                    for kind in ["closed", "connect"] {
+                        failed += try await running.hookline.metric(
+                            "hookline_attempts_failed_total{kind=\"\(kind)\"}")
+                    }
+                    return failed == 10
                 }
                 // A receiver that fails would be asked by one request at a time.
                 try await installation.publish(51...58)

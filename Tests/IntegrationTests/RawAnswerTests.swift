@@ -42,10 +42,12 @@ extension WholeServiceTests {
                     }
                 }
                 // Neither what failed nor a part of what is too long is taken for the weather.
-                receiver.set(.content(500, "error page"))
-                try await installation.publish("?", subtopic: "berlin/mitte")
-                receiver.set(.content(200, String(repeating: "y", count: 70_000)))
-                try await installation.publish("?", subtopic: "berlin/mitte")
+                for (status, body) in [(500, "error page"), (200, String(repeating: "y", count: 70_000))] {
+                    let before = receiver.requests.count
+                    receiver.set(.content(status, body))
+                    try await installation.publish("?", subtopic: "berlin/mitte")
+                    try await waitUntil("it to be asked") { receiver.requests.count == before + 1 }
+                }
                 receiver.set(.content(200, "end"))
                 try await installation.publish("?")
                 try await waitUntil("the last") {

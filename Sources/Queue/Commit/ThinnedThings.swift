@@ -59,7 +59,9 @@ package struct LaterDelivery: Sendable {
 
 /// Another instance has taken a message of one of the things meanwhile: nothing was written, and it is to be decided anew what
 /// goes out.
-package struct ThinningConflict: Error {}
+package struct ThinningConflict: Error {
+    package init() {}
+}
 
 /// What is remembered, for reading.
 package struct ThinnedThingStore: Sendable {
