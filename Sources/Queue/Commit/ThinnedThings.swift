@@ -102,7 +102,11 @@ package struct ThinnedThingStore: Sendable {
 extension Thinning.Memory {
     /// As it is stored.
     var text: String {
-        get throws { String(decoding: try JSONEncoder().encode(self), as: UTF8.self) }
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        }
     }
 }
 

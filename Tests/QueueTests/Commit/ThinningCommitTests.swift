@@ -32,9 +32,11 @@ struct ThinningCommitTests {
         _ ground: Ground, _ number: Int64, after former: MessageID?, replacing replaced: MessageID? = nil,
         beside others: [Delivery] = []
     ) throws -> IntakeStore.Commit {
-        let waiting = ground.deliveries(number...number, to: ground.plain, leased: false)[0]
-        var delivery = Delivery(message: waiting.message, webhook: waiting.webhook)
-        delivery.batch = nil
+        let model = ground.deliveries(number...number, to: ground.plain, leased: false)[0].message
+        let message = Message(
+            id: model.id, thing: Self.thing, group: model.group, subtopic: "s", contentType: "a/b",
+            payload: model.payload, traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        let delivery = Delivery(message: message, webhook: ground.plain)
         var commit = IntakeStore.Commit(messages: others.map(\.message) + [delivery.message], deliveries: others)
         commit.later = [LaterDelivery(delivery, due: Self.due)]
         commit.thinning = [
