@@ -16,7 +16,7 @@ struct Reader: Sendable {
 
     static let all: [Reader] = [
         .json, .index, .number, .conditions, .schema, .template, .request, .signature, .source, .response, .retryAfter,
-        .url, .topic, .ids, .times, .encodings, .keys, .body, .events, .cursor,
+        .url, .topic, .rules, .ids, .times, .encodings, .keys, .body, .events, .cursor,
         .pattern,
     ]
 

@@ -8,8 +8,14 @@ package struct ThingScene: Sendable {
     package let webhooks: [WebhookTarget]
     /// What the conditions of those that messages go to ask of a payload.
     package let conditionPaths: PathSet
+    /// On which it is heard by rules of its group.
+    package let topics: [String]
 
-    package init(group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet) {
+    package init(
+        group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet,
+        topics: [String] = []
+    ) {
+        self.topics = topics
         self.group = group
         self.profile = profile
         self.webhooks = webhooks
@@ -64,7 +70,7 @@ package struct Explanation: Sendable {
         of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int,
         memory: (WebhookKey) -> [Int: String]
     ) {
-        var steps = [Self.topic(of: message), Self.thing(of: message, in: scene), Self.origin(of: message)]
+        var steps = [Self.topic(of: message, in: scene), Self.thing(of: message, in: scene), Self.origin(of: message)]
         if let payload = message.payload {
             let isTaken = payload.count <= largest
             let size = "\(payload.count) bytes"
