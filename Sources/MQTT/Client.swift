@@ -7,6 +7,7 @@ internal import Values
 struct Client: ~Copyable {
     private let raw: OpaquePointer
     private let inbox: Inbox
+    @unsafe var pointer: OpaquePointer { unsafe self.raw }
 
     private static let library: Void = {
         mosquitto_lib_init()

@@ -31,8 +31,11 @@ final class Link {
 
     /// Connects to the first broker that lets us in, subscribes, and leaves what is named. A connection that exists is
     /// dropped first, with its unacknowledged messages, which the broker then sends again.
-    func connect(leaving formerFilters: [String] = []) throws(MQTTError) {
+    func connect(
+        leaving formerFilters: [String] = [], following numbered: [NumberedFilter] = []
+    ) throws(MQTTError) {
         self.inbox.formerFilters = formerFilters
+        self.inbox.numberedFilters = numbered
         self.inbox.topicFilters = self.configuration.topicFilters
         var failures: [(BrokerAddress, MQTTError)] = []
         for index in self.order.indices {
@@ -106,6 +109,13 @@ final class Link {
         guard let refusal = self.inbox.subscribeRefusal else { return }
         self.drop()
         throw MQTTError(kind: .refused, message: refusal)
+    }
+
+    /// Queues what is to be subscribed to and left. It goes out with the acknowledgements.
+    func change(subscribing: [NumberedFilter], leaving: [String]) {
+        // Else another subscribes anew as well, if it has to connect again.
+        for filter in subscribing { self.client?.subscribe(to: filter, self.inbox) }
+        for filter in leaving { self.client?.leave(filter, self.inbox) }
     }
 
     /// Closes the connection, if there is one. What was received and not taken is forgotten; the broker sends it again.

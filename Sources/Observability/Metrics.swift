@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Why a message was acknowledged without going anywhere.
 package enum RefusalReason: String, Sendable, CaseIterable {
-    /// Not a topic of things' messages.
+    /// Not a topic of things' messages, and no rule is for it.
     case topic
     /// The topic's thing id is no id.
     case thingID = "thing_id"
@@ -14,6 +14,12 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case payloadTooLarge = "payload_too_large"
     /// The database does not take it, alone either.
     case storage
+    /// A rule for its topic looks into the payload, and that is no JSON…
+    case notJSON = "not_json"
+    /// …or names no thing…
+    case noThing = "no_thing"
+    /// …or has not what it is to be split by, or too many parts.
+    case notSplit = "not_split"
 }
 
 /// Why an accepted message went to no webhook.
@@ -35,6 +41,14 @@ package final class Metrics: Sendable {
     /// Accepted messages that went to no webhook, whether they are kept or not.
     package let unforwarded = LabelledCounter(UnforwardedReason.allCases)
     package let refused = LabelledCounter(RefusalReason.allCases)
+    /// Messages that no rule is for, by the first level of their topic.
+    package let untakenTopics = BoundedCounter(most: 50)
+    /// Messages that the broker sent once more for another subscription.
+    package let repeated = Counter()
+    /// Filters of rules that the broker does not let this instance subscribe to.
+    package let refusedFilters = Gauge()
+    /// Things that were made on their first message.
+    package let newThings = Counter()
     package let batches = Counter()
     package let commitTime = Histogram()
     package let brokerConnections = Counter()
@@ -122,6 +136,16 @@ package final class Metrics: Sendable {
         text.counters(
             "hookline_messages_refused_total", "Messages that cannot be used.", label: "reason", self.refused,
             \.rawValue)
+        text.counter(
+            "hookline_messages_repeated_total", "Messages that came again by another subscription.", self.repeated)
+        text.gauge(
+            "hookline_topic_filters_refused", "Filters of topic rules that the broker does not allow.",
+            self.refusedFilters.current)
+        text.counter("hookline_new_things_total", "Things made on their first message.", self.newThings)
+        text.family(
+            MetricFamily(
+                .counter, "hookline_messages_untaken_total", "Messages that no topic rule is for.", labels: ["prefix"],
+                self.untakenTopics.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
@@ -193,6 +217,8 @@ private struct PrometheusText {
             self.text += "\(name){\(label)=\"\(text(value))\"} \(counter.current)\n"
         }
     }
+
+    mutating func family(_ family: MetricFamily) { self.text += family.text }
 
     mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
         self.describe(name, help, "gauge")
