@@ -61,6 +61,7 @@ let package = Package(
                 .embedInCode("0019_notices.sql"),
                 .embedInCode("0020_resends.sql"),
                 .embedInCode("0024_things_as_named.sql"),
+                .embedInCode("0025_topic_rules.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -25,5 +25,6 @@ package enum MigrationFiles {
         (19, "notices", PackageResources._019_notices_sql),
         (20, "resends", PackageResources._020_resends_sql),
         (24, "things as named", PackageResources._024_things_as_named_sql),
+        (25, "topic rules", PackageResources._025_topic_rules_sql),
     ]
 }

@@ -17,6 +17,27 @@ let benchmarks: @Sendable () -> Void = {
         for _ in benchmark.scaledIterations { blackHole(try? ThingTopic(topic)) }
     }
 
+    Benchmark("Topic: find among 1,000 rules") { benchmark in
+        let rules = (0..<1_000).compactMap { number in
+            (try? TopicRule(.init(filter: "site/\(number)/+/{thing}/{subtopic:#}"))).map {
+                TopicTable.Group.Numbered(rule: $0, number: Int32(number + 1))
+            }
+        }
+        let table = TopicTable([EntityID.random(): .init(choice: .first, rules: rules)])
+        let topics = (0..<1_000).map { "site/\($0)/room/thing-\($0)/state/temperature" }
+        benchmark.startMeasurement()
+        for index in benchmark.scaledIterations {
+            let number = (index * 7_919) % 1_000
+            blackHole(table.find(topics[number], numbers: [Int32(number + 1)]))
+        }
+    }
+
+    Benchmark("Topic: find where there are no rules") { benchmark in
+        let table = TopicTable()
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { blackHole(table.find("site/1/room/thing-1/state/temperature")) }
+    }
+
     Benchmark("Route: look up among 100,000 things") { benchmark in
         let parts = Parts()
         var routes = Routes()

@@ -9,12 +9,17 @@ package struct GroupRecord: Sendable {
     package let name: String
     /// Blocks of addresses that its webhooks may reach beyond those of the installation.
     package let allowedNetworks: [Network]
+    /// Which topics its rules may be for.
+    package let allowedTopics: [TopicFilter]
 
-    package init(id: EntityID, org: EntityID?, name: String, allowedNetworks: [Network] = []) {
+    package init(
+        id: EntityID, org: EntityID?, name: String, allowedNetworks: [Network] = [], allowedTopics: [TopicFilter] = []
+    ) {
         self.id = id
         self.org = org
         self.name = name
         self.allowedNetworks = allowedNetworks
+        self.allowedTopics = allowedTopics
     }
 }
 
@@ -115,14 +120,20 @@ package struct GroupStore: Sendable {
 
     /// False if there is no such group.
     ///
-    /// - Parameter allowedNetworks: nil leaves them as they are.
-    package func update(_ id: EntityID, name: String, allowedNetworks: [Network]?) async throws -> Bool {
+    /// - Parameters:
+    ///   - allowedNetworks: nil leaves them as they are.
+    ///   - allowedTopics: the same.
+    /// - Throws: ``TopicGrants/Overlap``.
+    package func update(
+        _ id: EntityID, name: String, allowedNetworks: [Network]?, allowedTopics: [TopicFilter]? = nil
+    ) async throws -> Bool {
         let networks = allowedNetworks.map { $0.map(\.description) }
         return try await StorageError.translate {
             try await self.pool.transaction { db in
                 let change: Query = networks.map { ", allowed_networks = \($0)" } ?? ""
                 let count = try db.execute(
                     "UPDATE groups SET name = \(name)\(change), updated_at = now() WHERE id = \(id)")
+                if let allowedTopics, count == 1 { try TopicGrants.set(allowedTopics, for: id, on: db) }
                 if networks != nil {
                     // Where they may go is part of what the webhooks are.
                     try db.execute("UPDATE webhooks SET version = version + 1 WHERE group_id = \(id)")
@@ -263,11 +274,13 @@ package struct GroupStore: Sendable {
         return "\(these) AND org_id = \(org)"
     }
 
-    private static let columns: Query = "id, org_id, name, array_to_string(allowed_networks, ',')"
+    private static let columns: Query =
+        "id, org_id, name, array_to_string(allowed_networks, ','), array_to_string(allowed_topics, chr(10))"
 
     private static func decode(_ row: borrowing Row) throws -> GroupRecord {
         GroupRecord(
             id: try row.entityID(0), org: row.isNull(1) ? nil : try row.entityID(1), name: try row.string(2),
-            allowedNetworks: try row.string(3).split(separator: ",").compactMap { Network($0) })
+            allowedNetworks: try row.string(3).split(separator: ",").compactMap { Network($0) },
+            allowedTopics: TopicRows.filters(try row.string(4)))
     }
 }

@@ -34,6 +34,7 @@ package final class RouteKeeper: Service {
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
+    private let unknownNames = Mutex<[ThingName: ContinuousClock.Instant]>([:])
 
     package init(
         store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(),
@@ -107,6 +108,27 @@ package final class RouteKeeper: Service {
         return missing.count < worth.count
     }
 
+    /// The same for things as their groups call them.
+    ///
+    /// - Parameter again: asks also for those that were not there a moment ago.
+    /// - Returns: how many of those that were asked for there are, and those that there are not.
+    package func lookUp(
+        _ names: Set<ThingName>, again: Bool = false
+    ) async throws -> (found: Int, missing: Set<ThingName>) {
+        let now = ContinuousClock.now
+        let worth = self.unknownNames.withLock { unknown in names.filter { again || (unknown[$0] ?? now) <= now } }
+        guard !worth.isEmpty else { return (0, []) }
+        let things = try await self.store.things(Array(worth))
+        if !things.isEmpty { try await self.apply(things.map { .thing($0) }) }
+        let missing = self.routes.withLock { routes in worth.filter { routes.thing($0) == nil } }
+        self.unknownNames.withLock { unknown in
+            if unknown.count + missing.count > Self.mostUnknown { unknown = unknown.filter { $0.value > now } }
+            if unknown.count + missing.count > Self.mostUnknown { unknown.removeAll() }
+            for name in missing { unknown[name] = now + self.configuration.negativeLifetime }
+        }
+        return (worth.count - missing.count, Set(missing))
+    }
+
     // MARK: Keeping
 
     /// Reads everything.
@@ -117,6 +139,7 @@ package final class RouteKeeper: Service {
             try await self.replace(with: self.store.load(known: known))
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
+            self.unknownNames.withLock { $0.removeAll() }
         }
     }
 
@@ -193,7 +216,11 @@ package final class RouteKeeper: Service {
             {
             case .all(let fresh): self.replace(with: fresh)
             case .some(let edit):
-                self.routes.withLock { edit.apply(to: &$0) }
+                let topics = edit.topics.isEmpty ? nil : self.routes.withLock { $0.topics }.setting(edit.topics)
+                self.routes.withLock { routes in
+                    edit.apply(to: &routes)
+                    if let topics { routes.set(topics: topics) }
+                }
                 self.changedWebhooks.withLock { changed in
                     for change in edit.webhooks { changed.formUnion(change.removed + change.changed.map(\.key)) }
                 }
@@ -204,5 +231,9 @@ package final class RouteKeeper: Service {
         self.unknown.withLock { unknown in
             for case .thing(let id) in changes { unknown[id] = nil }
         }
+        let names = self.routes.withLock { routes in
+            changes.compactMap { change in if case .thing(let id) = change { routes.name(of: id) } else { nil } }
+        }
+        if !names.isEmpty { self.unknownNames.withLock { unknown in for name in names { unknown[name] = nil } } }
     }
 }

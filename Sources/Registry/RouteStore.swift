@@ -18,6 +18,8 @@ package struct RouteStore: Sendable {
         case profile(EntityID)
         /// All webhooks of this group.
         case webhooks(group: EntityID)
+        /// What this group makes of topics.
+        case topics(group: EntityID)
         case all
 
         /// Reads the payload of a notification on ``channel``; one that is not understood means everything.
@@ -31,6 +33,7 @@ package struct RouteStore: Sendable {
             case "things": self = .thing(id)
             case "profiles": self = .profile(id)
             case "webhooks": self = .webhooks(group: id)
+            case "topic_rules": self = .topics(group: id)
             default: self = .all
             }
         }
@@ -49,6 +52,7 @@ package struct RouteStore: Sendable {
             try db.transaction { db in
                 try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", known: known, on: db)
+                routes.set(topics: TopicTable(try TopicRows.groups("true", on: db)))
             }
             return routes
         }
@@ -64,6 +68,9 @@ package struct RouteStore: Sendable {
                     to: &routes, things: "t.id = \(thing)",
                     profiles: "id IN (SELECT profile_id FROM things WHERE id = \(thing))",
                     webhooks: "w.group_id IN (SELECT group_id FROM things WHERE id = \(thing))", known: [:], on: db)
+                let rules = try TopicRows.groups(
+                    "r.group_id IN (SELECT group_id FROM things WHERE id = \(thing))", on: db)
+                routes.set(topics: TopicTable(rules))
             }
             return routes
         }
@@ -87,6 +94,8 @@ package struct RouteStore: Sendable {
         fileprivate(set) var webhooks: [GroupWebhooks.Change] = []
         fileprivate(set) var things: [(EntityID, Routes.Thing)] = []
         fileprivate var profiles: [StoredProfile] = []
+        /// Rules of groups, to be put in the place of what is known. It takes time that nobody is to wait for.
+        fileprivate(set) var topics: [EntityID: TopicTable.Group] = [:]
 
         package func apply(to routes: inout Routes) {
             for id in self.removedThings { routes.set(thing: id, to: nil) }
@@ -103,16 +112,17 @@ package struct RouteStore: Sendable {
     package func changes(
         _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil }
     ) async throws -> News {
-        var (things, profiles, groups) = ([EntityID](), [EntityID](), [EntityID]())
+        var (things, profiles, groups, topics) = ([EntityID](), [EntityID](), [EntityID](), [EntityID]())
         for change in Set(changes) {
             switch change {
             case .thing(let id): things.append(id)
             case .profile(let id): profiles.append(id)
             case .webhooks(let group): groups.append(group)
+            case .topics(let group): topics.append(group)
             case .all: return .all(try await self.load())
             }
         }
-        let (changedThings, changedProfiles, changedGroups) = (things, profiles, groups)
+        let (changedThings, changedProfiles, changedGroups, changedTopics) = (things, profiles, groups, topics)
         return try await self.pool.withConnection { db in
             var edit = Edit(removedThings: changedThings, removedProfiles: changedProfiles)
             for group in changedGroups {
@@ -121,6 +131,11 @@ package struct RouteStore: Sendable {
             if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
             if !changedProfiles.isEmpty {
                 edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
+            }
+            if !changedTopics.isEmpty {
+                let found = try TopicRows.groups("r.group_id = ANY(\(changedTopics))", on: db)
+                let none = TopicTable.Group(choice: .first, rules: [])
+                for group in changedTopics { edit.topics[group] = found[group] ?? none }
             }
             return .some(edit)
         }
@@ -196,14 +211,15 @@ package struct RouteStore: Sendable {
     private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
         try db.query(
             """
-            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL
+            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL, t.external_id
             FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
             """
         ) { row in
             (
                 try row.entityID(0),
                 Routes.Thing(
-                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3))
+                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3),
+                    externalID: row.isNull(4) ? nil : try row.string(4))
             )
         }
     }
@@ -230,6 +246,21 @@ package struct RouteStore: Sendable {
             }
         }
         return Dictionary(found) { first, _ in first }
+    }
+
+    /// The ids of those of these things that there are.
+    func things(_ names: [ThingName]) async throws -> [EntityID] {
+        let ids = names.filter { $0.id != nil }
+        return try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT t.id FROM unnest(\(names.map(\.group)), \(names.map(\.text))) AS n (of_group, name)
+                JOIN things AS t ON t.group_id = n.of_group AND t.external_id = n.name
+                UNION SELECT t.id FROM unnest(\(ids.map(\.group)), \(ids.compactMap(\.id))) AS n (of_group, id)
+                JOIN things AS t ON t.id = n.id AND t.group_id = n.of_group
+                """
+            ) { try $0.entityID(0) }
+        }
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {

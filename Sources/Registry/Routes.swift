@@ -23,11 +23,14 @@ package struct Routes: Sendable {
         let profile: EntityID
         /// Whether a message of it was ever seen.
         let hasSent: Bool
+        /// What its owners call it.
+        let externalID: String?
 
-        package init(group: EntityID, profile: EntityID, hasSent: Bool = false) {
+        package init(group: EntityID, profile: EntityID, hasSent: Bool = false, externalID: String? = nil) {
             self.group = group
             self.profile = profile
             self.hasSent = hasSent
+            self.externalID = externalID
         }
     }
 
@@ -39,6 +42,9 @@ package struct Routes: Sendable {
     }
 
     private var things: [EntityID: Entry] = [:]
+    private var names = ThingNames()
+    /// What is made of topics that are not below `things/`.
+    package private(set) var topics = TopicTable()
     private var profiles: [EntityID: ProfileConfig] = [:]
     private(set) var groups: [EntityID: GroupWebhooks] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
@@ -62,13 +68,25 @@ package struct Routes: Sendable {
             conditionPaths: webhooks?.conditionPaths ?? PathSet())
     }
 
+    /// The thing of a group that is called so: by its owners, or else by its id.
+    package func thing(_ name: ThingName) -> EntityID? {
+        if let thing = self.names.thing(name) { return thing }
+        guard let id = name.id, self.things[id]?.group == name.group else { return nil }
+        return id
+    }
+
+    package func name(of thing: EntityID) -> ThingName? { self.names.name(of: thing) }
+
+    package mutating func set(topics: TopicTable) { self.topics = topics }
+
     /// What a message of the thing meets, for who explains it.
     package func scene(of id: EntityID) -> ThingScene? {
         guard let thing = self.things[id], let profile = self.profiles[thing.profile] else { return nil }
         let webhooks = self.groups[thing.group]
         return ThingScene(
             group: thing.group, profile: profile, webhooks: webhooks?.all ?? [],
-            conditionPaths: webhooks?.conditionPaths ?? PathSet())
+            conditionPaths: webhooks?.conditionPaths ?? PathSet(),
+            topics: self.topics.topics(of: self.names.name(of: id)?.text ?? "\(id)", in: thing.group))
     }
 
     package mutating func noteSent(_ things: Set<EntityID>) {
@@ -80,6 +98,7 @@ package struct Routes: Sendable {
     /// nil removes.
     package mutating func set(thing id: EntityID, to thing: Thing?) {
         self.things[id] = thing.map { Entry(group: $0.group, profile: $0.profile, hasSent: $0.hasSent) }
+        self.names.set(id, to: thing.flatMap { thing in thing.externalID.map { ThingName($0, in: thing.group) } })
     }
 
     /// nil removes.

@@ -16,6 +16,8 @@ package struct Site: Sendable {
 
     /// Past the proxy.
     package var database: Database { self.fixture.database }
+    package var group: EntityID { self.fixture.group }
+    package var profile: EntityID { self.fixture.profile }
 
     package init() async throws {
         self.fixture = try await Fixture()
