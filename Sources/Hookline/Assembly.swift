@@ -142,10 +142,13 @@ struct Assembly {
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
-            subscription: Subscription(store: brokerSessions, broker: mqtt, logger: self.logger),
+            subscription: Subscription(
+                store: brokerSessions, broker: mqtt, sharedGroup: self.configuration.delivery.sharedGroup,
+                logger: self.logger),
             routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
-            ids: ids, activity: activity, tally: tally,
+            ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
+            refusals: TopicRefusals(database), tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
         let accounts: [any Service] =
             self.configuration.accounts.map { accounts in

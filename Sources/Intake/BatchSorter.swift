@@ -18,6 +18,16 @@ struct SortedBatch {
     /// A topic for each reason, for the log.
     var examples: [RefusalReason: String] = [:]
     var unknownThings: Set<EntityID> = []
+    /// Things that rules found and that are not known by what they are called, with how many messages of theirs there are.
+    var unknownNames: [ThingName: Int] = [:]
+    /// What rules made nothing of.
+    var ruleRefusals: [TopicRefusals.Subject: TopicRefusals.Count] = [:]
+    /// How many messages there are, what came in one for several things counted for each.
+    var count = 0
+    /// Messages that came by another subscription too.
+    var repeated = 0
+    /// By the first level of the topic, messages that no rule is for.
+    var untaken: [String: Int] = [:]
     /// Deliveries that are not made because a webhook's conditions are not met.
     var skips: [Skip] = []
     /// How many of these because the conditions would have cost too much.
@@ -60,59 +70,85 @@ struct BatchSorter: Sendable {
 
     /// - Parameters:
     ///   - memory: what conditions compare with; nil if it has not been read.
+    ///   - rules: looked at for messages that are not below `things/`, and only if there are any.
     ///   - resolve: asked once for the things of all messages. What it answers is looked at beside the routes, so that what
     ///     conditions cost holds up nobody else who asks for a route.
     func sort(
-        _ batch: Batch, memory: ConditionMemory? = nil, resolve: ([EntityID]) -> [Routes.Resolution?]
+        _ batch: Batch, memory: ConditionMemory? = nil, rules: () -> RuleSorter = { .none },
+        resolve: ([EntityID]) -> [Routes.Resolution?]
     ) -> SortedBatch {
         var sorted = SortedBatch()
         sorted.memory = memory ?? [:]
+        sorted.count = batch.messages.count
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
         let now = monotonicNanoseconds()
         var run: GroupRun?
-        let admitted = self.admit(batch, ids: ids, in: &sorted)
+        var others: [ReceivedMessage] = []
+        let admitted = self.admit(batch, ids: ids, leaving: &others, in: &sorted)
         for ((received, id, topic), route) in zip(admitted, resolve(admitted.map(\.topic.thing))) {
             guard let route else {
                 sorted.unknownThings.insert(topic.thing)
                 Self.refuse(received, .unknownThing, in: &sorted)
                 continue
             }
-            if run?.group != route.group {
-                run?.close(into: &sorted)
-                run = GroupRun(group: route.group)
-            }
-            run?.count += 1
-            if !route.hasSent { sorted.newThings.insert(topic.thing) }
-            if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
             let message = Message(
                 id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
                 contentType: route.profile.contentType, payload: received.payload,
                 traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
                 receivedNanoseconds: now)
-            run?.newest = message
-            if route.webhooks.isEmpty {
-                sorted.unforwarded[route.profile.webhook ? .noWebhook : .profile, default: 0] += 1
+            self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
+        }
+        if !others.isEmpty {
+            let found = rules().find(others, largestPayload: self.largestPayload, in: &sorted)
+            for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
+                let message = Message(
+                    id: id, thing: thing, group: route.group, subtopic: part.subtopic,
+                    contentType: route.profile.contentType, payload: part.payload,
+                    traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
+                    receivedNanoseconds: now)
+                self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }
-            guard route.profile.write || !route.webhooks.isEmpty else {
-                sorted.unrouted += 1
-                continue
-            }
-            let before = sorted.deliveries.count
-            self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
-            if sorted.deliveries.count == before, !route.webhooks.isEmpty {
-                sorted.unforwarded[.filtered, default: 0] += 1
-            }
-            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
         }
         run?.close(into: &sorted)
         return sorted
     }
 
+    /// What becomes of a message of a known thing.
+    @inline(__always)
+    private func take(
+        _ message: Message, by route: Routes.Resolution, hasMemory: Bool, run: inout GroupRun?,
+        in sorted: inout SortedBatch
+    ) {
+        if run?.group != route.group {
+            run?.close(into: &sorted)
+            run = GroupRun(group: route.group)
+        }
+        run?.count += 1
+        if !route.hasSent { sorted.newThings.insert(message.thing) }
+        if route.isWatched { sorted.heard[message.thing] = message.id.millisecondsSince1970 }
+        run?.newest = message
+        if route.webhooks.isEmpty {
+            sorted.unforwarded[route.profile.webhook ? .noWebhook : .profile, default: 0] += 1
+        }
+        guard route.profile.write || !route.webhooks.isEmpty else {
+            sorted.unrouted += 1
+            return
+        }
+        let before = sorted.deliveries.count
+        self.route(message, by: route, hasMemory: hasMemory, in: &sorted)
+        if sorted.deliveries.count == before, !route.webhooks.isEmpty {
+            sorted.unforwarded[.filtered, default: 0] += 1
+        }
+        if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
+    }
+
     /// What is well formed, whoever it is of.
+    ///
+    /// - Parameter others: what is not below `things/`.
     private func admit(
-        _ batch: Batch, ids: [MessageID], in sorted: inout SortedBatch
+        _ batch: Batch, ids: [MessageID], leaving others: inout [ReceivedMessage], in sorted: inout SortedBatch
     ) -> [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] {
         var admitted: [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] = []
         admitted.reserveCapacity(batch.messages.count)
@@ -125,7 +161,11 @@ struct BatchSorter: Sendable {
                 }
                 admitted.append((received, id, topic))
             } catch {
-                Self.refuse(received, RefusalReason(error), in: &sorted)
+                if error == .notAThings {
+                    others.append(received)
+                } else {
+                    Self.refuse(received, RefusalReason(error), in: &sorted)
+                }
             }
         }
         return admitted
@@ -169,7 +209,7 @@ struct BatchSorter: Sendable {
         }
     }
 
-    private static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {
+    static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {
         sorted.refused[reason, default: 0] += 1
         sorted.examples[reason] = received.topic
     }
