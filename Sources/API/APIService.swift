@@ -218,6 +218,9 @@ func makeRouter(
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
+    TopicRuleRoutes(
+        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh
+    ).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports

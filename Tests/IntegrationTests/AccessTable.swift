@@ -172,6 +172,12 @@ enum AccessTable {
         AccessRow("GET /groups/{id}", .member(.viewer)),
         AccessRow("PUT /groups/{id}", .member(.admin), with: named),
         AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_networks":[]}"# },
+        AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_topics":[]}"# },
+        AccessRow("GET /groups/{id}/topic-rules", .member(.viewer)),
+        AccessRow("PUT /groups/{id}/topic-rules", .member(.admin)) { _ in #"{"rules":[]}"# },
+        // Nothing is granted.
+        AccessRow("POST /groups/{id}/topic-rules", .member(.admin), 403) { _ in #"{"filter":"a/{thing}"}"# },
+        AccessRow("DELETE /groups/{id}/topic-rules", .member(.admin), 204) { _ in #"{"rule_ids":["\#(name())"]}"# },
         AccessRow("DELETE /groups/{id}", .member(.owner), 204, usesUp: true),
         AccessRow("GET /groups/{id}/members", .member(.viewer)),
         AccessRow("PUT /groups/{id}/members", .member(.admin)) { _ in #"[{"member_id":"new","role":"admin"}]"# },

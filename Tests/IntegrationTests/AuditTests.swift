@@ -104,6 +104,18 @@ extension WholeServiceTests {
         {
             try await walk.call("PUT /groups/{id}", group, #"{"name":"G 2"}"#, leaves: ["updated group"])
             try await walk.call(
+                "PUT /groups/{id}", group, #"{"name":"G 2","allowed_topics":["audit/#"]}"#, leaves: ["updated group"],
+                by: root)
+            let rule = try await walk.call(
+                "POST /groups/{id}/topic-rules", group, #"{"filter":"audit/{thing}"}"#, leaves: ["created topic_rule"])
+            try await walk.call(
+                "PUT /groups/{id}/topic-rules", group,
+                #"{"match":"all","rules":[{"id":"\#(rule.value(of: "id") ?? "")","filter":"audit/{thing}"}]}"#,
+                leaves: ["updated group"])
+            try await walk.call(
+                "DELETE /groups/{id}/topic-rules", group, #"{"rule_ids":["\#(rule.value(of: "id") ?? "")"]}"#,
+                leaves: ["removed topic_rule"])
+            try await walk.call(
                 "PUT /orgs/{id}", org, #"{"notification_url":"https://example.com/MARKER?k=MARKER"}"#,
                 leaves: ["updated org"], by: root)
             try await walk.call(

@@ -27,11 +27,12 @@ struct GroupRoutes: Sendable {
             guard try networks == nil || context.caller().isRoot else {
                 throw APIError(status: .forbidden, message: "allowed_networks can be set by root only")
             }
-            let name = try Name.checked(try object.string("name"))
-            guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
-                throw APIError.notFound("group")
+            let topics = try Self.topics(of: object)
+            guard try topics == nil || context.caller().isRoot else {
+                throw APIError(status: .forbidden, message: "allowed_topics can be set by root only")
             }
-            if networks != nil { await self.refresh([.webhooks(group: id)]) }
+            let name = try Name.checked(try object.string("name"))
+            try await self.update(id, name, networks, topics)
             return try await self.show(id, to: role)
         }
         routes.delete("groups/:id") { _, context in
@@ -50,6 +51,37 @@ struct GroupRoutes: Sendable {
         guard let texts = try object.strings("allowed_networks") else { return nil }
         guard texts.count <= 100 else { throw InvalidField("allowed_networks", "must hold at most 100 blocks") }
         return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
+    }
+
+    private func update(
+        _ id: EntityID, _ name: String, _ networks: [Network]?, _ topics: [TopicFilter]?
+    ) async throws {
+        do {
+            guard try await self.groups.update(id, name: name, allowedNetworks: networks, allowedTopics: topics) else {
+                throw APIError.notFound("group")
+            }
+        } catch let error as TopicGrants.Overlap {
+            // Root alone comes here, who may know whose it is.
+            let field = "allowed_topics[\(error.index)]"
+            throw APIError(
+                status: .conflict,
+                message: "\(field) has topics in common with \(error.other), which the group \(error.group) has",
+                field: field)
+        }
+        if networks != nil { await self.refresh([.webhooks(group: id)]) }
+        if topics != nil { await self.refresh([.topics(group: id)]) }
+    }
+
+    private static func topics(of object: JSONObject) throws(InvalidField) -> [TopicFilter]? {
+        guard let texts = try object.strings("allowed_topics") else { return nil }
+        guard texts.count <= 100 else { throw InvalidField("allowed_topics", "must hold at most 100 filters") }
+        let filters = try object.parsed(
+            "allowed_topics", of: texts, expected: "a topic filter such as zigbee2mqtt/#"
+        ) { TopicFilter($0) }
+        if let index = filters.firstIndex(where: { $0.overlaps(.builtIn) }) {
+            throw InvalidField("allowed_topics[\(index)]", "takes topics below things/, which are all groups'")
+        }
+        return filters
     }
 
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
@@ -149,6 +181,7 @@ struct GroupDTO: Encodable {
     let org_id: String?
     let name: String
     let allowed_networks: [String]?
+    let allowed_topics: [String]?
     /// The caller's.
     let role: String
 
@@ -157,6 +190,7 @@ struct GroupDTO: Encodable {
         self.org_id = group.org?.description
         self.name = group.name
         self.role = role.rawValue
+        self.allowed_topics = group.allowedTopics.isEmpty ? nil : group.allowedTopics.map(\.description)
         self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }

@@ -9,7 +9,13 @@ extension Shape {
     ]
 
     static let group = Shape.flat(
-        "name", "org_id", "allowed_networks", ignored: mainflux.subtracting(["org_id"]).union(["role"]))
+        "name", "org_id", "allowed_networks", "allowed_topics",
+        ignored: mainflux.subtracting(["org_id"]).union(["role"]))
+    static let topicRule = Shape.flat(
+        "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
+    static let topicRules = Shape.object(
+        ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
+    static let topicRuleIDs = Shape.flat("rule_ids")
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")
     static let key = Shape.flat("name", "role", "expires_at", "ends_with_creator")
