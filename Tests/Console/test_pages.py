@@ -173,6 +173,31 @@ def test_members_are_added_change_roles_and_leave(page, group, watch):
     expect(page.get_by_text("a group must keep an owner")).to_be_visible()
 
 
+def test_topic_rules_are_added_within_what_is_granted_and_removed(page, group, watch):
+    watch.expects(403)
+    topics = [f"{group.id}/#"]
+    group.hookline.root.put(f"/groups/{group.id}", {"name": group.name, "allowed_topics": topics})
+    open_page(page, group.url("members"), "Groups and members")
+    expect(page.get_by_role("heading", name="No topic rules")).to_be_visible()
+    expect(page.get_by_text(topics[0])).to_be_visible()
+    expect(page.get_by_role("button", name="Grant topics")).to_have_count(0)
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Add a rule").click()
+    dialog.get_by_label("Filter").fill("zigbee2mqtt/{thing}")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_text("do not cover")).to_be_visible()
+    dialog.get_by_label("Filter").fill(f"{group.id}/{{thing}}")
+    dialog.get_by_label("Subtopic").fill("state")
+    dialog.get_by_role("button", name="Add").click()
+    table = page.get_by_role("table", name=f"Topic rules of {group.name}")
+    expect(table.locator("tbody tr")).to_contain_text([f"{group.id}/{{thing}}"])
+    expect(table).to_contain_text("state")
+    picture(page, "topicrules")
+    page.get_by_role("button", name=f"Remove {group.id}/{{thing}}").click()
+    dialog.get_by_role("button", name="Remove the rule").click()
+    expect(page.get_by_role("heading", name="No topic rules")).to_be_visible()
+
+
 def test_the_audit_says_who_changed_what_and_is_for_admins(page, group):
     webhook = group.webhook("Pipeline")
     group.api.put(f"/webhooks/{webhook['id']}", {"name": "Pipe", "url": "https://example.com/MARKER?k=MARKER"})

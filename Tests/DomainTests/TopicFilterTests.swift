@@ -38,7 +38,7 @@ struct TopicFilterTests {
         return parts.count == levels.count
     }
 
-    @Test("take what they take by the specification, alone and put together", arguments: 0..<20 as Range<UInt64>)
+    @Test("take what they take by the specification, alone and put together", arguments: 0..<6 as Range<UInt64>)
     func matching(seed: UInt64) throws {
         let filters = Self.filters(60, seed: seed)
         var trie = TopicTrie<Int>()
@@ -55,10 +55,9 @@ struct TopicFilterTests {
     func comparing(seed: UInt64) {
         let filters = Self.filters(40, seed: 100 + seed)
         let topics = Self.topics.filter { !$0.hasPrefix("$") }
-        for one in filters {
-            let own = Set(topics.filter { one.matches($0) })
-            for other in filters {
-                let others = Set(topics.filter { other.matches($0) })
+        let taken = filters.map { filter in Set(topics.filter { filter.matches($0) }) }
+        for (one, own) in zip(filters, taken) {
+            for (other, others) in zip(filters, taken) {
                 #expect(one.covers(other) == others.isSubset(of: own), "\(one) covers \(other)")
                 #expect(one.overlaps(other) == !own.isDisjoint(with: others), "\(one) overlaps \(other)")
             }

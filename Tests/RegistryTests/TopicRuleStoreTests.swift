@@ -53,7 +53,7 @@ struct TopicRuleStoreTests {
         let kept = try #require(try await self.rules.find(self.fixture.group))
         #expect(kept.rules.count == 3)
         // They stay as they are, and none comes to them.
-        let all = try kept.rules.map { ($0.id as EntityID?, try TopicRule($0.draft)) }
+        let all: [(id: EntityID?, rule: TopicRule)] = try kept.rules.map { ($0.id, try TopicRule($0.draft)) }
         _ = try await self.rules.replace(in: self.fixture.group, with: all, choice: nil)
         await #expect(throws: TopicRuleStore.Refusal.self) { try await self.add("a/x/{thing}") }
     }

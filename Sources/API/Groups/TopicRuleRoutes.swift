@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Registry
+internal import Values
 
 /// `/groups/{id}/topic-rules`: what a group makes of topics that are not below `things/`.
 struct TopicRuleRoutes: Sendable {

@@ -18,6 +18,7 @@ const kinds = [
   ["group", "The group"],
   ["key", "API keys"],
   ["notice_channel", "Notices"],
+  ["topic_rule", "Topic rules"],
   ["access", "Refused calls"],
 ];
 const everywhere = [["org", "Orgs"], ["sign_in", "Refused sign-ins"]];
