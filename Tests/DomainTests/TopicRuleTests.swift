@@ -134,7 +134,10 @@ struct TopicTableTests {
         let rule = TopicTable.Group.Numbered(rule: try TopicRule(.init(filter: "b/{thing}")), number: 2)
         table = table.setting([self.other: .init(choice: .first, rules: [rule])])
         #expect(table.subscriptions.map(\.number) == [1, 2])
-        guard case .rules(let match) = table.find("b/t") else { return Issue.record("no rule") }
+        guard case .rules(let match) = table.find("b/t") else {
+            Issue.record("no rule")
+            return
+        }
         #expect(match.group == self.other)
         table = table.setting([self.one: .init(choice: .first, rules: [])])
         #expect(table.subscriptions.map(\.filter.description) == ["b/+"])

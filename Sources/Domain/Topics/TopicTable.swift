@@ -115,7 +115,7 @@ package struct TopicTable: Sendable {
     package func find(
         _ topic: some StringProtocol, numbers: [Int32] = [], isRetained: Bool = false, late: Set<Int32> = []
     ) -> Finding {
-        guard let levels = TopicLevels(topic) else { return .none }
+        guard !self.isEmpty, let levels = TopicLevels(topic) else { return .none }
         var found = self.trie.values(for: levels)
         if isRetained { found.removeAll { !$0.rule.retained } }
         guard !found.isEmpty else { return .none }
