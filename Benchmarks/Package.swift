@@ -60,6 +60,7 @@ let package = Package(
                 .embedInCode("0018_sealed_queries.sql"),
                 .embedInCode("0019_notices.sql"),
                 .embedInCode("0020_resends.sql"),
+                .embedInCode("0024_things_as_named.sql"),
             ],
             swiftSettings: settings),
         .target(

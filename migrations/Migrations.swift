@@ -24,5 +24,6 @@ package enum MigrationFiles {
         (18, "sealed queries", PackageResources._018_sealed_queries_sql),
         (19, "notices", PackageResources._019_notices_sql),
         (20, "resends", PackageResources._020_resends_sql),
+        (24, "things as named", PackageResources._024_things_as_named_sql),
     ]
 }

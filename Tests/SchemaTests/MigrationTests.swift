@@ -27,6 +27,7 @@ struct MigrationTests {
         "f9b78ab78a654fbbb453360b51e9d82699ae104542f1f11ef2dd268e5d3118e0",
         "a40d359f5f49d7832b6ad3735bdfcfab7e5a29e8a42299980259536a80bdd0bd",
         "e9075f61d2feb9faebc0a7f1ca4eb617ca58ff181295a4fc4f37441cefbe7ece",
+        "ac9d9c8a40ffadb77e1723228b692cdf9e8fff2e4d0dbbca0080e526ea1b90d4",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")
