@@ -119,6 +119,10 @@ struct ErrorMiddleware: RouterMiddleware {
             APIError(status: .conflict, message: "\(field) is taken already", field: field)
         case .missing(let field):
             APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
+        case .notYet(let field):
+            APIError(
+                status: .conflict, message: "\(field) can be used as soon as every instance is of this version",
+                field: field)
         case .inUse(let by): .conflict("it is still in use by \(by)")
         case .unreadable(let fault): .conflict("it cannot be read as it is stored: \(fault)")
         }
