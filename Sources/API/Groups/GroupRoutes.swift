@@ -28,9 +28,10 @@ struct GroupRoutes: Sendable {
                 throw APIError(status: .forbidden, message: "allowed_networks can be set by root only")
             }
             let name = try Name.checked(try object.string("name"))
-            guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
-                throw APIError.notFound("group")
-            }
+            let newThings = try await self.newThings(object, of: id)
+            guard
+                try await self.groups.update(id, name: name, allowedNetworks: networks, newThings: newThings)
+            else { throw APIError.notFound("group") }
             if networks != nil { await self.refresh([.webhooks(group: id)]) }
             return try await self.show(id, to: role)
         }
@@ -52,6 +53,20 @@ struct GroupRoutes: Sendable {
         return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
     }
 
+    /// What is to become of things that the group does not know; nil if nothing is said of it.
+    private func newThings(_ object: JSONObject, of id: EntityID) async throws -> NewThings? {
+        guard object.has("new_thing_profile_id") || object.has("new_things_per_hour") else { return nil }
+        guard var newThings = try await self.groups.find(id)?.newThings else { throw APIError.notFound("group") }
+        if object.has("new_thing_profile_id") { newThings.profile = try object.id("new_thing_profile_id") }
+        if let perHour = try object.integer("new_things_per_hour") {
+            guard (1...NewThings.mostPerHour).contains(perHour) else {
+                throw InvalidField("new_things_per_hour", "must be a number from 1 to \(NewThings.mostPerHour)")
+            }
+            newThings.perHour = Int32(perHour)
+        }
+        return newThings
+    }
+
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
         return try Response.json(GroupDTO(group, role: role))
@@ -62,6 +77,9 @@ struct GroupRoutes: Sendable {
         try caller.requireOwnPowers(to: "make groups")
         var created: [GroupRecord] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
+            for field in ["new_thing_profile_id", "new_things_per_hour"] where object.has(field) {
+                throw InvalidField(object.name(field), "can be set of a group that has profiles")
+            }
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -149,6 +167,9 @@ struct GroupDTO: Encodable {
     let org_id: String?
     let name: String
     let allowed_networks: [String]?
+    /// What becomes of things that it does not know: they are made with this profile; absent, refused.
+    let new_thing_profile_id: String?
+    let new_things_per_hour: Int32
     /// The caller's.
     let role: String
 
@@ -157,6 +178,8 @@ struct GroupDTO: Encodable {
         self.org_id = group.org?.description
         self.name = group.name
         self.role = role.rawValue
+        self.new_thing_profile_id = group.newThings.profile?.description
+        self.new_things_per_hour = group.newThings.perHour
         self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }
