@@ -154,6 +154,7 @@ struct DelimitedTextTests {
             ("a\tb\r1\t", [["a", "b"], ["1", ""]]), ("a\n\n\nb\n", [["a"], ["b"]]), ("", []),
             ("a,b\n\"x,\"\"y\"\"\nz\",2\n", [["a", "b"], ["x,\"y\"\nz", "2"]]),
             ("a,b\n\"\",\n", [["a", "b"], ["", ""]]),
+            ("\"a,b\";c\n", [["a,b", "c"]]),
         ] as [(String, [[String]])])
     func read(text: String, expected: [[String]]) throws {
         #expect(try DelimitedText(Array(text.utf8), most: 10).rows.map(\.fields) == expected)

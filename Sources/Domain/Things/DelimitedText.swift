@@ -38,10 +38,22 @@ package struct DelimitedText: Sendable {
         init(_ bytes: [UInt8]) {
             self.bytes = bytes
             self.position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-            let first = bytes[self.position...].prefix { $0 != 0x0A && $0 != 0x0D }
-            let separators: [UInt8] = [UInt8(ascii: ","), UInt8(ascii: ";"), 0x09]
-            // The one that comes first: a header has no field in quotes that could hold another.
-            self.separator = first.first { separators.contains($0) } ?? UInt8(ascii: ",")
+            self.separator = Self.separator(of: bytes[self.position...])
+        }
+
+        /// The one that comes first in the first row, outside of quotes.
+        private static func separator(of bytes: ArraySlice<UInt8>) -> UInt8 {
+            var isQuoted = false
+            for byte in bytes {
+                switch byte {
+                case UInt8(ascii: "\""): isQuoted.toggle()
+                case _ where isQuoted: continue
+                case UInt8(ascii: ","), UInt8(ascii: ";"), 0x09: return byte
+                case 0x0A, 0x0D: return UInt8(ascii: ",")
+                default: continue
+                }
+            }
+            return UInt8(ascii: ",")
         }
 
         private var current: UInt8? { self.position < self.bytes.count ? self.bytes[self.position] : nil }
