@@ -144,4 +144,15 @@ extension Reader {
             key.kind == .ed25519 || again.signature(id: "1", timestamp: 2, body: bytes) == signature, "it is the same")
         expect((key.publicText != nil) == (key.kind == .ed25519), "only one of a pair has a public half")
     }
+
+    /// A table as text.
+    static let table = Reader("table") { bytes in
+        guard let table = try? DelimitedText(bytes, most: 100_000) else { return }
+        for (one, next) in zip(table.rows, table.rows.dropFirst()) { expect(one.line < next.line, "lines go on") }
+        let lines = table.rows.map { row in
+            row.fields.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",")
+        }
+        let again = try? DelimitedText(Array(lines.joined(separator: "\r\n").utf8), most: 100_000)
+        expect(again?.rows.map(\.fields) == table.rows.map(\.fields), "what is written again is read as it was")
+    }
 }

@@ -225,6 +225,8 @@ func makeRouter(
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
     ).add(to: routes)
+    ThingBulkRoutes(things: things, profiles: ProfileStore(database), access: access, refresh: refresh)
+        .add(to: routes)
     ErasureRoutes(erasures: ErasureStore(database), access: access).add(to: routes)
     return router
 }

@@ -233,18 +233,22 @@ package struct DeliveryService: Service {
     /// Reads what lanes ask for of things, for all of them together.
     private func readFacts() async {
         for await _ in self.factsLine.signals {
-            let wanted = self.factsLine.take()
-            guard !wanted.isEmpty else { continue }
+            let wishes = self.factsLine.take()
+            guard !wishes.isEmpty else { continue }
             var found: [ThingFacts.Subject: ThingFacts] = [:]
             do {
-                found = try await self.ports.readFacts(wanted.values.reduce(into: []) { $0.formUnion($1) })
+                // Who asks for names does not have metadata read for others.
+                for (extent, wishes) in Dictionary(grouping: wishes.values, by: \.extent) {
+                    let subjects = wishes.reduce(into: Set()) { $0.formUnion($1.subjects) }
+                    found.merge(try await self.ports.readFacts(subjects, extent)) { $0.extent >= $1.extent ? $0 : $1 }
+                }
             } catch {
                 self.logger.warning("what webhooks say of things cannot be read", metadata: ["error": "\(error)"])
                 // Cancelled when the service ends. Who has no answer asks again.
                 try? await Task.sleep(for: .seconds(1))
             }
             for (index, dispatcher) in self.dispatchers.enumerated() {
-                let mine = wanted.filter { self.index(of: $0.key) == index }
+                let mine = wishes.filter { self.index(of: $0.key) == index }.mapValues(\.subjects)
                 if !mine.isEmpty { await dispatcher.know(found, for: mine) }
             }
         }

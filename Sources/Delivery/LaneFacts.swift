@@ -27,8 +27,9 @@ struct LaneFacts {
         self.goodUntil = now + Self.lifetime
     }
 
-    func of(_ thing: EntityID, now: NIODeadline) -> ThingFacts? {
-        self.goodUntil > now ? self.told[thing] : nil
+    func of(_ thing: EntityID, _ extent: ThingFacts.Extent, now: NIODeadline) -> ThingFacts? {
+        guard self.goodUntil > now, let facts = self.told[thing], facts.extent >= extent else { return nil }
+        return facts
     }
 }
 
@@ -37,8 +38,9 @@ extension Lane {
     private func knownFacts(of message: Message, now: NIODeadline) -> ThingFacts? {
         guard message.hasThing else { return .unknown }
         // What was good when the lane began to stand in line is good until its turn is over: asking again would lose that.
-        return self.dispatcher.ports.facts(.init(message.thing, in: message.group))
-            ?? self.facts.of(message.thing, now: self.pool.waitsSince ?? now)
+        let extent = self.target.extent
+        return self.dispatcher.ports.facts(.init(message.thing, in: message.group), extent)
+            ?? self.facts.of(message.thing, extent, now: self.pool.waitsSince ?? now)
     }
 
     /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.
@@ -61,6 +63,6 @@ extension Lane {
         self.facts.ask()
         let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).lazy.map(\.message)
         self.dispatcher.factsLine.ask(
-            self.key, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
+            self.key, self.target.extent, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
     }
 }

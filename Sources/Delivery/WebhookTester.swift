@@ -7,12 +7,12 @@ package import WebhookClient
 package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
-    private let facts: @Sendable (ThingFacts.Subject) async -> ThingFacts
+    private let facts: @Sendable (ThingFacts.Subject, ThingFacts.Extent) async -> ThingFacts
     private let wallClock: WallClock
 
     package init(
         client: ClientConfiguration, eventLoop: any EventLoop,
-        facts: @escaping @Sendable (ThingFacts.Subject) async -> ThingFacts,
+        facts: @escaping @Sendable (ThingFacts.Subject, ThingFacts.Extent) async -> ThingFacts,
         wallClock: WallClock
     ) {
         self.client = client
@@ -54,7 +54,7 @@ package struct WebhookTester: Sendable {
         let requests = WebhookRequests(target)
         let facts: ThingFacts =
             if target.needsFacts, message.hasThing {
-                await self.facts(.init(message.thing, in: message.group))
+                await self.facts(.init(message.thing, in: message.group), target.extent)
             } else { .unknown }
         let request: RenderedRequest
         do throws(RenderFailure) {

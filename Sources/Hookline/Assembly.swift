@@ -130,7 +130,7 @@ struct Assembly {
                 target: { key in routes.withRoutes { $0.webhook(key) } },
                 changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
+                facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
@@ -179,8 +179,8 @@ struct Assembly {
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
-            facts: { [logger = self.logger] subject in
-                do { return try await routes.readFacts(of: [subject])[subject] ?? .unknown } catch {
+            facts: { [logger = self.logger] subject, extent in
+                do { return try await routes.readFacts(of: [subject], extent)[subject] ?? .unknown } catch {
                     logger.warning("what a test says of its thing cannot be read", metadata: ["error": "\(error)"])
                     return .unknown
                 }

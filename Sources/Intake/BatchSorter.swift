@@ -182,7 +182,9 @@ struct BatchSorter: Sendable {
                 sorted.deliveries.append(Delivery(message: message, webhook: webhook))
                 continue
             }
-            if !webhook.filter.isOpen, !webhook.filter.admits(thing: message.thing, subtopic: message.subtopic) {
+            if !webhook.filter.isOpen,
+                !webhook.filter.admits(thing: message.thing, route.traits, subtopic: message.subtopic)
+            {
                 continue
             }
             if let conditions = webhook.conditions {

@@ -70,16 +70,18 @@ package final class RouteKeeper: Service {
     }
 
     /// What is known of a thing as this group has or had it; nil if it has to be read first.
-    package func facts(of subject: ThingFacts.Subject) -> ThingFacts? {
-        self.facts.withLock { $0.facts(of: subject) }
+    package func facts(of subject: ThingFacts.Subject, _ extent: ThingFacts.Extent) -> ThingFacts? {
+        self.facts.withLock { $0.facts(of: subject, extent) }
     }
 
     /// Reads it, and remembers it until the thing changes.
     ///
     /// - Returns: something for every one that was asked for.
-    package func readFacts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
+    package func readFacts(
+        of subjects: Set<ThingFacts.Subject>, _ extent: ThingFacts.Extent
+    ) async throws -> [ThingFacts.Subject: ThingFacts] {
         let age = self.facts.withLock { $0.age }
-        let found = try await self.store.facts(of: Array(subjects))
+        let found = try await self.store.facts(of: Array(subjects), extent)
         self.facts.withLock { $0.remember(found, readAt: age) }
         return found
     }
@@ -209,11 +211,16 @@ package final class RouteKeeper: Service {
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
             let things: [EntityID] = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
+            let profiles: [EntityID] = changes.compactMap { if case .profile(let id) = $0 { id } else { nil } }
             self.facts.withLock { facts in
-                if changes.contains(.all) { facts.forgetAll() } else if !things.isEmpty { facts.forget(things) }
+                if changes.contains(.all) { return facts.forgetAll() }
+                if !things.isEmpty { facts.forget(things) }
+                if !profiles.isEmpty { facts.forget(thingsOf: Set(profiles)) }
             }
-            switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
-            {
+            let selectors = self.routes.withLock { $0.selectors }
+            let news = try await self.store.changes(
+                changes, known: { group in self.routes.withLock { $0.groups[group] } }, selectors: selectors)
+            switch news {
             case .all(let fresh): self.replace(with: fresh)
             case .some(let edit):
                 let topics = edit.topics.isEmpty ? nil : self.routes.withLock { $0.topics }.setting(edit.topics)

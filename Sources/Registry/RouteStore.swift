@@ -4,7 +4,7 @@ package import Schema
 
 /// Reads what routes are made of.
 package struct RouteStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     private let box: SecretBox
 
     package init(_ database: Database, box: SecretBox) {
@@ -108,9 +108,12 @@ package struct RouteStore: Sendable {
 
     /// Reads the rows behind these changes: of a group's webhooks those that are not as they are known.
     ///
-    /// - Parameter known: the webhooks of a group as they are known.
+    /// - Parameters:
+    ///   - known: the webhooks of a group as they are known.
+    ///   - selectors: what webhooks choose things by, as it is known.
     package func changes(
-        _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil }
+        _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil },
+        selectors: [EntityID: Selectors] = [:]
     ) async throws -> News {
         var (things, profiles, groups, topics) = ([EntityID](), [EntityID](), [EntityID](), [EntityID]())
         for change in Set(changes) {
@@ -125,10 +128,17 @@ package struct RouteStore: Sendable {
         let (changedThings, changedProfiles, changedGroups, changedTopics) = (things, profiles, groups, topics)
         return try await self.pool.withConnection { db in
             var edit = Edit(removedThings: changedThings, removedProfiles: changedProfiles)
+            var selectors = selectors
             for group in changedGroups {
-                edit.webhooks.append(try self.change(of: group, from: known(group), on: db))
+                let change = try self.change(of: group, from: known(group), on: db)
+                edit.webhooks.append(change)
+                let former = selectors.updateValue(change.webhooks?.selectors ?? Selectors(), forKey: group)
+                guard let wanted = selectors[group], wanted != former ?? Selectors() else { continue }
+                edit.things += try Self.things(Self.chosen(by: wanted, in: group), selectors: selectors, on: db)
             }
-            if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
+            if !changedThings.isEmpty {
+                edit.things += try Self.things("t.id = ANY(\(changedThings))", selectors: selectors, on: db)
+            }
             if !changedProfiles.isEmpty {
                 edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
             }
@@ -204,48 +214,9 @@ package struct RouteStore: Sendable {
         {
             routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
-        for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
-    }
-
-    /// - Parameter condition: on `t`.
-    private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
-        try db.query(
-            """
-            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL, t.external_id
-            FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
-            """
-        ) { row in
-            (
-                try row.entityID(0),
-                Routes.Thing(
-                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3),
-                    externalID: row.isNull(4) ? nil : try row.string(4))
-            )
+        for (id, thing) in try Self.things(things, selectors: routes.selectors, on: db) {
+            routes.set(thing: id, to: thing)
         }
-    }
-
-    /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
-    /// asked for is answered.
-    package func facts(of subjects: [ThingFacts.Subject]) async throws -> [ThingFacts.Subject: ThingFacts] {
-        let found = try await self.pool.withConnection { db in
-            try db.query(
-                """
-                SELECT wanted.thing, wanted.of_group, coalesce(t.name, f.name), coalesce(t.profile_id, f.profile_id)
-                FROM unnest(\(subjects.map(\.thing)), \(subjects.map(\.group))) AS wanted (thing, of_group)
-                LEFT JOIN things AS t ON t.id = wanted.thing AND t.group_id = wanted.of_group
-                LEFT JOIN former_things AS f
-                    ON t.id IS NULL AND f.thing_id = wanted.thing AND f.group_id = wanted.of_group
-                """
-            ) { row in
-                (
-                    ThingFacts.Subject(try row.entityID(0), in: try row.entityID(1)),
-                    ThingFacts(
-                        name: row.isNull(2) ? nil : try row.string(2),
-                        profile: row.isNull(3) ? nil : try row.entityID(3))
-                )
-            }
-        }
-        return Dictionary(found) { first, _ in first }
     }
 
     /// The ids of those of these things that there are.

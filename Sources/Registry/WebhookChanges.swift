@@ -38,6 +38,7 @@ extension WebhookStore {
             throw StorageError.unreadable("\(unopened)")
         }
         let draft = try draft(old.webhook)
+        try Self.requireReaders(of: draft.options.trigger, on: db)
         var secrets = old.stored.secrets
         secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
         secrets.options = draft.options
@@ -67,6 +68,13 @@ extension WebhookStore {
         }
         return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
             .map { ($0, old.key, waits) }
+    }
+
+    /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
+    static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
+        guard !trigger.isOfEarlierForm, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
+        let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
+        throw StorageError.notYet(field: "trigger.\(field)")
     }
 
     /// Enables or disables; what was failing starts afresh, and what waits for one that is enabled goes out now.

@@ -4,7 +4,7 @@ package import Postgres
 /// Something that was done and that no row of the managed tables shows: what changes those is noted by triggers.
 package struct AuditNote: Sendable {
     package enum Action: String, Sendable {
-        case tested, fired, replayed, resent, cancelled, listened, shown, erased, resealed, expired
+        case tested, fired, replayed, resent, cancelled, listened, shown, erased, resealed, expired, moved
     }
 
     package enum Object: Sendable {

@@ -158,6 +158,8 @@ struct OpenAPITests {
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),
             ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
             ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
+            ("ThingsMade", ThingsMadeDTO(rows: 0, things: [])),
+            ("RowFault", RowFault(1, InvalidField("name", "is required"))),
             ("Message", MessageDTO(message)),
             (
                 "Erasure",

@@ -80,6 +80,50 @@ def test_the_flags_of_profiles_are_switched_and_take_effect(page, group):
     picture(page, "things")
 
 
+def test_things_are_found_by_what_their_owners_call_and_label_them_and_keep_their_metadata_as_written(page, group):
+    group.api.text(
+        "PATCH",
+        f"/things/{group.thing}",
+        '{"external_id": "EUI 1", "labels": ["floor=2"], "metadata": {"n": 1.50, "z": 1, "a": 2}}',
+    )
+    open_page(page, group.url("things"), "Things")
+    table = page.get_by_role("table", name="Things")
+    expect(table.get_by_role("row").filter(has_text="Boiler").get_by_text("floor=2")).to_be_visible()
+    page.get_by_label("Things that have these labels").fill("floor=3")
+    expect(page.get_by_text("No thing has what was asked for.")).to_be_visible()
+    page.get_by_label("Things that have these labels").fill("floor=2")
+    page.get_by_label("Things of this external id").fill("EUI 1")
+    table.get_by_role("link", name="Boiler").click()
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Metadata")).to_have_value('{\n  "n": 1.50,\n  "z": 1,\n  "a": 2\n}')
+    dialog.get_by_label("Labels").fill("floor=2, outdoor")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("outdoor")).to_be_visible()
+    thing = group.api.text("GET", f"/things/{group.thing}")
+    assert '"labels":["floor=2","outdoor"]' in thing
+    assert '"metadata":{"n":1.50,"z":1,"a":2}' in thing
+
+
+def test_a_table_of_things_is_imported_as_a_whole_and_each_line_that_cannot_be_is_told(page, group, watch):
+    watch.expects(400)
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Table").fill("external_id,labels\nimp-1,a\nimp-2,a=1;a=2\n")
+    dialog.get_by_role("button", name="Import").click()
+    faults = dialog.get_by_role("table", name="Rows that cannot be taken")
+    expect(faults.get_by_role("row").filter(has_text="labels must not say a more than once")).to_contain_text("3")
+    dialog.get_by_label("Table").fill("external_id,labels,metadata.site\nimp-1,a,Berlin\nimp-2,b,\n")
+    dialog.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("heading", name="2 things made")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Download the keys")).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("table", name="Things").get_by_role("link", name="imp-2")).to_be_visible()
+    picture(page, "things-imported")
+
+
 def test_profiles_are_made_changed_and_deleted(page, group, watch):
     watch.expects(400, 409)
     open_page(page, group.url("things"), "Things")

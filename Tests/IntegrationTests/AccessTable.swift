@@ -208,6 +208,17 @@ enum AccessTable {
             #"[{"name":"\#(name())","profile_id":"\#($0.profile)"}]"#
         },
         AccessRow("GET /groups/{id}/things", .member(.viewer)),
+        AccessRow("GET /groups/{id}/things", .member(.viewer), query: "?label=a&external_id=b"),
+        AccessRow("POST /groups/{id}/things/bulk", .member(.editor), 201) {
+            #"[{"external_id":"\#(name())","profile_id":"\#($0.profile)"}]"#
+        },
+        AccessRow("DELETE /groups/{id}/things", .member(.editor), 404) { _ in
+            #"{"thing_ids":["\#(name())"]}"#
+        },
+        AccessRow("PATCH /things/{id}", .member(.editor)) { _ in #"{"labels":["a"]}"# },
+        AccessRow("POST /things/{id}/move", .member(.editor), 400) {
+            #"{"group_id":"\#($0.group)","profile_id":"\#($0.profile)"}"#
+        },
         AccessRow("GET /things/{id}", .member(.viewer)),
         AccessRow("PUT /things/{id}", .member(.editor), with: named),
         AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),

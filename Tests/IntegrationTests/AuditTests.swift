@@ -164,6 +164,22 @@ extension WholeServiceTests {
             let id = try #require(thing.value(of: "id"))
             try await walk.call(
                 "PUT /things/{id}", id, #"{"name":"T","key":"MARKER-of-16-letters-2"}"#, leaves: ["updated thing"])
+            try await walk.call(
+                "PATCH /things/{id}", id, #"{"external_id":"t-1","metadata":{"own":"MARKER"}}"#,
+                leaves: ["updated thing"])
+            let more = try await walk.call(
+                "POST /groups/{id}/things/bulk", group,
+                #"[{"external_id":"t-2","profile":"P","metadata":{"own":"MARKER"}}]"#, leaves: ["created thing"])
+            let second = try #require(more.value(of: "id"))
+            let other = try await walk.installation.api.create("/groups", #"[{"name":"H"}]"#)
+            let target = try await walk.installation.api.create(
+                "/groups/\(other)/profiles", #"[{"name":"P","config":{}}]"#)
+            try await walk.call(
+                "POST /things/{id}/move", second, #"{"group_id":"\#(other)","profile_id":"\#(target)"}"#,
+                leaves: ["moved thing", "updated thing"])
+            try await walk.call(
+                "DELETE /groups/{id}/things", other, #"{"external_ids":["t-2"]}"#, leaves: ["removed thing"])
+            #expect(try await walk.installation.api.call("DELETE", "/groups/\(other)").status == 204)
             return id
         }
 

@@ -210,7 +210,14 @@ struct NewThingTests {
         _ = try await self.store.make(self.names("a"))
         let thing = EntityID.random()
         try await self.fixture.makeThing(thing)
-        let routes = try await RouteStore(self.fixture.database, box: self.fixture.box).load()
+        let store = RouteStore(self.fixture.database, box: self.fixture.box)
+        // What they are called is in memory where a rule may ask for it.
+        #expect(try await store.load().thing(ThingName("a", in: self.fixture.group)) == nil)
+        _ = try await GroupStore(self.fixture.database).update(
+            self.fixture.group, name: "g", allowedNetworks: nil, allowedTopics: [try #require(TopicFilter("a/#"))])
+        _ = try await TopicRuleStore(self.fixture.database)
+            .add(try TopicRule(.init(filter: "a/{thing}")), to: self.fixture.group)
+        let routes = try await store.load()
         #expect(routes.thing(ThingName("a", in: self.fixture.group)) != nil)
         #expect(routes.thing(ThingName("\(thing)", in: self.fixture.group)) == thing)
         for name in ["a", "\(thing)"] { #expect(routes.thing(ThingName(name, in: .random())) == nil) }

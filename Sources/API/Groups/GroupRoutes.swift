@@ -32,7 +32,7 @@ struct GroupRoutes: Sendable {
                 throw APIError(status: .forbidden, message: "allowed_topics can be set by root only")
             }
             let name = try Name.checked(try object.string("name"))
-            try await self.update(id, name, networks, topics)
+            try await self.update(id, name, networks, topics, try await self.newThings(object, of: id))
             return try await self.show(id, to: role)
         }
         routes.delete("groups/:id") { _, context in
@@ -54,12 +54,14 @@ struct GroupRoutes: Sendable {
     }
 
     private func update(
-        _ id: EntityID, _ name: String, _ networks: [Network]?, _ topics: [TopicFilter]?
+        _ id: EntityID, _ name: String, _ networks: [Network]?, _ topics: [TopicFilter]?,
+        _ newThings: NewThings?
     ) async throws {
         do {
-            guard try await self.groups.update(id, name: name, allowedNetworks: networks, allowedTopics: topics) else {
-                throw APIError.notFound("group")
-            }
+            guard
+                try await self.groups.update(
+                    id, name: name, allowedNetworks: networks, newThings: newThings, allowedTopics: topics)
+            else { throw APIError.notFound("group") }
         } catch let error as TopicGrants.Overlap {
             // Root alone comes here, who may know whose it is.
             let field = "allowed_topics[\(error.index)]"
@@ -84,6 +86,20 @@ struct GroupRoutes: Sendable {
         return filters
     }
 
+    /// What is to become of things that the group does not know; nil if nothing is said of it.
+    private func newThings(_ object: JSONObject, of id: EntityID) async throws -> NewThings? {
+        guard object.has("new_thing_profile_id") || object.has("new_things_per_hour") else { return nil }
+        guard var newThings = try await self.groups.find(id)?.newThings else { throw APIError.notFound("group") }
+        if object.has("new_thing_profile_id") { newThings.profile = try object.id("new_thing_profile_id") }
+        if let perHour = try object.integer("new_things_per_hour") {
+            guard (1...NewThings.mostPerHour).contains(perHour) else {
+                throw InvalidField("new_things_per_hour", "must be a number from 1 to \(NewThings.mostPerHour)")
+            }
+            newThings.perHour = Int32(perHour)
+        }
+        return newThings
+    }
+
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
         return try Response.json(GroupDTO(group, role: role))
@@ -94,6 +110,9 @@ struct GroupRoutes: Sendable {
         try caller.requireOwnPowers(to: "make groups")
         var created: [GroupRecord] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
+            for field in ["new_thing_profile_id", "new_things_per_hour"] where object.has(field) {
+                throw InvalidField(object.name(field), "can be set of a group that has profiles")
+            }
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -182,6 +201,9 @@ struct GroupDTO: Encodable {
     let name: String
     let allowed_networks: [String]?
     let allowed_topics: [String]?
+    /// What becomes of things that it does not know: they are made with this profile; absent, refused.
+    let new_thing_profile_id: String?
+    let new_things_per_hour: Int32
     /// The caller's.
     let role: String
 
@@ -191,6 +213,8 @@ struct GroupDTO: Encodable {
         self.name = group.name
         self.role = role.rawValue
         self.allowed_topics = group.allowedTopics.isEmpty ? nil : group.allowedTopics.map(\.description)
+        self.new_thing_profile_id = group.newThings.profile?.description
+        self.new_things_per_hour = group.newThings.perHour
         self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }

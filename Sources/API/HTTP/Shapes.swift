@@ -9,7 +9,7 @@ extension Shape {
     ]
 
     static let group = Shape.flat(
-        "name", "org_id", "allowed_networks", "allowed_topics",
+        "name", "org_id", "allowed_networks", "allowed_topics", "new_thing_profile_id", "new_things_per_hour",
         ignored: mainflux.subtracting(["org_id"]).union(["role"]))
     static let topicRule = Shape.flat(
         "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
@@ -36,8 +36,17 @@ extension Shape {
     // MARK: Things
 
     /// A profile's `config` keeps whatever its owners want.
-    static let profile = Shape.flat("name", "config", ignored: mainflux.union(["unreadable"]))
-    static let thing = Shape.flat("id", "name", "profile_id", "key", ignored: mainflux.union(["external_key"]))
+    static let profile = Shape.flat(
+        "name", "config", "labels", "metadata", ignored: mainflux.subtracting(["metadata"]).union(["unreadable"]))
+    static let thing = Shape.flat(
+        "id", "name", "profile_id", "key", "external_id", "labels", "metadata",
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+    /// One of many: its profile may be named too.
+    static let newThing = Shape.flat(
+        "id", "name", "profile_id", "profile", "key", "external_id", "labels", "metadata",
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+    static let thingIDs = Shape.flat("thing_ids", "external_ids")
+    static let thingMove = Shape.flat("group_id", "profile_id")
 
     // MARK: Webhooks
 

@@ -172,7 +172,7 @@ struct LogRoutes: Sendable {
         guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
         var subjects = Set(history.sent.filter(\.hasThing).map { ThingFacts.Subject($0.thing, in: $0.group) })
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }
-        let facts = try await self.webhooks.webhooks.facts(of: subjects)
+        let facts = try await self.webhooks.webhooks.facts(of: subjects, max(.names, target.extent))
         return try Response.json(DeliveryHistoryDTO(history, of: target, facts: facts, seenBy: role))
     }
 }

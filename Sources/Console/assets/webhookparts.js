@@ -1,5 +1,6 @@
 // The parts of a webhook's form. Each is `{element, read}`: what is shown, and what it comes to in the API's words.
 
+import { labelsOf } from "./annotations.js";
 import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
@@ -144,12 +145,22 @@ export function triggerPart(webhook, fields, things) {
   const kind = select(trigger.type, fields.choices("trigger.type", triggers));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
+  const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
+  const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
+  const profileIDs = input((trigger.profiles ?? []).join(", "));
   const chosen = trigger.things ?? [];
   const options = withMissing(things, chosen);
   const thingList = h(
     "select",
     { multiple: true, size: Math.min(6, Math.max(2, options.length)) },
     options.map((thing) => h("option", { value: thing.id, selected: chosen.includes(thing.id) }, thing.name)),
+  );
+  const chosenBy = h(
+    "div",
+    { class: "fields" },
+    field("Labels", "trigger.labels", labels, "Things that have all of them. None: all."),
+    field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
+    field("Profiles", "trigger.profiles", profileIDs, "Their ids, with commas. None: all."),
   );
   const [ofSubtopics, ofAfter, ofThings] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
@@ -160,6 +171,7 @@ export function triggerPart(webhook, fields, things) {
     ofSubtopics.hidden = kind.value !== "MESSAGE";
     ofAfter.hidden = kind.value !== "THING_SILENT";
     ofThings.hidden = kind.value !== "MESSAGE" && !kind.value.startsWith("THING_");
+    chosenBy.hidden = ofThings.hidden;
   };
   kind.addEventListener("change", showKind);
   showKind();
@@ -173,6 +185,7 @@ export function triggerPart(webhook, fields, things) {
       "When",
       field("Trigger", "trigger", kind),
       h("div", { class: "fields" }, ofSubtopics, ofAfter, ofThings),
+      chosenBy,
       conditions.element,
     ),
     read: () => ({
@@ -180,7 +193,12 @@ export function triggerPart(webhook, fields, things) {
         type: kind.value,
         ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
-        ...(ofThings.hidden ? {} : { things: [...thingList.selectedOptions].map((option) => option.value) }),
+        ...(ofThings.hidden ? {} : {
+          things: [...thingList.selectedOptions].map((option) => option.value),
+          labels: labelsOf(labels.value),
+          external_ids: externalIDs.value.split("\n").map((line) => line.trim()).filter((line) => line !== ""),
+          profiles: words(profileIDs.value),
+        }),
       },
       // What was not touched is not sent.
       ...(write(conditions.read()) === before ? {} : { conditions: conditions.read() }),

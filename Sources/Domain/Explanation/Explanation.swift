@@ -8,13 +8,16 @@ package struct ThingScene: Sendable {
     package let webhooks: [WebhookTarget]
     /// What the conditions of those that messages go to ask of a payload.
     package let conditionPaths: PathSet
+    /// What webhooks may choose the thing by.
+    package let traits: ThingTraits
     /// On which it is heard by rules of its group.
     package let topics: [String]
 
     package init(
         group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet,
-        topics: [String] = []
+        traits: ThingTraits = ThingTraits(), topics: [String] = []
     ) {
+        self.traits = traits
         self.topics = topics
         self.group = group
         self.profile = profile
@@ -97,7 +100,8 @@ package struct Explanation: Sendable {
         let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
-            let steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            let steps = Self.routing(
+                of: message, scene.traits, index, to: webhook, memory: memory(webhook.key), budget: &budget)
             return OfWebhook(target: webhook, would: before ?? steps.fate ?? .send, steps: steps)
         }
     }

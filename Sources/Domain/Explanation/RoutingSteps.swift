@@ -3,33 +3,26 @@
 extension Explanation {
     /// - Parameter index: nil if there is no payload.
     static func routing(
-        of message: ExplainedMessage, _ index: PayloadIndex?, to webhook: WebhookTarget, memory: [Int: String],
+        of message: ExplainedMessage, _ traits: ThingTraits, _ index: PayloadIndex?, to webhook: WebhookTarget, memory: [Int: String],
         budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         var steps = [Self.status(of: webhook), Self.trigger(of: webhook)]
         guard webhook.receivesMessages else { return steps }
         steps += Self.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget)
+            of: webhook, thing: message.thing, traits, subtopic: message.subtopic, index, memory: memory,
+            budget: &budget)
         return steps
     }
 
     /// Its filters and conditions. Of what a filter does not let through nothing more is asked, as intake does not either.
     static func filters(
-        of webhook: WebhookTarget, thing: EntityID, subtopic: String, _ index: PayloadIndex?, memory: [Int: String],
-        budget: inout EvaluationBudget
+        of webhook: WebhookTarget, thing: EntityID, _ traits: ThingTraits, subtopic: String, _ index: PayloadIndex?,
+        memory: [Int: String], budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         let trigger = webhook.options.trigger
-        let refusal = webhook.filter.refusal(thing: thing, subtopic: subtopic)
-        var steps: [ExplainedStep] = []
-        if !trigger.things.isEmpty {
-            let names = trigger.things.count == 1 ? "another thing" : "\(trigger.things.count) others"
-            steps.append(
-                refusal == .things
-                    ? ExplainedStep(
-                        .things, isOK: false, "it is for \(names), not for \(thing) (trigger.things)", fate: .ignore)
-                    : ExplainedStep(.things, "the thing is one of those that it is for (trigger.things)"))
-        }
-        if !trigger.subtopics.isEmpty, refusal != .things {
+        let refusal = webhook.filter.refusal(thing: thing, traits, subtopic: subtopic)
+        var steps = Self.choice(of: thing, trigger, refusal)
+        if !trigger.subtopics.isEmpty, refusal == nil || refusal == .subtopics {
             let name = subtopic.isEmpty ? "without a subtopic" : "the subtopic \(subtopic.prefix(200))"
             let filters = trigger.subtopics.prefix(5).joined(separator: ", ")
             let all = trigger.subtopics.count > 5 ? "\(filters), …" : filters
@@ -50,6 +43,37 @@ extension Explanation {
             ExplainedStep(
                 .conditions, isOK: outcome.skip == nil, outcome.skip ?? "they are met",
                 fate: outcome.skip == nil ? nil : .skip, findings: findings))
+        return steps
+    }
+
+    /// Whether the thing is one of those that it chooses, by each of the ways in which it does.
+    private static func choice(
+        of thing: EntityID, _ trigger: Trigger, _ refusal: TriggerFilter.Refusal?
+    ) -> [ExplainedStep] {
+        let named = trigger.things + trigger.externalIDs
+        let ways: [(isAsked: Bool, refusal: TriggerFilter.Refusal, yes: String, no: String)] = [
+            (
+                !named.isEmpty, .things,
+                "the thing is one of those that it is for (\(trigger.things.isEmpty ? "trigger.external_ids" : "trigger.things"))",
+                "it is for \(named.count == 1 ? "another thing" : "\(named.count) others"), not for \(thing) "
+                    + "(\(trigger.things.isEmpty ? "trigger.external_ids" : "trigger.things"))"
+            ),
+            (
+                !trigger.profiles.isEmpty, .profiles, "the thing has a profile that it is for (trigger.profiles)",
+                "it is for things of other profiles (trigger.profiles)"
+            ),
+            (
+                !trigger.labels.isEmpty, .labels, "the thing has the labels that it is for (trigger.labels)",
+                "it is for things that are labelled \(trigger.labels.prefix(5).joined(separator: ", ")) (trigger.labels)"
+            ),
+        ]
+        var steps: [ExplainedStep] = []
+        for way in ways where way.isAsked {
+            guard way.refusal != refusal else {
+                return steps + [ExplainedStep(.things, isOK: false, way.no, fate: .ignore)]
+            }
+            steps.append(ExplainedStep(.things, way.yes))
+        }
         return steps
     }
 
@@ -94,7 +118,8 @@ package enum TestedMessage {
         var budget = EvaluationBudget()
         let index = PayloadIndex(message.payload, paths: PathSet(webhook.conditions?.paths ?? []))
         steps += Explanation.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget
+            of: webhook, thing: message.thing, scene?.traits ?? ThingTraits(), subtopic: message.subtopic, index,
+            memory: memory, budget: &budget
         ).filter { scene != nil || $0.check != .things }
         return steps.first { $0.fate != nil }?.reason
     }

@@ -15,8 +15,9 @@ package final class WebhookTarget: Sendable {
     package let judgedBody: Int?
     /// Whether every message of the group is sent to it.
     package let takesAllMessages: Bool
-    /// Whether its templates name things.
-    package let needsFacts: Bool
+    /// What its templates ask of things beyond their ids.
+    package let extent: ThingFacts.Extent
+    package var needsFacts: Bool { self.extent > .nothing }
     package let id: EntityID
     package let group: EntityID
     package let version: Int64
@@ -30,6 +31,8 @@ package final class WebhookTarget: Sendable {
     package let mostInMemory: Int
     package let batching: Batching?
     package let filter: TriggerFilter
+    /// Whether it chooses things by more than their ids.
+    package let choosesThings: Bool
     package let conditions: ConditionSet?
     package let signingKeys: SigningKeys?
     /// Blocks of addresses that the group may reach beyond those of the installation.
@@ -59,11 +62,13 @@ package final class WebhookTarget: Sendable {
         self.overflow = policy.overflow
         self.org = org
         self.filter = TriggerFilter(options.trigger)
+        self.choosesThings = !options.trigger.isOfEarlierForm
         self.conditions = options.conditions.map(ConditionSet.init)
         // Most have no template at all.
         let mayNeedFacts =
             url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
-        self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
+        self.extent =
+            mayNeedFacts ? RequestPlan(stored: url, headers: headers, options: options).extent : .nothing
         self.batching = options.batching
         self.responds = options.responds
         self.judgedBody = policy.judgedBody

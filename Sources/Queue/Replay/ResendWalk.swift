@@ -34,6 +34,7 @@ struct ResendWalk: Sendable {
     struct Seen: Sendable {
         let id: Int64
         let thing: EntityID
+        let subtopic: String
         let bytes: Int64
     }
 
@@ -55,7 +56,7 @@ struct ResendWalk: Sendable {
         let takes = try self.admittedThings(Set(looked.seen.map(\.thing)), on: db)
         let conditions = self.selection.appliesConditions ? self.target.conditions : nil
         if let resend, conditions?.remembers == true {
-            self.memory = try Self.memory(of: resend, things: takes, on: db)
+            self.memory = try Self.memory(of: resend, things: Set(takes.keys), on: db)
         }
         var payloads = ResendPayloads(looked.seen)
         for message in looked.seen {
@@ -64,7 +65,7 @@ struct ResendWalk: Sendable {
                 return part
             }
             self.behind = message.id
-            guard takes.contains(message.thing) else { continue }
+            guard let traits = takes[message.thing], self.isChosen(message, traits) else { continue }
             let isWanted = states.admits(message.id, self.selection.status)
             if let conditions, isWanted || conditions.remembers {
                 let isMet = self.meets(conditions, message, payload: try payloads.payload(of: message, on: db))
@@ -81,6 +82,11 @@ struct ResendWalk: Sendable {
         }
         self.behind = looked.last
         return part
+    }
+
+    private func isChosen(_ message: Seen, _ traits: ThingTraits) -> Bool {
+        !self.selection.appliesConditions
+            || self.target.filter.admits(thing: message.thing, traits, subtopic: message.subtopic)
     }
 
     private mutating func meets(_ conditions: ConditionSet, _ message: Seen, payload: [UInt8]) -> Bool {
@@ -126,7 +132,7 @@ struct ResendWalk: Sendable {
                 ORDER BY id LIMIT \(limit)
                 """
             }
-        let filters = [self.selection.filter] + (self.selection.appliesConditions ? [self.target.filter] : [])
+        let filter = self.selection.filter
         var (count, last) = (Int64(0), self.behind)
         // The group's own; and one row that says how far it was looked.
         let seen = try db.query(
@@ -138,8 +144,8 @@ struct ResendWalk: Sendable {
         ) { row -> Seen? in
             guard row.isNull(1) else {
                 let (thing, subtopic) = (try row.entityID(1), try row.string(2))
-                guard filters.allSatisfy({ $0.admits(thing: thing, subtopic: subtopic) }) else { return nil }
-                return Seen(id: try row.int64(0), thing: thing, bytes: try row.int64(3))
+                guard filter.admits(thing: thing, ThingTraits(), subtopic: subtopic) else { return nil }
+                return Seen(id: try row.int64(0), thing: thing, subtopic: subtopic, bytes: try row.int64(3))
             }
             count = try row.int64(3)
             if !row.isNull(0) { last = try row.int64(0) }
@@ -148,17 +154,27 @@ struct ResendWalk: Sendable {
         return (seen, last, isLast: count < limit)
     }
 
-    /// Of these things those whose messages the webhook gets now.
-    private func admittedThings(_ things: Set<EntityID>, on db: isolated Connection) throws -> Set<EntityID> {
-        guard self.selection.appliesConditions, !things.isEmpty else { return things }
-        guard self.target.isForMessages else { return [] }
-        return Set(
-            try db.query(
-                """
-                SELECT t.id FROM things AS t JOIN profiles AS p ON p.id = t.profile_id
-                WHERE t.id = ANY(\(Array(things))) AND t.group_id = \(self.target.group)
-                    AND coalesce(p.config -> 'webhook' = 'true', false)
-                """
-            ) { try $0.entityID(0) })
+    /// Of these things those whose messages the webhook gets now, as far as their profiles say, with what it may choose them by.
+    private func admittedThings(
+        _ things: Set<EntityID>, on db: isolated Connection
+    ) throws -> [EntityID: ThingTraits] {
+        guard self.selection.appliesConditions, !things.isEmpty else {
+            return Dictionary(uniqueKeysWithValues: things.map { ($0, ThingTraits()) })
+        }
+        guard self.target.isForMessages else { return [:] }
+        let rows = try db.query(
+            """
+            SELECT t.id, t.profile_id, t.external_id, array_to_string(t.labels, ',')
+            FROM things AS t JOIN profiles AS p ON p.id = t.profile_id
+            WHERE t.id = ANY(\(Array(things))) AND t.group_id = \(self.target.group)
+                AND coalesce(p.config -> 'webhook' = 'true', false)
+            """
+        ) { row in
+            let marks = ThingMarks(
+                externalID: row.isNull(2) ? nil : try row.string(2),
+                labels: Set(try row.string(3).split(separator: ",").map(String.init)))
+            return (try row.entityID(0), ThingTraits(profile: try row.entityID(1), marks: marks))
+        }
+        return Dictionary(rows) { first, _ in first }
     }
 }
