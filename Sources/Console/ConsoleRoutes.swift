@@ -49,6 +49,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("lists.js", PackageResources.lists_js),
         Asset("log.js", PackageResources.log_js),
         Asset("members.js", PackageResources.members_js),
+        Asset("topicrules.js", PackageResources.topicrules_js),
         Asset("overlays.js", PackageResources.overlays_js),
         Asset("notices.js", PackageResources.notices_js),
         Asset("overview.js", PackageResources.overview_js),
