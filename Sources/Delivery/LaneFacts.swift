@@ -11,14 +11,18 @@ struct LaneFacts {
     var atHand: [EntityID: ThingFacts] = [:]
     private var told: [EntityID: ThingFacts] = [:]
     private var goodUntil = NIODeadline.distantPast
+    /// The newest of the messages that it asked for: what comes in later may be of a thing that has changed meanwhile.
+    private var newest = MessageID(rawValue: 0)
 
     static let mostAtOnce = 256
     /// After that a thing may be called otherwise.
     private static let lifetime = TimeAmount.seconds(5)
 
-    mutating func ask() {
+    /// - Parameter messages: whose things it asks for.
+    mutating func ask(for messages: some Sequence<Message>) {
         self.isAsking = true
         self.told = [:]
+        self.newest = messages.lazy.map(\.id).max() ?? MessageID(rawValue: 0)
     }
 
     mutating func come(_ facts: [ThingFacts.Subject: ThingFacts], now: NIODeadline) {
@@ -27,8 +31,10 @@ struct LaneFacts {
         self.goodUntil = now + Self.lifetime
     }
 
-    func of(_ thing: EntityID, _ extent: ThingFacts.Extent, now: NIODeadline) -> ThingFacts? {
-        guard self.goodUntil > now, let facts = self.told[thing], facts.extent >= extent else { return nil }
+    func of(_ message: Message, _ extent: ThingFacts.Extent, now: NIODeadline) -> ThingFacts? {
+        guard self.goodUntil > now, message.id <= self.newest, let facts = self.told[message.thing],
+            facts.extent >= extent
+        else { return nil }
         return facts
     }
 }
@@ -40,7 +46,7 @@ extension Lane {
         // What was good when the lane began to stand in line is good until its turn is over: asking again would lose that.
         let extent = self.target.extent
         return self.dispatcher.ports.facts(.init(message.thing, in: message.group), extent)
-            ?? self.facts.of(message.thing, extent, now: self.pool.waitsSince ?? now)
+            ?? self.facts.of(message, extent, now: self.pool.waitsSince ?? now)
     }
 
     /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.
@@ -60,8 +66,8 @@ extension Lane {
 
     private func askForFacts(_ next: [Delivery]) {
         guard !self.facts.isAsking else { return }
-        self.facts.ask()
-        let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).lazy.map(\.message)
+        let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).map(\.message)
+        self.facts.ask(for: messages)
         self.dispatcher.factsLine.ask(
             self.key, self.target.extent, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
     }
