@@ -124,6 +124,18 @@ def test_a_table_of_things_is_imported_as_a_whole_and_each_line_that_cannot_be_i
     picture(page, "things-imported")
 
 
+def test_what_becomes_of_unknown_things_is_said_by_admins(page, group):
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("button", name="Unknown things").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Things that are not known").select_option(label="are made with the profile Sensors")
+    dialog.get_by_label("At most in an hour").fill("7")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    now = group.api.get(f"/groups/{group.id}")
+    assert (now["new_thing_profile_id"], now["new_things_per_hour"], now["name"]) == (group.profile, 7, group.name)
+
+
 def test_profiles_are_made_changed_and_deleted(page, group, watch):
     watch.expects(400, 409)
     open_page(page, group.url("things"), "Things")

@@ -210,7 +210,7 @@ export async function show(context) {
       h(
         "section",
         { class: "card flush" },
-        h("div", { class: "row" }, h("div", { class: "grow" }, search), externalID, label, profileChoice),
+        h("div", { class: "row" }, h("div", { class: "grow fields" }, search, externalID, label, profileChoice)),
         thingList,
       ),
       h(
@@ -231,10 +231,16 @@ export async function show(context) {
           ),
           can("admin") &&
             h(
-              "button",
-              { type: "button", onclick: () => editProfile(group, undefined, reload) },
-              icon("plus"),
-              "New profile",
+              "div",
+              { class: "row" },
+              profiles.length > 0 &&
+                h("button", { type: "button", onclick: () => editUnknown(group, profiles) }, "Unknown things"),
+              h(
+                "button",
+                { type: "button", onclick: () => editProfile(group, undefined, reload) },
+                icon("plus"),
+                "New profile",
+              ),
             ),
         ),
         profileList,
@@ -285,6 +291,32 @@ async function newThing({ group, me }, profiles, done) {
   if (!thing) return;
   await done();
   await showKey(thing, me.broker);
+}
+
+/** What becomes of things that the group does not know. */
+async function editUnknown({ id }, profiles) {
+  const group = await get(`/groups/${id}`);
+  const profile = select(group.new_thing_profile_id ?? "", [
+    ["", "are refused"],
+    ...profiles.map(({ id: each, name }) => [each, `are made with the profile ${name}`]),
+  ], { autofocus: true });
+  const perHour = input(group.new_things_per_hour, { type: "number", min: 1, max: 100_000 });
+  return formDialog(
+    "Unknown things",
+    [
+      field("Things that are not known", "new_thing_profile_id", profile, "When their first message comes in."),
+      field("At most in an hour", "new_things_per_hour", perHour, "What is beyond is refused."),
+    ],
+    "Save",
+    async () => {
+      await put(`/groups/${id}`, {
+        name: group.name,
+        new_thing_profile_id: profile.value || null,
+        new_things_per_hour: Number(perHour.value),
+      });
+      toast("Saved");
+    },
+  );
 }
 
 function editProfile(group, profile, done) {
