@@ -25,7 +25,8 @@ package struct DeliveryPorts: Sendable {
         changedWebhooks: @escaping @Sendable () -> Set<WebhookKey>,
         webhooks: @escaping @Sendable () -> [WebhookTarget],
         facts: @escaping @Sendable (ThingFacts.Subject, ThingFacts.Extent) -> ThingFacts?,
-        readFacts: @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
+        readFacts:
+            @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
             [ThingFacts.Subject: ThingFacts],
         responses: ResponsePort?, tally: WebhookTally
     ) {

@@ -3,8 +3,8 @@
 extension Explanation {
     /// - Parameter index: nil if there is no payload.
     static func routing(
-        of message: ExplainedMessage, _ traits: ThingTraits, _ index: PayloadIndex?, to webhook: WebhookTarget, memory: [Int: String],
-        budget: inout EvaluationBudget
+        of message: ExplainedMessage, _ traits: ThingTraits, _ index: PayloadIndex?, to webhook: WebhookTarget,
+        memory: [Int: String], budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         var steps = [Self.status(of: webhook), Self.trigger(of: webhook)]
         guard webhook.receivesMessages else { return steps }
