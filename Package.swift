@@ -74,6 +74,7 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // glibc's malloc.h, which Swift's Glibc module leaves out.
         .systemLibrary(name: "CMalloc"),
 
@@ -83,6 +84,7 @@ let package = Package(
         .target(name: "Postgres", dependencies: ["CLibPQ", "Threads", "Values", deque, logging], swiftSettings: cRoom),
         .target(name: "MQTT", dependencies: ["CMosquitto", "Threads", "Values", logging], swiftSettings: cRoom),
         .target(name: "Domain", dependencies: ["Values", crypto, cryptoExtras], swiftSettings: common),
+        .target(name: "Gzip", dependencies: ["CZlib"], swiftSettings: cRoom),
         .target(name: "Mail", dependencies: ["CCurl", "Domain", "Threads", "Values"], swiftSettings: cRoom),
         .target(
             name: "Migrations", path: "migrations",
@@ -103,6 +105,11 @@ let package = Package(
                 .embedInCode("0018_sealed_queries.sql"),
                 .embedInCode("0019_notices.sql"),
                 .embedInCode("0020_resends.sql"),
+                .embedInCode("0021_egress.sql"),
+                .embedInCode("0022_alarms.sql"),
+                .embedInCode("0023_thinned_things.sql"),
+                .embedInCode("0024_things_as_named.sql"),
+                .embedInCode("0025_topic_rules.sql"),
             ],
             swiftSettings: common),
 
@@ -149,7 +156,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Domain", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging, nioCore,
+                "Domain", "Gzip", "Journal", "Observability", "Queue", "Schema", "Values", "WebhookClient", logging,
+                nioCore,
                 nioPosix,
                 serviceLifecycle,
             ],
@@ -294,7 +302,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Journal", "LocalServices", "Queue", "TestSupport", "Values", "WebhookClient",
+                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Queue", "TestSupport", "Values",
+                "WebhookClient",
                 nioCore,
                 nioPosix,
             ],

@@ -24,5 +24,10 @@ package enum MigrationFiles {
         (18, "sealed queries", PackageResources._018_sealed_queries_sql),
         (19, "notices", PackageResources._019_notices_sql),
         (20, "resends", PackageResources._020_resends_sql),
+        (21, "egress", PackageResources._021_egress_sql),
+        (22, "alarms", PackageResources._022_alarms_sql),
+        (23, "thinned things", PackageResources._023_thinned_things_sql),
+        (24, "things as named", PackageResources._024_things_as_named_sql),
+        (25, "topic rules", PackageResources._025_topic_rules_sql),
     ]
 }

@@ -13,6 +13,22 @@ extension Part {
             let topic = "things/\(EntityID(using: &numbers))/messages/room/temperature"
             return { for _ in 0..<$0 { use(try ThingTopic(topic)) } }
         },
+        Part(name: "rule", text: "a topic is found among 1,000 topic rules") {
+            var numbers = Numbers()
+            let rules = try (0..<1_000).map { number in
+                TopicTable.Group.Numbered(
+                    rule: try TopicRule(.init(filter: "site/\(number)/+/{thing}/{subtopic:#}")),
+                    number: Int32(number + 1))
+            }
+            let table = TopicTable([EntityID(using: &numbers): .init(choice: .first, rules: rules)])
+            let topics = (0..<1_000).map { "site/\($0)/room/thing-\($0)/state/temperature" }
+            return {
+                for index in 0..<$0 {
+                    let number = (index &* 7_919) % 1_000
+                    use(table.find(topics[number], numbers: [Int32(number + 1)]))
+                }
+            }
+        },
         Part(name: "route", text: "a thing is looked up among 100,000") {
             let (routes, things) = try Self.routes(100_000)
             return { for index in 0..<$0 { use(routes.resolve(things[(index &* 7_919) % things.count])) } }

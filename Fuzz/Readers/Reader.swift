@@ -16,8 +16,8 @@ struct Reader: Sendable {
 
     static let all: [Reader] = [
         .json, .index, .number, .conditions, .schema, .template, .request, .signature, .source, .response, .retryAfter,
-        .url, .topic, .ids, .times, .encodings, .keys, .body, .events, .cursor,
-        .pattern,
+        .url, .topic, .rules, .ids, .times, .encodings, .keys, .body, .events, .cursor,
+        .pattern, .certificate, .table,
     ]
 
     /// Named by the environment, because all arguments are libFuzzer's.

@@ -31,7 +31,10 @@ extension Reader {
         guard text.utf8.count <= longest, let template = try? Template(text, kind: kind) else { return }
         func rendered(_ message: Message) -> [UInt8]? {
             let paths = PathSet(template.placeholders.flatMap(\.paths))
-            let facts = ThingFacts(name: name, profile: someID)
+            let noted = Annotations(labels: ["site=\(name)"], metadata: String(decoding: input.bytes, as: UTF8.self))
+            let facts = ThingFacts(
+                name: name, profile: someID, externalID: name,
+                annotations: ThingAnnotations(thing: noted, profile: Annotations()))
             return try? template.render(TemplateValues(message, org: nil, facts: facts, paths: paths))
         }
         guard let out = rendered(message(input.bytes, subtopic: subtopic)) else { return }

@@ -62,6 +62,32 @@ extension Reader {
         expect(topic.subtopic.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "a subtopic can stand in a header")
     }
 
+    /// A rule's filter, a topic and a payload, a line each; the payload is split, or looked into for the thing.
+    static let rules = Reader("rules", longest: 16 * 1024) { bytes in
+        let lines = Input(bytes).text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
+        guard lines.count == 3, let topic = TopicLevels(lines[1]) else { return }
+        let filter = String(lines[0])
+        if let plain = TopicFilter(filter) {
+            expect(TopicFilter(plain.description) == plain, "a filter is read again")
+            expect(plain.covers(plain) && plain.overlaps(plain), "a filter has its own topics")
+        }
+        for draft in [
+            TopicRule.Draft(filter: filter), TopicRule.Draft(filter: filter, thing: "id"),
+            TopicRule.Draft(filter: filter, split: "keys"),
+            TopicRule.Draft(filter: filter, thing: "id", split: "array"),
+        ] {
+            guard let rule = try? TopicRule(draft) else { continue }
+            var trie = TopicTrie<Int>()
+            trie.insert(1, for: rule.pattern.filter)
+            let isTaken = rule.pattern.filter.matches(topic)
+            expect(trie.values(for: topic) == (isTaken ? [1] : []), "a trie finds what a filter takes")
+            guard isTaken else { continue }
+            let taken = rule.take(topic, Array(lines[2].utf8))
+            expect(taken.parts.count <= TopicRule.mostParts, "there are so many parts and no more")
+            expect(taken.parts.allSatisfy { (try? Name.checked($0.thing)) != nil }, "a thing has a name")
+        }
+    }
+
     static let ids = Reader("ids", longest: 4_096) { bytes in
         let text = Input(bytes).text
         if let id = EntityID(text) { expect(id.description == text.lowercased(), "an id has one form") }
@@ -117,5 +143,16 @@ extension Reader {
         expect(
             key.kind == .ed25519 || again.signature(id: "1", timestamp: 2, body: bytes) == signature, "it is the same")
         expect((key.publicText != nil) == (key.kind == .ed25519), "only one of a pair has a public half")
+    }
+
+    /// A table as text.
+    static let table = Reader("table") { bytes in
+        guard let table = try? DelimitedText(bytes, most: 100_000) else { return }
+        for (one, next) in zip(table.rows, table.rows.dropFirst()) { expect(one.line < next.line, "lines go on") }
+        let lines = table.rows.map { row in
+            row.fields.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",")
+        }
+        let again = try? DelimitedText(Array(lines.joined(separator: "\r\n").utf8), most: 100_000)
+        expect(again?.rows.map(\.fields) == table.rows.map(\.fields), "what is written again is read as it was")
     }
 }

@@ -196,7 +196,7 @@ func makeRouter(
         wallClock: wallClock
     ).add(to: routes)
     let explainer = Explainer(
-        database, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
+        database, wallClock: wallClock, largestPayload: largestPayload, scene: ports.scene, gate: ports.gate)
     TryRoutes(
         webhooks: webhooks, events: EventStore(database), messages: MessageStore(database),
         audit: AuditStore(database), test: ports.test,
@@ -226,10 +226,19 @@ func makeRouter(
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
+    GroupTLSRoutes(
+        store: GroupTLSStore(database, box: box), access: access, refresh: refresh, wallClock: wallClock
+    ).add(to: routes)
+    TopicRuleRoutes(
+        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh
+    ).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
     ).add(to: routes)
+    AlarmRoutes(alarms: AlarmStore(database), access: access).add(to: routes)
+    ThingBulkRoutes(things: things, profiles: ProfileStore(database), access: access, refresh: refresh)
+        .add(to: routes)
     ErasureRoutes(erasures: ErasureStore(database), access: access).add(to: routes)
     return router
 }
@@ -242,8 +251,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "orgs", "sources", "in", "me", "auth",
-            "audit", "console", "presets",
+            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
+            "me", "auth", "audit", "console", "presets",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

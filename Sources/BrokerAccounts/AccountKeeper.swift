@@ -100,7 +100,8 @@ package struct AccountKeeper: Service {
 
     private func follow(_ connection: Connection, _ publisher: Publisher) async throws {
         let broker = DynamicSecurity(publisher)
-        if let receiver = self.configuration.receiver { try await broker.admit(receiver) }
+        var granted = try await self.store.grantedTopics()
+        if let receiver = self.configuration.receiver { try await broker.admit(receiver, reading: granted) }
         // Listening first, then comparing: what changes in between is heard.
         try await connection.listen(to: RouteStore.channel)
         try await self.compare(broker)
@@ -114,6 +115,14 @@ package struct AccountKeeper: Service {
             }
             try await publisher.keepAlive()
             let changes = notifications.map { RouteStore.Change($0.payload) }
+            let isDue = changes.contains { if case .topics = $0 { true } else { $0 == .all } }
+            if isDue || ContinuousClock.now >= compareAt {
+                let now = try await self.store.grantedTopics()
+                if now != granted, let receiver = self.configuration.receiver {
+                    try await broker.admit(receiver, reading: now)
+                }
+                granted = now
+            }
             if changes.contains(.all) || ContinuousClock.now >= compareAt {
                 try await self.compare(broker)
                 compareAt = .now + self.configuration.fullComparison

@@ -154,7 +154,9 @@ extension DynamicSecurity {
     }
 
     /// Makes Hookline's own account if need be, and gives it what it needs to do its work.
-    func admit(_ receiver: AccountKeeper.Configuration.Receiver) async throws {
+    ///
+    /// - Parameter topics: filters that groups' topic rules may have.
+    func admit(_ receiver: AccountKeeper.Configuration.Receiver, reading topics: [String] = []) async throws {
         var role = Command("createRole")
         role.rolename = "hookline"
         role.acls = [
@@ -166,6 +168,11 @@ extension DynamicSecurity {
             AccessRule(acltype: "publishClientSend", topic: "things/+/responses/#"),
             AccessRule(acltype: "publishClientSend", topic: "users/+/notifications"),
         ]
+        for topic in topics {
+            role.acls?.append(AccessRule(acltype: "subscribePattern", topic: topic))
+            role.acls?.append(AccessRule(acltype: "subscribePattern", topic: "$share/+/\(topic)"))
+            role.acls?.append(AccessRule(acltype: "publishClientReceive", topic: topic))
+        }
         // One that an earlier version made lacks what has been added since.
         var modify = role
         modify.command = "modifyRole"

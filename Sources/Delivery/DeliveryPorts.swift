@@ -10,10 +10,12 @@ package struct DeliveryPorts: Sendable {
     package let changedWebhooks: @Sendable () -> Set<WebhookKey>
     /// All webhooks there are.
     package let webhooks: @Sendable () -> [WebhookTarget]
-    /// What is known of a thing beyond its id, as its message's group has or had it; nil if that has to be read first.
-    package let facts: @Sendable (ThingFacts.Subject) -> ThingFacts?
+    /// What is known of a thing beyond its id, as its message's group has or had it; nil if so much of it has to be
+    /// read first.
+    package let facts: @Sendable (ThingFacts.Subject, ThingFacts.Extent) -> ThingFacts?
     /// Reads it, and answers every one that was asked for.
-    package let readFacts: @Sendable (Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts]
+    package let readFacts:
+        @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws -> [ThingFacts.Subject: ThingFacts]
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
     package let tally: WebhookTally
@@ -22,8 +24,10 @@ package struct DeliveryPorts: Sendable {
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
         changedWebhooks: @escaping @Sendable () -> Set<WebhookKey>,
         webhooks: @escaping @Sendable () -> [WebhookTarget],
-        facts: @escaping @Sendable (ThingFacts.Subject) -> ThingFacts?,
-        readFacts: @escaping @Sendable (Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts],
+        facts: @escaping @Sendable (ThingFacts.Subject, ThingFacts.Extent) -> ThingFacts?,
+        readFacts:
+            @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
+            [ThingFacts.Subject: ThingFacts],
         responses: ResponsePort?, tally: WebhookTally
     ) {
         self.target = target

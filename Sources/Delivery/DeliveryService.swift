@@ -74,7 +74,14 @@ package struct DeliveryService: Service {
                 await self.makeRoom(for: deliveries)
                 return Reservation(deliveries, in: self.ledger) { self.accept($0, spilled: $1) }
             },
-            noteWaiting: { self.noteWaiting($0) })
+            noteWaiting: { webhooks in
+                let now = self.wallClock.now
+                self.note(Dictionary(uniqueKeysWithValues: webhooks.map { ($0, now) }))
+            },
+            noteDue: { dues in
+                let horizon = self.dueHorizon
+                self.note(dues.filter { $0.value <= horizon })
+            })
     }
 
     private func makeRoom(for deliveries: [Delivery]) async {
@@ -97,16 +104,16 @@ package struct DeliveryService: Service {
         }
     }
 
-    private func noteWaiting(_ webhooks: Set<WebhookKey>) {
-        let now = self.wallClock.now
+    private func note(_ dues: [WebhookKey: Instant]) {
         for (index, dispatcher) in self.dispatchers.enumerated() {
-            let mine = webhooks.filter { self.index(of: $0) == index }
+            let mine = dues.filter { self.index(of: $0.key) == index }
             guard !mine.isEmpty else { continue }
-            dispatcher.onLoop { dispatcher in
-                dispatcher.noteDues(Dictionary(uniqueKeysWithValues: mine.map { ($0, now) }))
-            }
+            dispatcher.onLoop { $0.noteDues(mine) }
         }
     }
+
+    /// What falls due later is asked for again before.
+    private var dueHorizon: Instant { self.wallClock.now + self.configuration.dueInterval * 3 }
 
     func index(of key: WebhookKey) -> Int {
         Int(key.rawValue) % self.dispatchers.count
@@ -222,8 +229,7 @@ package struct DeliveryService: Service {
     }
 
     func noteDues() async throws {
-        // What falls due later is asked for again before.
-        let horizon = self.wallClock.now + self.configuration.dueInterval * 3
+        let horizon = self.dueHorizon
         let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })
@@ -233,18 +239,22 @@ package struct DeliveryService: Service {
     /// Reads what lanes ask for of things, for all of them together.
     private func readFacts() async {
         for await _ in self.factsLine.signals {
-            let wanted = self.factsLine.take()
-            guard !wanted.isEmpty else { continue }
+            let wishes = self.factsLine.take()
+            guard !wishes.isEmpty else { continue }
             var found: [ThingFacts.Subject: ThingFacts] = [:]
             do {
-                found = try await self.ports.readFacts(wanted.values.reduce(into: []) { $0.formUnion($1) })
+                // Who asks for names does not have metadata read for others.
+                for (extent, wishes) in Dictionary(grouping: wishes.values, by: \.extent) {
+                    let subjects = wishes.reduce(into: Set()) { $0.formUnion($1.subjects) }
+                    found.merge(try await self.ports.readFacts(subjects, extent)) { $0.extent >= $1.extent ? $0 : $1 }
+                }
             } catch {
                 self.logger.warning("what webhooks say of things cannot be read", metadata: ["error": "\(error)"])
                 // Cancelled when the service ends. Who has no answer asks again.
                 try? await Task.sleep(for: .seconds(1))
             }
             for (index, dispatcher) in self.dispatchers.enumerated() {
-                let mine = wanted.filter { self.index(of: $0.key) == index }
+                let mine = wishes.filter { self.index(of: $0.key) == index }.mapValues(\.subjects)
                 if !mine.isEmpty { await dispatcher.know(found, for: mine) }
             }
         }

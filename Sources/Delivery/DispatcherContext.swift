@@ -65,7 +65,8 @@ extension Dispatcher {
         }
 
         func makePool(for target: WebhookTarget) -> ConnectionPool {
-            let keptBody = target.responds ? self.configuration.largestResponse : Self.loggedBody
+            // One byte more shows whether there is more.
+            let keptBody = target.responds ? self.configuration.largestResponse + 1 : Self.loggedBody
             return self.makePool(to: target.url, for: target, keptBody: max(keptBody, target.judgedBody ?? 0))
         }
 
@@ -80,8 +81,8 @@ extension Dispatcher {
 
         private func makePool(to url: WebhookURL, for target: WebhookTarget, keptBody: Int) -> ConnectionPool {
             ConnectionPool(
-                url: url, allowedNetworks: target.allowedNetworks, keptBody: keptBody, owner: target.group,
-                of: self.connections)
+                url: url, allowedNetworks: target.allowedNetworks, terms: target.tls, keptBody: keptBody,
+                owner: target.group, of: self.connections)
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.
@@ -121,7 +122,8 @@ extension Dispatcher {
             self.add(
                 DeliveryResult(
                     delivery: delivery.webhook === attempt.target ? delivery : delivery.with(attempt.target),
-                    ending: verdict.ending, attempt: record, isGone: verdict.isGone))
+                    ending: verdict.ending, attempt: record, isGone: verdict.isGone,
+                    isOfFormerVersion: !self.isCurrent(attempt, target, verdict)))
             for other in attempt.others {
                 self.add(
                     DeliveryResult(
@@ -147,16 +149,21 @@ extension Dispatcher {
 
         /// Tells the thing what came of its message, once that is settled.
         private func respond(_ verdict: Verdict, to attempt: Attempt) {
+            let answer = attempt.target.options.answer
+            let hasSucceeded: Bool
             switch verdict.ending {
             case .retried, .released: return
-            case .succeeded, .failed:
-                self.ports.responses?.respond(
-                    ThingResponse(
-                        thing: attempt.delivery.message.thing, webhook: attempt.target.id,
-                        delivery: attempt.delivery.id,
-                        status: verdict.status.map(Int.init), error: verdict.error,
-                        body: Array((verdict.response ?? []).prefix(self.configuration.largestResponse))))
+            case .succeeded: hasSucceeded = true
+            case .failed: hasSucceeded = false
             }
+            guard hasSucceeded || answer.occasion == .always else { return }
+            let message = attempt.delivery.message
+            self.ports.responses?.respond(
+                ThingResponse(
+                    thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
+                    delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
+                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer,
+                    largest: self.configuration.largestResponse))
         }
 
         /// Gives up what no request can be made of.
@@ -167,6 +174,17 @@ extension Dispatcher {
                     attempt: AttemptRecord(
                         at: wallNow, latencyMicroseconds: 0, status: nil, error: reason, response: nil,
                         peculiarities: AttemptRecord.Peculiarities(wasSent: false))))
+        }
+
+        /// Whether the webhook is still what it was when it was called: what an earlier version met says nothing about this one.
+        ///
+        /// A lane hears of a change a moment after its caller was answered. So where something has failed the routes are asked.
+        ///
+        /// - Parameter target: the webhook as the lane knows it.
+        func isCurrent(_ attempt: Attempt, _ target: WebhookTarget, _ verdict: Verdict) -> Bool {
+            guard attempt.target.version == target.version else { return false }
+            if case .succeeded = verdict.ending { return true }
+            return self.ports.target(target.key).map { $0.version == attempt.target.version } ?? true
         }
 
         /// - Parameter inFlight: how many requests were under way, this one included.

@@ -121,8 +121,7 @@ final class Lane {
         let now = NIODeadline.now()
         self.lastMoved = now
         let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
-        // What an earlier version of the webhook met says nothing about this one.
-        if attempt.target.version == self.target.version {
+        if self.dispatcher.isCurrent(attempt, self.target, verdict) {
             self.dispatcher.teach(&self.gate, verdict, of: attempt, outcome, inFlight: inFlight, now: now)
         }
         if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }
@@ -282,13 +281,13 @@ final class Lane {
         if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
-        if target.options.auth != old.options.auth {
+        if target.options.auth != old.options.auth || target.tls != old.tls {
             self.tokens?.close()
             self.tokens = self.dispatcher.makeTokenSource(for: target)
         }
         let isSameReceiver =
             target.url.origin == old.url.origin && target.allowedNetworks == old.allowedNetworks
-            && target.responds == old.responds && target.judgedBody == old.judgedBody
+            && target.tls == old.tls && target.responds == old.responds && target.judgedBody == old.judgedBody
         guard !isSameReceiver else { return }
         // What is under way comes to its end.
         self.pool.retire()

@@ -8,27 +8,36 @@ internal import WebhookClient
 struct LaneFacts {
     private(set) var isAsking = false
     /// Of the things of the next request.
-    var atHand: [EntityID: ThingFacts] = [:]
-    private var told: [EntityID: ThingFacts] = [:]
+    var atHand: [ThingFacts.Subject: ThingFacts] = [:]
+    private var told: [ThingFacts.Subject: ThingFacts] = [:]
     private var goodUntil = NIODeadline.distantPast
+    /// The newest of the messages that it asked for: what comes in later may be of a thing that has changed meanwhile.
+    private var newest = MessageID(rawValue: 0)
 
     static let mostAtOnce = 256
     /// After that a thing may be called otherwise.
     private static let lifetime = TimeAmount.seconds(5)
 
-    mutating func ask() {
+    /// - Parameter messages: whose things it asks for.
+    mutating func ask(for messages: some Sequence<Message>) {
         self.isAsking = true
         self.told = [:]
+        self.newest = messages.lazy.map(\.id).max() ?? MessageID(rawValue: 0)
     }
 
     mutating func come(_ facts: [ThingFacts.Subject: ThingFacts], now: NIODeadline) {
         self.isAsking = false
-        self.told = Dictionary(facts.map { ($0.key.thing, $0.value) }) { first, _ in first }
+        self.told = facts
         self.goodUntil = now + Self.lifetime
     }
 
-    func of(_ thing: EntityID, now: NIODeadline) -> ThingFacts? {
-        self.goodUntil > now ? self.told[thing] : nil
+    func of(
+        _ message: Message, _ subject: ThingFacts.Subject, _ extent: ThingFacts.Extent, now: NIODeadline
+    ) -> ThingFacts? {
+        guard self.goodUntil > now, message.id <= self.newest, let facts = self.told[subject],
+            facts.extent >= extent
+        else { return nil }
+        return facts
     }
 }
 
@@ -37,8 +46,9 @@ extension Lane {
     private func knownFacts(of message: Message, now: NIODeadline) -> ThingFacts? {
         guard message.hasThing else { return .unknown }
         // What was good when the lane began to stand in line is good until its turn is over: asking again would lose that.
-        return self.dispatcher.ports.facts(.init(message.thing, in: message.group))
-            ?? self.facts.of(message.thing, now: self.pool.waitsSince ?? now)
+        let (subject, extent) = (self.target.subject(of: message), self.target.extent)
+        return self.dispatcher.ports.facts(subject, extent)
+            ?? self.facts.of(message, subject, extent, now: self.pool.waitsSince ?? now)
     }
 
     /// Whether what the next request says of things is at hand. If not, it is asked for, and the lane goes on when it comes.
@@ -51,16 +61,16 @@ extension Lane {
                 self.askForFacts(next)
                 return false
             }
-            self.facts.atHand[message.thing] = facts
+            self.facts.atHand[self.target.subject(of: message)] = facts
         }
         return true
     }
 
     private func askForFacts(_ next: [Delivery]) {
         guard !self.facts.isAsking else { return }
-        self.facts.ask()
-        let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).lazy.map(\.message)
+        let messages = (next + self.queue.nextBatch(LaneFacts.mostAtOnce)).map(\.message)
+        self.facts.ask(for: messages)
         self.dispatcher.factsLine.ask(
-            self.key, Set(messages.filter(\.hasThing).map { .init($0.thing, in: $0.group) }))
+            self.key, self.target.extent, Set(messages.filter(\.hasThing).map { self.target.subject(of: $0) }))
     }
 }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import NIOCore
+internal import Observability
 internal import Queue
 internal import Values
 
@@ -34,6 +35,7 @@ extension Lane {
     private func leaveOut(_ deliveries: [Delivery], _ reason: String) {
         guard !deliveries.isEmpty else { return }
         let now = Instant(clampingMicroseconds: self.dispatcher.wallClock.microseconds())
+        self.dispatcher.metrics.leftOut.add(.rate, deliveries.count)
         self.dispatcher.ports.tally.skipped(
             deliveries.map { delivery in
                 Skip(

@@ -99,7 +99,7 @@ extension Lane {
             return self.start(first, special, now: now, wallNow: wallNow)
         }
         do throws(RenderFailure) {
-            let facts = self.facts.atHand[first.message.thing] ?? .unknown
+            let facts = self.facts.atHand[self.target.subject(of: first.message)] ?? .unknown
             let request = try self.requests.plan.render(first.message, org: self.target.org, facts: facts)
             let special = Attempt.Special(
                 first, request: request, hasVaryingTarget: self.requests.hasVaryingTarget, authorization: authorization)
@@ -140,7 +140,8 @@ extension Lane {
         let rendered: RenderedBatch
         do throws(RenderFailure) {
             rendered = try self.requests.plan.render(
-                batch: batch.map(\.message), org: self.target.org, facts: { self.facts.atHand[$0.thing] ?? .unknown })
+                batch: batch.map(\.message), org: self.target.org,
+                facts: { self.facts.atHand[self.target.subject(of: $0)] ?? .unknown })
         } catch {
             self.queue.removeFirst(batch.count)
             return self.giveUp(batch.map { ($0, error) }, wallNow: wallNow)

@@ -1,4 +1,5 @@
 package import Domain
+internal import Gzip
 package import NIOCore
 package import Values
 
@@ -13,13 +14,15 @@ extension ByteBuffer {
         of delivery: Delivery, by requests: WebhookRequests, at time: Instant, authorization: String? = nil
     ) {
         let message = delivery.message
-        self.reserveCapacity(requests.head.count + 400 + message.payload.count)
+        let coded = requests.compressed(message.payload)
+        let body = coded ?? message.payload
+        self.reserveCapacity(requests.head.count + 400 + body.count)
         self.writeBytes(requests.head)
         if !requests.setsContentType { self.writeHeader("content-type: ", message.contentType) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(
-            of: message, id: delivery.sentID, resent: delivery.resent, body: message.payload, by: requests, at: time)
-        self.writeBytes(message.payload)
+        if coded != nil { self.writeStaticString(Self.gzipHeader) }
+        self.writeHead(of: message, id: delivery.sentID, resent: delivery.resent, body: body, by: requests, at: time)
+        self.writeBytes(body)
     }
 
     /// Writes a request that was made from templates.
@@ -32,7 +35,9 @@ extension ByteBuffer {
         _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Instant,
         resent: Resent? = nil, authorization: String? = nil
     ) {
-        self.reserveCapacity(requests.commonHeaders.count + 600 + (request.body?.count ?? 0))
+        let coded = request.body.flatMap { requests.compressed($0) }
+        let body = coded ?? request.body
+        self.reserveCapacity(requests.commonHeaders.count + 600 + (body?.count ?? 0))
         self.writeString(request.method)
         self.writeStaticString(" ")
         self.writeBytes(request.target)
@@ -46,11 +51,17 @@ extension ByteBuffer {
         }
         if let type = request.contentType { self.writeHeader("content-type: ", type) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
-        self.writeHead(of: message, id: id, resent: resent, body: request.body, by: requests, at: time)
-        if let body = request.body { self.writeBytes(body) }
+        if coded != nil { self.writeStaticString(Self.gzipHeader) }
+        self.writeHead(of: message, id: id, resent: resent, body: body, by: requests, at: time)
+        if let body { self.writeBytes(body) }
     }
 
+    private static let gzipHeader: StaticString = "content-encoding: gzip\r\n"
+
     /// What every request says of itself, up to the empty line.
+    ///
+    /// - Parameter body: as it is sent. That is what is signed, as Standard Webhooks has it: a receiver need not unpack what it
+    ///   has not verified yet.
     private mutating func writeHead(
         of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests, at time: Instant
     ) {
@@ -112,5 +123,13 @@ extension ByteBuffer {
             } while rest > 0
             self.writeBytes(UnsafeRawBufferPointer(scratch)[start...])
         }
+    }
+}
+
+extension WebhookRequests {
+    /// The body as it is sent instead; nil if it is sent as it is.
+    fileprivate func compressed(_ body: [UInt8]) -> [UInt8]? {
+        guard self.isCompressed else { return nil }
+        return Gzip.compress(body)
     }
 }

@@ -7,12 +7,12 @@ package import WebhookClient
 package struct WebhookTester: Sendable {
     private let client: ClientConfiguration
     private let eventLoop: any EventLoop
-    private let facts: @Sendable (ThingFacts.Subject) async -> ThingFacts
+    private let facts: @Sendable (ThingFacts.Subject, ThingFacts.Extent) async -> ThingFacts
     private let wallClock: WallClock
 
     package init(
         client: ClientConfiguration, eventLoop: any EventLoop,
-        facts: @escaping @Sendable (ThingFacts.Subject) async -> ThingFacts,
+        facts: @escaping @Sendable (ThingFacts.Subject, ThingFacts.Extent) async -> ThingFacts,
         wallClock: WallClock
     ) {
         self.client = client
@@ -52,13 +52,16 @@ package struct WebhookTester: Sendable {
     package func test(_ target: WebhookTarget, with message: Message, sends: Bool) async -> TestReport {
         let trail = Trail(now: .now())
         let requests = WebhookRequests(target)
-        let facts: ThingFacts =
+        var facts: ThingFacts =
             if target.needsFacts, message.hasThing {
-                await self.facts(.init(message.thing, in: message.group))
+                await self.facts(.init(message.thing, in: message.group), target.extent)
             } else { .unknown }
+        // As if the message were the one that crossed.
+        if target.conditions?.edge != nil { facts.crossing = Crossing(to: .active, since: message.id.time) }
+        let known = facts
         let request: RenderedRequest
         do throws(RenderFailure) {
-            request = try requests.plan.request(of: [message], org: target.org, facts: { _ in facts })
+            request = try requests.plan.request(of: [message], org: target.org, facts: { _ in known })
             trail.add("render")
         } catch {
             trail.add("render", error: error.description)
@@ -76,6 +79,7 @@ package struct WebhookTester: Sendable {
         var client = self.client
         client.addressGuard = client.addressGuard.allowing(target.allowedNetworks)
         client.owner = target.group
+        client.terms = target.tls
         client.keptBody = max(client.keptBody, target.judgedBody ?? 0)
         var authorization: String?
         switch await self.token(for: target, client, trail) {
@@ -143,7 +147,7 @@ package struct WebhookTester: Sendable {
         switch failure {
         case .dns, .nameServer: "resolve"
         case .forbiddenAddress: "address"
-        case .connect, .timeout(.connect): "connect"
+        case .connect, .proxy, .timeout(.connect): "connect"
         case .tls: "tls"
         case .token: "token"
         case .timeout, .closed, .reset, .invalidResponse, .cancelled: "response"

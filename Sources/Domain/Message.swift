@@ -167,19 +167,36 @@ package struct ThingResponse: Sendable {
     package let status: Int?
     package let error: String?
     package let body: [UInt8]
+    /// nil if what the message carries makes none.
+    package let topic: ResponseTopic?
+    package let format: ThingAnswer.Format
+    package let qos: Int
+    package let isRetained: Bool
+    /// Whether the body is longer than what things are told.
+    package let isCut: Bool
 
+    /// - Parameters:
+    ///   - subtopic: of the thing's message.
+    ///   - largest: how much of the body the thing is told, in bytes.
     package init(
-        thing: EntityID, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?, body: [UInt8]
+        thing: EntityID, subtopic: String, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?,
+        body: [UInt8], hasSucceeded: Bool, as answer: ThingAnswer = ThingAnswer(), largest: Int = .max
     ) {
+        self.isCut = body.count > largest
+        self.format = answer.format
+        self.qos = answer.qos
+        // What was asked for stays where it is kept until it is there anew.
+        self.isRetained = answer.isRetained && hasSucceeded
+        self.topic = ResponseTopic(
+            of: thing, answer.topic,
+            ResponseTopic.Values(webhook: webhook, status: status, subtopic: subtopic, delivery: delivery))
         self.thing = thing
         self.webhook = webhook
         self.delivery = delivery
         self.status = status
         self.error = error
-        self.body = body
+        self.body = Array(body.prefix(largest))
     }
-
-    package var topic: String { "things/\(self.thing)/responses/\(self.webhook)" }
 }
 
 /// Takes answers for things. It does not wait: what is too much is dropped and counted.

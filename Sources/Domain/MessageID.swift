@@ -6,7 +6,7 @@ package import Values
 ///
 /// Layout of the 63 bits, from the top: 41 bits of milliseconds since 2024-01-01 UTC (good until 2093), 10 bits of the
 /// session's slot, 12 bits of count within the millisecond.
-package struct MessageID: RawRepresentable, Hashable, Sendable, Comparable {
+package struct MessageID: RawRepresentable, Hashable, Sendable, Comparable, Codable {
     package let rawValue: Int64
     package init(rawValue: Int64) { self.rawValue = rawValue }
 

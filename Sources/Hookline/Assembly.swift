@@ -102,7 +102,11 @@ struct Assembly {
         let client = try self.makeClient(threads)
         let totals = WebhookTotals(most: self.configuration.metricsWebhooks)
         let tally = WebhookTally(totals: totals)
-        metrics.register { WebhookMetrics.families(totals, routes) + ProcessMetrics.read() }
+        let mostEnds = self.configuration.metricsWebhooks
+        metrics.register {
+            WebhookMetrics.families(totals, routes) + [CertificatesInUse.family(routes, most: mostEnds)]
+                + ProcessMetrics.read()
+        }
         metrics.register {
             [MetricFamily(.gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [version])])]
         }
@@ -130,7 +134,7 @@ struct Assembly {
                 target: { key in routes.withRoutes { $0.webhook(key) } },
                 changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
-                facts: { routes.facts(of: $0) }, readFacts: { try await routes.readFacts(of: $0) },
+                facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
                 responses: ResponsePort { responder.respond($0) }, tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
@@ -139,13 +143,19 @@ struct Assembly {
         let relay = EventRelay(
             store: events, activity: activity, routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
             metrics: metrics, tally: tally, logger: self.logger)
+        let alarms = AlarmClock(
+            store: AlarmStore(database), routes: routes, lanes: delivery.port, ids: ids, wallClock: wallClock,
+            logger: self.logger)
         let brokerSessions = BrokerSessionStore(database)
         let intake = IntakeService(
             session: mqttSession,
-            subscription: Subscription(store: brokerSessions, broker: mqtt, logger: self.logger),
+            subscription: Subscription(
+                store: brokerSessions, broker: mqtt, sharedGroup: self.configuration.delivery.sharedGroup,
+                logger: self.logger),
             routes: routes,
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
-            ids: ids, activity: activity, tally: tally,
+            ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
+            refusals: TopicRefusals(database), tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
         let accounts: [any Service] =
             self.configuration.accounts.map { accounts in
@@ -176,8 +186,8 @@ struct Assembly {
             ]
         let tester = WebhookTester(
             client: client, eventLoop: loops.next(),
-            facts: { [logger = self.logger] subject in
-                do { return try await routes.readFacts(of: [subject])[subject] ?? .unknown } catch {
+            facts: { [logger = self.logger] subject, extent in
+                do { return try await routes.readFacts(of: [subject], extent)[subject] ?? .unknown } catch {
                     logger.warning("what a test says of its thing cannot be read", metadata: ["error": "\(error)"])
                     return .unknown
                 }
@@ -217,7 +227,8 @@ struct Assembly {
                 channel: { [channels = NoticeChannelStore(database, box: box)] in try await channels.find($0) },
                 address: { [users = UserStore(database)] in try await users.find($0).address },
                 mailer: try self.configuration.mail.map { try Mailer($0.server, from: $0.sender, caFile: $0.caFile) },
-                console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics),
+                console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics,
+                certificates: { CertificatesInUse.all(routes) }),
             wallClock: wallClock, logger: self.logger)
         let publisher = try SourcePublisher(
             store: SourceEventStore(database), broker: mqtt, metrics: metrics,
@@ -236,8 +247,8 @@ struct Assembly {
         let group = ServiceGroup(
             configuration: .init(
                 services: (companions + accounts + providers + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, feeder,
-                    publisher, thingPublisher,
+                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
+                    feeder, publisher, thingPublisher,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)
@@ -318,8 +329,11 @@ struct Assembly {
         client.connectTimeout = self.configuration.connectTimeout
         client.firstByteTimeout = self.configuration.firstByteTimeout
         client.totalTimeout = self.configuration.totalTimeout
-        client.tls = try ClientConfiguration.makeTLSContext(
+        let contexts = try TLSContexts(
             additionalRoots: self.configuration.additionalRoots, minimum: self.configuration.oldestTLS)
+        client.tls = contexts.usual
+        client.contexts = contexts
+        client.proxy = self.configuration.proxy
         return client
     }
 

@@ -18,6 +18,16 @@ struct SortedBatch {
     /// A topic for each reason, for the log.
     var examples: [RefusalReason: String] = [:]
     var unknownThings: Set<EntityID> = []
+    /// Things that rules found and that are not known by what they are called, with how many messages of theirs there are.
+    var unknownNames: [ThingName: Int] = [:]
+    /// What rules made nothing of.
+    var ruleRefusals: [TopicRefusals.Subject: TopicRefusals.Count] = [:]
+    /// How many messages there are, what came in one for several things counted for each.
+    var count = 0
+    /// Messages that came by another subscription too.
+    var repeated = 0
+    /// By the first level of the topic, messages that no rule is for.
+    var untaken: [String: Int] = [:]
     /// Deliveries that are not made because a webhook's conditions are not met.
     var skips: [Skip] = []
     /// How many of these because the conditions would have cost too much.
@@ -26,6 +36,14 @@ struct SortedBatch {
     var missingMemory: Set<ConditionSubject> = []
     /// What conditions are to remember from now on.
     var memory: ConditionMemory = [:]
+    /// The same where conditions have an edge.
+    var missingAlarms: Set<ConditionSubject> = []
+    var alarms: AlarmMemory = [:]
+    /// What changed of them, in the order of the messages.
+    var alarmChanges: [AlarmChange] = []
+    /// The same for webhooks that leave out messages by what their things sent before.
+    var missingThings: Set<ConditionSubject> = []
+    var thinning = BatchThinning()
     /// Things of which no message was seen before.
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
@@ -60,59 +78,91 @@ struct BatchSorter: Sendable {
 
     /// - Parameters:
     ///   - memory: what conditions compare with; nil if it has not been read.
+    ///   - alarms: what is known where they have an edge; read together with `memory`.
+    ///   - things: what is remembered where messages are left out; the same.
+    ///   - rules: looked at for messages that are not below `things/`, and only if there are any.
     ///   - resolve: asked once for the things of all messages. What it answers is looked at beside the routes, so that what
     ///     conditions cost holds up nobody else who asks for a route.
     func sort(
-        _ batch: Batch, memory: ConditionMemory? = nil, resolve: ([EntityID]) -> [Routes.Resolution?]
+        _ batch: Batch, memory: ConditionMemory? = nil, alarms: AlarmMemory = [:], things: ThinnedThings = [:],
+        rules: () -> RuleSorter = { .none },
+        resolve: ([EntityID]) -> [Routes.Resolution?]
     ) -> SortedBatch {
         var sorted = SortedBatch()
         sorted.memory = memory ?? [:]
+        sorted.alarms = alarms
+        sorted.thinning = BatchThinning(things)
+        sorted.count = batch.messages.count
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
         let now = monotonicNanoseconds()
         var run: GroupRun?
-        let admitted = self.admit(batch, ids: ids, in: &sorted)
+        var others: [ReceivedMessage] = []
+        let admitted = self.admit(batch, ids: ids, leaving: &others, in: &sorted)
         for ((received, id, topic), route) in zip(admitted, resolve(admitted.map(\.topic.thing))) {
             guard let route else {
                 sorted.unknownThings.insert(topic.thing)
                 Self.refuse(received, .unknownThing, in: &sorted)
                 continue
             }
-            if run?.group != route.group {
-                run?.close(into: &sorted)
-                run = GroupRun(group: route.group)
-            }
-            run?.count += 1
-            if !route.hasSent { sorted.newThings.insert(topic.thing) }
-            if route.isWatched { sorted.heard[topic.thing] = id.millisecondsSince1970 }
             let message = Message(
                 id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
                 contentType: route.profile.contentType, payload: received.payload,
                 traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
                 receivedNanoseconds: now)
-            run?.newest = message
-            if route.webhooks.isEmpty {
-                sorted.unforwarded[route.profile.webhook ? .noWebhook : .profile, default: 0] += 1
+            self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
+        }
+        if !others.isEmpty {
+            let found = rules().find(others, largestPayload: self.largestPayload, in: &sorted)
+            for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
+                let message = Message(
+                    id: id, thing: thing, group: route.group, subtopic: part.subtopic,
+                    contentType: route.profile.contentType, payload: part.payload,
+                    traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
+                    receivedNanoseconds: now)
+                self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }
-            guard route.profile.write || !route.webhooks.isEmpty else {
-                sorted.unrouted += 1
-                continue
-            }
-            let before = sorted.deliveries.count
-            self.route(message, by: route, hasMemory: memory != nil, in: &sorted)
-            if sorted.deliveries.count == before, !route.webhooks.isEmpty {
-                sorted.unforwarded[.filtered, default: 0] += 1
-            }
-            if message.isKept || sorted.deliveries.count > before { sorted.messages.append(message) }
         }
         run?.close(into: &sorted)
+        sorted.thinning.drop(
+            from: &sorted.messages, deliveries: sorted.deliveries, keeping: sorted.alarmChanges.lazy.map(\.message.id))
         return sorted
     }
 
+    /// What becomes of a message of a known thing.
+    @inline(__always)
+    private func take(
+        _ message: Message, by route: Routes.Resolution, hasMemory: Bool, run: inout GroupRun?,
+        in sorted: inout SortedBatch
+    ) {
+        if run?.group != route.group {
+            run?.close(into: &sorted)
+            run = GroupRun(group: route.group)
+        }
+        run?.count += 1
+        if !route.hasSent { sorted.newThings.insert(message.thing) }
+        if route.isWatched { sorted.heard[message.thing] = message.id.millisecondsSince1970 }
+        run?.newest = message
+        if route.webhooks.isEmpty {
+            sorted.unforwarded[route.profile.webhook ? .noWebhook : .profile, default: 0] += 1
+        }
+        guard route.profile.write || !route.webhooks.isEmpty else {
+            sorted.unrouted += 1
+            return
+        }
+        let changes = sorted.alarmChanges.count
+        let isForwarded = self.route(message, by: route, hasMemory: hasMemory, in: &sorted)
+        if !isForwarded, !route.webhooks.isEmpty { sorted.unforwarded[.filtered, default: 0] += 1 }
+        // What changes an alarm is written with it, so that it is known whether it was.
+        if message.isKept || isForwarded || sorted.alarmChanges.count > changes { sorted.messages.append(message) }
+    }
+
     /// What is well formed, whoever it is of.
+    ///
+    /// - Parameter others: what is not below `things/`.
     private func admit(
-        _ batch: Batch, ids: [MessageID], in sorted: inout SortedBatch
+        _ batch: Batch, ids: [MessageID], leaving others: inout [ReceivedMessage], in sorted: inout SortedBatch
     ) -> [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] {
         var admitted: [(received: ReceivedMessage, id: MessageID, topic: ThingTopic)] = []
         admitted.reserveCapacity(batch.messages.count)
@@ -125,16 +175,24 @@ struct BatchSorter: Sendable {
                 }
                 admitted.append((received, id, topic))
             } catch {
-                Self.refuse(received, RefusalReason(error), in: &sorted)
+                if error == .notAThings {
+                    others.append(received)
+                } else {
+                    Self.refuse(received, RefusalReason(error), in: &sorted)
+                }
             }
         }
         return admitted
     }
 
     /// Makes the deliveries of a message: to the webhooks whose trigger it is and whose conditions it meets.
+    ///
+    /// - Returns: whether there are any, be it later.
     private func route(
         _ message: Message, by route: Routes.Resolution, hasMemory: Bool, in sorted: inout SortedBatch
-    ) {
+    ) -> Bool {
+        let before = sorted.deliveries.count
+        var isLater = false
         var payload: PayloadIndex?
         var budget = EvaluationBudget(for: route.conditionPaths)
         for webhook in route.webhooks {
@@ -142,22 +200,26 @@ struct BatchSorter: Sendable {
                 sorted.deliveries.append(Delivery(message: message, webhook: webhook))
                 continue
             }
-            if !webhook.filter.isOpen, !webhook.filter.admits(thing: message.thing, subtopic: message.subtopic) {
+            if !webhook.filter.isOpen,
+                !webhook.filter.admits(thing: message.thing, route.traits, subtopic: message.subtopic)
+            {
                 continue
             }
-            if let conditions = webhook.conditions {
-                // Gone over once, for all of the group's webhooks.
-                let index = payload ?? PayloadIndex(message.payload, paths: route.conditionPaths)
-                payload = index
+            if !hasMemory, webhook.remembers {
+                Self.miss(ConditionSubject(webhook: webhook.key, thing: message.thing), of: webhook, in: &sorted)
+                continue
+            }
+            // Gone over once, for all of the group's webhooks.
+            if payload == nil, webhook.conditions != nil || webhook.thinning != nil {
+                payload = PayloadIndex(message.payload, paths: route.conditionPaths)
+            }
+            if let index = payload, let conditions = webhook.conditions {
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
-                if conditions.remembers, !hasMemory {
-                    sorted.missingMemory.insert(subject)
-                    continue
-                }
-                let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
-                if conditions.remembers { sorted.memory[subject] = outcome.memory }
-                if outcome.isTooCostly { sorted.tooCostly += 1 }
-                if let reason = outcome.skip {
+                let reason =
+                    if let edge = conditions.edge {
+                        Self.judge(message, conditions, edge, subject, index, budget: &budget, in: &sorted)
+                    } else { Self.judge(conditions, subject, index, budget: &budget, in: &sorted) }
+                if let reason {
                     sorted.skips.append(
                         Skip(
                             delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
@@ -165,11 +227,58 @@ struct BatchSorter: Sendable {
                     continue
                 }
             }
-            sorted.deliveries.append(Delivery(message: message, webhook: webhook))
+            let delivery = Delivery(message: message, webhook: webhook)
+            if let index = payload, let thinning = webhook.thinning {
+                switch sorted.thinning.judge(delivery, thinning, index, &budget) {
+                case .send: break
+                case .later: isLater = true; continue
+                case .leaveOut: continue
+                }
+            }
+            sorted.deliveries.append(delivery)
         }
+        return isLater || sorted.deliveries.count > before
     }
 
-    private static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {
+    private static func miss(_ subject: ConditionSubject, of webhook: WebhookTarget, in sorted: inout SortedBatch) {
+        if webhook.conditions?.remembers == true { sorted.missingMemory.insert(subject) }
+        if webhook.conditions?.edge != nil { sorted.missingAlarms.insert(subject) }
+        if webhook.thinning != nil { sorted.missingThings.insert(subject) }
+    }
+
+    /// - Returns: why the webhook is not called; nil if it is.
+    private static func judge(
+        _ conditions: ConditionSet, _ subject: ConditionSubject, _ index: PayloadIndex,
+        budget: inout EvaluationBudget, in sorted: inout SortedBatch
+    ) -> String? {
+        let outcome = conditions.evaluate(index, memory: sorted.memory[subject] ?? [:], budget: &budget)
+        if conditions.remembers { sorted.memory[subject] = outcome.memory }
+        if outcome.isTooCostly { sorted.tooCostly += 1 }
+        return outcome.skip
+    }
+
+    /// The same by what is known of the thing, which the message may change.
+    private static func judge(
+        _ message: Message, _ conditions: ConditionSet, _ edge: EdgeRule, _ subject: ConditionSubject,
+        _ index: PayloadIndex, budget: inout EvaluationBudget, in sorted: inout SortedBatch
+    ) -> String? {
+        let known = sorted.alarms[subject]
+        let alarm = known?.mark == conditions.mark ? known?.alarm : nil
+        let truth = conditions.truth(of: index, isHeld: alarm != nil, budget: &budget)
+        if truth == .isTooCostly { sorted.tooCostly += 1 }
+        let outcome = edge.outcome(of: truth, by: message.id, after: alarm)
+        if outcome.alarm != known?.alarm {
+            sorted.alarms[subject] = outcome.alarm.map { KnownAlarm($0, mark: conditions.mark) }
+            sorted.alarmChanges.append(
+                AlarmChange(
+                    subject, by: message, before: known?.alarm.changed, after: outcome.alarm, mark: conditions.mark,
+                    dueAt: outcome.alarm.flatMap { edge.dueAt($0) },
+                    value: outcome.alarm == nil ? nil : conditions.found(in: index), crossing: outcome.crossing))
+        }
+        return outcome.skip
+    }
+
+    static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {
         sorted.refused[reason, default: 0] += 1
         sorted.examples[reason] = received.topic
     }

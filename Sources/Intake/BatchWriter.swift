@@ -47,34 +47,47 @@ struct BatchWriter: Sendable {
         return copy
     }
 
-    /// - Returns: the messages that the database can never take.
-    /// - Throws: what the database said last, if the patience is over or the service is stopping.
-    func write(_ sorted: SortedBatch) async throws -> [Message] {
-        try await self.forgetFormer(of: sorted.messages)
-        var work = Work(sorted, end: .now + self.patience)
+    /// What became of a batch.
+    struct Written {
+        /// Messages that the database can never take.
+        var refused: [Message] = []
+        /// Deliveries that waited for their time and were left out for newer ones.
+        var replaced: Set<DeliveryID> = []
+    }
+
+    /// - Parameter isForced: see ``IntakeStore/Commit/isForced``.
+    /// - Throws: ``IntakeStore/AlarmsMoved`` or ``ThinningConflict`` if the batch has to be sorted again; what the database said
+    ///   last, if the patience is over or the service is stopping.
+    func write(_ sorted: SortedBatch, isForced: Bool = false) async throws -> Written {
+        // What was left out may have been left out for what is forgotten now.
+        if try await self.forgetFormer(of: sorted.messages), sorted.thinning.hasJudged { throw ThinningConflict() }
+        var work = Work(sorted, end: .now + self.patience, isForced: isForced)
         var reservation = await self.lanes.reserve(sorted.deliveries)
         while true {
             switch work.step {
-            case .finished: return work.refused
+            case .finished: return work.written
             case .write(let part):
                 work.batches = reservation.batches(of: work.ids(part))
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) { try await self.commit(commit) }
-                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                if answer == .done { self.handOver(commit, part, of: work, &reservation) }
                 work.handle(answer)
             case .writeAgain(let part):
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) {
-                    try await self.store.commitAgain(commit, now: self.wallClock.now) ? .done : .strangers
+                    guard let replaced = try await self.store.commitAgain(commit, now: self.wallClock.now) else {
+                        return (.strangers, [])
+                    }
+                    return (.done, replaced)
                 }
-                if answer == .done { reservation.commit(work.batches, of: work.ids(part)) }
+                if answer == .done { self.handOver(commit, part, of: work, &reservation) }
                 work.handle(answer)
             case .probe(let place):
                 let (message, deliveries) = (work.messages[place], work.batches)
                 let answer = try await self.answer(of: &work) {
                     try await self.store.probe(
                         inPlaceOf: message, deliveries: deliveries, now: self.wallClock.now)
-                    return .done
+                    return (.done, [])
                 }
                 work.handle(answer)
             case .refuse(let place):
@@ -92,18 +105,36 @@ struct BatchWriter: Sendable {
         }
     }
 
-    private func commit(_ commit: IntakeStore.Commit) async throws -> CommitPlan.Answer {
+    private func commit(_ commit: IntakeStore.Commit) async throws -> (CommitPlan.Answer, [DeliveryID]) {
         let start = ContinuousClock.now
-        try await self.store.commit(commit, now: self.wallClock.now)
+        let replaced = try await self.store.commit(commit, now: self.wallClock.now)
         self.metrics.batches.add()
         self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
-        return .done
+        return (.done, replaced)
     }
 
+    private func handOver(
+        _ commit: IntakeStore.Commit, _ part: Range<Int>, of work: Work, _ reservation: inout Reservation
+    ) {
+        reservation.commit(work.batches, of: work.ids(part))
+        guard !commit.later.isEmpty else { return }
+        self.lanes.noteDue(
+            Dictionary(commit.later.map { ($0.delivery.webhook.key, $0.due) }, uniquingKeysWith: min))
+    }
+
+    /// - Parameter body: answers what was left out besides.
     private func answer(
-        of work: inout Work, _ body: () async throws -> CommitPlan.Answer
+        of work: inout Work, _ body: () async throws -> (CommitPlan.Answer, [DeliveryID])
     ) async throws -> CommitPlan.Answer {
-        do { return try await body() } catch let error as PostgresError {
+        do {
+            let (answer, replaced) = try await body()
+            work.written.replaced.formUnion(replaced)
+            return answer
+        } catch let moved as IntakeStore.AlarmsMoved {
+            // What is written cannot be judged again. The rest comes again, and what is written with it.
+            guard work.isUntouched else { throw PostgresError(.decoding, "another instance changes the same alarms") }
+            throw moved
+        } catch let error as PostgresError {
             work.lastError = error
             if error.sqlState == .uniqueViolation { return .occupied }
             if error.isDataFault { return .refused }
@@ -122,17 +153,22 @@ struct BatchWriter: Sendable {
     // MARK: Commits that were given up
 
     /// Removes what was committed of these messages without anybody being sure of it, when they had other ids.
-    private func forgetFormer(of messages: [Message]) async throws {
+    ///
+    /// - Returns: whether there was any.
+    private func forgetFormer(of messages: [Message]) async throws -> Bool {
         let former = self.unresolved.commits.withLock { $0.former(of: messages) }
-        guard !former.isEmpty else { return }
+        guard !former.isEmpty else { return false }
         try await self.store.forget(former)
         self.unresolved.commits.withLock { $0.settle(messages) }
+        return true
     }
 
     /// - Returns: whether there is something that may have been written.
     private func noteUnresolved(_ work: Work) -> Bool {
         guard let part = work.plan.open.uncertain else { return false }
-        self.unresolved.commits.withLock { $0.note(work.messages[part]) }
+        // What was judged by what it changed is not judged so again: if it is there, it is the one that goes out.
+        let changing = work.changing
+        self.unresolved.commits.withLock { $0.note(work.messages[part].lazy.filter { !changing.contains($0.id) }) }
         return true
     }
 }
@@ -142,9 +178,15 @@ private struct Work {
     let messages: [Message]
     let end: ContinuousClock.Instant
     private let memory: ConditionMemory
+    private let alarms: [AlarmChange]
+    /// The message up to which what changed of alarms is written.
+    private var settled = MessageID(rawValue: .min)
+    private let thinning: [ThinningChange]
+    private let later: [LaterDelivery]
+    private let isForced: Bool
     private(set) var plan: CommitPlan
     private(set) var step: CommitPlan.Step
-    private(set) var refused: [Message] = []
+    var written = BatchWriter.Written()
     /// Whether nothing is written so far.
     private(set) var isUntouched = true
     /// The deliveries of the part that is being written.
@@ -152,9 +194,13 @@ private struct Work {
     var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
     var lastError: PostgresError?
 
-    init(_ sorted: SortedBatch, end: ContinuousClock.Instant) {
+    init(_ sorted: SortedBatch, end: ContinuousClock.Instant, isForced: Bool) {
         self.messages = sorted.messages
         self.memory = sorted.memory
+        self.alarms = sorted.alarmChanges
+        self.thinning = sorted.thinning.changes
+        self.later = sorted.thinning.later
+        self.isForced = isForced
         self.end = end
         self.plan = CommitPlan(count: sorted.messages.count)
         self.step = self.plan.next
@@ -166,16 +212,36 @@ private struct Work {
     }
 
     func commit(_ part: Range<Int>) -> IntakeStore.Commit {
-        IntakeStore.Commit(messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory)
+        let last = self.messages[part.upperBound - 1].id
+        var commit = IntakeStore.Commit(
+            messages: Array(self.messages[part]), deliveries: self.batches, memory: self.memory,
+            alarms: self.alarms.isEmpty
+                ? [] : self.alarms.filter { $0.message.id > self.settled && $0.message.id <= last })
+        guard !self.thinning.isEmpty else { return commit }
+        let ids = self.ids(part)
+        commit.thinning = self.thinning
+        commit.later = self.later.filter { ids.contains($0.delivery.message.id) }
+        commit.isForced = self.isForced
+        return commit
     }
 
+    /// The messages that change alarms.
+    var changing: Set<MessageID> { Set(self.alarms.map(\.message.id)) }
+
     mutating func handle(_ answer: CommitPlan.Answer) {
-        if answer == .done, case .probe = self.step {} else if answer == .done { self.isUntouched = false }
+        if answer == .done, case .probe = self.step {
+        } else if answer == .done {
+            self.isUntouched = false
+            switch self.step {
+            case .write(let part), .writeAgain(let part): self.settled = self.messages[part.upperBound - 1].id
+            default: break
+            }
+        }
         self.step = self.plan.handle(answer)
     }
 
     mutating func refuse(_ place: Int) {
-        self.refused.append(self.messages[place])
+        self.written.refused.append(self.messages[place])
         self.step = self.plan.next
     }
 

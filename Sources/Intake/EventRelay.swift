@@ -74,7 +74,8 @@ package struct EventRelay: Service {
                 id: event.message ?? self.ids.next(1)[0], thing: event.thing ?? Message.noThing, group: event.group,
                 subtopic: "", contentType: ProfileConfig.defaultContentType, payload: Self.payload(of: event),
                 traceparent: nil, isKept: false, receivedNanoseconds: nil, event: event.kind)
-            let wanting = targets.compactMap(\.self).filter { self.isWanted(message, by: $0) }
+            let traits = targets.contains { $0?.choosesThings == true } ? event.traits : ThingTraits()
+            let wanting = targets.compactMap(\.self).filter { self.isWanted(message, traits, by: $0) }
             guard !wanting.isEmpty else { continue }
             self.metrics.events.add()
             plan.messages.append(message)
@@ -83,8 +84,8 @@ package struct EventRelay: Service {
         return plan
     }
 
-    private func isWanted(_ message: Message, by webhook: WebhookTarget) -> Bool {
-        guard webhook.filter.admits(thing: message.thing, subtopic: "") else { return false }
+    private func isWanted(_ message: Message, _ traits: ThingTraits, by webhook: WebhookTarget) -> Bool {
+        guard webhook.filter.admits(thing: message.thing, traits, subtopic: "") else { return false }
         guard let conditions = webhook.conditions else { return true }
         var budget = EvaluationBudget()
         let payload = PayloadIndex(message.payload, paths: PathSet(conditions.paths))
@@ -109,5 +110,17 @@ package struct EventRelay: Service {
         let details = event.details.drop { $0 != "{" }.dropFirst()
         text += details.first == "}" ? "}" : "," + details
         return Array(text.utf8)
+    }
+}
+
+extension EventRecord {
+    /// What it tells of its thing, which may be gone.
+    fileprivate var traits: ThingTraits {
+        guard !self.isPayload, let details = RawJSON(Array(self.details.utf8)) else { return ThingTraits() }
+        return ThingTraits(
+            profile: details.member("profile_id")?.string.flatMap { EntityID($0) },
+            marks: ThingMarks(
+                externalID: details.member("external_id")?.string,
+                labels: Set(details.member("labels")?.elements.compactMap(\.string) ?? [])))
     }
 }

@@ -46,12 +46,19 @@ package struct IntakeService: Service {
     private let refusals: RateLimitedLog
     private let activity: ThingActivity
     private let tally: WebhookTally
+    private let strangers: UnknownThings
+
+    /// A batch that comes to more messages is committed in parts.
+    private static let mostAtOnce = 5_000
 
     package init(
         session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
-        ids: MessageIDGenerator, activity: ThingActivity, tally: WebhookTally,
+        ids: MessageIDGenerator, activity: ThingActivity, newThings: NewThingStore, refusals: TopicRefusals,
+        tally: WebhookTally,
         configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger
     ) {
+        self.strangers = UnknownThings(
+            routes: routes, store: newThings, refusals: refusals, metrics: metrics, logger: logger)
         self.activity = activity
         self.tally = tally
         self.session = session
@@ -83,7 +90,7 @@ package struct IntakeService: Service {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
                 try await self.routes.load()
-                try await self.subscription.connect(self.session)
+                try await self.subscription.connect(self.session, following: self.routes.withRoutes { $0.topics })
                 self.metrics.isBrokerConnected.set(1)
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
@@ -114,8 +121,13 @@ package struct IntakeService: Service {
                 upTo: self.configuration.batchSize, bytes: self.configuration.batchBytes, within: .seconds(1),
                 linger: linger.wait)
             linger.note(batch.messages.count, now: .now)
+            await self.subscription.follow(
+                self.routes.withRoutes { $0.topics.subscriptions }, on: self.session, metrics: self.metrics)
             await self.subscription.settle(self.session)
-            guard !batch.messages.isEmpty else { continue }
+            guard !batch.messages.isEmpty else {
+                await self.strangers.write()
+                continue
+            }
             do {
                 try await self.take(batch)
             } catch {
@@ -143,29 +155,54 @@ package struct IntakeService: Service {
     // MARK: A batch
 
     func take(_ batch: Batch) async throws {
-        for _ in 0..<3 {
+        var (renumbered, conflicts, moved) = (0, 0, 0)
+        while renumbered < 3, moved < 8 {
             do {
-                return try await self.takeOnce(batch)
+                return try await self.takeOnce(batch, isForced: conflicts >= Self.mostConflicts)
             } catch is BatchWriter.IDsInUse {
                 // They are given out anew, from a later moment on.
                 self.refusals.warning("ids", "ids of messages are in use by another instance; others are given out")
+                renumbered += 1
+            } catch is ThinningConflict {
+                conflicts += 1
+            } catch is IntakeStore.AlarmsMoved {
+                // Another instance has had a message of the same thing: this is judged by what that has made of it.
+                moved += 1
             }
         }
-        throw PostgresError(.decoding, "ids of messages are in use by another instance")
+        throw PostgresError(.decoding, "another instance uses the same ids of messages, or changes the same alarms")
     }
 
-    private func takeOnce(_ batch: Batch) async throws {
+    /// How often it is decided anew what is left out of a thing's messages that come on several instances at once. Then they
+    /// go out as each sees it.
+    private static let mostConflicts = 5
+
+    private func takeOnce(_ batch: Batch, isForced: Bool) async throws {
         var sorted = self.sort(batch)
+        if sorted.count > max(Self.mostAtOnce, self.configuration.batchSize), let (first, second) = batch.halves {
+            try await self.take(first)
+            return try await self.take(second)
+        }
         if !sorted.unknownThings.isEmpty, try await self.routes.lookUp(sorted.unknownThings) {
             sorted = self.sort(batch)
         }
-        if !sorted.missingMemory.isEmpty {
+        if !sorted.unknownNames.isEmpty {
+            if try await self.strangers.meet(Set(sorted.unknownNames.keys)) { sorted = self.sort(batch) }
+        }
+        if !sorted.ruleRefusals.isEmpty {
+            self.strangers.noteRefused(sorted.unknownNames, sorted.ruleRefusals)
+            await self.strangers.write()
+        }
+        if !sorted.missingMemory.isEmpty || !sorted.missingAlarms.isEmpty || !sorted.missingThings.isEmpty {
             let memory = try await self.store.memory(of: sorted.missingMemory)
-            sorted = self.sort(batch, memory: memory)
+            let alarms = try await self.store.alarms(of: sorted.missingAlarms)
+            let things = try await self.store.thinnedThings(sorted.missingThings)
+            sorted = self.sort(batch, memory: memory, alarms: alarms, things: things)
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
-        for message in try await self.writer.write(sorted) {
+        let written = try await self.writer.write(sorted, isForced: isForced)
+        for message in written.refused {
             sorted.refused[.storage, default: 0] += 1
             sorted.examples[.storage] = "things/\(message.thing)/messages"
         }
@@ -175,19 +212,38 @@ package struct IntakeService: Service {
             self.metrics.tooCostly.add(sorted.tooCostly)
             self.tally.skipped(sorted.skips)
         }
+        sorted.thinning.note(removed: written.replaced)
+        for (reason, count) in sorted.thinning.leftOut { self.metrics.leftOut.add(reason, count) }
+        if !sorted.thinning.skips.isEmpty { self.tally.skipped(sorted.thinning.skips) }
         self.tally.received(sorted.received, now: self.wallClock.now)
-        self.metrics.accepted.add(batch.messages.count - sorted.refused.values.reduce(0, +))
+        self.metrics.accepted.add(sorted.count - sorted.refused.values.reduce(0, +))
+        self.metrics.repeated.add(sorted.repeated)
+        for (prefix, count) in sorted.untaken { self.metrics.untakenTopics.add(prefix, count) }
         self.metrics.unrouted.add(sorted.unrouted)
         for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }
     }
 
-    private func sort(_ batch: Batch, memory: ConditionMemory? = nil) -> SortedBatch {
-        self.sorter.sort(batch, memory: memory) { things in
+    private func sort(
+        _ batch: Batch, memory: ConditionMemory? = nil, alarms: AlarmMemory = [:], things: ThinnedThings = [:]
+    ) -> SortedBatch {
+        self.sorter.sort(batch, memory: memory, alarms: alarms, things: things, rules: { self.rules }) { things in
             self.routes.withRoutes { routes in
                 var resolutions: [Routes.Resolution?] = []
                 resolutions.reserveCapacity(things.count)
                 for thing in things { resolutions.append(routes.resolve(thing)) }
                 return resolutions
+            }
+        }
+    }
+
+    /// As they are now.
+    private var rules: RuleSorter {
+        RuleSorter(topics: self.routes.withRoutes { $0.topics }, late: self.subscription.late) { names in
+            self.routes.withRoutes { routes in
+                names.map { name in
+                    guard let thing = routes.thing(name), let route = routes.resolve(thing) else { return nil }
+                    return (thing, route)
+                }
             }
         }
     }

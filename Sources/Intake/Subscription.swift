@@ -1,51 +1,156 @@
+internal import Domain
 package import Logging
 package import MQTT
+internal import Observability
 package import Queue
 internal import Synchronization
 
-/// Keeps what the broker has for our client id equal to what is wanted.
+/// Keeps what the broker has for our client id equal to what is wanted: Hookline's own filters, and those of the groups' rules.
 ///
 /// A broker keeps the filters of a persistent session. One that was wanted once and is not any more, because the shared
-/// subscription was set, renamed or removed, would bring every message a second time. So the filters are remembered:
-/// together with the new ones before these are subscribed to, so that a crash forgets none, and without the former ones
-/// once the broker has confirmed that it left them.
+/// subscription was set, renamed or removed, or a rule went, would bring every message a second time, or messages that nobody
+/// wants. So the filters are remembered: together with the new ones before these are subscribed to, so that a crash forgets none,
+/// and without the former ones once the broker has confirmed that it left them.
 package final class Subscription: Sendable {
     /// What the only filter was when none were remembered, if there was no shared group; a group's name is not known.
     private static let unshared = "things/+/messages/#"
 
+    private struct State {
+        /// Of rules, as they were subscribed to last.
+        var followed: [TopicTable.Subscription] = []
+        /// What the database has.
+        var remembered: Set<String> = []
+        /// Whether there is something remembered that is no longer wanted.
+        var isUnsettled = false
+        /// Whether the broker has not answered to all that was subscribed to.
+        var isOpen = false
+        /// When what it refused is tried again: what an account may do changes.
+        var retryAt: ContinuousClock.Instant?
+    }
+
+    private static let retry: Duration = .seconds(10)
+
     private let store: BrokerSessionStore
     private let clientID: String
     private let filters: [String]
+    private let prefix: String
     private let logger: Logger
-    /// Whether there is something remembered that is no longer wanted.
-    private let isUnsettled = Atomic(false)
+    private let state = Mutex(State())
+    private let refusedNumbers = Mutex<Set<Int32>>([])
 
-    /// - Parameter broker: what is wanted at the broker, and under which client id.
-    package init(store: BrokerSessionStore, broker: Session.Configuration, logger: Logger) {
+    /// - Parameters:
+    ///   - broker: what is wanted at the broker besides rules, and under which client id.
+    ///   - sharedGroup: of the shared subscription, if there is one.
+    package init(
+        store: BrokerSessionStore, broker: Session.Configuration, sharedGroup: String? = nil, logger: Logger
+    ) {
         self.store = store
         self.clientID = broker.clientID
         self.filters = broker.topicFilters.sorted()
+        self.prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
         self.logger = logger
     }
 
+    /// The numbers of filters that the broker refused once: they may have been subscribed to after later ones.
+    var late: Set<Int32> { self.refusedNumbers.withLock { $0 } }
+
+    private func text(_ subscription: TopicTable.Subscription) -> String {
+        self.prefix + subscription.filter.description
+    }
+
+    /// In the order of their numbers, which is what tells copies of a message apart (``TopicTable``).
+    private func numbered(_ subscriptions: [TopicTable.Subscription]) -> [NumberedFilter] {
+        subscriptions.map { NumberedFilter(filter: self.text($0), number: $0.number, retained: $0.retained) }
+    }
+
+    private func wanted(_ subscriptions: [TopicTable.Subscription]) -> Set<String> {
+        Set(self.filters + subscriptions.map { self.text($0) })
+    }
+
     /// Connects the session, subscribes, and leaves what is no longer wanted.
-    func connect(_ session: Session) async throws {
+    func connect(_ session: Session, following topics: TopicTable) async throws {
         let known = try await self.store.filters(of: self.clientID)
-        let former = Set(known ?? [Self.unshared]).subtracting(self.filters).sorted()
-        if known == nil || known?.sorted() != self.filters {
-            try await self.store.remember((former + self.filters).sorted(), of: self.clientID)
+        let wanted = self.wanted(topics.subscriptions)
+        let former = Set(known ?? [Self.unshared]).subtracting(wanted).sorted()
+        let all = wanted.union(former)
+        if known.map(Set.init) != all { try await self.store.remember(all.sorted(), of: self.clientID) }
+        self.state.withLock {
+            $0 = State(
+                followed: topics.subscriptions, remembered: all, isUnsettled: !former.isEmpty, isOpen: true)
         }
-        self.isUnsettled.store(!former.isEmpty, ordering: .relaxed)
-        try await session.connect(leaving: former)
+        try await session.connect(leaving: former, following: self.numbered(topics.subscriptions))
         await self.settle(session)
+    }
+
+    /// Subscribes to what rules want by now, and leaves what none wants any more. To be called now and then; it does nothing when
+    /// there is nothing to do.
+    func follow(_ topics: [TopicTable.Subscription], on session: Session, metrics: Metrics) async {
+        let (known, remembered, isOpen, retryAt) = self.state.withLock {
+            ($0.followed, $0.remembered, $0.isOpen, $0.retryAt)
+        }
+        if isOpen { await self.noteRefused(session, metrics) }
+        if let retryAt, retryAt <= .now { await self.retry(session) }
+        guard topics != known else { return }
+        let wanted = self.wanted(topics)
+        let former = self.wanted(known).subtracting(wanted)
+        do {
+            let all = remembered.union(wanted)
+            if all != remembered { try await self.store.remember(all.sorted(), of: self.clientID) }
+            let same = Set(known)
+            await session.change(
+                subscribing: self.numbered(topics.filter { !same.contains($0) }), leaving: former.sorted())
+            self.state.withLock {
+                $0 = State(followed: topics, remembered: all, isUnsettled: all != wanted, isOpen: true)
+            }
+            self.logger.info(
+                "following topic rules", metadata: ["filters": "\(topics.count)", "left": "\(former.count)"])
+        } catch {
+            // The next time; until then it is as it was.
+            self.logger.warning("topic rules are followed later", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Tells what the broker does not let us subscribe to: its other filters are no worse for it.
+    private func noteRefused(_ session: Session, _ metrics: Metrics) async {
+        guard await session.isSubscribed else { return }
+        let refused = await session.refusedFilters
+        metrics.refusedFilters.set(refused.count)
+        let followed = self.state.withLock { state in
+            state.isOpen = false
+            state.retryAt = refused.isEmpty ? nil : .now + Self.retry
+            return state.followed
+        }
+        guard !refused.isEmpty else { return }
+        let numbers = followed.filter { refused[self.text($0)] != nil }.map(\.number)
+        self.refusedNumbers.withLock { $0.formUnion(numbers) }
+        let some = refused.sorted { $0.key < $1.key }.prefix(5).map { "\($0.key) (\($0.value))" }
+        self.logger.warning(
+            "the broker refuses filters of topic rules",
+            metadata: ["count": "\(refused.count)", "filters": "\(some.joined(separator: ", "))"])
+    }
+
+    private func retry(_ session: Session) async {
+        let followed = self.state.withLock { state in
+            state.retryAt = nil
+            state.isOpen = true
+            return state.followed
+        }
+        let refused = await session.refusedFilters
+        await session.change(
+            subscribing: self.numbered(followed.filter { refused[self.text($0)] != nil }), leaving: [])
     }
 
     /// Forgets what the broker has left. To be called now and then; it does nothing when there is nothing to do.
     func settle(_ session: Session) async {
-        guard self.isUnsettled.load(ordering: .relaxed), await session.hasLeft else { return }
+        let (isUnsettled, followed) = self.state.withLock { ($0.isUnsettled, $0.followed) }
+        guard isUnsettled, await session.hasLeft else { return }
+        let wanted = self.wanted(followed)
         do {
-            try await self.store.remember(self.filters, of: self.clientID)
-            self.isUnsettled.store(false, ordering: .relaxed)
+            try await self.store.remember(wanted.sorted(), of: self.clientID)
+            self.state.withLock {
+                $0.remembered = wanted
+                $0.isUnsettled = false
+            }
             self.logger.notice("the broker has left the filters that are no longer wanted")
         } catch {
             // Leaving them once more at the next connection does no harm.

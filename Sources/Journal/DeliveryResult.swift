@@ -22,10 +22,14 @@ package struct DeliveryResult: Sendable {
     package let isGone: Bool
     /// Whether it was tried along with another, whose result has the attempt.
     package let wasTriedAlong: Bool
+    /// Whether the webhook was changed while the request was under way: what its receiver did then says nothing of it now.
+    package let isOfFormerVersion: Bool
 
     package init(
-        delivery: Delivery, ending: Ending, attempt: AttemptRecord?, isGone: Bool = false, wasTriedAlong: Bool = false
+        delivery: Delivery, ending: Ending, attempt: AttemptRecord?, isGone: Bool = false, wasTriedAlong: Bool = false,
+        isOfFormerVersion: Bool = false
     ) {
+        self.isOfFormerVersion = isOfFormerVersion
         self.wasTriedAlong = wasTriedAlong
         self.delivery = delivery
         self.ending = ending
@@ -35,15 +39,18 @@ package struct DeliveryResult: Sendable {
 
     package var hasSucceeded: Bool { if case .succeeded = self.ending { true } else { false } }
 
-    /// Whether a request was made that counts for or against its webhook. Those of resends do not.
-    package var isTelling: Bool { self.attempt?.wasSent == true && self.delivery.resent == nil }
+    /// Whether a request was made that counts for or against its webhook. Those of resends do not, nor those of what the webhook
+    /// was before.
+    package var isTelling: Bool {
+        self.attempt?.wasSent == true && self.delivery.resent == nil && !self.isOfFormerVersion
+    }
 
     /// The same without anything that was said elsewhere.
     package var withoutTexts: DeliveryResult {
         let ending: Ending = if case .failed = self.ending { .failed(reason: "failed") } else { self.ending }
         return DeliveryResult(
             delivery: self.delivery, ending: ending, attempt: self.attempt?.withoutTexts, isGone: self.isGone,
-            wasTriedAlong: self.wasTriedAlong)
+            wasTriedAlong: self.wasTriedAlong, isOfFormerVersion: self.isOfFormerVersion)
     }
 
     /// How many attempts it adds to its delivery.

@@ -4,6 +4,20 @@ package struct ReceivedMessage: Sendable {
     package let payload: [UInt8]
     /// The user property `traceparent` of the publish (W3C Trace Context), if it had one.
     package let traceparent: String?
+    /// The numbers of the subscriptions that the broker sends it for (MQTT 5, section 3.3.2.3.8); empty for those without one.
+    package let subscriptions: [Int32]
+    /// Whether the broker had kept it before it was subscribed to.
+    package let isRetained: Bool
+
+    package init(
+        topic: String, payload: [UInt8], traceparent: String?, subscriptions: [Int32] = [], isRetained: Bool = false
+    ) {
+        self.topic = topic
+        self.payload = payload
+        self.traceparent = traceparent
+        self.subscriptions = subscriptions
+        self.isRetained = isRetained
+    }
 }
 
 /// Messages that are read but not acknowledged.
@@ -14,4 +28,18 @@ package struct Batch: Sendable {
     package internal(set) var messages: [ReceivedMessage] = []
     /// The sum of the payloads' sizes.
     package internal(set) var payloadBytes = 0
+
+    /// In their order; nil if there is nothing to divide.
+    package var halves: (Batch, Batch)? {
+        guard self.messages.count > 1 else { return nil }
+        let middle = self.messages.count / 2
+        return (Batch(self.messages[..<middle]), Batch(self.messages[middle...]))
+    }
+}
+
+extension Batch {
+    fileprivate init(_ messages: ArraySlice<ReceivedMessage>) {
+        self.messages = Array(messages)
+        self.payloadBytes = messages.reduce(0) { $0 + $1.payload.count }
+    }
 }

@@ -11,24 +11,23 @@ extension Client {
             inbox.connectCode = code
             guard code == 0 else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
-            for filter in inbox.topicFilters {
-                // Retained messages are old news to a webhook; only what is published from now on counts.
-                let options = MQTT_SUB_OPT_SEND_RETAIN_NEVER.rawValue
-                unsafe mosquitto_subscribe_v5(raw, nil, filter, 1, Int32(options), nil)
-            }
+            inbox.hasNumbers = unsafe namesSubscriptions(properties)
+            for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }
+            for filter in inbox.numberedFilters { unsafe queueSubscription(raw, to: filter.filter, filter, inbox) }
             // After that, for what is published in between has to come to one of them.
-            for filter in inbox.formerFilters { unsafe mosquitto_unsubscribe_v5(raw, nil, filter, nil) }
+            for filter in inbox.formerFilters { unsafe queueLeaving(raw, filter, inbox) }
         }
-        unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, _, count, granted, _ in
-            guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted else { return }
-            inbox.subscriptionsConfirmed += 1
+        unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, id, count, granted, _ in
+            guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted,
+                let filter = inbox.subscribing.removeValue(forKey: id)
+            else { return }
             for index in 0..<Int(count) where unsafe granted[index] >= 128 {
-                inbox.subscribeRefusal = unsafe "the broker refused the subscription with code \(granted[index])"
+                unsafe inbox.noteRefusal(of: filter, code: granted[index])
             }
         }
-        unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, _, _ in
+        unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, id, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
-            inbox.unsubscriptionsConfirmed += 1
+            inbox.leaving.remove(id)
         }
         unsafe mosquitto_publish_v5_callback_set(raw) { _, inbox, id, code, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
@@ -43,7 +42,8 @@ extension Client {
             let received = unsafe ReceivedMessage(
                 topic: String(cString: message.topic),
                 payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: Int(message.payloadlen))),
-                traceparent: userProperty("traceparent", in: properties))
+                traceparent: userProperty("traceparent", in: properties), subscriptions: numbers(in: properties),
+                isRetained: message.retain)
             inbox.batch.messages.append(received)
             inbox.batch.payloadBytes += received.payload.count
         }

@@ -7,6 +7,7 @@ internal import Values
 struct Client: ~Copyable {
     private let raw: OpaquePointer
     private let inbox: Inbox
+    @unsafe var pointer: OpaquePointer { unsafe self.raw }
 
     private static let library: Void = {
         mosquitto_lib_init()
@@ -88,10 +89,11 @@ struct Client: ~Copyable {
     }
 
     /// At QoS 1. `id` is what the acknowledgement will name.
-    func publish(_ payload: [UInt8], to topic: String, id: inout Int32) -> Int32 {
-        unsafe payload.withUnsafeBytes { bytes in
+    func publish(_ publication: Publication, id: inout Int32) -> Int32 {
+        unsafe publication.payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
-                self.raw, &id, topic, Int32(bytes.count), bytes.baseAddress, 1, false, nil)
+                self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, publication.qos,
+                publication.isRetained, nil)
         }
     }
 

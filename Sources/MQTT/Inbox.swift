@@ -6,25 +6,33 @@ final class Inbox {
     var connectCode: Int32?
     /// What to subscribe to once connected, and what to leave then, because the broker may have it from before.
     var topicFilters: [String] = []
+    var numberedFilters: [NumberedFilter] = []
     var formerFilters: [String] = []
-    var subscriptionsConfirmed = 0
+    /// What the broker has not answered yet, by the packet's id; nil for a filter that nothing works without.
+    var subscribing: [Int32: NumberedFilter?] = [:]
+    var leaving: Set<Int32> = []
     var subscribeRefusal: String?
-    var unsubscriptionsConfirmed = 0
+    /// Numbered filters that the broker does not allow, with its reason code.
+    var refusedFilters: [String: Int32] = [:]
+    /// Whether the broker names subscriptions in what it sends.
+    var hasNumbers = true
     /// Publishes that the broker has answered, with its reason code; under 128 it has them.
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.
     var disconnectCode: Int32?
     let limits = BrokerLimits()
 
-    var isSubscribed: Bool { self.subscriptionsConfirmed >= self.topicFilters.count }
-    var hasLeft: Bool { self.unsubscriptionsConfirmed >= self.formerFilters.count }
+    var isSubscribed: Bool { self.connectCode == 0 && self.subscribing.isEmpty }
+    var hasLeft: Bool { self.connectCode == 0 && self.leaving.isEmpty }
 
     func reset() {
         self.batch = Batch()
         self.connectCode = nil
-        self.subscriptionsConfirmed = 0
+        self.subscribing = [:]
+        self.leaving = []
         self.subscribeRefusal = nil
-        self.unsubscriptionsConfirmed = 0
+        self.refusedFilters = [:]
+        self.hasNumbers = true
         self.published = [:]
         self.disconnectCode = nil
     }

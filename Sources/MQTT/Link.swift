@@ -31,8 +31,11 @@ final class Link {
 
     /// Connects to the first broker that lets us in, subscribes, and leaves what is named. A connection that exists is
     /// dropped first, with its unacknowledged messages, which the broker then sends again.
-    func connect(leaving formerFilters: [String] = []) throws(MQTTError) {
+    func connect(
+        leaving formerFilters: [String] = [], following numbered: [NumberedFilter] = []
+    ) throws(MQTTError) {
         self.inbox.formerFilters = formerFilters
+        self.inbox.numberedFilters = numbered
         self.inbox.topicFilters = self.configuration.topicFilters
         var failures: [(BrokerAddress, MQTTError)] = []
         for index in self.order.indices {
@@ -108,6 +111,13 @@ final class Link {
         throw MQTTError(kind: .refused, message: refusal)
     }
 
+    /// Queues what is to be subscribed to and left. It goes out with the acknowledgements.
+    func change(subscribing: [NumberedFilter], leaving: [String]) {
+        // Else another subscribes anew as well, if it has to connect again.
+        for filter in subscribing { self.client?.subscribe(to: filter, self.inbox) }
+        for filter in leaving { self.client?.leave(filter, self.inbox) }
+    }
+
     /// Closes the connection, if there is one. What was received and not taken is forgotten; the broker sends it again.
     func drop() {
         self.client = nil
@@ -156,7 +166,7 @@ final class Link {
             return .failure(.tooLarge(most))
         }
         var id: Int32 = 0
-        let code = self.client?.publish(payload, to: topic, id: &id)
+        let code = self.client?.publish(publication, id: &id)
         switch code.map({ mosq_err_t($0) }) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE: return .failure(.tooLarge(nil))
         case MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8:

@@ -1,11 +1,18 @@
-/// A message to be published at QoS 1.
+/// A message to be published.
 package struct Publication: Sendable {
     package let topic: String
     package let payload: [UInt8]
+    let qos: Int32
+    let isRetained: Bool
 
-    package init(_ payload: [UInt8], to topic: String) {
+    /// - Parameters:
+    ///   - qos: 0 to 2; at 0 nobody says whether the broker has it.
+    ///   - isRetained: whether the broker keeps it for who subscribes later.
+    package init(_ payload: [UInt8], to topic: String, qos: Int = 1, isRetained: Bool = false) {
         self.topic = topic
         self.payload = payload
+        self.qos = Int32(clamping: min(max(qos, 0), 2))
+        self.isRetained = isRetained
     }
 }
 

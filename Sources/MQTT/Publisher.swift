@@ -47,8 +47,15 @@ package actor Publisher {
     ///
     /// - Throws: ``MQTTError`` if the connection is gone, or if the broker does not take it (`refused`).
     package nonisolated func publish(_ payload: [UInt8], to topic: String) async throws(MQTTError) {
+        try await self.publish(Publication(payload, to: topic))
+    }
+
+    /// Publishes and returns when the broker has it; of one at QoS 0 when it is sent.
+    ///
+    /// - Throws: ``MQTTError`` if the connection is gone, or if the broker does not take it (`refused`).
+    package nonisolated func publish(_ publication: Publication) async throws(MQTTError) {
         try await self.interruptible { [timeout] link throws(MQTTError) in
-            try Self.publish(Publication(payload, to: topic), on: link, within: timeout)
+            try Self.publish(publication, on: link, within: timeout)
         }
     }
 

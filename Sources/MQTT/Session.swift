@@ -49,14 +49,33 @@ package actor Session {
     ///
     /// Messages may come from here on, before the broker has confirmed the subscription.
     ///
-    /// - Parameter formerFilters: what to leave; see ``hasLeft``.
+    /// - Parameters:
+    ///   - formerFilters: what to leave; see ``hasLeft``.
+    ///   - numbered: what to subscribe to beside the configuration's filters. That the broker refuses one is no failure; see
+    ///     ``refusedFilters``.
     /// - Throws: ``MQTTError``, of the kind `interrupted` after ``interrupt()`` or when the task is cancelled.
-    package nonisolated func connect(leaving formerFilters: [String] = []) async throws(MQTTError) {
-        try await self.interruptible { link throws(MQTTError) in try link.connect(leaving: formerFilters) }
+    package nonisolated func connect(
+        leaving formerFilters: [String] = [], following numbered: [NumberedFilter] = []
+    ) async throws(MQTTError) {
+        try await self.interruptible { link throws(MQTTError) in
+            try link.connect(leaving: formerFilters, following: numbered)
+        }
+    }
+
+    /// Subscribes to more, and leaves what is not wanted any more, while the connection lasts: it is written with the next
+    /// acknowledgements. One that exists is replaced, with its number.
+    package func change(subscribing: [NumberedFilter], leaving: [String]) {
+        self.link.change(subscribing: subscribing, leaving: leaving)
     }
 
     /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
     package var hasLeft: Bool { self.link.inbox.hasLeft }
+
+    /// Whether it has confirmed, or refused, all that it was to be subscribed to.
+    package var isSubscribed: Bool { self.link.inbox.isSubscribed }
+
+    /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
+    package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
 
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {

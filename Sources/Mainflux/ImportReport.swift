@@ -26,6 +26,8 @@ package struct ImportReport: Sendable {
     /// Profiles whose messages Mainflux would have changed on their way.
     package internal(set) var transformers = 0
     package internal(set) var externalKeys = 0
+    /// Metadata that is no object, or too long.
+    package internal(set) var metadataLeftOut = 0
 
     package static let mostProblems = 1_000
 

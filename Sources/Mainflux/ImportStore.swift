@@ -115,14 +115,14 @@ package struct ImportStore: Sendable {
             _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
-                    INSERT INTO profiles (id, group_id, name, config)
+                    INSERT INTO profiles (id, group_id, name, config, metadata)
                     SELECT id, group_id, name,
-                        config || jsonb_build_object('content_type', type, 'write', write, 'webhook', webhook)
+                        config || jsonb_build_object('content_type', type, 'write', write, 'webhook', webhook), metadata
                     FROM unnest(\(profiles.map(\.record.id)), \(profiles.map(\.record.group)),
                         \(profiles.map(\.record.name)), \(profiles.map { JSONText($0.record.configJSON) }),
                         \(profiles.map(\.config.contentType)), \(profiles.map(\.config.write)),
-                        \(profiles.map(\.config.webhook)))
-                        AS p (id, group_id, name, config, type, write, webhook)
+                        \(profiles.map(\.config.webhook)), \(profiles.map(\.record.metadata)))
+                        AS p (id, group_id, name, config, type, write, webhook, metadata)
                     """)
             }
         }

@@ -16,6 +16,8 @@ package struct MainfluxDatabase: Sendable {
         let membersTable: Query
         let hasChannels: Bool
         let hasExternalKeys: Bool
+        let hasThingMetadata: Bool
+        let hasProfileMetadata: Bool
 
         init(_ columns: Set<String>) throws(MainfluxShapeError) {
             for needed in ["groups.id", "groups.name", "things.group_id", "things.key"] where !columns.contains(needed)
@@ -40,6 +42,8 @@ package struct MainfluxDatabase: Sendable {
                 throw MainfluxShapeError(missing: "things.profile_id")
             }
             self.hasExternalKeys = columns.contains("things.external_key")
+            self.hasThingMetadata = columns.contains("things.metadata")
+            self.hasProfileMetadata = columns.contains(self.hasChannels ? "channels.metadata" : "profiles.metadata")
         }
     }
 
@@ -106,13 +110,15 @@ package struct MainfluxDatabase: Sendable {
 
     package func profiles(after id: EntityID?, limit: Int64) async throws -> [MainfluxProfile] {
         let (table, config): (Query, Query) = self.shape.hasChannels ? ("channels", "profile") : ("profiles", "config")
+        let metadata: Query = self.shape.hasProfileMetadata ? "metadata::text" : "NULL::text"
         return try await self.pool.withConnection { db in
             try db.query(
                 """
                 SELECT id, group_id, name, coalesce(config, '{}'), config IS NOT NULL, config->>'content_type',
                     config->>'write_enabled', config->>'write', config->>'webhook_enabled', config->>'webhook',
-                    config->>'webhook_id', coalesce(config->'transformer' NOT IN ('{}', 'null'), false)
-                FROM (SELECT id, group_id, coalesce(name, '') AS name,
+                    config->>'webhook_id', coalesce(config->'transformer' NOT IN ('{}', 'null'), false),
+                    metadata
+                FROM (SELECT id, group_id, coalesce(name, '') AS name, \(metadata) AS metadata,
                         CASE jsonb_typeof(\(config)::jsonb) WHEN 'object' THEN \(config)::jsonb END AS config
                     FROM \(table)) AS p
                 WHERE \(Self.follows("id", id)) ORDER BY id LIMIT \(limit)
@@ -123,7 +129,7 @@ package struct MainfluxDatabase: Sendable {
                     configJSON: try row.json(3), hasConfig: try row.bool(4), contentType: try row.text(5),
                     writeEnabled: try row.text(6), write: try row.text(7), webhookEnabled: try row.text(8),
                     webhook: try row.text(9),
-                    webhookID: try row.text(10), hasTransformer: try row.bool(11))
+                    webhookID: try row.text(10), hasTransformer: try row.bool(11), metadata: try row.text(12))
             }
         }
     }
@@ -141,17 +147,18 @@ package struct MainfluxDatabase: Sendable {
             self.shape.hasChannels
             ? ("c.channel_id", "things AS t LEFT JOIN connections AS c ON c.thing_id = t.id")
             : ("t.profile_id", "things AS t")
+        let metadata: Query = self.shape.hasThingMetadata ? "t.metadata::text" : "NULL::text"
         return try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT t.id, t.group_id, \(profile), coalesce(t.name, ''), t.key FROM \(tables) WHERE \(condition)
+                SELECT t.id, t.group_id, \(profile), coalesce(t.name, ''), t.key, \(metadata) FROM \(tables) WHERE \(condition)
                 ORDER BY t.id LIMIT \(limit)
                 """
             ) { row in
                 MainfluxThing(
                     id: try row.entityID(0), group: row.isNull(1) ? nil : try row.entityID(1),
                     profile: row.isNull(2) ? nil : try row.entityID(2), name: try row.string(3),
-                    key: try row.string(4))
+                    key: try row.string(4), metadata: try row.text(5))
             }
         }
     }

@@ -161,7 +161,8 @@ package struct MainfluxImport: Sendable {
                     (
                         ProfileRecord(
                             id: row.id, group: group, name: self.name(row.name, of: row.id, &pass),
-                            configJSON: row.configJSON), MainfluxMapping.config(of: row)
+                            configJSON: row.configJSON, metadata: Self.metadata(row.metadata, &pass)),
+                        MainfluxMapping.config(of: row)
                     ))
             }
             let (new, present) = try await self.select(profiles, .profiles, .profiles, &pass) {
@@ -196,6 +197,12 @@ package struct MainfluxImport: Sendable {
         }
     }
 
+    private static func metadata(_ text: String?, _ pass: inout Pass) -> String {
+        let (metadata, isTaken) = MainfluxMapping.metadata(text)
+        if !isTaken { pass.report.metadataLeftOut += 1 }
+        return metadata
+    }
+
     private func thing(
         _ row: MainfluxThing, _ pass: inout Pass
     ) throws(InvalidField) -> (record: ThingRecord, key: StoredKey) {
@@ -207,7 +214,8 @@ package struct MainfluxImport: Sendable {
         }
         guard owner == group else { throw InvalidField("profile", "is one of another group") }
         let record = ThingRecord(
-            id: row.id, group: group, profile: profile, name: self.name(row.name, of: row.id, &pass))
+            id: row.id, group: group, profile: profile, name: self.name(row.name, of: row.id, &pass),
+            metadata: Self.metadata(row.metadata, &pass))
         return (record, try MainfluxMapping.key(row.key))
     }
 

@@ -42,6 +42,13 @@ package enum MainfluxMapping {
 
     // MARK: Things
 
+    /// - Returns: none in place of what is no object, or too long.
+    package static func metadata(_ text: String?) -> (text: String, isTaken: Bool) {
+        guard let text, text != "null" else { return ("{}", true) }
+        let isObject = RawJSON(Array(text.utf8))?.kind == .object
+        return isObject && text.utf8.count <= Metadata.largest ? (text, true) : ("{}", false)
+    }
+
     /// A key as long as Mainflux allows may be stored, but not one that no client could send.
     package static func key(_ text: String) throws(InvalidField) -> StoredKey {
         guard (1...4_096).contains(text.utf8.count), !text.utf8.contains(0) else {

@@ -26,12 +26,15 @@ package struct MainfluxProfile: Sendable {
     package let webhook: String?
     package let webhookID: String?
     package let hasTransformer: Bool
+    /// JSON; nil if there is none.
+    package let metadata: String?
 
     package init(
         id: EntityID, group: EntityID?, name: String, configJSON: String, hasConfig: Bool, contentType: String?,
         writeEnabled: String?, write: String?, webhookEnabled: String?, webhook: String?, webhookID: String?,
-        hasTransformer: Bool
+        hasTransformer: Bool, metadata: String? = nil
     ) {
+        self.metadata = metadata
         self.id = id
         self.group = group
         self.name = name
@@ -53,6 +56,8 @@ package struct MainfluxThing: Sendable {
     package let profile: EntityID?
     package let name: String
     package let key: String
+    /// JSON; nil if there is none.
+    package let metadata: String?
 }
 
 package struct MainfluxWebhook: Sendable {

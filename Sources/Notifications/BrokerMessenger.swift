@@ -15,12 +15,17 @@ package actor BrokerMessenger {
 
     /// Returns when the broker has it.
     func publish(_ payload: [UInt8], to topic: String) async throws(MQTTError) {
+        try await self.publish(Publication(payload, to: topic))
+    }
+
+    /// Returns when the broker has it; of one at QoS 0 when it is sent.
+    func publish(_ publication: Publication) async throws(MQTTError) {
         do throws(MQTTError) {
             if !self.isConnected {
                 try await self.publisher.connect()
                 self.isConnected = true
             }
-            try await self.publisher.publish(payload, to: topic)
+            try await self.publisher.publish(publication)
         } catch {
             // What the broker refuses on this topic says nothing about the connection.
             if error.kind != .refused { self.isConnected = false }

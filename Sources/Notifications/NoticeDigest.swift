@@ -71,6 +71,9 @@ struct NoticeDigest {
         case .givenUp: "\(webhook): deliveries were given up"
         case .behind: "\(webhook) falls behind"
         case .keyEnding: "API key “\(Self.clean(content.key_name ?? ""))” is about to end"
+        case .certificateEnding:
+            "The client certificate of "
+                + (content.webhook_name.map { "webhook “\(Self.clean($0))”" } ?? "the group") + " is about to end"
         case nil: content.type == NoticeEvent.test ? "This is a test" : Self.clean(content.type)
         }
     }
@@ -89,7 +92,8 @@ struct NoticeDigest {
     private static func link(_ content: NoticeContent, _ console: String?) -> String? {
         guard let console else { return nil }
         if let id = content.webhook_id.flatMap({ EntityID($0) }) { return "\(console)#/webhook/\(id)" }
-        if let id = content.group_id.flatMap({ EntityID($0) }) { return "\(console)#/\(id)/keys" }
+        let page = NoticeEvent(rawValue: content.type) == .certificateEnding ? "members" : "keys"
+        if let id = content.group_id.flatMap({ EntityID($0) }) { return "\(console)#/\(id)/\(page)" }
         return console
     }
 

@@ -23,12 +23,15 @@ package struct ChannelPorts: Sendable {
     /// Where the console is, with a slash at the end; nil if nobody has said.
     package let console: String?
     package let metrics: Metrics
+    /// The client certificates that are in use.
+    package let certificates: @Sendable () -> Set<NoticeWatch.Certificate>
 
     package init(
         queue: ChannelQueue, watch: NoticeWatch, channel: @escaping @Sendable (EntityID) async throws -> NoticeChannel?,
         address: @escaping @Sendable (String) async throws -> MailAddress?, mailer: Mailer?, console: String?,
-        metrics: Metrics
+        metrics: Metrics, certificates: @escaping @Sendable () -> Set<NoticeWatch.Certificate>
     ) {
+        self.certificates = certificates
         self.queue = queue
         self.watch = watch
         self.channel = channel
@@ -88,7 +91,9 @@ package struct Notifier: Service {
             async let toldUsers: Void = users.run()
             async let toldChannels: Void = channels.run()
             async let mailed: Void = mails.run()
-            async let watched: Void = watching.run { try await self.channels.watch.look(late: Self.late) }
+            async let watched: Void = watching.run {
+                try await self.channels.watch.look(late: Self.late, certificates: self.channels.certificates())
+            }
             await orgs.run()
             _ = await (toldUsers, toldChannels, mailed, watched)
         }

@@ -1,6 +1,7 @@
 internal import DequeModule
 package import Domain
 package import Logging
+internal import MQTT
 package import Observability
 internal import ServiceLifecycle
 internal import Synchronization
@@ -11,7 +12,7 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// Tells things what receivers answered, on `things/<thing_id>/responses/<webhook_id>`.
+/// Tells things what receivers answered, below `things/<thing_id>/responses/`.
 ///
 /// A thing that answers an answer with another message would go on for ever: each gets so many a second of each webhook
 /// and no more. What is too much is dropped and counted; a delivery does not wait for it.
@@ -87,8 +88,20 @@ package final class ThingResponder: Service {
     }
 
     private func publish(_ response: ThingResponse) async {
+        guard let topic = response.topic, response.format == .json || !response.isCut else {
+            self.metrics.droppedResponses.add()
+            // A part of what is read as it is would be taken for the whole.
+            let reason =
+                response.isCut ? "it is longer than RESPOND_LARGEST_BODY" : "its subtopic makes no topic to publish on"
+            return self.log.warning(
+                "untold", "a thing is not told an answer",
+                metadata: ["reason": "\(reason)", "webhook": "\(response.webhook)", "thing": "\(response.thing)"])
+        }
         do {
-            try await self.messenger.publish(Self.payload(of: response), to: response.topic)
+            try await self.messenger.publish(
+                Publication(
+                    response.format == .raw ? response.body : Self.payload(of: response), to: topic.text,
+                    qos: response.qos, isRetained: response.isRetained))
             self.metrics.responses.add()
         } catch {
             self.metrics.droppedResponses.add()

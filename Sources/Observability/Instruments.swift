@@ -31,6 +31,31 @@ package final class Gauge: Sendable {
     package var current: Int64 { self.value.load(ordering: .relaxed) }
 }
 
+/// Counters told apart by a label that others choose: the first so many have one each, and the rest one together.
+package final class BoundedCounter: Sendable {
+    /// What the rest is called.
+    package static let rest = "other"
+    private static let longest = 64
+
+    private let most: Int
+    private let counts = Mutex<[String: Int]>([:])
+
+    package init(most: Int) { self.most = most }
+
+    package func add(_ label: some StringProtocol, _ amount: Int = 1) {
+        let label = String(label.prefix(Self.longest))
+        self.counts.withLock { counts in
+            let isKnown = counts[label] != nil || counts.count < self.most
+            counts[isKnown ? label : Self.rest, default: 0] += amount
+        }
+    }
+
+    /// In the order of the labels.
+    package var current: [(label: String, count: Int)] {
+        self.counts.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+    }
+}
+
 /// How long something took, counted in fixed buckets.
 package final class Histogram: Sendable {
     /// The buckets' upper bounds in microseconds; one more is for everything above.

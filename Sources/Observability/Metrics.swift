@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Why a message was acknowledged without going anywhere.
 package enum RefusalReason: String, Sendable, CaseIterable {
-    /// Not a topic of things' messages.
+    /// Not a topic of things' messages, and no rule is for it.
     case topic
     /// The topic's thing id is no id.
     case thingID = "thing_id"
@@ -14,6 +14,12 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case payloadTooLarge = "payload_too_large"
     /// The database does not take it, alone either.
     case storage
+    /// A rule for its topic looks into the payload, and that is no JSON…
+    case notJSON = "not_json"
+    /// …or names no thing…
+    case noThing = "no_thing"
+    /// …or has not what it is to be split by, or too many parts.
+    case notSplit = "not_split"
 }
 
 /// Why an accepted message went to no webhook.
@@ -26,6 +32,16 @@ package enum UnforwardedReason: String, Sendable, CaseIterable {
     case filtered
 }
 
+/// Why a message that meets a webhook's conditions is left out all the same.
+package enum LeftOutReason: String, Sendable, CaseIterable {
+    /// For newer ones, before the webhook's rate let it out (`rate_limit.overflow`).
+    case rate
+    /// For others of its thing (`rate_limit.per_thing`).
+    case perThing = "per_thing"
+    /// It says what the one before it said (`duplicates`).
+    case duplicate
+}
+
 /// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
 package final class Metrics: Sendable {
     /// Messages read from the broker and committed, or known not to be wanted.
@@ -35,6 +51,14 @@ package final class Metrics: Sendable {
     /// Accepted messages that went to no webhook, whether they are kept or not.
     package let unforwarded = LabelledCounter(UnforwardedReason.allCases)
     package let refused = LabelledCounter(RefusalReason.allCases)
+    /// Messages that no rule is for, by the first level of their topic.
+    package let untakenTopics = BoundedCounter(most: 50)
+    /// Messages that the broker sent once more for another subscription.
+    package let repeated = Counter()
+    /// Filters of rules that the broker does not let this instance subscribe to.
+    package let refusedFilters = Gauge()
+    /// Things that were made on their first message.
+    package let newThings = Counter()
     package let batches = Counter()
     package let commitTime = Histogram()
     package let brokerConnections = Counter()
@@ -56,7 +80,9 @@ package final class Metrics: Sendable {
     package let openBreakers = Gauge()
     /// Deliveries that were not made because their messages did not meet the webhook's conditions.
     package let skipped = Counter()
-    /// Those of them whose conditions were not evaluated, because that would have held up everybody's messages.
+    /// Those that are left out as their webhook's owners want.
+    package let leftOut = LabelledCounter(LeftOutReason.allCases)
+    /// Those that were skipped whose conditions were not evaluated, because that would have held up everybody's messages.
     package let tooCostly = Counter()
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
@@ -122,6 +148,16 @@ package final class Metrics: Sendable {
         text.counters(
             "hookline_messages_refused_total", "Messages that cannot be used.", label: "reason", self.refused,
             \.rawValue)
+        text.counter(
+            "hookline_messages_repeated_total", "Messages that came again by another subscription.", self.repeated)
+        text.gauge(
+            "hookline_topic_filters_refused", "Filters of topic rules that the broker does not allow.",
+            self.refusedFilters.current)
+        text.counter("hookline_new_things_total", "Things made on their first message.", self.newThings)
+        text.family(
+            MetricFamily(
+                .counter, "hookline_messages_untaken_total", "Messages that no topic rule is for.", labels: ["prefix"],
+                self.untakenTopics.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
@@ -132,6 +168,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_deliveries_skipped_total", "Deliveries whose message did not meet the webhook's conditions.",
             self.skipped)
+        text.counters(
+            "hookline_deliveries_left_out_total", "Deliveries left out for other messages, as their webhook wants.",
+            label: "reason", self.leftOut, \.rawValue)
         text.counter(
             "hookline_conditions_too_costly_total", "Deliveries skipped because their conditions cost too much.",
             self.tooCostly)
@@ -193,6 +232,8 @@ private struct PrometheusText {
             self.text += "\(name){\(label)=\"\(text(value))\"} \(counter.current)\n"
         }
     }
+
+    mutating func family(_ family: MetricFamily) { self.text += family.text }
 
     mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
         self.describe(name, help, "gauge")

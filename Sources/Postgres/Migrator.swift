@@ -11,15 +11,22 @@ package struct Migration: Sendable, Equatable {
         self.sql = sql
     }
 
-    /// Whether it is carried out beside those who use the tables: one statement at a time, outside of a transaction, as
-    /// `CREATE INDEX CONCURRENTLY` has to be. Such a file says so in its first line, ends each statement with a line that
-    /// ends with a semicolon, and may be done again from the beginning, because it is if one of them fails.
-    var isConcurrent: Bool { self.sql.hasPrefix("-- concurrently\n") }
+    private static let mark = "-- concurrently\n"
 
-    /// Of one that is carried out statement by statement.
+    /// What is carried out in one transaction: all of it, or what stands before the line `-- concurrently`.
+    var whole: Substring {
+        if self.sql.hasPrefix(Self.mark) { return self.sql[..<self.sql.startIndex] }
+        guard let mark = self.sql.firstRange(of: "\n" + Self.mark) else { return self.sql[...] }
+        return self.sql[..<mark.lowerBound]
+    }
+
+    /// What stands behind that line, which is carried out beside those who use the tables: one statement at a time, outside of a
+    /// transaction, as `CREATE INDEX CONCURRENTLY` has to be. Each ends with a line that ends with a semicolon. A file that has
+    /// such a line may be done again from its beginning, because it is if one of the statements fails.
     var statements: [String] {
+        guard self.whole.endIndex < self.sql.endIndex else { return [] }
         var (statements, current): ([String], [Substring]) = ([], [])
-        for line in self.sql.split(separator: "\n") where !line.hasPrefix("--") {
+        for line in self.sql[self.whole.endIndex...].split(separator: "\n") where !line.hasPrefix("--") {
             current.append(line)
             guard line.hasSuffix(";") else { continue }
             statements.append(current.joined(separator: "\n"))
@@ -90,20 +97,20 @@ package struct Migrator: Sendable {
     /// - Returns: false if somebody uses a table that it changes, and nothing was done.
     private func applied(_ migration: Migration, on connection: isolated Connection, mayWait: Bool) throws -> Bool {
         do {
-            if migration.isConcurrent {
-                // It waits for whoever uses a table, a backup for instance, but nobody waits for it.
-                for statement in migration.statements {
-                    try connection.executeScript(statement, timeout: .seconds(86_400))
-                }
-                try self.remember(migration, on: connection)
-            } else {
+            let statements = migration.statements
+            if !migration.whole.isEmpty {
                 try connection.transaction { connection in
                     try connection.execute(
                         "SELECT set_config('lock_timeout', \("\(self.lockTimeout.components.seconds * 1_000)"), true)")
-                    try connection.executeScript(migration.sql)
-                    try self.remember(migration, on: connection)
+                    try connection.executeScript(String(migration.whole))
+                    if statements.isEmpty { try self.remember(migration, on: connection) }
                 }
             }
+            // They wait for whoever uses a table, a backup for instance, but nobody waits for them.
+            for statement in statements {
+                try connection.executeScript(statement, timeout: .seconds(86_400))
+            }
+            if !statements.isEmpty { try self.remember(migration, on: connection) }
             return true
         } catch let error as PostgresError
             where (error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected) && mayWait

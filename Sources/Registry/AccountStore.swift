@@ -50,6 +50,15 @@ package struct AccountStore: Sendable {
         return Dictionary(pairs) { first, _ in first }
     }
 
+    /// Filters that groups' topic rules may have, in order: what the instances' account has to be allowed to read.
+    package func grantedTopics() async throws -> [String] {
+        try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT DISTINCT unnest(allowed_topics) COLLATE \"C\" AS topic FROM groups ORDER BY topic"
+            ) { try $0.string(0) }
+        }
+    }
+
     static let fingerprint: Query = "encode(substring(sha256(key_hash) for 8), 'hex')"
 
     /// Whether this connection's owner is the one instance that keeps the accounts, until the connection ends.

@@ -12,6 +12,8 @@ package struct GroupWebhooks: Sendable {
     let isWatched: Bool
     /// What the conditions of those that messages go to ask of a payload.
     let conditionPaths: PathSet
+    /// What they choose things by.
+    let selectors: Selectors
 
     /// - Parameters:
     ///   - all: in the order of their keys.
@@ -22,6 +24,9 @@ package struct GroupWebhooks: Sendable {
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(\.receivesMessages) ? all : all.filter(\.receivesMessages)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
+        var selectors = Selectors()
+        for webhook in all where webhook.choosesThings { selectors.add(webhook.options.trigger) }
+        self.selectors = selectors
         // Most changes are to something else, and there may be many paths.
         let asked = self.receiving.conditionPaths
         if let former, former.receiving.conditionPaths.elementsEqual(asked) {
@@ -117,8 +122,8 @@ extension WebhookTarget {
 }
 
 extension [WebhookTarget] {
-    /// What each asks of a payload that has conditions.
-    fileprivate var conditionPaths: some Sequence<[JSONPath]> { self.lazy.compactMap(\.conditions?.paths) }
+    /// What each asks of a payload that asks anything.
+    fileprivate var conditionPaths: some Sequence<[JSONPath]> { self.lazy.compactMap(\.askedPaths) }
 
     /// The index of the first whose key is not below this one.
     fileprivate func place(of key: WebhookKey) -> Int {

@@ -8,10 +8,18 @@ package struct ProfileRecord: Sendable {
     package let name: String
     /// The whole `config` as JSON text, unknown keys included.
     package let configJSON: String
+    package let labels: [String]
+    /// JSON as it was written.
+    package let metadata: String
     /// What of the config this version cannot read.
     package let fault: String?
 
-    package init(id: EntityID, group: EntityID, name: String, configJSON: String, fault: String? = nil) {
+    package init(
+        id: EntityID, group: EntityID, name: String, configJSON: String, labels: [String] = [],
+        metadata: String = "{}", fault: String? = nil
+    ) {
+        self.labels = labels
+        self.metadata = metadata
         self.fault = fault
         self.id = id
         self.group = group
@@ -34,9 +42,12 @@ package struct ProfileStore: Sendable {
             _ = try await self.pool.withConnection { db in
                 try db.execute(
                     """
-                    INSERT INTO profiles (id, group_id, name, config, config_text)
-                    SELECT * FROM unnest(\(profiles.map(\.id)), \(profiles.map(\.group)), \(profiles.map(\.name)),
-                                         \(profiles.map { JSONText($0.configJSON) }), \(profiles.map(\.configJSON)))
+                    INSERT INTO profiles (id, group_id, name, config, config_text, labels, metadata)
+                    SELECT i, g, n, c, t, string_to_array(l, ','), m
+                    FROM unnest(\(profiles.map(\.id)), \(profiles.map(\.group)), \(profiles.map(\.name)),
+                        \(profiles.map { JSONText($0.configJSON) }), \(profiles.map(\.configJSON)),
+                        \(profiles.map { $0.labels.joined(separator: ",") }), \(profiles.map(\.metadata)))
+                        AS r (i, g, n, c, t, l, m)
                     """)
             }
         }
@@ -48,21 +59,48 @@ package struct ProfileStore: Sendable {
         }
     }
 
-    package func list(in group: EntityID, _ request: PageRequest) async throws -> Page<ProfileRecord> {
-        try await self.pool.withConnection { db in
+    /// - Parameter labels: which a profile must have, all of them.
+    package func list(
+        in group: EntityID, labels: [String] = [], _ request: PageRequest
+    ) async throws -> Page<ProfileRecord> {
+        let labelled: Query = labels.isEmpty ? "" : " AND labels @> \(labels)::text[]"
+        return try await self.pool.withConnection { db in
             try db.page(
-                select: Self.columns, from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)",
-                size: "coalesce(octet_length(config_text), octet_length(config::text))", request, Self.decode)
+                select: Self.columns,
+                from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)\(labelled)",
+                size: "coalesce(octet_length(config_text), octet_length(config::text)) + octet_length(metadata)",
+                request, Self.decode)
         }
     }
 
-    package func update(_ id: EntityID, name: String, configJSON: String) async throws -> ProfileRecord? {
-        try await StorageError.translate {
+    /// Those of a group, by their ids and their names.
+    package func find(
+        _ ids: [EntityID], named names: [String], in group: EntityID
+    ) async throws -> [(id: EntityID, name: String)] {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT id, name FROM profiles
+                WHERE group_id = \(group) AND (id = ANY(\(ids)) OR name = ANY(\(names)))
+                """
+            ) { (id: try $0.entityID(0), name: try $0.string(1)) }
+        }
+    }
+
+    /// - Parameters:
+    ///   - labels: nil leaves them as they are.
+    ///   - metadata: nil leaves it as it is.
+    package func update(
+        _ id: EntityID, name: String, configJSON: String, labels: [String]? = nil, metadata: String? = nil
+    ) async throws -> ProfileRecord? {
+        let labelled: Query = labels.map { ", labels = \($0)::text[]" } ?? ""
+        return try await StorageError.translate {
             try await self.pool.withConnection { db in
                 try db.query(
                     """
                     UPDATE profiles SET name = \(name), config = \(JSONText(configJSON)),
-                        config_text = \(configJSON), updated_at = now()
+                        config_text = \(configJSON), metadata = coalesce(\(metadata), metadata),
+                        updated_at = now()\(labelled)
                     WHERE id = \(id) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first
@@ -82,12 +120,13 @@ package struct ProfileStore: Sendable {
     /// The config as it was written, unless a version that knows nothing of that has changed it since.
     private static let columns: Query = """
         \(StoredProfile.columns), group_id, name,
-        CASE WHEN config_text::jsonb = config THEN config_text ELSE config::text END
+        CASE WHEN config_text::jsonb = config THEN config_text ELSE config::text END,
+        array_to_string(labels, ','), metadata
         """
 
     private static func decode(_ row: borrowing Row) throws -> ProfileRecord {
         ProfileRecord(
             id: try row.entityID(0), group: try row.entityID(7), name: try row.string(8), configJSON: try row.string(9),
-            fault: try StoredProfile.decode(row).fault)
+            labels: try row.labels(10), metadata: try row.string(11), fault: try StoredProfile.decode(row).fault)
     }
 }

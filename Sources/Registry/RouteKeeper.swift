@@ -34,6 +34,7 @@ package final class RouteKeeper: Service {
     /// Things that were looked up and not found, until when; bounded.
     private let unknown = Mutex<[EntityID: ContinuousClock.Instant]>([:])
     private static let mostUnknown = 10_000
+    private let unknownNames = Mutex<[ThingName: ContinuousClock.Instant]>([:])
 
     package init(
         store: RouteStore, endpoint: Endpoint, configuration: Configuration = Configuration(),
@@ -69,17 +70,19 @@ package final class RouteKeeper: Service {
     }
 
     /// What is known of a thing as this group has or had it; nil if it has to be read first.
-    package func facts(of subject: ThingFacts.Subject) -> ThingFacts? {
-        self.facts.withLock { $0.facts(of: subject) }
+    package func facts(of subject: ThingFacts.Subject, _ extent: ThingFacts.Extent) -> ThingFacts? {
+        subject.crossing == nil ? self.facts.withLock { $0.facts(of: subject, extent) } : nil
     }
 
     /// Reads it, and remembers it until the thing changes.
     ///
     /// - Returns: something for every one that was asked for.
-    package func readFacts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
+    package func readFacts(
+        of subjects: Set<ThingFacts.Subject>, _ extent: ThingFacts.Extent
+    ) async throws -> [ThingFacts.Subject: ThingFacts] {
         let age = self.facts.withLock { $0.age }
-        let found = try await self.store.facts(of: Array(subjects))
-        self.facts.withLock { $0.remember(found, readAt: age) }
+        let found = try await self.store.facts(of: Array(subjects), extent)
+        self.facts.withLock { $0.remember(found.filter { $0.key.crossing == nil }, readAt: age) }
         return found
     }
 
@@ -107,6 +110,27 @@ package final class RouteKeeper: Service {
         return missing.count < worth.count
     }
 
+    /// The same for things as their groups call them.
+    ///
+    /// - Parameter again: asks also for those that were not there a moment ago.
+    /// - Returns: how many of those that were asked for there are, and those that there are not.
+    package func lookUp(
+        _ names: Set<ThingName>, again: Bool = false
+    ) async throws -> (found: Int, missing: Set<ThingName>) {
+        let now = ContinuousClock.now
+        let worth = self.unknownNames.withLock { unknown in names.filter { again || (unknown[$0] ?? now) <= now } }
+        guard !worth.isEmpty else { return (0, []) }
+        let things = try await self.store.things(Array(worth))
+        if !things.isEmpty { try await self.apply(things.map { .thing($0) }) }
+        let missing = self.routes.withLock { routes in worth.filter { routes.thing($0) == nil } }
+        self.unknownNames.withLock { unknown in
+            if unknown.count + missing.count > Self.mostUnknown { unknown = unknown.filter { $0.value > now } }
+            if unknown.count + missing.count > Self.mostUnknown { unknown.removeAll() }
+            for name in missing { unknown[name] = now + self.configuration.negativeLifetime }
+        }
+        return (worth.count - missing.count, Set(missing))
+    }
+
     // MARK: Keeping
 
     /// Reads everything.
@@ -117,6 +141,7 @@ package final class RouteKeeper: Service {
             try await self.replace(with: self.store.load(known: known))
             self.noteUnreadable()
             self.unknown.withLock { $0.removeAll() }
+            self.unknownNames.withLock { $0.removeAll() }
         }
     }
 
@@ -186,14 +211,23 @@ package final class RouteKeeper: Service {
     private func apply(_ changes: [RouteStore.Change]) async throws {
         try await self.gate.run {
             let things: [EntityID] = changes.compactMap { if case .thing(let id) = $0 { id } else { nil } }
+            let profiles: [EntityID] = changes.compactMap { if case .profile(let id) = $0 { id } else { nil } }
             self.facts.withLock { facts in
-                if changes.contains(.all) { facts.forgetAll() } else if !things.isEmpty { facts.forget(things) }
+                if changes.contains(.all) { return facts.forgetAll() }
+                if !things.isEmpty { facts.forget(things) }
+                if !profiles.isEmpty { facts.forget(thingsOf: Set(profiles)) }
             }
-            switch try await self.store.changes(changes, known: { group in self.routes.withLock { $0.groups[group] } })
-            {
+            let selectors = self.routes.withLock { $0.selectors }
+            let news = try await self.store.changes(
+                changes, known: { group in self.routes.withLock { $0.groups[group] } }, selectors: selectors)
+            switch news {
             case .all(let fresh): self.replace(with: fresh)
             case .some(let edit):
-                self.routes.withLock { edit.apply(to: &$0) }
+                let topics = edit.topics.isEmpty ? nil : self.routes.withLock { $0.topics }.setting(edit.topics)
+                self.routes.withLock { routes in
+                    edit.apply(to: &routes)
+                    if let topics { routes.set(topics: topics) }
+                }
                 self.changedWebhooks.withLock { changed in
                     for change in edit.webhooks { changed.formUnion(change.removed + change.changed.map(\.key)) }
                 }
@@ -204,5 +238,9 @@ package final class RouteKeeper: Service {
         self.unknown.withLock { unknown in
             for case .thing(let id) in changes { unknown[id] = nil }
         }
+        let names = self.routes.withLock { routes in
+            changes.compactMap { change in if case .thing(let id) = change { routes.name(of: id) } else { nil } }
+        }
+        if !names.isEmpty { self.unknownNames.withLock { unknown in for name in names { unknown[name] = nil } } }
     }
 }

@@ -1,10 +1,11 @@
 package import Domain
 internal import Postgres
+internal import Queue
 package import Schema
 
 /// Reads what routes are made of.
 package struct RouteStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     private let box: SecretBox
 
     package init(_ database: Database, box: SecretBox) {
@@ -18,6 +19,8 @@ package struct RouteStore: Sendable {
         case profile(EntityID)
         /// All webhooks of this group.
         case webhooks(group: EntityID)
+        /// What this group makes of topics.
+        case topics(group: EntityID)
         case all
 
         /// Reads the payload of a notification on ``channel``; one that is not understood means everything.
@@ -31,6 +34,7 @@ package struct RouteStore: Sendable {
             case "things": self = .thing(id)
             case "profiles": self = .profile(id)
             case "webhooks": self = .webhooks(group: id)
+            case "topic_rules": self = .topics(group: id)
             default: self = .all
             }
         }
@@ -49,6 +53,7 @@ package struct RouteStore: Sendable {
             try db.transaction { db in
                 try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 try self.apply(to: &routes, things: "true", profiles: "true", webhooks: "true", known: known, on: db)
+                routes.set(topics: TopicTable(try TopicRows.groups("true", on: db)))
             }
             return routes
         }
@@ -64,6 +69,9 @@ package struct RouteStore: Sendable {
                     to: &routes, things: "t.id = \(thing)",
                     profiles: "id IN (SELECT profile_id FROM things WHERE id = \(thing))",
                     webhooks: "w.group_id IN (SELECT group_id FROM things WHERE id = \(thing))", known: [:], on: db)
+                let rules = try TopicRows.groups(
+                    "r.group_id IN (SELECT group_id FROM things WHERE id = \(thing))", on: db)
+                routes.set(topics: TopicTable(rules))
             }
             return routes
         }
@@ -87,6 +95,8 @@ package struct RouteStore: Sendable {
         fileprivate(set) var webhooks: [GroupWebhooks.Change] = []
         fileprivate(set) var things: [(EntityID, Routes.Thing)] = []
         fileprivate var profiles: [StoredProfile] = []
+        /// Rules of groups, to be put in the place of what is known. It takes time that nobody is to wait for.
+        fileprivate(set) var topics: [EntityID: TopicTable.Group] = [:]
 
         package func apply(to routes: inout Routes) {
             for id in self.removedThings { routes.set(thing: id, to: nil) }
@@ -99,28 +109,44 @@ package struct RouteStore: Sendable {
 
     /// Reads the rows behind these changes: of a group's webhooks those that are not as they are known.
     ///
-    /// - Parameter known: the webhooks of a group as they are known.
+    /// - Parameters:
+    ///   - known: the webhooks of a group as they are known.
+    ///   - selectors: what webhooks choose things by, as it is known.
     package func changes(
-        _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil }
+        _ changes: [Change], known: @escaping @Sendable (EntityID) -> GroupWebhooks? = { _ in nil },
+        selectors: [EntityID: Selectors] = [:]
     ) async throws -> News {
-        var (things, profiles, groups) = ([EntityID](), [EntityID](), [EntityID]())
+        var (things, profiles, groups, topics) = ([EntityID](), [EntityID](), [EntityID](), [EntityID]())
         for change in Set(changes) {
             switch change {
             case .thing(let id): things.append(id)
             case .profile(let id): profiles.append(id)
             case .webhooks(let group): groups.append(group)
+            case .topics(let group): topics.append(group)
             case .all: return .all(try await self.load())
             }
         }
-        let (changedThings, changedProfiles, changedGroups) = (things, profiles, groups)
+        let (changedThings, changedProfiles, changedGroups, changedTopics) = (things, profiles, groups, topics)
         return try await self.pool.withConnection { db in
             var edit = Edit(removedThings: changedThings, removedProfiles: changedProfiles)
+            var selectors = selectors
             for group in changedGroups {
-                edit.webhooks.append(try self.change(of: group, from: known(group), on: db))
+                let change = try self.change(of: group, from: known(group), on: db)
+                edit.webhooks.append(change)
+                let former = selectors.updateValue(change.webhooks?.selectors ?? Selectors(), forKey: group)
+                guard let wanted = selectors[group], wanted != former ?? Selectors() else { continue }
+                edit.things += try Self.things(Self.chosen(by: wanted, in: group), selectors: selectors, on: db)
             }
-            if !changedThings.isEmpty { edit.things = try Self.things("t.id = ANY(\(changedThings))", on: db) }
+            if !changedThings.isEmpty {
+                edit.things += try Self.things("t.id = ANY(\(changedThings))", selectors: selectors, on: db)
+            }
             if !changedProfiles.isEmpty {
                 edit.profiles = try Self.profiles("id = ANY(\(changedProfiles))", on: db)
+            }
+            if !changedTopics.isEmpty {
+                let found = try TopicRows.groups("r.group_id = ANY(\(changedTopics))", on: db)
+                let none = TopicTable.Group(choice: .first, rules: [])
+                for group in changedTopics { edit.topics[group] = found[group] ?? none }
             }
             return .some(edit)
         }
@@ -189,47 +215,24 @@ package struct RouteStore: Sendable {
         {
             routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
         }
-        for (id, thing) in try Self.things(things, on: db) { routes.set(thing: id, to: thing) }
-    }
-
-    /// - Parameter condition: on `t`.
-    private static func things(_ condition: Query, on db: isolated Connection) throws -> [(EntityID, Routes.Thing)] {
-        try db.query(
-            """
-            SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL
-            FROM things AS t LEFT JOIN thing_activity AS a ON a.thing_id = t.id WHERE \(condition)
-            """
-        ) { row in
-            (
-                try row.entityID(0),
-                Routes.Thing(
-                    group: try row.entityID(1), profile: try row.entityID(2), hasSent: try row.bool(3))
-            )
+        for (id, thing) in try Self.things(things, selectors: routes.selectors, on: db) {
+            routes.set(thing: id, to: thing)
         }
     }
 
-    /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
-    /// asked for is answered.
-    package func facts(of subjects: [ThingFacts.Subject]) async throws -> [ThingFacts.Subject: ThingFacts] {
-        let found = try await self.pool.withConnection { db in
+    /// The ids of those of these things that there are.
+    func things(_ names: [ThingName]) async throws -> [EntityID] {
+        let ids = names.filter { $0.id != nil }
+        return try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT wanted.thing, wanted.of_group, coalesce(t.name, f.name), coalesce(t.profile_id, f.profile_id)
-                FROM unnest(\(subjects.map(\.thing)), \(subjects.map(\.group))) AS wanted (thing, of_group)
-                LEFT JOIN things AS t ON t.id = wanted.thing AND t.group_id = wanted.of_group
-                LEFT JOIN former_things AS f
-                    ON t.id IS NULL AND f.thing_id = wanted.thing AND f.group_id = wanted.of_group
+                SELECT t.id FROM unnest(\(names.map(\.group)), \(names.map(\.text))) AS n (of_group, name)
+                JOIN things AS t ON t.group_id = n.of_group AND t.external_id = n.name
+                UNION SELECT t.id FROM unnest(\(ids.map(\.group)), \(ids.compactMap(\.id))) AS n (of_group, id)
+                JOIN things AS t ON t.id = n.id AND t.group_id = n.of_group
                 """
-            ) { row in
-                (
-                    ThingFacts.Subject(try row.entityID(0), in: try row.entityID(1)),
-                    ThingFacts(
-                        name: row.isNull(2) ? nil : try row.string(2),
-                        profile: row.isNull(3) ? nil : try row.entityID(3))
-                )
-            }
+            ) { try $0.entityID(0) }
         }
-        return Dictionary(found) { first, _ in first }
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {
@@ -245,11 +248,13 @@ package struct RouteStore: Sendable {
         _ condition: Query, most: Int? = nil, on db: isolated Connection
     ) throws -> [WebhookTarget] {
         var known: (json: String, policy: DeliveryPolicy)?
+        var groups: [EntityID: (terms: TLSTerms?, fault: String?)] = [:]
         return try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query
-            FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id WHERE \(condition) ORDER BY w.key
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query, t.secrets
+            FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id LEFT JOIN group_tls AS t ON t.id = w.group_id
+            WHERE \(condition) ORDER BY w.key
             LIMIT \(most.map(Int64.init))
             """
         ) { row in
@@ -260,13 +265,29 @@ package struct RouteStore: Sendable {
                 status: try row.string(6), policy: policy, trigger: try row.string(10), sealed: try row.bytes(5),
                 box: self.box, known: known)
             if stored.fault == nil { known = (policy, stored.policy) }
+            let group = try row.entityID(2)
+            // All webhooks of a group have the same.
+            let tls = try groups[group] ?? self.groupTLS(row.isNull(12) ? nil : row.bytes(12), of: group)
+            groups[group] = tls
+            let faults = [stored.fault, tls.fault].compactMap(\.self)
             return WebhookTarget(
-                key: WebhookKey(rawValue: try row.int32(0)), id: id, group: try row.entityID(2),
-                version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList, status: stored.status,
+                key: WebhookKey(rawValue: try row.int32(0)), id: id, group: group,
+                version: try row.int64(3), url: stored.url, headers: stored.secrets.headerList,
+                // Without what its group wants it is not called.
+                status: tls.fault == nil || stored.status == .disabled ? stored.status : .unreadable,
                 policy: stored.policy, options: stored.options, org: row.isNull(9) ? nil : try row.entityID(9),
                 signingKeys: stored.secrets.signingKeys,
-                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) }, fault: stored.fault
-            )
+                allowedNetworks: try row.string(8).split(separator: ",").compactMap { Network($0) },
+                groupTLS: tls.terms, fault: faults.isEmpty ? nil : faults.joined(separator: "; "))
+        }
+    }
+
+    private func groupTLS(_ sealed: [UInt8]?, of group: EntityID) -> (terms: TLSTerms?, fault: String?) {
+        guard let sealed else { return (nil, nil) }
+        switch StoredGroupTLS.open(sealed, by: self.box, of: group) {
+        case .success(let tls): return (TLSTerms(tls), nil)
+        case .failure(.unreadable(let why)): return (nil, "the group's TLS settings: \(why)")
+        case .failure: return (nil, "the group's TLS settings cannot be read")
         }
     }
 }

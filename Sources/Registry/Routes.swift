@@ -8,6 +8,8 @@ package struct Routes: Sendable {
     package struct Resolution: Sendable {
         package let group: EntityID
         package let profile: ProfileConfig
+        /// What webhooks may choose the thing by.
+        package let traits: ThingTraits
         /// Empty unless the profile's `webhook` is set.
         package let webhooks: [WebhookTarget]
         /// Whether a message of the thing was seen before.
@@ -23,11 +25,21 @@ package struct Routes: Sendable {
         let profile: EntityID
         /// Whether a message of it was ever seen.
         let hasSent: Bool
+        /// Of what its group's webhooks choose things by.
+        let marks: ThingMarks?
 
-        package init(group: EntityID, profile: EntityID, hasSent: Bool = false) {
+        /// What its owners call it, if its group has topic rules.
+        let externalID: String?
+
+        package init(
+            group: EntityID, profile: EntityID, hasSent: Bool = false, marks: ThingMarks? = nil,
+            externalID: String? = nil
+        ) {
+            self.externalID = externalID
             self.group = group
             self.profile = profile
             self.hasSent = hasSent
+            self.marks = marks
         }
     }
 
@@ -36,11 +48,19 @@ package struct Routes: Sendable {
         let group: EntityID
         let profile: EntityID
         var hasSent: Bool
+        let marks: ThingMarks?
+
+        var traits: ThingTraits { ThingTraits(profile: self.profile, marks: self.marks) }
     }
 
     private var things: [EntityID: Entry] = [:]
+    private var names = ThingNames()
+    /// What is made of topics that are not below `things/`.
+    package private(set) var topics = TopicTable()
     private var profiles: [EntityID: ProfileConfig] = [:]
     private(set) var groups: [EntityID: GroupWebhooks] = [:]
+    /// What webhooks choose things by, of the groups that have such.
+    private(set) var selectors: [EntityID: Selectors] = [:]
     private var webhooksByKey: [WebhookKey: WebhookTarget] = [:]
     private var unreadableWebhooks: Set<WebhookKey> = []
     /// What of a profile's configuration this version cannot read, by the profile.
@@ -57,10 +77,22 @@ package struct Routes: Sendable {
         guard let thing = self.things[thing], let profile = self.profiles[thing.profile] else { return nil }
         let webhooks = self.groups[thing.group]
         return Resolution(
-            group: thing.group, profile: profile, webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
+            group: thing.group, profile: profile, traits: thing.traits,
+            webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
             hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false,
             conditionPaths: webhooks?.conditionPaths ?? PathSet())
     }
+
+    /// The thing of a group that is called so: by its owners, or else by its id.
+    package func thing(_ name: ThingName) -> EntityID? {
+        if let thing = self.names.thing(name) { return thing }
+        guard let id = name.id, self.things[id]?.group == name.group else { return nil }
+        return id
+    }
+
+    package func name(of thing: EntityID) -> ThingName? { self.names.name(of: thing) }
+
+    package mutating func set(topics: TopicTable) { self.topics = topics }
 
     /// What a message of the thing meets, for who explains it.
     package func scene(of id: EntityID) -> ThingScene? {
@@ -68,7 +100,8 @@ package struct Routes: Sendable {
         let webhooks = self.groups[thing.group]
         return ThingScene(
             group: thing.group, profile: profile, webhooks: webhooks?.all ?? [],
-            conditionPaths: webhooks?.conditionPaths ?? PathSet())
+            conditionPaths: webhooks?.conditionPaths ?? PathSet(), traits: thing.traits,
+            topics: self.topics.topics(of: self.names.name(of: id)?.text ?? "\(id)", in: thing.group))
     }
 
     package mutating func noteSent(_ things: Set<EntityID>) {
@@ -79,7 +112,10 @@ package struct Routes: Sendable {
 
     /// nil removes.
     package mutating func set(thing id: EntityID, to thing: Thing?) {
-        self.things[id] = thing.map { Entry(group: $0.group, profile: $0.profile, hasSent: $0.hasSent) }
+        self.things[id] = thing.map {
+            Entry(group: $0.group, profile: $0.profile, hasSent: $0.hasSent, marks: $0.marks)
+        }
+        self.names.set(id, to: thing.flatMap { thing in thing.externalID.map { ThingName($0, in: thing.group) } })
     }
 
     /// nil removes.
@@ -97,6 +133,7 @@ package struct Routes: Sendable {
 
     package mutating func apply(_ change: GroupWebhooks.Change) {
         self.groups[change.group] = change.webhooks
+        self.selectors[change.group] = change.webhooks.flatMap { $0.selectors.isEmpty ? nil : $0.selectors }
         for key in change.removed {
             self.webhooksByKey[key] = nil
             self.unreadableWebhooks.remove(key)

@@ -9,12 +9,53 @@ package struct ThingRecord: Sendable {
     package let group: EntityID
     package let profile: EntityID
     package let name: String
+    /// What its owners call it.
+    package let externalID: String?
+    package let labels: [String]
+    /// JSON as it was written.
+    package let metadata: String
 
-    package init(id: EntityID, group: EntityID, profile: EntityID, name: String) {
+    package init(
+        id: EntityID, group: EntityID, profile: EntityID, name: String, externalID: String? = nil,
+        labels: [String] = [], metadata: String = "{}"
+    ) {
         self.id = id
         self.group = group
         self.profile = profile
         self.name = name
+        self.externalID = externalID
+        self.labels = labels
+        self.metadata = metadata
+    }
+}
+
+/// What is to be changed of a thing; what is nil stays as it is.
+package struct ThingChange: Sendable {
+    package var name: String?
+    package var profile: EntityID?
+    package var key: StoredKey?
+    /// It has none from now on if it is one of nil.
+    package var externalID: String??
+    package var labels: [String]?
+    package var metadata: String?
+
+    package init() {}
+}
+
+/// Which things of a group a list shows: those to which all of this applies.
+package struct ThingChoice: Sendable {
+    package var externalID: String?
+    package var profile: EntityID?
+    package var labels: [String] = []
+
+    package init() {}
+
+    var condition: Query {
+        let external: Query = self.externalID.map { " AND external_id = \($0)" } ?? ""
+        let profile: Query = self.profile.map { " AND profile_id = \($0)" } ?? ""
+        // Said as the index says it.
+        let labels: Query = self.labels.isEmpty ? "" : " AND labels <> '{}' AND labels @> \(self.labels)::text[]"
+        return "\(external)\(profile)\(labels)"
     }
 }
 
@@ -32,7 +73,7 @@ package struct StoredKey: Sendable {
 
 /// Things. Of their keys the hashes are kept, and the keys themselves only under seal.
 package struct ThingStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     private let box: SecretBox
 
     package init(_ database: Database, box: SecretBox) {
@@ -40,7 +81,7 @@ package struct ThingStore: Sendable {
         self.box = box
     }
 
-    private func sealed(_ key: StoredKey, of thing: EntityID) throws -> Bytes? {
+    func sealed(_ key: StoredKey, of thing: EntityID) throws -> Bytes? {
         self.box.keyID == nil ? nil : Bytes(try self.box.seal(Array(key.text.utf8), of: thing, in: .thingKey))
     }
 
@@ -48,15 +89,22 @@ package struct ThingStore: Sendable {
     package func create(_ things: [ThingRecord], keys: [StoredKey]) async throws {
         let sealed = try zip(things, keys).map { try self.sealed($1, of: $0.id) }
         try await StorageError.translate {
-            _ = try await self.pool.withConnection { db in
-                try db.execute(
-                    """
-                    INSERT INTO things (id, group_id, profile_id, name, key_hash, key_sealed)
-                    SELECT * FROM unnest(\(things.map(\.id)), \(things.map(\.group)), \(things.map(\.profile)),
-                                         \(things.map(\.name)), \(keys.map { Bytes($0.hash) }), \(array: sealed))
-                    """)
-            }
+            _ = try await self.pool.withConnection { try Self.insert(things, keys: keys, sealed: sealed, on: $0) }
         }
+    }
+
+    static func insert(
+        _ things: [ThingRecord], keys: [StoredKey], sealed: [Bytes?], on db: isolated Connection
+    ) throws {
+        try db.execute(
+            """
+            INSERT INTO things (id, group_id, profile_id, name, external_id, labels, metadata, key_hash, key_sealed)
+            SELECT i, g, p, n, e, string_to_array(l, ','), m, h, s
+            FROM unnest(\(things.map(\.id)), \(things.map(\.group)), \(things.map(\.profile)), \(things.map(\.name)),
+                \(array: things.map(\.externalID)), \(things.map { $0.labels.joined(separator: ",") }),
+                \(things.map(\.metadata)), \(keys.map { Bytes($0.hash) }), \(array: sealed))
+                AS r (i, g, p, n, e, l, m, h, s)
+            """)
     }
 
     package func find(_ id: EntityID) async throws -> ThingRecord? {
@@ -65,25 +113,29 @@ package struct ThingStore: Sendable {
         }
     }
 
-    package func list(in group: EntityID, _ request: PageRequest) async throws -> Page<ThingRecord> {
+    package func list(
+        in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest
+    ) async throws -> Page<ThingRecord> {
         try await self.pool.withConnection { db in
             try db.page(
-                select: Self.columns, from: "FROM things WHERE group_id = \(group) AND \(request.nameCondition)",
-                request, Self.decode)
+                select: Self.columns,
+                from: "FROM things WHERE group_id = \(group) AND \(request.nameCondition)\(choice.condition)",
+                size: "octet_length(metadata)", request, Self.decode)
         }
     }
 
-    /// - Parameter key: nil leaves it as it is.
-    package func update(
-        _ id: EntityID, name: String, profile: EntityID, key: StoredKey?
-    ) async throws -> ThingRecord? {
-        let change: Query =
-            try key.map { ", key_hash = \(Bytes($0.hash)), key_sealed = \(try self.sealed($0, of: id))" } ?? ""
+    package func update(_ id: EntityID, _ change: ThingChange) async throws -> ThingRecord? {
+        let key: Query =
+            try change.key.map { ", key_hash = \(Bytes($0.hash)), key_sealed = \(try self.sealed($0, of: id))" } ?? ""
+        let external: Query = change.externalID.map { ", external_id = \($0)" } ?? ""
+        let labels: Query = change.labels.map { ", labels = \($0)::text[]" } ?? ""
         return try await StorageError.translate {
             try await self.pool.withConnection { db in
                 try db.query(
                     """
-                    UPDATE things SET name = \(name), profile_id = \(profile), updated_at = now()\(change)
+                    UPDATE things SET name = coalesce(\(change.name), name),
+                        profile_id = coalesce(\(change.profile)::uuid, profile_id),
+                        metadata = coalesce(\(change.metadata), metadata), updated_at = now()\(key)\(external)\(labels)
                     WHERE id = \(id) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first
@@ -96,10 +148,13 @@ package struct ThingStore: Sendable {
         try await self.pool.transaction { try Removal.things("t.id = \(id)", on: $0) == 1 }
     }
 
-    private static let columns: Query = "id, group_id, profile_id, name"
+    static let columns: Query =
+        "id, group_id, profile_id, name, external_id, array_to_string(labels, ','), metadata"
 
-    private static func decode(_ row: borrowing Row) throws -> ThingRecord {
+    static func decode(_ row: borrowing Row) throws -> ThingRecord {
         ThingRecord(
-            id: try row.entityID(0), group: try row.entityID(1), profile: try row.entityID(2), name: try row.string(3))
+            id: try row.entityID(0), group: try row.entityID(1), profile: try row.entityID(2), name: try row.string(3),
+            externalID: row.isNull(4) ? nil : try row.string(4), labels: try row.labels(5),
+            metadata: try row.string(6))
     }
 }

@@ -8,6 +8,7 @@ package final class UnreadableRows: Sendable {
     package enum Kind: String, Sendable, CaseIterable {
         case webhook, profile, source, account, org
         case noticeChannel = "notice_channel"
+        case groupTLS = "group_tls"
     }
 
     package struct Row: Sendable, Equatable {

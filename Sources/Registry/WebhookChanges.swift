@@ -38,6 +38,8 @@ extension WebhookStore {
             throw StorageError.unreadable("\(unopened)")
         }
         let draft = try draft(old.webhook)
+        try Self.checkForm(of: draft.options, on: db)
+        try Self.requireReaders(of: draft.options.trigger, on: db)
         var secrets = old.stored.secrets
         secrets.headers = Dictionary(draft.headers.map { ($0.name, $0.value) }) { first, _ in first }
         secrets.options = draft.options
@@ -62,11 +64,27 @@ extension WebhookStore {
         if draft.options.conditions != old.webhook.options.conditions {
             try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
         }
+        // What another edge tells of is the same.
+        if draft.options.conditions?.mark != old.webhook.options.conditions?.mark {
+            try db.execute("DELETE FROM alarms WHERE webhook_key = \(old.key)")
+        }
+        if draft.policy.perThing != old.webhook.policy.perThing
+            || draft.policy.duplicates != old.webhook.policy.duplicates
+        {
+            try db.execute("DELETE FROM thinned_things WHERE webhook_key = \(old.key)")
+        }
         if draft.options.trigger != old.webhook.options.trigger {
             try db.execute("DELETE FROM thing_silences WHERE webhook_key = \(old.key)")
         }
         return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
             .map { ($0, old.key, waits) }
+    }
+
+    /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
+    static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
+        guard !trigger.isOfEarlierForm, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
+        let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
+        throw StorageError.notYet(field: "trigger.\(field)")
     }
 
     /// Enables or disables; what was failing starts afresh, and what waits for one that is enabled goes out now.
@@ -92,6 +110,14 @@ extension WebhookStore {
     package static let randomKey: @Sendable () -> SigningKey = {
         var generator = SystemRandomNumberGenerator()
         return .random(.hmac, using: &generator)
+    }
+
+    /// An earlier version calls the webhook for every message where it cannot read an edge, or lets all of them wait.
+    ///
+    /// - Throws: ``StorageError/tooNew(field:)``.
+    static func checkForm(of options: WebhookOptions, on db: isolated Connection) throws {
+        guard options.conditions?.edge != nil, try !StoredForm.edges.isReadByAll(on: db) else { return }
+        throw StorageError.tooNew(field: "conditions.edge")
     }
 
     /// What has failed before no longer counts.

@@ -34,6 +34,10 @@ package struct WebhookStore: Sendable {
                 // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
                 let groups = Array(Set(rows.map(\.group)))
                 try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
+                for webhook in rows {
+                    try Self.checkForm(of: webhook.options, on: db)
+                    try Self.requireReaders(of: webhook.options.trigger, on: db)
+                }
                 let isDue = try SealedQuery.isDue(self.box, on: db)
                 let urls = try rows.map {
                     try SealedQuery.columns(of: $0.url.text, $0.id, by: self.box, isDue: isDue)
@@ -114,8 +118,10 @@ package struct WebhookStore: Sendable {
     }
 
     /// What is known of things, as these groups have or had them.
-    package func facts(of subjects: Set<ThingFacts.Subject>) async throws -> [ThingFacts.Subject: ThingFacts] {
-        try await RouteStore(Database(pool: self.pool), box: self.box).facts(of: Array(subjects))
+    package func facts(
+        of subjects: Set<ThingFacts.Subject>, _ extent: ThingFacts.Extent
+    ) async throws -> [ThingFacts.Subject: ThingFacts] {
+        try await RouteStore(Database(pool: self.pool), box: self.box).facts(of: Array(subjects), extent)
     }
 
     /// Counts a request that was made to try a webhook out.

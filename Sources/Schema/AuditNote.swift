@@ -4,7 +4,8 @@ package import Postgres
 /// Something that was done and that no row of the managed tables shows: what changes those is noted by triggers.
 package struct AuditNote: Sendable {
     package enum Action: String, Sendable {
-        case tested, fired, replayed, resent, cancelled, listened, shown, erased, resealed, expired
+        case tested, fired, replayed, resent, cancelled, listened, shown, erased, resealed, expired, acknowledged,
+            cleared, moved
     }
 
     package enum Object: Sendable {
@@ -13,6 +14,8 @@ package struct AuditNote: Sendable {
         case thing(EntityID)
         case org(EntityID)
         case noticeChannel(EntityID)
+        /// Of a thing at a webhook, with its id.
+        case alarm(String, WebhookKey, EntityID)
         /// Of a group, and not stored.
         case draft(name: String, group: EntityID)
         /// What the service keeps by itself, such as a partition of a table.
@@ -43,6 +46,14 @@ package struct AuditNote: Sendable {
         case .org(let id): ("org", "id::text, NULL::text, NULL::uuid FROM orgs WHERE id = \(id)")
         case .noticeChannel(let id):
             ("notice_channel", "id::text, name::text, group_id FROM notice_channels WHERE id = \(id)")
+        case .alarm(let id, let key, let thing):
+            (
+                "alarm",
+                """
+                \(id)::text, (w.name || ': ' || t.name)::text, w.group_id FROM webhooks AS w, things AS t
+                WHERE w.key = \(key.rawValue) AND t.id = \(thing)
+                """
+            )
         case .draft(let name, let group): ("webhook", "NULL::text, \(name)::text, \(group)::uuid")
         case .kept(let kind, let name): (kind, "NULL::text, \(name)::text, NULL::uuid")
         }

@@ -61,10 +61,14 @@ package enum StorageError: Error, Sendable, Equatable {
     case duplicate(field: String)
     /// Something that the request refers to is not there, or is not of this group.
     case missing(field: String)
+    /// It can be stored as soon as every instance is of this version.
+    case notYet(field: String)
     /// It cannot be removed while something else needs it.
     case inUse(by: String)
     /// This version cannot read what is stored, for this reason; whether a change would mend it depends on what it is.
     case unreadable(String)
+    /// An instance of an earlier version lives that could not read this.
+    case tooNew(field: String)
 }
 
 extension StorageError {
@@ -75,12 +79,17 @@ extension StorageError {
         } catch let error as PostgresError where error.kind == .server {
             switch (error.sqlState, error.constraint) {
             case (.uniqueViolation?, "things_pkey"?): throw StorageError.duplicate(field: "id")
+            case (.uniqueViolation?, "things_external_id"?): throw StorageError.duplicate(field: "external_id")
             case (.uniqueViolation?, _): throw StorageError.duplicate(field: "name")
             // The same constraint is broken from both sides: by a thing that names a strange profile, and by
             // removing a profile that things still have.
             case (.foreignKeyViolation?, "things_profile"?):
                 throw error.message.hasPrefix("update or delete")
                     ? StorageError.inUse(by: "things") : StorageError.missing(field: "profile_id")
+            case (.foreignKeyViolation?, "groups_new_thing_profile"?):
+                throw error.message.hasPrefix("update or delete")
+                    ? StorageError.inUse(by: "its group, for new things")
+                    : StorageError.missing(field: "new_thing_profile_id")
             case (.foreignKeyViolation?, _): throw StorageError.missing(field: "group")
             default: throw error
             }

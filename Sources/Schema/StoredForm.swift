@@ -5,9 +5,13 @@ package import Postgres
 package enum StoredForm: Int16, Sendable {
     /// Urls of webhooks without their query, which is under seal beside them.
     case sealedQuery = 1
+    /// Conditions of webhooks with an edge.
+    case edges = 2
+    /// Triggers that choose things by external ids, profiles and labels: a build before would fire for all things.
+    case chosenThings = 3
 
     /// The newest that this build reads, and with it all before.
-    package static let newest = StoredForm.sealedQuery
+    package static let newest = StoredForm.chosenThings
 
     /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
     package func isReadByAll(on db: isolated Connection) throws -> Bool {

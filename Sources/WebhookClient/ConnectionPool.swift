@@ -58,6 +58,12 @@ package struct ClientConfiguration: Sendable {
     package var keptBody = 4 * 1024
     /// nil where no webhook may use https (never in the service itself).
     package var tls: NIOSSLContext?
+    /// Makes the contexts of those who have terms of their own; nil where nobody has.
+    package var contexts: TLSContexts?
+    /// How the requests of a pool that shares with nobody are secured; nil is as everywhere else.
+    package var terms: TLSTerms?
+    /// nil connects to receivers themselves.
+    package var proxy: ForwardProxy?
     package var resolver: Resolver
     /// The group or org whose hosts these are: each has its part of the resolver's threads.
     package var owner: EntityID?
@@ -107,13 +113,17 @@ package final class ConnectionPool {
 
     /// - Parameters:
     ///   - allowedNetworks: what may be reached beyond what the connections' guard permits.
+    ///   - terms: how its connections are secured; nil is as everywhere else.
     ///   - keptBody: how much of an answer's body is kept.
     package init(
-        url: WebhookURL, allowedNetworks: [Network] = [], keptBody: Int, owner: EntityID?, of shared: SharedConnections
+        url: WebhookURL, allowedNetworks: [Network] = [], terms: TLSTerms? = nil, keptBody: Int, owner: EntityID?,
+        of shared: SharedConnections
     ) {
         self.shared = shared
         self.origin = shared.origin(
-            at: Place(isTLS: url.isTLS, host: url.host, port: url.port, allowedNetworks: allowedNetworks))
+            at: Place(
+                isTLS: url.isTLS, host: url.host, port: url.port, allowedNetworks: allowedNetworks,
+                terms: url.isTLS ? terms : nil))
         self.keptBody = keptBody
         self.addressGuard = shared.configuration.addressGuard.allowing(allowedNetworks)
         self.owner = owner
@@ -122,7 +132,7 @@ package final class ConnectionPool {
     /// One that shares with nobody.
     package convenience init(url: WebhookURL, eventLoop: any EventLoop, configuration: ClientConfiguration) {
         self.init(
-            url: url, keptBody: configuration.keptBody, owner: configuration.owner,
+            url: url, terms: configuration.terms, keptBody: configuration.keptBody, owner: configuration.owner,
             of: SharedConnections(eventLoop: eventLoop, configuration: configuration, limits: ConnectionLimits()))
         self.sharesWithNobody = true
     }
@@ -207,17 +217,38 @@ package final class ConnectionPool {
             }
         }
         connection.progressed(.permitted)
-        self.connect(connection, toFirstOf: addresses[...])
+        self.makeReady(connection) {
+            if let proxy = self.shared.configuration.proxy, proxy.leads(to: self.origin.place, at: addresses) {
+                self.connect(connection, to: addresses[...], by: proxy)
+            } else {
+                self.connect(connection, toFirstOf: addresses[...])
+            }
+        }
+    }
+
+    /// Has what secures the connection at hand before there is one.
+    private func makeReady(_ connection: HTTPConnection, _ next: @escaping () -> Void) {
+        guard self.origin.place.isTLS else { return next() }
+        let configuration = self.shared.configuration
+        guard let terms = self.origin.place.terms else {
+            connection.secureContext = configuration.tls
+            return next()
+        }
+        guard let contexts = configuration.contexts else { return connection.fail(.tls(FailureWords.noContext)) }
+        contexts.context(for: terms, on: self.shared.eventLoop).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let context):
+                connection.secureContext = context
+                next()
+            // It was checked when it was saved.
+            case .failure: connection.fail(.tls(FailureWords.unusableTerms))
+            }
+        }
     }
 
     private func connect(_ connection: HTTPConnection, toFirstOf addresses: ArraySlice<SocketAddress>) {
         guard let address = addresses.first, !connection.isEnded else { return }
-        ClientBootstrap(group: self.shared.eventLoop)
-            .connectTimeout(self.shared.configuration.connectTimeout)
-            // A response is small and comes alone: one read, into a buffer that fits, without asking again.
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4_096))
-            .connect(to: address)
+        self.bootstrap.connect(to: address)
             .assumeIsolated().whenComplete { result in
                 switch result {
                 case .success(let channel):
@@ -233,12 +264,22 @@ package final class ConnectionPool {
             }
     }
 
-    private func start(_ connection: HTTPConnection, on channel: any Channel) {
+    var bootstrap: ClientBootstrap {
+        ClientBootstrap(group: self.shared.eventLoop)
+            .connectTimeout(self.shared.configuration.connectTimeout)
+            // A response is small and comes alone: one read, into a buffer that fits, without asking again.
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4_096))
+    }
+
+    /// Begins with the receiver, who is reached by this channel.
+    func start(_ connection: HTTPConnection, on channel: any Channel) {
         guard !connection.isEnded else { return channel.close(promise: nil) }
         do {
             if self.origin.place.isTLS {
-                guard let context = self.shared.configuration.tls else {
-                    return connection.fail(.tls("this connection cannot be secured"))
+                guard let context = connection.secureContext else {
+                    channel.close(promise: nil)
+                    return connection.fail(.tls(FailureWords.noContext))
                 }
                 // A literal address has no name to send; the certificate must then name the address.
                 let isLiteral = IPAddress(self.origin.place.host) != nil

@@ -60,9 +60,10 @@ enum FailureWords {
     /// - Parameters:
     ///   - certificate: the receiver's, as far as it has shown one.
     ///   - host: what the url says.
+    ///   - showsOwn: whether the receiver was shown a client certificate, if it asked for one.
     ///   - now: seconds since 1970.
     static func securing(
-        _ error: any Error, certificate: @autoclosure () -> ShownCertificate?, host: String,
+        _ error: any Error, certificate: @autoclosure () -> ShownCertificate?, host: String, showsOwn: Bool = false,
         now: Int64 = Int64(time(nil))
     ) -> String {
         switch error {
@@ -71,7 +72,7 @@ enum FailureWords {
         case NIOSSLError.handshakeFailed(.sslError(let stack)), BoringSSLError.sslError(let stack):
             let reasons = stack.map { Self.reason(in: $0.description) }
             if reasons.contains("CERTIFICATE_VERIFY_FAILED") { return Self.unverified(certificate(), now: now) }
-            return Self.refused(reasons.first ?? "")
+            return Self.refused(reasons.first ?? "", showsOwn: showsOwn)
         case NIOSSLError.uncleanShutdown, NIOSSLError.handshakeFailed:
             return Self.refused("EOF during handshake")
         default: return "no secure connection could be made"
@@ -88,31 +89,66 @@ enum FailureWords {
         return String(name)
     }
 
+    static let noContext = "this connection cannot be secured"
+    static let unusableTerms =
+        "the client certificate or the authorities of this webhook or its group cannot be used; save them anew"
+
     /// - Parameter reason: BoringSSL's name for what the other side says, or for what is wrong with what it says.
-    static func refused(_ reason: String) -> String {
-        switch reason {
+    static func refused(_ reason: String, showsOwn: Bool = false) -> String {
+        if showsOwn, let words = Self.refusedOwn(reason) { return words }
+        return switch reason {
         case "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "INVALID_RECORD_TYPE":
-            return "what answers there does not speak TLS; is it http, or another port?"
+            "what answers there does not speak TLS; is it http, or another port?"
         case "EOF during handshake":
-            return "the receiver closed the connection during the TLS handshake; does it speak TLS at that port?"
+            "the receiver closed the connection during the TLS handshake; does it speak TLS at that port?"
         case "TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "UNKNOWN_SSL_VERSION":
-            return "the receiver and Hookline have no version of TLS in common"
+            "the receiver and Hookline have no version of TLS in common"
         case "NO_SHARED_CIPHER", "TLSV1_ALERT_INSUFFICIENT_SECURITY", "NO_CIPHERS_AVAILABLE":
-            return "the receiver and Hookline have no cipher in common"
+            "the receiver and Hookline have no cipher in common"
         case "TLSV1_ALERT_CERTIFICATE_REQUIRED", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE":
-            return "the receiver wants a client certificate, and there is none"
+            "the receiver wants a client certificate, and there is none"
         case "SSLV3_ALERT_BAD_CERTIFICATE", "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
             "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED":
-            return "the receiver does not take who connects: it may want a client certificate"
+            "the receiver does not take who connects: it may want a client certificate"
         case "SSLV3_ALERT_HANDSHAKE_FAILURE", "HANDSHAKE_FAILURE_ON_CLIENT_HELLO":
-            return
-                "the receiver refuses the TLS handshake: it may want a client certificate, or there is no cipher in common"
+            "the receiver refuses the TLS handshake: it may want a client certificate, or there is no cipher in common"
         case "TLSV1_ALERT_UNRECOGNIZED_NAME", "TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_UNRECOGNIZED_NAME":
-            return "the receiver serves no such name over TLS"
-        case "TLSV1_ALERT_INTERNAL_ERROR": return "the receiver says that it has an error of its own"
-        case "": return "no secure connection could be made"
-        default: return "no secure connection could be made (\(reason.lowercased().replacing("_", with: " ")))"
+            "the receiver serves no such name over TLS"
+        case "TLSV1_ALERT_INTERNAL_ERROR": "the receiver says that it has an error of its own"
+        case "": "no secure connection could be made"
+        default: "no secure connection could be made (\(reason.lowercased().replacing("_", with: " ")))"
         }
+    }
+
+    /// What it says of the client certificate that it was shown.
+    private static func refusedOwn(_ reason: String) -> String? {
+        switch reason {
+        case "TLSV1_ALERT_UNKNOWN_CA":
+            "the receiver does not know the authority of the client certificate that it was shown"
+        case "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the receiver says that the client certificate has expired"
+        case "SSLV3_ALERT_CERTIFICATE_REVOKED": "the receiver says that the client certificate was revoked"
+        case "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN", "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+            "TLSV1_ALERT_ACCESS_DENIED", "TLSV1_ALERT_DECRYPT_ERROR":
+            "the receiver does not take the client certificate that it was shown"
+        default: nil
+        }
+    }
+
+    // MARK: The proxy
+
+    static let silentProxy = "the proxy (DELIVERY_PROXY) does not answer in time"
+    static let closedByProxy = "the proxy (DELIVERY_PROXY) closed the connection without an answer"
+    static let strangeProxy = "what answers at DELIVERY_PROXY is no HTTP proxy"
+
+    /// - Parameter status: with its words, as the proxy has it.
+    static func refusedByProxy(_ status: String) -> String {
+        let hint =
+            switch status.prefix(3) {
+            case "407": ": user and password in DELIVERY_PROXY are not what it wants"
+            case "403", "405": ": its rules forbid this receiver, or CONNECT to this port"
+            default: ""
+            }
+        return "the proxy refused: \(status)\(hint)"
     }
 
     private static func wrongName(_ certificate: ShownCertificate?, host: String) -> String {
@@ -132,12 +168,16 @@ enum FailureWords {
                 "the certificate is not yet valid, before \(Self.day(certificate.validFrom)); or this machine's clock is wrong"
         }
         if certificate.isSelfSigned {
-            return "the certificate is self-signed: give it, or its authority, in DELIVERY_TLS_CA_FILE"
+            return """
+                the certificate is self-signed: give it, or its authority, in DELIVERY_TLS_CA_FILE, or among the group's \
+                authorities
+                """
         }
         let issuer = certificate.issuer.map { "'\($0)'" } ?? "an authority"
         return """
             the certificate is of \(issuer), an unknown authority: either the receiver leaves out an intermediate certificate, \
-            which it must send along, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE
+            which it must send along, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE or among the \
+            group's authorities
             """
     }
     private static func day(_ seconds: Int64) -> String {

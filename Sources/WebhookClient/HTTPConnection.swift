@@ -39,6 +39,12 @@ final class HTTPConnection: ChannelInboundHandler {
     private var isReset = false
     /// What secures it, if something does.
     var tls: NIOSSLClientHandler?
+    /// What it is to be secured by.
+    var secureContext: NIOSSLContext?
+    /// The way to the receiver while somebody on it is still being talked to; nil when it is the receiver.
+    var way: (any Channel)?
+    /// Whether it is the proxy that is waited for. Until it has done its part nothing is the receiver's fault.
+    var isAtProxy = false
     private var isSecured = false
     /// Since when the rest of an answer is waited for, whose status is in.
     private var restSince: NIODeadline?
@@ -111,6 +117,7 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func timeOut(_ phase: Outcome.Phase) {
+        if self.isAtProxy { return self.fail(.proxy(FailureWords.silentProxy)) }
         self.fail(
             self.isResolved
                 ? .timeout(phase)
@@ -126,6 +133,8 @@ final class HTTPConnection: ChannelInboundHandler {
     func close() {
         self.isEnded = true
         self.context?.close(promise: nil)
+        self.way?.close(promise: nil)
+        self.way = nil
     }
 
     /// Ends the request without an answer, and the connection with it.
@@ -228,6 +237,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        self.way = nil
         // The channel is connected already. With TLS in front the bytes wait there for the handshake.
         self.write(now: .now())
     }
@@ -308,7 +318,7 @@ final class HTTPConnection: ChannelInboundHandler {
                 ?? .tls(
                     FailureWords.securing(
                         error, certificate: self.tls?.peerCertificate.map { ShownCertificate($0) },
-                        host: self.origin.place.host))
+                        host: self.origin.place.host, showsOwn: self.origin.place.terms?.client != nil))
         default: break
         }
         context.close(promise: nil)

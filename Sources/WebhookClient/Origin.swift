@@ -2,14 +2,16 @@ internal import DequeModule
 internal import Domain
 internal import NIOCore
 
-/// One receiver's address, with all that decides whether a connection to it may be used by another webhook: what it is
-/// verified by is the same for all of a process.
+/// One receiver's address, with all that decides whether a connection to it may be used by another webhook. Whether it is
+/// reached by the proxy is the same for all of a process.
 struct Place: Hashable {
     let isTLS: Bool
     let host: String
     let port: Int
     /// Who may not reach an address must not find it connected.
     let allowedNetworks: [Network]
+    /// What receivers are verified by, and who Hookline shows itself as; nil is as everywhere else.
+    let terms: TLSTerms?
 }
 
 /// What leads to one place: connections that nobody uses at the moment, and who waits for one.

@@ -13,6 +13,8 @@ package enum Outcome: Sendable {
         /// The host resolves to an address that Hookline must not connect to.
         case forbiddenAddress(String)
         case connect(String)
+        /// The proxy that leads to receivers did not do its part.
+        case proxy(String)
         case tls(String)
         case timeout(Phase)
         /// The receiver closed the connection before it had answered.
@@ -36,7 +38,8 @@ extension Outcome.Failure: CustomStringConvertible {
     /// A few words for the attempt's log, and what may help. They start with the kind, which does not change.
     package var description: String {
         switch self {
-        case .dns(let why), .nameServer(let why), .connect(let why), .tls(let why), .invalidResponse(let why),
+        case .dns(let why), .nameServer(let why), .connect(let why), .proxy(let why), .tls(let why),
+            .invalidResponse(let why),
             .token(let why):
             "\(self.kind): \(why)"
         case .forbiddenAddress(let address): "address: \(FailureWords.forbidden(address))"
@@ -55,6 +58,7 @@ extension Outcome.Failure: CustomStringConvertible {
         case .nameServer: "nameserver"
         case .forbiddenAddress: "address"
         case .connect: "connect"
+        case .proxy: "proxy"
         case .tls: "tls"
         case .timeout: "timeout"
         case .closed, .reset: "closed"
@@ -78,6 +82,9 @@ extension Outcome.Phase {
 extension Outcome.Failure {
     /// Whether it says nothing about the receiver, who was not even looked for.
     package var isFault: Bool {
-        if case .nameServer = self { true } else { false }
+        switch self {
+        case .nameServer, .proxy: true
+        default: false
+        }
     }
 }

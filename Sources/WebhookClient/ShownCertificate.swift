@@ -1,3 +1,4 @@
+internal import Domain
 internal import NIOSSL
 
 /// What a receiver's certificate says of itself, whether it can be trusted or not.
@@ -63,26 +64,5 @@ extension ShownCertificate {
     /// The receiver chose it.
     private static func printable(_ bytes: some Sequence<UInt8>) -> String {
         String(decoding: bytes.prefix(100).map { (0x20...0x7E).contains($0) ? $0 : 0x3F }, as: UTF8.self)
-    }
-}
-
-/// Goes through values in DER (X.690), one behind the other.
-private struct DER {
-    private var rest: ArraySlice<UInt8>
-
-    init(_ bytes: ArraySlice<UInt8>) { self.rest = bytes }
-
-    /// nil at the end, or where it makes no sense.
-    mutating func next() -> (tag: UInt8, content: ArraySlice<UInt8>)? {
-        guard let tag = self.rest.popFirst(), let first = self.rest.popFirst() else { return nil }
-        var length = Int(first)
-        if first >= 0x80 {
-            guard (1...4).contains(first - 0x80), self.rest.count >= Int(first - 0x80) else { return nil }
-            length = self.rest.prefix(Int(first - 0x80)).reduce(0) { $0 << 8 | Int($1) }
-            self.rest = self.rest.dropFirst(Int(first - 0x80))
-        }
-        guard length <= self.rest.count else { return nil }
-        defer { self.rest = self.rest.dropFirst(length) }
-        return (tag, self.rest.prefix(length))
     }
 }

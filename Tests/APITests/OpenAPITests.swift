@@ -152,9 +152,17 @@ struct OpenAPITests {
             ("Explanation", ExplanationDTO(explained, seenBy: .owner)),
             ("ExplainedStep", ExplanationDTO(explained, seenBy: .owner).steps[0]),
             ("Group", GroupDTO(GroupRecord(id: id, org: nil, name: "g"), role: .owner)),
+            ("TopicRule", TopicRuleDTO(TopicRuleRecord(id: id, draft: .init(filter: "a/{thing}")), isGranted: true)),
+            (
+                "TopicRefusal",
+                TopicRefusalDTO(.init(reason: "not_json", count: 1, topic: "a/b", at: .first))
+            ),
+            ("TopicRules", TopicRulesDTO(.init(choice: .all, granted: [], rules: []), [])),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),
             ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
             ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
+            ("ThingsMade", ThingsMadeDTO(rows: 0, things: [])),
+            ("RowFault", RowFault(1, InvalidField("name", "is required"))),
             ("Message", MessageDTO(message)),
             (
                 "Erasure",

@@ -128,6 +128,8 @@ struct WebhookFieldTests {
     @Test("keeps what is masked for viewers under the seal")
     func secrets() {
         #expect(DeliveryPolicy.fields.filter(\.isSecret).map(\.name) == [])
-        #expect(Set(WebhookOptions.fields.filter(\.isSecret).map(\.name)) == ["query", "body", "auth"])
+        #expect(
+            Set(WebhookOptions.fields.filter(\.isSecret).map(\.name))
+                == ["query", "body", "auth", "client_certificate"])
     }
 }

@@ -167,6 +167,54 @@ def test_batches_silence_and_cloudevents_are_saved_too(page, group):
     assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
 
 
+def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Sparing")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_text("Delivery retries").click()
+    page.get_by_label("Of each thing one in").fill("15")
+    page.get_by_label("and of the others").select_option("first")
+    page.get_by_label("but at once").fill("alarm, door.open")
+    page.get_by_label("Leave out what says nothing new").check()
+    page.get_by_label("The same at").fill("t")
+    page.get_by_label("for", exact=True).fill("60")
+    page.get_by_text("More status").click()
+    page.get_by_label("Tell the thing what was answered").check()
+    page.get_by_label("Told", exact=True).select_option("raw")
+    page.get_by_label("On things/<id>/responses/").fill("weather/{subtopic}")
+    page.get_by_label("Kept by the broker").check()
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Sparing")).to_be_visible()
+    id = page.url.split("/")[-1]
+    expected = {
+        "rate_limit": {
+            "per_thing": {
+                "every": 15,
+                "keep": "first",
+                "bypass": ["alarm", "door.open"],
+            }
+        },
+        "duplicates": {"path": "t", "within": 60},
+        "respond": {
+            "topic": "weather/{subtopic}",
+            "format": "raw",
+            "on": "success",
+            "qos": 1,
+            "retain": True,
+        },
+    }
+    webhook = group.api.get(f"/webhooks/{id}")
+    assert {name: webhook[name] for name in expected} == expected
+
+    # And saving it again, untouched, changes nothing of it.
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Edit Sparing")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("version 2")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{id}")
+    assert {name: webhook[name] for name in expected} == expected
+
+
 def test_what_the_server_does_not_take_is_said_at_the_field(page, group, watch):
     watch.expects(400, 409)
     group.webhook("Taken")

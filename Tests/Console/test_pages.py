@@ -91,6 +91,62 @@ def test_the_flags_of_profiles_are_switched_and_take_effect(page, group):
     picture(page, "things")
 
 
+def test_things_are_found_by_what_their_owners_call_and_label_them_and_keep_their_metadata_as_written(page, group):
+    group.api.text(
+        "PATCH",
+        f"/things/{group.thing}",
+        '{"external_id": "EUI 1", "labels": ["floor=2"], "metadata": {"n": 1.50, "z": 1, "a": 2}}',
+    )
+    open_page(page, group.url("things"), "Things")
+    table = page.get_by_role("table", name="Things")
+    expect(table.get_by_role("row").filter(has_text="Boiler").get_by_text("floor=2")).to_be_visible()
+    page.get_by_label("Things that have these labels").fill("floor=3")
+    expect(page.get_by_text("No thing has what was asked for.")).to_be_visible()
+    page.get_by_label("Things that have these labels").fill("floor=2")
+    page.get_by_label("Things of this external id").fill("EUI 1")
+    table.get_by_role("link", name="Boiler").click()
+    page.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Metadata")).to_have_value('{\n  "n": 1.50,\n  "z": 1,\n  "a": 2\n}')
+    dialog.get_by_label("Labels").fill("floor=2, outdoor")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("outdoor")).to_be_visible()
+    thing = group.api.text("GET", f"/things/{group.thing}")
+    assert '"labels":["floor=2","outdoor"]' in thing
+    assert '"metadata":{"n":1.50,"z":1,"a":2}' in thing
+
+
+def test_a_table_of_things_is_imported_as_a_whole_and_each_line_that_cannot_be_is_told(page, group, watch):
+    watch.expects(400)
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Table").fill("external_id,labels\nimp-1,a\nimp-2,a=1;a=2\n")
+    dialog.get_by_role("button", name="Import").click()
+    faults = dialog.get_by_role("table", name="Rows that cannot be taken")
+    expect(faults.get_by_role("row").filter(has_text="labels must not say a more than once")).to_contain_text("3")
+    dialog.get_by_label("Table").fill("external_id,labels,metadata.site\nimp-1,a,Berlin\nimp-2,b,\n")
+    dialog.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("heading", name="2 things made")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Download the keys")).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("table", name="Things").get_by_role("link", name="imp-2")).to_be_visible()
+    picture(page, "things-imported")
+
+
+def test_what_becomes_of_unknown_things_is_said_by_admins(page, group):
+    open_page(page, group.url("things"), "Things")
+    page.get_by_role("button", name="Unknown things").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Things that are not known").select_option(label="are made with the profile Sensors")
+    dialog.get_by_label("At most in an hour").fill("7")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    now = group.api.get(f"/groups/{group.id}")
+    assert (now["new_thing_profile_id"], now["new_things_per_hour"], now["name"]) == (group.profile, 7, group.name)
+
+
 def test_profiles_are_made_changed_and_deleted(page, group, watch):
     watch.expects(400, 409)
     open_page(page, group.url("things"), "Things")
@@ -136,7 +192,8 @@ def test_a_things_messages_are_followed_live_and_those_that_are_kept_are_read(pa
     picture(page, "thing")
 
 
-def test_a_message_is_published_from_a_things_page(page, group):
+def test_a_message_is_published_from_a_things_page(page, group, watch):
+    watch.expects(400)
     group.webhook("All")
     open_page(page, f"{group.hookline.console}#/thing/{group.thing}", "Boiler")
     expect(page.get_by_text("Listening")).to_be_visible()
@@ -201,6 +258,31 @@ def test_members_are_added_change_roles_and_leave(page, group, watch):
     page.get_by_role("button", name=f"Leave {group.name}").click()
     dialog.get_by_role("button", name="Leave").click()
     expect(page.get_by_text("a group must keep an owner")).to_be_visible()
+
+
+def test_topic_rules_are_added_within_what_is_granted_and_removed(page, group, watch):
+    watch.expects(403)
+    topics = [f"{group.id}/#"]
+    group.hookline.root.put(f"/groups/{group.id}", {"name": group.name, "allowed_topics": topics})
+    open_page(page, group.url("members"), "Groups and members")
+    expect(page.get_by_role("heading", name="No topic rules")).to_be_visible()
+    expect(page.get_by_text(topics[0])).to_be_visible()
+    expect(page.get_by_role("button", name="Grant topics")).to_have_count(0)
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Add a rule").click()
+    dialog.get_by_label("Filter").fill("zigbee2mqtt/{thing}")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_text("do not cover")).to_be_visible()
+    dialog.get_by_label("Filter").fill(f"{group.id}/{{thing}}")
+    dialog.get_by_label("Subtopic").fill("state")
+    dialog.get_by_role("button", name="Add").click()
+    table = page.get_by_role("table", name=f"Topic rules of {group.name}")
+    expect(table.locator("tbody tr")).to_contain_text([f"{group.id}/{{thing}}"])
+    expect(table).to_contain_text("state")
+    picture(page, "topicrules")
+    page.get_by_role("button", name=f"Remove {group.id}/{{thing}}").click()
+    dialog.get_by_role("button", name="Remove the rule").click()
+    expect(page.get_by_role("heading", name="No topic rules")).to_be_visible()
 
 
 def test_the_audit_says_who_changed_what_and_is_for_admins(page, group):
@@ -335,6 +417,6 @@ def test_what_cannot_be_reached_is_said_and_tried_again(page, group, watch):
     expect(page.get_by_role("alert")).to_contain_text("Hookline cannot be reached")
     page.unroute("**/groups/*/webhooks?*")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="None has that in its name")).to_be_visible()
+    expect(page.get_by_role("heading", name="None is like that")).to_be_visible()
     # That much the browser says of it by itself.
     watch.faults = [fault for fault in watch.faults if "net::ERR_FAILED" not in fault]

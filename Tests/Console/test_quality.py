@@ -13,6 +13,8 @@ def fill(group):
     webhook = group.webhook(headers={"X-Api-Key": "k"}, conditions=[{"path": "t", "operator": "exists"}])
     group.webhook("Down", url="http://127.0.0.1:9/", failure_limit=1, failure_window=0)
     group.webhook("Off", status="DISABLED")
+    rule = {"path": "t", "operator": "ge", "value": 2, "until": 1}
+    group.webhook("Edge", conditions={"rules": [rule], "edge": "silent"})
     source = group.api.post(f"/groups/{group.id}/sources", [{"name": "Shop", "thing_id": group.thing}])[0]
     group.api.post(f"/groups/{group.id}/keys", [{"name": "Deployment", "role": "editor"}])
     for n in range(3):
@@ -38,6 +40,7 @@ def pages(group, webhook, source):
         (group.url("notices"), "Notices"),
         (group.url("keys"), "API keys"),
         (group.url("members"), "Groups and members"),
+        (group.url("alarms"), "Alarms"),
         (group.url("log"), "Log"),
         (group.url("audit"), "Audit"),
     ]

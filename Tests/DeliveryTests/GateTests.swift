@@ -94,6 +94,26 @@ struct GateTests {
         #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .now)
     }
 
+    @Test(
+        "stays shut for the longest of several pauses, whichever comes last",
+        arguments: [
+            ([(0, 60), (1, 5)], 60), ([(0, 5), (1, 60)], 61), ([(0, 60), (59, 0)], 60), ([(0, 60), (10, 50)], 60),
+            ([(0, 30), (1, 2), (2, 40), (3, 1)], 42),
+        ] as [([(Int64, Int64)], Int64)])
+    mutating func pauses(said: [(at: Int64, pause: Int64)], opensAt: Int64) {
+        // Such answers are those of requests that were under way at the same time, of resends too.
+        for isResent in [false, true] {
+            var gate = Gate(most: 9)
+            for (at, pause) in said {
+                gate.learn(
+                    .bad, isResent: isResent && at > 0, pause: .seconds(pause), startedAt: 0, now: at * Self.second,
+                    using: &self.generator)
+            }
+            #expect(gate.isShut(now: opensAt * Self.second - 1) && !gate.isShut(now: opensAt * Self.second))
+            #expect(gate.admit(inFlight: 0, now: 4 * Self.second) { _ in nil } == .at(opensAt * Self.second))
+        }
+    }
+
     @Test("shares a rate among instances, and a group's among its webhooks")
     func shares() {
         #expect(RateLimit(perSecond: 10, burst: 4).share(of: 1) == RateLimit(perSecond: 10, burst: 4))

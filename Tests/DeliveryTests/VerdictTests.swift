@@ -171,13 +171,21 @@ struct VerdictTests {
         #expect(reason.contains("the answer says no: the body must match ok") && !reason.contains("secret"))
     }
 
-    @Test("is nobody's fault where no name server answers: retried on the schedule, told to no breaker, not counted")
-    func nameServer() throws {
-        let verdict = Self.verdict(.failure(.nameServer("x")), of: try Self.delivery())
+    @Test(
+        "is nobody's fault where no name server or no proxy does its part: retried on the schedule, told to no breaker, not counted",
+        arguments: [
+            (Outcome.Failure.nameServer("x"), "nameserver"), (.proxy("x"), "proxy"),
+        ])
+    func faults(failure: Outcome.Failure, kind: String) throws {
+        let verdict = Self.verdict(.failure(failure), of: try Self.delivery())
         #expect(Self.ending(verdict) == 5)
-        #expect(verdict.health == .unknown && verdict.isFault && verdict.failureKind == "nameserver")
+        #expect(verdict.health == .unknown && verdict.isFault && verdict.failureKind == kind)
         // The queue is not spent on it all the same.
         #expect(verdict.pause != nil)
+    }
+
+    @Test("is the receiver's where there is no such host")
+    func noHost() throws {
         let unknown = Self.verdict(.failure(.dns("x")), of: try Self.delivery())
         #expect(!unknown.isFault && unknown.health == .bad)
     }

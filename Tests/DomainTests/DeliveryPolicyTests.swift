@@ -23,6 +23,20 @@ struct DeliveryPolicyTests {
                     ($0.overflow, $0.rateLimit, $0.ordering) = (.latestPerThing, RateLimit(perSecond: 1), .thing)
                 }
             ),
+            (
+                "rate_limit.per_thing",
+                { ($0.perThing, $0.ordering) = (ThingRate(every: 1), .thing) }
+            ),
+            ("rate_limit.per_thing.every", { $0.perThing = ThingRate(every: 0) }),
+            ("rate_limit.per_thing.every", { $0.perThing = ThingRate(every: 86_401) }),
+            ("rate_limit.per_thing.bypass[1]", { $0.perThing = ThingRate(every: 1, bypass: ["a", "a..b"]) }),
+            ("rate_limit.per_thing.bypass[0]", { $0.perThing = ThingRate(every: 1, bypass: [""]) }),
+            (
+                "rate_limit.per_thing.bypass",
+                { $0.perThing = ThingRate(every: 1, bypass: Array(repeating: "a", count: 9)) }
+            ),
+            ("duplicates.path", { $0.duplicates = DuplicateRule(path: "a b") }),
+            ("duplicates.within", { $0.duplicates = DuplicateRule(within: 0) }),
             ("max_age", { $0.maxAge = 0 }),
             ("failure_limit", { $0.failureLimit = -1 }),
             ("failure_limit", { $0.failureLimit = 1_001 }),

@@ -96,6 +96,23 @@ struct ExplanationTests {
         #expect(findings[2].found?.utf8.count == 200)
     }
 
+    @Test(
+        "says by which of the ways in which a webhook chooses things the thing is left out",
+        arguments: [
+            (Trigger(labels: ["a"]), "trigger.labels"), (Trigger(externalIDs: ["x"]), "trigger.external_ids"),
+            (Trigger(profiles: ["00000000-0000-4000-8000-000000000099"]), "trigger.profiles"),
+        ])
+    func chosen(trigger: Trigger, word: String) throws {
+        let webhook = try Self.webhook(.enabled, trigger)
+        let scene = ThingScene(
+            group: Self.group, profile: ProfileConfig(webhook: true), webhooks: [webhook], conditionPaths: PathSet(),
+            traits: ThingTraits(profile: Self.group))
+        let message = ExplainedMessage(thing: Self.thing, subtopic: "", payload: Array("{}".utf8), origin: .given)
+        let explanation = Explanation(of: message, in: scene, largestPayload: 100) { _ in [:] }
+        let step = explanation.webhooks.first?.steps.last
+        #expect(step?.check == .things && step?.fate == .ignore && step?.reason.contains(word) == true)
+    }
+
     @Test("waits for what delivery waits for")
     func waits() throws {
         let at = try #require(Instant(seconds: 1_800_000_000))

@@ -30,6 +30,7 @@ struct IntakeServiceTests {
             ids: MessageIDGenerator(slot: 1, now: { clock.now.milliseconds }),
             activity: ThingActivity(
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
+            newThings: NewThingStore(site.proxied, box: SecretBox(key: nil)), refusals: TopicRefusals(site.proxied),
             tally: WebhookTally(totals: WebhookTotals(most: 0)),
             configuration: configuration, wallClock: clock, metrics: Metrics(), logger: silentLogger)
     }

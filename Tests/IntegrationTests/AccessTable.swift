@@ -31,6 +31,8 @@ struct Place: Sendable {
     var delivery = "msg_zzzzzz_zzz"
     /// One of the webhook, that is over.
     var resend = "0"
+    /// One that the webhook has raised.
+    var alarm = "msg_zzzzzz_zzz"
 
     static func random() -> String { UUID().uuidString.lowercased() }
 
@@ -52,6 +54,7 @@ struct Place: Sendable {
         case "sources": self.source
         case "deliveries": self.delivery
         case "resends": self.resend
+        case "alarms": self.alarm
         case "in": self.door
         default: ""
         }
@@ -172,11 +175,20 @@ enum AccessTable {
         AccessRow("GET /groups/{id}", .member(.viewer)),
         AccessRow("PUT /groups/{id}", .member(.admin), with: named),
         AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_networks":[]}"# },
+        AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_topics":[]}"# },
+        AccessRow("GET /groups/{id}/topic-rules", .member(.viewer)),
+        AccessRow("PUT /groups/{id}/topic-rules", .member(.admin)) { _ in #"{"rules":[]}"# },
+        // Nothing is granted.
+        AccessRow("POST /groups/{id}/topic-rules", .member(.admin), 403) { _ in #"{"filter":"a/{thing}"}"# },
+        AccessRow("DELETE /groups/{id}/topic-rules", .member(.admin), 204) { _ in #"{"rule_ids":["\#(name())"]}"# },
         AccessRow("DELETE /groups/{id}", .member(.owner), 204, usesUp: true),
         AccessRow("GET /groups/{id}/members", .member(.viewer)),
         AccessRow("PUT /groups/{id}/members", .member(.admin)) { _ in #"[{"member_id":"new","role":"admin"}]"# },
         AccessRow("PUT /groups/{id}/members", .member(.owner)) { _ in #"[{"member_id":"new","role":"owner"}]"# },
         AccessRow("DELETE /groups/{id}/members", .member(.admin), 204) { _ in #"{"member_ids":["nobody"]}"# },
+        AccessRow("GET /groups/{id}/tls", .member(.viewer)),
+        AccessRow("PUT /groups/{id}/tls", .member(.admin)) { _ in #"{"minimum":"1.2"}"# },
+        AccessRow("DELETE /groups/{id}/tls", .member(.admin), 204),
         AccessRow("GET /groups/{id}/notices", .member(.viewer)),
         AccessRow("PUT /groups/{id}/notices", .member(.admin)) { _ in #"{"channels":[{"name":"n","type":"mqtt"}]}"# },
         AccessRow("POST /groups/{id}/notices/test", .member(.admin), 404) { _ in #"{"channel_id":"\#(name())"}"# },
@@ -202,6 +214,17 @@ enum AccessTable {
             #"[{"name":"\#(name())","profile_id":"\#($0.profile)"}]"#
         },
         AccessRow("GET /groups/{id}/things", .member(.viewer)),
+        AccessRow("GET /groups/{id}/things", .member(.viewer), query: "?label=a&external_id=b"),
+        AccessRow("POST /groups/{id}/things/bulk", .member(.editor), 201) {
+            #"[{"external_id":"\#(name())","profile_id":"\#($0.profile)"}]"#
+        },
+        AccessRow("DELETE /groups/{id}/things", .member(.editor), 404) { _ in
+            #"{"thing_ids":["\#(name())"]}"#
+        },
+        AccessRow("PATCH /things/{id}", .member(.editor)) { _ in #"{"labels":["a"]}"# },
+        AccessRow("POST /things/{id}/move", .member(.editor), 400) {
+            #"{"group_id":"\#($0.group)","profile_id":"\#($0.profile)"}"#
+        },
         AccessRow("GET /things/{id}", .member(.viewer)),
         AccessRow("PUT /things/{id}", .member(.editor), with: named),
         AccessRow("DELETE /things/{id}", .member(.editor), 204, usesUp: true),
@@ -247,6 +270,9 @@ enum AccessTable {
         AccessRow("POST /webhooks/{id}/resends", .member(.editor), 202) { _ in #"{"from":0}"# },
         AccessRow("GET /webhooks/{id}/resends", .member(.viewer)),
         AccessRow("GET /resends/{id}", .member(.viewer)), AccessRow("DELETE /resends/{id}", .member(.editor), 204),
+        AccessRow("GET /groups/{id}/alarms", .member(.viewer)),
+        AccessRow("POST /alarms/{id}/acknowledge", .member(.editor)),
+        AccessRow("POST /alarms/{id}/clear", .member(.editor), 204),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer)), AccessRow("GET /groups/{id}/log", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/log", .member(.viewer), query: "?format=ndjson"),
         AccessRow("GET /groups/{id}/log", .member(.viewer), query: "?format=csv"),

@@ -131,6 +131,12 @@ extension WholeServiceTests {
                 return delivery != nil
             }
             place.delivery = try #require(delivery)
+            _ = try await installation.sql(
+                """
+                INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
+                SELECT key, '\(place.thing)', group_id, 1, 1, true, 0 FROM webhooks WHERE id = '\(place.webhook)'
+                """)
+            place.alarm = "msg_1_\(place.delivery.split(separator: "_").last ?? "")"
             let resend = try await owner.call("POST", "/webhooks/\(place.webhook)/resends", #"{"from":0,"to":1}"#)
             place.resend = "\(try #require(resend.number(of: "id"), "\(resend.body)"))"
         }

@@ -107,6 +107,23 @@ extension WholeServiceTests {
         {
             try await walk.call("PUT /groups/{id}", group, #"{"name":"G 2"}"#, leaves: ["updated group"])
             try await walk.call(
+                "PUT /groups/{id}/tls", group, #"{"minimum":"1.2"}"#, leaves: ["created group_tls"])
+            try await walk.call(
+                "PUT /groups/{id}/tls", group, #"{"minimum":"1.3"}"#, leaves: ["updated group_tls"])
+            try await walk.call("DELETE /groups/{id}/tls", group, leaves: ["removed group_tls"])
+            try await walk.call(
+                "PUT /groups/{id}", group, #"{"name":"G 2","allowed_topics":["audit/#"]}"#, leaves: ["updated group"],
+                by: root)
+            let rule = try await walk.call(
+                "POST /groups/{id}/topic-rules", group, #"{"filter":"audit/{thing}"}"#, leaves: ["created topic_rule"])
+            try await walk.call(
+                "PUT /groups/{id}/topic-rules", group,
+                #"{"match":"all","rules":[{"id":"\#(rule.value(of: "id") ?? "")","filter":"audit/{thing}"}]}"#,
+                leaves: ["updated group"])
+            try await walk.call(
+                "DELETE /groups/{id}/topic-rules", group, #"{"rule_ids":["\#(rule.value(of: "id") ?? "")"]}"#,
+                leaves: ["removed topic_rule"])
+            try await walk.call(
                 "PUT /orgs/{id}", org, #"{"notification_url":"https://example.com/MARKER?k=MARKER"}"#,
                 leaves: ["updated org"], by: root)
             try await walk.call(
@@ -155,6 +172,22 @@ extension WholeServiceTests {
             let id = try #require(thing.value(of: "id"))
             try await walk.call(
                 "PUT /things/{id}", id, #"{"name":"T","key":"MARKER-of-16-letters-2"}"#, leaves: ["updated thing"])
+            try await walk.call(
+                "PATCH /things/{id}", id, #"{"external_id":"t-1","metadata":{"own":"MARKER"}}"#,
+                leaves: ["updated thing"])
+            let more = try await walk.call(
+                "POST /groups/{id}/things/bulk", group,
+                #"[{"external_id":"t-2","profile":"P","metadata":{"own":"MARKER"}}]"#, leaves: ["created thing"])
+            let second = try #require(more.value(of: "id"))
+            let other = try await walk.installation.api.create("/groups", #"[{"name":"H"}]"#)
+            let target = try await walk.installation.api.create(
+                "/groups/\(other)/profiles", #"[{"name":"P","config":{}}]"#)
+            try await walk.call(
+                "POST /things/{id}/move", second, #"{"group_id":"\#(other)","profile_id":"\#(target)"}"#,
+                leaves: ["moved thing", "updated thing"])
+            try await walk.call(
+                "DELETE /groups/{id}/things", other, #"{"external_ids":["t-2"]}"#, leaves: ["removed thing"])
+            #expect(try await walk.installation.api.call("DELETE", "/groups/\(other)").status == 204)
             return id
         }
 
@@ -192,6 +225,18 @@ extension WholeServiceTests {
             _ = try await walk.installation.sql("UPDATE resends SET ended_at = NULL, due_at = 'infinity'")
             try await walk.call(
                 "DELETE /resends/{id}", "\(resend.number(of: "id") ?? 0)", leaves: ["cancelled webhook"])
+            let alarm = try await walk.installation.sql(
+                """
+                WITH made AS (
+                    INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
+                    SELECT w.key, t.id, w.group_id, 1, 1, true, 0 FROM webhooks AS w JOIN things AS t USING (group_id)
+                    WHERE w.id = '\(one)' LIMIT 1 RETURNING webhook_key)
+                SELECT webhook_key FROM made
+                """)
+            let key36 = String(try #require(Int(alarm.trimmingCharacters(in: .whitespacesAndNewlines))), radix: 36)
+            for (verb, action) in [("acknowledge", "acknowledged"), ("clear", "cleared")] {
+                try await walk.call("POST /alarms/{id}/\(verb)", "msg_1_\(key36)", leaves: ["\(action) alarm"])
+            }
             let secret = try await walk.call("GET /webhooks/{id}/secret", one, leaves: ["shown webhook"])
             let key = try #require(secret.value(of: "secret"))
             let shown = try await walk.installation.sql("SELECT count(*) FROM audit WHERE audit::text LIKE '%\(key)%'")

@@ -107,6 +107,37 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("let the instances read what groups are granted, once they are")
+        func grantedTopics() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in
+                try await installation.addWebhook("hook", receiver.url())
+                for command in [
+                    ["createRole", "fleet"], ["addRoleACL", "fleet", "publishClientSend", "zb/#", "allow"],
+                    ["createClient", "fleet", "-p", "the fleet's"], ["addClientRole", "fleet", "fleet"],
+                ] {
+                    try await ChildProcess.complete(
+                        "mosquitto_ctrl",
+                        [
+                            "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-u", "admin", "-P",
+                            "the admin's password", "dynsec",
+                        ] + command)
+                }
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let granted = try await root.call(
+                    "PUT", "/groups/\(installation.group)", #"{"name":"Group","allowed_topics":["zb/#"]}"#)
+                #expect(granted.status == 200)
+                _ = try await installation.api.create(
+                    "/groups/\(installation.group)/topic-rules", #"{"filter":"zb/{thing}"}"#)
+                let topic = "zb/\(installation.thing)"
+                try await waitUntil("a message") {
+                    _ = try await self.canPublish(installation, as: "fleet", key: "the fleet's", to: topic)
+                    return receiver.has(body: topic)
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("are made again as they were after SECRETS_KEY was changed and the former one removed")
         func rotation() async throws {
             try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in

@@ -175,6 +175,11 @@ struct CommandTests {
             for page in ["webhooks.md", "api.md", "sources.md"] {
                 try await self.runShellBlocks(of: "docs/\(page)", in: folder)
             }
+            try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
+            try await waitUntil("the first message of each fleet") {
+                guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
+                    && guide().contains(#""fCnt":7"#)
+            }
             for page in ["README.md", "docs/operations.md"] {
                 let output = try await self.runShellBlocks(of: page, in: folder) { $0.contains("First webhook") }
                 #expect(output.contains(#""status":"OK""#) && output.contains(#""would":"send""#), "\(page): \(output)")

@@ -70,6 +70,10 @@ extension WholeServiceTests {
                     // Where nobody listens.
                     values[setting] = "smtps://hookline:\(markers.make(setting))@127.0.0.1:1"
                     values["SMTP_FROM"] = "hookline@example.com"
+                case "DELIVERY_PROXY":
+                    // The same; the receiver is reached without it.
+                    values[setting] = "http://hookline:\(markers.make(setting))@127.0.0.1:1"
+                    values["DELIVERY_NO_PROXY"] = "127.0.0.1"
                 default:
                     // One that is new is covered by this, unless it has a form of its own.
                     values[setting] = markers.make(setting)

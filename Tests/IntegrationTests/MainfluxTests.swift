@@ -72,6 +72,9 @@ extension WholeServiceTests {
                             ('\(pump)', '\(group)', 'key-of-the-pump', NULL, '\(String(repeating: "p", count: 300))',
                                 '\(Self.id(20))'),
                             ('\(Self.id(32))', '\(group)', 'key-3', NULL, 'Silent', '\(Self.id(21))');
+                        UPDATE profiles SET metadata = '{"maker": "A", "n": 1.50}' WHERE name = 'On';
+                        UPDATE things SET metadata = CASE name WHEN 'Boiler' THEN '{"site": "B"}'::jsonb ELSE '[1]' END
+                            WHERE name <> 'Silent';
                         """)
                 let webhooks = try await Self.database(
                     Self.webhooks + """
@@ -98,6 +101,7 @@ extension WholeServiceTests {
                 #expect(done.output.contains("2 names were too long"))
                 #expect(done.output.contains("1 profiles have a transformer"))
                 #expect(done.output.contains("1 things have an external key"))
+                #expect(done.output.contains("1 have metadata that is no object"))
                 #expect(!done.output.contains("secret") && !done.output.contains("key-of"))
 
                 // As the API shows it, to a member whose role came along.
@@ -107,6 +111,9 @@ extension WholeServiceTests {
                 #expect(
                     profile.contains(#""content_type":"application\/senml+json""#) || profile.contains("senml+json"))
                 #expect(profile.contains(#""rule_enabled":false"#))
+                #expect(profile.contains(#""metadata":{"n":1.50,"maker":"A"}"#), "\(profile)")
+                let noted = try await owner.call("GET", "/things/\(boiler)").body
+                #expect(noted.contains(#""metadata":{"site":"B"}"#), "\(noted)")
                 #expect(profile.contains(#""write":true"#) && profile.contains(#""webhook":true"#))
                 let off = try await owner.call("GET", "/profiles/\(Self.id(21))").body
                 #expect(off.contains(#""write":false"#) && off.contains(#""webhook":false"#))

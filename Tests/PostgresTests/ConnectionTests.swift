@@ -361,6 +361,28 @@ struct MigratorTests {
         #expect(try await self.indexes(on: connection) == ["of_a", "of_c"])
     }
 
+    @Test("carries out what stands before the concurrent part as a whole, and again if that part failed")
+    func concurrentlyBehind() async throws {
+        let connection = try await connect()
+        _ = try await self.migrate(connection, [self.first])
+        let migration = Migration(
+            version: 2, name: "in parts",
+            sql: """
+                ALTER TABLE c ADD COLUMN IF NOT EXISTS e int;
+                INSERT INTO a VALUES (7);
+
+                -- concurrently
+                DROP INDEX CONCURRENTLY IF EXISTS of_c;
+                CREATE UNIQUE INDEX CONCURRENTLY of_c ON c (d);
+                """)
+        try await connection.execute("INSERT INTO c VALUES (1), (1)")
+        await #expect(throws: PostgresError.self) { try await self.migrate(connection, [self.first, migration]) }
+        try await connection.execute("DELETE FROM c")
+        #expect(try await self.migrate(connection, [self.first, migration]) == [2])
+        #expect(try await self.indexes(on: connection) == ["of_c"])
+        #expect(try await connection.query("SELECT count(*) FROM a") { try $0.int64(0) } == [2])
+    }
+
     /// Those that are whole.
     private func indexes(on connection: Connection) async throws -> [String] {
         try await connection.query(

@@ -41,6 +41,9 @@ struct SealedColumnTests {
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
             }
             _ = try await OrgKeyStore(self.fixture.database, box: box).keys(of: org)
+            _ = try await GroupTLSStore(self.fixture.database, box: box).change(self.fixture.group) {
+                $0.minimum = .v13
+            }
             let channel = NoticeChannelStore.Draft(
                 id: .random(), name: "c", target: .slack(try WebhookURL("https://hooks.example.com/secret")),
                 events: [.disabled], isEnabled: true, gatherSeconds: 0)
@@ -90,7 +93,7 @@ struct SealedColumnTests {
         #expect(channels.map(\.target?.url?.text) == ["https://hooks.example.com/secret"])
         let webhook = try await RouteStore(database, box: Self.second).load().webhooks.first
         #expect(webhook?.headers == one.fixture.target.headers)
-        #expect(webhook?.url.text == One.url)
+        #expect(webhook?.url.text == One.url && webhook?.tls?.minimum == .v13)
         #expect(webhook?.signingKeys?.current.text == one.fixture.target.signingKeys?.current.text)
         let again = try await Resealing(database, box: Self.second).run()
         #expect(again.sealed.values.allSatisfy { $0 == 0 }, "nothing is left to do")
@@ -127,7 +130,7 @@ struct SealedColumnTests {
         #expect(try await Resealing(one.fixture.database, box: Self.both).run().sealed[.thingKey] == 1)
         // What is announced is announced in order.
         _ = try await ThingStore(one.fixture.database, box: Self.second)
-            .update(one.thing, name: "t", profile: one.fixture.profile, key: nil)
+            .update(one.thing, ThingChange())
         var heard: [String] = []
         while !heard.contains("things:\(one.thing)") {
             heard += try await listener.notifications(within: .seconds(5), heartbeat: Heartbeat()).map(\.payload)
@@ -158,6 +161,7 @@ struct SealedColumnTests {
             try db.execute("UPDATE webhooks SET url_query = NULL WHERE \(column != .webhookQuery)")
             try db.execute("DELETE FROM sources WHERE \(column != .sourceSecret)")
             try db.execute("DELETE FROM notice_channels WHERE \(column != .noticeTarget)")
+            try db.execute("DELETE FROM group_tls WHERE \(column != .groupTLS)")
             try db.execute("UPDATE things SET key_sealed = NULL WHERE \(column != .thingKey)")
             try db.execute("UPDATE orgs SET secrets = NULL, secrets_key = NULL WHERE \(column != .orgSecrets)")
         }

@@ -27,6 +27,11 @@ struct MigrationTests {
         "f9b78ab78a654fbbb453360b51e9d82699ae104542f1f11ef2dd268e5d3118e0",
         "a40d359f5f49d7832b6ad3735bdfcfab7e5a29e8a42299980259536a80bdd0bd",
         "e9075f61d2feb9faebc0a7f1ca4eb617ca58ff181295a4fc4f37441cefbe7ece",
+        "1ed26e6bd3e4ac2a6ae34f15e9db9e5e9125f505107f530bb919151382097f85",
+        "6feadd8eaf79b84be591bea0bd4a3fb459b194c249ceb7edb0f88e93babe903f",
+        "339fadb72b3bc6e06b3cc7e05a618c620e3c2544713c06735ba3b5da886b755e",
+        "ac9d9c8a40ffadb77e1723228b692cdf9e8fff2e4d0dbbca0080e526ea1b90d4",
+        "69f11e0ac7b32a7d4e2ff13bd26bb3e50786ba18e044c454012cfbb48b5e0e87",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

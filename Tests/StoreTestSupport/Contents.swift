@@ -26,6 +26,11 @@ package enum Contents {
             """
         ),
         ("memory", "SELECT webhook_key, thing_id, rule, value FROM condition_memory"),
+        (
+            "alarms",
+            "SELECT webhook_key, thing_id, is_active, value, due_at IS NOT NULL, payload IS NOT NULL FROM alarms"
+        ), ("crossings", "SELECT message_id, webhook_key, state, since FROM alarm_crossings"),
+        ("thinned", "SELECT webhook_key, thing_id, memory FROM thinned_things"),
         ("attempts", "SELECT message_id, webhook_key, number, status, succeeded FROM attempts"),
         ("attempts together", "SELECT webhook_key, attempts, message_ids, status FROM attempt_batches"),
         (
@@ -71,9 +76,9 @@ package enum Contents {
             try db.executeScript(
                 """
                 DELETE FROM messages; DELETE FROM transient_messages; DELETE FROM deliveries;
-                DELETE FROM delivery_batches; DELETE FROM condition_memory; DELETE FROM resends; DELETE FROM attempts;
+                DELETE FROM delivery_batches; DELETE FROM condition_memory; DELETE FROM thinned_things; DELETE FROM resends; DELETE FROM attempts;
                 DELETE FROM attempt_batches; DELETE FROM webhook_counters; DELETE FROM notifications;
-                DELETE FROM webhook_notices;
+                DELETE FROM webhook_notices; DELETE FROM alarms; DELETE FROM alarm_crossings;
                 DELETE FROM webhook_stats; DELETE FROM group_stats; DELETE FROM skips; DELETE FROM events;
                 DELETE FROM thing_activity; DELETE FROM sessions; DELETE FROM abandoned_clients;
                 DELETE FROM source_events; DELETE FROM source_event_ids; DELETE FROM source_counters;

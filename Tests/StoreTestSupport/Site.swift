@@ -14,8 +14,12 @@ package struct Site: Sendable {
     package let thing = EntityID.random()
     private let fixture: Fixture
 
+    /// Past the proxy too.
+    package var url: String { self.fixture.url }
     /// Past the proxy.
     package var database: Database { self.fixture.database }
+    package var group: EntityID { self.fixture.group }
+    package var profile: EntityID { self.fixture.profile }
 
     package init() async throws {
         self.fixture = try await Fixture()

@@ -59,7 +59,8 @@ extension IntakeStore {
                     answer = .done
                 case .writeAgain:
                     answer =
-                        try await self.commitAgain(commit, now: Instant(clampingMicroseconds: now)) ? .done : .strangers
+                        try await self.commitAgain(commit, now: Instant(clampingMicroseconds: now)) == nil
+                        ? .strangers : .done
                 case .probe, .refuse, .wait, .renumber: throw Strangers()
                 }
             } catch let error as PostgresError {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import LocalServices
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
@@ -105,7 +106,14 @@ package final class Proxy: Sendable {
             return (state.mode == .silent, state.listener != nil)
         }
         if wasSilent { await self.cutAll() }
-        if !isListening { try await self.listen() }
+        guard !isListening else { return }
+        // In between somebody else may have taken the port for a connection of theirs, which ends.
+        try await waitUntil("the proxy's port") {
+            do {
+                try await self.listen()
+                return true
+            } catch let error as IOError where error.errnoCode == EADDRINUSE { return false }
+        }
     }
 
     package func stop() async {

@@ -15,11 +15,11 @@ final class Webhooks: Sendable {
         init(_ shared: SharedConnections) { self.shared = shared }
 
         func pool(
-            _ webhook: Int, _ url: WebhookURL, _ networks: [Network], owner: EntityID? = nil
+            _ webhook: Int, _ url: WebhookURL, _ networks: [Network], owner: EntityID? = nil, terms: TLSTerms? = nil
         ) -> ConnectionPool {
             if let pool = self.pools[webhook] { return pool }
             let pool = ConnectionPool(
-                url: url, allowedNetworks: networks, keptBody: 4_096, owner: owner, of: self.shared)
+                url: url, allowedNetworks: networks, terms: terms, keptBody: 4_096, owner: owner, of: self.shared)
             pool.onTurn = { [weak self] in self?.pump(webhook) }
             self.pools[webhook] = pool
             return pool
@@ -99,6 +99,20 @@ final class Webhooks: Sendable {
             let state = self.state.value
             state.pool(webhook, url, networks, owner: owner)
                 .execute(Request(path, webhook, state, done), now: now)
+            return done.futureResult
+        }.get()
+    }
+
+    /// Sends to `localhost` over TLS.
+    func sendSecured(
+        by webhook: Int, of owner: EntityID? = nil, port: Int, on terms: TLSTerms?, at now: NIODeadline = .now()
+    ) async throws -> Outcome {
+        let url = try WebhookURL("https://localhost:\(port)/")
+        return try await self.eventLoop.flatSubmit {
+            let done = self.eventLoop.makePromise(of: Outcome.self)
+            let state = self.state.value
+            state.pool(webhook, url, [], owner: owner, terms: terms)
+                .execute(Request("/", webhook, state, done), now: now)
             return done.futureResult
         }.get()
     }

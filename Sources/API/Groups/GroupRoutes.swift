@@ -27,11 +27,12 @@ struct GroupRoutes: Sendable {
             guard try networks == nil || context.caller().isRoot else {
                 throw APIError(status: .forbidden, message: "allowed_networks can be set by root only")
             }
-            let name = try Name.checked(try object.string("name"))
-            guard try await self.groups.update(id, name: name, allowedNetworks: networks) else {
-                throw APIError.notFound("group")
+            let topics = try Self.topics(of: object)
+            guard try topics == nil || context.caller().isRoot else {
+                throw APIError(status: .forbidden, message: "allowed_topics can be set by root only")
             }
-            if networks != nil { await self.refresh([.webhooks(group: id)]) }
+            let name = try Name.checked(try object.string("name"))
+            try await self.update(id, name, networks, topics, try await self.newThings(object, of: id))
             return try await self.show(id, to: role)
         }
         routes.delete("groups/:id") { _, context in
@@ -52,6 +53,53 @@ struct GroupRoutes: Sendable {
         return try object.parsed("allowed_networks", of: texts, expected: "a CIDR such as 10.0.0.0/8") { Network($0) }
     }
 
+    private func update(
+        _ id: EntityID, _ name: String, _ networks: [Network]?, _ topics: [TopicFilter]?,
+        _ newThings: NewThings?
+    ) async throws {
+        do {
+            guard
+                try await self.groups.update(
+                    id, name: name, allowedNetworks: networks, newThings: newThings, allowedTopics: topics)
+            else { throw APIError.notFound("group") }
+        } catch let error as TopicGrants.Overlap {
+            // Root alone comes here, who may know whose it is.
+            let field = "allowed_topics[\(error.index)]"
+            throw APIError(
+                status: .conflict,
+                message: "\(field) has topics in common with \(error.other), which the group \(error.group) has",
+                field: field)
+        }
+        if networks != nil { await self.refresh([.webhooks(group: id)]) }
+        if topics != nil { await self.refresh([.topics(group: id)]) }
+    }
+
+    private static func topics(of object: JSONObject) throws(InvalidField) -> [TopicFilter]? {
+        guard let texts = try object.strings("allowed_topics") else { return nil }
+        guard texts.count <= 100 else { throw InvalidField("allowed_topics", "must hold at most 100 filters") }
+        let filters = try object.parsed(
+            "allowed_topics", of: texts, expected: "a topic filter such as zigbee2mqtt/#"
+        ) { TopicFilter($0) }
+        if let index = filters.firstIndex(where: { $0.overlaps(.builtIn) }) {
+            throw InvalidField("allowed_topics[\(index)]", "takes topics below things/, which are all groups'")
+        }
+        return filters
+    }
+
+    /// What is to become of things that the group does not know; nil if nothing is said of it.
+    private func newThings(_ object: JSONObject, of id: EntityID) async throws -> NewThings? {
+        guard object.has("new_thing_profile_id") || object.has("new_things_per_hour") else { return nil }
+        guard var newThings = try await self.groups.find(id)?.newThings else { throw APIError.notFound("group") }
+        if object.has("new_thing_profile_id") { newThings.profile = try object.id("new_thing_profile_id") }
+        if let perHour = try object.integer("new_things_per_hour") {
+            guard (1...NewThings.mostPerHour).contains(perHour) else {
+                throw InvalidField("new_things_per_hour", "must be a number from 1 to \(NewThings.mostPerHour)")
+            }
+            newThings.perHour = Int32(perHour)
+        }
+        return newThings
+    }
+
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
         return try Response.json(GroupDTO(group, role: role))
@@ -62,6 +110,9 @@ struct GroupRoutes: Sendable {
         try caller.requireOwnPowers(to: "make groups")
         var created: [GroupRecord] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.group))) {
+            for field in ["new_thing_profile_id", "new_things_per_hour"] where object.has(field) {
+                throw InvalidField(object.name(field), "can be set of a group that has profiles")
+            }
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
@@ -149,6 +200,10 @@ struct GroupDTO: Encodable {
     let org_id: String?
     let name: String
     let allowed_networks: [String]?
+    let allowed_topics: [String]?
+    /// What becomes of things that it does not know: they are made with this profile; absent, refused.
+    let new_thing_profile_id: String?
+    let new_things_per_hour: Int32
     /// The caller's.
     let role: String
 
@@ -157,6 +212,9 @@ struct GroupDTO: Encodable {
         self.org_id = group.org?.description
         self.name = group.name
         self.role = role.rawValue
+        self.allowed_topics = group.allowedTopics.isEmpty ? nil : group.allowedTopics.map(\.description)
+        self.new_thing_profile_id = group.newThings.profile?.description
+        self.new_things_per_hour = group.newThings.perHour
         self.allowed_networks = group.allowedNetworks.isEmpty ? nil : group.allowedNetworks.map(\.description)
     }
 }

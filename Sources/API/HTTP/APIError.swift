@@ -13,6 +13,8 @@ struct APIError: Error, HTTPResponseError {
     let message: String
     /// The field of the request at fault, if it is one.
     var field: String?
+    /// What is wrong with each row of what has many.
+    var rows: [RowFault]?
     var headers: HTTPFields = [:]
     /// The group in which the caller's role is not enough, or in which they have none.
     var refusedIn: EntityID?
@@ -44,6 +46,24 @@ struct APIError: Error, HTTPResponseError {
     static func notFound(_ what: String) -> APIError { APIError(status: .notFound, message: "\(what) not found") }
     static func conflict(_ message: String) -> APIError { APIError(status: .conflict, message: message) }
 
+    /// - Parameter faults: at least one, in the order of their rows.
+    static func rows(_ faults: [RowFault], _ status: HTTPResponse.Status) -> APIError {
+        let first = faults.first.map { "row \($0.row): \($0.error)" } ?? ""
+        let count = Set(faults.map(\.row)).count
+        return APIError(
+            status: status,
+            message: "nothing is made, for \(count == 1 ? "a row" : "\(count) rows") cannot be taken; \(first)",
+            field: faults.first.map { "row \($0.row), \($0.field)" }, rows: Array(faults.prefix(Self.mostRows)))
+    }
+
+    private static let mostRows = 100
+
+    private struct Body: Encodable {
+        let error: String
+        let field: String?
+        let rows: [RowFault]?
+    }
+
     static func methodNotAllowed(_ methods: [String]) -> APIError {
         let list = methods.joined(separator: ", ")
         return APIError(
@@ -61,9 +81,7 @@ struct APIError: Error, HTTPResponseError {
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var headers = self.headers
         headers[.contentType] = "application/json"
-        var fields = ["error": self.message]
-        fields["field"] = self.field
-        let body = try JSON.encode(fields)
+        let body = try JSON.encode(Body(error: self.message, field: self.field, rows: self.rows))
         return Response(status: self.status, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 }
@@ -119,7 +137,17 @@ struct ErrorMiddleware: RouterMiddleware {
             APIError(status: .conflict, message: "\(field) is taken already", field: field)
         case .missing(let field):
             APIError(status: .badRequest, message: "\(field) does not exist in this group", field: field)
+        case .notYet(let field):
+            APIError(
+                status: .conflict, message: "\(field) can be used as soon as every instance is of this version",
+                field: field)
         case .inUse(let by): .conflict("it is still in use by \(by)")
+        case .tooNew(let field):
+            APIError(
+                status: .conflict,
+                message:
+                    "\(field) is more than an instance of an earlier version that is running can read; stop it first",
+                field: field)
         case .unreadable(let fault): .conflict("it cannot be read as it is stored: \(fault)")
         }
     }

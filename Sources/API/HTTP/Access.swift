@@ -85,6 +85,21 @@ extension Request {
         return URLComponents(string: "/?\(query)")?.queryItems?.first { $0.name == name }?.value
     }
 
+    /// A text that may be given several times.
+    func texts(_ name: String) -> [String] {
+        let query = (self.uri.query ?? "").replacing("+", with: "%20")
+        return URLComponents(string: "/?\(query)")?.queryItems?.filter { $0.name == name }.compactMap(\.value) ?? []
+    }
+
+    /// Labels, all of which something must have: `label=a&label=b`, or `label=a,b`.
+    func labels() throws(InvalidField) -> [String] {
+        let labels = self.texts("label").flatMap { $0.split(separator: ",").map(String.init) }
+        guard labels.count <= Label.most, labels.allSatisfy(Label.isLabel) else {
+            throw InvalidField("label", "must be at most \(Label.most) labels, each \(Label.expected)")
+        }
+        return labels
+    }
+
     func integer(_ name: String, in range: ClosedRange<Int64>) throws(InvalidField) -> Int64? {
         guard let text = self.uri.queryParameters.get(name) else { return nil }
         guard let value = Int64(text), range.contains(value) else {

@@ -29,14 +29,24 @@ enum JSON {
     }
 
     /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax, fields that there are not.
-    static func body(of request: Request, as shape: Shape) async throws -> JSONValue {
+    static func body(
+        of request: Request, as shape: Shape, upTo largest: Int = Self.largestBody
+    ) async throws -> JSONValue {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
         guard type == "application/json" else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
         }
-        let buffer = try await request.body.collect(upTo: Self.largestBody)
-        let value = try JSONValue(reading: Array(buffer.readableBytesView))
+        let value = try JSONValue(reading: try await Self.bytes(of: request, upTo: largest))
         try shape.check(value)
         return value
+    }
+
+    static func bytes(of request: Request, upTo largest: Int) async throws -> [UInt8] {
+        do {
+            return Array(try await request.body.collect(upTo: largest).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw APIError(
+                status: .contentTooLarge, message: "the body must be at most \(largest / (1024 * 1024)) MiB")
+        }
     }
 }

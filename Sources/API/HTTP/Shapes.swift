@@ -9,7 +9,14 @@ extension Shape {
     ]
 
     static let group = Shape.flat(
-        "name", "org_id", "allowed_networks", ignored: mainflux.subtracting(["org_id"]).union(["role"]))
+        "name", "org_id", "allowed_networks", "allowed_topics", "new_thing_profile_id", "new_things_per_hour",
+        ignored: mainflux.subtracting(["org_id"]).union(["role"]))
+    static let groupTLS = GroupTLS.shape
+    static let topicRule = Shape.flat(
+        "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
+    static let topicRules = Shape.object(
+        ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
+    static let topicRuleIDs = Shape.flat("rule_ids")
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")
     static let key = Shape.flat("name", "role", "expires_at", "ends_with_creator")
@@ -30,8 +37,17 @@ extension Shape {
     // MARK: Things
 
     /// A profile's `config` keeps whatever its owners want.
-    static let profile = Shape.flat("name", "config", ignored: mainflux.union(["unreadable"]))
-    static let thing = Shape.flat("id", "name", "profile_id", "key", ignored: mainflux.union(["external_key"]))
+    static let profile = Shape.flat(
+        "name", "config", "labels", "metadata", ignored: mainflux.subtracting(["metadata"]).union(["unreadable"]))
+    static let thing = Shape.flat(
+        "id", "name", "profile_id", "key", "external_id", "labels", "metadata",
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+    /// One of many: its profile may be named too.
+    static let newThing = Shape.flat(
+        "id", "name", "profile_id", "profile", "key", "external_id", "labels", "metadata",
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+    static let thingIDs = Shape.flat("thing_ids", "external_ids")
+    static let thingMove = Shape.flat("group_id", "profile_id")
 
     // MARK: Webhooks
 

@@ -123,7 +123,7 @@ struct DeliveryHistoryDTO: Encodable {
         self.request = history.message.flatMap { message in
             let plan = target.plan
             let request = try? plan.request(of: plan.batching == nil ? [message] : history.sent, org: target.org) {
-                facts[.init($0.thing, in: $0.group)] ?? .unknown
+                facts[target.subject(of: $0)] ?? .unknown
             }
             return request.map {
                 RequestDTO(

@@ -170,9 +170,9 @@ struct LogRoutes: Sendable {
         let role = try await self.webhooks.access.require(
             .viewer, in: group, for: context.caller(), seeking: "delivery")
         guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
-        var subjects = Set(history.sent.filter(\.hasThing).map { ThingFacts.Subject($0.thing, in: $0.group) })
+        var subjects = Set(history.sent.filter(\.hasThing).map { target.subject(of: $0) })
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }
-        let facts = try await self.webhooks.webhooks.facts(of: subjects)
+        let facts = try await self.webhooks.webhooks.facts(of: subjects, max(.names, target.extent))
         return try Response.json(DeliveryHistoryDTO(history, of: target, facts: facts, seenBy: role))
     }
 }

@@ -10,8 +10,6 @@ struct MeRoutes: Sendable {
     /// Whether there is a server that takes mail.
     let hasMail: Bool
 
-    private static let largestMetadata = 16 * 1024
-
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("me") { _, context in
             let caller = try context.caller()
@@ -36,17 +34,7 @@ struct MeRoutes: Sendable {
 
     /// nil if none was given.
     private static func metadata(_ object: JSONObject) throws(InvalidField) -> String? {
-        switch object.fields["metadata"] {
-        case nil: return nil
-        case .null?: return "{}"
-        case let value?:
-            guard case .object = value else { throw InvalidField("metadata", "must be an object, not \(value.kind)") }
-            let text = JSON.text(value)
-            guard text.utf8.count <= Self.largestMetadata else {
-                throw InvalidField("metadata", "must have at most \(Self.largestMetadata) bytes")
-            }
-            return text
-        }
+        try object.fields["metadata"].map { value throws(InvalidField) in try Metadata.checked(value) }
     }
 
     /// So that notices find them when they are not here.

@@ -15,7 +15,7 @@ struct ProfileRoutes: Sendable {
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             let pageRequest = try request.pageRequest()
-            let page = try await self.profiles.list(in: group, pageRequest)
+            let page = try await self.profiles.list(in: group, labels: try request.labels(), pageRequest)
             return try Response.json(PageDTO("profiles", page, pageRequest, ProfileDTO.init))
         }
         routes.get("profiles/:id") { _, context in
@@ -26,7 +26,8 @@ struct ProfileRoutes: Sendable {
             let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request, as: .profile), at: ""))
             guard
                 let updated = try await self.profiles.update(
-                    profile.id, name: draft.name, configJSON: JSON.text(draft.config))
+                    profile.id, name: draft.name, configJSON: JSON.text(draft.config),
+                    labels: draft.annotations.labels, metadata: draft.annotations.metadata)
             else { throw APIError.notFound("profile") }
             await self.refresh([.profile(profile.id)])
             return try Response.json(ProfileDTO(updated))
@@ -45,7 +46,9 @@ struct ProfileRoutes: Sendable {
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.profile))) {
             let draft = try ProfileDraft(object)
             created.append(
-                ProfileRecord(id: .random(), group: group, name: draft.name, configJSON: JSON.text(draft.config)))
+                ProfileRecord(
+                    id: .random(), group: group, name: draft.name, configJSON: JSON.text(draft.config),
+                    labels: draft.annotations.labels ?? [], metadata: draft.annotations.metadata ?? "{}"))
         }
         try await self.profiles.create(created)
         await self.refresh(created.map { .profile($0.id) })
@@ -65,8 +68,10 @@ struct ProfileRoutes: Sendable {
 private struct ProfileDraft {
     let name: String
     let config: JSONValue
+    let annotations: AnnotationDraft
 
     init(_ object: JSONObject) throws {
+        self.annotations = try AnnotationDraft(object)
         self.name = try Name.checked(try object.string("name"), field: object.name("name"))
         guard let config = try object.object("config") else {
             self.config = .object([:])
@@ -90,13 +95,18 @@ struct ProfileDTO: Encodable {
     let name: String
     /// null if it cannot be read.
     let config: JSONValue
-    /// What of it this version cannot read.
+    let labels: [String]
+    /// null if it cannot be read.
+    let metadata: JSONValue
+    /// What of its config this version cannot read.
     let unreadable: String?
 
     init(_ profile: ProfileRecord) {
         self.id = profile.id.description
         self.group_id = profile.group.description
         self.name = profile.name
+        self.labels = profile.labels
+        self.metadata = (try? JSON.decode(profile.metadata)) ?? .null
         let config = try? JSON.decode(profile.configJSON)
         self.config = config ?? .null
         self.unreadable = config == nil ? "this version cannot read its config" : profile.fault

@@ -2,12 +2,16 @@ package import Domain
 internal import Journal
 internal import Queue
 package import Schema
+internal import Values
 
 /// Puts together why a message of a thing goes to the webhooks of its group, or does not: one explanation for the API, the
 /// console and `hookline why`.
 package struct Explainer: Sendable {
     private let messages: MessageStore
     private let memory: ConditionMemoryStore
+    private let alarms: AlarmStore
+    private let thinned: ThinnedThingStore
+    private let wallClock: WallClock
     private let standings: StandingStore
     private let scene: @Sendable (EntityID) async throws -> ThingScene?
     private let gate: (@Sendable (WebhookKey) async -> GateStanding)?
@@ -21,11 +25,15 @@ package struct Explainer: Sendable {
     ///   - gate: how the way to a webhook's receiver stands; nil where nothing is sent from.
     ///   - largestPayload: that is taken, in bytes.
     package init(
-        _ database: Database, largestPayload: Int, scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
+        _ database: Database, wallClock: WallClock, largestPayload: Int,
+        scene: @escaping @Sendable (EntityID) async throws -> ThingScene?,
         gate: (@Sendable (WebhookKey) async -> GateStanding)?
     ) {
         self.messages = MessageStore(database)
         self.memory = ConditionMemoryStore(database)
+        self.alarms = AlarmStore(database)
+        self.thinned = ThinnedThingStore(database)
+        self.wallClock = wallClock
         self.standings = StandingStore(database)
         self.scene = scene
         self.gate = gate
@@ -62,9 +70,15 @@ package struct Explainer: Sendable {
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
         let memory = try await self.memory.memory(
             of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
-        let routed = Explanation(of: message, in: scene, largestPayload: self.largestPayload) { key in
-            memory[ConditionSubject(webhook: key, thing: thing)] ?? [:]
-        }
+        let alarms = try await self.alarms(of: thing, at: scene?.webhooks ?? [])
+        let thinning = scene?.webhooks.filter { $0.thinning != nil } ?? []
+        let thinned = try await self.thinned.things(
+            Set(thinning.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+        let routed = Explanation(
+            of: message, in: scene, largestPayload: self.largestPayload, now: self.wallClock.now,
+            alarm: { $0.alarm(of: thing, among: alarms) },
+            memory: { memory[ConditionSubject(webhook: $0, thing: thing)] ?? [:] },
+            thinned: { thinned[ConditionSubject(webhook: $0, thing: thing)]?.memory ?? Thinning.Memory() })
         let wanted = routed.webhooks.map(\.target).filter { webhook == nil || $0.id == webhook }.prefix(Self.most)
         let standings = try await self.standings.standings(of: wanted.map(\.key), thing: thing)
         var gates: [WebhookKey: GateStanding] = [:]
@@ -81,6 +95,17 @@ package struct Explainer: Sendable {
         var memory: ConditionMemory = [:]
         let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
         if webhook.conditions?.remembers == true { memory = try await self.memory.memory(of: [subject]) }
-        return TestedMessage.obstacle(of: message, to: webhook, in: scene, memory: memory[subject] ?? [:])
+        let alarms = try await self.alarms(of: message.thing, at: [webhook])
+        let thinned = try await self.thinned.things(webhook.thinning == nil ? [] : [subject])
+        return TestedMessage.obstacle(
+            of: message, to: webhook, in: scene, memory: memory[subject] ?? [:],
+            alarm: webhook.alarm(of: message.thing, among: alarms),
+            thinned: thinned[subject]?.memory ?? Thinning.Memory())
+    }
+
+    private func alarms(of thing: EntityID, at webhooks: [WebhookTarget]) async throws -> AlarmMemory {
+        try await self.alarms.memory(
+            of: Set(
+                webhooks.filter { $0.conditions?.edge != nil }.map { ConditionSubject(webhook: $0.key, thing: thing) }))
     }
 }

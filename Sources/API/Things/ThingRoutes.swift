@@ -19,13 +19,18 @@ struct ThingRoutes: Sendable {
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             let pageRequest = try request.pageRequest()
-            let page = try await self.things.list(in: group, pageRequest)
+            var choice = ThingChoice()
+            choice.externalID = request.text("external_id")
+            choice.profile = try request.queryID("profile")
+            choice.labels = try request.labels()
+            let page = try await self.things.list(in: group, choosing: choice, pageRequest)
             return try Response.json(PageDTO("things", page, pageRequest) { ThingDTO($0, key: nil) })
         }
         routes.get("things/:id") { _, context in
             try Response.json(ThingDTO(try await self.access.thing(context, needing: .viewer), key: nil))
         }
-        routes.put("things/:id") { try await self.update($0, $1) }
+        routes.put("things/:id") { try await self.update($0, $1, needsName: true) }
+        routes.patch("things/:id") { try await self.update($0, $1, needsName: false) }
         routes.delete("things/:id") { _, context in
             let thing = try await self.access.thing(context, needing: .editor)
             guard try await self.things.remove(thing.id) else { throw APIError.notFound("thing") }
@@ -41,31 +46,24 @@ struct ThingRoutes: Sendable {
         var created: [ThingRecord] = []
         var keys: [ThingKey] = []
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.thing))) {
-            guard let profile = try object.id("profile_id") else {
-                throw InvalidField(object.name("profile_id"), "is required")
-            }
-            created.append(
-                ThingRecord(
-                    id: try object.id("id") ?? .random(), group: group, profile: profile,
-                    name: try Name.checked(try object.string("name"), field: object.name("name"))))
-            keys.append(try ThingKey.given(in: object) ?? .random())
+            let draft = try ThingDraft(object)
+            created.append(try draft.record(in: group))
+            keys.append(draft.key ?? .random())
         }
         try await self.things.create(created, keys: keys.map(\.stored))
         await self.refresh(created.map { .thing($0.id) })
         return try Response.json(.created, zip(created, keys).map { ThingDTO($0, key: $1) })
     }
 
-    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+    private func update(_ request: Request, _ context: APIContext, needsName: Bool) async throws -> Response {
         let thing = try await self.access.thing(context, needing: .editor)
-        let object = try JSONObject(try await JSON.body(of: request, as: .thing), at: "")
-        let key = try ThingKey.given(in: object)
-        guard
-            let updated = try await self.things.update(
-                thing.id, name: try Name.checked(try object.string("name")),
-                profile: try object.id("profile_id") ?? thing.profile, key: key?.stored)
-        else { throw APIError.notFound("thing") }
+        let draft = try ThingDraft(try JSONObject(try await JSON.body(of: request, as: .thing), at: ""))
+        guard draft.name != nil || !needsName else { throw InvalidField("name", "is required") }
+        guard let updated = try await self.things.update(thing.id, draft.change) else {
+            throw APIError.notFound("thing")
+        }
         await self.refresh([.thing(thing.id)])
-        return try Response.json(ThingDTO(updated, key: key))
+        return try Response.json(ThingDTO(updated, key: draft.key))
     }
 
     private func listMessages(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -123,9 +121,16 @@ struct ThingDTO: Encodable {
     let group_id: String
     let profile_id: String
     let name: String
+    let external_id: String?
+    let labels: [String]
+    /// null if it cannot be read.
+    let metadata: JSONValue
     let key: String?
 
     init(_ thing: ThingRecord, key: ThingKey?) {
+        self.external_id = thing.externalID
+        self.labels = thing.labels
+        self.metadata = (try? JSON.decode(thing.metadata)) ?? .null
         self.id = thing.id.description
         self.group_id = thing.group.description
         self.profile_id = thing.profile.description

@@ -10,6 +10,8 @@ struct HealthDTO: Encodable {
     var breaker: String?
     var next_probe_at: Int64?
     var next_attempt_at: Int64?
+    /// When the client certificate ends that the webhook has of its own.
+    var certificate_expires_at: Int64?
 
     struct FailureDTO: Encodable {
         let at: Int64

@@ -67,6 +67,7 @@ struct RecordDTO: Encodable {
         self.skipped = webhook.record.skipped
         self.health = HealthDTO(
             state: WebhookHealth(webhook.status, consecutiveFailures: webhook.record.consecutiveFailures).rawValue)
+        self.health.certificate_expires_at = webhook.options.clientCertificate?.certificate?.validUntil.milliseconds
     }
 }
 

@@ -88,6 +88,7 @@ struct WebhookRoutes: Sendable {
         for object in objects {
             let draft = try WebhookDraft(object, changing: nil)
             try await self.checkAddress(of: draft, in: group, at: object)
+            try self.checkCertificate(of: draft, changing: nil, at: object)
             var webhook = Webhook(
                 id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
                 status: draft.status(after: .enabled), policy: draft.policy, options: draft.options)
@@ -117,6 +118,16 @@ struct WebhookRoutes: Sendable {
             guard self.addressGuard.allowing(networks).permits(address) else {
                 throw InvalidField(object.name(field), "must not point to \(address), an address that is not public")
             }
+        }
+    }
+
+    /// One that has ended since it was saved may stay, so that everything else can be changed.
+    private func checkCertificate(
+        of draft: WebhookDraft, changing webhook: Webhook?, at object: JSONObject
+    ) throws(InvalidField) {
+        guard let client = draft.options.clientCertificate, client != webhook?.options.clientCertificate else { return }
+        do throws(InvalidField) { try client.checkIsValid(at: self.wallClock.now) } catch {
+            throw InvalidField(object.name(error.field), error.reason)
         }
     }
 
@@ -177,7 +188,9 @@ struct WebhookRoutes: Sendable {
         guard try object.string("secret") == nil else {
             throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
         }
-        try await self.checkAddress(of: try WebhookDraft(object, changing: webhook), in: webhook.group, at: object)
+        let draft = try WebhookDraft(object, changing: webhook)
+        try await self.checkAddress(of: draft, in: webhook.group, at: object)
+        try self.checkCertificate(of: draft, changing: webhook, at: object)
         let updated = try await self.webhooks.update(webhook.id) { try WebhookDraft(object, changing: $0) }
         guard let updated else { throw APIError.notFound("webhook") }
         await self.refresh([.webhooks(group: webhook.group)])

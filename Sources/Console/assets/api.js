@@ -28,10 +28,19 @@ export function useToken(text) {
 
 /** Something that the server did not do, in its own words. */
 export class Refusal extends Error {
-  constructor(status, message, field) {
+  constructor(status, message, field, rows) {
     super(message);
     this.status = status;
     this.field = field;
+    this.rows = rows;
+  }
+}
+
+/** Of a body that is not JSON the text and its type. */
+class Plain {
+  constructor(text, type) {
+    this.text = text;
+    this.type = type;
   }
 }
 
@@ -46,6 +55,7 @@ export async function ownerOf(token) {
 }
 
 async function send(method, path, body, signal) {
+  const isPlain = body instanceof Plain;
   try {
     return await fetch(base + path.replace(/^\//, ""), {
       method,
@@ -54,9 +64,9 @@ async function send(method, path, body, signal) {
       credentials: "omit",
       headers: {
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(body === undefined ? {} : { "content-type": isPlain ? body.type : "application/json" }),
       },
-      body: body === undefined ? undefined : write(body),
+      body: isPlain ? body.text : body === undefined ? undefined : write(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -76,7 +86,12 @@ async function request(method, path, body, signal) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const refusal = new Refusal(response.status, problem.error ?? `status ${response.status}`, problem.field);
+  const refusal = new Refusal(
+    response.status,
+    problem.error ?? `status ${response.status}`,
+    problem.field,
+    problem.rows,
+  );
   if (isOver) dispatchEvent(new CustomEvent("signed-out", { detail: refusal.message }));
   throw refusal;
 }
@@ -91,6 +106,7 @@ export const description = async (signal) => (await request("GET", "/openapi.jso
 
 export const get = (path, signal) => call("GET", path, undefined, signal);
 export const post = (path, body, signal) => call("POST", path, body, signal);
+export const postText = (path, text, type, signal) => call("POST", path, new Plain(text, type), signal);
 export const put = (path, body, signal) => call("PUT", path, body, signal);
 export const remove = (path, body) => call("DELETE", path, body);
 

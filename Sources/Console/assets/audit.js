@@ -18,6 +18,9 @@ const kinds = [
   ["group", "The group"],
   ["key", "API keys"],
   ["notice_channel", "Notices"],
+  ["group_tls", "How requests are secured"],
+  ["alarm", "Alarms"],
+  ["topic_rule", "Topic rules"],
   ["access", "Refused calls"],
 ];
 const everywhere = [["org", "Orgs"], ["sign_in", "Refused sign-ins"]];

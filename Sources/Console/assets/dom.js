@@ -50,6 +50,7 @@ const shapes = {
   webhooks: "M12 4v9a4 4 0 1 1-8 0m8-9a2 2 0 1 0 0-.01M4 13l-2-2m2 2 2-2M16 8l4 4-4 4",
   things: "M7 3h10v18H7zM11 18h2",
   sources: "M3 12h12m-4-4 4 4-4 4M15 4h6v16h-6",
+  alarms: "M12 3 2 20h20zM12 10v4M12 17h.01",
   notices: "M6 17V10a6 6 0 0 1 12 0v7l2 2H4zM10 22h4",
   keys: "M15 15a6 6 0 1 0-5-3l-7 7v3h4v-3h3v-3l2-2a6 6 0 0 0 3 1zM16 8h.01",
   members: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M17 4a4 4 0 0 1 0 7m2 4c2 1 3 3 3 6",

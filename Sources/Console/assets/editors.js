@@ -1,7 +1,7 @@
 // Fields of several parts: rows of keys and values, rules of conditions, and the list of dynamic data.
 
 import { h, icon, replace } from "./dom.js";
-import { check, input, secretInput, select } from "./fields.js";
+import { check, field, input, secretInput, select } from "./fields.js";
 import { popup } from "./overlays.js";
 import { partsOf, textOf, typed } from "./rawjson.js";
 
@@ -10,7 +10,12 @@ const placeholders = [
   ["{value}", "the payload's member value, or else the payload"],
   ["{thing_id}", "the thing"],
   ["{thing_name}", "its name"],
+  ["{thing.external_id}", "what its owners call it"],
+  ["{thing.metadata}", "what they keep with it, or {thing.metadata.site} of it"],
+  ["{thing.labels}", "its labels, or {thing.labels.site} of one that is site=…"],
   ["{profile_id}", "its profile"],
+  ["{profile.metadata}", "what they keep with its profile"],
+  ["{profile.labels}", "the labels of its profile"],
   ["{group_id}", "the group"],
   ["{org_id}", "its org"],
   ["{user_id}", "of a member's event, or who fired it"],
@@ -20,6 +25,9 @@ const placeholders = [
   ["{payload_hex}", "the same in hexadecimal"],
   ["{message_id}", "the message's number"],
   ["{received_at}", "when it came in, in ms since 1970"],
+  ["{state}", "of a crossing: active or normal"],
+  ["{since}", "since when the conditions are met, or were, in ms since 1970"],
+  ["{previous}", "the state before"],
 ];
 
 /** The places of a payload, with the values of this one: `[["{payload.a[0]}", "21.70"]]`. */
@@ -176,8 +184,20 @@ export function pairs({ legend, name, rows, keyLabel, sample, hidesValues, hint 
 
 const operators = ["eq", "ne", "gt", "ge", "lt", "le", "contains", "in", "exists", "changed", "changed_by"];
 
-/** Rules that a payload has to meet. Values are JSON; what is none is taken for a string. */
-export function rules({ conditions, remembers = true, hint }) {
+const edges = [
+  ["", "with every such message"],
+  ["becomes", "once, when they become true"],
+  ["is_no_longer", "once, when they no longer are"],
+  ["both", "once at each crossing"],
+  ["silent", "never: alarms alone"],
+];
+const withUntil = ["gt", "ge", "lt", "le"];
+
+/**
+ * Rules that a payload has to meet. Values are JSON; what is none is taken for a string. `remembers` allows what depends on
+ * messages before; `durations` is how long they may have to be met.
+ */
+export function rules({ conditions, remembers = true, durations = {}, hint }) {
   const list = h("div", { class: "stack tight" });
   const lines = [];
   const match = select(
@@ -185,6 +205,14 @@ export function rules({ conditions, remembers = true, hint }) {
     [["all", "all of these are met"], ["any", "any of these is met"]],
     { "aria-label": "How many rules have to be met" },
   );
+  const edge = select(conditions?.edge ?? "", edges);
+  const duration = input(conditions?.for ?? "", { type: "number", ...durations, placeholder: "0" });
+  const ofDuration = field("Once they are true for (seconds)", "conditions.for", duration);
+  const showEdge = () => {
+    ofDuration.hidden = edge.value === "";
+    for (const { show } of lines) show();
+  };
+  edge.addEventListener("change", showEdge);
   const known = remembers ? operators : operators.filter((operator) => !operator.startsWith("changed"));
   const add = (rule = { path: "", operator: "eq" }) => {
     const path = input(rule.path, { "aria-label": `Path ${lines.length + 1}`, placeholder: "sensor.values[0]" });
@@ -195,18 +223,25 @@ export function rules({ conditions, remembers = true, hint }) {
       "aria-label": `Compared with ${lines.length + 1}`,
       placeholder: '30 or "C"',
     });
+    const until = input(rule.until === undefined ? "" : textOf(rule.until), {
+      "aria-label": `Until it is beyond ${lines.length + 1}`,
+      title: "What is met stays so until the value is beyond this: gt 30 until 28 ends below 28",
+      placeholder: "until",
+    });
     const show = () => {
       value.disabled = operator.value === "changed";
+      until.hidden = edge.value === "" || !withUntil.includes(operator.value);
+      element.classList.toggle("ends", !until.hidden);
     };
     operator.addEventListener("change", show);
-    show();
-    const line = { path, operator, value };
+    const line = { path, operator, value, until, show };
     const element = h(
       "div",
       { class: "rule" },
       path,
       operator,
       value,
+      until,
       h("button", {
         type: "button",
         class: "icon-only",
@@ -219,18 +254,23 @@ export function rules({ conditions, remembers = true, hint }) {
         },
       }, icon("close")),
     );
+    show();
     lines.push(line);
     list.append(element);
     return path;
   };
   const more = h("button", { type: "button", onclick: () => add().focus() }, icon("plus"), "Add a rule");
   for (const rule of conditions?.rules ?? []) add(rule);
+  showEdge();
   const read = () => (lines.length === 0 ? null : {
     match: match.value,
-    rules: lines.map(({ path, operator, value }) => ({
+    ...(edge.value === "" ? {} : { edge: edge.value }),
+    ...(edge.value === "" || duration.value === "" ? {} : { for: numberOrNull(duration) }),
+    rules: lines.map(({ path, operator, value, until }) => ({
       path: path.value,
       operator: operator.value,
       ...(value.disabled || value.value === "" ? {} : { value: readValue(value.value) }),
+      ...(until.hidden || until.value === "" ? {} : { until: readValue(until.value) }),
     })),
   });
   return {
@@ -243,6 +283,8 @@ export function rules({ conditions, remembers = true, hint }) {
       list,
       h("span", { class: "fault" }),
       h("div", {}, more),
+      remembers &&
+        h("div", { class: "fields" }, field("It is called", "conditions.edge", edge), ofDuration),
     ),
     read,
   };

@@ -9,6 +9,7 @@ import { at, can, state } from "./state.js";
 const sections = [
   { section: "overview", label: "Overview", isOfGroup: true },
   { section: "webhooks", label: "Webhooks", isOfGroup: true },
+  { section: "alarms", label: "Alarms", isOfGroup: true },
   { section: "log", label: "Log", isOfGroup: true },
   { section: "things", label: "Things", isOfGroup: true },
   { section: "sources", label: "Sources", isOfGroup: true },

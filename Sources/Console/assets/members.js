@@ -1,11 +1,13 @@
 // Groups, and who may do what in them.
 
+import { groupSecurity } from "./certificates.js";
 import { base, get, put, query, remove } from "./api.js";
 import { newGroup } from "./groups.js";
 import { h, icon, replace } from "./dom.js";
 import { debounced, field, input, select } from "./fields.js";
 import { pager, table, turn } from "./lists.js";
 import { confirm, confirmDeletion, formDialog, menu } from "./overlays.js";
+import { topicRules } from "./topicrules.js";
 import { attempt, busy, command, copyButton, empty, head, toast } from "./ui.js";
 
 const roles = [["viewer", "Viewer: reads"], ["editor", "Editor: changes webhooks, things and sources"], [
@@ -120,6 +122,8 @@ export async function show(context) {
       "div",
       { class: "stack" },
       group && members(group, { signal, can, me, refreshGroups, go }),
+      group && groupSecurity(group, { signal, can }),
+      group && topicRules(group, { signal, can, me, refreshGroups }),
       h(
         "section",
         { class: "card flush" },

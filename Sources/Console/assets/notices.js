@@ -24,6 +24,7 @@ const events = {
   DELIVERY_GIVEN_UP: "Deliveries were given up",
   WEBHOOK_BEHIND: "It falls behind",
   KEY_ENDING: "An API key is about to end",
+  CERTIFICATE_ENDING: "A client certificate is about to end",
 };
 
 const times = [["0", "At once"], ["60", "A minute"], ["600", "Ten minutes"], ["3600", "An hour"], ["86400", "A day"]];

@@ -17,7 +17,7 @@ const id = "([0-9a-f-]{36})";
  */
 const pages = [
   [
-    `/${id}/(overview|webhooks|things|sources|notices|keys|members|audit)`,
+    `/${id}/(overview|webhooks|alarms|things|sources|notices|keys|members|audit)`,
     (group, section) => ({ section, module: section, group }),
   ],
   [`/${id}/log`, (group) => ({ section: "log", module: "grouplog", group })],
@@ -33,6 +33,7 @@ const pages = [
 
 const modules = {
   overview: () => import("./overview.js"),
+  alarms: () => import("./alarms.js"),
   webhooks: () => import("./webhooks.js"),
   webhook: () => import("./webhook.js"),
   webhookform: () => import("./webhookform.js"),

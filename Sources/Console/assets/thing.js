@@ -1,12 +1,13 @@
 // One thing: what it publishes, while it does, and what was kept of that.
 
+import { annotations, badges } from "./annotations.js";
 import { all, follow, get, post, put, query, remove } from "./api.js";
 import { h } from "./dom.js";
-import { bytes, dateTime, number, publishLine, time } from "./format.js";
+import { bytes, dateTime, number, pretty, publishLine, time } from "./format.js";
 import { showKey } from "./things.js";
-import { Written } from "./rawjson.js";
 import { field, input, onSubmit, select } from "./fields.js";
 import { listSection, table } from "./lists.js";
+import { textOf, Written } from "./rawjson.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
 import { whySection } from "./why.js";
 import { busy, command, empty, facts, head, identity, toast } from "./ui.js";
@@ -36,12 +37,24 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
   const edit = () => {
     const name = input(thing.name, { autofocus: true, required: true });
     const kind = select(thing.profile_id, profiles.map(({ id, name: label }) => [id, label]));
+    const externalID = input(thing.external_id);
+    const noted = annotations(thing);
     return formDialog(
       `Edit “${thing.name}”`,
-      [field("Name", "name", name), field("Profile", "profile_id", kind)],
+      [
+        field("Name", "name", name),
+        field("Profile", "profile_id", kind),
+        field("External id", "external_id", externalID, "What you call it elsewhere; unique in the group."),
+        ...noted.fields,
+      ],
       "Save",
       async () => {
-        await put(`/things/${thing.id}`, { name: name.value, profile_id: kind.value });
+        await put(`/things/${thing.id}`, {
+          name: name.value,
+          profile_id: kind.value,
+          external_id: externalID.value || null,
+          ...noted.read(),
+        });
         go(`#/thing/${thing.id}`);
       },
     );
@@ -78,14 +91,25 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           "section",
           { class: "card" },
           h("h2", {}, "About"),
-          facts(["Id", identity(thing.id)], ["Profile", profile?.name ?? "–"], [
-            "Messages",
-            profile
-              ? `${profile.config.value.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${
-                profile.config.value.write === true ? "are kept" : "are not kept"
-              }`
-              : "–",
-          ]),
+          facts(
+            ["Id", identity(thing.id)],
+            ["External id", thing.external_id ?? "–"],
+            [
+              "Labels",
+              badges(thing.labels),
+            ],
+            ["Profile", profile?.name ?? "–"],
+            [
+              "Messages",
+              profile
+                ? `${profile.config.value.webhook === true ? "go to webhooks" : "do not go to webhooks"}, ${
+                  profile.config.value.write === true ? "are kept" : "are not kept"
+                }`
+                : "–",
+            ],
+          ),
+          textOf(thing.metadata) !== "{}" &&
+            h("details", {}, h("summary", {}, "Metadata"), h("pre", { tabindex: "0" }, pretty(textOf(thing.metadata)))),
         ),
         h(
           "section",

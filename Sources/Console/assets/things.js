@@ -1,5 +1,6 @@
 // The things and profiles of a group.
 
+import { annotations, badges, labelsOf } from "./annotations.js";
 import { all, get, post, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
@@ -7,6 +8,7 @@ import { check, debounced, field, input, select, toggle } from "./fields.js";
 import { pager, table, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
 import { Written } from "./rawjson.js";
+import { importThings } from "./thingimport.js";
 import { attempt, busy, empty, head, identity, toast } from "./ui.js";
 
 export async function show(context) {
@@ -14,7 +16,8 @@ export async function show(context) {
   let profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
   const [thingList, profileList] = [h("div", {}), h("div", {})];
   const note = h("p", { class: "note wait", hidden: true, role: "status" });
-  const state = { offset: 0, name: "" };
+  const state = { offset: 0, name: "", label: "", external_id: "", profile: "" };
+  const isChosen = () => ["name", "label", "external_id", "profile"].some((name) => state[name] !== "");
 
   const loadThings = (changes = {}) => {
     turn(state, changes);
@@ -35,7 +38,7 @@ export async function show(context) {
   };
 
   const drawThings = (page) => {
-    if (page.total === 0 && state.name === "") {
+    if (page.total === 0 && !isChosen()) {
       return replace(
         thingList,
         empty(
@@ -59,9 +62,12 @@ export async function show(context) {
       );
     }
     if (page.total === 0) {
-      return replace(thingList, empty("None has that in its name", `Nothing was found for “${state.name}”.`));
+      return replace(thingList, empty("None is like that", "No thing has what was asked for."));
     }
-    const columns = [{ label: "Name" }, { label: "Profile" }, { label: "To webhooks", class: "fit" }, {
+    const columns = [{ label: "Name" }, { label: "External id" }, { label: "Labels" }, { label: "Profile" }, {
+      label: "To webhooks",
+      class: "fit",
+    }, {
       label: "Kept",
       class: "fit",
     }, { label: "Id", class: "fit" }];
@@ -75,6 +81,8 @@ export async function show(context) {
           const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
           return [
             h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
+            thing.external_id === undefined ? "–" : h("code", { class: "break" }, thing.external_id),
+            badges(thing.labels),
             profile?.name ?? "–",
             flag(profile?.config.value.webhook === true),
             flag(profile?.config.value.write === true),
@@ -156,12 +164,33 @@ export async function show(context) {
     "aria-label": "Search things by name",
     oninput: debounced(() => loadThings({ name: search.value, offset: 0 })),
   });
+  const externalID = input("", {
+    type: "search",
+    placeholder: "External id",
+    "aria-label": "Things of this external id",
+    oninput: debounced(() => loadThings({ external_id: externalID.value, offset: 0 })),
+  });
+  const label = input("", {
+    type: "search",
+    placeholder: "Labels",
+    "aria-label": "Things that have these labels",
+    oninput: debounced(() => loadThings({ label: labelsOf(label.value).join(","), offset: 0 })),
+  });
+  const profileChoice = select(
+    "",
+    [["", "All profiles"], ...profiles.map(({ id, name }) => [id, name])],
+    {
+      "aria-label": "Things of this profile",
+      onchange: () => loadThings({ profile: profileChoice.value, offset: 0 }),
+    },
+  );
   drawProfiles();
   await loadThings();
   return [
     head({
       title: "Things",
-      actions: can("editor") && profiles.length > 0 &&
+      actions: can("editor") && profiles.length > 0 && [
+        h("button", { type: "button", onclick: () => importThings(group, profiles, loadThings) }, "Import"),
         h(
           "button",
           {
@@ -172,6 +201,7 @@ export async function show(context) {
           icon("plus"),
           "New thing",
         ),
+      ],
     }),
     h(
       "div",
@@ -180,7 +210,7 @@ export async function show(context) {
       h(
         "section",
         { class: "card flush" },
-        h("div", { class: "row" }, h("div", { class: "grow" }, search)),
+        h("div", { class: "row" }, h("div", { class: "grow fields" }, search, externalID, label, profileChoice)),
         thingList,
       ),
       h(
@@ -201,10 +231,16 @@ export async function show(context) {
           ),
           can("admin") &&
             h(
-              "button",
-              { type: "button", onclick: () => editProfile(group, undefined, reload) },
-              icon("plus"),
-              "New profile",
+              "div",
+              { class: "row" },
+              profiles.length > 0 &&
+                h("button", { type: "button", onclick: () => editUnknown(group, profiles) }, "Unknown things"),
+              h(
+                "button",
+                { type: "button", onclick: () => editProfile(group, undefined, reload) },
+                icon("plus"),
+                "New profile",
+              ),
             ),
         ),
         profileList,
@@ -227,11 +263,15 @@ async function newThing({ group, me }, profiles, done) {
   const name = input("", { autofocus: true, required: true });
   const profile = select(profiles[0].id, profiles.map(({ id, name: label }) => [id, label]));
   const [id, key] = [input("", { placeholder: "made for you" }), input("", { placeholder: "made for you" })];
+  const externalID = input("");
+  const noted = annotations();
   const thing = await formDialog(
     "New thing",
     [
       field("Name", "name", name),
       field("Profile", "profile_id", profile),
+      field("External id", "external_id", externalID, "What you call it elsewhere; unique in the group."),
+      ...noted.fields,
       field("Id", "id", id, "A UUID; it is the thing's user name at the broker."),
       field("Key", "key", key),
     ],
@@ -242,6 +282,8 @@ async function newThing({ group, me }, profiles, done) {
         profile_id: profile.value,
         id: id.value || null,
         key: key.value || null,
+        external_id: externalID.value || null,
+        ...noted.read(),
       }]);
       return made;
     },
@@ -251,6 +293,32 @@ async function newThing({ group, me }, profiles, done) {
   await showKey(thing, me.broker);
 }
 
+/** What becomes of things that the group does not know. */
+async function editUnknown({ id }, profiles) {
+  const group = await get(`/groups/${id}`);
+  const profile = select(group.new_thing_profile_id ?? "", [
+    ["", "are refused"],
+    ...profiles.map(({ id: each, name }) => [each, `are made with the profile ${name}`]),
+  ], { autofocus: true });
+  const perHour = input(group.new_things_per_hour, { type: "number", min: 1, max: 100_000 });
+  return formDialog(
+    "Unknown things",
+    [
+      field("Things that are not known", "new_thing_profile_id", profile, "When their first message comes in."),
+      field("At most in an hour", "new_things_per_hour", perHour, "What is beyond is refused."),
+    ],
+    "Save",
+    async () => {
+      await put(`/groups/${id}`, {
+        name: group.name,
+        new_thing_profile_id: profile.value || null,
+        new_things_per_hour: Number(perHour.value),
+      });
+      toast("Saved");
+    },
+  );
+}
+
 function editProfile(group, profile, done) {
   const before = profile?.config ?? new Written('{"content_type":"application/json","webhook":true,"write":false}');
   const config = before.value;
@@ -258,6 +326,7 @@ function editProfile(group, profile, done) {
   const type = input(config.content_type ?? "application/json");
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
   const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");
+  const noted = annotations(profile);
   return formDialog(
     profile ? `Edit “${profile.name}”` : "New profile",
     [
@@ -265,6 +334,7 @@ function editProfile(group, profile, done) {
       field("Content type", "config.content_type", type, "Of the messages, as receivers are told."),
       webhook.element,
       write.element,
+      ...noted.fields,
     ],
     profile ? "Save" : "Create profile",
     async () => {
@@ -275,6 +345,7 @@ function editProfile(group, profile, done) {
           webhook: webhook.box.checked,
           write: write.box.checked,
         }),
+        ...noted.read(),
       };
       if (profile) await put(`/profiles/${profile.id}`, draft);
       else await post(`/groups/${group.id}/profiles`, [draft]);

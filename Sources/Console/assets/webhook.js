@@ -150,8 +150,12 @@ const about = (webhook, isEditor) =>
       "Conditions",
       `${webhook.conditions.match}: ${
         webhook.conditions.rules.map((rule) =>
-          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : textOf(rule.value)}`
+          `${rule.path || "payload"} ${rule.operator} ${rule.value === undefined ? "" : textOf(rule.value)}${
+            rule.until === undefined ? "" : ` until ${textOf(rule.until)}`
+          }`
         ).join("; ")
+      }${webhook.conditions.edge ? `; edge ${webhook.conditions.edge}` : ""}${
+        webhook.conditions.for ? ` after ${number(webhook.conditions.for)} s` : ""
       }`,
     ],
     ["Id", identity(webhook.id)],
@@ -201,7 +205,7 @@ const healthFacts = (webhook, signal) =>
           : "closed",
       ],
       webhook.health.next_attempt_at && ["Next attempt", soon(webhook.health.next_attempt_at)],
-      webhook.skipped > 0 && ["Skipped by conditions", number(webhook.skipped)],
+      webhook.skipped > 0 && ["Skipped or left out", number(webhook.skipped)],
       [
         "Waiting",
         later(get(`/webhooks/${webhook.id}/deliveries?status=waiting&limit=1`, signal), (page) =>

@@ -1,5 +1,7 @@
 // The parts of a webhook's form. Each is `{element, read}`: what is shown, and what it comes to in the API's words.
 
+import { labelsOf } from "./annotations.js";
+import { certificateFields } from "./certificates.js";
 import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
@@ -105,6 +107,10 @@ export function requestPart(webhook, fields, sample) {
     webhook.format,
     fields.choices("format", { plain: "Plain", cloudevents: "CloudEvents 1.0" }),
   );
+  const compression = select(
+    webhook.compression,
+    fields.choices("compression", { none: "As it is", gzip: "Compressed (gzip)" }),
+  );
   return {
     element: card(
       "Request",
@@ -115,6 +121,7 @@ export function requestPart(webhook, fields, sample) {
         { class: "fields" },
         field("Content type", "content_type", type),
         field("Format", "format", format),
+        field("Body is sent", "compression", compression),
       ),
       textField,
       rows.element,
@@ -124,6 +131,7 @@ export function requestPart(webhook, fields, sample) {
       query: parameters.read().map(([key, value]) => ({ key, value })),
       content_type: type.value,
       format: format.value,
+      compression: compression.value,
       body: type.value === "form"
         ? (rows.read().length ? rows.read().map(([key, value]) => ({ key, value })) : null)
         : text.value === ""
@@ -144,12 +152,22 @@ export function triggerPart(webhook, fields, things) {
   const kind = select(trigger.type, fields.choices("trigger.type", triggers));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
+  const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
+  const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
+  const profileIDs = input((trigger.profiles ?? []).join(", "));
   const chosen = trigger.things ?? [];
   const options = withMissing(things, chosen);
   const thingList = h(
     "select",
     { multiple: true, size: Math.min(6, Math.max(2, options.length)) },
     options.map((thing) => h("option", { value: thing.id, selected: chosen.includes(thing.id) }, thing.name)),
+  );
+  const chosenBy = h(
+    "div",
+    { class: "fields" },
+    field("Labels", "trigger.labels", labels, "Things that have all of them. None: all."),
+    field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
+    field("Profiles", "trigger.profiles", profileIDs, "Their ids, with commas. None: all."),
   );
   const [ofSubtopics, ofAfter, ofThings] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
@@ -160,11 +178,13 @@ export function triggerPart(webhook, fields, things) {
     ofSubtopics.hidden = kind.value !== "MESSAGE";
     ofAfter.hidden = kind.value !== "THING_SILENT";
     ofThings.hidden = kind.value !== "MESSAGE" && !kind.value.startsWith("THING_");
+    chosenBy.hidden = ofThings.hidden;
   };
   kind.addEventListener("change", showKind);
   showKind();
   const conditions = rules({
     conditions: webhook.conditions,
+    durations: fields.bounds("conditions.for"),
     hint: "Paths lead into the payload; empty is the payload itself. Values are JSON.",
   });
   const before = write(conditions.read());
@@ -173,6 +193,7 @@ export function triggerPart(webhook, fields, things) {
       "When",
       field("Trigger", "trigger", kind),
       h("div", { class: "fields" }, ofSubtopics, ofAfter, ofThings),
+      chosenBy,
       conditions.element,
     ),
     read: () => ({
@@ -180,7 +201,12 @@ export function triggerPart(webhook, fields, things) {
         type: kind.value,
         ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
-        ...(ofThings.hidden ? {} : { things: [...thingList.selectedOptions].map((option) => option.value) }),
+        ...(ofThings.hidden ? {} : {
+          things: [...thingList.selectedOptions].map((option) => option.value),
+          labels: labelsOf(labels.value),
+          external_ids: externalIDs.value.split("\n").map((line) => line.trim()).filter((line) => line !== ""),
+          profiles: words(profileIDs.value),
+        }),
       },
       // What was not touched is not sent.
       ...(write(conditions.read()) === before ? {} : { conditions: conditions.read() }),
@@ -238,6 +264,7 @@ export function authPart(webhook, known) {
   };
   kind.addEventListener("change", showKind);
   showKind();
+  const certificate = certificateFields(webhook.client_certificate);
   return {
     element: card(
       "Authentication",
@@ -247,8 +274,15 @@ export function authPart(webhook, known) {
         field("Kind", "auth", kind, "How Hookline signs in at the receiver."),
         Object.values(fields),
       ),
+      h(
+        "details",
+        {},
+        h("summary", {}, "Client certificate", h("span", { class: "hint" }, " in place of the group's")),
+        h("div", { class: "stack" }, certificate.elements),
+      ),
     ),
     read: () => ({
+      ...certificate.read(),
       auth: {
         type: kind.value,
         ...Object.fromEntries(
@@ -277,6 +311,30 @@ export function deliveryPart(webhook, fields) {
       drop_oldest: "The oldest goes",
       latest_per_thing: "A thing's newest",
     }),
+  );
+  const perThing = webhook.rate_limit?.per_thing;
+  const every = whole("rate_limit.per_thing.every", perThing?.every);
+  const keep = select(
+    perThing?.keep ?? "last",
+    fields.choices("rate_limit.per_thing.keep", { last: "The newest", first: "Nothing" }),
+  );
+  const bypass = input((perThing?.bypass ?? []).join(", "), { placeholder: "alarm, door.open" });
+  const { duplicates } = webhook;
+  const [samePath, within] = [
+    input(duplicates?.path, { ...fields.bounds("duplicates.path"), placeholder: "temperature" }),
+    whole("duplicates.within", duplicates?.within),
+  ];
+  const newsOnly = optional(
+    "Leave out what says nothing new",
+    "duplicates",
+    Boolean(duplicates),
+    h(
+      "div",
+      { class: "fields" },
+      field("The same at", "duplicates.path", samePath, "A path into the payload. Empty: all of it."),
+      field("for", "duplicates.within", within, "seconds. Empty: until it says something else."),
+    ),
+    "A thing's message that says what the one before it said.",
   );
   const { success } = webhook;
   const [path, equals, pattern] = [
@@ -353,6 +411,9 @@ export function deliveryPart(webhook, fields) {
           overflow,
           "All of it in order, the newest without the oldest, or of each thing the newest.",
         ),
+        field("Of each thing one in", "rate_limit.per_thing.every", every, "seconds. Empty: all of them."),
+        field("and of the others", "rate_limit.per_thing.keep", keep),
+        field("but at once", "rate_limit.per_thing.bypass", bypass, "What changes at these paths."),
         field("Requests at a time", "max_in_flight", inFlight, "Empty: as many as the receiver does well with."),
         field(
           "Order",
@@ -362,6 +423,7 @@ export function deliveryPart(webhook, fields) {
         ),
       ),
       clientErrors.element,
+      newsOnly.element,
       says.element,
       batch.element,
     ),
@@ -382,11 +444,14 @@ export function deliveryPart(webhook, fields) {
       max_in_flight: numberOrNull(inFlight),
       ordering: ordering.value,
       retry_client_errors: clientErrors.box.checked,
-      rate_limit: perSecond.value === "" ? null : {
-        per_second: Number(perSecond.value),
+      rate_limit: perSecond.value === "" && every.value === "" ? null : {
+        ...(perSecond.value === "" ? {} : { per_second: Number(perSecond.value), overflow: overflow.value }),
         ...(burst.value === "" ? {} : { burst: Number(burst.value) }),
-        overflow: overflow.value,
+        ...(every.value === ""
+          ? {}
+          : { per_thing: { every: Number(every.value), keep: keep.value, bypass: words(bypass.value) } }),
       },
+      duplicates: newsOnly.box.checked ? { path: samePath.value || null, within: numberOrNull(within) } : null,
       batch: batch.box.checked
         ? { max_items: numberOrNull(size), max_wait_ms: numberOrNull(wait), format: form.value }
         : null,
@@ -394,14 +459,57 @@ export function deliveryPart(webhook, fields) {
   };
 }
 
-export function morePart(webhook, fields, isNew) {
-  const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
-  const respond = check(
+/** @param said what `respond` is: true, false, or how the thing is told. */
+function answerPart(said, fields) {
+  const { topic, format, on, qos, retain } = said === true ? {} : said || {};
+  const [levels, service] = [
+    input(topic, { ...fields.bounds("respond.topic"), placeholder: "weather/{subtopic}" }),
+    select(String(qos ?? 1), [["0"], ["1"], ["2"]]),
+  ];
+  const form = select(
+    format ?? "json",
+    fields.choices("respond.format", { json: "JSON about the answer", raw: "The answer as it is" }),
+  );
+  const occasion = select(on ?? "", [
+    ["", "As usual"],
+    ...fields.choices("respond.on", { always: "Always", success: "Successes only" }),
+  ]);
+  const kept = check("Kept by the broker for later subscribers", "respond.retain", retain === true);
+  const part = optional(
     "Tell the thing what was answered",
     "respond",
-    webhook.respond,
-    "On things/<id>/responses/<webhook>.",
+    Boolean(said),
+    h(
+      "div",
+      { class: "fields" },
+      field("Told", "respond.format", form),
+      field("On things/<id>/responses/", "respond.topic", levels, "Empty: the webhook's id."),
+      field("Told of", "respond.on", occasion, "Usually all, and as it is only successes."),
+      field("Quality of service", "respond.qos", service),
+      kept.element,
+    ),
+    "Over MQTT, below things/<id>/responses/.",
   );
+  return {
+    element: part.element,
+    read: () => {
+      if (!part.box.checked) return false;
+      const isUsual = form.value === "json" && occasion.value !== "success";
+      if (isUsual && levels.value === "" && service.value === "1" && !kept.box.checked) return true;
+      return {
+        topic: levels.value || null,
+        format: form.value,
+        on: occasion.value || null,
+        qos: Number(service.value),
+        retain: kept.box.checked,
+      };
+    },
+  };
+}
+
+export function morePart(webhook, fields, isNew) {
+  const enabled = check("Enabled", "status", webhook.status !== "DISABLED");
+  const respond = answerPart(webhook.respond, fields);
   const notify = input((webhook.notify ?? []).join(", "), { placeholder: "anna, ben" });
   const written = pretty(textOf(webhook.metadata));
   const metadata = h("textarea", { value: written, spellcheck: "false" });
@@ -434,7 +542,7 @@ export function morePart(webhook, fields, isNew) {
       }
       return {
         status: enabled.box.checked ? "ENABLED" : "DISABLED",
-        respond: respond.box.checked,
+        respond: respond.read(),
         notify: words(notify.value),
         ...(data === undefined ? {} : { metadata: data }),
         ...(isNew && secret.value !== "" ? { secret: secret.value } : {}),

@@ -27,6 +27,7 @@ const names = {
   things: "Things",
   subtopics: "Subtopics",
   conditions: "Conditions",
+  earlier: "Sent before",
   order: "Order",
   rate: "Rate",
   breaker: "Breaker",

@@ -4,7 +4,7 @@ package enum Fate: String, Sendable, CaseIterable {
     case send
     /// A delivery is made, and goes out later.
     case wait
-    /// It does not meet the conditions; the log and the counts say so.
+    /// It does not meet the conditions, or is left out for others of its thing; the log and the counts say so.
     case skip
     /// It is not for the webhook, which never hears of it.
     case ignore
@@ -22,6 +22,8 @@ package struct ExplainedStep: Sendable, Equatable {
         case profileWrite = "profile_write"
         case webhooks
         case status, trigger, things, subtopics, conditions
+        /// What its thing sent before (`rate_limit.per_thing`, `duplicates`).
+        case earlier
         case order, rate, breaker, waiting
         case lastError = "last_error"
     }

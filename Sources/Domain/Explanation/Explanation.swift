@@ -8,8 +8,17 @@ package struct ThingScene: Sendable {
     package let webhooks: [WebhookTarget]
     /// What the conditions of those that messages go to ask of a payload.
     package let conditionPaths: PathSet
+    /// What webhooks may choose the thing by.
+    package let traits: ThingTraits
+    /// On which it is heard by rules of its group.
+    package let topics: [String]
 
-    package init(group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet) {
+    package init(
+        group: EntityID, profile: ProfileConfig, webhooks: [WebhookTarget], conditionPaths: PathSet,
+        traits: ThingTraits = ThingTraits(), topics: [String] = []
+    ) {
+        self.traits = traits
+        self.topics = topics
         self.group = group
         self.profile = profile
         self.webhooks = webhooks
@@ -59,12 +68,16 @@ package struct Explanation: Sendable {
     /// - Parameters:
     ///   - scene: nil if there is no such thing.
     ///   - largest: the largest payload that is taken, in bytes.
+    ///   - now: when it would come in.
+    ///   - alarm: what is known of the thing where conditions have an edge.
     ///   - memory: what conditions remember of the thing, by the number of the rule.
+    ///   - thinned: what is remembered of it where messages are left out.
     package init(
-        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int,
-        memory: (WebhookKey) -> [Int: String]
+        of message: ExplainedMessage, in scene: ThingScene?, largestPayload largest: Int, now: Instant = .first,
+        alarm: (WebhookTarget) -> Alarm? = { _ in nil }, memory: (WebhookKey) -> [Int: String],
+        thinned: (WebhookKey) -> Thinning.Memory = { _ in Thinning.Memory() }
     ) {
-        var steps = [Self.topic(of: message), Self.thing(of: message, in: scene), Self.origin(of: message)]
+        var steps = [Self.topic(of: message, in: scene), Self.thing(of: message, in: scene), Self.origin(of: message)]
         if let payload = message.payload {
             let isTaken = payload.count <= largest
             let size = "\(payload.count) bytes"
@@ -91,9 +104,25 @@ package struct Explanation: Sendable {
         let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
-            let steps = Self.routing(of: message, index, to: webhook, memory: memory(webhook.key), budget: &budget)
+            let remembered = Remembered(
+                rules: memory(webhook.key), alarm: alarm(webhook), traits: scene.traits, at: MessageID.first(at: now))
+            var steps = Self.routing(of: message, index, to: webhook, remembered, budget: &budget)
+            if steps.fate == nil, let thinning = webhook.thinning {
+                steps.append(
+                    Self.earlier(
+                        message.payload, index, thinning, after: thinned(webhook.key), now: now, budget: &budget))
+            }
             return OfWebhook(target: webhook, would: before ?? steps.fate ?? .send, steps: steps)
         }
+    }
+
+    /// What is known of a thing at a webhook when a message is looked at.
+    struct Remembered {
+        let rules: [Int: String]
+        let alarm: Alarm?
+        let traits: ThingTraits
+        /// The message; of one that has not come in, one of that time.
+        let at: MessageID
     }
 
     private init(steps: [ExplainedStep], webhooks: [OfWebhook]) {

@@ -3,10 +3,13 @@ internal import Values
 // What is asked of a message, whichever webhook it may be for.
 
 extension Explanation {
-    static func topic(of message: ExplainedMessage) -> ExplainedStep {
+    static func topic(of message: ExplainedMessage, in scene: ThingScene? = nil) -> ExplainedStep {
         let topic = "things/\(message.thing)/messages" + (message.subtopic.isEmpty ? "" : "/\(message.subtopic)")
         do throws(ThingTopic.Refusal) {
-            return ExplainedStep(.topic, "published on \(try ThingTopic(topic).text)")
+            let text = "published on \(try ThingTopic(topic).text)"
+            guard let topics = scene?.topics, !topics.isEmpty else { return ExplainedStep(.topic, text) }
+            let some = topics.prefix(3).joined(separator: ", ") + (topics.count > 3 ? ", …" : "")
+            return ExplainedStep(.topic, "\(text), or where a topic rule of its group hears it: \(some)")
         } catch {
             return ExplainedStep(
                 .topic, isOK: false,

@@ -1,35 +1,29 @@
 // What intake asks of a webhook before it makes a delivery.
 
+internal import Values
+
 extension Explanation {
     /// - Parameter index: nil if there is no payload.
     static func routing(
-        of message: ExplainedMessage, _ index: PayloadIndex?, to webhook: WebhookTarget, memory: [Int: String],
+        of message: ExplainedMessage, _ index: PayloadIndex?, to webhook: WebhookTarget, _ remembered: Remembered,
         budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         var steps = [Self.status(of: webhook), Self.trigger(of: webhook)]
         guard webhook.receivesMessages else { return steps }
         steps += Self.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget)
+            of: webhook, thing: message.thing, subtopic: message.subtopic, index, remembered, budget: &budget)
         return steps
     }
 
     /// Its filters and conditions. Of what a filter does not let through nothing more is asked, as intake does not either.
     static func filters(
-        of webhook: WebhookTarget, thing: EntityID, subtopic: String, _ index: PayloadIndex?, memory: [Int: String],
+        of webhook: WebhookTarget, thing: EntityID, subtopic: String, _ index: PayloadIndex?, _ remembered: Remembered,
         budget: inout EvaluationBudget
     ) -> [ExplainedStep] {
         let trigger = webhook.options.trigger
-        let refusal = webhook.filter.refusal(thing: thing, subtopic: subtopic)
-        var steps: [ExplainedStep] = []
-        if !trigger.things.isEmpty {
-            let names = trigger.things.count == 1 ? "another thing" : "\(trigger.things.count) others"
-            steps.append(
-                refusal == .things
-                    ? ExplainedStep(
-                        .things, isOK: false, "it is for \(names), not for \(thing) (trigger.things)", fate: .ignore)
-                    : ExplainedStep(.things, "the thing is one of those that it is for (trigger.things)"))
-        }
-        if !trigger.subtopics.isEmpty, refusal != .things {
+        let refusal = webhook.filter.refusal(thing: thing, remembered.traits, subtopic: subtopic)
+        var steps = Self.choice(of: thing, trigger, refusal)
+        if !trigger.subtopics.isEmpty, refusal == nil || refusal == .subtopics {
             let name = subtopic.isEmpty ? "without a subtopic" : "the subtopic \(subtopic.prefix(200))"
             let filters = trigger.subtopics.prefix(5).joined(separator: ", ")
             let all = trigger.subtopics.count > 5 ? "\(filters), …" : filters
@@ -45,11 +39,83 @@ extension Explanation {
                 ExplainedStep(.conditions, isOK: false, "there is no payload to ask them of", fate: .unknown))
             return steps
         }
-        let (outcome, findings) = conditions.explain(index, memory: memory, budget: &budget)
-        steps.append(
+        steps.append(Self.conditions(conditions, index, remembered, budget: &budget))
+        return steps
+    }
+
+    private static func conditions(
+        _ conditions: ConditionSet, _ index: PayloadIndex, _ remembered: Remembered, budget: inout EvaluationBudget
+    ) -> ExplainedStep {
+        let (skip, met, findings): (String?, String, [ConditionSet.Finding])
+        if let edge = conditions.edge {
+            let alarm = remembered.alarm
+            let (truth, found) = conditions.explainTruth(of: index, isHeld: alarm != nil, budget: &budget)
+            let outcome = edge.outcome(of: truth, by: remembered.at, after: alarm)
+            (skip, findings) = (outcome.skip, found)
+            met =
+                outcome.crossing.map {
+                    $0.state == .normal
+                        ? "they are no longer met, and were since \($0.since.text)" : "they become met"
+                } ?? "they are met"
+        } else {
+            let (outcome, found) = conditions.explain(index, memory: remembered.rules, budget: &budget)
+            (skip, met, findings) = (outcome.skip, "they are met", found)
+        }
+        return ExplainedStep(
+            .conditions, isOK: skip == nil, skip ?? met, fate: skip == nil ? nil : .skip, findings: findings)
+    }
+
+    /// What it comes to by what the thing sent before.
+    static func earlier(
+        _ payload: [UInt8]?, _ index: PayloadIndex?, _ thinning: Thinning, after memory: Thinning.Memory, now: Instant,
+        budget: inout EvaluationBudget
+    ) -> ExplainedStep {
+        guard let payload, let index else {
+            return ExplainedStep(
+                .earlier, isOK: false, "there is no payload to compare with what the thing sent before",
+                fate: .unknown)
+        }
+        let judgment = thinning.judge(
+            .first(at: now), payload, index, after: memory, budget: &budget)
+        return switch judgment.verdict {
+        case .send: ExplainedStep(.earlier, "it is not left out for what the thing sent before")
+        case .later(let due):
             ExplainedStep(
-                .conditions, isOK: outcome.skip == nil, outcome.skip ?? "they are met",
-                fate: outcome.skip == nil ? nil : .skip, findings: findings))
+                .earlier, isOK: false,
+                "it waits until \(due.text), unless a newer message of its thing takes its place (rate_limit.per_thing)",
+                fate: .wait)
+        case .leaveOut(let reason): ExplainedStep(.earlier, isOK: false, reason.words, fate: .skip)
+        }
+    }
+
+    /// Whether the thing is one of those that it chooses, by each of the ways in which it does.
+    private static func choice(
+        of thing: EntityID, _ trigger: Trigger, _ refusal: TriggerFilter.Refusal?
+    ) -> [ExplainedStep] {
+        let named = trigger.things + trigger.externalIDs
+        let ways: [(isAsked: Bool, refusal: TriggerFilter.Refusal, yes: String, no: String)] = [
+            (
+                !named.isEmpty, .things,
+                "the thing is one of those that it is for (\(trigger.things.isEmpty ? "trigger.external_ids" : "trigger.things"))",
+                "it is for \(named.count == 1 ? "another thing" : "\(named.count) others"), not for \(thing) "
+                    + "(\(trigger.things.isEmpty ? "trigger.external_ids" : "trigger.things"))"
+            ),
+            (
+                !trigger.profiles.isEmpty, .profiles, "the thing has a profile that it is for (trigger.profiles)",
+                "it is for things of other profiles (trigger.profiles)"
+            ),
+            (
+                !trigger.labels.isEmpty, .labels, "the thing has the labels that it is for (trigger.labels)",
+                "it is for things that are labelled \(trigger.labels.prefix(5).joined(separator: ", ")) (trigger.labels)"
+            ),
+        ]
+        var steps: [ExplainedStep] = []
+        for way in ways where way.isAsked {
+            guard way.refusal != refusal else {
+                return steps + [ExplainedStep(.things, isOK: false, way.no, fate: .ignore)]
+            }
+            steps.append(ExplainedStep(.things, way.yes))
+        }
         return steps
     }
 
@@ -86,16 +152,25 @@ package enum TestedMessage {
     /// - Parameters:
     ///   - scene: what the thing's messages meet; nil if there is no such thing in the webhook's group.
     ///   - memory: what its conditions remember of the thing.
+    ///   - alarm: what is known of the thing where they have an edge.
     package static func obstacle(
-        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String]
+        of message: Message, to webhook: WebhookTarget, in scene: ThingScene?, memory: [Int: String],
+        alarm: Alarm? = nil, thinned: Thinning.Memory = Thinning.Memory()
     ) -> String? {
         var steps: [ExplainedStep] = []
         if message.event == nil, let scene { steps += Explanation.flags(of: scene.profile) }
         var budget = EvaluationBudget()
-        let index = PayloadIndex(message.payload, paths: PathSet(webhook.conditions?.paths ?? []))
+        let index = PayloadIndex(message.payload, paths: PathSet(webhook.askedPaths ?? []))
         steps += Explanation.filters(
-            of: webhook, thing: message.thing, subtopic: message.subtopic, index, memory: memory, budget: &budget
+            of: webhook, thing: message.thing, subtopic: message.subtopic, index,
+            .init(rules: memory, alarm: alarm, traits: scene?.traits ?? ThingTraits(), at: message.id), budget: &budget
         ).filter { scene != nil || $0.check != .things }
+        if scene != nil, steps.fate == nil, let thinning = webhook.thinning {
+            let earlier = Explanation.earlier(
+                message.payload, index, thinning, after: thinned, now: message.id.time, budget: &budget)
+            // What waits is not left out.
+            if earlier.fate == .skip { steps.append(earlier) }
+        }
         return steps.first { $0.fate != nil }?.reason
     }
 }

@@ -15,6 +15,8 @@ package enum NoticeEvent: String, Sendable, CaseIterable {
     case behind = "WEBHOOK_BEHIND"
     /// An API key ends before long.
     case keyEnding = "KEY_ENDING"
+    /// The client certificate of a webhook or its group ends before long.
+    case certificateEnding = "CERTIFICATE_ENDING"
 
     /// The `type` of one that somebody has asked for, to see whether it arrives.
     package static let test = "TEST"

@@ -77,6 +77,7 @@ package struct SourceSettings: Sendable, Equatable, Codable {
         if self.conditions.map({ ConditionSet($0).remembers }) == true {
             throw InvalidField("conditions", "of sources take no changed and changed_by")
         }
+        if self.conditions?.edge != nil { throw InvalidField("conditions.edge", "does not go with sources") }
         _ = try self.subtopicTemplate()
         if let schema {
             guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {

@@ -1,26 +1,4 @@
-/// What is known of a thing beyond its id.
-package struct ThingFacts: Sendable {
-    package let name: String?
-    package let profile: EntityID?
-
-    package init(name: String?, profile: EntityID?) {
-        self.name = name
-        self.profile = profile
-    }
-
-    package static let unknown = ThingFacts(name: nil, profile: nil)
-
-    /// Whose they are: a thing as this group has or had it. Its id may be another group's by now.
-    package struct Subject: Hashable, Sendable {
-        package let thing: EntityID
-        package let group: EntityID
-
-        package init(_ thing: EntityID, in group: EntityID) {
-            self.thing = thing
-            self.group = group
-        }
-    }
-}
+internal import Values
 
 /// Why no request can be made of a message, in words for the webhook's owners.
 package struct RenderFailure: Error, Sendable, Equatable, CustomStringConvertible {
@@ -69,10 +47,21 @@ package struct TemplateValues: Sendable {
         case .userID: return self.ofEvent("user_id") ?? .missing
         case .profileID:
             return self.ofEvent("profile_id") ?? self.facts.profile.map { .text($0.description) } ?? .missing
+        case .externalID:
+            return self.ofEvent("external_id") ?? self.facts.externalID.map(Value.text) ?? .missing
+        case .metadata(let holder, let path):
+            return self.facts.annotations?[holder].metadata?.value(at: path).map(Value.json) ?? .missing
+        case .labels(let holder, let key):
+            guard let annotations = self.facts.annotations?[holder] else { return .missing }
+            let found = key.map(annotations.value(of:)) ?? annotations.list
+            return found.map(Value.json) ?? .missing
         case .topic: return self.message.event == nil ? .text(self.message.topic) : .missing
         case .subtopic: return .text(self.message.subtopic)
         case .messageID: return .text(String(self.message.id.rawValue))
         case .receivedAt: return .number(self.message.id.millisecondsSince1970)
+        case .state: return self.ofEvent("state") ?? self.facts.crossing.map { .text($0.state.rawValue) } ?? .missing
+        case .since: return self.facts.crossing.map { .number($0.since.milliseconds) } ?? .missing
+        case .previous: return self.facts.crossing.map { .text($0.previous.rawValue) } ?? .missing
         case .payloadBase64: return .text(Base64.encode(self.message.payload))
         case .payloadHex: return .text(Hex.encode(self.message.payload))
         case .payload(let path):

@@ -29,18 +29,26 @@ package struct EvaluationBudget: Sendable {
 
 /// Conditions as messages meet them: paths and values read once.
 package struct ConditionSet: Sendable {
-    private let match: Conditions.Match
-    private let rules: [CompiledRule]
+    let match: Conditions.Match
+    let rules: [CompiledRule]
     /// Everything that is asked for.
     package let paths: [JSONPath]
     /// Whether it compares with what a thing sent before.
     package let remembers: Bool
+    /// Whether what comes of a message depends on those before.
+    package var hasState: Bool { self.remembers || self.edge != nil }
+    /// nil has every message that meets them call the webhook.
+    package let edge: EdgeRule?
+    /// See ``Conditions/mark``.
+    package let mark: Int64
 
     package init(_ conditions: Conditions) {
         self.match = conditions.match
         self.rules = conditions.rules.map(CompiledRule.init)
         self.paths = self.rules.map(\.path)
         self.remembers = conditions.rules.contains { $0.operator.remembers }
+        self.edge = conditions.edge.map { EdgeRule($0, duration: conditions.duration ?? 0) }
+        self.mark = conditions.mark
     }
 
     /// What came of looking at a payload.
@@ -134,11 +142,12 @@ package struct ConditionSet: Sendable {
 }
 
 /// One rule, with what it compares with in the form in which it is compared.
-private struct CompiledRule: Sendable {
+struct CompiledRule: Sendable {
     let rule: Conditions.Rule
     let path: JSONPath
     private let value: RawJSON?
     private let number: JSONNumber?
+    private let until: JSONNumber?
     private let pattern: BytePattern?
     private let canonicalText: [UInt8]
     /// Of `in`, in canonical form.
@@ -150,6 +159,7 @@ private struct CompiledRule: Sendable {
         let value = rule.value.flatMap { RawJSON(Array($0.utf8)) }
         self.value = value
         self.number = value?.exactNumber
+        self.until = rule.until.flatMap { RawJSON(Array($0.utf8))?.exactNumber }
         self.pattern = value?.codePoints.map(BytePattern.init)
         self.canonicalText = value?.canonicalText ?? []
         self.options = rule.operator == .isIn ? Set(value?.elements.map(\.canonicalText) ?? []) : []
@@ -236,6 +246,24 @@ private struct CompiledRule: Sendable {
             return found.elements.contains { self.isSame($0, $0.canonicalText) }
         case .isIn: return self.options.contains(text)
         case .ne, .exists, .changed, .changedBy: return false
+        }
+    }
+
+    /// Whether it is met, where there is an edge; nil if what was found says nothing of it: a thing that speaks of something
+    /// else has not become well.
+    ///
+    /// - Parameter isHeld: whether all that is asked was met before.
+    func verdict(on found: RawJSON?, _ text: [UInt8], isHeld: Bool) -> Bool? {
+        guard self.rule.operator != .exists else { return self.holds(found, text) }
+        guard let found else { return nil }
+        switch self.rule.operator {
+        case .gt, .ge, .lt, .le:
+            if isHeld, let until, let number = found.exactNumber {
+                let isAbove = self.rule.operator == .gt || self.rule.operator == .ge
+                return isAbove ? !(number < until) : !(until < number)
+            }
+            return self.order(of: found) == nil ? nil : self.holds(found, text)
+        default: return self.holds(found, text)
         }
     }
 

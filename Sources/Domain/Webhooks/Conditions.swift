@@ -1,9 +1,13 @@
 /// What a payload must be for a webhook to be called.
-package struct Conditions: Sendable, Equatable, Codable {
+package struct Conditions: Sendable, Equatable {
     package enum Match: String, Sendable, Codable, CaseIterable { case all, any }
 
     package let match: Match
     package let rules: [Rule]
+    /// nil has every message that meets them call the webhook.
+    package let edge: Edge?
+    /// For how long they have to be met before that counts, in seconds; nil is no time.
+    package let duration: Int64?
 
     package static let mostRules = 50
     /// Steps of a rule's path.
@@ -11,9 +15,11 @@ package struct Conditions: Sendable, Equatable, Codable {
     /// Places that all conditions of a group may look at, those on the way included.
     package static let mostPlaces = 20_000
 
-    package init(match: Match = .all, rules: [Rule]) {
+    package init(match: Match = .all, rules: [Rule], edge: Edge? = nil, duration: Int64? = nil) {
         self.match = match
         self.rules = rules
+        self.edge = edge
+        self.duration = duration
     }
 
     package struct Rule: Sendable, Equatable, Codable {
@@ -33,11 +39,14 @@ package struct Conditions: Sendable, Equatable, Codable {
         package let `operator`: Operator
         /// JSON text; nil where the operator needs nothing to compare with.
         package let value: String?
+        /// A number as JSON text: what is met stays so until what is found is beyond this.
+        package let until: String?
 
-        package init(path: String, operator: Operator, value: String? = nil) {
+        package init(path: String, operator: Operator, value: String? = nil, until: String? = nil) {
             self.path = path
             self.operator = `operator`
             self.value = value
+            self.until = until
         }
 
         var description: String {
@@ -65,6 +74,17 @@ package struct Conditions: Sendable, Equatable, Codable {
                 throw InvalidField("\(at).path", "must have at most \(Self.longestPath) steps")
             }
             try rule.check(at: "\(at).value")
+            try rule.checkUntil(at: "\(at).until", hasEdge: self.edge != nil)
+            if self.edge != nil, rule.operator.remembers {
+                throw InvalidField("\(at).operator", "\(rule.operator.rawValue) does not go with edge")
+            }
+        }
+        guard let duration = self.duration else { return }
+        guard self.edge != nil else { throw InvalidField("conditions.for", "goes with edge alone") }
+        guard Self.durations.contains(duration) else {
+            throw InvalidField(
+                "conditions.for",
+                "must be a number from \(Self.durations.lowerBound) to \(Self.durations.upperBound)")
         }
     }
 }
@@ -100,6 +120,21 @@ extension Conditions.Rule {
         case .changed:
             guard value == nil else { throw InvalidField(at, "does not go with changed") }
         }
+    }
+
+    fileprivate func checkUntil(at: String, hasEdge: Bool) throws(InvalidField) {
+        guard let until = self.until else { return }
+        guard hasEdge else { throw InvalidField(at, "goes with edge alone") }
+        let (value, end) = (self.value.flatMap { RawJSON(Array($0.utf8)) }, RawJSON(Array(until.utf8)))
+        guard let end = end?.exactNumber else { throw InvalidField(at, "must be a number") }
+        switch (self.operator, value?.exactNumber) {
+        case (.gt, let start?), (.ge, let start?):
+            guard end <= start else { throw InvalidField(at, "must not be above value") }
+        case (.lt, let start?), (.le, let start?):
+            guard end >= start else { throw InvalidField(at, "must not be below value") }
+        default: throw InvalidField(at, "goes with gt, ge, lt and le of numbers alone")
+        }
+        if let end = RawJSON(Array(until.utf8)) { try Self.checkLength(of: end, at: at) }
     }
 
     private static func checkLength(of value: RawJSON, at: String) throws(InvalidField) {

@@ -20,6 +20,10 @@ package struct DeliveryPolicy: FieldTable {
     package var rateLimit: RateLimit?
     /// What becomes of what is over the rate.
     package var overflow = Overflow.wait
+    /// How often each thing's messages go out.
+    package var perThing: ThingRate?
+    /// Which of a thing's messages say nothing new; nil is none.
+    package var duplicates: DuplicateRule?
     /// How many requests there may be at a time, over all instances; nil is as many as the receiver does well with.
     package var maxInFlight: Int?
     private var order = StoredOrder.none
@@ -63,10 +67,10 @@ package struct DeliveryPolicy: FieldTable {
         }
     }
 
-    /// Both that `rate_limit` says.
+    /// All that `rate_limit` says.
     var rate: LimitedRate {
-        get { LimitedRate(limit: self.rateLimit, overflow: self.overflow) }
-        set { (self.rateLimit, self.overflow) = (newValue.limit, newValue.overflow) }
+        get { LimitedRate(limit: self.rateLimit, overflow: self.overflow, perThing: self.perThing) }
+        set { (self.rateLimit, self.overflow, self.perThing) = (newValue.limit, newValue.overflow, newValue.perThing) }
     }
 
     package static let defaultFailureLimit = 10
@@ -87,8 +91,12 @@ package struct DeliveryPolicy: FieldTable {
         Field("failure_window", \.failureWindow, stored: "failureWindow", .integer(0...604_800)),
         Field("max_in_flight", \.maxInFlight, stored: "maxInFlight", .integer(1...1_024)),
         Field(
-            "rate_limit", \.rate, stored: [StoredField("rateLimit", \.rateLimit), StoredField("overflow", \.overflow)],
-            FieldKind.rate),
+            "rate_limit", \.rate,
+            stored: [
+                StoredField("rateLimit", \.rateLimit), StoredField("overflow", \.overflow),
+                StoredField("perThing", \.perThing),
+            ], FieldKind.rate),
+        Field("duplicates", \.duplicates, stored: "duplicates", .duplicates),
         Field(
             "ordering", \.ordering,
             stored: [StoredField("ordering", \.order), StoredField("isSideBySide", \.isSideBySide)],
@@ -99,6 +107,9 @@ package struct DeliveryPolicy: FieldTable {
     /// - Throws: ``InvalidField``, named as the API names it.
     package func check() throws(InvalidField) {
         try self.checkFields()
+        if self.perThing != nil, self.ordering == .thing {
+            throw InvalidField("rate_limit.per_thing", "does not go with the ordering thing, which leaves nothing out")
+        }
         if self.overflow != .wait {
             guard self.rateLimit != nil else { throw InvalidField("rate_limit.overflow", "needs a rate") }
             guard self.ordering != .thing else {

@@ -23,7 +23,8 @@ extension RequestPlan {
         var first: Message?
         for (index, message) in messages.enumerated() {
             let values = TemplateValues(
-                message, org: org, facts: self.needsFacts ? facts(message) : ThingFacts.unknown, paths: self.paths)
+                message, org: org, facts: self.needsFacts || self.needsCrossing ? facts(message) : .unknown,
+                paths: self.paths)
             do throws(RenderFailure) {
                 let item = try self.renderItem(values, isLine: !isArray)
                 // Room for what comes before and behind it.

@@ -18,8 +18,11 @@ package struct RequestPlan: Sendable {
     let body: Body
     let contentType: RequestSpec.BodyType
     package let batching: Batching?
-    /// Whether a thing's name or profile is needed.
-    package let needsFacts: Bool
+    /// What of a thing is needed beyond its id.
+    package let extent: ThingFacts.Extent
+    package var needsFacts: Bool { self.extent > .nothing }
+    /// Whether what a message crossed is needed.
+    package let needsCrossing: Bool
     /// What is asked of the payload.
     let paths: PathSet
 
@@ -70,7 +73,8 @@ package struct RequestPlan: Sendable {
         }
         let templates = [self.target] + headerTemplates.map(\.value) + rows.map(\.value) + self.body.templates
         let placeholders = templates.flatMap(\.placeholders)
-        self.needsFacts = placeholders.contains { $0 == .thingName || $0 == .profileID }
+        self.extent = placeholders.map(\.extent).max() ?? .nothing
+        self.needsCrossing = placeholders.contains(where: \.isOfCrossing)
         self.paths = PathSet(placeholders.flatMap(\.paths))
         if !isLenient { try self.check(spec) }
     }

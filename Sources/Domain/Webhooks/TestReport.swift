@@ -70,6 +70,9 @@ package struct RequestDescription: Sendable {
         }
         if target.options.auth.kind != .none { headers.append((name: "authorization", value: Self.mask)) }
         if let type = request.contentType { headers.append((name: "content-type", value: type)) }
+        if target.options.compression == .gzip, request.body?.isEmpty == false {
+            headers.append((name: "content-encoding", value: "gzip"))
+        }
         headers.append((name: "x-hookline-group-id", value: target.group.description))
         if message.hasThing { headers.append((name: "x-hookline-thing-id", value: message.thing.description)) }
         if !message.subtopic.isEmpty { headers.append((name: "x-hookline-subtopic", value: message.subtopic)) }

@@ -33,8 +33,13 @@ package struct Trigger: Sendable, Equatable, Codable {
     package var kind: TriggerKind
     /// Messages: the subtopics that count, with `+` and `#` as in MQTT; empty is all.
     package var subtopics: [String]
-    /// The things that count; empty is all of the group.
+    /// The things that count, by their ids or by what their owners call them; if both are empty all of the group do.
     package var things: [String]
+    package var externalIDs: [String]
+    /// The profiles whose things count; empty is all.
+    package var profiles: [String]
+    /// Labels that a thing must have, all of them.
+    package var labels: [String]
     /// Silence: for how long, in seconds.
     package var after: Int64?
 
@@ -43,11 +48,15 @@ package struct Trigger: Sendable, Equatable, Codable {
     package static let longestSilence: Int64 = 30 * 86_400
 
     package init(
-        kind: TriggerKind = .message, subtopics: [String] = [], things: [String] = [], after: Int64? = nil
+        kind: TriggerKind = .message, subtopics: [String] = [], things: [String] = [], externalIDs: [String] = [],
+        profiles: [String] = [], labels: [String] = [], after: Int64? = nil
     ) {
         self.kind = kind
         self.subtopics = subtopics
         self.things = things
+        self.externalIDs = externalIDs
+        self.profiles = profiles
+        self.labels = labels
         self.after = after
     }
 
@@ -64,17 +73,12 @@ package struct Trigger: Sendable, Equatable, Codable {
                     "trigger.subtopics[\(index)]", "must be a filter such as room/+/temperature or alarms/#")
             }
         }
-        if !self.things.isEmpty {
-            guard self.kind.isOfThing else {
-                throw InvalidField("trigger.things", "do not go with the trigger \(self.kind.rawValue)")
-            }
-            guard self.things.count <= Self.most else {
-                throw InvalidField("trigger.things", "must be at most \(Self.most)")
-            }
-            for (index, text) in self.things.enumerated() where EntityID(text) == nil {
-                throw InvalidField("trigger.things[\(index)]", "must be a UUID")
-            }
+        try self.check(self.things, "things", expected: "a UUID") { EntityID($0) != nil }
+        try self.check(self.profiles, "profiles", expected: "a UUID") { EntityID($0) != nil }
+        try self.check(self.externalIDs, "external_ids", expected: "what a thing is called") {
+            (try? Name.checked($0)) != nil
         }
+        try self.check(self.labels, "labels", expected: Label.expected, Label.isLabel)
         switch (self.kind, self.after) {
         case (.thingSilent, nil): throw InvalidField("trigger.after", "is required: seconds without a message")
         case (.thingSilent, let after?):
@@ -86,6 +90,54 @@ package struct Trigger: Sendable, Equatable, Codable {
         case (_, nil): return
         }
     }
+}
+
+extension Trigger {
+    /// What says which things count.
+    private func check(
+        _ texts: [String], _ name: String, expected: String, _ isValid: (String) -> Bool
+    ) throws(InvalidField) {
+        guard !texts.isEmpty else { return }
+        guard self.kind.isOfThing else {
+            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.kind.rawValue)")
+        }
+        guard texts.count <= Self.most else { throw InvalidField("trigger.\(name)", "must be at most \(Self.most)") }
+        for (index, text) in texts.enumerated() where !isValid(text) {
+            throw InvalidField("trigger.\(name)[\(index)]", "must be \(expected)")
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case kind, subtopics, things, externalIDs, profiles, labels, after
+    }
+
+    /// What builds before did not write is not there.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            kind: try values.decode(TriggerKind.self, forKey: .kind),
+            subtopics: try values.decode([String].self, forKey: .subtopics),
+            things: try values.decode([String].self, forKey: .things),
+            externalIDs: try values.decodeIfPresent([String].self, forKey: .externalIDs) ?? [],
+            profiles: try values.decodeIfPresent([String].self, forKey: .profiles) ?? [],
+            labels: try values.decodeIfPresent([String].self, forKey: .labels) ?? [],
+            after: try values.decodeIfPresent(Int64.self, forKey: .after))
+    }
+
+    /// As builds before write it, where it says no more than they know.
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(self.kind, forKey: .kind)
+        try values.encode(self.subtopics, forKey: .subtopics)
+        try values.encode(self.things, forKey: .things)
+        for (key, texts) in [
+            (CodingKeys.externalIDs, self.externalIDs), (.profiles, self.profiles), (.labels, self.labels),
+        ] where !texts.isEmpty { try values.encode(texts, forKey: key) }
+        try values.encodeIfPresent(self.after, forKey: .after)
+    }
+
+    /// Whether builds before read what it says of things: they would fire for all of them.
+    package var isOfEarlierForm: Bool { self.externalIDs.isEmpty && self.profiles.isEmpty && self.labels.isEmpty }
 }
 
 /// A topic filter (MQTT 5, section 4.7) on what comes behind `messages/`.
@@ -118,34 +170,5 @@ package struct SubtopicFilter: Sendable, Equatable {
             if index == parts.count - 1, index == self.levels.count - 2, self.levels[index + 1] == "#" { return true }
         }
         return parts.count == self.levels.count
-    }
-}
-
-/// A trigger as messages meet it: what it asks of them, ready to be compared.
-package struct TriggerFilter: Sendable {
-    package let kind: TriggerKind
-    private let subtopics: [SubtopicFilter]
-    private let things: Set<EntityID>
-
-    package init(_ trigger: Trigger) {
-        self.kind = trigger.kind
-        self.subtopics = trigger.subtopics.compactMap { SubtopicFilter($0) }
-        self.things = Set(trigger.things.compactMap { EntityID($0) })
-    }
-
-    /// Whether it lets everything through that is of its kind.
-    package var isOpen: Bool { self.subtopics.isEmpty && self.things.isEmpty }
-
-    /// Which part of it does not let a message through.
-    package enum Refusal: Sendable { case things, subtopics }
-
-    /// nil lets it through.
-    package func refusal(thing: EntityID, subtopic: String) -> Refusal? {
-        guard self.things.isEmpty || self.things.contains(thing) else { return .things }
-        return self.subtopics.isEmpty || self.subtopics.contains { $0.matches(subtopic) } ? nil : .subtopics
-    }
-
-    package func admits(thing: EntityID, subtopic: String) -> Bool {
-        self.refusal(thing: thing, subtopic: subtopic) == nil
     }
 }

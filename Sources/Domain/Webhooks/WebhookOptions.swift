@@ -10,12 +10,36 @@ package struct WebhookOptions: FieldTable {
     package var notify: [String] = []
     /// Whether the thing is told what the receiver answered.
     package var responds = false
+    /// …and how, if it is.
+    package var answer = ThingAnswer()
     package var batching: Batching?
+    /// What is shown to the receiver over TLS; nil is what the group has.
+    package var clientCertificate: ClientCertificate?
+    package var compression = Compression.none
     package var description = ""
     /// A JSON object of its owners, kept and shown and nothing else.
     package var metadata = "{}"
 
+    /// Both that `respond` says.
+    var responding: Responding {
+        get { Responding(isWanted: self.responds, answer: self.answer) }
+        set { (self.responds, self.answer) = (newValue.isWanted, newValue.answer) }
+    }
+
+    private var unusualAnswer: ThingAnswer? {
+        get { self.answer == ThingAnswer() ? nil : self.answer }
+        set { self.answer = newValue ?? ThingAnswer() }
+    }
+
     package init() {}
+
+    /// How bodies are sent.
+    package enum Compression: String, Sendable, Codable, CaseIterable {
+        /// As they are.
+        case none
+        /// With `content-encoding: gzip` (RFC 9110, section 8.4.1.3), where that makes them smaller.
+        case gzip
+    }
 
     package static let longestDescription = 2_000
     package static let longestMetadata = 16 * 1024
@@ -25,8 +49,12 @@ package struct WebhookOptions: FieldTable {
         RequestSpec.fields.map { $0.within(\.request) } + [
             .auth, .trigger, .conditions,
             Field("notify", \.notify, stored: "notify", .users),
-            Field("respond", \.responds, stored: "responds", .flag),
-            .batch,
+            Field(
+                "respond", \.responding,
+                stored: [StoredField("responds", \.responds), StoredField("answer", \.unusualAnswer)],
+                .responding),
+            .batch, .clientCertificate,
+            Field("compression", \.compression, stored: "compression", .choice()),
             Field("description", \.description, stored: "description", .text(longest: longestDescription)),
             Field("metadata", \.metadata, stored: "metadata", .metadata),
         ]
@@ -38,8 +66,14 @@ package struct WebhookOptions: FieldTable {
         if self.auth.kind != .none, headers.contains(where: { $0.name.lowercased() == "authorization" }) {
             throw InvalidField("auth", "and a header Authorization exclude each other")
         }
+        if self.compression != .none, headers.contains(where: { $0.name.lowercased() == "content-encoding" }) {
+            throw InvalidField("compression", "and a header Content-Encoding exclude each other")
+        }
         if self.responds, self.trigger.kind != .message || self.batching != nil {
             throw InvalidField("respond", "goes with the trigger MESSAGE alone, and not with batch")
+        }
+        if self.conditions?.edge != nil, self.trigger.kind != .message {
+            throw InvalidField("conditions.edge", "goes with the trigger MESSAGE alone")
         }
         if self.batching != nil { try self.checkBatching() }
     }

@@ -12,6 +12,8 @@ package final class WebhookRequests: Sendable {
     package let commonHeaders: [UInt8]
     /// Whether the webhook's own headers say the type, which then wins over the profile's.
     package let setsContentType: Bool
+    /// Whether bodies are sent compressed, if that makes them smaller.
+    package let isCompressed: Bool
     /// nil for a webhook from before there were keys, until the service has started once.
     package let signer: RequestSigner?
 
@@ -32,6 +34,7 @@ package final class WebhookRequests: Sendable {
         for header in target.headers { head += "\(header.name): \(header.value)\r\n" }
         self.head = Array(head.utf8)
         self.setsContentType = target.headers.contains { $0.name.lowercased() == "content-type" }
+        self.isCompressed = target.options.compression == .gzip
         self.signer = target.signingKeys.map(RequestSigner.init)
     }
 }

@@ -15,8 +15,10 @@ package final class WebhookTarget: Sendable {
     package let judgedBody: Int?
     /// Whether every message of the group is sent to it.
     package let takesAllMessages: Bool
-    /// Whether its templates name things.
-    package let needsFacts: Bool
+    /// What its templates ask of things beyond their ids, and whether they say what a message crossed.
+    package let extent: ThingFacts.Extent
+    package let needsCrossing: Bool
+    package var needsFacts: Bool { self.extent > .nothing || self.needsCrossing }
     package let id: EntityID
     package let group: EntityID
     package let version: Int64
@@ -30,10 +32,16 @@ package final class WebhookTarget: Sendable {
     package let mostInMemory: Int
     package let batching: Batching?
     package let filter: TriggerFilter
+    /// Whether it chooses things by more than their ids.
+    package let choosesThings: Bool
     package let conditions: ConditionSet?
+    /// What is left out of each thing's messages; nil if nothing is.
+    package let thinning: Thinning?
     package let signingKeys: SigningKeys?
     /// Blocks of addresses that the group may reach beyond those of the installation.
     package let allowedNetworks: [Network]
+    /// How its requests are secured; nil is as everywhere else.
+    package let tls: TLSTerms?
     private let storedPolicy: Stored<DeliveryPolicy>
     private let storedOptions: Stored<WebhookOptions>
 
@@ -50,8 +58,9 @@ package final class WebhookTarget: Sendable {
         key: WebhookKey, id: EntityID, group: EntityID, version: Int64, url: WebhookURL, headers: [Header],
         status: WebhookStatus = .enabled, policy: DeliveryPolicy = DeliveryPolicy(),
         options: WebhookOptions = WebhookOptions(), org: EntityID? = nil, signingKeys: SigningKeys? = nil,
-        allowedNetworks: [Network] = [], fault: String? = nil
+        allowedNetworks: [Network] = [], groupTLS: TLSTerms? = nil, fault: String? = nil
     ) {
+        self.tls = options.clientCertificate.map { TLSTerms(own: $0, in: groupTLS) } ?? groupTLS
         self.fault = fault
         self.storedPolicy = policy == Self.usualPolicy.value ? Self.usualPolicy : Stored(policy)
         self.storedOptions = options == Self.usualOptions.value ? Self.usualOptions : Stored(options)
@@ -59,15 +68,20 @@ package final class WebhookTarget: Sendable {
         self.overflow = policy.overflow
         self.org = org
         self.filter = TriggerFilter(options.trigger)
+        self.choosesThings = !options.trigger.isOfEarlierForm
         self.conditions = options.conditions.map(ConditionSet.init)
+        self.thinning = self.filter.kind == .message ? Thinning(policy) : nil
         // Most have no template at all.
         let mayNeedFacts =
             url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
-        self.needsFacts = mayNeedFacts && RequestPlan(stored: url, headers: headers, options: options).needsFacts
+        let plan = mayNeedFacts ? RequestPlan(stored: url, headers: headers, options: options) : nil
+        self.extent = plan?.extent ?? .nothing
+        self.needsCrossing = plan?.needsCrossing ?? false
         self.batching = options.batching
         self.responds = options.responds
         self.judgedBody = policy.judgedBody
-        self.takesAllMessages = self.filter.kind == .message && self.filter.isOpen && options.conditions == nil
+        self.takesAllMessages =
+            self.filter.kind == .message && self.filter.isOpen && options.conditions == nil && self.thinning == nil
         self.key = key
         self.id = id
         self.group = group
@@ -86,6 +100,12 @@ package final class WebhookTarget: Sendable {
 
     package var policy: DeliveryPolicy { self.storedPolicy.value }
     package var options: WebhookOptions { self.storedOptions.value }
+    /// Whose facts a request with this message names.
+    package func subject(of message: Message) -> ThingFacts.Subject {
+        let crossing = self.needsCrossing ? DeliveryID(message: message.id, webhook: self.key) : nil
+        return ThingFacts.Subject(message.thing, in: message.group, crossing: crossing)
+    }
+
     /// Worked out each time. Who sends has ``WebhookRequests``.
     package var plan: RequestPlan { RequestPlan(stored: self.url, headers: self.headers, options: self.options) }
 
@@ -100,6 +120,15 @@ package final class WebhookTarget: Sendable {
 
     /// Whether a thing's messages make it fire; otherwise events do.
     package var isForMessages: Bool { self.filter.kind == .message }
+
+    /// Whether what becomes of a thing's message depends on those before it.
+    package var remembers: Bool { self.thinning != nil || self.conditions?.hasState == true }
+
+    /// What it asks of a payload; nil if it asks nothing.
+    package var askedPaths: [JSONPath]? {
+        guard let thinning else { return self.conditions?.paths }
+        return (self.conditions?.paths ?? []) + thinning.paths
+    }
 
     /// Whether messages come to it, as far as they are for it. To one that Hookline has disabled they do, and wait.
     package var receivesMessages: Bool { self.status != .disabled && self.isForMessages }

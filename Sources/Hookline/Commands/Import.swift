@@ -117,6 +117,10 @@ struct ImportSummary {
                 "\(report.transformers) profiles have a transformer: Hookline forwards payloads as they were published."
             )
         }
+        if report.metadataLeftOut > 0 {
+            lines.append(
+                "\(report.metadataLeftOut) have metadata that is no object, or over 16 KiB, which is not taken over.")
+        }
         if report.externalKeys > 0 {
             lines.append("\(report.externalKeys) things have an external key, which is not taken over.")
         }

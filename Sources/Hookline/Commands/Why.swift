@@ -38,7 +38,7 @@ struct Why: AsyncParsableCommand {
         defer { connected.close() }
         let routes = RouteStore(connected.database, box: try ServiceConfiguration.secrets(reader))
         let explainer = Explainer(
-            connected.database, largestPayload: try ServiceConfiguration.largestPayload(reader),
+            connected.database, wallClock: .system, largestPayload: try ServiceConfiguration.largestPayload(reader),
             scene: { try await routes.load(around: $0).scene(of: $0) }, gate: nil)
         let answer = try await explainer.explain(
             thing, subtopic: self.subtopic, payload: payload.map { Array($0.utf8) }, webhook: webhook)

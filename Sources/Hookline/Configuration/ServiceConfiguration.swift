@@ -33,6 +33,8 @@ struct ServiceConfiguration: Sendable {
     var totalTimeout: TimeAmount
     var additionalRoots: [NIOSSLCertificate]
     var oldestTLS: TLSVersion
+    /// nil connects to receivers without one.
+    var proxy: ForwardProxy?
     var housekeeping: Housekeeper.Configuration
     var auth: AuthSettings
     var log: LogConfiguration
@@ -97,6 +99,7 @@ struct ServiceConfiguration: Sendable {
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
         self.additionalRoots = try Self.additionalRoots(settings)
         self.oldestTLS = try settings.choice("delivery.tls_minimum", default: OldestTLS.v12).version
+        self.proxy = try Self.proxy(settings)
         self.housekeeping = .init()
         self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
         self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
@@ -245,6 +248,17 @@ struct ServiceConfiguration: Sendable {
                 setting, "must be the base64 of \(SecretBox.keyLength) bytes (openssl rand -base64 32)")
         }
         return key
+    }
+
+    private static func proxy(_ settings: SettingsReader) throws -> ForwardProxy? {
+        let exceptions = try settings.string("delivery.no_proxy") ?? ""
+        let target = try settings.choice("delivery.proxy_target", default: ForwardProxy.Target.address)
+        guard let url = try settings.secret("delivery.proxy") else { return nil }
+        do throws(ForwardProxy.Refusal) {
+            return try ForwardProxy(url, exceptions: exceptions, target: target)
+        } catch {
+            throw settings.invalid(error.isOfExceptions ? "delivery.no_proxy" : "delivery.proxy", error.reason)
+        }
     }
 
     private static func additionalRoots(_ settings: SettingsReader) throws -> [NIOSSLCertificate] {

@@ -151,6 +151,17 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.tls_minimum", help: "the oldest TLS that is spoken with receivers: 1.0, 1.1, 1.2 or 1.3",
             fallback: "1.2"),
+        Setting(
+            key: "delivery.proxy",
+            help: "proxy that leads to receivers, asked by CONNECT: http://user:password@host:3128",
+            fallback: "none", isSecret: true),
+        Setting(
+            key: "delivery.no_proxy",
+            help: "hosts with those below them, addresses and CIDRs that are reached without it, parted by commas",
+            fallback: "none"),
+        Setting(
+            key: "delivery.proxy_target",
+            help: "how receivers are named to it: by the address that was checked, or by name", fallback: "address"),
         Setting(key: "delivery.threads", help: "event loops that send", fallback: "half the cores, two at the least"),
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
         Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),

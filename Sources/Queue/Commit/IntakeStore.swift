@@ -31,31 +31,71 @@ package struct IntakeStore: Sendable {
         package let deliveries: [Delivery]
         /// What conditions are to remember from now on.
         package let memory: ConditionMemory
+        /// In the order of their messages, which are among these or could not be written.
+        package let alarms: [AlarmChange]
+        /// What is left out of things' messages, and those of the messages' deliveries that wait for their time.
+        package var thinning: [ThinningChange] = []
+        package var later: [LaterDelivery] = []
+        /// Whether what others have changed meanwhile is passed over: some come too soon then, and none is lost.
+        package var isForced = false
 
-        package init(messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:]) {
+        package init(
+            messages: [Message], deliveries: [Delivery], memory: ConditionMemory = [:], alarms: [AlarmChange] = []
+        ) {
+            self.alarms = alarms
             self.messages = messages
             self.deliveries = deliveries
             self.memory = memory
         }
+
+        var thins: Bool { !self.thinning.isEmpty || !self.later.isEmpty }
+
+        /// - Throws: ``AlarmsMoved``.
+        func writeAlarms(on db: isolated Connection) throws {
+            guard !self.alarms.isEmpty else { return }
+            guard try AlarmRows(self.alarms).write(on: db) != .moved else { throw AlarmsMoved() }
+        }
     }
+
+    /// An alarm is not what the messages were judged by any more; nothing was written.
+    package struct AlarmsMoved: Error {}
 
     /// Commits messages and their deliveries. When it returns they are durable.
     ///
     /// - Parameter now: when the deliveries fall due.
-    package func commit(_ commit: Commit, now: Instant) async throws {
-        guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return }
-        _ = try await self.pool.withConnection { try $0.execute(statement) }
+    /// - Returns: deliveries that waited for their time and were left out for newer ones.
+    /// - Throws: ``AlarmsMoved`` or ``ThinningConflict``, and nothing is written.
+    @discardableResult
+    package func commit(_ commit: Commit, now: Instant) async throws -> [DeliveryID] {
+        guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return [] }
+        guard commit.thins || !commit.alarms.isEmpty else {
+            _ = try await self.pool.withConnection { try $0.execute(statement) }
+            return []
+        }
+        return try await self.pool.transaction { db in
+            try commit.writeAlarms(on: db)
+            let replaced = commit.thins ? try commit.thin(isRepeat: false, on: db) : []
+            try db.execute(statement)
+            return replaced
+        }
     }
 
     /// Commits what may have been committed already: what is there stays as it is, what is not is written.
     ///
-    /// - Returns: false, and nothing is written, if rows with the same ids are there that are not these messages.
-    package func commitAgain(_ commit: Commit, now: Instant) async throws -> Bool {
-        guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return true }
+    /// - Returns: as ``commit(_:now:)``; nil, and nothing is written, if rows with the same ids are there that are not these messages.
+    /// - Throws: as ``commit(_:now:)``.
+    @discardableResult
+    package func commitAgain(_ commit: Commit, now: Instant) async throws -> [DeliveryID]? {
+        guard let statement = self.statement(of: commit, now: now, isRepeat: true) else { return [] }
         return try await self.pool.transaction { db in
-            guard try Strangers.areNone(among: commit.messages, of: self.session, on: db) else { return false }
+            guard try Strangers.areNone(among: commit.messages, of: self.session, on: db) else { return nil }
+            // What is there was written together with what it changed.
+            if !commit.alarms.isEmpty, try !Strangers.isWritten(any: commit.messages, by: self.session, on: db) {
+                try commit.writeAlarms(on: db)
+            }
+            let replaced = commit.thins ? try commit.thin(isRepeat: true, on: db) : []
             try db.execute(statement)
-            return true
+            return replaced
         }
     }
 
@@ -89,6 +129,8 @@ package struct IntakeStore: Sendable {
             // What is put apart at this moment is not seen where it was, and is not there yet for the same statement.
             try db.execute("DELETE FROM waiting_messages WHERE id = ANY(\(ids))")
             try db.execute("DELETE FROM messages WHERE id = ANY(\(ids))")
+            // What went out by what is remembered of them does not.
+            try db.execute("DELETE FROM thinned_things WHERE changed_by && \(ids)")
         }
     }
 

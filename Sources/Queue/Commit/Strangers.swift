@@ -19,4 +19,16 @@ enum Strangers {
             """
         ) { try $0.bool(0) } == [true]
     }
+    /// Whether one of these messages is there as this session has written it.
+    static func isWritten(
+        any messages: [Message], by session: SessionID, on db: isolated Connection
+    ) throws -> Bool {
+        let ids = messages.map(\.id.rawValue)
+        return try db.query(
+            """
+            SELECT EXISTS (SELECT FROM transient_messages WHERE id = ANY(\(ids)) AND session_id = \(session.rawValue))
+                OR EXISTS (SELECT FROM messages WHERE id = ANY(\(ids)) AND session_id = \(session.rawValue))
+            """
+        ) { try $0.bool(0) } == [true]
+    }
 }

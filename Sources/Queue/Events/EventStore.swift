@@ -147,8 +147,9 @@ package struct EventStore: Sendable {
             DELETE FROM thing_silences AS s USING thing_activity AS a
             WHERE a.thing_id = s.thing_id AND a.last_at > s.since RETURNING s.webhook_key, s.thing_id, a.last_at)
         INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
-        SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'returned', 'thing_name', t.name,
-            'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM back.last_at) * 1000)::bigint),
+        SELECT 'THING_SILENT', t.group_id, t.id, thing_details(t.name, t.profile_id, t.external_id, t.labels)
+            || jsonb_build_object('state', 'returned',
+                'last_message_at', floor(extract(epoch FROM back.last_at) * 1000)::bigint),
             ARRAY[back.webhook_key]
         FROM back JOIN things AS t ON t.id = back.thing_id
         """
@@ -164,8 +165,9 @@ package struct EventStore: Sendable {
                     AND greatest(a.last_at, w.updated_at, \(since)) + make_interval(secs => w.silent_after) <= \(self.now)
                 ON CONFLICT DO NOTHING RETURNING webhook_key, thing_id, since)
             INSERT INTO events (kind, group_id, thing_id, details, webhook_keys)
-            SELECT 'THING_SILENT', t.group_id, t.id, jsonb_build_object('state', 'silent', 'thing_name', t.name,
-                'profile_id', t.profile_id, 'last_message_at', floor(extract(epoch FROM fallen.since) * 1000)::bigint),
+            SELECT 'THING_SILENT', t.group_id, t.id, thing_details(t.name, t.profile_id, t.external_id, t.labels)
+                || jsonb_build_object('state', 'silent',
+                    'last_message_at', floor(extract(epoch FROM fallen.since) * 1000)::bigint),
                 ARRAY[fallen.webhook_key]
             FROM fallen JOIN things AS t ON t.id = fallen.thing_id
             """

@@ -1,8 +1,10 @@
-internal import Domain
+package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
-/// What no delivery tells of, and so is looked for now and then: webhooks that fall behind, and keys that are about to end.
+/// What no delivery tells of, and so is looked for now and then: webhooks that fall behind, and keys and client
+/// certificates that are about to end.
 package struct NoticeWatch: Sendable {
     private let pool: Pool
 
@@ -10,10 +12,28 @@ package struct NoticeWatch: Sendable {
         self.pool = database.pool
     }
 
+    /// A client certificate that is in use.
+    package struct Certificate: Sendable, Hashable {
+        /// Of the webhook or the group that it is shown for.
+        package let owner: EntityID
+        package let isGroups: Bool
+        package let start: Instant
+        package let end: Instant
+
+        package init(of owner: EntityID, isGroups: Bool, start: Instant, end: Instant) {
+            self.owner = owner
+            self.isGroups = isGroups
+            self.start = start
+            self.end = end
+        }
+    }
+
     /// One instance at a time; the others' turn passes.
     ///
-    /// - Parameter late: how long something may have been due without having been taken up.
-    package func look(late: Duration) async throws {
+    /// - Parameters:
+    ///   - late: how long something may have been due without having been taken up.
+    ///   - certificates: those there are, as this instance knows them.
+    package func look(late: Duration, certificates: Set<Certificate> = []) async throws {
         try await self.pool.transaction { db in
             let isOurTurn = try db.query(
                 "SELECT pg_try_advisory_xact_lock(hashtext('hookline housekeeping'), hashtext('notices'))"
@@ -21,6 +41,7 @@ package struct NoticeWatch: Sendable {
             guard isOurTurn == [true] else { return }
             try Self.lookForLate(late, on: db)
             try Self.lookForKeys(on: db)
+            try Self.lookForEnds(of: certificates.sorted { $0.end < $1.end }, on: db)
         }
     }
 
@@ -99,5 +120,40 @@ package struct NoticeWatch: Sendable {
                 UNION ALL SELECT * FROM notice_channels WHERE user_id = k.created_by) AS c
             WHERE k.expires_at > now() AND c.is_enabled AND \(NoticeEvent.keyEnding.rawValue) = ANY(c.events)
             """)
+    }
+
+    // MARK: Certificates
+
+    /// At a time; the next are told with the next look.
+    private static let mostTold = 1_000
+
+    /// Two weeks before, for who has to have one signed needs more than a week, or in the last quarter of a shorter life. Once
+    /// for each certificate.
+    private static func lookForEnds(of certificates: [Certificate], on db: isolated Connection) throws {
+        guard !certificates.isEmpty else { return }
+        try db.execute(
+            """
+            WITH e AS (
+                SELECT * FROM unnest(\(certificates.map(\.owner)), \(certificates.map(\.isGroups)), \(certificates.map(\.start)),
+                        \(certificates.map(\.end))) AS u (id, is_groups, starts_at, ends_at)
+                WHERE ends_at < now() + interval '14 days' AND ends_at < now() + (ends_at - starts_at) / 4
+                    AND ends_at > now() - interval '30 days'
+                    AND NOT EXISTS (SELECT FROM certificate_notices AS c WHERE c.id = u.id AND c.ends_at = u.ends_at)
+                ORDER BY ends_at, id LIMIT \(Int64(Self.mostTold))), told AS (
+                INSERT INTO certificate_notices (id, ends_at) SELECT id, ends_at FROM e
+                ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at)
+            INSERT INTO notifications (users, payload, channel, due_at)
+            SELECT '{}', jsonb_strip_nulls(jsonb_build_object(
+                'type', \(NoticeEvent.certificateEnding.rawValue)::text, 'webhook_id', w.id, 'webhook_name', w.name,
+                'group_id', g.id, 'group_name', g.name, 'org_id', g.org_id,
+                'expires_at', floor(extract(epoch FROM e.ends_at) * 1000)::bigint,
+                'at', floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)), c.id, \(ChannelNotice.due)
+            FROM e LEFT JOIN webhooks AS w ON NOT e.is_groups AND w.id = e.id
+            JOIN groups AS g ON g.id = CASE WHEN e.is_groups THEN e.id ELSE w.group_id END,
+                LATERAL (\(ChannelNotice.channels)) AS c
+            WHERE c.is_enabled AND \(NoticeEvent.certificateEnding.rawValue) = ANY(c.events)
+            """)
+        // Of those that are gone, or were replaced.
+        try db.execute("DELETE FROM certificate_notices WHERE ends_at < now() - interval '90 days'")
     }
 }

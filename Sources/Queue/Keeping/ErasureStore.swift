@@ -44,7 +44,12 @@ package struct ErasureStore: Sendable {
         let end = to.map { MessageID.first(at: $0).rawValue } ?? .max
         let found = try await self.pool.transaction { db in
             // What conditions compare with is of the newest.
-            if to == nil { try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)") }
+            if to == nil {
+                try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)")
+                try db.execute("DELETE FROM thinned_things WHERE thing_id = \(thing)")
+            }
+            // What was found is shown, and what is to be sent later is kept with it.
+            try db.execute("DELETE FROM alarms WHERE thing_id = \(thing) AND raised >= \(first) AND raised < \(end)")
             let erasures = try db.query(
                 """
                 INSERT INTO erasures (group_id, thing_id, first_id, end_id)

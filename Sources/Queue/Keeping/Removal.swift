@@ -1,3 +1,4 @@
+internal import Domain
 package import Postgres
 
 /// What goes along with webhooks, sources and things. Rows about them carry a number without a foreign key, so that
@@ -39,11 +40,13 @@ package enum Removal {
         try Self.sources("thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))", on: db)
         // Whoever has the id next would get what is not on the bus yet.
         try db.execute("DELETE FROM source_events WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
+        try db.execute("DELETE FROM alarms WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
         return try db.execute("DELETE FROM things AS t WHERE \(condition)")
     }
 
     private static let ofWebhooks: [Query] = [
-        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "webhook_notices", "resends",
+        "webhook_counters", "webhook_stats", "condition_memory", "thinned_things", "thing_silences", "webhook_notices",
+        "resends", "alarms", "alarm_crossings",
     ]
     private static let ofSources: [Query] = ["source_counters", "source_event_ids"]
 
@@ -66,6 +69,21 @@ package enum Removal {
                 (
                     "memory of things that are gone",
                     "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+                ),
+                (
+                    "alarms of things that are gone",
+                    "DELETE FROM alarms AS a WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id)"
+                ),
+                (
+                    "crossings that nothing waits for",
+                    """
+                    DELETE FROM alarm_crossings
+                    WHERE message_id < \(MessageID.first(at: "now() - interval '31 days'" as Query))
+                    """
+                ),
+                (
+                    "what is left out of things that are gone",
+                    "DELETE FROM thinned_things AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
                 ),
                 (
                     "counts of groups that are gone",

@@ -1,4 +1,5 @@
 package import Domain
+package import Values
 
 /// Room in the lanes' memory for deliveries that are about to be committed: it is handed over by ``commit(_:)`` part by
 /// part as they are, and what is left when it goes out of scope is given back.
@@ -65,12 +66,16 @@ package struct LanePort: Sendable {
     package let reserve: @Sendable ([Delivery]) async -> Reservation
     /// Something that did not come by way of intake waits in the database for these webhooks.
     package let noteWaiting: @Sendable (Set<WebhookKey>) -> Void
+    /// Something of these webhooks waits in the database until then.
+    package let noteDue: @Sendable ([WebhookKey: Instant]) -> Void
 
     package init(
         reserve: @escaping @Sendable ([Delivery]) async -> Reservation,
-        noteWaiting: @escaping @Sendable (Set<WebhookKey>) -> Void
+        noteWaiting: @escaping @Sendable (Set<WebhookKey>) -> Void,
+        noteDue: @escaping @Sendable ([WebhookKey: Instant]) -> Void
     ) {
         self.reserve = reserve
         self.noteWaiting = noteWaiting
+        self.noteDue = noteDue
     }
 }

@@ -145,6 +145,12 @@ struct ResendPart: Sendable {
         var walk = ResendWalk(selection: selection, target: target, behind: self.behind, end: self.end)
         let part = try walk.next(most, of: self.number, on: db)
         let made = try self.insert(part.chosen, selection, target, now: now, on: db)
+        try Crossings.insert(
+            made.compactMap { chosen in
+                chosen.crossing.map {
+                    (DeliveryID(message: MessageID(rawValue: chosen.id), webhook: target.key), $0)
+                }
+            }, on: db)
         self.behind = walk.behind
         self.isWalked = part.isLast
         self.skipped = part.skipped

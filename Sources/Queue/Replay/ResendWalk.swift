@@ -21,6 +21,8 @@ struct ResendWalk: Sendable {
         let bytes: Int64
         /// Whether a delivery of it has failed and is there still.
         let hasFailed: Bool
+        /// What the webhook is told with it.
+        let crossing: Crossing?
     }
 
     struct Part: Sendable {
@@ -34,6 +36,7 @@ struct ResendWalk: Sendable {
     struct Seen: Sendable {
         let id: Int64
         let thing: EntityID
+        let subtopic: String
         let bytes: Int64
     }
 
@@ -54,8 +57,8 @@ struct ResendWalk: Sendable {
         let states = try self.states(of: looked.seen.map(\.id), on: db)
         let takes = try self.admittedThings(Set(looked.seen.map(\.thing)), on: db)
         let conditions = self.selection.appliesConditions ? self.target.conditions : nil
-        if let resend, conditions?.remembers == true {
-            self.memory = try Self.memory(of: resend, things: takes, on: db)
+        if let resend, conditions?.hasState == true {
+            self.memory = try Self.memory(of: resend, things: Set(takes.keys), on: db)
         }
         var payloads = ResendPayloads(looked.seen)
         for message in looked.seen {
@@ -64,10 +67,12 @@ struct ResendWalk: Sendable {
                 return part
             }
             self.behind = message.id
-            guard takes.contains(message.thing) else { continue }
+            guard let traits = takes[message.thing], self.isChosen(message, traits) else { continue }
             let isWanted = states.admits(message.id, self.selection.status)
-            if let conditions, isWanted || conditions.remembers {
-                let isMet = self.meets(conditions, message, payload: try payloads.payload(of: message, on: db))
+            var crossing: Crossing?
+            if let conditions, isWanted || conditions.hasState {
+                let isMet = self.meets(
+                    conditions, message, payload: try payloads.payload(of: message, on: db), telling: &crossing)
                 guard isMet else {
                     part.skipped += isWanted ? 1 : 0
                     continue
@@ -77,15 +82,31 @@ struct ResendWalk: Sendable {
             part.chosen.append(
                 Chosen(
                     id: message.id, thing: message.thing, bytes: message.bytes,
-                    hasFailed: states.failed.contains(message.id)))
+                    hasFailed: states.failed.contains(message.id), crossing: crossing))
         }
         self.behind = looked.last
         return part
     }
 
-    private mutating func meets(_ conditions: ConditionSet, _ message: Seen, payload: [UInt8]) -> Bool {
+    private func isChosen(_ message: Seen, _ traits: ThingTraits) -> Bool {
+        !self.selection.appliesConditions
+            || self.target.filter.admits(thing: message.thing, traits, subtopic: message.subtopic)
+    }
+
+    private mutating func meets(
+        _ conditions: ConditionSet, _ message: Seen, payload: [UInt8], telling crossing: inout Crossing?
+    ) -> Bool {
         var budget = EvaluationBudget()
         let index = PayloadIndex(payload, paths: PathSet(conditions.paths))
+        if let edge = conditions.edge {
+            // An alarm of its own, which is remembered as a rule's value is.
+            let alarm = self.memory[message.thing]?[Alarm.rule].flatMap { Alarm(remembered: $0) }
+            let truth = conditions.truth(of: index, isHeld: alarm != nil, budget: &budget)
+            let outcome = edge.outcome(of: truth, by: MessageID(rawValue: message.id), after: alarm)
+            self.memory[message.thing, default: [:]][Alarm.rule] = outcome.alarm?.remembered ?? ""
+            crossing = outcome.crossing
+            return crossing != nil
+        }
         let outcome = conditions.evaluate(index, memory: self.memory[message.thing] ?? [:], budget: &budget)
         if conditions.remembers { self.memory[message.thing] = outcome.memory }
         return outcome.skip == nil
@@ -126,7 +147,7 @@ struct ResendWalk: Sendable {
                 ORDER BY id LIMIT \(limit)
                 """
             }
-        let filters = [self.selection.filter] + (self.selection.appliesConditions ? [self.target.filter] : [])
+        let filter = self.selection.filter
         var (count, last) = (Int64(0), self.behind)
         // The group's own; and one row that says how far it was looked.
         let seen = try db.query(
@@ -138,8 +159,8 @@ struct ResendWalk: Sendable {
         ) { row -> Seen? in
             guard row.isNull(1) else {
                 let (thing, subtopic) = (try row.entityID(1), try row.string(2))
-                guard filters.allSatisfy({ $0.admits(thing: thing, subtopic: subtopic) }) else { return nil }
-                return Seen(id: try row.int64(0), thing: thing, bytes: try row.int64(3))
+                guard filter.admits(thing: thing, ThingTraits(), subtopic: subtopic) else { return nil }
+                return Seen(id: try row.int64(0), thing: thing, subtopic: subtopic, bytes: try row.int64(3))
             }
             count = try row.int64(3)
             if !row.isNull(0) { last = try row.int64(0) }
@@ -148,17 +169,27 @@ struct ResendWalk: Sendable {
         return (seen, last, isLast: count < limit)
     }
 
-    /// Of these things those whose messages the webhook gets now.
-    private func admittedThings(_ things: Set<EntityID>, on db: isolated Connection) throws -> Set<EntityID> {
-        guard self.selection.appliesConditions, !things.isEmpty else { return things }
-        guard self.target.isForMessages else { return [] }
-        return Set(
-            try db.query(
-                """
-                SELECT t.id FROM things AS t JOIN profiles AS p ON p.id = t.profile_id
-                WHERE t.id = ANY(\(Array(things))) AND t.group_id = \(self.target.group)
-                    AND coalesce(p.config -> 'webhook' = 'true', false)
-                """
-            ) { try $0.entityID(0) })
+    /// Of these things those whose messages the webhook gets now, as far as their profiles say, with what it may choose them by.
+    private func admittedThings(
+        _ things: Set<EntityID>, on db: isolated Connection
+    ) throws -> [EntityID: ThingTraits] {
+        guard self.selection.appliesConditions, !things.isEmpty else {
+            return Dictionary(uniqueKeysWithValues: things.map { ($0, ThingTraits()) })
+        }
+        guard self.target.isForMessages else { return [:] }
+        let rows = try db.query(
+            """
+            SELECT t.id, t.profile_id, t.external_id, array_to_string(t.labels, ',')
+            FROM things AS t JOIN profiles AS p ON p.id = t.profile_id
+            WHERE t.id = ANY(\(Array(things))) AND t.group_id = \(self.target.group)
+                AND coalesce(p.config -> 'webhook' = 'true', false)
+            """
+        ) { row in
+            let marks = ThingMarks(
+                externalID: row.isNull(2) ? nil : try row.string(2),
+                labels: Set(try row.string(3).split(separator: ",").map(String.init)))
+            return (try row.entityID(0), ThingTraits(profile: try row.entityID(1), marks: marks))
+        }
+        return Dictionary(rows) { first, _ in first }
     }
 }

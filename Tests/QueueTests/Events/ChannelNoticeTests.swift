@@ -237,4 +237,44 @@ struct ChannelNoticeTests {
         #expect(try await names(group) == ["near"])
         #expect(try await names(maker) == ["near", "own"])
     }
+
+    @Test("tell once that a client certificate is about to end, a webhook's or its group's, and of its successor again")
+    func certificates() async throws {
+        let fixture = try await Fixture()
+        let channel = try await self.channel(fixture, .group(fixture.group), events: [.certificateEnding])
+        let now = Instant(clampingSeconds: Double(try await fixture.count("SELECT extract(epoch FROM now())::bigint")))
+        let day = Duration.seconds(86_400)
+        func certificate(
+            _ owner: EntityID, isGroups: Bool = false, life: Duration, left: Duration
+        ) -> NoticeWatch.Certificate {
+            .init(of: owner, isGroups: isGroups, start: now + left - life, end: now + left)
+        }
+        let watch = NoticeWatch(fixture.database)
+        func told() async throws -> [String] {
+            try await fixture.database.pool.withConnection { db in
+                try db.query(
+                    """
+                    SELECT coalesce(payload ->> 'webhook_id', 'group ' || (payload ->> 'group_id')) || ' '
+                        || ((payload ->> 'expires_at')::bigint / 1000)
+                    FROM notifications WHERE channel = \(channel) ORDER BY id
+                    """
+                ) { try $0.string(0) }
+            }
+        }
+        let far = certificate(fixture.webhook, life: day * 365, left: day * 15)
+        let early = certificate(fixture.webhook, life: day * 8, left: day * 3)
+        let near = certificate(fixture.webhook, life: day * 365, left: day * 13)
+        let short = certificate(fixture.webhook, life: day * 8, left: day * 1)
+        let group = certificate(fixture.group, isGroups: true, life: day * 365, left: day * 2)
+        let past = certificate(fixture.group, isGroups: true, life: day * 365, left: day * -40)
+        for certificates in [[], [far], [early], [past]] as [Set<NoticeWatch.Certificate>] {
+            try await watch.look(late: .seconds(600), certificates: certificates)
+        }
+        #expect(try await told() == [])
+        for _ in 0..<2 { try await watch.look(late: .seconds(600), certificates: [near, group]) }
+        let expected = ["group \(fixture.group) \(group.end.seconds)", "\(fixture.webhook) \(near.end.seconds)"]
+        #expect(try await told().sorted() == expected.sorted())
+        for _ in 0..<2 { try await watch.look(late: .seconds(600), certificates: [short, group]) }
+        #expect(try await told().dropFirst(2) == ["\(fixture.webhook) \(short.end.seconds)"])
+    }
 }

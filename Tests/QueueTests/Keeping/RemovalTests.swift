@@ -12,8 +12,8 @@ import Values
 @Suite("Removal")
 struct RemovalTests {
     private static let counted = [
-        "webhook_counters", "webhook_stats", "condition_memory", "thing_silences", "source_counters",
-        "source_event_ids", "source_events", "deliveries", "delivery_batches", "group_stats", "former_things",
+        "webhook_counters", "webhook_stats", "condition_memory", "thinned_things", "thing_silences", "source_counters",
+        "source_event_ids", "source_events", "deliveries", "delivery_batches", "group_stats", "alarms", "former_things",
     ]
 
     /// A thing with a source, and a row of everything that is written about them and the webhook.
@@ -45,6 +45,11 @@ struct RemovalTests {
                 """,
                 "INSERT INTO webhook_counters SELECT \(webhook) ON CONFLICT DO NOTHING",
                 "INSERT INTO condition_memory SELECT \(webhook), \(thing), 0::smallint, '1' ON CONFLICT DO NOTHING",
+                """
+                INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
+                SELECT \(webhook), \(thing), \(fixture.group), 1, 1, true, 1 ON CONFLICT DO NOTHING
+                """,
+                "INSERT INTO thinned_things SELECT \(webhook), \(thing), '{}', '{1}' ON CONFLICT DO NOTHING",
                 "INSERT INTO source_counters SELECT \(source)",
                 "INSERT INTO source_event_ids SELECT \(source), '\\x01', now() + interval '1 day'",
                 "INSERT INTO group_stats SELECT \(fixture.group), 'm', now(), 1, 1, 1, 1, '{}'",

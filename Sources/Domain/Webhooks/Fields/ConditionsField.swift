@@ -14,20 +14,29 @@ extension Conditions {
             .object([
                 .init("path", .text(0...JSONPath.longest)),
                 .init("operator", .choice(of: Rule.Operator.self), isRequired: true), .init("value", .own),
+                .init("until", .own),
             ]), 1...mostRules)
         return .either(
-            rules, .object([.init("match", .choice(of: Match.self)), .init("rules", rules, isRequired: true)]))
+            rules,
+            .object([
+                .init("match", .choice(of: Match.self)), .init("rules", rules, isRequired: true),
+                .init("edge", .choice(of: Edge.self)), .init("for", .integer(durations)),
+            ]))
     }()
 
-    /// `{"match"?, "rules": […]}`, or the rules alone.
+    /// `{"match"?, "rules": […], "edge"?, "for"?}`, or the rules alone.
     package init?(_ object: JSONObject) throws(InvalidField) {
         let objects: [JSONObject]?
         var match = Match.all
+        var edge: Edge?
+        var duration: Int64?
         if case .array? = object.fields["conditions"] {
             objects = try object.objects("conditions")
         } else {
             guard let fields = try object.object("conditions") else { return nil }
             match = try fields.choice("match") ?? .all
+            edge = try fields.choice("edge")
+            duration = try fields.integer("for")
             objects = try fields.objects("rules")
         }
         var rules: [Rule] = []
@@ -35,17 +44,23 @@ extension Conditions {
             guard let test: Rule.Operator = try fields.choice("operator") else {
                 throw InvalidField(fields.name("operator"), "is required")
             }
-            let value = fields.fields["value"].flatMap { value -> String? in
-                if case .null = value { return nil }
-                return value.text
-            }
-            rules.append(Rule(path: Self.path(try fields.string("path") ?? ""), operator: test, value: value))
+            rules.append(
+                Rule(
+                    path: Self.path(try fields.string("path") ?? ""), operator: test, value: Self.text("value", fields),
+                    until: Self.text("until", fields)))
         }
-        self.init(match: match, rules: rules)
+        self.init(match: match, rules: rules, edge: edge, duration: duration)
+    }
+
+    private static func text(_ name: String, _ object: JSONObject) -> String? {
+        object.fields[name].flatMap { value -> String? in
+            if case .null = value { return nil }
+            return value.text
+        }
     }
 
     /// Paths begin in the payload; that may be said too, as placeholders do.
-    private static func path(_ text: String) -> String {
+    static func path(_ text: String) -> String {
         if text == "payload" { return "" }
         if text.hasPrefix("payload.") { return String(text.dropFirst(8)) }
         return text.hasPrefix("payload[") ? String(text.dropFirst(7)) : text
@@ -58,7 +73,7 @@ extension JSONValue {
             self = .null
             return
         }
-        self = .object([
+        var fields: JSONFields = [
             "match": .string(conditions.match.rawValue),
             "rules": .array(
                 conditions.rules.map { rule in
@@ -68,8 +83,14 @@ extension JSONValue {
                     if let value = rule.value.flatMap({ try? JSONValue(reading: Array($0.utf8)) }) {
                         fields["value"] = value
                     }
+                    if let until = rule.until.flatMap({ try? JSONValue(reading: Array($0.utf8)) }) {
+                        fields["until"] = until
+                    }
                     return .object(fields)
                 }),
-        ])
+        ]
+        if let edge = conditions.edge { fields["edge"] = .string(edge.rawValue) }
+        if let duration = conditions.duration { fields["for"] = .integer(duration) }
+        self = .object(fields)
     }
 }

@@ -2,6 +2,7 @@
 struct LimitedRate: Sendable, Equatable {
     var limit: RateLimit?
     var overflow: DeliveryPolicy.Overflow
+    var perThing: ThingRate?
 }
 
 extension FieldKind where Value == LimitedRate {
@@ -10,22 +11,32 @@ extension FieldKind where Value == LimitedRate {
             .either(
                 .number(RateLimit.rates),
                 .object([
-                    .init("per_second", .number(RateLimit.rates), isRequired: true),
-                    .init("burst", .integer(RateLimit.bursts)),
-                    .init("overflow", .choice(of: DeliveryPolicy.Overflow.self)),
+                    .init("per_second", .number(RateLimit.rates)), .init("burst", .integer(RateLimit.bursts)),
+                    .init("overflow", .choice(of: DeliveryPolicy.Overflow.self)), .init("per_thing", ThingRate.form),
                 ])),
             read: { (object, _) throws(InvalidField) in
-                LimitedRate(limit: try RateLimit(object), overflow: try DeliveryPolicy.Overflow(object))
+                var perThing: ThingRate?
+                if case .object? = object.fields["rate_limit"], let limit = try object.object("rate_limit") {
+                    perThing = try ThingRate(limit)
+                }
+                return LimitedRate(
+                    limit: try RateLimit(object), overflow: try DeliveryPolicy.Overflow(object), perThing: perThing)
             },
             write: { rate in
-                rate.limit.map { limit in
-                    .object([
-                        "per_second": JSONValue(limit.perSecond), "burst": .integer(Int64(limit.burst)),
-                        "overflow": .string(rate.overflow.rawValue),
-                    ])
+                guard rate.limit != nil || rate.perThing != nil else { return nil }
+                var fields: JSONFields = [:]
+                if let limit = rate.limit {
+                    fields["per_second"] = JSONValue(limit.perSecond)
+                    fields["burst"] = .integer(Int64(limit.burst))
+                    fields["overflow"] = .string(rate.overflow.rawValue)
                 }
+                if let perThing = rate.perThing { fields["per_thing"] = perThing.json }
+                return .object(fields)
             },
-            check: { (rate, _) throws(InvalidField) in try rate.limit?.check() })
+            check: { (rate, _) throws(InvalidField) in
+                try rate.limit?.check()
+                try rate.perThing?.check()
+            })
     }
 }
 
@@ -78,7 +89,7 @@ extension DeliveryPolicy.Overflow {
 }
 
 extension RateLimit {
-    /// `{"per_second", "burst"?}`, or the number alone.
+    /// `{"per_second", "burst"?}`, or the number alone. Who limits each thing need not limit all of them together.
     package init?(_ object: JSONObject) throws(InvalidField) {
         switch object.fields["rate_limit"] {
         case nil, .null?: return nil
@@ -88,6 +99,7 @@ extension RateLimit {
         case .some:
             guard let limit = try object.object("rate_limit") else { return nil }
             guard let perSecond = try limit.number("per_second") else {
+                if try limit.object("per_thing") != nil, try limit.integer("burst") == nil { return nil }
                 throw InvalidField(limit.name("per_second"), "is required")
             }
             self.init(perSecond: perSecond, burst: try limit.integer("burst").map { Int(clamping: $0) })

@@ -21,10 +21,12 @@ extension Trigger {
         .choice(of: TriggerKind.self),
         .object([
             .init("type", .choice(of: TriggerKind.self)), .init("subtopics", .list(.text(), 0...most)),
-            .init("things", .list(.text(), 0...most)), .init("after", .integer(shortestSilence...longestSilence)),
+            .init("things", .list(.text(), 0...most)), .init("external_ids", .list(.text(), 0...most)),
+            .init("profiles", .list(.text(), 0...most)), .init("labels", .list(.text(), 0...most)),
+            .init("after", .integer(shortestSilence...longestSilence)),
         ]))
 
-    /// `{"type", "subtopics"?, "things"?, "after"?}`, or the type alone.
+    /// `{"type", "subtopics"?, "things"?, "external_ids"?, "profiles"?, "labels"?, "after"?}`, or the type alone.
     fileprivate init(_ object: JSONObject) throws(InvalidField) {
         self.init()
         if case .string? = object.fields["trigger"] {
@@ -35,6 +37,9 @@ extension Trigger {
         self.kind = try fields.choice("type") ?? .message
         self.subtopics = try fields.strings("subtopics") ?? []
         self.things = try fields.strings("things") ?? []
+        self.externalIDs = try fields.strings("external_ids") ?? []
+        self.profiles = try fields.strings("profiles") ?? []
+        self.labels = try fields.strings("labels") ?? []
         self.after = try fields.integer("after")
     }
 }
@@ -61,6 +66,10 @@ extension JSONValue {
         var fields: JSONFields = ["type": .string(trigger.kind.rawValue)]
         if !trigger.subtopics.isEmpty { fields["subtopics"] = .array(trigger.subtopics.map(JSONValue.string)) }
         if !trigger.things.isEmpty { fields["things"] = .array(trigger.things.map(JSONValue.string)) }
+        let chosen = [
+            ("external_ids", trigger.externalIDs), ("profiles", trigger.profiles), ("labels", trigger.labels),
+        ]
+        for (name, texts) in chosen where !texts.isEmpty { fields[name] = .array(texts.map(JSONValue.string)) }
         if let after = trigger.after { fields["after"] = .integer(after) }
         self = .object(fields)
     }

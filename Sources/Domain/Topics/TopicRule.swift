@@ -1,0 +1,175 @@
+/// What a group makes of messages that are not published below `things/`: of which thing they are, and of which subtopic.
+package struct TopicRule: Sendable, Hashable {
+    /// How one message tells of several things.
+    package enum Split: String, Sendable, CaseIterable {
+        /// Each element of an array is a message.
+        case array
+        /// Each member of an object is one, of the thing that its name names.
+        case keys
+    }
+
+    /// As its owners write it.
+    package struct Draft: Sendable, Hashable {
+        package var filter: String
+        /// Nil is what `{subtopic}` stands for, or none.
+        package var subtopic: String?
+        /// Where the payload, or each part of it, names the thing.
+        package var thing: String?
+        package var split: String?
+        /// Where in the payload the array or the object is; nil is all of it.
+        package var splitPath: String?
+        /// Whether messages that the broker had kept before it was subscribed to are taken too.
+        package var retained: Bool
+
+        package init(
+            filter: String, subtopic: String? = nil, thing: String? = nil, split: String? = nil,
+            splitPath: String? = nil, retained: Bool = false
+        ) {
+            self.filter = filter
+            self.subtopic = subtopic
+            self.thing = thing
+            self.split = split
+            self.splitPath = splitPath
+            self.retained = retained
+        }
+    }
+
+    package let pattern: TopicPattern
+    package let draft: Draft
+    let subtopic: SubtopicTemplate
+    let thing: JSONPath?
+    let split: Split?
+    let splitPath: JSONPath
+
+    package var retained: Bool { self.draft.retained }
+
+    /// The most rules of a group.
+    package static let most = 1_000
+    /// The most messages that one is split into; what is beyond is refused.
+    package static let mostParts = 256
+
+    /// - Parameter path: where it stands in a body, for what is said of its fields.
+    package init(_ draft: Draft, at path: String = "") throws(InvalidField) {
+        func name(_ field: String) -> String { path.isEmpty ? field : "\(path).\(field)" }
+        let pattern = try TopicPattern(draft.filter, field: name("filter"))
+        guard !pattern.filter.overlaps(.builtIn) else {
+            throw InvalidField(name("filter"), "takes topics below things/, which need no rule")
+        }
+        var split: Split?
+        if let text = draft.split {
+            guard let known = Split(rawValue: text) else {
+                throw InvalidField(name("split"), "must be one of array, keys")
+            }
+            split = known
+        }
+        let ways = [pattern.names("thing"), draft.thing != nil, split == .keys].count { $0 }
+        guard ways == 1 else {
+            throw InvalidField(
+                name("thing"),
+                ways == 0
+                    ? "is required where the filter has no {thing}"
+                    : "can be told in one way: by {thing} in the filter, by thing, or by the keys of split")
+        }
+        guard draft.splitPath == nil || split != nil else {
+            throw InvalidField(name("split_path"), "says where split finds its parts, and there is no split")
+        }
+        self.thing = try Self.path(draft.thing, name("thing"))
+        self.splitPath = try Self.path(draft.splitPath, name("split_path")) ?? JSONPath()
+        self.subtopic = try SubtopicTemplate(
+            draft.subtopic ?? (pattern.names("subtopic") ? "{subtopic}" : ""), names: pattern,
+            field: name("subtopic"))
+        self.split = split
+        self.pattern = pattern
+        self.draft = draft
+    }
+
+    private static func path(_ text: String?, _ field: String) throws(InvalidField) -> JSONPath? {
+        guard let text else { return nil }
+        guard let path = JSONPath(text) else { throw InvalidField(field, "must be a path such as data.items[0].id") }
+        return path
+    }
+}
+
+extension TopicRule {
+    /// What a message is of.
+    package struct Part: Sendable, Hashable {
+        /// What the thing is called by who publishes.
+        package let thing: String
+        package let subtopic: String
+        package let payload: [UInt8]
+    }
+
+    /// Why a rule makes nothing of a message, or of a part of it.
+    package enum Refusal: String, Error, Sendable, CaseIterable {
+        /// Its payload had to be looked into.
+        case notJSON = "not_json"
+        /// There is no name at the path, or something that is no name.
+        case noThing = "no_thing"
+        /// What it was to be split by is not there, or has too many parts.
+        case notSplit = "not_split"
+        case badSubtopic = "subtopic"
+    }
+
+    package struct Taken: Sendable {
+        package var parts: [Part] = []
+        package var refused: [Refusal] = []
+    }
+
+    /// Whether it is what a thing may be called; nothing else is looked for.
+    private static func isName(_ text: String) -> Bool {
+        do throws(InvalidField) { return try Name.checked(text) == text } catch { return false }
+    }
+
+    /// What the rule makes of a message whose topic its filter takes.
+    package func take(_ topic: TopicLevels, _ payload: [UInt8]) -> Taken {
+        var taken = Taken()
+        let subtopic = self.subtopic.text(topic, self.pattern)
+        guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
+            subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
+            taken.refused.append(.badSubtopic)
+            return taken
+        }
+        let named = self.pattern.value(of: "thing", in: topic)
+        func add(_ thing: String?, _ payload: [UInt8]) {
+            if let thing, Self.isName(thing) {
+                taken.parts.append(Part(thing: thing, subtopic: subtopic, payload: payload))
+            } else {
+                taken.refused.append(.noThing)
+            }
+        }
+        if self.split == nil, self.thing == nil {
+            add(named, payload)
+            return taken
+        }
+        guard let json = RawJSON(payload: payload) else {
+            taken.refused.append(.notJSON)
+            return taken
+        }
+        guard let split else {
+            add(self.name(in: json), payload)
+            return taken
+        }
+        let parts = json.value(at: self.splitPath).flatMap { Self.parts(of: $0, by: split) } ?? []
+        guard !parts.isEmpty, parts.count <= Self.mostParts else {
+            taken.refused.append(.notSplit)
+            return taken
+        }
+        for part in parts { add(part.key ?? named ?? self.name(in: part.value), Array(part.value.text)) }
+        return taken
+    }
+
+    /// What a value calls the thing: a text, or a number as it is written.
+    private func name(in json: RawJSON) -> String? {
+        guard let value = self.thing.flatMap({ json.value(at: $0) }) else { return nil }
+        return value.string ?? (value.kind == .number ? String(decoding: value.text, as: UTF8.self) : nil)
+    }
+
+    private static func parts(of value: RawJSON, by split: Split) -> [(key: String?, value: RawJSON)]? {
+        switch (split, value.kind) {
+        case (.array, .array): value.elements.map { (nil, $0) }
+        case (.keys, .object): value.members.map { (String(decoding: $0.name, as: UTF8.self), $0.value) }
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/// How a thing is told what the receiver answered: what `respond` says beyond true.
+package struct ThingAnswer: Sendable, Equatable, Codable {
+    package enum Format: String, Sendable, Codable, CaseIterable {
+        /// A JSON object with status, body, and what it is about.
+        case json
+        /// The body's bytes and nothing else, for devices that read no JSON in JSON.
+        case raw
+    }
+
+    package enum Occasion: String, Sendable, Codable, CaseIterable {
+        /// Whatever became of the message.
+        case always
+        /// Only if the receiver has taken it.
+        case success
+    }
+
+    /// Levels below the thing's own responses (``ResponseTopic``); nil is the webhook's id.
+    package let topic: String?
+    package let format: Format
+    package let occasion: Occasion
+    /// 0 to 2.
+    package let qos: Int
+    /// Whether the broker keeps it for who subscribes later.
+    package let isRetained: Bool
+
+    package init(
+        topic: String? = nil, format: Format = .json, occasion: Occasion = .always, qos: Int = 1,
+        isRetained: Bool = false
+    ) {
+        self.topic = topic
+        self.format = format
+        self.occasion = occasion
+        self.qos = qos
+        self.isRetained = isRetained
+    }
+
+    static let form = Form.either(
+        .flag,
+        .object([
+            .init("topic", .text(1...ResponseTopic.longest)), .init("format", .choice(of: Format.self)),
+            .init("on", .choice(of: Occasion.self)), .init("qos", .integer(0...2)), .init("retain", .flag),
+        ]))
+
+    /// Who reads bytes alone cannot tell a failure from what was asked for, unless that is wanted.
+    init(_ fields: JSONObject) throws(InvalidField) {
+        let format: Format = try fields.choice("format") ?? .json
+        self.init(
+            topic: try fields.string("topic"), format: format,
+            occasion: try fields.choice("on") ?? (format == .raw ? .success : .always),
+            qos: Int(clamping: try fields.integer("qos") ?? 1), isRetained: try fields.bool("retain") ?? false)
+    }
+
+    var json: JSONValue {
+        var fields: JSONFields = [
+            "format": .string(self.format.rawValue), "on": .string(self.occasion.rawValue),
+            "qos": .integer(Int64(self.qos)), "retain": .bool(self.isRetained),
+        ]
+        if let topic { fields["topic"] = .string(topic) }
+        return .object(fields)
+    }
+
+    func check() throws(InvalidField) {
+        guard (0...2).contains(self.qos) else { throw InvalidField("respond.qos", "must be 0, 1 or 2") }
+        if let topic, let fault = ResponseTopic.fault(of: topic) { throw InvalidField("respond.topic", fault) }
+    }
+}
+
+/// Whether a thing is told, and how: what `respond` says.
+struct Responding: Sendable, Equatable {
+    var isWanted: Bool
+    var answer: ThingAnswer
+}
+
+extension FieldKind where Value == Responding {
+    static var responding: FieldKind {
+        FieldKind(
+            ThingAnswer.form,
+            read: { (object, name) throws(InvalidField) in
+                guard case .object? = object.fields[name], let fields = try object.object(name) else {
+                    return try object.bool(name).map { Responding(isWanted: $0, answer: ThingAnswer()) }
+                }
+                return Responding(isWanted: true, answer: try ThingAnswer(fields))
+            },
+            write: { responding in
+                responding.answer == ThingAnswer() ? .bool(responding.isWanted) : responding.answer.json
+            },
+            check: { (responding, _) throws(InvalidField) in try responding.answer.check() })
+    }
+}

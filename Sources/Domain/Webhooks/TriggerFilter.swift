@@ -1,0 +1,95 @@
+/// What is known of a thing where it is decided which webhooks its messages fire.
+package struct ThingTraits: Sendable {
+    package let profile: EntityID?
+    /// nil if it has none that a webhook of its group asks for, as nearly all do.
+    package let marks: ThingMarks?
+
+    package init(profile: EntityID? = nil, marks: ThingMarks? = nil) {
+        self.profile = profile
+        self.marks = marks
+    }
+}
+
+/// What webhooks may choose a thing by that its owners gave it. An object, as things that have the same share it.
+package final class ThingMarks: Sendable {
+    package let externalID: String?
+    package let labels: Set<String>
+
+    package init(externalID: String?, labels: Set<String>) {
+        self.externalID = externalID
+        self.labels = labels
+    }
+}
+
+/// What the webhooks of a group choose things by.
+package struct Selectors: Sendable, Equatable {
+    package private(set) var externalIDs: Set<String> = []
+    package private(set) var labels: Set<String> = []
+
+    package init() {}
+
+    package var isEmpty: Bool { self.externalIDs.isEmpty && self.labels.isEmpty }
+
+    package mutating func add(_ trigger: Trigger) {
+        self.externalIDs.formUnion(trigger.externalIDs)
+        self.labels.formUnion(trigger.labels)
+    }
+
+    /// Of what a thing has what is asked for; nil if that is nothing.
+    package func marks(externalID: String?, labels: [String]) -> ThingMarks? {
+        let external = externalID.flatMap { self.externalIDs.contains($0) ? $0 : nil }
+        let wanted = self.labels.intersection(labels)
+        return external == nil && wanted.isEmpty ? nil : ThingMarks(externalID: external, labels: wanted)
+    }
+}
+
+/// A trigger as messages meet it: what it asks of them, ready to be compared.
+package struct TriggerFilter: Sendable {
+    package let kind: TriggerKind
+    private let subtopics: [SubtopicFilter]
+    private let things: Set<EntityID>
+    private let externalIDs: Set<String>
+    private let profiles: Set<EntityID>
+    private let labels: [String]
+
+    package init(_ trigger: Trigger) {
+        self.kind = trigger.kind
+        self.subtopics = trigger.subtopics.compactMap { SubtopicFilter($0) }
+        self.things = Set(trigger.things.compactMap { EntityID($0) })
+        self.externalIDs = Set(trigger.externalIDs)
+        self.profiles = Set(trigger.profiles.compactMap { EntityID($0) })
+        self.labels = trigger.labels
+    }
+
+    /// Whether it lets everything through that is of its kind.
+    package var isOpen: Bool {
+        self.subtopics.isEmpty && self.namesNoThing && self.profiles.isEmpty && self.labels.isEmpty
+    }
+
+    private var namesNoThing: Bool { self.things.isEmpty && self.externalIDs.isEmpty }
+
+    /// Which part of it does not let a message through.
+    package enum Refusal: Sendable { case things, profiles, labels, subtopics }
+
+    /// nil lets it through.
+    package func refusal(thing: EntityID, _ traits: ThingTraits, subtopic: String) -> Refusal? {
+        guard self.namesNoThing || self.names(thing, traits) else { return .things }
+        if !self.profiles.isEmpty {
+            guard let profile = traits.profile, self.profiles.contains(profile) else { return .profiles }
+        }
+        if !self.labels.isEmpty {
+            guard let has = traits.marks?.labels, self.labels.allSatisfy(has.contains) else { return .labels }
+        }
+        return self.subtopics.isEmpty || self.subtopics.contains { $0.matches(subtopic) } ? nil : .subtopics
+    }
+
+    private func names(_ thing: EntityID, _ traits: ThingTraits) -> Bool {
+        if self.things.contains(thing) { return true }
+        guard !self.externalIDs.isEmpty, let external = traits.marks?.externalID else { return false }
+        return self.externalIDs.contains(external)
+    }
+
+    package func admits(thing: EntityID, _ traits: ThingTraits, subtopic: String) -> Bool {
+        self.refusal(thing: thing, traits, subtopic: subtopic) == nil
+    }
+}

@@ -1,0 +1,181 @@
+import Domain
+import Testing
+
+@Suite("Topic rules")
+struct TopicRuleTests {
+    typealias Draft = TopicRule.Draft
+
+    private func taken(_ draft: Draft, _ topic: String, _ payload: String) throws -> TopicRule.Taken {
+        let rule = try TopicRule(draft)
+        #expect(rule.pattern.filter.matches(topic))
+        return rule.take(try #require(TopicLevels(topic)), Array(payload.utf8))
+    }
+
+    private func words(_ taken: TopicRule.Taken) -> [String] {
+        taken.parts.map { "\($0.thing) \($0.subtopic) \(String(decoding: $0.payload, as: UTF8.self))" }
+            + taken.refused.map(\.rawValue)
+    }
+
+    @Test(
+        "make of a topic the thing and the subtopic",
+        arguments: [
+            (Draft(filter: "zigbee2mqtt/{thing}"), "zigbee2mqtt/kitchen", "kitchen  {}"),
+            (Draft(filter: "zigbee2mqtt/{thing}", subtopic: "state"), "zigbee2mqtt/0x00158d", "0x00158d state {}"),
+            (Draft(filter: "tele/{thing}/{subtopic:#}"), "tele/plug/SENSOR", "plug SENSOR {}"),
+            (Draft(filter: "tele/{thing}/{subtopic:#}"), "tele/plug/a/b", "plug a/b {}"),
+            (Draft(filter: "tele/{thing}/{subtopic:#}"), "tele/plug", "plug  {}"),
+            (
+                Draft(filter: "application/+/device/{thing}/event/{subtopic}"),
+                "application/1/device/0004a30b001c0530/event/up", "0004a30b001c0530 up {}"
+            ),
+            (
+                Draft(filter: "v3/{app}/devices/{thing}/{kind:#}", subtopic: "{app}/x/{kind}"),
+                "v3/a@b/devices/d/down/sent", "d a@b/x/down/sent {}"
+            ),
+        ])
+    func topics(draft: Draft, topic: String, expected: String) throws {
+        #expect(self.words(try self.taken(draft, topic, "{}")) == [expected])
+    }
+
+    @Test(
+        "find the thing in the payload, and things in its parts, whose bytes stay as they are",
+        arguments: [
+            (Draft(filter: "up", thing: "d.id"), #"{"d":{"id":"x"}, "n":1.50}"#, [#"x  {"d":{"id":"x"}, "n":1.50}"#]),
+            (Draft(filter: "up", thing: "id"), #"{"id":1.50}"#, [#"1.50  {"id":1.50}"#]),
+            (Draft(filter: "up", thing: "id"), #"{"id":{}}"#, ["no_thing"]),
+            (Draft(filter: "up", thing: "id"), #"{"id":"a\u0000"}"#, ["no_thing"]),
+            (Draft(filter: "up", thing: "id"), #"{"id":""}"#, ["no_thing"]),
+            (Draft(filter: "up", thing: "id"), "no json", ["not_json"]),
+            (
+                Draft(filter: "up", thing: "id", split: "array", splitPath: "r"),
+                #"{"r":[{"id":"a", "t":1.0},{"id":"b"},{"t":2}]}"#,
+                [#"a  {"id":"a", "t":1.0}"#, #"b  {"id":"b"}"#, "no_thing"]
+            ),
+            (Draft(filter: "up", split: "keys"), #"{"a":21.70,"b":{"c":[1, 2]}}"#, ["a  21.70", #"b  {"c":[1, 2]}"#]),
+            (Draft(filter: "up", split: "keys"), "[1]", ["not_split"]),
+            (Draft(filter: "up", split: "keys"), "{}", ["not_split"]),
+            (Draft(filter: "up", split: "keys", splitPath: "r"), #"{"a":1}"#, ["not_split"]),
+        ])
+    func payloads(draft: Draft, payload: String, expected: [String]) throws {
+        #expect(self.words(try self.taken(draft, "up", payload)) == expected)
+    }
+
+    @Test("split a message into so many and no more")
+    func bound() throws {
+        let draft = Draft(filter: "up/{thing}", split: "array")
+        func count(_ parts: Int) throws -> Int {
+            let list = Array(repeating: "1", count: parts).joined(separator: ",")
+            return try self.taken(draft, "up/x", "[\(list)]").parts.count
+        }
+        #expect(try count(TopicRule.mostParts) == TopicRule.mostParts)
+        #expect(try count(TopicRule.mostParts + 1) == 0)
+    }
+
+    @Test(
+        "say what is wrong with them",
+        arguments: [
+            (Draft(filter: "a/b"), "thing is required where the filter has no {thing}"),
+            (Draft(filter: "a/{thing}", thing: "id"), "thing can be told in one way"),
+            (Draft(filter: "a", thing: "id", split: "keys"), "thing can be told in one way"),
+            (Draft(filter: "a", thing: "a..b"), "thing must be a path"),
+            (Draft(filter: "a/{thing}", splitPath: "r"), "split_path says where"),
+            (Draft(filter: "a/{thing}", split: "lines"), "split must be one of array, keys"),
+            (Draft(filter: "a/x{thing}"), "filter a placeholder stands for a whole level"),
+            (Draft(filter: "a/{thing}/{thing}"), "filter {thing} stands there twice"),
+            (Draft(filter: "a/{thing:#}"), "filter {thing} stands for one level"),
+            (Draft(filter: "a/{x:#}/{thing}"), "filter {x:#} must be the last level"),
+            (Draft(filter: "a/{Thing}"), "filter {Thing} is no placeholder"),
+            (Draft(filter: "$SYS/{thing}"), "filter must be a topic filter"),
+            (Draft(filter: "things/{thing}/messages"), "filter takes topics below things/"),
+            (Draft(filter: "+/{thing}"), "filter takes topics below things/"),
+            (Draft(filter: "a/{thing}", subtopic: "{kind}"), "subtopic {kind} is not in the filter"),
+            (Draft(filter: "a/{thing}", subtopic: "{thing"), "subtopic { is not closed"),
+            (Draft(filter: "a/{thing}", subtopic: "+"), "subtopic must not hold wildcards"),
+        ])
+    func wrong(draft: Draft, expected: String) {
+        do throws(InvalidField) {
+            _ = try TopicRule(draft)
+            Issue.record("it is taken")
+        } catch {
+            #expect(error.description.hasPrefix(expected), "\(error)")
+        }
+    }
+}
+
+@Suite("The rules of all groups")
+struct TopicTableTests {
+    private let one = EntityID.random()
+    private let other = EntityID.random()
+
+    private func table(_ choice: TopicTable.Choice, _ rules: [(Int32, TopicRule.Draft)]) throws -> TopicTable {
+        let numbered = try rules.map { TopicTable.Group.Numbered(rule: try TopicRule($1), number: $0) }
+        return TopicTable([self.one: .init(choice: choice, rules: numbered)])
+    }
+
+    private func subtopics(_ finding: TopicTable.Finding) -> [String]? {
+        guard case .rules(let match) = finding else { return nil }
+        return match.take([]).parts.map(\.subtopic)
+    }
+
+    @Test("take a message by the first of a group's rules, or by all, and what two make alike once")
+    func choice() throws {
+        let rules: [(Int32, TopicRule.Draft)] = [
+            (3, .init(filter: "a/{thing}", subtopic: "x")), (1, .init(filter: "a/{thing}", subtopic: "y")),
+            (2, .init(filter: "a/{thing}/{rest:#}", subtopic: "x")),
+        ]
+        #expect(self.subtopics(try self.table(.first, rules).find("a/t")) == ["x"])
+        #expect(self.subtopics(try self.table(.all, rules).find("a/t")) == ["x", "y"])
+        #expect(self.subtopics(try self.table(.all, rules).find("b/t")) == nil)
+    }
+
+    @Test("are looked for in the table of the group that they are of, and nothing of another's is changed with them")
+    func changes() throws {
+        var table = try self.table(.first, [(1, .init(filter: "a/{thing}"))])
+        let rule = TopicTable.Group.Numbered(rule: try TopicRule(.init(filter: "b/{thing}")), number: 2)
+        table = table.setting([self.other: .init(choice: .first, rules: [rule])])
+        #expect(table.subscriptions.map(\.number) == [1, 2])
+        guard case .rules(let match) = table.find("b/t") else {
+            Issue.record("no rule")
+            return
+        }
+        #expect(match.group == self.other)
+        table = table.setting([self.one: .init(choice: .first, rules: [])])
+        #expect(table.subscriptions.map(\.filter.description) == ["b/+"])
+        #expect(!table.isEmpty && table.setting([self.other: .init(choice: .first, rules: [])]).isEmpty)
+    }
+
+    @Test(
+        "take the one of a message's copies that names the oldest subscription, and any of a subscription that is no more",
+        arguments: [
+            ([], true), ([1], true), ([2], false), ([3], false), ([2, 1], true), ([2, 3], false), ([9], true),
+            ([2, 9], true),
+        ] as [([Int32], Bool)])
+    func copies(numbers: [Int32], isTaken: Bool) throws {
+        let table = try self.table(
+            .first,
+            [
+                (2, .init(filter: "a/{thing}")), (1, .init(filter: "a/{subtopic:#}", thing: "id")),
+                (3, .init(filter: "a/+/{subtopic:#}", thing: "id")), (4, .init(filter: "b/{thing}")),
+            ])
+        if case .rules = table.find("a/t", numbers: numbers) { #expect(isTaken) } else { #expect(!isTaken) }
+    }
+
+    @Test("take what the broker had kept where they ask for it, whichever other rules there are")
+    func retained() throws {
+        let table = try self.table(
+            .first,
+            [
+                (1, .init(filter: "a/{thing}", subtopic: "x")),
+                (2, .init(filter: "a/{subtopic:#}", thing: "id", retained: true)),
+            ])
+        #expect(table.subscriptions.map(\.retained) == [false, true])
+        if case .rules(let match) = table.find("a/t", numbers: [2], isRetained: true) {
+            #expect(match.rules.map(\.retained) == [true])
+        } else {
+            Issue.record("it is not taken")
+        }
+        if case .none = table.find("a/t", numbers: [1], isRetained: true) { Issue.record("a rule asks for it") }
+        let other = try self.table(.first, [(1, .init(filter: "a/{thing}"))])
+        if case .none = other.find("a/t", isRetained: true) {} else { Issue.record("nobody asks for it") }
+    }
+}

@@ -1,0 +1,288 @@
+import Domain
+import Intake
+import Journal
+import LocalServices
+import MQTT
+import Observability
+import Postgres
+import Queue
+import Registry
+import Schema
+import StoreTestSupport
+import TestSupport
+import Testing
+import Values
+
+/// A broker, and what takes its messages into a database.
+private struct Stage {
+    let site: Site
+    let mosquitto: LocalMosquitto
+    let metrics = Metrics()
+    let rules: TopicRuleStore
+
+    init() async throws {
+        self.site = try await Site()
+        self.mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
+        self.rules = TopicRuleStore(self.site.database)
+    }
+
+    /// Runs the broker while `body` does.
+    static func with(_ body: (Stage) async throws -> Void) async throws {
+        let stage = try await Stage()
+        let broker = try await stage.mosquitto.start()
+        do { try await body(stage) } catch {
+            await broker.stop()
+            await stage.site.proxy.stop()
+            throw error
+        }
+        await broker.stop()
+        await stage.site.proxy.stop()
+    }
+
+    /// Takes messages while `body` runs.
+    func receiving(
+        _ client: String = "a", sharedGroup: String? = nil, metrics: Metrics? = nil, _ body: () async throws -> Void
+    ) async throws {
+        let metrics = metrics ?? self.metrics
+        let intake = try await self.intake(client, sharedGroup, metrics)
+        try await self.site.running([intake, self.site.routes]) {
+            try await waitUntil("the broker") { metrics.isBrokerConnected.current == 1 }
+            try await body()
+        }
+    }
+
+    private func intake(_ client: String, _ sharedGroup: String?, _ metrics: Metrics) async throws -> IntakeService {
+        let clock = WallClock { 1_800_000_000_000_000 }
+        let session = try await SessionStore(self.site.database)
+            .start(clientID: client, sharedGroup: sharedGroup, lease: .seconds(3_600))
+        let prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
+        let broker = Session.Configuration(
+            host: "127.0.0.1", port: self.mosquitto.port, clientID: client,
+            topicFilters: [prefix + "things/+/messages/#"])
+        return IntakeService(
+            session: try Session(broker, logger: silentLogger),
+            subscription: Subscription(
+                store: BrokerSessionStore(self.site.database), broker: broker, sharedGroup: sharedGroup,
+                logger: silentLogger),
+            routes: self.site.routes, store: IntakeStore(self.site.database, session: session.id),
+            lanes: RememberingLanes().port,
+            ids: MessageIDGenerator(
+                slot: session.slot, now: { Int64(clamping: monotonicNanoseconds() / 1_000_000) + 1_800_000_000_000 }),
+            activity: ThingActivity(
+                store: EventStore(self.site.database), routes: self.site.routes, monotonic: monotonicNanoseconds),
+            newThings: NewThingStore(self.site.database, box: SecretBox(key: nil)),
+            refusals: TopicRefusals(self.site.database),
+            tally: WebhookTally(totals: WebhookTotals(most: 0)), wallClock: clock, metrics: metrics,
+            logger: silentLogger)
+    }
+
+    func publish(_ topic: String, _ payload: String, more: [String] = []) async throws {
+        try await ChildProcess.complete(
+            "mosquitto_pub",
+            ["-h", "127.0.0.1", "-p", "\(self.mosquitto.port)", "-q", "1", "-t", topic, "-m", payload] + more)
+    }
+
+    func grant(_ filters: String..., to group: EntityID? = nil) async throws {
+        let group = group ?? self.site.group
+        _ = try await GroupStore(self.site.database)
+            .update(
+                group, name: "\(group)", allowedNetworks: nil, allowedTopics: filters.compactMap { TopicFilter($0) })
+    }
+
+    @discardableResult
+    func add(_ draft: TopicRule.Draft, to group: EntityID? = nil) async throws -> EntityID {
+        try #require(try await self.rules.add(try TopicRule(draft), to: group ?? self.site.group)).id
+    }
+
+    func make(_ names: String...) async throws {
+        let things = NewThingStore(self.site.database, box: SecretBox(key: nil))
+        try await self.makeUnknown(100)
+        _ = try await things.make(Set(names.map { ThingName($0, in: self.site.group) }))
+        try await self.makeUnknown(nil)
+    }
+
+    /// - Parameter perHour: how many unknown things are made on their first message; nil refuses them.
+    func makeUnknown(_ perHour: Int32?) async throws {
+        let (group, profile) = (self.site.group, self.site.profile)
+        _ = try await self.site.database.pool.withConnection { db in
+            try db.execute(
+                """
+                UPDATE groups SET new_thing_profile_id = \(perHour == nil ? nil : profile),
+                    new_things_per_hour = \(perHour ?? 0) WHERE id = \(group)
+                """)
+        }
+    }
+
+    /// Thing, subtopic and payload of all that came in, in its order.
+    func taken() async throws -> [String] {
+        try await self.site.database.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT coalesce(t.external_id, 'itself') || ' ' || m.subtopic || ' ' || convert_from(m.payload, 'UTF8')
+                FROM transient_messages AS m JOIN things AS t ON t.id = m.thing_id ORDER BY m.id
+                """
+            ) { try $0.string(0) }
+        }
+    }
+
+    func waitFor(_ expected: [String]) async throws {
+        do {
+            try await waitUntil("\(expected.count) messages") { try await self.taken().sorted() == expected.sorted() }
+        } catch {
+            #expect(try await self.taken().sorted() == expected.sorted())
+            throw error
+        }
+    }
+
+    /// Until the broker has no other filters for this client.
+    func waitForFilters(_ filters: String..., of client: String = "a") async throws {
+        try await waitUntil("the filters \(filters)") {
+            try await BrokerSessionStore(self.site.database).filters(of: client)?.sorted() == filters.sorted()
+        }
+    }
+}
+
+@Suite("Topic rules")
+struct TopicRuleTests {
+    private let builtIn = "things/+/messages/#"
+
+    @Test("make of fleets' topics the thing that is meant, and what it says, as it was published")
+    func fleets() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("zigbee2mqtt/#", "tele/#", "application/#", "batch")
+            try await stage.add(.init(filter: "zigbee2mqtt/{thing}", subtopic: "state"))
+            try await stage.add(.init(filter: "tele/{thing}/{subtopic:#}"))
+            try await stage.add(.init(filter: "application/+/device/{thing}/event/{subtopic}"))
+            try await stage.add(.init(filter: "batch", thing: "id", split: "array", splitPath: "readings"))
+            try await stage.make("kitchen", "plug", "0004a30b", "one", "two")
+            try await stage.receiving {
+                try await stage.publish("zigbee2mqtt/kitchen", #"{"temperature":21.70}"#)
+                try await stage.publish("zigbee2mqtt/unknown", "{}")
+                try await stage.publish("zigbee2mqtt/kitchen/availability", "online")
+                try await stage.publish("tele/plug/SENSOR", #"{"t":1}"#)
+                try await stage.publish("application/1/device/0004a30b/event/up", #"{"u":1}"#)
+                try await stage.publish("batch", #"{"readings":[{"id":"one","t":1.0},{"id":"two"},{"t":3}]}"#)
+                try await stage.publish("batch", "no json")
+                try await stage.publish("things/\(stage.site.thing)/messages/s", "built in")
+                try await stage.waitFor([
+                    #"kitchen state {"temperature":21.70}"#, #"plug SENSOR {"t":1}"#, #"0004a30b up {"u":1}"#,
+                    #"one  {"id":"one","t":1.0}"#, #"two  {"id":"two"}"#, "itself s built in",
+                ])
+                try await waitUntil("the refusals") {
+                    [RefusalReason.unknownThing, .noThing, .notJSON].allSatisfy {
+                        stage.metrics.refused.current($0) == 1
+                    }
+                }
+                try await waitUntil("the owners to be told") {
+                    let told = try await TopicRefusals(stage.site.database).list(of: stage.site.group)
+                    return told.map(\.reason) == ["no_thing", "not_json", "unknown_thing"]
+                        && told.allSatisfy { $0.count == 1 } && told.last?.topic == "zigbee2mqtt/unknown"
+                }
+                #expect(stage.metrics.untakenTopics.current.isEmpty, "what no rule is for is not subscribed to")
+            }
+        }
+    }
+
+    @Test("come and go while messages come, and none is missed of those that stay")
+    func atRunTime() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("a/#", "b/#")
+            try await stage.make("x")
+            try await stage.receiving {
+                try await stage.publish("a/x", "before")
+                let one = try await stage.add(.init(filter: "a/{thing}"))
+                try await stage.waitForFilters(self.builtIn, "a/+")
+                try await waitUntil("a message") {
+                    try await stage.publish("a/x", "1")
+                    return try await stage.taken().contains("x  1")
+                }
+                try await stage.add(.init(filter: "b/{thing}"))
+                try await stage.waitForFilters(self.builtIn, "a/+", "b/+")
+                try await stage.rules.remove([one], from: stage.site.group)
+                try await stage.waitForFilters(self.builtIn, "b/+")
+                try await stage.publish("a/x", "after")
+                try await waitUntil("a message of the other") {
+                    try await stage.publish("b/x", "2")
+                    return try await stage.taken().contains("x  2")
+                }
+                #expect(Set(try await stage.taken()) == ["x  1", "x  2"])
+                #expect(stage.metrics.brokerConnections.current == 1)
+                try await stage.grant("a/#")
+                try await stage.waitForFilters(self.builtIn)
+            }
+        }
+    }
+
+    @Test("take what came while nobody was there, and leave what was not wanted any more meanwhile")
+    func restart() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("a/#", "b/#")
+            try await stage.make("x")
+            let gone = try await stage.add(.init(filter: "a/{thing}"))
+            try await stage.add(.init(filter: "b/{thing}"))
+            try await stage.receiving { try await stage.waitForFilters(self.builtIn, "a/+", "b/+") }
+            try await stage.publish("b/x", "meanwhile")
+            try await stage.rules.remove([gone], from: stage.site.group)
+            try await stage.add(.init(filter: "b/{thing}/{subtopic}"))
+            try await stage.receiving(metrics: Metrics()) {
+                try await stage.waitForFilters(self.builtIn, "b/+", "b/+/+")
+                try await stage.publish("a/x", "no more")
+                try await stage.publish("b/x/s", "new")
+                try await stage.waitFor(["x  meanwhile", "x s new"])
+            }
+        }
+    }
+
+    @Test("take a message once, by however many subscriptions the broker sends it", arguments: [nil, "shared"])
+    func overlapping(sharedGroup: String?) async throws {
+        try await Stage.with { stage in
+            try await stage.grant("a/#")
+            try await stage.make("x")
+            for filter in ["a/{thing}/{subtopic:#}", "a/{thing}/+", "a/{thing}/s", "a/{thing}/{rest:#}"] {
+                try await stage.add(.init(filter: filter))
+            }
+            try await stage.receiving(sharedGroup: sharedGroup) {
+                let prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
+                try await stage.waitForFilters(
+                    prefix + self.builtIn, prefix + "a/+/#", prefix + "a/+/+", prefix + "a/+/s")
+                for number in 1...20 { try await stage.publish("a/x/s", "\(number)") }
+                try await stage.publish("a/x", "end")
+                try await stage.waitFor((1...20).map { "x s \($0)" } + ["x  end"])
+                try await waitUntil("the copies") { stage.metrics.repeated.current > 0 }
+                #expect(try await stage.taken().count == 21)
+            }
+        }
+    }
+
+    @Test("make things on their first message where their group wants that, up to so many in an hour")
+    func newThings() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("a/#")
+            try await stage.add(.init(filter: "a/{thing}"))
+            try await stage.makeUnknown(2)
+            try await stage.receiving {
+                for name in ["one", "two", "one"] { try await stage.publish("a/\(name)", name) }
+                try await stage.waitFor(["one  one", "two  two", "one  one"])
+                try await stage.publish("a/three", "three")
+                try await waitUntil("the refusal") { stage.metrics.refused.current(.unknownThing) == 1 }
+                #expect(stage.metrics.newThings.current == 2)
+            }
+        }
+    }
+
+    @Test("take what the broker had kept where they ask for it")
+    func retained() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("a/#", "b/#")
+            try await stage.make("x")
+            for topic in ["a/x", "b/x"] { try await stage.publish(topic, topic, more: ["-r"]) }
+            try await stage.add(.init(filter: "a/{thing}"))
+            try await stage.add(.init(filter: "b/{thing}", retained: true))
+            try await stage.receiving {
+                try await stage.waitFor(["x  b/x"])
+                try await stage.publish("a/x", "new", more: ["-r"])
+                try await stage.waitFor(["x  b/x", "x  new"])
+            }
+        }
+    }
+}
