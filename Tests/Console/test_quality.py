@@ -132,7 +132,7 @@ def test_everything_can_be_done_with_the_keyboard(page, group):
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     seen = []
-    for _ in range(16):
+    for _ in range(20):
         page.keyboard.press("Tab")
         seen.append(
             page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent")
@@ -141,6 +141,10 @@ def test_everything_can_be_done_with_the_keyboard(page, group):
     wanted = [
         "New webhook",
         "Search webhooks by name",
+        "Search webhooks by host",
+        "Any status",
+        "Any health",
+        "Any trigger",
         "Webhooks per page",
         "Webhooks",
         "Select all on this page",

@@ -60,7 +60,18 @@ def test_who_is_in_no_group_sees_no_webhooks_and_can_make_a_group(new_page, hook
     page.get_by_role("dialog").get_by_label("Name").fill("Greenhouse")
     page.get_by_role("button", name="Create group").click()
     expect(sections).to_have_text(
-        ["Overview", "Webhooks", "Log", "Things", "Sources", "Notices", "API keys", "Groups and members", "Audit"]
+        [
+            "Overview",
+            "Webhooks",
+            "Alarms",
+            "Log",
+            "Things",
+            "Sources",
+            "Notices",
+            "API keys",
+            "Groups and members",
+            "Audit",
+        ]
     )
     expect(page.get_by_role("heading", name="Members of Greenhouse")).to_be_visible()
 

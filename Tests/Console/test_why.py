@@ -21,7 +21,7 @@ def test_a_thing_explains_where_its_messages_go(page, group):
     expect(page.get_by_text("Condition not met: t gt 30.")).to_be_visible()
     expect(page.locator(".steps code", has_text="21.70")).to_be_visible()
     picture(page, "why-light")
-    page.get_by_label("Payload", exact=True).fill('{"t":31}')
+    page.get_by_placeholder("empty: the newest kept message").fill('{"t":31}')
     page.get_by_role("button", name="Explain").click()
     expect(page.get_by_text("Would be sent")).to_have_count(2)
 
@@ -53,7 +53,7 @@ def test_a_webhook_that_fails_looks_like_one(page, group):
         group.publish(f'{{"t":{n}}}')
     until(lambda: group.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
     open_page(page, group.url("webhooks"), "Webhooks")
-    expect(page.get_by_text("Failing", exact=True)).to_be_visible()
+    expect(page.get_by_role("table").get_by_text("Failing", exact=True)).to_be_visible()
     expect(page.get_by_role("table").get_by_text("refused")).to_be_visible()
     picture(page, "webhooks-failing-light")
     open_page(page, f"{group.hookline.console}#/webhook/{bad['id']}", "Bad")
