@@ -86,7 +86,11 @@ extension Dispatcher {
         }
 
         /// Judges how an attempt ended, and notes it to be written with others.
-        func judge(_ attempt: Attempt, _ outcome: Outcome, target: WebhookTarget, now: NIODeadline) -> Verdict {
+        ///
+        /// - Returns: that, and whether the webhook is still what it was when it was called.
+        func judge(
+            _ attempt: Attempt, _ outcome: Outcome, target: WebhookTarget, now: NIODeadline
+        ) -> (verdict: Verdict, isCurrent: Bool) {
             let delivery = attempt.delivery
             let answeredAt = attempt.answeredAt ?? now
             let latency = (answeredAt - attempt.startedAt).wholeMicroseconds
@@ -96,6 +100,7 @@ extension Dispatcher {
                 defaults: self.configuration.defaults,
                 wallNow: self.wallClock.now, isClockTrusted: self.wallClock.isTrusted,
                 using: &self.generator)
+            let isCurrent = self.isCurrent(attempt, target, verdict)
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
             switch verdict.ending {
             case .succeeded:
@@ -110,7 +115,7 @@ extension Dispatcher {
                 for other in attempt.others {
                     self.add(DeliveryResult(delivery: other, ending: .released, attempt: nil))
                 }
-                return verdict
+                return (verdict, isCurrent)
             }
             var response = verdict.response
             if let long = response, long.count > Self.loggedBody { response = Array(long.prefix(Self.loggedBody)) }
@@ -123,7 +128,7 @@ extension Dispatcher {
                 DeliveryResult(
                     delivery: delivery.webhook === attempt.target ? delivery : delivery.with(attempt.target),
                     ending: verdict.ending, attempt: record, isGone: verdict.isGone,
-                    isOfFormerVersion: !self.isCurrent(attempt, target, verdict)))
+                    isOfFormerVersion: !isCurrent))
             for other in attempt.others {
                 self.add(
                     DeliveryResult(
@@ -131,7 +136,7 @@ extension Dispatcher {
                 )
             }
             if attempt.target.responds { self.respond(verdict, to: attempt) }
-            return verdict
+            return (verdict, isCurrent)
         }
 
         /// - Returns: nil for a plain request that was sent, as nearly all are.
@@ -181,7 +186,7 @@ extension Dispatcher {
         /// A lane hears of a change a moment after its caller was answered. So where something has failed the routes are asked.
         ///
         /// - Parameter target: the webhook as the lane knows it.
-        func isCurrent(_ attempt: Attempt, _ target: WebhookTarget, _ verdict: Verdict) -> Bool {
+        private func isCurrent(_ attempt: Attempt, _ target: WebhookTarget, _ verdict: Verdict) -> Bool {
             guard attempt.target.version == target.version else { return false }
             if case .succeeded = verdict.ending { return true }
             return self.ports.target(target.key).map { $0.version == attempt.target.version } ?? true

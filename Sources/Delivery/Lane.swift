@@ -120,8 +120,8 @@ final class Lane {
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now
-        let verdict = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
-        if self.dispatcher.isCurrent(attempt, self.target, verdict) {
+        let (verdict, isCurrent) = self.dispatcher.judge(attempt, outcome, target: self.target, now: now)
+        if isCurrent {
             self.dispatcher.teach(&self.gate, verdict, of: attempt, outcome, inFlight: inFlight, now: now)
         }
         if case .released = verdict.ending { self.givenBack += 1 + attempt.others.count }

@@ -14,8 +14,8 @@ package final class TLSContexts: Sendable {
     private let additionalRoots: [NIOSSLCertificate]
     private let minimum: TLSVersion
     private let most: Int
-    /// Read once: of each context's own they would take a megabyte.
-    private let systemRoots: [NIOSSLCertificate]
+    /// Read once, when the first terms ask for them: they take megabytes, and of each context's own one more.
+    private let systemRoots = Mutex<[NIOSSLCertificate]?>(nil)
     private let state = Mutex(State())
 
     private struct State {
@@ -35,7 +35,6 @@ package final class TLSContexts: Sendable {
         self.additionalRoots = additionalRoots
         self.minimum = minimum
         self.most = max(1, most)
-        self.systemRoots = Self.readSystemRoots()
         self.usual = try ClientConfiguration.makeTLSContext(additionalRoots: additionalRoots, minimum: minimum)
     }
 
@@ -46,6 +45,14 @@ package final class TLSContexts: Sendable {
             if let roots = try? NIOSSLCertificate.fromPEMFile(file), !roots.isEmpty { return roots }
         }
         return []
+    }
+
+    private func knownSystemRoots() -> [NIOSSLCertificate] {
+        self.systemRoots.withLock { known in
+            let roots = known ?? Self.readSystemRoots()
+            known = roots
+            return roots
+        }
     }
 
     /// The context for these terms; at once if it is there. It fails where they cannot be used.
@@ -90,7 +97,8 @@ package final class TLSContexts: Sendable {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = terms.minimum.map { max(self.minimum, $0.version) } ?? self.minimum
         tls.applicationProtocols = ["http/1.1"]
-        if !self.systemRoots.isEmpty { tls.trustRoots = .certificates(self.systemRoots) }
+        let systemRoots = self.knownSystemRoots()
+        if !systemRoots.isEmpty { tls.trustRoots = .certificates(systemRoots) }
         let own = try terms.authorities.map { try NIOSSLCertificate.fromPEMBytes(Array($0.utf8)) } ?? []
         if !(own + self.additionalRoots).isEmpty {
             tls.additionalTrustRoots = [.certificates(self.additionalRoots + own)]
