@@ -1,9 +1,8 @@
 // Alarms of a group: of which things the conditions of webhooks are met, where they have an edge.
 
 import { all, get, post, query } from "./api.js";
-import { h, icon, replace } from "./dom.js";
-import { field, select } from "./fields.js";
-import { pager, table, turn } from "./lists.js";
+import { h, replace } from "./dom.js";
+import { choices, pager, refreshButton, table, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
 import { attempt, busy, empty, head, moment, toast } from "./ui.js";
 
@@ -99,20 +98,11 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
         : table({ label: "Alarms", columns, rows: page.alarms.map(row) }),
       page.alarms.length > 0 && pager(page, load, "of the alarms"),
     );
-  const choice = (name, label, options) => {
-    const box = select(state[name], options, { onchange: () => load({ [name]: box.value, offset: 0 }) });
-    return field(label, name, box);
-  };
+  const choice = choices(state, load);
   const named = (each) => each.map(({ id, name }) => [id, name]);
-  const refresh = h(
-    "button",
-    { type: "button", onclick: () => busy(refresh, () => load({ offset: 0 })) },
-    icon("refresh"),
-    "Refresh",
-  );
   load();
   return [
-    head({ title: "Alarms", actions: refresh }),
+    head({ title: "Alarms", actions: refreshButton(load) }),
     h(
       "section",
       { class: "card flush" },

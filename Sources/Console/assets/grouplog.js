@@ -2,11 +2,11 @@
 
 import { all, get, query } from "./api.js";
 import { deliveryView, unfolding } from "./delivery.js";
-import { h, icon, replace } from "./dom.js";
-import { debounced, field, input, select } from "./fields.js";
+import { h, replace } from "./dom.js";
+import { debounced, field, input } from "./fields.js";
 import { exact, latency } from "./format.js";
-import { pager, table, tableRow, turn } from "./lists.js";
-import { attempt, busy, copyButton, empty, head, loading } from "./ui.js";
+import { choices, pager, refreshButton, table, tableRow, turn } from "./lists.js";
+import { attempt, copyButton, empty, head, loading } from "./ui.js";
 
 const columns = [
   { label: "Details", hides: true, class: "fit" },
@@ -110,10 +110,7 @@ export async function show({ group, signal, query: asked, setQuery }) {
     ];
   };
 
-  const choice = (name, label, options) => {
-    const box = select(state[name], options, { onchange: () => load({ [name]: box.value, offset: 0 }) });
-    return field(label, name, box);
-  };
+  const choice = choices(state, load);
   const text = (name, label, more, hint) => {
     const box = input(state[name], {
       ...more,
@@ -121,15 +118,9 @@ export async function show({ group, signal, query: asked, setQuery }) {
     });
     return field(label, name, box, hint);
   };
-  const refresh = h(
-    "button",
-    { type: "button", onclick: () => busy(refresh, () => load({ offset: 0 })) },
-    icon("refresh"),
-    "Refresh",
-  );
   load();
   return [
-    head({ title: "Log", actions: refresh }),
+    head({ title: "Log", actions: refreshButton(load) }),
     h(
       "div",
       { class: "stack" },

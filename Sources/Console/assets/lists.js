@@ -1,9 +1,9 @@
 // Tables, and how they go on.
 
 import { h, icon, replace } from "./dom.js";
-import { select } from "./fields.js";
+import { field, select } from "./fields.js";
 import { number } from "./format.js";
-import { attempt } from "./ui.js";
+import { attempt, busy } from "./ui.js";
 
 /** How many there are, or at least: "10,000+". */
 export const atLeast = (count, isCapped) => number(count) + (isCapped ? "+" : "");
@@ -68,6 +68,23 @@ export function listSection(title, read, show) {
     ),
     list,
   );
+}
+
+/** Fields that narrow down what a list shows: each is kept in its state by its name. */
+export const choices = (state, load) => (name, label, options) => {
+  const box = select(state[name], options, { onchange: () => load({ [name]: box.value, offset: 0 }) });
+  return field(label, name, box);
+};
+
+/** Looks at a list once more, from its beginning. */
+export function refreshButton(load) {
+  const button = h(
+    "button",
+    { type: "button", onclick: () => busy(button, () => load({ offset: 0 })) },
+    icon("refresh"),
+    "Refresh",
+  );
+  return button;
 }
 
 /**
