@@ -7,21 +7,23 @@ struct PartsCommand: ParsableCommand {
         commandName: "hookline-parts", abstract: "Does the parts of a message's way, and says what they take.")
 
     @Argument(help: "The part; all if it is left out.") var part: String?
-    @Option(help: "How often.") var times = 20_000
-    @Flag(help: "Names the parts.") var list = false
+    @Option(help: "How often; ten times as often as it is counted if it is left out.") var times: Int?
+    @Flag(help: "Names the parts, how often each is counted, and what it may take as many times as another.") var list =
+        false
 
     func validate() throws {
-        guard self.times > 0 else { throw ValidationError("--times is a number from 1 up") }
+        guard self.times.map({ $0 > 0 }) ?? true else { throw ValidationError("--times is a number from 1 up") }
         guard let part = self.part, !Part.all.contains(where: { $0.name == part }) else { return }
         throw ValidationError("there is no part \(part): \(Part.all.map(\.name).joined(separator: ", "))")
     }
 
     func run() throws {
-        guard !self.list else { return print(Part.all.map(\.name).joined(separator: "\n")) }
+        guard !self.list else { return print(Part.all.map(\.line).joined(separator: "\n")) }
         for part in Part.all where self.part == nil || self.part == part.name {
             let body = try part.prepare()
-            let taken = try ContinuousClock().measure { try body(self.times) }
-            print("\(part.name): \(part.text): \(taken / self.times)")
+            let times = self.times ?? part.times * 10
+            let taken = try ContinuousClock().measure { try body(times) }
+            print("\(part.name): \(part.text): \(taken / times)")
         }
     }
 }

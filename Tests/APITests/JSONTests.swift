@@ -62,20 +62,6 @@ struct JSONTests {
         #expect(error?.field == field)
     }
 
-    @Test("costs no more to read where it stands deep in long names, zero bytes or not")
-    func depth() {
-        /// The least of some times, which others on the same cores disturb the least.
-        func cost(_ text: String) -> Duration {
-            (0..<3).map { _ in ContinuousClock().measure { _ = Result { try JSON.decode(text) } } }.min() ?? .zero
-        }
-        let open = "{\"\(String(repeating: "n", count: 1_000))\":"
-        for last in ["0", #""\u0000""#] {
-            let values = "[\(String(repeating: "0,", count: 40_000))\(last)]"
-            let deep = String(repeating: open, count: 60) + values + String(repeating: "}", count: 60)
-            #expect(cost(deep) < cost(values) * 4)
-        }
-    }
-
     @Test("has whole numbers however they are written, and none that are too large")
     func numbers() throws {
         let object = try JSONObject(
