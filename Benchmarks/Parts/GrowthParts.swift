@@ -16,7 +16,7 @@ extension Part {
     ]
 
     private static func nested(_ bytes: Int) -> String {
-        let one = String(repeating: #"{"a":["#, count: 32) + String(repeating: "]}", count: 32)
+        let one = String(repeating: #"{"a":["#, count: 30) + String(repeating: "]}", count: 30)
         return "[\(Array(repeating: one, count: max(1, bytes / one.utf8.count)).joined(separator: ","))]"
     }
 
@@ -72,7 +72,7 @@ extension Part {
 
     private static let patterns = [10, 40].map { size in
         Part(
-            name: "pattern-\(size)k", text: "\(size),000 characters are compared with a pattern of forty stars",
+            name: "pattern-\(size)k", text: "\(size),000 characters are compared with a pattern of 31 stars",
             times: 10,
             bound: size == 40 ? ("pattern-10k", 5) : nil
         ) {
