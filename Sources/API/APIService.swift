@@ -122,6 +122,10 @@ package struct APIPorts: Sendable {
     package let scene: @Sendable (EntityID) async throws -> ThingScene?
     /// Publishes as a thing.
     package let publish: ThingPublishing
+    /// What is published at all.
+    package let listen: BrokerListen
+    /// All groups' topic rules.
+    package let topics: @Sendable () -> TopicTable
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -134,8 +138,12 @@ package struct APIPorts: Sendable {
         gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() },
         publish: @escaping ThingPublishing = { _, _ throws(ThingNotPublished) in
             throw .unavailable("there is no broker")
-        }
+        },
+        listen: @escaping BrokerListen = { _, _ in throw BrokerNotHeard.unavailable("there is no broker") },
+        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }
     ) {
+        self.listen = listen
+        self.topics = topics
         self.publish = publish
         self.scene = scene
         self.gate = gate
@@ -236,6 +244,7 @@ func makeRouter(
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
     ).add(to: routes)
+    BrokerRoutes(listen: ports.listen, topics: ports.topics).add(to: routes)
     AlarmRoutes(alarms: AlarmStore(database), access: access).add(to: routes)
     ThingBulkRoutes(things: things, profiles: ProfileStore(database), access: access, refresh: refresh)
         .add(to: routes)
@@ -252,7 +261,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private static var collections: Set<Substring> {
         [
             "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
-            "me", "auth", "audit", "console", "presets",
+            "me", "auth", "audit", "console", "presets", "topic-presets", "broker",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

@@ -36,6 +36,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("api.js", PackageResources.api_js),
         Asset("app.js", PackageResources.app_js),
         Asset("audit.js", PackageResources.audit_js),
+        Asset("broker.js", PackageResources.broker_js),
         Asset("certificates.js", PackageResources.certificates_js),
         Asset("charts.js", PackageResources.charts_js),
         Asset("delivery.js", PackageResources.delivery_js),

@@ -218,7 +218,10 @@ struct Assembly {
                     [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }, holdup: { await delivery.holdup(of: $0) }, scene: { try await routes.scene(of: $0) },
-                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port))
+                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port,
+                listen: { [broker = BrokerListening(broker: mqtt, logger: self.logger)] in
+                    try await broker.listen(to: $0, for: $1)
+                }, topics: { routes.withRoutes { $0.topics } }))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },

@@ -146,6 +146,8 @@ enum AccessTable {
     private static let open: [AccessRow] = [
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
         AccessRow("GET /openapi.json", .nobody), AccessRow("GET /presets", .user),
+        AccessRow("GET /topic-presets", .user),
+        AccessRow("GET /broker/topics", .rootAlone, query: "?seconds=1"),
         AccessRow("GET /me", .user),
         AccessRow("PUT /me", .user, isForUsers: true) { _ in #"{"email":"a@example.com"}"# },
         AccessRow("GET /me/notices", .user, isForUsers: true),
@@ -178,6 +180,7 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_topics":[]}"# },
         AccessRow("GET /groups/{id}/topic-rules", .member(.viewer)),
         AccessRow("PUT /groups/{id}/topic-rules", .member(.admin)) { _ in #"{"rules":[]}"# },
+        AccessRow("POST /groups/{id}/topic-rules/explain", .member(.viewer)) { _ in #"{"topic":"a/b"}"# },
         // Nothing is granted.
         AccessRow("POST /groups/{id}/topic-rules", .member(.admin), 403) { _ in #"{"filter":"a/{thing}"}"# },
         AccessRow("DELETE /groups/{id}/topic-rules", .member(.admin), 204) { _ in #"{"rule_ids":["\#(name())"]}"# },

@@ -16,6 +16,7 @@ extension Shape {
         "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
     static let topicRules = Shape.object(
         ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
+    static let topicQuestion = Shape.flat("topic", "retained", "payload", "payload_base64")
     static let topicRuleIDs = Shape.flat("rule_ids")
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")

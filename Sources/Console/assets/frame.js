@@ -17,6 +17,7 @@ const sections = [
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
   { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },
+  { section: "broker", label: "Broker", isOfGroup: true, needs: "root" },
 ];
 
 let current;
@@ -44,11 +45,13 @@ export function markSection(section) {
   drawSide();
 }
 
+const mayUse = (needs) => needs === undefined || (needs === "root" ? state.me.root : can(needs));
+
 function drawSide() {
   const side = document.querySelector(".side");
   if (!side) return;
   side.classList.remove("open");
-  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && (!needs || can(needs)));
+  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && mayUse(needs));
   const link = ({ section, label }) =>
     h(
       "li",

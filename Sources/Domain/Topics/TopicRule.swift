@@ -113,6 +113,19 @@ extension TopicRule {
     package struct Taken: Sendable {
         package var parts: [Part] = []
         package var refused: [Refusal] = []
+
+        package init() {}
+
+        /// With what another rule makes of the same message: what two make of it alike is one.
+        package mutating func add(_ other: Taken) {
+            if self.parts.isEmpty {
+                self.parts = other.parts
+            } else {
+                let known = Set(self.parts)
+                self.parts += other.parts.filter { !known.contains($0) }
+            }
+            self.refused += other.refused
+        }
     }
 
     /// Whether it is what a thing may be called; nothing else is looked for.

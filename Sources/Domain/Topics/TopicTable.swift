@@ -87,15 +87,7 @@ package struct TopicTable: Sendable {
         /// What these rules make of it: what two of them make of it alike is one.
         package func take(_ payload: [UInt8]) -> TopicRule.Taken {
             var all = TopicRule.Taken()
-            for rule in self.rules {
-                var taken = rule.take(self.topic, payload)
-                if !all.parts.isEmpty {
-                    let known = Set(all.parts)
-                    taken.parts.removeAll { known.contains($0) }
-                }
-                all.parts += taken.parts
-                all.refused += taken.refused
-            }
+            for rule in self.rules { all.add(rule.take(self.topic, payload)) }
             return all
         }
     }
