@@ -186,7 +186,10 @@ let package = Package(
                 crypto,
                 httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
-            resources: [.embedInCode("Webhooks/presets.json"), .embedInCode("openapi.json")],
+            resources: [
+                .embedInCode("Webhooks/presets.json"), .embedInCode("Sources/sourcepresets.json"),
+                .embedInCode("openapi.json"),
+            ],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",

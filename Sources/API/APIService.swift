@@ -220,7 +220,8 @@ func makeRouter(
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         unknown: UnknownSources(), size: size,
-        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
+        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable,
+        things: SourceThings(database, box: box)
     ).add(to: router)
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
@@ -261,7 +262,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private static var collections: Set<Substring> {
         [
             "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
-            "me", "auth", "audit", "console", "presets", "topic-presets", "broker",
+            "me", "auth", "audit", "console", "presets", "topic-presets", "broker", "source-presets",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

@@ -146,7 +146,7 @@ enum AccessTable {
     private static let open: [AccessRow] = [
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
         AccessRow("GET /openapi.json", .nobody), AccessRow("GET /presets", .user),
-        AccessRow("GET /topic-presets", .user),
+        AccessRow("GET /topic-presets", .user), AccessRow("GET /source-presets", .user),
         AccessRow("GET /broker/topics", .rootAlone, query: "?seconds=1"),
         AccessRow("GET /me", .user),
         AccessRow("PUT /me", .user, isForUsers: true) { _ in #"{"email":"a@example.com"}"# },
@@ -163,6 +163,8 @@ enum AccessTable {
         // A user's token is not a source's key.
         AccessRow("POST /in/{id}", .nobody, 401) { _ in "{}" },
         AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
+        AccessRow("GET /in/{id}", .nobody, 405), AccessRow("OPTIONS /in/{id}", .nobody, 401),
+        AccessRow("OPTIONS /in/{id}", .nobody, 400, query: "?key={key}"),
         AccessRow("GET /orgs/{id}", .rootAlone),
         AccessRow("PUT /orgs/{id}", .rootAlone) { _ in #"{"notification_url":"http://127.0.0.1:9/"}"# },
         AccessRow("GET /orgs/{id}/notices", .rootAlone),

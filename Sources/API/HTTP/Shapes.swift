@@ -88,10 +88,11 @@ extension Shape {
                 "type", "vendor", "secret", "header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"
             ),
             "conditions": Conditions.form.shape, "schema": .any, "rate_limit": rateLimit, "repetition_window": .any,
-            "event_id_path": .any,
+            "event_id_path": .any, "thing": .flat("path", "by", "otherwise"), "handshake": .any,
         ],
         ignored: [
-            "id", "group_id", "status_reason", "path", "url", "key", "sample", "version", "created_at", "updated_at",
+            "id", "group_id", "status_reason", "path", "url", "key", "secret", "sample", "version", "created_at",
+            "updated_at",
             "accepted", "ignored", "rejected", "last_event_at",
         ])
 

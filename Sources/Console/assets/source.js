@@ -81,6 +81,14 @@ export const showKey = (source) =>
     `curl -X POST '${source.url}' -H 'Content-Type: application/json' -d '{"kind":"order","price":21.70}'`,
   );
 
+export const showSecret = (source) =>
+  showOnce(
+    `The secret of “${source.name}”`,
+    "The other system signs with it. It is shown now and never again.",
+    source.secret,
+    "the secret",
+  );
+
 async function rotate(source) {
   if (!await confirmNewKey(source.name)) return;
   try {
