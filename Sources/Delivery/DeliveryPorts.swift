@@ -18,6 +18,8 @@ package struct DeliveryPorts: Sendable {
         @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws -> [ThingFacts.Subject: ThingFacts]
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
+    /// Whether a topic that is not below `things/` is the thing's own by rules of the group.
+    package let isOwnTopic: @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool
     package let tally: WebhookTally
 
     package init(
@@ -28,8 +30,12 @@ package struct DeliveryPorts: Sendable {
         readFacts:
             @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
             [ThingFacts.Subject: ThingFacts],
-        responses: ResponsePort?, tally: WebhookTally
+        responses: ResponsePort?,
+        isOwnTopic: @escaping @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool = { _, _, _ in
+            false
+        }, tally: WebhookTally
     ) {
+        self.isOwnTopic = isOwnTopic
         self.target = target
         self.changedWebhooks = changedWebhooks
         self.webhooks = webhooks

@@ -163,11 +163,15 @@ extension Dispatcher {
             }
             guard hasSucceeded || answer.occasion == .always else { return }
             let message = attempt.delivery.message
+            let isOwnTopic = self.ports.isOwnTopic
+            let asked =
+                answer.destination == .responseTopic
+                ? AskedAnswer(message) { isOwnTopic($0, message.thing, message.group) } : nil
             self.ports.responses?.respond(
                 ThingResponse(
                     thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
                     delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
-                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer,
+                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer, asked: asked,
                     largest: self.configuration.largestResponse))
         }
 
@@ -211,7 +215,7 @@ extension Dispatcher {
         func add(_ result: DeliveryResult) {
             if case .failed = result.ending { self.metrics.givenUp.add() }
             self.results.append(result)
-            self.resultBytes += result.delivery.message.payload.count
+            self.resultBytes += result.delivery.message.size
             guard
                 self.results.count < self.configuration.completionBatch,
                 self.resultBytes < self.configuration.completionBytes

@@ -135,7 +135,9 @@ struct Assembly {
                 changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
                 facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
-                responses: ResponsePort { responder.respond($0) }, tally: tally))
+                responses: ResponsePort { responder.respond($0) },
+                isOwnTopic: { topic, thing, group in routes.withRoutes { $0.isOwn(topic, of: thing, in: group) } },
+                tally: tally))
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)

@@ -50,6 +50,8 @@ struct SortedBatch {
     var heard: [EntityID: Int64] = [:]
     /// The last message of each group, whether anybody wants it or not: a group's first webhook is tried with it.
     var newest: [EntityID: Message] = [:]
+    /// Properties of messages that were over the bounds.
+    var leftOutProperties = 0
     /// How many messages came in of each group's things.
     var received: [EntityID: Int] = [:]
 }
@@ -108,9 +110,10 @@ struct BatchSorter: Sendable {
             }
             let message = Message(
                 id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
-                contentType: route.profile.contentType, payload: received.payload,
+                contentType: received.type(by: route.profile), payload: received.payload,
                 traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                receivedNanoseconds: now)
+                receivedNanoseconds: now,
+                properties: received.properties(by: route, noting: &sorted.leftOutProperties))
             self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
         }
         if !others.isEmpty {
@@ -118,9 +121,10 @@ struct BatchSorter: Sendable {
             for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
                 let message = Message(
                     id: id, thing: thing, group: route.group, subtopic: part.subtopic,
-                    contentType: route.profile.contentType, payload: part.payload,
+                    contentType: received.type(by: route.profile), payload: part.payload,
                     traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                    receivedNanoseconds: now)
+                    receivedNanoseconds: now,
+                    properties: received.properties(by: route, noting: &sorted.leftOutProperties))
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }
         }
@@ -212,6 +216,7 @@ struct BatchSorter: Sendable {
             // Gone over once, for all of the group's webhooks.
             if payload == nil, webhook.conditions != nil || webhook.thinning != nil {
                 payload = PayloadIndex(message.payload, paths: route.conditionPaths)
+                payload?.properties = message.properties
             }
             if let index = payload, let conditions = webhook.conditions {
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)

@@ -218,6 +218,7 @@ package struct IntakeService: Service {
         self.tally.received(sorted.received, now: self.wallClock.now)
         self.metrics.accepted.add(sorted.count - sorted.refused.values.reduce(0, +))
         self.metrics.repeated.add(sorted.repeated)
+        if sorted.leftOutProperties > 0 { self.metrics.leftOutProperties.add(.bounds, sorted.leftOutProperties) }
         for (prefix, count) in sorted.untaken { self.metrics.untakenTopics.add(prefix, count) }
         self.metrics.unrouted.add(sorted.unrouted)
         for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }

@@ -90,10 +90,20 @@ struct Client: ~Copyable {
 
     /// At QoS 1. `id` is what the acknowledgement will name.
     func publish(_ publication: Publication, id: inout Int32) -> Int32 {
-        unsafe publication.payload.withUnsafeBytes { bytes in
+        var properties: OpaquePointer?
+        defer { unsafe mosquitto_property_free_all(&properties) }
+        if let data = publication.correlationData {
+            let code = unsafe data.withUnsafeBytes { bytes in
+                unsafe mosquitto_property_add_binary(
+                    &properties, Int32(MQTT_PROP_CORRELATION_DATA.rawValue), bytes.baseAddress,
+                    UInt16(clamping: bytes.count))
+            }
+            guard code == MOSQ_ERR_SUCCESS.rawValue else { return code }
+        }
+        return unsafe publication.payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
                 self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, publication.qos,
-                publication.isRetained, nil)
+                publication.isRetained, properties)
         }
     }
 

@@ -160,9 +160,9 @@ final class Link {
     /// - Returns: the packet's id, under which its acknowledgement comes; or why this message is not for the broker,
     ///   which says nothing about the connection.
     func publish(_ publication: Publication) throws(MQTTError) -> Result<Int32, PublishRefusal> {
-        let (topic, payload) = (publication.topic, publication.payload)
+        let topic = publication.topic
         // libmosquitto's own look at the size is two bytes short.
-        if let most = self.inbox.limits.largestPayload(on: topic), payload.count > most {
+        if let most = self.inbox.limits.largestPayload(on: topic), publication.size > most {
             return .failure(.tooLarge(most))
         }
         var id: Int32 = 0

@@ -4,16 +4,26 @@ package struct Publication: Sendable {
     package let payload: [UInt8]
     let qos: Int32
     let isRetained: Bool
+    /// What comes back with an answer (MQTT 5, section 3.3.2.3.6); nil if nothing was asked with it.
+    let correlationData: [UInt8]?
 
     /// - Parameters:
     ///   - qos: 0 to 2; at 0 nobody says whether the broker has it.
     ///   - isRetained: whether the broker keeps it for who subscribes later.
-    package init(_ payload: [UInt8], to topic: String, qos: Int = 1, isRetained: Bool = false) {
+    package init(
+        _ payload: [UInt8], to topic: String, qos: Int = 1, isRetained: Bool = false, correlationData: [UInt8]? = nil
+    ) {
+        self.correlationData = correlationData
         self.topic = topic
         self.payload = payload
         self.qos = Int32(clamping: min(max(qos, 0), 2))
         self.isRetained = isRetained
     }
+}
+
+extension Publication {
+    /// What its packet has beside an empty list of properties, in bytes.
+    var size: Int { self.payload.count + (self.correlationData.map { $0.count + 5 } ?? 0) }
 }
 
 /// Why the broker does not take a message, while it takes others.

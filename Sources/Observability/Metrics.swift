@@ -42,6 +42,14 @@ package enum LeftOutReason: String, Sendable, CaseIterable {
     case duplicate
 }
 
+/// Why a property of a publish goes no further.
+package enum LeftOutProperty: String, Sendable, CaseIterable {
+    /// There are too many of them, or it is too long.
+    case bounds
+    /// It was to become a header, and is none, or there was no room for it.
+    case header
+}
+
 /// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
 package final class Metrics: Sendable {
     /// Messages read from the broker and committed, or known not to be wanted.
@@ -84,6 +92,8 @@ package final class Metrics: Sendable {
     package let leftOut = LabelledCounter(LeftOutReason.allCases)
     /// Those that were skipped whose conditions were not evaluated, because that would have held up everybody's messages.
     package let tooCostly = Counter()
+    /// Properties of publishes.
+    package let leftOutProperties = LabelledCounter(LeftOutProperty.allCases)
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
     package let droppedResponses = Counter()
@@ -174,6 +184,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_conditions_too_costly_total", "Deliveries skipped because their conditions cost too much.",
             self.tooCostly)
+        text.counters(
+            "hookline_properties_left_out_total", "Properties of publishes (MQTT 5) that went no further.",
+            label: "reason", self.leftOutProperties, \.rawValue)
         text.counter("hookline_responses_total", "Receivers' answers that things were told.", self.responses)
         text.counter(
             "hookline_responses_dropped_total", "Answers that were too many to tell the thing.", self.droppedResponses)

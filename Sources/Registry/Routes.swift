@@ -18,6 +18,8 @@ package struct Routes: Sendable {
         package let isWatched: Bool
         /// What the conditions of these webhooks ask of a payload.
         package let conditionPaths: PathSet
+        /// Whether one of these webhooks asks what a publish said of itself.
+        package let needsProperties: Bool
     }
 
     package struct Thing: Sendable {
@@ -80,7 +82,8 @@ package struct Routes: Sendable {
             group: thing.group, profile: profile, traits: thing.traits,
             webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
             hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false,
-            conditionPaths: webhooks?.conditionPaths ?? PathSet())
+            conditionPaths: webhooks?.conditionPaths ?? PathSet(),
+            needsProperties: webhooks?.needsProperties ?? false)
     }
 
     /// The thing of a group that is called so: by its owners, or else by its id.
@@ -91,6 +94,12 @@ package struct Routes: Sendable {
     }
 
     package func name(of thing: EntityID) -> ThingName? { self.names.name(of: thing) }
+
+    /// Whether a topic that is not below `things/` is the thing's own by the rules of its group.
+    package func isOwn(_ topic: String, of thing: EntityID, in group: EntityID) -> Bool {
+        guard self.things[thing]?.group == group else { return false }
+        return self.topics.isOwn(topic, of: self.names.name(of: thing)?.text ?? "\(thing)", in: group)
+    }
 
     package mutating func set(topics: TopicTable) { self.topics = topics }
 

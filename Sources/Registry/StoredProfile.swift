@@ -27,20 +27,23 @@ struct StoredProfile: Sendable {
         var type = row.isNull(1) ? ProfileConfig.defaultContentType : try row.string(1)
         var faults: [String] = []
         do throws(InvalidField) {
-            type = try ProfileConfig.checkedContentType(type)
+            type = try ProfileConfig.checkedOwnType(type)
         } catch {
             type = ProfileConfig.defaultContentType
             faults.append("content_type")
         }
         if try row.bool(2) { faults.append("content_type") }
+        let takesPublishedType = type == ProfileConfig.typeAsPublished
+        if takesPublishedType { type = ProfileConfig.defaultContentType }
         let (mayWrite, mayForward) = (try row.bool(4), try row.bool(6))
         if mayWrite { faults.append("write") }
         if mayForward { faults.append("webhook") }
         let names = faults.joined(separator: ", ")
+        var config = ProfileConfig(
+            contentType: type, write: try row.bool(3) || mayWrite, webhook: try row.bool(5) || mayForward)
+        config.takesPublishedType = takesPublishedType
         return StoredProfile(
-            id: try row.entityID(0),
-            config: ProfileConfig(
-                contentType: type, write: try row.bool(3) || mayWrite, webhook: try row.bool(5) || mayForward),
+            id: try row.entityID(0), config: config,
             fault: faults.isEmpty ? nil : "this version cannot read of its config: \(names)")
     }
 }

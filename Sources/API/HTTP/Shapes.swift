@@ -75,7 +75,7 @@ extension Shape {
     static let test = Shape.object([
         "webhook": webhook, "dry_run": .any,
         "message": .flat(
-            "payload", "payload_base64", "thing_id", "subtopic", "content_type", ignored: ["id", "received_at"]),
+            "payload", "payload_base64", "thing_id", "subtopic", "content_type", "mqtt", ignored: ["id", "received_at"]),
     ])
 
     // MARK: Sources

@@ -88,6 +88,8 @@ struct DeliveryHistoryDTO: Encodable {
     let due_at: Int64?
     let failed_at: Int64?
     let failure: String?
+    /// What the publish said of itself; absent if the message is no longer kept.
+    let mqtt: JSONValue?
     /// As the webhook would make it of the message now; null if the message is no longer kept.
     let request: RequestDTO?
     let attempts: [AttemptDTO]
@@ -120,6 +122,7 @@ struct DeliveryHistoryDTO: Encodable {
         self.due_at = history.dueAt?.milliseconds
         self.failed_at = history.failedAt?.milliseconds
         self.failure = history.failure
+        self.mqtt = history.message?.properties.map(JSONValue.init)
         self.request = history.message.flatMap { message in
             let plan = target.plan
             let request = try? plan.request(of: plan.batching == nil ? [message] : history.sent, org: target.org) {

@@ -81,7 +81,7 @@ private struct ProfileDraft {
         _ = try config.bool("webhook")
         _ = try config.string("smtp_id")
         if let type = try config.string("content_type") {
-            do throws(InvalidField) { _ = try ProfileConfig.checkedContentType(type) } catch {
+            do throws(InvalidField) { _ = try ProfileConfig.checkedOwnType(type) } catch {
                 throw InvalidField(object.name(error.field), error.reason)
             }
         }

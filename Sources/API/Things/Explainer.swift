@@ -66,7 +66,8 @@ package struct Explainer: Sendable {
         let origin: ExplainedMessage.Origin =
             payload != nil ? .given : kept.map { .kept(at: $0.id.time) } ?? .missing
         let message = ExplainedMessage(
-            thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload, origin: origin)
+            thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload,
+            properties: kept?.properties, origin: origin)
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
         let memory = try await self.memory.memory(
             of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))

@@ -139,6 +139,12 @@ struct ThingDTO: Encodable {
     }
 }
 
+extension JSONValue {
+    init(_ properties: MessageProperties) {
+        self = (try? JSON.decode(properties.text)) ?? .null
+    }
+}
+
 struct MessageDTO: Encodable, Sendable {
     let id: String
     let thing_id: String
@@ -150,8 +156,11 @@ struct MessageDTO: Encodable, Sendable {
     let payload: String?
     /// …and otherwise in base64.
     let payload_base64: String?
+    /// What the publish said of itself.
+    let mqtt: JSONValue?
 
     init(_ message: Message) {
+        self.mqtt = message.properties.map(JSONValue.init)
         self.id = String(message.id.rawValue)
         self.thing_id = message.thing.description
         self.subtopic = message.subtopic

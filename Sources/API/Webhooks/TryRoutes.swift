@@ -153,7 +153,7 @@ struct TryRoutes: Sendable {
         return payload
     }
 
-    /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?}`.
+    /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?, "mqtt"?}`.
     private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
         let payload = try Self.payload(fields)
         let subtopic = try Self.subtopic(fields) ?? ""
@@ -168,7 +168,7 @@ struct TryRoutes: Sendable {
             thing: try fields.id("thing_id") ?? (kind.isOfThing ? EntityID.random() : Message.noThing),
             group: group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
             payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil,
-            event: kind == .message ? nil : kind)
+            event: kind == .message ? nil : kind, properties: try MessageProperties(fields))
     }
 
     // MARK: Trigger

@@ -40,9 +40,13 @@ package struct ExplainedMessage: Sendable {
     package let subtopic: String
     /// nil if there is none.
     package let payload: [UInt8]?
+    package let properties: MessageProperties?
     package let origin: Origin
 
-    package init(thing: EntityID, subtopic: String, payload: [UInt8]?, origin: Origin) {
+    package init(
+        thing: EntityID, subtopic: String, payload: [UInt8]?, properties: MessageProperties? = nil, origin: Origin
+    ) {
+        self.properties = properties
         self.thing = thing
         self.subtopic = subtopic
         self.payload = payload
@@ -101,7 +105,8 @@ package struct Explanation: Sendable {
                 count == 0 ? "the group has no webhooks" : "the group has \(count == 1 ? "one" : "\(count)")"))
         self.steps = steps
         let before = steps.fate
-        let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
+        var index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
+        index?.properties = message.properties
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
             let remembered = Remembered(

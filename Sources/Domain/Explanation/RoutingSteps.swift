@@ -160,7 +160,8 @@ package enum TestedMessage {
         var steps: [ExplainedStep] = []
         if message.event == nil, let scene { steps += Explanation.flags(of: scene.profile) }
         var budget = EvaluationBudget()
-        let index = PayloadIndex(message.payload, paths: PathSet(webhook.askedPaths ?? []))
+        var index = PayloadIndex(message.payload, paths: PathSet(webhook.askedPaths ?? []))
+        index.properties = message.properties
         steps += Explanation.filters(
             of: webhook, thing: message.thing, subtopic: message.subtopic, index,
             .init(rules: memory, alarm: alarm, traits: scene?.traits ?? ThingTraits(), at: message.id), budget: &budget

@@ -78,6 +78,9 @@ package struct SourceSettings: Sendable, Equatable, Codable {
             throw InvalidField("conditions", "of sources take no changed and changed_by")
         }
         if self.conditions?.edge != nil { throw InvalidField("conditions.edge", "does not go with sources") }
+        if self.conditions?.rules.contains(where: \.isOfProperties) == true {
+            throw InvalidField("conditions.rules", "do not go with of mqtt for events of sources")
+        }
         _ = try self.subtopicTemplate()
         if let schema {
             guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {

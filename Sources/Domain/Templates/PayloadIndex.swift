@@ -42,6 +42,8 @@ package struct PayloadIndex: Sendable {
     /// The whole of it; nil if it is no JSON.
     package let json: RawJSON?
     package let byteCount: Int
+    /// Of the same message, for who asks of them too.
+    package var properties: MessageProperties?
     private let paths: PathSet
     /// By the number of the node.
     private let found: [(kind: RawJSON.Kind, range: Range<Int>)?]

@@ -55,6 +55,7 @@ package struct TemplateValues: Sendable {
             guard let annotations = self.facts.annotations?[holder] else { return .missing }
             let found = key.map(annotations.value(of:)) ?? annotations.list
             return found.map(Value.json) ?? .missing
+        case .mqtt(let path): return self.message.properties?.json.value(at: path).map(Value.json) ?? .missing
         case .topic: return self.message.event == nil ? .text(self.message.topic) : .missing
         case .subtopic: return .text(self.message.subtopic)
         case .messageID: return .text(String(self.message.id.rawValue))

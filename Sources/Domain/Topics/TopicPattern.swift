@@ -61,6 +61,19 @@ package struct TopicPattern: Sendable, Hashable {
         return levels.joined(separator: "/")
     }
 
+    /// Whether a topic is of the thing that is called so: as the filter up to the level that says its name, whatever follows.
+    func isOf(_ thing: String, _ topic: TopicLevels) -> Bool {
+        guard let place = self.levels["thing"], place < topic.count, topic[place].elementsEqual(thing.utf8) else {
+            return false
+        }
+        return self.filter.levels.prefix(place).enumerated().allSatisfy { index, level in
+            switch level {
+            case .any: true
+            case .text(let bytes): topic[index].elementsEqual(bytes)
+            }
+        }
+    }
+
     package func names(_ name: String) -> Bool { self.levels[name] != nil }
 
     /// What a name stands for in a topic that the filter takes; nil if there is no such name.

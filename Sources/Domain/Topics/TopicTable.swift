@@ -21,6 +21,8 @@ package struct TopicTable: Sendable {
         package let choice: Choice
         /// With the numbers of their filters.
         package let rules: [Numbered]
+        /// What the group may have rules for.
+        package let granted: [TopicFilter]
 
         package struct Numbered: Sendable, Hashable {
             package let rule: TopicRule
@@ -32,7 +34,8 @@ package struct TopicTable: Sendable {
             }
         }
 
-        package init(choice: Choice, rules: [Numbered]) {
+        package init(choice: Choice, rules: [Numbered], granted: [TopicFilter] = []) {
+            self.granted = granted
             self.choice = choice
             self.rules = rules
         }
@@ -71,6 +74,14 @@ package struct TopicTable: Sendable {
     /// The topics on which a thing that is called so is heard by rules of its group, wildcards left as they are.
     package func topics(of name: String, in group: EntityID) -> [String] {
         (self.groups[group]?.rules ?? []).compactMap { $0.rule.pattern.text(naming: name) }
+    }
+
+    /// Whether a thing that is called so may be answered on a topic: it is one of those on which the group's rules hear the thing
+    /// by its name, or below them, and granted to the group. What a rule takes would come back as a message.
+    package func isOwn(_ topic: String, of name: String, in group: EntityID) -> Bool {
+        guard let group = self.groups[group], let levels = TopicLevels(topic), !levels.isOfBroker else { return false }
+        return group.granted.contains { $0.matches(levels) }
+            && group.rules.contains { $0.rule.pattern.isOf(name, levels) } && self.trie.values(for: levels).isEmpty
     }
 
     /// With other rules of some groups.

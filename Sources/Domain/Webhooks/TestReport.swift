@@ -65,7 +65,8 @@ package struct RequestDescription: Sendable {
         let owners = Set(target.headers.map { $0.name.lowercased() })
         var headers = request.headers.map { header in
             let isOurs = header.name.hasPrefix("ce-") && !owners.contains(header.name.lowercased())
-            let isPlain = showsHeaders || isOurs
+            let isForwarded = target.options.request.forwarding?.sets(header.name) == true
+            let isPlain = showsHeaders || isOurs || isForwarded
             return (name: header.name, value: isPlain ? String(decoding: header.value, as: UTF8.self) : Self.mask)
         }
         if target.options.auth.kind != .none { headers.append((name: "authorization", value: Self.mask)) }

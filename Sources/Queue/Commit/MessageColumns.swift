@@ -7,17 +7,27 @@ internal import Schema
 struct MessageColumns {
     /// None if there are no messages.
     let parameters: [Parameter]
+    /// Whether one of them has properties, for which the statement is another.
+    let hasProperties: Bool
 
     private var rows: Query {
         let values = self.parameters
+        guard !self.hasProperties else {
+            return """
+                SELECT *, \(values[0]) FROM unnest(\(values[1]), \(values[2]), \(values[3]), \(values[4]),
+                                     \(values[5]), \(values[6]), \(values[7]), \(values[8]))
+                """
+        }
         return """
             SELECT *, \(values[0]) FROM unnest(\(values[1]), \(values[2]), \(values[3]), \(values[4]),
                                  \(values[5]), \(values[6]), \(values[7]))
             """
     }
 
+    private var columns: Query { self.hasProperties ? "\(MessageRow.columns), properties" : MessageRow.columns }
+
     func insertion(into table: Query) -> Query? {
-        self.parameters.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
+        self.parameters.isEmpty ? nil : "INSERT INTO \(table) (\(self.columns), session_id) \(self.rows)"
     }
 
     /// As ``insertion(into:)``, of what may be there already, be it put apart.
@@ -25,8 +35,8 @@ struct MessageColumns {
         self.parameters.isEmpty
             ? nil
             : """
-            INSERT INTO \(table) (\(MessageRow.columns), session_id)
-            SELECT * FROM (\(self.rows)) AS r (\(MessageRow.columns), session_id)
+            INSERT INTO \(table) (\(self.columns), session_id)
+            SELECT * FROM (\(self.rows)) AS r (\(self.columns), session_id)
             WHERE NOT EXISTS (SELECT FROM waiting_messages AS w WHERE w.id = r.id) ON CONFLICT DO NOTHING
             """
     }
@@ -34,11 +44,14 @@ struct MessageColumns {
     /// - Parameter areKept: which of the messages, those to keep or the others.
     init(_ messages: [Message], areKept: Bool, session: SessionID) {
         var (count, payloadBytes) = (0, 0)
+        var hasProperties = false
         // By their indices: each message copied would retain what it is made of.
         for index in messages.indices where messages[index].isKept == areKept {
             count += 1
             payloadBytes += messages[index].payload.count
+            if messages[index].properties != nil { hasProperties = true }
         }
+        self.hasProperties = hasProperties
         guard count > 0 else {
             self.parameters = []
             return
@@ -63,9 +76,23 @@ struct MessageColumns {
             }
             payloads.append(bytes: messages[index].payload)
         }
-        self.parameters = [
+        let parameters = [
             session.rawValue.postgresParameter, ids.parameter, things.parameter, groups.parameter, subtopics.parameter,
             types.parameter, traces.parameter, payloads.parameter,
         ]
+        self.parameters =
+            hasProperties ? parameters + [Self.properties(of: messages, areKept: areKept, count: count)] : parameters
+    }
+
+    private static func properties(of messages: [Message], areKept: Bool, count: Int) -> Parameter {
+        var texts = ArrayParameter(of: String.self, count: count, bytesPerElement: 0)
+        for index in messages.indices where messages[index].isKept == areKept {
+            if let properties = messages[index].properties {
+                texts.append(properties.text)
+            } else {
+                texts.appendNull()
+            }
+        }
+        return texts.parameter
     }
 }
