@@ -5,6 +5,7 @@ import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
 import { body, exact, latency } from "./format.js";
 import { table, tableRow } from "./lists.js";
+import { textOf } from "./rawjson.js";
 import { requestView } from "./testing.js";
 import { identity, later } from "./ui.js";
 
@@ -36,6 +37,13 @@ export const deliveryView = (delivery) =>
       delivery.due_at && h("span", { class: "muted" }, `next attempt ${exact(delivery.due_at)}`),
       delivery.failure && h("span", { class: "fault" }, delivery.failure),
     ),
+    delivery.mqtt !== undefined &&
+      h(
+        "p",
+        { class: "small break" },
+        "Said of itself (MQTT 5): ",
+        h("code", {}, textOf(delivery.mqtt)),
+      ),
     delivery.attempts.map(attemptView),
     delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
     delivery.attempts.length > 1 && comparison(delivery.attempts),
