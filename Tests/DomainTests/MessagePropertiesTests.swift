@@ -219,17 +219,21 @@ struct MessagePropertiesTests {
             // By the rules of its group.
             ("tele/plug/reply", true), ("tele/plug/a/b", true), ("tele/plug/STATE", false), ("tele/lamp/reply", false),
             ("tele/plug", false), ("tele/plugs/reply", false), ("cmnd/plug/reply", false), ("a/plug/reply", false),
+            // Where two rules name two things it is nobody's.
+            ("b/plug/lamp/set", false), ("b/room/plug/set", false), ("b/plug/plug/set", true),
         ])
     func answered(topic: String, isAllowed: Bool) throws {
         let group = EntityID(high: 9, low: 9)
-        let rules = try ["tele/{thing}/STATE", "tele/{thing}", "a/{thing}/STATE", "up"].map { filter in
+        let rules = try [
+            "tele/{thing}/STATE", "tele/{thing}", "a/{thing}/STATE", "up", "b/{thing}/x", "b/{site}/{thing}/x",
+        ].map { filter in
             try TopicRule(.init(filter: filter, thing: filter == "up" ? "id" : nil))
         }
         let table = TopicTable([
             group: TopicTable.Group(
                 choice: .first, rules: rules.enumerated().map { .init(rule: $1, number: Int32($0 + 1)) },
                 // What is granted for one topic alone covers no other.
-                granted: ["tele/#", "cmnd/#", "up", "a/+/STATE"].compactMap { TopicFilter($0) })
+                granted: ["tele/#", "cmnd/#", "up", "a/+/STATE", "b/#"].compactMap { TopicFilter($0) })
         ])
         let found = ResponseTopic(asked: topic, of: Self.thing) { table.isOwn($0, of: "plug", in: group) }
         #expect((found != nil) == isAllowed)

@@ -61,17 +61,18 @@ package struct TopicPattern: Sendable, Hashable {
         return levels.joined(separator: "/")
     }
 
-    /// Whether a topic is of the thing that is called so: as the filter up to the level that says its name, whatever follows.
-    func isOf(_ thing: String, _ topic: TopicLevels) -> Bool {
-        guard let place = self.levels["thing"], place < topic.count, topic[place].elementsEqual(thing.utf8) else {
-            return false
-        }
-        return self.filter.levels.prefix(place).enumerated().allSatisfy { index, level in
+    /// What the thing is called whose topic it is: as the filter up to the level that says its name, whatever follows.
+    ///
+    /// - Returns: nil if it is nobody's by this pattern.
+    func owner(of topic: TopicLevels) -> ArraySlice<UInt8>? {
+        guard let place = self.levels["thing"], place < topic.count else { return nil }
+        let isAsFilter = self.filter.levels.prefix(place).enumerated().allSatisfy { index, level in
             switch level {
             case .any: true
             case .text(let bytes): topic[index].elementsEqual(bytes)
             }
         }
+        return isAsFilter ? topic[place] : nil
     }
 
     package func names(_ name: String) -> Bool { self.levels[name] != nil }

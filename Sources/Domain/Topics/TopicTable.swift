@@ -77,11 +77,13 @@ package struct TopicTable: Sendable {
     }
 
     /// Whether a thing that is called so may be answered on a topic: it is one of those on which the group's rules hear the thing
-    /// by its name, or below them, and granted to the group. What a rule takes would come back as a message.
+    /// by its name, or below them, granted to the group, and by no rule another thing's. What a rule takes would come back as a
+    /// message.
     package func isOwn(_ topic: String, of name: String, in group: EntityID) -> Bool {
         guard let group = self.groups[group], let levels = TopicLevels(topic), !levels.isOfBroker else { return false }
-        return group.granted.contains { $0.matches(levels) }
-            && group.rules.contains { $0.rule.pattern.isOf(name, levels) } && self.trie.values(for: levels).isEmpty
+        let owners = group.rules.compactMap { $0.rule.pattern.owner(of: levels) }
+        return !owners.isEmpty && owners.allSatisfy { $0.elementsEqual(name.utf8) }
+            && group.granted.contains { $0.matches(levels) } && self.trie.values(for: levels).isEmpty
     }
 
     /// With other rules of some groups.
