@@ -18,11 +18,15 @@ package final class Message: Sendable {
     package let receivedNanoseconds: Int64?
     /// What happened, if this is no publish; the payload is then a JSON object that tells of it.
     package let event: TriggerKind?
+    /// What makes JSON of the payload, as the thing's profile said when the message came in; nil for what is read as it is.
+    package let decoder: PayloadDecoder?
 
     package init(
         id: MessageID, thing: EntityID, group: EntityID, subtopic: String, contentType: String, payload: [UInt8],
-        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?, event: TriggerKind? = nil
+        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?, event: TriggerKind? = nil,
+        decoder: PayloadDecoder? = nil
     ) {
+        self.decoder = decoder
         self.event = event
         self.id = id
         self.thing = thing

@@ -104,6 +104,11 @@ package struct ConditionSet: Sendable {
         return (outcome, findings)
     }
 
+    private static func why(_ payload: PayloadIndex) -> String {
+        guard payload.json == nil else { return "" }
+        return ": the payload is not JSON\(payload.failure.map { " (\($0))" } ?? "")"
+    }
+
     /// - Parameter note: told of each rule what it found, and whether it is met.
     private func evaluate(
         _ payload: PayloadIndex, memory: [Int: String], budget: inout EvaluationBudget,
@@ -136,8 +141,7 @@ package struct ConditionSet: Sendable {
         }
         let isCalled = self.match == .all ? unmet == nil : isAnyMet
         guard !isCalled, let unmet else { return Outcome(skip: nil, memory: memory) }
-        let reason = payload.json == nil ? ": the payload is not JSON" : ""
-        return Outcome(skip: "condition not met: \(unmet)\(reason)", memory: memory)
+        return Outcome(skip: "condition not met: \(unmet)\(Self.why(payload))", memory: memory)
     }
 }
 
