@@ -5,6 +5,10 @@ package struct ProfileConfig: Sendable, Equatable {
     package var write: Bool
     /// Whether messages go to the group's webhooks.
     package var webhook: Bool
+    /// What makes JSON of messages; nil if they are JSON, or whatever they are.
+    package var decoder: PayloadDecoder?
+    /// Whether messages of which no JSON can be made are refused.
+    package var refusesUndecoded = false
 
     package static let defaultContentType = "application/json"
 
@@ -12,6 +16,18 @@ package struct ProfileConfig: Sendable, Equatable {
         self.contentType = contentType
         self.write = write
         self.webhook = webhook
+    }
+
+    /// What becomes of messages of which no JSON can be made.
+    package enum DecodeFailure: String, Sendable, CaseIterable {
+        case deliver, refuse
+
+        package static func checked(_ text: String) throws(InvalidField) -> DecodeFailure {
+            guard let failure = DecodeFailure(rawValue: text) else {
+                throw InvalidField("config.decode_failure", "must be deliver or refuse")
+            }
+            return failure
+        }
     }
 
     /// The type becomes a header's value, so it must be one: `type/subtype` and parameters, printable ASCII.

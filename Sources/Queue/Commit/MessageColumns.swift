@@ -6,10 +6,22 @@ internal import Schema
 /// Messages turned into one array per column, for `unnest`.
 struct MessageColumns {
     /// None if there are no messages.
-    let parameters: [Parameter]
+    private(set) var parameters: [Parameter]
+    /// Whether JSON has to be made of any of their payloads. Where of none, nothing is written of it.
+    let decodes: Bool
+
+    private var columns: Query {
+        self.decodes ? "\(MessageRow.columns), decode, session_id" : "\(MessageRow.columns), session_id"
+    }
 
     private var rows: Query {
         let values = self.parameters
+        guard !self.decodes else {
+            return """
+                SELECT *, \(values[0]) FROM unnest(\(values[1]), \(values[2]), \(values[3]), \(values[4]),
+                                     \(values[5]), \(values[6]), \(values[7]), \(values[8]))
+                """
+        }
         return """
             SELECT *, \(values[0]) FROM unnest(\(values[1]), \(values[2]), \(values[3]), \(values[4]),
                                  \(values[5]), \(values[6]), \(values[7]))
@@ -17,7 +29,7 @@ struct MessageColumns {
     }
 
     func insertion(into table: Query) -> Query? {
-        self.parameters.isEmpty ? nil : "INSERT INTO \(table) (\(MessageRow.columns), session_id) \(self.rows)"
+        self.parameters.isEmpty ? nil : "INSERT INTO \(table) (\(self.columns)) \(self.rows)"
     }
 
     /// As ``insertion(into:)``, of what may be there already, be it put apart.
@@ -25,20 +37,22 @@ struct MessageColumns {
         self.parameters.isEmpty
             ? nil
             : """
-            INSERT INTO \(table) (\(MessageRow.columns), session_id)
-            SELECT * FROM (\(self.rows)) AS r (\(MessageRow.columns), session_id)
+            INSERT INTO \(table) (\(self.columns))
+            SELECT * FROM (\(self.rows)) AS r (\(self.columns))
             WHERE NOT EXISTS (SELECT FROM waiting_messages AS w WHERE w.id = r.id) ON CONFLICT DO NOTHING
             """
     }
 
     /// - Parameter areKept: which of the messages, those to keep or the others.
     init(_ messages: [Message], areKept: Bool, session: SessionID) {
-        var (count, payloadBytes) = (0, 0)
+        var (count, payloadBytes, decodes) = (0, 0, false)
         // By their indices: each message copied would retain what it is made of.
         for index in messages.indices where messages[index].isKept == areKept {
             count += 1
             payloadBytes += messages[index].payload.count
+            if messages[index].decoder != nil { decodes = true }
         }
+        self.decodes = decodes
         guard count > 0 else {
             self.parameters = []
             return
@@ -67,5 +81,14 @@ struct MessageColumns {
             session.rawValue.postgresParameter, ids.parameter, things.parameter, groups.parameter, subtopics.parameter,
             types.parameter, traces.parameter, payloads.parameter,
         ]
+        if decodes { self.parameters.append(Self.decoders(of: messages, areKept: areKept, count: count)) }
+    }
+
+    private static func decoders(of messages: [Message], areKept: Bool, count: Int) -> Parameter {
+        var decoders = ArrayParameter(of: String.self, count: count, bytesPerElement: 16)
+        for message in messages where message.isKept == areKept {
+            if let decoder = message.decoder { decoders.append(decoder.text) } else { decoders.appendNull() }
+        }
+        return decoders.parameter
     }
 }

@@ -184,7 +184,7 @@ private struct EventColumns {
             return
         }
         self.insertion = """
-            INSERT INTO transient_messages (\(MessageRow.selection))
+            INSERT INTO transient_messages (\(MessageRow.columns), event)
             SELECT i, t, g, '', \(ProfileConfig.defaultContentType), NULL, p, e
             FROM unnest(\(messages.map(\.id.rawValue)), \(messages.map(\.thing)), \(messages.map(\.group)),
                 \(messages.map { Bytes($0.payload) }), \(array: messages.map { $0.event?.rawValue }))

@@ -94,10 +94,12 @@ struct ResendWalk: Sendable {
     }
 
     private mutating func meets(
-        _ conditions: ConditionSet, _ message: Seen, payload: [UInt8], telling crossing: inout Crossing?
+        _ conditions: ConditionSet, _ message: Seen, payload: ResendPayloads.Read, telling crossing: inout Crossing?
     ) -> Bool {
         var budget = EvaluationBudget()
-        let index = PayloadIndex(payload, paths: PathSet(conditions.paths))
+        let index = PayloadIndex(
+            payload.payload, by: payload.decoder, received: MessageID(rawValue: message.id).time,
+            paths: PathSet(conditions.paths))
         if let edge = conditions.edge {
             // An alarm of its own, which is remembered as a rule's value is.
             let alarm = self.memory[message.thing]?[Alarm.rule].flatMap { Alarm(remembered: $0) }
