@@ -206,7 +206,12 @@ package struct IntakeService: Service {
             sorted.refused[.storage, default: 0] += 1
             sorted.examples[.storage] = "things/\(message.thing)/messages"
         }
-        for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
+        for (reason, count) in sorted.refused {
+            self.refuse(
+                reason, count, example: sorted.examples[reason],
+                why: reason == .undecoded ? sorted.whyUndecoded : nil)
+        }
+        for (format, count) in sorted.undecoded { self.metrics.undecoded.add(format.rawValue, count) }
         if !sorted.skips.isEmpty {
             self.metrics.skipped.add(sorted.skips.count)
             self.metrics.tooCostly.add(sorted.tooCostly)
@@ -248,10 +253,12 @@ package struct IntakeService: Service {
         }
     }
 
-    private func refuse(_ reason: RefusalReason, _ count: Int, example: String?) {
+    private func refuse(_ reason: RefusalReason, _ count: Int, example: String?, why: String? = nil) {
         self.metrics.refused.add(reason, count)
-        self.refusals.warning(
-            reason.rawValue, "messages refused",
-            metadata: ["reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))"])
+        var metadata: Logger.Metadata = [
+            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))",
+        ]
+        if let why { metadata["why"] = "\(why.prefix(200))" }
+        self.refusals.warning(reason.rawValue, "messages refused", metadata: metadata)
     }
 }

@@ -20,6 +20,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case noThing = "no_thing"
     /// …or has not what it is to be split by, or too many parts.
     case notSplit = "not_split"
+    /// No JSON can be made of it, and its thing's profile wants none of these.
+    case undecoded
 }
 
 /// Why an accepted message went to no webhook.
@@ -53,6 +55,8 @@ package final class Metrics: Sendable {
     package let refused = LabelledCounter(RefusalReason.allCases)
     /// Messages that no rule is for, by the first level of their topic.
     package let untakenTopics = BoundedCounter(most: 50)
+    /// Messages that conditions asked for values and of which no JSON could be made, by their format.
+    package let undecoded = BoundedCounter(most: 16)
     /// Messages that the broker sent once more for another subscription.
     package let repeated = Counter()
     /// Filters of rules that the broker does not let this instance subscribe to.
@@ -158,6 +162,11 @@ package final class Metrics: Sendable {
             MetricFamily(
                 .counter, "hookline_messages_untaken_total", "Messages that no topic rule is for.", labels: ["prefix"],
                 self.untakenTopics.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
+        text.family(
+            MetricFamily(
+                .counter, "hookline_messages_undecoded_total", "Messages that conditions could not look into.",
+                labels: ["format"],
+                self.undecoded.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)

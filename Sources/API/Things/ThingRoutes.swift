@@ -150,6 +150,10 @@ struct MessageDTO: Encodable, Sendable {
     let payload: String?
     /// …and otherwise in base64.
     let payload_base64: String?
+    /// The JSON that is made of the payload, if its thing's profile said so.
+    let decoded: JSONValue?
+    /// Why there is none.
+    let undecoded: String?
 
     init(_ message: Message) {
         self.id = String(message.id.rawValue)
@@ -159,5 +163,13 @@ struct MessageDTO: Encodable, Sendable {
         self.received_at = message.id.millisecondsSince1970
         self.payload = String(validating: message.payload, as: UTF8.self)
         self.payload_base64 = self.payload == nil ? Base64.encode(message.payload) : nil
+        var (decoded, undecoded): (JSONValue?, String?) = (nil, nil)
+        if let decoder = message.decoder {
+            do throws(UndecodedPayload) {
+                let view = try decoder.view(of: message.payload, received: message.id.time)
+                decoded = try? JSONValue(reading: view)
+            } catch { undecoded = error.description }
+        }
+        (self.decoded, self.undecoded) = (decoded, undecoded)
     }
 }
