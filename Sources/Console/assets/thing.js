@@ -227,7 +227,13 @@ function kept(thing, profile, signal) {
         rows: page.messages.map((message) => [
           dateTime(message.received_at),
           h("code", {}, message.subtopic || "–"),
-          h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`),
+          h(
+            "code",
+            { class: "break", title: message.undecoded },
+            message.decoded === undefined
+              ? message.payload ?? `base64: ${message.payload_base64}`
+              : textOf(message.decoded),
+          ),
         ]),
       }),
   );

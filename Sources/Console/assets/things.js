@@ -324,6 +324,23 @@ function editProfile(group, profile, done) {
   const config = before.value;
   const name = input(profile?.name, { autofocus: true, required: true });
   const type = input(config.content_type ?? "application/json");
+  // What has options of its own stays as it is unless another is chosen.
+  const former = config.decode ?? "json";
+  const isPlain = typeof former === "string";
+  const decode = select(isPlain ? former : "", [
+    ...(isPlain ? [] : [["", `${former.format} (with options)`]]),
+    ["json", "JSON, or as they are"],
+    ["cbor", "CBOR"],
+    ["msgpack", "MessagePack"],
+    ["senml", "SenML (JSON or CBOR)"],
+    ["sparkplug_b", "Sparkplug B"],
+    ["text", "text"],
+    ["csv", "CSV, with the names of its columns in the first row"],
+  ]);
+  const failure = select(config.decode_failure ?? "deliver", [
+    ["deliver", "are delivered as they are"],
+    ["refuse", "are refused"],
+  ]);
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
   const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");
   const noted = annotations(profile);
@@ -332,6 +349,8 @@ function editProfile(group, profile, done) {
     [
       field("Name", "name", name),
       field("Content type", "config.content_type", type, "Of the messages, as receivers are told."),
+      field("Payloads are", "config.decode", decode, "Templates and conditions read the JSON that is made of them."),
+      field("Those of which none can be made", "config.decode_failure", failure),
       webhook.element,
       write.element,
       ...noted.fields,
@@ -344,6 +363,8 @@ function editProfile(group, profile, done) {
           content_type: type.value,
           webhook: webhook.box.checked,
           write: write.box.checked,
+          ...(decode.value !== "" && decode.value !== former ? { decode: decode.value } : {}),
+          ...(failure.value !== (config.decode_failure ?? "deliver") ? { decode_failure: failure.value } : {}),
         }),
         ...noted.read(),
       };
