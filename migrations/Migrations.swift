@@ -29,5 +29,6 @@ package enum MigrationFiles {
         (23, "thinned things", PackageResources._023_thinned_things_sql),
         (24, "things as named", PackageResources._024_things_as_named_sql),
         (25, "topic rules", PackageResources._025_topic_rules_sql),
+        (29, "looked at", PackageResources._029_looked_at_sql),
     ]
 }

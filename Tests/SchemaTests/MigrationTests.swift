@@ -32,6 +32,7 @@ struct MigrationTests {
         "339fadb72b3bc6e06b3cc7e05a618c620e3c2544713c06735ba3b5da886b755e",
         "ac9d9c8a40ffadb77e1723228b692cdf9e8fff2e4d0dbbca0080e526ea1b90d4",
         "69f11e0ac7b32a7d4e2ff13bd26bb3e50786ba18e044c454012cfbb48b5e0e87",
+        "4b8b8f59caf08de0cd541e0402bb419e6000c19c7212c214fc4d90ef29872d96",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

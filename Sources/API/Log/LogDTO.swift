@@ -101,6 +101,8 @@ struct DeliveryHistoryDTO: Encodable {
         let latency_ms: Double
         let url: String
         let items: Int
+        /// Of the answer, where something failed or had failed.
+        let headers: [String: String]?
         let body: BodyDTO?
         /// Whether the webhook was changed since then, so that `request` may not be what was sent.
         let is_outdated: Bool
@@ -140,6 +142,7 @@ struct DeliveryHistoryDTO: Encodable {
                 url: ShownURL.text(attempt.target.map { target.url.origin + $0 } ?? target.url.text, to: role),
                 items: max(1, attempt.items),
                 // What a receiver says may be meant for those who set it up.
+                headers: role >= .editor ? attempt.headers?.named : nil,
                 body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
                 is_outdated: attempt.version != target.version)
         }
@@ -158,6 +161,13 @@ struct RequestDTO: Encodable {
         self.url = ShownURL.text(request.url, to: role)
         self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
         self.body = hidesBody ? nil : request.body.map(BodyDTO.init)
+    }
+}
+
+extension AnswerHeaders {
+    /// By their names; one that came several times as the list that it is (RFC 9110, section 5.3).
+    var named: [String: String] {
+        Dictionary(self.fields.map { ($0.name, $0.value) }) { "\($0), \($1)" }
     }
 }
 

@@ -204,6 +204,8 @@ struct TestReportDTO: Encodable {
     let latency_ms: Double
     let steps: [StepDTO]
     let request: RequestDTO?
+    /// Of the answer.
+    let headers: [String: String]?
     let response: BodyDTO?
     /// The message it was tried with, and whether that is the one given, the newest real one or a sample.
     let message: MessageDTO
@@ -229,6 +231,7 @@ struct TestReportDTO: Encodable {
                 latency_ms: Double(step.microseconds) / 1_000)
         }
         self.request = report.request.map { RequestDTO($0, seenBy: role) }
+        self.headers = report.headers?.named
         self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
         self.message = MessageDTO(message)
         self.message_source = source

@@ -20,6 +20,8 @@ package struct TestReport: Sendable {
     /// nil if none could be made.
     package let request: RequestDescription?
     package let status: Int?
+    /// What is shown of the answer's headers.
+    package let headers: AnswerHeaders?
     /// The beginning of the answer's body.
     package let body: [UInt8]
     /// Whether a delivery would have succeeded.
@@ -27,12 +29,13 @@ package struct TestReport: Sendable {
     package let microseconds: Int64
 
     package init(
-        steps: [Step], request: RequestDescription?, status: Int?, body: [UInt8], hasSucceeded: Bool,
-        microseconds: Int64
+        steps: [Step], request: RequestDescription?, status: Int?, headers: AnswerHeaders? = nil, body: [UInt8],
+        hasSucceeded: Bool, microseconds: Int64
     ) {
         self.steps = steps
         self.request = request
         self.status = status
+        self.headers = headers
         self.body = body
         self.hasSucceeded = hasSucceeded
         self.microseconds = microseconds
