@@ -48,6 +48,10 @@ struct SortedBatch {
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
     var heard: [EntityID: Int64] = [:]
+    /// In which minute since 1970 it was.
+    var minute: UInt32 = 0
+    /// Things of which no message was noted in that minute, in milliseconds since 1970.
+    var seen: [EntityID: Int64] = [:]
     /// The last message of each group, whether anybody wants it or not: a group's first webhook is tried with it.
     var newest: [EntityID: Message] = [:]
     /// How many messages came in of each group's things.
@@ -96,6 +100,7 @@ struct BatchSorter: Sendable {
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
+        sorted.minute = UInt32(clamping: (ids.first?.millisecondsSince1970 ?? 0) / 60_000)
         let now = monotonicNanoseconds()
         var run: GroupRun?
         var others: [ReceivedMessage] = []
@@ -142,6 +147,7 @@ struct BatchSorter: Sendable {
         }
         run?.count += 1
         if !route.hasSent { sorted.newThings.insert(message.thing) }
+        if route.seen != sorted.minute { sorted.seen[message.thing] = message.id.millisecondsSince1970 }
         if route.isWatched { sorted.heard[message.thing] = message.id.millisecondsSince1970 }
         run?.newest = message
         if route.webhooks.isEmpty {

@@ -201,6 +201,7 @@ package struct IntakeService: Service {
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
+        self.activity.note(seen: sorted.seen, in: sorted.minute)
         let written = try await self.writer.write(sorted, isForced: isForced)
         for message in written.refused {
             sorted.refused[.storage, default: 0] += 1

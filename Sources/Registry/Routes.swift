@@ -14,6 +14,8 @@ package struct Routes: Sendable {
         package let webhooks: [WebhookTarget]
         /// Whether a message of the thing was seen before.
         package let hasSent: Bool
+        /// The minute since 1970 in which that was noted last; 0 if it was not.
+        package let seen: UInt32
         /// Whether a webhook of the group waits for things to fall silent.
         package let isWatched: Bool
         /// What the conditions of these webhooks ask of a payload.
@@ -48,6 +50,7 @@ package struct Routes: Sendable {
         let group: EntityID
         let profile: EntityID
         var hasSent: Bool
+        var seen: UInt32 = 0
         let marks: ThingMarks?
 
         var traits: ThingTraits { ThingTraits(profile: self.profile, marks: self.marks) }
@@ -79,7 +82,7 @@ package struct Routes: Sendable {
         return Resolution(
             group: thing.group, profile: profile, traits: thing.traits,
             webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
-            hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false,
+            hasSent: thing.hasSent, seen: thing.seen, isWatched: webhooks?.isWatched ?? false,
             conditionPaths: webhooks?.conditionPaths ?? PathSet())
     }
 
@@ -106,6 +109,11 @@ package struct Routes: Sendable {
 
     package mutating func noteSent(_ things: Set<EntityID>) {
         for thing in things { self.things[thing]?.hasSent = true }
+    }
+
+    /// - Parameter minute: since 1970.
+    package mutating func noteSeen(_ things: some Sequence<EntityID>, in minute: UInt32) {
+        for thing in things { self.things[thing]?.seen = minute }
     }
 
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }

@@ -56,6 +56,7 @@ extension ThingStore {
         try db.execute("DELETE FROM thinned_things WHERE thing_id = \(id)")
         try db.execute("DELETE FROM alarms WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_silences WHERE thing_id = \(id)")
+        try db.execute("DELETE FROM thing_sightings WHERE thing_id = \(id)")
     }
 
     private static func tell(_ event: String, of id: EntityID, on db: isolated Connection) throws {

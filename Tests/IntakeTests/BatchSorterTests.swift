@@ -60,6 +60,26 @@ struct BatchSorterTests {
         #expect(sorted.unknownThings.count == 1)
     }
 
+    @Test("tells once in a minute that a thing was seen, whether anybody wants its messages or not")
+    func seen() throws {
+        var routes = Routes()
+        let things = try [self.add([], to: &routes), self.add([], to: &routes)]
+        let minute: Int64 = 28_000_000
+        func sort(_ minutes: Int64, _ messages: [(thing: EntityID, payload: String)]) -> SortedBatch {
+            let now = (minute + minutes) * 60_000 + 7
+            return BatchSorter(ids: MessageIDGenerator(slot: 0, now: { now }), largestPayload: 100).sort(
+                self.batch(messages)
+            ) { things in things.map { routes.resolve($0) } }
+        }
+        var sorted = sort(0, [(things[0], "1"), (things[0], "2"), (.random(), "3")])
+        #expect(sorted.seen == [things[0]: minute * 60_000 + 7] && sorted.minute == UInt32(minute))
+        routes.noteSeen(sorted.seen.keys, in: sorted.minute)
+        sorted = sort(0, [(things[0], "1"), (things[1], "2")])
+        #expect(Set(sorted.seen.keys) == [things[1]])
+        sorted = sort(1, [(things[0], "1")])
+        #expect(Set(sorted.seen.keys) == [things[0]])
+    }
+
     @Test("does not evaluate what is too costly, tells of it as of any skip, and goes on with the next message")
     func budget() throws {
         var routes = Routes()

@@ -4,6 +4,7 @@ internal import Hummingbird
 internal import Journal
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/things`, the things of groups, and the messages they sent.
 struct ThingRoutes: Sendable {
@@ -18,8 +19,10 @@ struct ThingRoutes: Sendable {
         routes.get("groups/:id/things") { request, context in
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
-            let pageRequest = try request.pageRequest()
             var choice = ThingChoice()
+            choice.beginning = request.text("name_begins").flatMap { $0.isEmpty ? nil : $0 }
+            let pageRequest = try request.pageRequest(
+                orders: PageRequest.Order.ofThings, byBeginning: choice.beginning != nil)
             choice.externalID = request.text("external_id")
             choice.profile = try request.queryID("profile")
             choice.labels = try request.labels()
@@ -126,8 +129,10 @@ struct ThingDTO: Encodable {
     /// null if it cannot be read.
     let metadata: JSONValue
     let key: String?
+    let last_seen_at: Int64?
 
     init(_ thing: ThingRecord, key: ThingKey?) {
+        self.last_seen_at = thing.lastSeen?.milliseconds
         self.external_id = thing.externalID
         self.labels = thing.labels
         self.metadata = (try? JSON.decode(thing.metadata)) ?? .null
