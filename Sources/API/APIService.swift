@@ -191,6 +191,7 @@ func makeRouter(
     let exports = Exports(access: access, wallClock: wallClock)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
         .add(to: routes)
+    LiveLog(webhooks: webhooks, store: LogStore(database), wallClock: wallClock).add(to: routes)
     LiveRoutes(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock

@@ -193,6 +193,7 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}/notices", .member(.admin)) { _ in #"{"channels":[{"name":"n","type":"mqtt"}]}"# },
         AccessRow("POST /groups/{id}/notices/test", .member(.admin), 404) { _ in #"{"channel_id":"\#(name())"}"# },
         AccessRow("GET /groups/{id}/live", .member(.viewer), query: "?timeout=1"),
+        AccessRow("GET /groups/{id}/log/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /groups/{id}/audit", .member(.admin)),
         AccessRow("GET /groups/{id}/audit", .member(.admin), query: "?format=ndjson"),
         AccessRow("GET /groups/{id}/keys", .member(.viewer)),
@@ -263,6 +264,7 @@ enum AccessTable {
     ]
 
     private static let logs: [AccessRow] = [
+        AccessRow("GET /webhooks/{id}/log/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer), query: "?status=waiting"),
         AccessRow("POST /webhooks/{id}/replay", .member(.editor), 202) { _ in #"{"since":0}"# },
