@@ -48,6 +48,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("groups.js", PackageResources.groups_js),
         Asset("keys.js", PackageResources.keys_js),
         Asset("limits.js", PackageResources.limits_js),
+        Asset("livelog.js", PackageResources.livelog_js),
         Asset("lists.js", PackageResources.lists_js),
         Asset("log.js", PackageResources.log_js),
         Asset("members.js", PackageResources.members_js),
