@@ -110,6 +110,7 @@ let package = Package(
                 .embedInCode("0023_thinned_things.sql"),
                 .embedInCode("0024_things_as_named.sql"),
                 .embedInCode("0025_topic_rules.sql"),
+                .embedInCode("0028_commands.sql"),
             ],
             swiftSettings: common),
 

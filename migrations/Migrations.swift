@@ -29,5 +29,6 @@ package enum MigrationFiles {
         (23, "thinned things", PackageResources._023_thinned_things_sql),
         (24, "things as named", PackageResources._024_things_as_named_sql),
         (25, "topic rules", PackageResources._025_topic_rules_sql),
+        (28, "commands", PackageResources._028_commands_sql),
     ]
 }

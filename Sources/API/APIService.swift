@@ -122,6 +122,7 @@ package struct APIPorts: Sendable {
     package let scene: @Sendable (EntityID) async throws -> ThingScene?
     /// Publishes as a thing.
     package let publish: ThingPublishing
+    package let commands: CommandPort
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -134,8 +135,9 @@ package struct APIPorts: Sendable {
         gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() },
         publish: @escaping ThingPublishing = { _, _ throws(ThingNotPublished) in
             throw .unavailable("there is no broker")
-        }
+        }, commands: CommandPort = .none
     ) {
+        self.commands = commands
         self.publish = publish
         self.scene = scene
         self.gate = gate
@@ -174,7 +176,9 @@ func makeRouter(
     SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
     let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
         .add(
-            middleware: TokenMiddleware(verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers)
+            middleware: TokenMiddleware(
+                verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers,
+                commandKeys: ports.commands.keys, wallClock: wallClock)
         )
         .add(middleware: CallerAttribution(refusals: refusals))
     let store = WebhookStore(database, box: box)
@@ -209,6 +213,10 @@ func makeRouter(
     ).add(to: routes)
     let size = EventSizeLimit(intake: largestPayload, broker: ports.largestPayload)
     PublishRoutes(access: access, size: size, publish: ports.publish).add(to: routes)
+    CommandRoutes(
+        store: CommandStore(database), things: things, access: access, size: size, port: ports.commands,
+        metrics: system.metrics
+    ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         unknown: UnknownSources(), size: size,
@@ -251,7 +259,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
+            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "commands", "orgs",
+            "sources", "in",
             "me", "auth", "audit", "console", "presets",
             "health", "ready", "metrics", "openapi.json",
         ]

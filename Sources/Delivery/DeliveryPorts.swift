@@ -19,6 +19,8 @@ package struct DeliveryPorts: Sendable {
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
     package let tally: WebhookTally
+    /// What receivers send commands with; nil if they cannot.
+    package let commandKeys: CommandKeys?
 
     package init(
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
@@ -28,7 +30,7 @@ package struct DeliveryPorts: Sendable {
         readFacts:
             @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
             [ThingFacts.Subject: ThingFacts],
-        responses: ResponsePort?, tally: WebhookTally
+        responses: ResponsePort?, tally: WebhookTally, commandKeys: CommandKeys? = nil
     ) {
         self.target = target
         self.changedWebhooks = changedWebhooks
@@ -37,5 +39,6 @@ package struct DeliveryPorts: Sendable {
         self.readFacts = readFacts
         self.responses = responses
         self.tally = tally
+        self.commandKeys = commandKeys
     }
 }

@@ -94,6 +94,10 @@ package final class Metrics: Sendable {
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
+    /// Commands to things, by what became of them; those that nobody was subscribed for are told each time.
+    package let commands = LabelledCounter([
+        "accepted", "published", "unheard", "answered", "unanswered", "expired", "cancelled", "refused",
+    ])
     /// Notices of channels: those that were given or given up, and tries that failed.
     package let notices = LabelledCounter(["given", "failed", "dropped"])
     /// Sign-ins that came back from the identity provider and did not succeed.
@@ -191,6 +195,9 @@ package final class Metrics: Sendable {
             "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
         text.counter(
             "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
+        text.counters(
+            "hookline_commands_total", "Commands to things, by what became of them.", label: "result", self.commands,
+            \.self)
         text.counters(
             "hookline_notices_total", "Notices of channels, by what became of them.", label: "outcome", self.notices,
             \.self)

@@ -21,7 +21,7 @@ struct WebhookFieldStoringTests {
         "trigger":{"subtopics":["a/#"],"type":"MESSAGE"},"conditions":{"match":"any","rules":[{"operator":"eq",
         "path":"t","value":21.70}]},"notify":["anna"],"respond":{"format":"raw",
         "on":"always","qos":0,"retain":true,"topic":"a/{status}"},"batch":{"format":"ndjson","max_items":5,
-        "max_wait_ms":7},"client_certificate":\(certificate),"compression":"gzip","description":"d","metadata":{"b":12345678901234567890,"a":21.70}}
+        "max_wait_ms":7},"client_certificate":\(certificate),"compression":"gzip","command_url":true,"description":"d","metadata":{"b":12345678901234567890,"a":21.70}}
         """
 
     private static func changed(_ json: String) throws -> (policy: DeliveryPolicy, options: WebhookOptions) {

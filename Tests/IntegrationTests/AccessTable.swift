@@ -33,6 +33,8 @@ struct Place: Sendable {
     var resend = "0"
     /// One that the webhook has raised.
     var alarm = "msg_zzzzzz_zzz"
+    /// One that waits for the thing.
+    var command = Place.random()
 
     static func random() -> String { UUID().uuidString.lowercased() }
 
@@ -55,6 +57,7 @@ struct Place: Sendable {
         case "deliveries": self.delivery
         case "resends": self.resend
         case "alarms": self.alarm
+        case "commands": self.command
         case "in": self.door
         default: ""
         }
@@ -231,6 +234,10 @@ enum AccessTable {
         AccessRow("GET /things/{id}/messages", .member(.viewer)),
         AccessRow("POST /things/{id}/messages", .member(.editor), 202) { _ in "21.7" },
         AccessRow("POST /things/{id}/messages/{subtopic}", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("POST /things/{id}/commands", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("POST /things/{id}/commands/{subtopic}", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("GET /things/{id}/commands", .member(.viewer)), AccessRow("GET /commands/{id}", .member(.viewer)),
+        AccessRow("DELETE /commands/{id}", .member(.editor), 204),
         AccessRow("POST /things/{id}/explain", .member(.viewer)) { _ in #"{"payload":1}"# },
         AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
         AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),

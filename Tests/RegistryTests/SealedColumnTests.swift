@@ -41,6 +41,7 @@ struct SealedColumnTests {
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
             }
             _ = try await OrgKeyStore(self.fixture.database, box: box).keys(of: org)
+            _ = try await InstallationSecretStore(self.fixture.database, box: box).secret(for: "commands")
             _ = try await GroupTLSStore(self.fixture.database, box: box).change(self.fixture.group) {
                 $0.minimum = .v13
             }

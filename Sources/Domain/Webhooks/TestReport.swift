@@ -77,6 +77,9 @@ package struct RequestDescription: Sendable {
         if message.hasThing { headers.append((name: "x-hookline-thing-id", value: message.thing.description)) }
         if !message.subtopic.isEmpty { headers.append((name: "x-hookline-subtopic", value: message.subtopic)) }
         if let event = message.event { headers.append((name: "x-hookline-trigger", value: event.rawValue)) }
+        if target.options.sendsCommandKey, message.hasThing {
+            headers.append((name: "x-hookline-command-key", value: Self.mask))
+        }
         if let trace = message.traceparent { headers.append((name: "traceparent", value: trace)) }
         if target.signingKeys != nil { headers.append((name: "webhook-signature", value: Self.mask)) }
         self.headers = headers
