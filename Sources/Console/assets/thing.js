@@ -2,6 +2,7 @@
 
 import { annotations, badges } from "./annotations.js";
 import { all, follow, get, post, put, query, remove } from "./api.js";
+import { commandsSection } from "./commands.js";
 import { h } from "./dom.js";
 import { bytes, dateTime, number, pretty, publishLine, time } from "./format.js";
 import { showKey } from "./things.js";
@@ -119,6 +120,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           command(publishLine(thing.id, me.broker)),
         ),
       ),
+      commandsSection(thing, signal, can),
       whySection(thing),
       tail(thing, signal),
       kept(thing, profile, signal),

@@ -111,6 +111,12 @@ export function requestPart(webhook, fields, sample) {
     webhook.compression,
     fields.choices("compression", { none: "As it is", gzip: "Compressed (gzip)" }),
   );
+  const commands = check(
+    "The receiver may send commands to the thing",
+    "command_url",
+    webhook.command_url,
+    "Each request has a key for that, which is good for a while.",
+  );
   return {
     element: card(
       "Request",
@@ -125,8 +131,10 @@ export function requestPart(webhook, fields, sample) {
       ),
       textField,
       rows.element,
+      commands.element,
     ),
     read: () => ({
+      command_url: commands.box.checked,
       headers: withoutRepetition(headers.read()),
       query: parameters.read().map(([key, value]) => ({ key, value })),
       content_type: type.value,
