@@ -38,6 +38,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("audit.js", PackageResources.audit_js),
         Asset("certificates.js", PackageResources.certificates_js),
         Asset("charts.js", PackageResources.charts_js),
+        Asset("commands.js", PackageResources.commands_js),
         Asset("delivery.js", PackageResources.delivery_js),
         Asset("dom.js", PackageResources.dom_js),
         Asset("editors.js", PackageResources.editors_js),
