@@ -110,6 +110,10 @@ let package = Package(
                 .embedInCode("0023_thinned_things.sql"),
                 .embedInCode("0024_things_as_named.sql"),
                 .embedInCode("0025_topic_rules.sql"),
+                .embedInCode("0026_decoding.sql"),
+                .embedInCode("0027_message_properties.sql"),
+                .embedInCode("0028_commands.sql"),
+                .embedInCode("0029_looked_at.sql"),
             ],
             swiftSettings: common),
 
@@ -186,7 +190,10 @@ let package = Package(
                 crypto,
                 httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
-            resources: [.embedInCode("Webhooks/presets.json"), .embedInCode("openapi.json")],
+            resources: [
+                .embedInCode("Webhooks/presets.json"), .embedInCode("Sources/sourcepresets.json"),
+                .embedInCode("openapi.json"),
+            ],
             swiftSettings: common),
         .executableTarget(
             name: "Hookline",

@@ -26,7 +26,7 @@ let package = Package(
             name: "Domain", dependencies: ["Values", crypto, cryptoExtras], path: "Sources/Domain",
             swiftSettings: settings),
         .target(
-            name: "WebhookClient", path: "Sources/WebhookClient",
+            name: "WebhookClient", dependencies: ["Domain"], path: "Sources/WebhookClient",
             sources: ["ChunkedFraming.swift", "ResponseHead.swift", "ResponseParser.swift"],
             swiftSettings: settings),
         .target(

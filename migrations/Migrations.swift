@@ -29,5 +29,9 @@ package enum MigrationFiles {
         (23, "thinned things", PackageResources._023_thinned_things_sql),
         (24, "things as named", PackageResources._024_things_as_named_sql),
         (25, "topic rules", PackageResources._025_topic_rules_sql),
+        (26, "decoding", PackageResources._026_decoding_sql),
+        (27, "message properties", PackageResources._027_message_properties_sql),
+        (28, "commands", PackageResources._028_commands_sql),
+        (29, "looked at", PackageResources._029_looked_at_sql),
     ]
 }

@@ -1,3 +1,5 @@
+import Domain
+
 @testable import WebhookClient
 
 extension Reader {
@@ -8,6 +10,13 @@ extension Reader {
         var parser = ResponseParser(limits: .init(keptBody: 8, body: 64))
         let whole = Reading(&parser, of: [response])
         expect(whole.body.count <= 8, "of a body as much is kept as was asked for")
+        if let headers = whole.headers {
+            let kept = headers.fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+            expect(
+                headers.fields.count <= AnswerHeaders.mostFields && kept <= AnswerHeaders.mostBytes,
+                "headers are bounded")
+            expect(AnswerHeaders(text: headers.text) == headers, "headers are read as they are stored")
+        }
         for length in [1, 2 + cut % 61, 300] {
             parser.reset()
             let pieces = stride(from: response.startIndex, to: response.endIndex, by: length).map {
@@ -27,6 +36,7 @@ private struct Reading: Equatable {
     var status = 0
     var body: [UInt8] = []
     var retryAfter: String?
+    var headers: AnswerHeaders?
 
     init(_ parser: inout ResponseParser, of pieces: [ArraySlice<UInt8>]) {
         var hasMore = pieces.contains { !$0.isEmpty }
@@ -46,5 +56,6 @@ private struct Reading: Equatable {
         if hasMore, case .complete = self.progress { self.progress = .complete(canReuse: false) }
         if self.progress == .needsMore, !self.isMalformed { self.end = parser.finish() }
         (self.status, self.body, self.retryAfter) = (parser.status, parser.body, parser.retryAfter)
+        self.headers = parser.headers
     }
 }

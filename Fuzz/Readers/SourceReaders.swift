@@ -62,17 +62,25 @@ extension Reader {
         settings.subtopic = input.line()
         let (schema, path) = (input.line(), input.line())
         if !schema.isEmpty { settings.schema = schema }
-        if !path.isEmpty { settings.eventIDPath = path }
+        if !path.isEmpty {
+            settings.eventIDPath = path
+            settings.thing = SourceThing(path: path, otherwise: .own)
+        }
         guard (try? settings.check()) != nil else { return }
         let thing = EntityID(high: 1, low: 2)
         let message = Message(
             id: MessageID(rawValue: 1), thing: thing, group: thing, subtopic: "", contentType: "", payload: input.bytes,
             traceparent: nil, isKept: false, receivedNanoseconds: nil)
         let request = SignedRequest(headers: ["idempotency-key": path], body: input.bytes)
-        guard case .accepted(let subtopic, let id) = SourceGate(settings).judge(request, as: message) else { return }
+        guard case .accepted(let subtopic, let id, let name) = SourceGate(settings).judge(request, as: message) else {
+            return
+        }
         let topic = try? ThingTopic("things/\(thing)/messages/\(subtopic)")
         expect(topic?.subtopic == subtopic, "what is accepted can be published")
         expect(!subtopic.utf8.contains { $0 == 0x2B || $0 == 0x23 || $0 == 0 }, "a subtopic is no filter")
+        expect(
+            name.map { (1...254).contains($0.unicodeScalars.count) } ?? true, "a thing is called something, and no more"
+        )
         expect(id.map { (1...255).contains($0.utf8.count) } ?? true, "an id has a bound")
     }
 }

@@ -60,6 +60,10 @@ extension Reader {
         guard let topic = try? ThingTopic(text) else { return }
         expect((try? ThingTopic("things/\(topic.thing)/messages/\(topic.subtopic)")) == topic, "it is read again")
         expect(topic.subtopic.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "a subtopic can stand in a header")
+        if case .newest(let subtopic)? = CommandAnswer(text)?.address {
+            expect(
+                CommandAnswer.address("answers/\(subtopic)") == .newest(subtopic: subtopic), "an answer is read again")
+        }
     }
 
     /// A rule's filter, a topic and a payload, a line each; the payload is split, or looked into for the thing.

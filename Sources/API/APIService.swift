@@ -122,6 +122,11 @@ package struct APIPorts: Sendable {
     package let scene: @Sendable (EntityID) async throws -> ThingScene?
     /// Publishes as a thing.
     package let publish: ThingPublishing
+    /// What is published at all.
+    package let listen: BrokerListen
+    /// All groups' topic rules.
+    package let topics: @Sendable () -> TopicTable
+    package let commands: CommandPort
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -134,8 +139,13 @@ package struct APIPorts: Sendable {
         gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() },
         publish: @escaping ThingPublishing = { _, _ throws(ThingNotPublished) in
             throw .unavailable("there is no broker")
-        }
+        },
+        listen: @escaping BrokerListen = { _, _ in throw BrokerNotHeard.unavailable("there is no broker") },
+        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }, commands: CommandPort = .none
     ) {
+        self.listen = listen
+        self.topics = topics
+        self.commands = commands
         self.publish = publish
         self.scene = scene
         self.gate = gate
@@ -174,7 +184,9 @@ func makeRouter(
     SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
     let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
         .add(
-            middleware: TokenMiddleware(verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers)
+            middleware: TokenMiddleware(
+                verifier: verifier, door: door, metrics: system.metrics, limits: limits.callers,
+                commandKeys: ports.commands.keys, wallClock: wallClock)
         )
         .add(middleware: CallerAttribution(refusals: refusals))
     let store = WebhookStore(database, box: box)
@@ -191,6 +203,7 @@ func makeRouter(
     let exports = Exports(access: access, wallClock: wallClock)
     LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
         .add(to: routes)
+    LiveLog(webhooks: webhooks, store: LogStore(database), wallClock: wallClock).add(to: routes)
     LiveRoutes(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock
@@ -209,10 +222,15 @@ func makeRouter(
     ).add(to: routes)
     let size = EventSizeLimit(intake: largestPayload, broker: ports.largestPayload)
     PublishRoutes(access: access, size: size, publish: ports.publish).add(to: routes)
+    CommandRoutes(
+        store: CommandStore(database), things: things, access: access, size: size, port: ports.commands,
+        metrics: system.metrics
+    ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         unknown: UnknownSources(), size: size,
-        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable
+        wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable,
+        things: SourceThings(database, box: box)
     ).add(to: router)
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
@@ -236,6 +254,7 @@ func makeRouter(
     ThingRoutes(
         things: things, messages: MessageStore(database), access: access, refresh: refresh, exports: exports
     ).add(to: routes)
+    BrokerRoutes(listen: ports.listen, topics: ports.topics).add(to: routes)
     AlarmRoutes(alarms: AlarmStore(database), access: access).add(to: routes)
     ThingBulkRoutes(things: things, profiles: ProfileStore(database), access: access, refresh: refresh)
         .add(to: routes)
@@ -251,8 +270,9 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
 
     private static var collections: Set<Substring> {
         [
-            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "orgs", "sources", "in",
-            "me", "auth", "audit", "console", "presets",
+            "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "commands", "orgs",
+            "sources", "in",
+            "me", "auth", "audit", "console", "presets", "topic-presets", "broker", "source-presets",
             "health", "ready", "metrics", "openapi.json",
         ]
     }

@@ -117,8 +117,8 @@ extension DynamicSecurity {
     static let alreadyThere: Set<String> = ["Role already exists", "Client already exists"]
     static let alreadyGone: Set<String> = ["Role not found", "Client not found"]
 
-    /// What tells a thing's account from others, and whether its password is the present one.
-    static func description(_ fingerprint: String) -> String { "hookline thing \(fingerprint)" }
+    /// What tells a thing's account from others, and whether its password and what it may do are as they are now.
+    static func description(_ fingerprint: String) -> String { "hookline thing \(fingerprint) 2" }
 
     static func isThing(_ account: Account) -> Bool {
         account.textdescription?.hasPrefix("hookline thing ") == true
@@ -134,7 +134,12 @@ extension DynamicSecurity {
             AccessRule(acltype: "publishClientSend", topic: "things/\(id)/messages/#"),
             AccessRule(acltype: "subscribePattern", topic: "things/\(id)/responses/#"),
             AccessRule(acltype: "publishClientReceive", topic: "things/\(id)/responses/#"),
+            AccessRule(acltype: "subscribePattern", topic: "things/\(id)/commands/#"),
+            AccessRule(acltype: "publishClientReceive", topic: "things/\(id)/commands/#"),
         ]
+        // One that an earlier version made lacks what has been added since.
+        var modifyRole = makeRole
+        modifyRole.command = "modifyRole"
         var make = Command("createClient")
         make.username = id
         make.password = key
@@ -142,7 +147,7 @@ extension DynamicSecurity {
         make.roles = [RoleName(rolename: role)]
         var modify = make
         modify.command = "modifyClient"
-        return [makeRole, make, modify]
+        return [makeRole, modifyRole, make, modify]
     }
 
     static func remove(thing: EntityID) -> [Command] {
@@ -166,6 +171,7 @@ extension DynamicSecurity {
             AccessRule(acltype: "publishClientReceive", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/messages/#"),
             AccessRule(acltype: "publishClientSend", topic: "things/+/responses/#"),
+            AccessRule(acltype: "publishClientSend", topic: "things/+/commands/#"),
             AccessRule(acltype: "publishClientSend", topic: "users/+/notifications"),
         ]
         for topic in topics {

@@ -24,6 +24,8 @@ final class Attempt: PendingRequest {
     private(set) var answeredAt: NIODeadline?
     /// Where the receiver would have it go.
     private(set) var location: String?
+    /// Of the last answer that was no success, or of any if ``wantsHeaders``.
+    private(set) var headers: AnswerHeaders?
     /// Whether the thing's next delivery went out before the answer had come to its end.
     var hasPassedOn = false
 
@@ -93,6 +95,9 @@ final class Attempt: PendingRequest {
     /// The thing is told what was answered, or it is the body that says whether it was taken.
     var needsBody: Bool { self.target.responds || self.target.judgedBody != nil }
 
+    /// If it failed before, or may fail by what the body says. Of what succeeds at once, as nearly all does, they are not kept.
+    var wantsHeaders: Bool { self.delivery.attempts > 0 || self.target.judgedBody != nil }
+
     func answered(status: Int, at time: NIODeadline) {
         self.answeredAt = time
         self.lane.answered(self, status: status)
@@ -102,6 +107,7 @@ final class Attempt: PendingRequest {
         switch step {
         case .connected, .secured: self.sentAt = .now()
         case .redirected(let location): self.location = location
+        case .headed(let headers): self.headers = headers
         case .resolved, .permitted: break
         }
     }

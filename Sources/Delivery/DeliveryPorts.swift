@@ -18,7 +18,11 @@ package struct DeliveryPorts: Sendable {
         @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws -> [ThingFacts.Subject: ThingFacts]
     /// Takes answers for things; nil if there is no broker to give them to.
     package let responses: ResponsePort?
+    /// Whether a topic that is not below `things/` is the thing's own by rules of the group.
+    package let isOwnTopic: @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool
     package let tally: WebhookTally
+    /// What receivers send commands with; nil if they cannot.
+    package let commandKeys: CommandKeys?
 
     package init(
         target: @escaping @Sendable (WebhookKey) -> WebhookTarget?,
@@ -28,8 +32,12 @@ package struct DeliveryPorts: Sendable {
         readFacts:
             @escaping @Sendable (Set<ThingFacts.Subject>, ThingFacts.Extent) async throws ->
             [ThingFacts.Subject: ThingFacts],
-        responses: ResponsePort?, tally: WebhookTally
+        responses: ResponsePort?,
+        isOwnTopic: @escaping @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool = { _, _, _ in
+            false
+        }, tally: WebhookTally, commandKeys: CommandKeys? = nil
     ) {
+        self.isOwnTopic = isOwnTopic
         self.target = target
         self.changedWebhooks = changedWebhooks
         self.webhooks = webhooks
@@ -37,5 +45,6 @@ package struct DeliveryPorts: Sendable {
         self.readFacts = readFacts
         self.responses = responses
         self.tally = tally
+        self.commandKeys = commandKeys
     }
 }

@@ -122,7 +122,9 @@ extension Dispatcher {
             let record = AttemptRecord(
                 at: attempt.startedAtWall, latencyMicroseconds: Int32(clamping: latency), status: verdict.status,
                 error: verdict.error, response: response,
-                peculiarities: Self.peculiarities(of: attempt.special, wasSent: !verdict.isFault))
+                peculiarities: Self.peculiarities(
+                    of: attempt.special, wasSent: !verdict.isFault, headers: Self.headers(of: attempt, outcome, verdict)
+                ))
             // With the target that was called: a webhook changed since then is not disabled for it.
             self.add(
                 DeliveryResult(
@@ -139,14 +141,25 @@ extension Dispatcher {
             return (verdict, isCurrent)
         }
 
-        /// - Returns: nil for a plain request that was sent, as nearly all are.
-        private static func peculiarities(of special: Attempt.Special?, wasSent: Bool) -> AttemptRecord.Peculiarities? {
-            guard let special else { return wasSent ? nil : AttemptRecord.Peculiarities(wasSent: false) }
+        /// - Returns: nil unless something failed or had failed: what succeeds at once is logged with as little as before.
+        private static func headers(of attempt: Attempt, _ outcome: Outcome, _ verdict: Verdict) -> AnswerHeaders? {
+            guard case .response = outcome else { return nil }
+            if case .succeeded = verdict.ending, attempt.delivery.attempts == 0 { return nil }
+            return attempt.headers.flatMap { $0.fields.isEmpty ? nil : $0 }
+        }
+
+        /// - Returns: nil for a plain request that was sent and taken, as nearly all are.
+        private static func peculiarities(
+            of special: Attempt.Special?, wasSent: Bool, headers: AnswerHeaders?
+        ) -> AttemptRecord.Peculiarities? {
+            guard let special else {
+                return wasSent && headers == nil ? nil : AttemptRecord.Peculiarities(wasSent: wasSent, headers: headers)
+            }
             return AttemptRecord.Peculiarities(
                 target: special.hasVaryingTarget
                     ? special.request?.loggedTarget.map { String(decoding: $0, as: UTF8.self) } : nil,
                 items: special.others.isEmpty ? [] : [special.first] + special.others.map(\.message.id),
-                wasSent: wasSent)
+                wasSent: wasSent, headers: headers)
         }
 
         /// How much of an answer the log keeps.
@@ -163,11 +176,15 @@ extension Dispatcher {
             }
             guard hasSucceeded || answer.occasion == .always else { return }
             let message = attempt.delivery.message
+            let isOwnTopic = self.ports.isOwnTopic
+            let asked =
+                answer.destination == .responseTopic
+                ? AskedAnswer(message) { isOwnTopic($0, message.thing, message.group) } : nil
             self.ports.responses?.respond(
                 ThingResponse(
                     thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
                     delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
-                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer,
+                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer, asked: asked,
                     largest: self.configuration.largestResponse))
         }
 
@@ -211,7 +228,7 @@ extension Dispatcher {
         func add(_ result: DeliveryResult) {
             if case .failed = result.ending { self.metrics.givenUp.add() }
             self.results.append(result)
-            self.resultBytes += result.delivery.message.payload.count
+            self.resultBytes += result.delivery.message.size
             guard
                 self.results.count < self.configuration.completionBatch,
                 self.resultBytes < self.configuration.completionBytes

@@ -41,7 +41,7 @@ final class Lane {
 
     init(target: WebhookTarget, dispatcher: Dispatcher.Context) {
         self.key = target.key
-        self.requests = WebhookRequests(target)
+        self.requests = WebhookRequests(target, commands: dispatcher.ports.commandKeys)
         self.dispatcher = dispatcher
         self.gate = Gate(most: dispatcher.configuration.connectionsPerWebhook)
         self.pool = dispatcher.makePool(for: target)
@@ -268,7 +268,7 @@ final class Lane {
         let isReadOtherwise = isCurrent && target.version == self.target.version && target.fault != self.target.fault
         guard target.version > self.target.version || isReadOtherwise else { return }
         let old = self.target
-        self.requests = WebhookRequests(target)
+        self.requests = WebhookRequests(target, commands: self.dispatcher.ports.commandKeys)
         self.noteBusy()
         if target.status == .enabled {
             self.gate.startAfresh()

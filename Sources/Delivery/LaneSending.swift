@@ -27,7 +27,7 @@ extension Lane {
                 self.queue.removeFirst()
                 self.dispatcher.add(
                     DeliveryResult(
-                        delivery: delivery, ending: .failed(reason: "too old: it waited for over \(maxAge)"),
+                        delivery: delivery, ending: .failed(reason: delivery.reasonOfExpiry(maxAge: maxAge)),
                         attempt: nil))
                 self.gaveUp([delivery])
                 continue
@@ -101,6 +101,9 @@ extension Lane {
         do throws(RenderFailure) {
             let facts = self.facts.atHand[self.target.subject(of: first.message)] ?? .unknown
             let request = try self.requests.plan.render(first.message, org: self.target.org, facts: facts)
+            if request.unforwarded > 0 {
+                self.dispatcher.metrics.leftOutProperties.add(.header, request.unforwarded)
+            }
             let special = Attempt.Special(
                 first, request: request, hasVaryingTarget: self.requests.hasVaryingTarget, authorization: authorization)
             self.start(first, special, now: now, wallNow: wallNow)

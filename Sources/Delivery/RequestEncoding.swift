@@ -92,6 +92,14 @@ extension ByteBuffer {
             self.writeStaticString("\r\nx-hookline-trigger: ")
             self.writeString(event.rawValue)
         }
+        if let commands = requests.commands, message.hasThing {
+            if let url = commands.url(of: message.thing) {
+                self.writeStaticString("\r\nx-hookline-command-url: ")
+                self.writeString(url)
+            }
+            self.writeStaticString("\r\nx-hookline-command-key: ")
+            self.writeString(commands.text(for: message, webhook: requests.target.id, now: time))
+        }
         if let traceparent = message.traceparent {
             self.writeStaticString("\r\ntraceparent: ")
             self.writeString(traceparent)

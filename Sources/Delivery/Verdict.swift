@@ -98,7 +98,10 @@ struct Verdict {
         // A receiver's wish can only delay.
         let due = wallNow + max(wait, pause ?? .zero)
         if delivery.isExpired(at: due, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
-            return .failed(reason: "too old to be tried again; the last attempt: \(what)")
+            let reason =
+                delivery.expiry(before: defaults.maxAge(for: target.policy)) == nil
+                ? "too old to be tried again" : "it expires before it can be tried again"
+            return .failed(reason: "\(reason); the last attempt: \(what)")
         }
         return .retried(due: due)
     }
@@ -116,6 +119,20 @@ extension Verdict {
 
 extension Delivery {
     func isExpired(at time: Instant, maxAge: Duration) -> Bool {
-        time - self.since > maxAge
+        time - self.since > (self.expiry(before: maxAge) ?? maxAge)
+    }
+
+    /// For how long its publisher meant the message to be of use, from when it came in or was replayed; nil if that is longer
+    /// than `maxAge`.
+    func expiry(before maxAge: Duration) -> Duration? {
+        guard let seconds = self.message.properties?.expiry else { return nil }
+        let expiry = Duration.seconds(seconds)
+        return expiry < maxAge ? expiry : nil
+    }
+
+    /// Why it is not sent once it is expired.
+    func reasonOfExpiry(maxAge: Duration) -> String {
+        self.expiry(before: maxAge).map { "expired: its message was published to be of use for \($0)" }
+            ?? "too old: it waited for over \(maxAge)"
     }
 }

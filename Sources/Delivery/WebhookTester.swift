@@ -44,6 +44,7 @@ package struct WebhookTester: Sendable {
 
         /// Where the receiver would have it go.
         let location = Mutex<String?>(nil)
+        let headers = Mutex<AnswerHeaders?>(nil)
 
         var steps: [TestReport.Step] { self.state.withLock { $0.steps } }
         var microseconds: Int64 { (NIODeadline.now() - self.start).wholeMicroseconds }
@@ -72,8 +73,9 @@ package struct WebhookTester: Sendable {
         let description = RequestDescription(request, of: message, to: target, showsHeaders: true)
         func report(_ status: Int?, _ body: [UInt8], hasSucceeded: Bool) -> TestReport {
             TestReport(
-                steps: trail.steps, request: description, status: status, body: body, hasSucceeded: hasSucceeded,
-                microseconds: trail.microseconds)
+                steps: trail.steps, request: description, status: status, headers: trail.headers.withLock { $0 },
+                body: body,
+                hasSucceeded: hasSucceeded, microseconds: trail.microseconds)
         }
         guard sends else { return report(nil, [], hasSucceeded: true) }
         var client = self.client
@@ -140,6 +142,7 @@ package struct WebhookTester: Sendable {
         case .connected(let address): trail.add("connect", detail: address)
         case .secured: trail.add("tls")
         case .redirected(let location): trail.location.withLock { $0 = location }
+        case .headed(let headers): trail.headers.withLock { $0 = headers }
         }
     }
 

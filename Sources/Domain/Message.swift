@@ -18,11 +18,18 @@ package final class Message: Sendable {
     package let receivedNanoseconds: Int64?
     /// What happened, if this is no publish; the payload is then a JSON object that tells of it.
     package let event: TriggerKind?
+    /// What the publish said of itself, as far as somebody may ask for it; nil for most.
+    package let properties: MessageProperties?
+    /// What makes JSON of the payload, as the thing's profile said when the message came in; nil for what is read as it is.
+    package let decoder: PayloadDecoder?
 
     package init(
         id: MessageID, thing: EntityID, group: EntityID, subtopic: String, contentType: String, payload: [UInt8],
-        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?, event: TriggerKind? = nil
+        traceparent: String?, isKept: Bool, receivedNanoseconds: Int64?, event: TriggerKind? = nil,
+        decoder: PayloadDecoder? = nil, properties: MessageProperties? = nil
     ) {
+        self.properties = properties
+        self.decoder = decoder
         self.event = event
         self.id = id
         self.thing = thing
@@ -38,6 +45,9 @@ package final class Message: Sendable {
     /// What stands for the thing where there is none.
     package static let noThing = EntityID(high: 0, low: 0)
     package var hasThing: Bool { self.thing != Self.noThing }
+
+    /// What it takes of memory, in bytes.
+    package var size: Int { self.payload.count + (self.properties?.byteCount ?? 0) }
 
     /// Where it was published.
     package var topic: String {
@@ -167,29 +177,40 @@ package struct ThingResponse: Sendable {
     package let status: Int?
     package let error: String?
     package let body: [UInt8]
-    /// nil if what the message carries makes none.
+    /// nil if what the message carries makes none, or may not be answered on.
     package let topic: ResponseTopic?
+    /// Whether the message says where.
+    package let isAsked: Bool
     package let format: ThingAnswer.Format
     package let qos: Int
     package let isRetained: Bool
     /// Whether the body is longer than what things are told.
     package let isCut: Bool
+    /// What the thing's message wants back with the answer.
+    package let correlationData: [UInt8]?
 
     /// - Parameters:
     ///   - subtopic: of the thing's message.
+    ///   - asked: where the message wants to be answered; nil leaves it to the webhook.
     ///   - largest: how much of the body the thing is told, in bytes.
     package init(
         thing: EntityID, subtopic: String, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?,
-        body: [UInt8], hasSucceeded: Bool, as answer: ThingAnswer = ThingAnswer(), largest: Int = .max
+        body: [UInt8], hasSucceeded: Bool, as answer: ThingAnswer = ThingAnswer(), asked: AskedAnswer? = nil,
+        largest: Int = .max
     ) {
         self.isCut = body.count > largest
         self.format = answer.format
         self.qos = answer.qos
         // What was asked for stays where it is kept until it is there anew.
         self.isRetained = answer.isRetained && hasSucceeded
-        self.topic = ResponseTopic(
-            of: thing, answer.topic,
-            ResponseTopic.Values(webhook: webhook, status: status, subtopic: subtopic, delivery: delivery))
+        self.topic =
+            if let asked { asked.topic } else {
+                ResponseTopic(
+                    of: thing, answer.topic,
+                    ResponseTopic.Values(webhook: webhook, status: status, subtopic: subtopic, delivery: delivery))
+            }
+        self.isAsked = asked != nil
+        self.correlationData = asked?.correlationData
         self.thing = thing
         self.webhook = webhook
         self.delivery = delivery

@@ -122,6 +122,9 @@ struct Assembly {
                 help: "How long ago the keys of the identity provider were fetched; -1 if they never were."
             ) { provider.keyAge }
         }
+        let commandKeys = CommandKeys(
+            secret: try await InstallationSecretStore(database, box: box).secret(for: "commands"),
+            publicURL: self.configuration.api.publicURL, lifetime: self.configuration.commandKeyLifetime)
         let messenger = try BrokerMessenger(mqtt, logger: self.logger)
         let responder = ThingResponder(
             messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
@@ -135,7 +138,9 @@ struct Assembly {
                 changedWebhooks: { routes.takeChangedWebhooks() },
                 webhooks: { routes.withRoutes { Array($0.webhooks) } },
                 facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
-                responses: ResponsePort { responder.respond($0) }, tally: tally))
+                responses: ResponsePort { responder.respond($0) },
+                isOwnTopic: { topic, thing, group in routes.withRoutes { $0.isOwn(topic, of: thing, in: group) } },
+                tally: tally, commandKeys: commandKeys))
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
@@ -194,6 +199,13 @@ struct Assembly {
             },
             wallClock: wallClock)
         let thingPublisher = try ThingPublisher(broker: mqtt, logger: self.logger)
+        let commandPublisher = try CommandPublisher(
+            store: CommandStore(database), broker: mqtt, metrics: metrics, logger: self.logger)
+        let board = AnswerBoard(most: self.configuration.commands.mostWaiting)
+        let answerListener = try AnswerListener(
+            store: CommandStore(database), board: board, broker: mqtt,
+            sharedGroup: self.configuration.delivery.sharedGroup, metrics: metrics, logger: self.logger,
+            call: { commandPublisher.call() })
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
@@ -218,7 +230,13 @@ struct Assembly {
                     [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }, holdup: { await delivery.holdup(of: $0) }, scene: { try await routes.scene(of: $0) },
-                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port))
+                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port,
+                listen: { [broker = BrokerListening(broker: mqtt, logger: self.logger)] in
+                    try await broker.listen(to: $0, for: $1)
+                }, topics: { routes.withRoutes { $0.topics } },
+                commands: CommandPort(
+                    limits: self.configuration.commands, board: board, keys: commandKeys,
+                    call: { commandPublisher.call() })))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },
@@ -248,7 +266,7 @@ struct Assembly {
             configuration: .init(
                 services: (companions + accounts + providers + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
-                    feeder, publisher, thingPublisher,
+                    feeder, publisher, thingPublisher, commandPublisher, answerListener,
                 ]
                     + [intake] + adopters + [announcer, probe] + api).map {
                         .init(service: $0)

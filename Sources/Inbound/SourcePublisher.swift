@@ -80,7 +80,7 @@ package struct SourcePublisher: Service {
     private func publish(_ events: [SourceEvent], _ suspicion: inout Suspicion) async throws {
         let report = await self.publisher.publish(
             events.map { Publication($0.payload, to: $0.topic) }, window: suspicion.isOpen ? 1 : Self.window)
-        let verdicts = suspicion.judge(events, report)
+        let verdicts = suspicion.judge(events.map { ($0.number, $0.age) }, report)
         try await self.store.remove(verdicts.taken)
         self.metrics.sourceEvents.add(verdicts.taken.count)
         for (number, reason) in verdicts.refused {

@@ -1,5 +1,4 @@
 package import MQTT
-package import Queue
 
 /// Tells an event's own fault from the connection's.
 ///
@@ -29,7 +28,8 @@ package struct Suspicion: Sendable {
 
     package init() {}
 
-    package mutating func judge(_ events: [SourceEvent], _ report: PublishReport) -> Verdicts {
+    /// - Parameter events: the number of each, and for how long it has waited.
+    package mutating func judge(_ events: [(number: Int64, age: Duration)], _ report: PublishReport) -> Verdicts {
         var verdicts = Verdicts()
         for (event, outcome) in zip(events, report.outcomes) {
             switch outcome {

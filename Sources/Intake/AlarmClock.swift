@@ -56,7 +56,7 @@ package struct AlarmClock: Service {
         let message = Message(
             id: self.ids.next(1)[0], thing: due.subject.thing, group: due.group, subtopic: due.subtopic,
             contentType: due.contentType, payload: due.payload, traceparent: due.traceparent, isKept: false,
-            receivedNanoseconds: nil)
+            receivedNanoseconds: nil, decoder: route.profile.decoder, properties: due.properties)
         return .active(message, webhook, crossing: edge.due(due.alarm, as: message.id).crossing)
     }
 }

@@ -17,6 +17,10 @@ struct SortedBatch {
     var refused: [RefusalReason: Int] = [:]
     /// A topic for each reason, for the log.
     var examples: [RefusalReason: String] = [:]
+    /// What is wrong with one of those of which no JSON can be made and that are refused for that.
+    var whyUndecoded: String?
+    /// Messages that conditions found no JSON in, and that are delivered as they are where there are none.
+    var undecoded: [PayloadFormat: Int] = [:]
     var unknownThings: Set<EntityID> = []
     /// Things that rules found and that are not known by what they are called, with how many messages of theirs there are.
     var unknownNames: [ThingName: Int] = [:]
@@ -48,8 +52,14 @@ struct SortedBatch {
     var newThings: Set<EntityID> = []
     /// When things were heard of whose silence matters, in milliseconds since 1970.
     var heard: [EntityID: Int64] = [:]
+    /// In which minute since 1970 it was.
+    var minute: UInt32 = 0
+    /// Things of which no message was noted in that minute, in milliseconds since 1970.
+    var seen: [EntityID: Int64] = [:]
     /// The last message of each group, whether anybody wants it or not: a group's first webhook is tried with it.
     var newest: [EntityID: Message] = [:]
+    /// Properties of messages that were over the bounds.
+    var leftOutProperties = 0
     /// How many messages came in of each group's things.
     var received: [EntityID: Int] = [:]
 }
@@ -96,6 +106,7 @@ struct BatchSorter: Sendable {
         sorted.messages.reserveCapacity(batch.messages.count)
         sorted.deliveries.reserveCapacity(batch.messages.count)
         let ids = self.ids.next(batch.messages.count)
+        sorted.minute = UInt32(clamping: (ids.first?.millisecondsSince1970 ?? 0) / 60_000)
         let now = monotonicNanoseconds()
         var run: GroupRun?
         var others: [ReceivedMessage] = []
@@ -108,9 +119,10 @@ struct BatchSorter: Sendable {
             }
             let message = Message(
                 id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
-                contentType: route.profile.contentType, payload: received.payload,
+                contentType: received.type(by: route.profile), payload: received.payload,
                 traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                receivedNanoseconds: now)
+                receivedNanoseconds: now, decoder: route.profile.decoder,
+                properties: received.properties(by: route, noting: &sorted.leftOutProperties))
             self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
         }
         if !others.isEmpty {
@@ -118,9 +130,10 @@ struct BatchSorter: Sendable {
             for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
                 let message = Message(
                     id: id, thing: thing, group: route.group, subtopic: part.subtopic,
-                    contentType: route.profile.contentType, payload: part.payload,
+                    contentType: received.type(by: route.profile), payload: part.payload,
                     traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                    receivedNanoseconds: now)
+                    receivedNanoseconds: now, decoder: route.profile.decoder,
+                    properties: received.properties(by: route, noting: &sorted.leftOutProperties))
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }
         }
@@ -136,12 +149,19 @@ struct BatchSorter: Sendable {
         _ message: Message, by route: Routes.Resolution, hasMemory: Bool, run: inout GroupRun?,
         in sorted: inout SortedBatch
     ) {
+        var payload: PayloadIndex?
+        if route.profile.refusesUndecoded {
+            let index = PayloadIndex(of: message, paths: route.conditionPaths)
+            guard index.json != nil else { return Self.refuse(message, index, in: &sorted) }
+            payload = index
+        }
         if run?.group != route.group {
             run?.close(into: &sorted)
             run = GroupRun(group: route.group)
         }
         run?.count += 1
         if !route.hasSent { sorted.newThings.insert(message.thing) }
+        if route.seen != sorted.minute { sorted.seen[message.thing] = message.id.millisecondsSince1970 }
         if route.isWatched { sorted.heard[message.thing] = message.id.millisecondsSince1970 }
         run?.newest = message
         if route.webhooks.isEmpty {
@@ -152,7 +172,7 @@ struct BatchSorter: Sendable {
             return
         }
         let changes = sorted.alarmChanges.count
-        let isForwarded = self.route(message, by: route, hasMemory: hasMemory, in: &sorted)
+        let isForwarded = self.route(message, payload, by: route, hasMemory: hasMemory, in: &sorted)
         if !isForwarded, !route.webhooks.isEmpty { sorted.unforwarded[.filtered, default: 0] += 1 }
         // What changes an alarm is written with it, so that it is known whether it was.
         if message.isKept || isForwarded || sorted.alarmChanges.count > changes { sorted.messages.append(message) }
@@ -187,13 +207,15 @@ struct BatchSorter: Sendable {
 
     /// Makes the deliveries of a message: to the webhooks whose trigger it is and whose conditions it meets.
     ///
+    /// - Parameter payload: nil if it was not gone over yet.
     /// - Returns: whether there are any, be it later.
     private func route(
-        _ message: Message, by route: Routes.Resolution, hasMemory: Bool, in sorted: inout SortedBatch
+        _ message: Message, _ payload: PayloadIndex?, by route: Routes.Resolution, hasMemory: Bool,
+        in sorted: inout SortedBatch
     ) -> Bool {
         let before = sorted.deliveries.count
         var isLater = false
-        var payload: PayloadIndex?
+        var payload = payload
         var budget = EvaluationBudget(for: route.conditionPaths)
         for webhook in route.webhooks {
             if webhook.takesAllMessages {
@@ -211,7 +233,9 @@ struct BatchSorter: Sendable {
             }
             // Gone over once, for all of the group's webhooks.
             if payload == nil, webhook.conditions != nil || webhook.thinning != nil {
-                payload = PayloadIndex(message.payload, paths: route.conditionPaths)
+                let index = PayloadIndex(of: message, paths: route.conditionPaths)
+                if let failure = index.failure { sorted.undecoded[failure.format, default: 0] += 1 }
+                payload = index
             }
             if let index = payload, let conditions = webhook.conditions {
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
@@ -276,6 +300,12 @@ struct BatchSorter: Sendable {
                     value: outcome.alarm == nil ? nil : conditions.found(in: index), crossing: outcome.crossing))
         }
         return outcome.skip
+    }
+
+    private static func refuse(_ message: Message, _ index: PayloadIndex, in sorted: inout SortedBatch) {
+        sorted.refused[.undecoded, default: 0] += 1
+        sorted.examples[.undecoded] = message.topic
+        sorted.whyUndecoded = index.failure?.description ?? "it is no JSON"
     }
 
     static func refuse(_ received: ReceivedMessage, _ reason: RefusalReason, in sorted: inout SortedBatch) {

@@ -88,7 +88,7 @@ package struct EventRelay: Service {
         guard webhook.filter.admits(thing: message.thing, traits, subtopic: "") else { return false }
         guard let conditions = webhook.conditions else { return true }
         var budget = EvaluationBudget()
-        let payload = PayloadIndex(message.payload, paths: PathSet(conditions.paths))
+        let payload = PayloadIndex(of: message, paths: PathSet(conditions.paths))
         let outcome = conditions.evaluate(payload, budget: &budget)
         guard let reason = outcome.skip else { return true }
         self.metrics.skipped.add()

@@ -201,12 +201,18 @@ package struct IntakeService: Service {
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
         self.activity.note(sorted.heard, newest: sorted.newest)
+        self.activity.note(seen: sorted.seen, in: sorted.minute)
         let written = try await self.writer.write(sorted, isForced: isForced)
         for message in written.refused {
             sorted.refused[.storage, default: 0] += 1
             sorted.examples[.storage] = "things/\(message.thing)/messages"
         }
-        for (reason, count) in sorted.refused { self.refuse(reason, count, example: sorted.examples[reason]) }
+        for (reason, count) in sorted.refused {
+            self.refuse(
+                reason, count, example: sorted.examples[reason],
+                why: reason == .undecoded ? sorted.whyUndecoded : nil)
+        }
+        for (format, count) in sorted.undecoded { self.metrics.undecoded.add(format.rawValue, count) }
         if !sorted.skips.isEmpty {
             self.metrics.skipped.add(sorted.skips.count)
             self.metrics.tooCostly.add(sorted.tooCostly)
@@ -218,6 +224,7 @@ package struct IntakeService: Service {
         self.tally.received(sorted.received, now: self.wallClock.now)
         self.metrics.accepted.add(sorted.count - sorted.refused.values.reduce(0, +))
         self.metrics.repeated.add(sorted.repeated)
+        if sorted.leftOutProperties > 0 { self.metrics.leftOutProperties.add(.bounds, sorted.leftOutProperties) }
         for (prefix, count) in sorted.untaken { self.metrics.untakenTopics.add(prefix, count) }
         self.metrics.unrouted.add(sorted.unrouted)
         for (reason, count) in sorted.unforwarded { self.metrics.unforwarded.add(reason, count) }
@@ -248,10 +255,12 @@ package struct IntakeService: Service {
         }
     }
 
-    private func refuse(_ reason: RefusalReason, _ count: Int, example: String?) {
+    private func refuse(_ reason: RefusalReason, _ count: Int, example: String?, why: String? = nil) {
         self.metrics.refused.add(reason, count)
-        self.refusals.warning(
-            reason.rawValue, "messages refused",
-            metadata: ["reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))"])
+        var metadata: Logger.Metadata = [
+            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))",
+        ]
+        if let why { metadata["why"] = "\(why.prefix(200))" }
+        self.refusals.warning(reason.rawValue, "messages refused", metadata: metadata)
     }
 }

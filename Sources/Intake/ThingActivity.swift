@@ -7,6 +7,7 @@ internal import Synchronization
 package final class ThingActivity: Sendable {
     private struct State {
         var heard: [EntityID: Int64] = [:]
+        var seen: [EntityID: Int64] = [:]
         var listening = Listening()
         var newest: [EntityID: Message] = [:]
     }
@@ -14,6 +15,9 @@ package final class ThingActivity: Sendable {
     /// Messages kept for trying things out on, one per group.
     private static let mostNewest = 10_000
     private static let largestNewest = 16 * 1024
+    /// How many sightings are written at a time, and how many may wait for that. So noting them costs no more than a few hundred
+    /// rows a second, however many things there are; what finds no room is noted with a later message.
+    private static let (sightingsAtATime, mostSightings) = (500, 10_000)
 
     private let store: EventStore
     private let routes: RouteKeeper
@@ -49,6 +53,29 @@ package final class ThingActivity: Sendable {
         }
     }
 
+    /// Notes that these things were seen, once in a minute for each.
+    ///
+    /// - Parameters:
+    ///   - seen: in milliseconds since 1970.
+    ///   - minute: since 1970.
+    func note(seen: [EntityID: Int64], in minute: UInt32) {
+        guard !seen.isEmpty else { return }
+        self.keep(seen)
+        self.routes.noteSeen(Array(seen.keys), in: minute)
+    }
+
+    private func keep(_ seen: [EntityID: Int64]) {
+        self.state.withLock { state in
+            for (thing, time) in seen {
+                if let known = state.seen[thing] {
+                    state.seen[thing] = max(known, time)
+                } else if state.seen.count < Self.mostSightings {
+                    state.seen[thing] = time
+                }
+            }
+        }
+    }
+
     /// Messages are received from here on.
     func beginListening() {
         let now = self.monotonic()
@@ -72,6 +99,20 @@ package final class ThingActivity: Sendable {
             }
         } catch {
             self.note(heard, newest: [:])
+            throw error
+        }
+        try await self.writeSightings()
+    }
+
+    private func writeSightings() async throws {
+        let seen = self.state.withLock { state in
+            let part = Dictionary(
+                uniqueKeysWithValues: state.seen.prefix(Self.sightingsAtATime).map { ($0.key, $0.value) })
+            for thing in part.keys { state.seen[thing] = nil }
+            return part
+        }
+        do { try await self.store.noteSightings(seen) } catch {
+            self.keep(seen)
             throw error
         }
     }

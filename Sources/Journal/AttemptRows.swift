@@ -86,14 +86,15 @@ struct AttemptRows {
         let items = MessageIDLists(logged.map { $0.attempt.peculiarities?.items ?? [] })
         return """
             INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, error, response,
-                version, succeeded, target, items)
-            SELECT t, m, th, w, l, n, st, er, re, v, su, ta, CASE WHEN e >= s THEN ids[s:e] END
+                version, succeeded, target, headers, items)
+            SELECT t, m, th, w, l, n, st, er, re, v, su, ta, he, CASE WHEN e >= s THEN ids[s:e] END
             FROM (SELECT \(items.all) AS ids) AS lists,
                 unnest(\(times.parameter), \(messages.parameter), \(things.parameter), \(webhooks.parameter),
                     \(latencies.parameter), \(numbers.parameter), \(statuses.parameter), \(errors.parameter),
                     \(responses.parameter), \(logged.map(\.result.delivery.webhook.version)),
-                    \(logged.map(\.result.hasSucceeded)), \(array: logged.map { $0.attempt.peculiarities?.target }), \(items.starts),
-                    \(items.ends)) AS r (t, m, th, w, l, n, st, er, re, v, su, ta, s, e)
+                    \(logged.map(\.result.hasSucceeded)), \(array: logged.map { $0.attempt.peculiarities?.target }),
+                    \(array: logged.map { $0.attempt.peculiarities?.headers?.text }), \(items.starts), \(items.ends))
+                    AS r (t, m, th, w, l, n, st, er, re, v, su, ta, he, s, e)
             """
     }
 

@@ -25,6 +25,8 @@ package struct AttemptHistory: Sendable {
     package let error: String?
     package let latencyMicroseconds: Int
     package let response: [UInt8]?
+    /// Of the answer, where something failed or had failed.
+    package let headers: AnswerHeaders?
     /// Of the webhook when it was called; nil in the log of earlier versions.
     package let version: Int64?
     package let target: String?
@@ -118,7 +120,7 @@ extension LogStore {
         let received = id.message.time - .seconds(60)
         let columns: Query = """
             at, number, coalesce(succeeded, status BETWEEN 200 AND 299), status, error, latency_us, response, version,
-                target, coalesce(cardinality(items), 0), thing_id, array_to_string(items, ',')
+                target, coalesce(cardinality(items), 0), thing_id, array_to_string(items, ','), headers
             """
         return try db.query(
             """
@@ -129,7 +131,7 @@ extension LogStore {
             WHERE message_id < \(message) AND \(message) = ANY(items)
             UNION ALL
             SELECT first_at + make_interval(secs => offsets_us[n] / 1000000.0), 1::smallint, true, status, NULL,
-                latencies_us[n], responses[n], version, NULL, 0, thing_ids[n], NULL
+                latencies_us[n], responses[n], version, NULL, 0, thing_ids[n], NULL, NULL
             FROM attempt_batches, array_position(message_ids, \(message)) AS n
             WHERE webhook_key = \(webhook) AND last_at >= \(received) AND first_message_id <= \(message)
                 AND last_message_id >= \(message) AND n IS NOT NULL
@@ -141,6 +143,7 @@ extension LogStore {
                 hasSucceeded: row.isNull(2) ? false : try row.bool(2),
                 status: row.isNull(3) ? nil : Int(try row.int16(3)), error: row.isNull(4) ? nil : try row.string(4),
                 latencyMicroseconds: Int(try row.int32(5)), response: row.isNull(6) ? nil : try row.bytes(6),
+                headers: row.isNull(12) ? nil : AnswerHeaders(text: try row.string(12)),
                 version: row.isNull(7) ? nil : try row.int64(7), target: row.isNull(8) ? nil : try row.string(8),
                 items: Int(try row.int32(9)), thing: try row.thing(10),
                 together: row.isNull(11) ? [] : try row.string(11).split(separator: ",").compactMap { Int64($0) })

@@ -77,8 +77,13 @@ package struct AttemptRecord: Sendable {
         package let items: [MessageID]
         /// Whether a request was made; false if none could be made of the message. It is logged, but not counted.
         package let wasSent: Bool
+        /// Of the answer, where something failed or had failed.
+        package let headers: AnswerHeaders?
 
-        package init(target: String? = nil, items: [MessageID] = [], wasSent: Bool = true) {
+        package init(
+            target: String? = nil, items: [MessageID] = [], wasSent: Bool = true, headers: AnswerHeaders? = nil
+        ) {
+            self.headers = headers
             self.target = target
             self.items = items
             self.wasSent = wasSent

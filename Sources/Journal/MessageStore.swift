@@ -107,8 +107,8 @@ package struct MessageStore: Sendable {
 package enum MessageRow {
     package static let columns: Query = "id, thing_id, group_id, subtopic, content_type, traceparent, payload"
 
-    /// To be read: ``columns``, and what only events have.
-    package static let selection: Query = "\(columns), event"
+    /// To be read: ``columns``, what only events have, and what few have.
+    package static let selection: Query = "\(columns), event, properties, decode"
 
     /// ``selection``, and then whether the message is kept.
     package static func decode(_ row: borrowing Row) throws -> Message {
@@ -116,7 +116,9 @@ package enum MessageRow {
             id: try row.messageID(0), thing: try row.entityID(1), group: try row.entityID(2),
             subtopic: try row.string(3), contentType: try row.string(4),
             payload: try row.bytes(6), traceparent: row.isNull(5) ? nil : try row.string(5),
-            isKept: try row.bool(8), receivedNanoseconds: nil,
-            event: row.isNull(7) ? nil : TriggerKind(rawValue: try row.string(7)))
+            isKept: try row.bool(10), receivedNanoseconds: nil,
+            event: row.isNull(7) ? nil : TriggerKind(rawValue: try row.string(7)),
+            decoder: row.isNull(9) ? nil : PayloadDecoder.of(try row.string(9)),
+            properties: row.isNull(8) ? nil : MessageProperties(stored: try row.bytes(8)))
     }
 }

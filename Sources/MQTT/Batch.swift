@@ -8,16 +8,26 @@ package struct ReceivedMessage: Sendable {
     package let subscriptions: [Int32]
     /// Whether the broker had kept it before it was subscribed to.
     package let isRetained: Bool
+    /// At which the broker hands it over: that of the publish, or of the subscription if that is less.
+    package let qos: UInt8
+    /// What else the publish said of itself; nil if nothing.
+    package let properties: ReceivedProperties?
 
     package init(
-        topic: String, payload: [UInt8], traceparent: String?, subscriptions: [Int32] = [], isRetained: Bool = false
+        topic: String, payload: [UInt8], traceparent: String?, subscriptions: [Int32] = [], isRetained: Bool = false,
+        qos: UInt8 = 1, properties: ReceivedProperties? = nil
     ) {
+        self.qos = qos
+        self.properties = properties
         self.topic = topic
         self.payload = payload
         self.traceparent = traceparent
         self.subscriptions = subscriptions
         self.isRetained = isRetained
     }
+
+    /// Of its payload and properties.
+    var byteCount: Int { self.payload.count + (self.properties?.byteCount ?? 0) }
 }
 
 /// Messages that are read but not acknowledged.
@@ -26,7 +36,7 @@ package struct ReceivedMessage: Sendable {
 /// the connection ends before that, the broker sends them again.
 package struct Batch: Sendable {
     package internal(set) var messages: [ReceivedMessage] = []
-    /// The sum of the payloads' sizes.
+    /// The sum of the payloads' sizes, and of what else they said.
     package internal(set) var payloadBytes = 0
 
     /// In their order; nil if there is nothing to divide.
@@ -40,6 +50,6 @@ package struct Batch: Sendable {
 extension Batch {
     fileprivate init(_ messages: ArraySlice<ReceivedMessage>) {
         self.messages = Array(messages)
-        self.payloadBytes = messages.reduce(0) { $0 + $1.payload.count }
+        self.payloadBytes = messages.reduce(0) { $0 + $1.byteCount }
     }
 }

@@ -39,13 +39,14 @@ extension Client {
         }
         unsafe mosquitto_message_v5_callback_set(raw) { _, inbox, message, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let message = unsafe message?.pointee else { return }
+            let found = unsafe PropertyReading(properties)
             let received = unsafe ReceivedMessage(
                 topic: String(cString: message.topic),
                 payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: Int(message.payloadlen))),
-                traceparent: userProperty("traceparent", in: properties), subscriptions: numbers(in: properties),
-                isRetained: message.retain)
+                traceparent: found.traceparent, subscriptions: numbers(in: properties), isRetained: message.retain,
+                qos: UInt8(clamping: message.qos), properties: found.properties)
             inbox.batch.messages.append(received)
-            inbox.batch.payloadBytes += received.payload.count
+            inbox.batch.payloadBytes += received.byteCount
         }
     }
 }
@@ -54,28 +55,6 @@ extension Inbox {
     fileprivate static func borrowed(_ pointer: UnsafeMutableRawPointer) -> Inbox {
         unsafe Unmanaged<Inbox>.fromOpaque(pointer).takeUnretainedValue()
     }
-}
-
-/// The first user property of that name (MQTT 5, section 3.3.2.3.7).
-private func userProperty(_ name: String, in properties: OpaquePointer?) -> String? {
-    var next = unsafe properties
-    while let property = unsafe next {
-        if unsafe mosquitto_property_identifier(property) == Int32(MQTT_PROP_USER_PROPERTY.rawValue) {
-            var key: UnsafeMutablePointer<CChar>?
-            var value: UnsafeMutablePointer<CChar>?
-            defer {
-                unsafe free(key)
-                unsafe free(value)
-            }
-            _ = unsafe mosquitto_property_read_string_pair(
-                property, Int32(MQTT_PROP_USER_PROPERTY.rawValue), &key, &value, false)
-            if let key = unsafe key, let value = unsafe value, unsafe String(cString: key) == name {
-                return unsafe String(cString: value)
-            }
-        }
-        unsafe next = mosquitto_property_next(property)
-    }
-    return nil
 }
 
 /// What the broker says of the packets it takes (MQTT 5, section 3.2.2.3.6).

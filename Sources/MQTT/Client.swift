@@ -90,10 +90,12 @@ struct Client: ~Copyable {
 
     /// At QoS 1. `id` is what the acknowledgement will name.
     func publish(_ publication: Publication, id: inout Int32) -> Int32 {
-        unsafe publication.payload.withUnsafeBytes { bytes in
+        var properties = unsafe publication.properties?.makeList()
+        defer { unsafe mosquitto_property_free_all(&properties) }
+        return unsafe publication.payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
                 self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, publication.qos,
-                publication.isRetained, nil)
+                publication.isRetained, properties)
         }
     }
 

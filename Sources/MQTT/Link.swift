@@ -160,9 +160,9 @@ final class Link {
     /// - Returns: the packet's id, under which its acknowledgement comes; or why this message is not for the broker,
     ///   which says nothing about the connection.
     func publish(_ publication: Publication) throws(MQTTError) -> Result<Int32, PublishRefusal> {
-        let (topic, payload) = (publication.topic, publication.payload)
+        let topic = publication.topic
         // libmosquitto's own look at the size is two bytes short.
-        if let most = self.inbox.limits.largestPayload(on: topic), payload.count > most {
+        if let most = self.inbox.limits.largestPayload(on: topic), publication.size > most {
             return .failure(.tooLarge(most))
         }
         var id: Int32 = 0
@@ -183,7 +183,7 @@ final class Link {
         let result = try self.wait(.readable, until: min(deadline, limit ?? deadline))
         if case .ready = result { try self.read() }
         if result == .timedOut, let limit, limit <= .now {
-            throw self.lost("the broker heard a ping and was silent")
+            throw self.lost(Self.silence)
         }
         return result
     }
@@ -250,10 +250,15 @@ final class Link {
         }
     }
 
+    private static let silence = "the broker heard a ping and was silent"
+
     /// Queues a ping if it is time for one.
     func keepAlive() throws(MQTTError) {
         let wasQuiet = self.client?.wantsToWrite == false
-        try self.check(self.client?.loopMisc())
+        let code = self.client?.loopMisc()
+        // Who is kept from looking in time is told by libmosquitto, when the next ping is due.
+        if let code, code != MOSQ_ERR_SUCCESS.rawValue, self.liveness.asked != nil { throw self.lost(Self.silence) }
+        try self.check(code)
         if wasQuiet, self.client?.wantsToWrite == true { self.liveness.queuedPing() }
     }
 

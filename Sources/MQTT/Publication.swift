@@ -4,16 +4,26 @@ package struct Publication: Sendable {
     package let payload: [UInt8]
     let qos: Int32
     let isRetained: Bool
+    let properties: Properties?
 
     /// - Parameters:
     ///   - qos: 0 to 2; at 0 nobody says whether the broker has it.
     ///   - isRetained: whether the broker keeps it for who subscribes later.
-    package init(_ payload: [UInt8], to topic: String, qos: Int = 1, isRetained: Bool = false) {
+    ///   - properties: what goes along with it; nil is nothing.
+    package init(
+        _ payload: [UInt8], to topic: String, qos: Int = 1, isRetained: Bool = false, properties: Properties? = nil
+    ) {
         self.topic = topic
         self.payload = payload
         self.qos = Int32(clamping: min(max(qos, 0), 2))
         self.isRetained = isRetained
+        self.properties = properties
     }
+}
+
+extension Publication {
+    /// What its packet has beside an empty list of properties, in bytes.
+    var size: Int { self.payload.count + (self.properties?.size ?? 0) }
 }
 
 /// Why the broker does not take a message, while it takes others.
@@ -62,6 +72,8 @@ package struct PublishReport: Sendable {
     package internal(set) var outcomes: [PublishOutcome]
     /// Why the connection ended; nil if it did not.
     package internal(set) var failure: MQTTError?
+    /// Places of those for which nobody was subscribed, as far as the broker tells (reason code 16: MQTT 5, section 3.4.2.1).
+    package internal(set) var unheard: Set<Int> = []
 
     package init(outcomes: [PublishOutcome], failure: MQTTError? = nil) {
         self.outcomes = outcomes

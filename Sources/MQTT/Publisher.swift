@@ -163,6 +163,7 @@ package actor Publisher {
         for (id, code) in link.inbox.published {
             guard let answered = waiting.removeValue(forKey: id) else { continue }
             report.outcomes[answered] = code < 128 ? .taken : .refused(PublishRefusal(code: code))
+            if code == 16 { report.unheard.insert(answered) }
         }
         link.inbox.published = [:]
     }

@@ -92,7 +92,10 @@ package final class ThingResponder: Service {
             self.metrics.droppedResponses.add()
             // A part of what is read as it is would be taken for the whole.
             let reason =
-                response.isCut ? "it is longer than RESPOND_LARGEST_BODY" : "its subtopic makes no topic to publish on"
+                response.topic != nil
+                ? "it is longer than RESPOND_LARGEST_BODY"
+                : response.isAsked
+                    ? "its response topic is none of the thing's own" : "its subtopic makes no topic to publish on"
             return self.log.warning(
                 "untold", "a thing is not told an answer",
                 metadata: ["reason": "\(reason)", "webhook": "\(response.webhook)", "thing": "\(response.thing)"])
@@ -101,7 +104,8 @@ package final class ThingResponder: Service {
             try await self.messenger.publish(
                 Publication(
                     response.format == .raw ? response.body : Self.payload(of: response), to: topic.text,
-                    qos: response.qos, isRetained: response.isRetained))
+                    qos: response.qos, isRetained: response.isRetained,
+                    properties: response.correlationData.map { .init(correlationData: $0) }))
             self.metrics.responses.add()
         } catch {
             self.metrics.droppedResponses.add()

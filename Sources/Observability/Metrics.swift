@@ -20,6 +20,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case noThing = "no_thing"
     /// …or has not what it is to be split by, or too many parts.
     case notSplit = "not_split"
+    /// No JSON can be made of it, and its thing's profile wants none of these.
+    case undecoded
 }
 
 /// Why an accepted message went to no webhook.
@@ -42,6 +44,14 @@ package enum LeftOutReason: String, Sendable, CaseIterable {
     case duplicate
 }
 
+/// Why a property of a publish goes no further.
+package enum LeftOutProperty: String, Sendable, CaseIterable {
+    /// There are too many of them, or it is too long.
+    case bounds
+    /// It was to become a header, and is none, or there was no room for it.
+    case header
+}
+
 /// Everything that is measured, by name. The hot path touches atomics alone; text is made when somebody asks.
 package final class Metrics: Sendable {
     /// Messages read from the broker and committed, or known not to be wanted.
@@ -53,6 +63,8 @@ package final class Metrics: Sendable {
     package let refused = LabelledCounter(RefusalReason.allCases)
     /// Messages that no rule is for, by the first level of their topic.
     package let untakenTopics = BoundedCounter(most: 50)
+    /// Messages that conditions asked for values and of which no JSON could be made, by their format.
+    package let undecoded = BoundedCounter(most: 16)
     /// Messages that the broker sent once more for another subscription.
     package let repeated = Counter()
     /// Filters of rules that the broker does not let this instance subscribe to.
@@ -84,6 +96,8 @@ package final class Metrics: Sendable {
     package let leftOut = LabelledCounter(LeftOutReason.allCases)
     /// Those that were skipped whose conditions were not evaluated, because that would have held up everybody's messages.
     package let tooCostly = Counter()
+    /// Properties of publishes.
+    package let leftOutProperties = LabelledCounter(LeftOutProperty.allCases)
     /// Answers of receivers that things were told, and those that were too many at a time.
     package let responses = Counter()
     package let droppedResponses = Counter()
@@ -94,6 +108,10 @@ package final class Metrics: Sendable {
     /// Webhooks that were disabled because of their receivers.
     package let disabledWebhooks = Counter()
 
+    /// Commands to things, by what became of them; those that nobody was subscribed for are told each time.
+    package let commands = LabelledCounter([
+        "accepted", "published", "unheard", "answered", "unanswered", "expired", "cancelled", "refused",
+    ])
     /// Notices of channels: those that were given or given up, and tries that failed.
     package let notices = LabelledCounter(["given", "failed", "dropped"])
     /// Sign-ins that came back from the identity provider and did not succeed.
@@ -158,6 +176,11 @@ package final class Metrics: Sendable {
             MetricFamily(
                 .counter, "hookline_messages_untaken_total", "Messages that no topic rule is for.", labels: ["prefix"],
                 self.untakenTopics.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
+        text.family(
+            MetricFamily(
+                .counter, "hookline_messages_undecoded_total", "Messages that conditions could not look into.",
+                labels: ["format"],
+                self.undecoded.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
@@ -174,6 +197,9 @@ package final class Metrics: Sendable {
         text.counter(
             "hookline_conditions_too_costly_total", "Deliveries skipped because their conditions cost too much.",
             self.tooCostly)
+        text.counters(
+            "hookline_properties_left_out_total", "Properties of publishes (MQTT 5) that went no further.",
+            label: "reason", self.leftOutProperties, \.rawValue)
         text.counter("hookline_responses_total", "Receivers' answers that things were told.", self.responses)
         text.counter(
             "hookline_responses_dropped_total", "Answers that were too many to tell the thing.", self.droppedResponses)
@@ -191,6 +217,9 @@ package final class Metrics: Sendable {
             "hookline_breakers_open", "Webhooks that get one probe at a time.", self.openBreakers.current)
         text.counter(
             "hookline_webhooks_disabled_total", "Webhooks disabled because of their receivers.", self.disabledWebhooks)
+        text.counters(
+            "hookline_commands_total", "Commands to things, by what became of them.", label: "result", self.commands,
+            \.self)
         text.counters(
             "hookline_notices_total", "Notices of channels, by what became of them.", label: "outcome", self.notices,
             \.self)

@@ -10,6 +10,8 @@ package struct GroupWebhooks: Sendable {
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
     let isWatched: Bool
+    /// Whether what a publish said of itself matters to one that messages go to.
+    let needsProperties: Bool
     /// What the conditions of those that messages go to ask of a payload.
     let conditionPaths: PathSet
     /// What they choose things by.
@@ -24,6 +26,7 @@ package struct GroupWebhooks: Sendable {
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(\.receivesMessages) ? all : all.filter(\.receivesMessages)
         self.isWatched = all.contains { $0.status != .disabled && $0.filter.kind == .thingSilent }
+        self.needsProperties = self.receiving.contains(where: \.needsProperties)
         var selectors = Selectors()
         for webhook in all where webhook.choosesThings { selectors.add(webhook.options.trigger) }
         self.selectors = selectors

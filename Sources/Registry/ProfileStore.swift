@@ -126,7 +126,8 @@ package struct ProfileStore: Sendable {
 
     private static func decode(_ row: borrowing Row) throws -> ProfileRecord {
         ProfileRecord(
-            id: try row.entityID(0), group: try row.entityID(7), name: try row.string(8), configJSON: try row.string(9),
-            labels: try row.labels(10), metadata: try row.string(11), fault: try StoredProfile.decode(row).fault)
+            id: try row.entityID(0), group: try row.entityID(9), name: try row.string(10),
+            configJSON: try row.string(11),
+            labels: try row.labels(12), metadata: try row.string(13), fault: try StoredProfile.decode(row).fault)
     }
 }

@@ -91,6 +91,11 @@ package final class RouteKeeper: Service {
         self.routes.withLock { $0.noteSent(things) }
     }
 
+    /// That these things were seen in this minute since 1970 is being noted.
+    package func noteSeen(_ things: [EntityID], in minute: UInt32) {
+        self.routes.withLock { $0.noteSeen(things, in: minute) }
+    }
+
     /// Looks things up in the database that are not known here, so that one that was made just before its first message
     /// is not refused. Who is not there either is remembered for a while, which keeps strangers from costing a query
     /// each time.

@@ -14,10 +14,14 @@ package struct Routes: Sendable {
         package let webhooks: [WebhookTarget]
         /// Whether a message of the thing was seen before.
         package let hasSent: Bool
+        /// The minute since 1970 in which that was noted last; 0 if it was not.
+        package let seen: UInt32
         /// Whether a webhook of the group waits for things to fall silent.
         package let isWatched: Bool
         /// What the conditions of these webhooks ask of a payload.
         package let conditionPaths: PathSet
+        /// Whether one of these webhooks asks what a publish said of itself.
+        package let needsProperties: Bool
     }
 
     package struct Thing: Sendable {
@@ -48,6 +52,7 @@ package struct Routes: Sendable {
         let group: EntityID
         let profile: EntityID
         var hasSent: Bool
+        var seen: UInt32 = 0
         let marks: ThingMarks?
 
         var traits: ThingTraits { ThingTraits(profile: self.profile, marks: self.marks) }
@@ -79,8 +84,9 @@ package struct Routes: Sendable {
         return Resolution(
             group: thing.group, profile: profile, traits: thing.traits,
             webhooks: profile.webhook ? webhooks?.receiving ?? [] : [],
-            hasSent: thing.hasSent, isWatched: webhooks?.isWatched ?? false,
-            conditionPaths: webhooks?.conditionPaths ?? PathSet())
+            hasSent: thing.hasSent, seen: thing.seen, isWatched: webhooks?.isWatched ?? false,
+            conditionPaths: webhooks?.conditionPaths ?? PathSet(),
+            needsProperties: webhooks?.needsProperties ?? false)
     }
 
     /// The thing of a group that is called so: by its owners, or else by its id.
@@ -91,6 +97,12 @@ package struct Routes: Sendable {
     }
 
     package func name(of thing: EntityID) -> ThingName? { self.names.name(of: thing) }
+
+    /// Whether a topic that is not below `things/` is the thing's own by the rules of its group.
+    package func isOwn(_ topic: String, of thing: EntityID, in group: EntityID) -> Bool {
+        guard self.things[thing]?.group == group else { return false }
+        return self.topics.isOwn(topic, of: self.names.name(of: thing)?.text ?? "\(thing)", in: group)
+    }
 
     package mutating func set(topics: TopicTable) { self.topics = topics }
 
@@ -106,6 +118,11 @@ package struct Routes: Sendable {
 
     package mutating func noteSent(_ things: Set<EntityID>) {
         for thing in things { self.things[thing]?.hasSent = true }
+    }
+
+    /// - Parameter minute: since 1970.
+    package mutating func noteSeen(_ things: some Sequence<EntityID>, in minute: UInt32) {
+        for thing in things { self.things[thing]?.seen = minute }
     }
 
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }

@@ -20,6 +20,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     case noticeTarget = "notice_channels.secrets"
     /// A group's client certificate, with what else there is of how its requests are secured.
     case groupTLS = "group_tls.secrets"
+    /// What the installation signs with that nobody else is to know.
+    case installationSecret = "installation_secrets.secrets"
 
     /// Whether it is stored as it is where no key seals. If not, what an earlier key has sealed stays as it is: nobody asks
     /// for a thing's key then, and a query is put back where it was (``QuerySealing``).
@@ -33,6 +35,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .orgSecrets: .org
         case .noticeTarget: .noticeChannel
         case .groupTLS: .groupTLS
+        case .installationSecret: .installation
         }
     }
 
@@ -47,12 +50,13 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .orgSecrets: "orgs"
         case .noticeTarget: "notice_channels"
         case .groupTLS: "group_tls"
+        case .installationSecret: "installation_secrets"
         }
     }
 
     var column: Query {
         switch self {
-        case .webhookSecrets, .orgSecrets, .noticeTarget, .groupTLS: "secrets"
+        case .webhookSecrets, .orgSecrets, .noticeTarget, .groupTLS, .installationSecret: "secrets"
         case .webhookQuery: "url_query"
         case .sourceSecret: "secret"
         case .thingKey: "key_sealed"
@@ -64,7 +68,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         switch self {
         case .webhookSecrets, .webhookQuery, .sourceSecret: "version::text"
         case .thingKey: AccountStore.fingerprint
-        case .orgSecrets, .noticeTarget, .groupTLS: "md5(secrets)"
+        case .orgSecrets, .noticeTarget, .groupTLS, .installationSecret: "md5(secrets)"
         }
     }
 
@@ -75,7 +79,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         let isElsewhere: Query =
             "\(self.column) IS NOT NULL AND substring(\(self.column) for \(Int32(prefix.count))) <> \(Bytes(prefix))"
         return switch self {
-        case .webhookSecrets, .noticeTarget, .groupTLS: "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
+        case .webhookSecrets, .noticeTarget, .groupTLS, .installationSecret:
+            "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
         case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
         case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
         case .thingKey, .webhookQuery: "(\(isElsewhere))"
@@ -89,7 +94,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
         case .thingKey: "key_sealed = r.sealed"
         case .webhookQuery: "url_query = r.sealed"
-        case .orgSecrets, .noticeTarget, .groupTLS: "secrets = r.sealed, secrets_key = \(box.keyID)"
+        case .orgSecrets, .noticeTarget, .groupTLS, .installationSecret:
+            "secrets = r.sealed, secrets_key = \(box.keyID)"
         }
     }
 }

@@ -19,7 +19,9 @@ struct StoredProfile: Sendable {
         coalesce(config -> 'write' = 'true', false),
         coalesce(jsonb_typeof(config -> 'write') NOT IN ('boolean', 'null'), jsonb_typeof(config) <> 'object'),
         coalesce(config -> 'webhook' = 'true', false),
-        coalesce(jsonb_typeof(config -> 'webhook') NOT IN ('boolean', 'null'), jsonb_typeof(config) <> 'object')
+        coalesce(jsonb_typeof(config -> 'webhook') NOT IN ('boolean', 'null'), jsonb_typeof(config) <> 'object'),
+        CASE WHEN jsonb_typeof(config -> 'decode') <> 'null' THEN (config -> 'decode')::text END,
+        CASE WHEN jsonb_typeof(config -> 'decode_failure') <> 'null' THEN config ->> 'decode_failure' END
         """
 
     /// ``columns``.
@@ -27,20 +29,45 @@ struct StoredProfile: Sendable {
         var type = row.isNull(1) ? ProfileConfig.defaultContentType : try row.string(1)
         var faults: [String] = []
         do throws(InvalidField) {
-            type = try ProfileConfig.checkedContentType(type)
+            type = try ProfileConfig.checkedOwnType(type)
         } catch {
             type = ProfileConfig.defaultContentType
             faults.append("content_type")
         }
         if try row.bool(2) { faults.append("content_type") }
+        let takesPublishedType = type == ProfileConfig.typeAsPublished
+        if takesPublishedType { type = ProfileConfig.defaultContentType }
         let (mayWrite, mayForward) = (try row.bool(4), try row.bool(6))
         if mayWrite { faults.append("write") }
         if mayForward { faults.append("webhook") }
+        // Of what this version cannot decode the payload itself goes on.
+        let (decoder, failure) = (try Self.decoder(row), try Self.failure(row))
+        if decoder == nil, !row.isNull(7) { faults.append("decode") }
+        if failure == nil { faults.append("decode_failure") }
         let names = faults.joined(separator: ", ")
+        var config = ProfileConfig(
+            contentType: type, write: try row.bool(3) || mayWrite, webhook: try row.bool(5) || mayForward)
+        config.takesPublishedType = takesPublishedType
+        config.decoder = decoder?.made
+        config.refusesUndecoded = failure == .refuse && (row.isNull(7) || decoder != nil)
         return StoredProfile(
-            id: try row.entityID(0),
-            config: ProfileConfig(
-                contentType: type, write: try row.bool(3) || mayWrite, webhook: try row.bool(5) || mayForward),
+            id: try row.entityID(0), config: config,
             fault: faults.isEmpty ? nil : "this version cannot read of its config: \(names)")
+    }
+
+    /// - Returns: nil if this version cannot read it.
+    private static func decoder(_ row: borrowing Row) throws -> (made: PayloadDecoder?, isRead: Bool)? {
+        guard !row.isNull(7) else { return (nil, true) }
+        let text = try row.string(7)
+        do throws(InvalidField) {
+            return (try PayloadDecoder.checked(try JSONValue(reading: Array(text.utf8)), at: "decode"), true)
+        } catch {
+            return nil
+        }
+    }
+
+    /// - Returns: nil if this version cannot read it.
+    private static func failure(_ row: borrowing Row) throws -> ProfileConfig.DecodeFailure? {
+        row.isNull(8) ? .deliver : ProfileConfig.DecodeFailure(rawValue: try row.string(8))
     }
 }

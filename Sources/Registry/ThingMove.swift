@@ -1,5 +1,6 @@
 package import Domain
 internal import Postgres
+internal import Queue
 internal import Schema
 
 extension ThingStore {
@@ -56,6 +57,8 @@ extension ThingStore {
         try db.execute("DELETE FROM thinned_things WHERE thing_id = \(id)")
         try db.execute("DELETE FROM alarms WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_silences WHERE thing_id = \(id)")
+        try db.execute("DELETE FROM thing_sightings WHERE thing_id = \(id)")
+        try Removal.commands("thing_id = \(id)", on: db)
     }
 
     private static func tell(_ event: String, of id: EntityID, on db: isolated Connection) throws {

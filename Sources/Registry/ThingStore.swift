@@ -3,6 +3,7 @@ package import Domain
 internal import Postgres
 internal import Queue
 package import Schema
+package import Values
 
 package struct ThingRecord: Sendable {
     package let id: EntityID
@@ -14,10 +15,12 @@ package struct ThingRecord: Sendable {
     package let labels: [String]
     /// JSON as it was written.
     package let metadata: String
+    /// When its last message came, to a minute or so; nil if none was noted.
+    package let lastSeen: Instant?
 
     package init(
         id: EntityID, group: EntityID, profile: EntityID, name: String, externalID: String? = nil,
-        labels: [String] = [], metadata: String = "{}"
+        labels: [String] = [], metadata: String = "{}", lastSeen: Instant? = nil
     ) {
         self.id = id
         self.group = group
@@ -26,6 +29,7 @@ package struct ThingRecord: Sendable {
         self.externalID = externalID
         self.labels = labels
         self.metadata = metadata
+        self.lastSeen = lastSeen
     }
 }
 
@@ -47,15 +51,27 @@ package struct ThingChoice: Sendable {
     package var externalID: String?
     package var profile: EntityID?
     package var labels: [String] = []
+    /// What their names begin with, in any case.
+    package var beginning: String?
 
     package init() {}
+
+    /// Whether it leaves all of them.
+    var isOpen: Bool { self.externalID == nil && self.profile == nil && self.labels.isEmpty && self.beginning == nil }
 
     var condition: Query {
         let external: Query = self.externalID.map { " AND external_id = \($0)" } ?? ""
         let profile: Query = self.profile.map { " AND profile_id = \($0)" } ?? ""
         // Said as the index says it.
         let labels: Query = self.labels.isEmpty ? "" : " AND labels <> '{}' AND labels @> \(self.labels)::text[]"
-        return "\(external)\(profile)\(labels)"
+        // As an index has them that goes by bytes alone.
+        let beginning: Query =
+            self.beginning.map { text in
+                """
+                 AND lower(name) COLLATE "C" >= lower(\(text)) AND lower(name) COLLATE "C" < lower(\(text)) || \("\u{10FFFF}")
+                """
+            } ?? ""
+        return "\(external)\(profile)\(labels)\(beginning)"
     }
 }
 
@@ -116,12 +132,29 @@ package struct ThingStore: Sendable {
     package func list(
         in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest
     ) async throws -> Page<ThingRecord> {
-        try await self.pool.withConnection { db in
+        let list = { @Sendable (db: isolated Connection) throws -> Page<ThingRecord> in
             try db.page(
                 select: Self.columns,
-                from: "FROM things WHERE group_id = \(group) AND \(request.nameCondition)\(choice.condition)",
+                from: """
+                    FROM \(Self.rows(of: group, request.order)) WHERE group_id = \(group)
+                        AND \(request.nameCondition)\(choice.condition)
+                    """,
                 size: "octet_length(metadata)", request, Self.decode)
         }
+        // What is chosen may be found by other indexes than the order's.
+        let isInOrder = choice.isOpen && request.name == nil && request.order != .updatedAt
+        return try await isInOrder ? self.pool.readInOrder(list) : self.pool.withConnection(list)
+    }
+
+    /// In the order in which they were seen there are those that were: an index has them so, and their ids.
+    private static func rows(of group: EntityID, _ order: PageRequest.Order) -> Query {
+        guard order == .lastSeen else { return "things" }
+        // Looked up one by one: to join them, the planner might go through all that there are, of all groups.
+        return """
+            (SELECT thing_id AS id, seen_at FROM thing_sightings WHERE group_id = \(group)) AS s, LATERAL (
+                SELECT group_id, profile_id, name, external_id, labels, metadata, created_at, updated_at FROM things AS t
+                WHERE t.id = s.id OFFSET 0) AS things
+            """
     }
 
     package func update(_ id: EntityID, _ change: ThingChange) async throws -> ThingRecord? {
@@ -148,13 +181,16 @@ package struct ThingStore: Sendable {
         try await self.pool.transaction { try Removal.things("t.id = \(id)", on: $0) == 1 }
     }
 
-    static let columns: Query =
-        "id, group_id, profile_id, name, external_id, array_to_string(labels, ','), metadata"
+    static let columns: Query = """
+        id, group_id, profile_id, name, external_id, array_to_string(labels, ','), metadata,
+            (SELECT seen.seen_at FROM thing_sightings AS seen WHERE seen.thing_id = id AND seen.group_id = things.group_id)
+                AS last_seen
+        """
 
     static func decode(_ row: borrowing Row) throws -> ThingRecord {
         ThingRecord(
             id: try row.entityID(0), group: try row.entityID(1), profile: try row.entityID(2), name: try row.string(3),
             externalID: row.isNull(4) ? nil : try row.string(4), labels: try row.labels(5),
-            metadata: try row.string(6))
+            metadata: try row.string(6), lastSeen: row.isNull(7) ? nil : try row.instant(7))
     }
 }

@@ -38,7 +38,7 @@ enum TopicRows {
             }
             found[group] = rules
         }
-        return found.mapValues { TopicTable.Group(choice: $0.choice, rules: $0.rules) }
+        return found.mapValues { TopicTable.Group(choice: $0.choice, rules: $0.rules, granted: $0.granted) }
     }
 
     /// A line each.

@@ -9,6 +9,7 @@ package final class UnreadableRows: Sendable {
         case webhook, profile, source, account, org
         case noticeChannel = "notice_channel"
         case groupTLS = "group_tls"
+        case installation
     }
 
     package struct Row: Sendable, Equatable {

@@ -116,6 +116,11 @@ extension WebhookStore {
     ///
     /// - Throws: ``StorageError/tooNew(field:)``.
     static func checkForm(of options: WebhookOptions, on db: isolated Connection) throws {
+        if options.conditions?.rules.contains(where: \.isOfProperties) == true,
+            try !StoredForm.subjects.isReadByAll(on: db)
+        {
+            throw StorageError.tooNew(field: "conditions.rules.of")
+        }
         guard options.conditions?.edge != nil, try !StoredForm.edges.isReadByAll(on: db) else { return }
         throw StorageError.tooNew(field: "conditions.edge")
     }

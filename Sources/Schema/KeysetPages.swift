@@ -15,15 +15,18 @@ extension PageRequest {
         return true
     }
 
-    package var orderName: String { "\(self.order.rawValue) \(self.direction.rawValue)" }
+    package var orderName: String {
+        "\(self.order.rawValue) \(self.direction.rawValue)\(self.isByBytes ? " by bytes" : "")"
+    }
 
     /// Columns and directions come from fixed texts, never from the caller's.
     private var column: Query {
         switch self.order {
         case .id: "id"
-        case .name: "lower(name)"
+        case .name: self.isByBytes ? "lower(name) COLLATE \"C\"" : "lower(name)"
         case .createdAt: "created_at"
         case .updatedAt: "updated_at"
+        case .lastSeen: "seen_at"
         case .status: "status"
         case .trigger: "trigger"
         case .attempts: "coalesce(attempts, 0)"
@@ -34,7 +37,7 @@ extension PageRequest {
     /// What a row is ordered by, as texts: two columns.
     fileprivate var key: Query {
         switch self.order {
-        case .createdAt, .updatedAt, .lastTriggeredAt:
+        case .createdAt, .updatedAt, .lastSeen, .lastTriggeredAt:
             "(extract(epoch FROM \(self.column)) * 1000000)::bigint::text AS position, id::text AS identity"
         case .id, .name, .status, .trigger, .attempts: "(\(self.column))::text AS position, id::text AS identity"
         }
@@ -72,7 +75,8 @@ extension PageRequest {
         switch (request.order, value) {
         case (.lastTriggeredAt, nil): return "\(column) IS NULL AND id \(beyond) \(id)"
         case (_, nil): return nil
-        case (.createdAt, let value?), (.updatedAt, let value?), (.lastTriggeredAt, let value?):
+        case (.createdAt, let value?), (.updatedAt, let value?), (.lastSeen, let value?),
+            (.lastTriggeredAt, let value?):
             guard let time = Int64(value).flatMap(Instant.init(microseconds:)) else { return nil }
             bound = "\(time)"
         case (.attempts, let value?):

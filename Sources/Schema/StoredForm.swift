@@ -9,9 +9,11 @@ package enum StoredForm: Int16, Sendable {
     case edges = 2
     /// Triggers that choose things by external ids, profiles and labels: a build before would fire for all things.
     case chosenThings = 3
+    /// Conditions of webhooks that look into more than payloads.
+    case subjects = 4
 
     /// The newest that this build reads, and with it all before.
-    package static let newest = StoredForm.chosenThings
+    package static let newest = StoredForm.subjects
 
     /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
     package func isReadByAll(on db: isolated Connection) throws -> Bool {

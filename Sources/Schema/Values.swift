@@ -34,12 +34,16 @@ package struct PageRequest: Sendable {
         case id, name
         case createdAt = "created_at"
         case updatedAt = "updated_at"
+        // Of things alone:
+        case lastSeen = "last_seen"
         // Of webhooks alone:
         case status, trigger, attempts
         case lastTriggeredAt = "last_triggered_at"
 
         /// What every list can be ordered by.
         package static let common: [Order] = [.id, .name, .createdAt, .updatedAt]
+        package static let ofThings: [Order] = Self.common + [.lastSeen]
+        package static let ofWebhooks: [Order] = Self.common + [.status, .trigger, .attempts, .lastTriggeredAt]
     }
     package enum Direction: String, Sendable, CaseIterable { case ascending = "asc", descending = "desc" }
 
@@ -51,6 +55,8 @@ package struct PageRequest: Sendable {
     package var limit = Self.defaultLimit
     package var order = Order.id
     package var direction = Direction.descending
+    /// Whether names are ordered by their bytes, as where what begins alike has to stand together.
+    package var isByBytes = false
     /// A part of the name, in any case.
     package var name: String?
 

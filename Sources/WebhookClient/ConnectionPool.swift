@@ -16,6 +16,8 @@ package protocol PendingRequest: AnyObject {
     /// Whether more than the beginning of the answer is needed. If not, its status is the answer, and its body has a while
     /// to come (``ClientConfiguration/bodyTimeout``).
     var needsBody: Bool { get }
+    /// Whether headers of the answer are kept whatever its status is; of one that is no success they always are.
+    var wantsHeaders: Bool { get }
     /// Called before ``ended(_:)``, if the body is not needed and takes its time.
     ///
     /// - Parameter time: when the status was in.
@@ -25,6 +27,7 @@ package protocol PendingRequest: AnyObject {
 extension PendingRequest {
     package func progressed(_ step: ConnectionStep) {}
     package var needsBody: Bool { true }
+    package var wantsHeaders: Bool { false }
     package func answered(status: Int, at time: NIODeadline) {}
 }
 
@@ -39,6 +42,8 @@ package enum ConnectionStep: Sendable {
     case secured
     /// The answer is a redirection, which is not followed. It leads to what the receiver says, as it says it.
     case redirected(String)
+    /// The answer is there, and this is kept of its headers.
+    case headed(AnswerHeaders)
 }
 
 /// What all connections of a process are made with.

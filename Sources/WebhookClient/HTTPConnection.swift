@@ -61,9 +61,9 @@ final class HTTPConnection: ChannelInboundHandler {
         self.origin = pool.origin
         self.pool = pool
         self.owner = pool.owner
-        var limits = ResponseParser.Limits()
-        limits.keptBody = pool.keptBody
-        self.parser = ResponseParser(limits: limits)
+        var parser = ResponseParser()
+        parser.keep(pool.keptBody, headers: request.wantsHeaders)
+        self.parser = parser
         self.request = request
         self.connectStarted = now
         self.deadline = deadline
@@ -79,7 +79,7 @@ final class HTTPConnection: ChannelInboundHandler {
     func send(_ request: any PendingRequest, of pool: ConnectionPool, now: NIODeadline, deadline: NIODeadline) {
         self.pool = pool
         self.owner = pool.owner
-        self.parser.keep(pool.keptBody)
+        self.parser.keep(pool.keptBody, headers: request.wantsHeaders)
         self.request = request
         self.deadline = deadline
         self.isReused = true
@@ -163,6 +163,7 @@ final class HTTPConnection: ChannelInboundHandler {
         if (300..<400).contains(self.parser.status), let location = self.parser.location {
             self.progressed(.redirected(location))
         }
+        if let headers = self.parser.headers { self.progressed(.headed(headers)) }
         let outcome = Outcome.response(
             status: self.parser.status, body: self.parser.body, retryAfter: self.parser.retryAfter)
         self.parser.reset()

@@ -1,3 +1,5 @@
+internal import Domain
+
 /// What the head of a response says (RFC 9112), as far as anybody here wants to know.
 ///
 /// Its status is the receiver's answer, and nothing else in the head can take it back. How long the body is decides only
@@ -19,6 +21,8 @@ struct ResponseHead: Equatable {
     private(set) var isDoubtful = false
     private(set) var retryAfter: String?
     private(set) var location: String?
+    /// What is kept of its fields; nil if nobody looks at them.
+    private(set) var headers: AnswerHeaders?
 
     /// An interim response; the final one follows.
     var isInterim: Bool { self.status < 200 }
@@ -36,10 +40,13 @@ struct ResponseHead: Equatable {
         var keepsAlive = false
     }
 
-    /// - Parameter bytes: up to and including the empty line that ends it.
-    init(_ bytes: UnsafeRawBufferPointer) throws(ResponseParser.Malformed) {
+    /// - Parameters:
+    ///   - bytes: up to and including the empty line that ends it.
+    ///   - keepsHeaders: whether something of them is kept of a success too.
+    init(_ bytes: UnsafeRawBufferPointer, keepsHeaders: Bool = false) throws(ResponseParser.Malformed) {
         let bytes = bytes[...]
         let isOld = try self.readStatusLine(bytes)
+        if keepsHeaders || self.status >= 300 { self.headers = AnswerHeaders() }
         var fields = Fields()
         self.readFields(of: bytes, into: &fields)
         self.settle(fields, isOld: isOld)
@@ -140,6 +147,7 @@ struct ResponseHead: Equatable {
             name = name.dropLast()
             self.isDoubtful = true
         }
+        self.headers?.note(name: name, value: Self.trimmed(rest))
         // Only these five matter, and their lengths tell most apart.
         switch name.count {
         case 14 where Self.equals(name, "content-length"): self.readLength(Self.trimmed(rest), into: &fields)

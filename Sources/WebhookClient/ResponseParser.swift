@@ -1,7 +1,10 @@
+internal import Domain
+
 /// Reads one HTTP/1.1 response (RFC 9112), piece by piece, in bounded memory.
 ///
-/// It wants little of a response: the status, whether the connection can be used again, `retry-after`, and the first
-/// bytes of the body for the log. A body is never decompressed, and what goes beyond the limits is not kept.
+/// It wants little of a response: the status, whether the connection can be used again, `retry-after`, and for the log the
+/// first bytes of the body and, of what is no success, some of the headers. A body is never decompressed, and what goes
+/// beyond the limits is not kept.
 ///
 /// Receivers speak as they do. A head with a status is an answer, whatever else is in it and whatever becomes of the body;
 /// where there is any doubt about where it ends the connection is not used again, so that nothing of it can be taken for the
@@ -39,6 +42,7 @@ struct ResponseParser {
     }
 
     private var limits: Limits
+    private var keepsHeaders = false
     private var state = State.head
     /// Bytes of a head that has not come whole yet, and up to where they were looked through.
     private var partial: [UInt8] = []
@@ -52,6 +56,8 @@ struct ResponseParser {
     private(set) var retryAfter: String?
     /// Where the receiver would have sent somebody else.
     private(set) var location: String?
+    /// What is kept of the headers; nil if nobody looks at them.
+    private(set) var headers: AnswerHeaders?
     /// Whether a single byte of a response has come.
     private(set) var hasBegun = false
 
@@ -69,9 +75,10 @@ struct ResponseParser {
         self.limits = limits
     }
 
-    /// The next response is somebody else's, who wants so much of its body.
-    mutating func keep(_ bytes: Int) {
+    /// The next response is somebody else's, who wants so much of its body, and may want headers of a success too.
+    mutating func keep(_ bytes: Int, headers: Bool) {
         self.limits.keptBody = bytes
+        self.keepsHeaders = headers
     }
 
     /// Gets ready for the next response on the same connection.
@@ -85,6 +92,7 @@ struct ResponseParser {
         self.body = []
         self.retryAfter = nil
         self.location = nil
+        self.headers = nil
         self.hasBegun = false
     }
 
@@ -166,7 +174,8 @@ struct ResponseParser {
         let piece = UnsafeRawBufferPointer(rebasing: rest)
         if self.partial.isEmpty, let end = Self.endOfHead(piece, from: 0) {
             guard end <= self.limits.head else { throw ResponseHead.canBegin(with: piece) ? .headTooLarge : .head }
-            try self.take(ResponseHead(UnsafeRawBufferPointer(rebasing: piece.prefix(end))))
+            try self.take(
+                ResponseHead(UnsafeRawBufferPointer(rebasing: piece.prefix(end)), keepsHeaders: self.keepsHeaders))
             rest = rest.dropFirst(end)
             return true
         }
@@ -187,11 +196,12 @@ struct ResponseParser {
         }
         guard end <= self.limits.head else { throw .headTooLarge }
         rest = rest.dropFirst(end - before)
-        let head = self.partial
+        let (head, keepsHeaders) = (self.partial, self.keepsHeaders)
         self.clearPartial()
         let result: Result<ResponseHead, Malformed> = head.withUnsafeBytes { bytes in
             do throws(Malformed) {
-                return .success(try ResponseHead(UnsafeRawBufferPointer(rebasing: bytes.prefix(end))))
+                return .success(
+                    try ResponseHead(UnsafeRawBufferPointer(rebasing: bytes.prefix(end)), keepsHeaders: keepsHeaders))
             } catch {
                 return .failure(error)
             }
@@ -208,6 +218,7 @@ struct ResponseParser {
         self.isPersistent = head.isPersistent
         self.retryAfter = head.retryAfter
         self.location = head.location
+        self.headers = head.headers
         self.state =
             switch head.framing {
             case .none, .length(0): .done

@@ -55,6 +55,9 @@ package final class SingleRequest: PendingRequest {
         self.encodeRequest(&buffer)
     }
 
+    /// They are few, and mostly made to see what is answered.
+    package var wantsHeaders: Bool { true }
+
     package func ended(_ outcome: Outcome) {
         self.completion(outcome)
     }

@@ -119,6 +119,10 @@ struct OpenAPITests {
         number: 1, webhook: WebhookKey(rawValue: 1), selection: ResendSelection(), state: .running, requestedAt: .first,
         endedAt: nil, progress: 0, messages: 0, bytes: 0, succeeded: 0, failed: 0, waiting: 0, skipped: 0)
 
+    private static let command = CommandRecord(
+        command: Command(id: id, group: id, thing: id, payload: []), state: .pending, bytes: 0, createdBy: "u", hops: 0,
+        createdAt: .first, expiresAt: .last, tries: 0, publishedAt: nil, endedAt: nil, answer: nil, problem: nil)
+
     /// An answer of each kind, with the schema that describes it.
     private func answers() throws -> [(schema: String, value: any Encodable)] {
         let id = Self.id
@@ -164,6 +168,7 @@ struct OpenAPITests {
             ("ThingsMade", ThingsMadeDTO(rows: 0, things: [])),
             ("RowFault", RowFault(1, InvalidField("name", "is required"))),
             ("Message", MessageDTO(message)),
+            ("Command", CommandDTO(Self.command)),
             (
                 "Erasure",
                 ErasureDTO(

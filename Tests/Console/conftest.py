@@ -88,9 +88,11 @@ class Hookline:
         ).strip()
 
     def publish(self, thing, payload, subtopic=""):
-        topic = f"things/{thing}/messages" + (f"/{subtopic}" if subtopic else "")
+        self.publish_on(f"things/{thing}/messages" + (f"/{subtopic}" if subtopic else ""), payload)
+
+    def publish_on(self, topic, payload, *more):
         port = self.env["HOOKLINE_MQTT_PORT"]
-        subprocess.check_call(["mosquitto_pub", "-p", port, "-q", "1", "-t", topic, "-m", payload])
+        subprocess.check_call(["mosquitto_pub", "-p", port, "-q", "1", "-t", topic, "-m", payload, *more])
 
     def stop(self):
         self.process.terminate()

@@ -171,6 +171,11 @@ def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):
     new_webhook(page, group)
     page.get_by_label("Name", exact=True).fill("Sparing")
     page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_label("User properties as headers").fill("site, tag")
+    page.get_by_label("with this before each").fill("x-device-")
+    page.get_by_role("button", name="Add a rule").click()
+    page.get_by_label("Path 1").fill("{mqtt.user.site}")
+    page.get_by_label("Compared with 1").fill("k1")
     page.get_by_text("Delivery retries").click()
     page.get_by_label("Of each thing one in").fill("15")
     page.get_by_label("and of the others").select_option("first")
@@ -183,6 +188,7 @@ def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):
     page.get_by_label("Told", exact=True).select_option("raw")
     page.get_by_label("On things/<id>/responses/").fill("weather/{subtopic}")
     page.get_by_label("Kept by the broker").check()
+    page.get_by_label("Where the message asks for it").check()
     page.get_by_role("button", name="Create webhook").click()
     expect(page.get_by_role("heading", level=1, name="Sparing")).to_be_visible()
     id = page.url.split("/")[-1]
@@ -201,6 +207,12 @@ def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):
             "on": "success",
             "qos": 1,
             "retain": True,
+            "to": "response_topic",
+        },
+        "forward_properties": {"names": ["site", "tag"], "prefix": "x-device-"},
+        "conditions": {
+            "match": "all",
+            "rules": [{"of": "mqtt", "path": "user.site", "operator": "eq", "value": "k1"}],
         },
     }
     webhook = group.api.get(f"/webhooks/{id}")

@@ -55,3 +55,82 @@ def test_two_attempts_stand_side_by_side(page, group):
     expect(both.get_by_role("columnheader", name="Attempt 1")).to_be_visible()
     expect(both.get_by_role("columnheader", name="Attempt 2")).to_be_visible()
     expect(both.locator("strong").filter(has_text="Made at")).to_be_visible()
+
+
+def test_headers_of_a_failed_answer_are_shown_and_copied(page, group):
+    webhook = group.webhook("Missing", url=f"{group.hookline.base}/nothing", max_attempts=1)
+    group.publish("1")
+    until(lambda: group.attempts(webhook) == 1, "the attempt")
+    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == 1, "the log")
+    open_page(page, group.url("log"), "Log")
+    page.get_by_role("button", name=re.compile("Details of")).first.click()
+    page.get_by_text("Headers of the answer").first.click()
+    headers = page.get_by_label("Headers of the answer to attempt 1", exact=True)
+    expect(headers).to_contain_text("content-type: application/json")
+    picture(page, "log-headers")
+    page.get_by_role("button", name="Copy the headers of the answer to attempt 1").click()
+    assert "content-type: application/json" in page.evaluate("navigator.clipboard.readText()")
+
+
+HIDING = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_the_log_grows_while_it_is_looked_at(page, group):
+    webhook = group.webhook("Pipeline")
+    for n in range(30):
+        group.publish(str(n))
+    until(
+        lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == 30,
+        "the log",
+    )
+    for url, title in [
+        (group.url("log"), "Log"),
+        (f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline"),
+    ]:
+        open_page(page, url, title)
+        table = page.get_by_role("table", name="Log")
+        rows = table.locator("tbody tr:not(.detail)")
+        # All of the newest come with the first word of the live log.
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(rows).to_have_count(30 if title == "Log" else 33)
+        details = rows.nth(20).get_by_role("button", name=re.compile("Details of"))
+        details.click()
+        expect(page.get_by_label("Request body").first).to_be_visible()
+        name = details.get_attribute("aria-label")
+        read = page.get_by_role("button", name=name, exact=True)
+        # What is read stays where it is, and open.
+        read.evaluate("element => element.scrollIntoView({ block: 'center' })")
+        before = read.bounding_box()["y"]
+        count = rows.count()
+        group.publish('"new"')
+        expect(rows).to_have_count(count + 1)
+        expect(page.get_by_label("Request body").first).to_be_visible()
+        assert abs(read.bounding_box()["y"] - before) < 3
+        # Paused it stays as it is, and catches up afterwards.
+        page.get_by_role("button", name="Pause", exact=True).click()
+        group.publish('"later"')
+        until(
+            lambda n=count + 2: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == n,
+            "the log",
+        )
+        expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+        expect(rows).to_have_count(count + 1)
+        page.get_by_role("button", name="Go on", exact=True).click()
+        expect(rows).to_have_count(count + 2)
+        # Nor is it followed where nobody sees it.
+        page.evaluate(HIDING, True)
+        group.publish('"unseen"')
+        until(lambda n=count + 3: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == n, "the log")
+        page.wait_for_timeout(3_000)
+        expect(rows).to_have_count(count + 2)
+        page.evaluate(HIDING, False)
+        expect(rows).to_have_count(count + 3)
+    # What does not grow at its beginning is not followed.
+    page.get_by_label("Status").select_option("failed")
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Custom").click()
+    expect(page.get_by_text("Live", exact=True)).to_be_hidden()

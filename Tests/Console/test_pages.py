@@ -187,7 +187,7 @@ def test_a_things_messages_are_followed_live_and_those_that_are_kept_are_read(pa
     expect(live.get_by_role("listitem")).to_have_count(1)
     page.get_by_role("button", name="Go on").click()
     expect(live.get_by_role("listitem")).to_have_count(2)
-    page.get_by_role("button", name="Refresh").click()
+    section(page, "Kept messages").get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("table", name="Kept messages").get_by_text('{"t":21.70}')).to_be_visible()
     picture(page, "thing")
 
@@ -391,11 +391,13 @@ def test_a_source_is_made_listened_to_checked_by_its_sample_and_deleted(page, gr
 def test_a_signed_source_needs_its_secret_and_says_so_at_the_field(page, group, watch):
     watch.expects(400)
     open_page(page, group.url("sources/new"), "New source")
-    page.get_by_label("Shown by").select_option("custom")
-    page.get_by_label("Header", exact=True).fill("X-Signature")
+    # Stripe shows a secret of its own.
+    page.get_by_label("Shown by").select_option("stripe")
     page.get_by_role("button", name="Create source").click()
     expect(page.get_by_label("Secret", exact=True)).to_be_focused()
     expect(page.get_by_label("Secret", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Shown by").select_option("custom")
+    page.get_by_label("Header", exact=True).fill("X-Signature")
     page.get_by_label("Secret", exact=True).fill("a secret of ours")
     page.get_by_label("Schema", exact=True).fill('{"type":"object","required":["kind"]}')
     page.get_by_role("button", name="Add a rule").click()
@@ -407,6 +409,24 @@ def test_a_signed_source_needs_its_secret_and_says_so_at_the_field(page, group, 
     source = group.api.get(f"/groups/{group.id}/sources")["sources"][0]
     assert source["auth"]["header"] == "X-Signature" and source["schema"]["required"] == ["kind"]
     assert source["conditions"]["rules"] == [{"path": "kind", "operator": "in", "value": ["order"]}]
+
+
+def test_a_source_of_a_known_system_takes_the_thing_from_its_events(page, group):
+    open_page(page, group.url("sources/new"), "New source")
+    page.get_by_label("Preset").select_option("blues")
+    expect(page.get_by_text("Notes of devices, by a route")).to_be_visible()
+    expect(page.get_by_label("Thing named at")).to_have_value("device")
+    page.get_by_label("Shown by").select_option("standard")
+    page.get_by_label("Answers a challenge").select_option("text")
+    picture(page, "source-form")
+    page.get_by_role("button", name="Create source").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("whsec_")
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("heading", level=1, name="Blues Notehub")).to_be_visible()
+    source = group.api.get(f"/groups/{group.id}/sources")["sources"][0]
+    assert source["thing"] == {"path": "device", "by": "external_id", "otherwise": "create"}
+    assert source["handshake"] == "text" and source["subtopic"] == "{payload.file}"
 
 
 def test_what_cannot_be_reached_is_said_and_tried_again(page, group, watch):

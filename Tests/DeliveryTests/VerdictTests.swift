@@ -11,17 +11,21 @@ struct VerdictTests {
     private static let received: Int64 = 1_800_000_000_000
 
     private static func delivery(
-        attempts: Int32 = 0, replayedAt: Int64? = nil, _ change: (inout DeliveryPolicy) -> Void = { _ in }
+        attempts: Int32 = 0, replayedAt: Int64? = nil, expiry: Int64? = nil,
+        _ change: (inout DeliveryPolicy) -> Void = { _ in }
     ) throws -> Delivery {
         var policy = DeliveryPolicy()
         change(&policy)
         let target = WebhookTarget(
             key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
             url: try WebhookURL("http://example.com"), headers: [], policy: policy)
+        var parts = MessageProperties.Parts()
+        parts.expiry = expiry
         let message = Message(
             id: .first(at: Instant(clampingMilliseconds: Self.received)), thing: .random(), group: target.group,
             subtopic: "",
-            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil,
+            properties: expiry == nil ? nil : MessageProperties(parts))
         return Delivery(
             message: message, webhook: target, attempts: attempts,
             replayedAt: replayedAt.map { Instant(clampingMilliseconds: $0) })
@@ -53,6 +57,27 @@ struct VerdictTests {
 
     private static func response(_ status: Int, retryAfter: String? = nil) -> Outcome {
         .response(status: status, body: [], retryAfter: retryAfter)
+    }
+
+    @Test(
+        "is one more try only while the message is of use, which counts from its replay too",
+        arguments: [
+            (Int64(4), nil, Int64(-2)), (6, nil, 5), (5, nil, -2), (0, nil, -2), (4, Int64(3_000), 5),
+            (1_000_000, nil, 5), (nil, nil, 5),
+        ] as [(Int64?, Int64?, Int64)])
+    func expiry(_ seconds: Int64?, replayed: Int64?, _ expected: Int64) throws {
+        let delivery = try Self.delivery(replayedAt: replayed.map { Self.received + $0 }, expiry: seconds)
+        let verdict = Self.verdict(Self.response(500), of: delivery)
+        #expect(Self.ending(verdict) == expected)
+        if case .failed(let reason) = verdict.ending {
+            #expect(reason == "it expires before it can be tried again; the last attempt: status 500")
+            #expect(Self.ending(Self.verdict(Self.response(500), of: delivery, isClockTrusted: false)) == 5)
+            let (day, later) = (Duration.seconds(86_400), Instant(clampingMilliseconds: Self.received + 5_001))
+            #expect(delivery.isExpired(at: later, maxAge: day))
+            #expect(!delivery.isExpired(at: Instant(clampingMilliseconds: Self.received), maxAge: day))
+            #expect(delivery.reasonOfExpiry(maxAge: day).hasPrefix("expired: its message was published"))
+            #expect(delivery.reasonOfExpiry(maxAge: .zero).hasPrefix("too old"))
+        }
     }
 
     @Test(

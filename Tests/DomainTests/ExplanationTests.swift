@@ -141,6 +141,24 @@ struct ExplanationTests {
         // Whoever is asked about nothing that comes to it waits for nothing.
         #expect(Self.explain(try Self.webhook(.disabled), gate: GateStanding(probeAt: at)).would == .ignore)
     }
+
+    @Test("says whether JSON can be made of a payload, and what becomes of it if not")
+    func decoding() throws {
+        let hot = try Self.webhook(.enabled, Trigger(), [.init(path: "t", operator: .gt, value: "30")])
+        var profile = ProfileConfig(webhook: true)
+        profile.decoder = PayloadDecoder.of("csv")
+        let csv = Self.explain(hot, profile: profile, payload: "t\n40")
+        // Rows are an array.
+        #expect(csv.would == .skip && csv.steps.first { $0.check == .decode }?.isOK == true)
+        let broken = Self.explain(hot, profile: profile, payload: "t\n1,2")
+        #expect(broken.would == .skip && Self.blamed(broken.steps) == [.decode, .conditions])
+        profile.refusesUndecoded = true
+        let refused = Self.explain(hot, profile: profile, payload: "t\n1,2")
+        #expect(refused.would == .ignore)
+        let reason = refused.steps.first { $0.check == .decode }?.reason
+        #expect(reason == "csv: line 2 has 2 fields, and there are 1 columns: it is refused (decode_failure: refuse)")
+        #expect(Self.explain(hot).steps.allSatisfy { $0.check != .decode })
+    }
 }
 
 @Suite("A webhook's health")

@@ -1,15 +1,13 @@
-import Domain
 import Inbound
 import MQTT
-import Queue
 import Testing
 
 @Suite("An event that the broker does not take")
 struct SuspicionTests {
     private static let lost = MQTTError(kind: .connectionLost, message: "gone")
 
-    private func events(_ numbers: Int64..., age: Duration = .zero) -> [SourceEvent] {
-        numbers.map { SourceEvent(number: $0, thing: .random(), subtopic: "", payload: [], age: age) }
+    private func events(_ numbers: Int64..., age: Duration = .zero) -> [(number: Int64, age: Duration)] {
+        numbers.map { ($0, age) }
     }
 
     @Test("is given up when it never will, and waits when it might")

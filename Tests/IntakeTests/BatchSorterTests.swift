@@ -1,5 +1,6 @@
 import Domain
 import Journal
+import Observability
 import Registry
 import Testing
 
@@ -20,10 +21,14 @@ struct BatchSorterTests {
 
     /// - Parameter conditions: of each webhook the rules.
     private func add(
-        _ conditions: [[Conditions.Rule]], to routes: inout Routes, keys: Int32 = 0
+        _ conditions: [[Conditions.Rule]], to routes: inout Routes, keys: Int32 = 0, decode: String? = nil,
+        refuses: Bool = false
     ) throws -> EntityID {
         let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
-        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        var config = ProfileConfig(webhook: true)
+        config.decoder = decode.flatMap(PayloadDecoder.of)
+        config.refusesUndecoded = refuses
+        routes.set(profile: profile, to: config)
         let url = try WebhookURL("http://example.com/")
         routes.set(
             webhooksOf: group,
@@ -60,6 +65,26 @@ struct BatchSorterTests {
         #expect(sorted.unknownThings.count == 1)
     }
 
+    @Test("tells once in a minute that a thing was seen, whether anybody wants its messages or not")
+    func seen() throws {
+        var routes = Routes()
+        let things = try [self.add([], to: &routes), self.add([], to: &routes)]
+        let minute: Int64 = 30_000_000
+        func sort(_ minutes: Int64, _ messages: [(thing: EntityID, payload: String)]) -> SortedBatch {
+            let now = (minute + minutes) * 60_000 + 7
+            return BatchSorter(ids: MessageIDGenerator(slot: 0, now: { now }), largestPayload: 100).sort(
+                self.batch(messages)
+            ) { things in things.map { routes.resolve($0) } }
+        }
+        var sorted = sort(0, [(things[0], "1"), (things[0], "2"), (.random(), "3")])
+        #expect(sorted.seen == [things[0]: minute * 60_000 + 7] && sorted.minute == UInt32(minute))
+        routes.noteSeen(sorted.seen.keys, in: sorted.minute)
+        sorted = sort(0, [(things[0], "1"), (things[1], "2")])
+        #expect(Set(sorted.seen.keys) == [things[1]])
+        sorted = sort(1, [(things[0], "1")])
+        #expect(Set(sorted.seen.keys) == [things[0]])
+    }
+
     @Test("does not evaluate what is too costly, tells of it as of any skip, and goes on with the next message")
     func budget() throws {
         var routes = Routes()
@@ -92,5 +117,27 @@ struct BatchSorterTests {
         // 50 paths of 16 places each.
         #expect(sorted.deliveries.map(\.webhook.key.rawValue) == Array(0..<24))
         #expect(sorted.skips.map(\.reason) == Array(repeating: "not evaluated: too costly", count: 6))
+    }
+
+    @Test("asks conditions of the JSON that is made of a payload, and refuses what none can be made of where it is to")
+    func decoding() throws {
+        var routes = Routes()
+        let rules: [Conditions.Rule] = [.init(path: "a", operator: .eq, value: "1")]
+        let things = [
+            try self.add([rules, []], to: &routes, decode: "msgpack"),
+            try self.add([rules, []], to: &routes, keys: 10, decode: "msgpack", refuses: true),
+            try self.add([[]], to: &routes, keys: 20, refuses: true),
+        ]
+        // {"a":1} and two bytes behind nothing; and JSON where it has to be.
+        let batch = self.batch(
+            [things[0], things[1]].flatMap { [($0, "\u{0}"), ($0, "{}")] } + [(things[2], "{"), (things[2], "{}")])
+        let sorted = self.sorter.sort(batch, memory: [:]) { things in things.map { routes.resolve($0) } }
+        #expect(sorted.refused == [.undecoded: 2])
+        #expect(sorted.examples[.undecoded] == "things/\(things[2])/messages")
+        #expect(sorted.undecoded == [.msgpack: 1])
+        #expect(sorted.deliveries.map(\.webhook.key.rawValue) == [1, 1, 11, 20])
+        #expect(
+            sorted.skips.map(\.reason).filter { $0.contains("1 bytes stand behind the value, at byte 1") }.count == 1)
+        #expect(sorted.messages.map { $0.decoder?.format } == [.msgpack, .msgpack, .msgpack, nil])
     }
 }

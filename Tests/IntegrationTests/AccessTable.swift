@@ -33,6 +33,8 @@ struct Place: Sendable {
     var resend = "0"
     /// One that the webhook has raised.
     var alarm = "msg_zzzzzz_zzz"
+    /// One that waits for the thing.
+    var command = Place.random()
 
     static func random() -> String { UUID().uuidString.lowercased() }
 
@@ -55,6 +57,7 @@ struct Place: Sendable {
         case "deliveries": self.delivery
         case "resends": self.resend
         case "alarms": self.alarm
+        case "commands": self.command
         case "in": self.door
         default: ""
         }
@@ -146,6 +149,8 @@ enum AccessTable {
     private static let open: [AccessRow] = [
         AccessRow("GET /health", .nobody), AccessRow("GET /ready", .nobody), AccessRow("GET /metrics", .nobody),
         AccessRow("GET /openapi.json", .nobody), AccessRow("GET /presets", .user),
+        AccessRow("GET /topic-presets", .user), AccessRow("GET /source-presets", .user),
+        AccessRow("GET /broker/topics", .rootAlone, query: "?seconds=1"),
         AccessRow("GET /me", .user),
         AccessRow("PUT /me", .user, isForUsers: true) { _ in #"{"email":"a@example.com"}"# },
         AccessRow("GET /me/notices", .user, isForUsers: true),
@@ -161,6 +166,8 @@ enum AccessTable {
         // A user's token is not a source's key.
         AccessRow("POST /in/{id}", .nobody, 401) { _ in "{}" },
         AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
+        AccessRow("GET /in/{id}", .nobody, 405), AccessRow("OPTIONS /in/{id}", .nobody, 401),
+        AccessRow("OPTIONS /in/{id}", .nobody, 400, query: "?key={key}"),
         AccessRow("GET /orgs/{id}", .rootAlone),
         AccessRow("PUT /orgs/{id}", .rootAlone) { _ in #"{"notification_url":"http://127.0.0.1:9/"}"# },
         AccessRow("GET /orgs/{id}/notices", .rootAlone),
@@ -178,6 +185,7 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}", .member(.root)) { _ in #"{"name":"\#(name())","allowed_topics":[]}"# },
         AccessRow("GET /groups/{id}/topic-rules", .member(.viewer)),
         AccessRow("PUT /groups/{id}/topic-rules", .member(.admin)) { _ in #"{"rules":[]}"# },
+        AccessRow("POST /groups/{id}/topic-rules/explain", .member(.viewer)) { _ in #"{"topic":"a/b"}"# },
         // Nothing is granted.
         AccessRow("POST /groups/{id}/topic-rules", .member(.admin), 403) { _ in #"{"filter":"a/{thing}"}"# },
         AccessRow("DELETE /groups/{id}/topic-rules", .member(.admin), 204) { _ in #"{"rule_ids":["\#(name())"]}"# },
@@ -193,6 +201,7 @@ enum AccessTable {
         AccessRow("PUT /groups/{id}/notices", .member(.admin)) { _ in #"{"channels":[{"name":"n","type":"mqtt"}]}"# },
         AccessRow("POST /groups/{id}/notices/test", .member(.admin), 404) { _ in #"{"channel_id":"\#(name())"}"# },
         AccessRow("GET /groups/{id}/live", .member(.viewer), query: "?timeout=1"),
+        AccessRow("GET /groups/{id}/log/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /groups/{id}/audit", .member(.admin)),
         AccessRow("GET /groups/{id}/audit", .member(.admin), query: "?format=ndjson"),
         AccessRow("GET /groups/{id}/keys", .member(.viewer)),
@@ -231,6 +240,10 @@ enum AccessTable {
         AccessRow("GET /things/{id}/messages", .member(.viewer)),
         AccessRow("POST /things/{id}/messages", .member(.editor), 202) { _ in "21.7" },
         AccessRow("POST /things/{id}/messages/{subtopic}", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("POST /things/{id}/commands", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("POST /things/{id}/commands/{subtopic}", .member(.editor), 202) { _ in "21.7" },
+        AccessRow("GET /things/{id}/commands", .member(.viewer)), AccessRow("GET /commands/{id}", .member(.viewer)),
+        AccessRow("DELETE /commands/{id}", .member(.editor), 204),
         AccessRow("POST /things/{id}/explain", .member(.viewer)) { _ in #"{"payload":1}"# },
         AccessRow("GET /things/{id}/messages", .member(.viewer), query: "?format=ndjson"),
         AccessRow("DELETE /things/{id}/messages", .member(.editor), 202, usesUp: true),
@@ -263,6 +276,7 @@ enum AccessTable {
     ]
 
     private static let logs: [AccessRow] = [
+        AccessRow("GET /webhooks/{id}/log/live", .member(.viewer), query: "?timeout=1"),
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer)),
         AccessRow("GET /webhooks/{id}/deliveries", .member(.viewer), query: "?status=waiting"),
         AccessRow("POST /webhooks/{id}/replay", .member(.editor), 202) { _ in #"{"since":0}"# },

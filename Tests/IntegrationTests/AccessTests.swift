@@ -136,6 +136,13 @@ extension WholeServiceTests {
                 INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
                 SELECT key, '\(place.thing)', group_id, 1, 1, true, 0 FROM webhooks WHERE id = '\(place.webhook)'
                 """)
+            _ = try await installation.sql(
+                """
+                INSERT INTO commands (id, group_id, thing_id, subtopic, payload, deliver, is_retained, created_by,
+                    by_receiver, hops, expires_at)
+                VALUES ('\(place.command)', '\(place.group)', '\(place.thing)', '', '', 'when_seen', false, 'owner', false, 0,
+                    now() + interval '1 day')
+                """)
             place.alarm = "msg_1_\(place.delivery.split(separator: "_").last ?? "")"
             let resend = try await owner.call("POST", "/webhooks/\(place.webhook)/resends", #"{"from":0,"to":1}"#)
             place.resend = "\(try #require(resend.number(of: "id"), "\(resend.body)"))"

@@ -79,9 +79,17 @@ extension WholeServiceTests {
                 try await Self.walkSources(&walk, group, thing)
                 try await Self.walkKeys(&walk, group, root, org)
                 try await walk.call("POST /things/{id}/explain", thing, "{}", leaves: [])
+                try await walk.call("POST /groups/{id}/topic-rules/explain", group, #"{"topic":"a"}"#, leaves: [])
                 // Messages are not management: what things say is in the log.
                 try await walk.call("POST /things/{id}/messages", thing, "1", leaves: [])
                 try await walk.call("POST /things/{id}/messages/{subtopic}", thing, "1", leaves: [])
+                // So are commands, which are a list of their own, and name who sent them.
+                try await walk.call("POST /things/{id}/commands", thing, "1", leaves: [])
+                let command = try await walk.call("POST /things/{id}/commands/{subtopic}", thing, "1", leaves: [])
+                let id = command.value(of: "id") ?? ""
+                _ = try await installation.sql(
+                    "UPDATE commands SET state = 'pending', due_at = NULL, claimed_until = NULL WHERE id = '\(id)'")
+                try await walk.call("DELETE /commands/{id}", id, leaves: ["cancelled thing"])
                 try await Self.walkNotices(&walk, group, root, org)
                 try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])

@@ -178,7 +178,7 @@ struct CommandTests {
             try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
-                    && guide().contains(#""fCnt":7"#)
+                    && guide().contains(#""fCnt":7"#) && guide().contains(#"{"press":"press-1","celsius":21.5}"#)
             }
             for page in ["README.md", "docs/operations.md"] {
                 let output = try await self.runShellBlocks(of: page, in: folder) { $0.contains("First webhook") }

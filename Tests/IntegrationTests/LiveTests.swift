@@ -175,7 +175,7 @@ extension WholeServiceTests {
             let receiver = try await Receiver.start()
             try await Installation.with { installation, running in
                 let api = installation.api
-                _ = try await installation.webhook("good", receiver.url())
+                let good = try await installation.webhook("good", receiver.url())
                 _ = try await installation.webhook("bad", "http://127.0.0.1:9/", #""failure_limit":0"#)
                 try await installation.publish(1...5)
                 try await waitUntil("the counts") {
@@ -189,6 +189,24 @@ extension WholeServiceTests {
                 #expect(stream.number(of: "messages") == 5 && stream.number(of: "webhooks") == 2)
                 #expect(stream.number(of: "failing_total") == 1 && stream.value(of: "name") == "bad")
                 #expect(stream.number(of: "waiting") == 5)
+
+                // The newest of the log, chosen from one reading for all, and again when something of it has changed.
+                let log = "/groups/\(installation.group)/log/live"
+                try await waitUntil("the log") {
+                    try await api.call("GET", "/groups/\(installation.group)/log?status=ok").number(of: "total") == 5
+                }
+                async let watched = api.call("GET", "\(log)?timeout=8&status=ok")
+                let first = try await api.call("GET", "\(log)?timeout=1&status=ok")
+                #expect(
+                    first.headers["content-type"] == "text/event-stream" && first.body.hasPrefix("event: log\ndata: {"))
+                #expect(
+                    first.values(of: "status") == Array(repeating: "OK", count: 5) && first.number(of: "since") == 0)
+                let none = try await api.call("GET", "/webhooks/\(good)/log/live?timeout=1&status=failed")
+                #expect(none.body.contains(#""log":[]"#), "\(none.body)")
+                try await installation.publish(6...7)
+                let events = try await watched.body.components(of: "event: log")
+                #expect(events.count > 1)
+                #expect(events.last.map { String($0).components(of: #""status":"OK""#).count } == 7)
 
                 let stranger = await running.hookline.api(token: try await HooklineProcess.token(user: "stranger"))
                 #expect(try await stranger.call("GET", live).status == 404)

@@ -21,7 +21,10 @@ extension WholeServiceTests {
                 let waiting = try await installation.webhook(
                     "waiting", receiver.url("/waiting"), #""retry_schedule":[3600],"failure_limit":0,\#(few)"#)
                 receiver.set(.content(500, #"{"why":"broken"}"#), at: "/bad")
-                receiver.set(.answer(503), at: "/waiting")
+                receiver.set(
+                    .reply(503, ["X-Request-Id": "abc", "Set-Cookie": "sid=s3cret", "Location": "/x?key=s3cret"]),
+                    at: "/waiting")
+                receiver.set(.reply(200, ["X-Request-Id": "plain"]), at: "/plain")
                 try await installation.publish(1...20)
                 func log(_ path: String) async throws -> HTTPAnswer { try await api.call("GET", path) }
                 for (id, status, total) in [
@@ -74,6 +77,10 @@ extension WholeServiceTests {
                     try await log("/webhooks/\(waiting)/log?status=waiting").value(of: "trigger_id"))
                 let waits = try await log("/deliveries/\(late)")
                 #expect(waits.values(of: "status").last == "WAITING" && waits.number(of: "due_at") != nil)
+                #expect(waits.body.contains(#""x-request-id":"abc""#) && waits.body.contains(#""set-cookie":"***""#))
+                #expect(waits.body.contains(#""location":"/x""#) && !waits.body.contains("s3cret"))
+                // Of what succeeds at once no more is kept than before.
+                #expect(try await !log("/deliveries/\(one)").body.contains("x-request-id"))
                 #expect(try await log("/deliveries/msg_1_1").status == 404)
                 #expect(try await log("/deliveries/nonsense").status == 400)
 
@@ -85,6 +92,7 @@ extension WholeServiceTests {
                 let stranger = hookline.api(token: try await HooklineProcess.token(user: "stranger"))
                 let seen = try await viewer.call("GET", "/deliveries/\(failed)")
                 #expect(seen.status == 200 && !seen.body.contains("broken"))
+                #expect(try await !viewer.call("GET", "/deliveries/\(late)").body.contains("x-request-id"))
                 let secretive = try await viewer.call(
                     "GET", "/deliveries/\(try #require(try await log("/webhooks/\(good)/log").value(of: "trigger_id")))"
                 )

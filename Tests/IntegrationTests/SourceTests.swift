@@ -295,7 +295,7 @@ extension WholeServiceTests {
                 for (fields, culprit) in [
                     (#""auth":{"type":"magic"}"#, "auth.type"),
                     (#""auth":{"type":"signature","vendor":"x"}"#, "auth.vendor"),
-                    (#""auth":{"type":"signature"}"#, "auth.secret"),
+                    (#""auth":{"type":"signature","vendor":"stripe"}"#, "auth.secret"),
                     (#""auth":{"type":"signature","vendor":"custom","secret":"12345678"}"#, "auth.header"),
                     (#""subtopic":"a/#""#, "subtopic"), (#""subtopic":"{thing_name}""#, "subtopic"),
                     (#""schema":{"oneOf":[]}"#, "schema.oneOf"), (#""repetition_window":-1"#, "repetition_window"),

@@ -1,3 +1,4 @@
+import Foundation
 import LocalServices
 import TestSupport
 import Testing
@@ -69,6 +70,95 @@ extension WholeServiceTests {
                 #expect(told.body.contains("one/\(thing)/{subtopic:#}"), "\(told.body)")
             }
             await receiver.stop()
+        }
+
+        @Test("are found by looking at what is on the broker, and say what they make of a message")
+        func found() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let (group, api) = (installation.group, installation.api)
+                try await installation.addWebhook("own", receiver.url())
+                try await installation.publish("kept", topic: "zigbee2mqtt/hall", more: ["-r"])
+                var found: TopicsSeen?
+                // What is published while somebody looks is seen, however long it takes until the look begins.
+                try await waitUntil("what is published") {
+                    async let looked = root.call("GET", "/broker/topics?filter=%23&seconds=2")
+                    try await Self.traffic(installation)
+                    found = try TopicsSeen(try await looked)
+                    return found?.topics.keys.contains("site/a/t") == true
+                }
+                let seen = try #require(found)
+                #expect(Set(seen.topics.keys).isSuperset(of: ["zigbee2mqtt/hall", "zigbee2mqtt/kitchen", "site/a/t"]))
+                let (hall, kitchen) = (try seen["zigbee2mqtt/hall"], try seen["zigbee2mqtt/kitchen"])
+                #expect(hall["retained"] as? Bool == true && kitchen["retained"] as? Bool == false)
+                let suggestion = try #require(kitchen["suggestion"] as? [String: Any])
+                #expect(suggestion["preset"] as? String == "zigbee2mqtt")
+                #expect((kitchen["newest"] as? [String: Any])?["text"] as? String == #"{"t":21.70}"#)
+                let own = "things/\(installation.thing)/messages"
+                #expect((try seen[own]["taken_by"] as? [String: Any])?["kind"] as? String == "things")
+                #expect(try seen[own]["suggestion"] == nil)
+
+                // What is suggested is what may be granted and set as it is.
+                let grants = try #require(suggestion["allowed_topics"] as? [String])
+                let granted = try await root.call(
+                    "PUT", "/groups/\(group)", #"{"name":"Group","allowed_topics":["\#(grants[0])"]}"#)
+                #expect(granted.status == 200, "\(granted.body)")
+                let rule = try #require(suggestion["rule"] as? [String: Any])
+                let body = String(decoding: try JSONSerialization.data(withJSONObject: rule), as: UTF8.self)
+                _ = try await api.create("/groups/\(group)/topic-rules", body)
+                try await waitUntil("the rule in the view") {
+                    let again = try TopicsSeen(
+                        try await root.call("GET", "/broker/topics?filter=zigbee2mqtt/%2B&seconds=1"))
+                    let taker = try again["zigbee2mqtt/hall"]["taken_by"] as? [String: Any]
+                    return taker?["group_id"] as? String == group
+                }
+                for (topic, expected) in [
+                    ("zigbee2mqtt/\(installation.thing)", #""taken":true"#),
+                    ("zigbee2mqtt/new", #""subtopic":"state""#),
+                    ("zigbee2mqtt/a/b", "its filter is for other topics"),
+                ] {
+                    let told = try await api.call(
+                        "POST", "/groups/\(group)/topic-rules/explain", #"{"topic":"\#(topic)","payload":{"t":1}}"#)
+                    #expect(told.status == 200 && told.body.contains(expected), "\(told.body)")
+                    #expect(
+                        told.body.contains(#""thing_id":"\#(installation.thing)""#)
+                            == topic.hasSuffix(installation.thing))
+                }
+                let kept = try await api.call(
+                    "POST", "/groups/\(group)/topic-rules/explain", #"{"topic":"zigbee2mqtt/a","retained":true}"#)
+                #expect(kept.body.contains("it takes no messages that the broker has kept"), "\(kept.body)")
+                let wild = try await api.call("POST", "/groups/\(group)/topic-rules/explain", #"{"topic":"a/#"}"#)
+                #expect(wild.status == 400 && wild.body.contains("without wildcards"), "\(wild.body)")
+                let broken = try await root.call("GET", "/broker/topics?filter=$SYS/%23")
+                #expect(broken.status == 400 && broken.body.contains("filter"), "\(broken.body)")
+            }
+            await receiver.stop()
+        }
+
+        /// What goes on while somebody looks.
+        private static func traffic(_ installation: Installation) async throws {
+            for _ in 0..<10 {
+                try await installation.publish(#"{"t":21.70}"#, topic: "zigbee2mqtt/kitchen")
+                try await installation.publish("own")
+                try await installation.publish("1", topic: "site/a/t")
+            }
+        }
+
+        /// What is seen on the broker, by topic.
+        private struct TopicsSeen {
+            let topics: [String: [String: Any]]
+
+            init(_ answer: HTTPAnswer) throws {
+                #expect(answer.status == 200, "\(answer.body)")
+                let root = try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
+                let list = try #require(root?["topics"] as? [[String: Any]])
+                self.topics = Dictionary(list.map { ($0["topic"] as? String ?? "", $0) }) { first, _ in first }
+            }
+
+            subscript(_ topic: String) -> [String: Any] {
+                get throws { try #require(self.topics[topic], "\(self.topics.keys.sorted())") }
+            }
         }
 
         @Test("hold over a restart, and what was published meanwhile arrives")

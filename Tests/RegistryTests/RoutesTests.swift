@@ -154,4 +154,28 @@ struct RoutesTests {
         )
         #expect(requests.setsContentType)
     }
+    @Test("know which topics are a thing's own by the rules of its group, and whether its webhooks ask for properties")
+    func ownTopics() throws {
+        var routes = Routes()
+        let (thing, group, other) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: group, to: ProfileConfig(webhook: true))
+        routes.set(thing: thing, to: .init(group: group, profile: group, externalID: "plug"))
+        let rule = try TopicRule(.init(filter: "tele/{thing}/STATE"))
+        let rules = TopicTable.Group(
+            choice: .first, rules: [.init(rule: rule, number: 1)], granted: [try #require(TopicFilter("tele/#"))])
+        routes.set(topics: TopicTable([group: rules, other: rules]))
+        #expect(routes.isOwn("tele/plug/reply", of: thing, in: group))
+        #expect(!routes.isOwn("tele/\(thing)/reply", of: thing, in: group))
+        #expect(!routes.isOwn("tele/plug/reply", of: thing, in: other))
+        #expect(!routes.isOwn("tele/plug/reply", of: .random(), in: group))
+        for (body, isAsked) in [("{payload}", false), ("{mqtt.qos}", true)] {
+            var options = WebhookOptions()
+            options.request.body = .text(body)
+            let target = WebhookTarget(
+                key: WebhookKey(rawValue: 1), id: .random(), group: group, version: isAsked ? 2 : 1,
+                url: try WebhookURL("http://example.com"), headers: [], options: options)
+            routes.set(webhooksOf: group, to: [target])
+            #expect(routes.resolve(thing)?.needsProperties == isAsked)
+        }
+    }
 }

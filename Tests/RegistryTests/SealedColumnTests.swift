@@ -41,6 +41,7 @@ struct SealedColumnTests {
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
             }
             _ = try await OrgKeyStore(self.fixture.database, box: box).keys(of: org)
+            _ = try await InstallationSecretStore(self.fixture.database, box: box).secret(for: "commands")
             _ = try await GroupTLSStore(self.fixture.database, box: box).change(self.fixture.group) {
                 $0.minimum = .v13
             }
@@ -162,6 +163,7 @@ struct SealedColumnTests {
             try db.execute("DELETE FROM sources WHERE \(column != .sourceSecret)")
             try db.execute("DELETE FROM notice_channels WHERE \(column != .noticeTarget)")
             try db.execute("DELETE FROM group_tls WHERE \(column != .groupTLS)")
+            try db.execute("DELETE FROM installation_secrets WHERE \(column != .installationSecret)")
             try db.execute("UPDATE things SET key_sealed = NULL WHERE \(column != .thingKey)")
             try db.execute("UPDATE orgs SET secrets = NULL, secrets_key = NULL WHERE \(column != .orgSecrets)")
         }

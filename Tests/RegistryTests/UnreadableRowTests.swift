@@ -231,6 +231,10 @@ struct UnreadableRowTests {
             (#"{"content_type":5,"write":true}"#, "application/json", true, false, true),
             (#"{"write":{"days":3},"webhook":false}"#, "application/json", true, false, true),
             (#"{"webhook":["a"]}"#, "application/json", false, true, true),
+            (#"{"decode":"xml","decode_failure":"refuse"}"#, "application/json", false, false, true),
+            (#"{"decode":{"format":"csv","lanes":3}}"#, "application/json", false, false, true),
+            (#"{"decode_failure":"keep"}"#, "application/json", false, false, true),
+            (#"{"decode":null,"decode_failure":null}"#, "application/json", false, false, false),
             ("[]", "application/json", true, true, true), ("3", "application/json", true, true, true),
         ]
         for (config, type, write, webhook, isFaulty) in cases {
@@ -242,6 +246,12 @@ struct UnreadableRowTests {
             let shown = try await ProfileStore(fixture.database).find(fixture.profile)
             #expect((shown?.fault != nil) == isFaulty, "\(config)")
         }
+        let csv = #"{"decode":{"format":"csv","columns":["a"],"separator":"\t"},"decode_failure":"refuse"}"#
+        try await self.execute("UPDATE profiles SET config = \(JSONText(csv))", fixture)
+        let routes = try await RouteStore(fixture.database, box: fixture.box).load()
+        let profile = try #require(routes.resolve(thing.id)?.profile)
+        #expect(profile.decoder?.format == .csv && profile.refusesUndecoded)
+        #expect(profile.decoder?.text.contains(#""columns":["a"]"#) == true)
     }
 
     @Test("of things costs that thing its account at the broker, and no other")

@@ -32,6 +32,10 @@ struct MigrationTests {
         "339fadb72b3bc6e06b3cc7e05a618c620e3c2544713c06735ba3b5da886b755e",
         "ac9d9c8a40ffadb77e1723228b692cdf9e8fff2e4d0dbbca0080e526ea1b90d4",
         "69f11e0ac7b32a7d4e2ff13bd26bb3e50786ba18e044c454012cfbb48b5e0e87",
+        "a082ae416e8be00c79f7853e8b3cf764726996cfdeca90f3f8227706e56c9a73",
+        "e947c4598dc20d30c4da4e07c14c1d7f553d4bbe56ff17d9f69562d98cb8c252",
+        "6fbebdbd1595be45ce659877ec0caa176035799d9a07c8c537f4e80eb93b67b9",
+        "4b8b8f59caf08de0cd541e0402bb419e6000c19c7212c214fc4d90ef29872d96",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

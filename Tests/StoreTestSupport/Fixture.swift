@@ -81,9 +81,10 @@ package struct Fixture: Sendable {
     ///   - webhook: the fixture's if nil.
     ///   - bytes: of each payload, of which the first is the delivery's number.
     ///   - thing: the group's id if nil.
+    ///   - decoder: of those with an even number.
     package func deliveries(
         _ range: ClosedRange<Int64>, to webhook: WebhookTarget? = nil, leased: Bool, kept: Bool = false,
-        bytes: Int = 10, thing: EntityID? = nil
+        bytes: Int = 10, thing: EntityID? = nil, decoder: PayloadDecoder? = nil
     ) -> [Delivery] {
         range.map { number in
             let id = MessageID(
@@ -91,7 +92,7 @@ package struct Fixture: Sendable {
             let message = Message(
                 id: id, thing: thing ?? self.group, group: self.group, subtopic: "s", contentType: "a/b",
                 payload: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: bytes), traceparent: "t",
-                isKept: kept, receivedNanoseconds: nil)
+                isKept: kept, receivedNanoseconds: nil, decoder: number.isMultiple(of: 2) ? decoder : nil)
             return Delivery(message: message, webhook: webhook ?? self.target, isLeased: leased)
         }
     }

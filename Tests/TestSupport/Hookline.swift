@@ -133,7 +133,15 @@ package struct HTTPAnswer: Sendable {
 
 package enum HTTP {
     package static func get(_ url: String, headers: [String: String] = [:]) async throws -> HTTPAnswer {
+        try await self.call("GET", url, headers: headers)
+    }
+
+    /// Without a body.
+    package static func call(
+        _ method: String, _ url: String, headers: [String: String] = [:]
+    ) async throws -> HTTPAnswer {
         var request = HTTPClientRequest(url: url)
+        request.method = .init(rawValue: method)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         return try await self.send(request)
     }

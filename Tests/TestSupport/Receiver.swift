@@ -10,6 +10,8 @@ package struct ReceivedRequest: Sendable {
     /// By lower-case name.
     package let headers: [String: String]
     package let body: String
+    /// The body as it came, be it text or not.
+    package let bytes: [UInt8]
 }
 
 /// A webhook receiver in this process, which remembers what it was sent and answers as it is told.
@@ -149,6 +151,7 @@ package final class Receiver: Sendable {
         private let shared: Shared
         private var head: HTTPRequestHead?
         private var body = ""
+        private var bytes: [UInt8] = []
 
         init(_ shared: Shared) { self.shared = shared }
 
@@ -157,12 +160,16 @@ package final class Receiver: Sendable {
             case .head(let head):
                 self.head = head
                 self.body = ""
-            case .body(let buffer): self.body += String(buffer: buffer)
+                self.bytes = []
+            case .body(let buffer):
+                self.body += String(buffer: buffer)
+                self.bytes += buffer.readableBytesView
             case .end:
                 guard let head = self.head, let receiver = self.shared.box.withLock({ $0 }) else { return }
                 let headers = Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
                 let request = ReceivedRequest(
-                    method: head.method.rawValue, path: head.uri, headers: headers, body: self.body)
+                    method: head.method.rawValue, path: head.uri, headers: headers, body: self.body,
+                    bytes: self.bytes)
                 switch receiver.receive(request) {
                 case .answer(let status): self.answer(status, context)
                 case .reply(let status, let headers): self.answer(status, context, headers)

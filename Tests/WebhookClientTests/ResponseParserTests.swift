@@ -1,3 +1,4 @@
+import Domain
 import TestSupport
 import Testing
 
@@ -148,6 +149,30 @@ struct ResponseParserTests {
             #expect(parser.status == answer.status)
             #expect(String(decoding: parser.body, as: UTF8.self) == answer.body)
             #expect(parser.retryAfter == answer.retryAfter)
+        }
+    }
+
+    @Test(
+        "keeps headers of what is no success, of the rest where somebody wants them, and of none what stood in another")
+    func headers() throws {
+        var parser = ResponseParser()
+        for (status, wants, kept) in [
+            (200, false, nil), (500, false, ["a"]), (204, false, nil), (200, true, ["a"]), (301, false, ["a"]),
+            (200, false, nil),
+        ] as [(Int, Bool, [String]?)] {
+            parser.keep(4_096, headers: wants)
+            let interim = "HTTP/1.1 103 Early\r\nX-Early: b\r\n\r\n"
+            let answer = "\(interim)HTTP/1.1 \(status) X\r\nContent-Length: 0\r\nX-Trace : a\r\n\r\n"
+            for size in [answer.utf8.count, 7] {
+                let bytes = Array(answer.utf8)
+                for start in stride(from: 0, to: bytes.count, by: size) {
+                    _ = try self.feed(&parser, bytes[start..<min(start + size, bytes.count)])
+                }
+                #expect(parser.status == status)
+                let values = parser.headers?.fields.filter { $0.name.hasPrefix("x-") }.map(\.value)
+                #expect(values == kept, "\(status) in pieces of \(size)")
+                parser.reset()
+            }
         }
     }
 

@@ -25,6 +25,8 @@ struct CallerAttribution: RouterMiddleware {
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
+        // A command is nobody's change.
+        if context.commandKey != nil { return try await next(request, context) }
         let caller = try context.caller()
         let author = Author(
             .user, id: caller.user, address: context.remoteAddress, isRoot: caller.isRoot,

@@ -18,6 +18,7 @@ struct TopicRuleRoutes: Sendable {
         }
         routes.put("groups/:id/topic-rules") { try await self.replace($0, $1) }
         routes.post("groups/:id/topic-rules") { try await self.add($0, $1) }
+        routes.post("groups/:id/topic-rules/explain") { try await self.explain($0, $1) }
         routes.delete("groups/:id/topic-rules") { try await self.remove($0, $1) }
     }
 
@@ -58,6 +59,21 @@ struct TopicRuleRoutes: Sendable {
         let record = try await self.storing([rule], in: nil) { try await self.rules.add(rule, to: group) }
         await self.refresh([.topics(group: group)])
         return try Response.json(.created, TopicRuleDTO(record, isGranted: true))
+    }
+
+    /// `{"topic", "payload"?: any, "payload_base64"?, "retained"?}`: what the group's rules make of such a message.
+    private func explain(_ request: Request, _ context: APIContext) async throws -> Response {
+        let group = try await self.group(context, needing: .viewer)
+        let body = try JSONObject(try await JSON.body(of: request, as: .topicQuestion), at: "")
+        guard let topic = try body.string("topic"), !topic.isEmpty else { throw InvalidField("topic", "is required") }
+        guard topic.utf8.count <= 65_535, !topic.contains(where: { $0 == "+" || $0 == "#" }) else {
+            throw InvalidField("topic", "is one topic of at most 65535 bytes, without wildcards")
+        }
+        guard let rules = try await self.rules.find(group) else { throw APIError.notFound("group") }
+        let explanation = TopicExplanation(
+            topic, try TryRoutes.payload(body), isRetained: try body.bool("retained") ?? false, rules)
+        let known = try await self.rules.things(called: explanation.taken.parts.map(\.thing), in: group)
+        return try Response.json(TopicExplanationDTO(explanation, known))
     }
 
     /// `{"rule_ids": […]}`.

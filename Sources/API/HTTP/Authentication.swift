@@ -30,6 +30,8 @@ struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Set behind the ``TokenMiddleware``.
     var verifiedCaller: Caller?
+    /// Set behind it in place of that for who sends a command with the key of a delivery.
+    var commandKey: CommandKey?
     /// Where the connection comes from; nil if that is no address.
     let remoteAddress: String?
 
@@ -54,6 +56,9 @@ struct TokenMiddleware: RouterMiddleware {
     let metrics: Metrics
     /// nil for as often as they like.
     let limits: CallLimits?
+    /// nil if nobody has keys for commands.
+    let commandKeys: CommandKeys?
+    let wallClock: WallClock
 
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
@@ -61,6 +66,11 @@ struct TokenMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
+        if parts[1].hasPrefix(CommandKey.prefix) {
+            var context = context
+            context.commandKey = try self.commandKey(parts[1], request)
+            return try await next(request, context)
+        }
         if parts[1].hasPrefix(APIKey.prefix) {
             var context = context
             context.verifiedCaller = try await self.door.caller(
@@ -78,5 +88,29 @@ struct TokenMiddleware: RouterMiddleware {
         var context = context
         context.verifiedCaller = caller
         return try await next(request, context)
+    }
+
+    /// It is good for sending commands to its thing, and for nothing else.
+    private func commandKey(_ text: some StringProtocol, _ request: Request) throws -> CommandKey {
+        let key: CommandKey
+        do throws(CommandKeys.Refusal) {
+            guard let keys = self.commandKeys else { throw .unknown }
+            key = try keys.read(text, now: self.wallClock.now)
+        } catch {
+            let reason =
+                switch error {
+                case .unknown: "this is no key for commands that was made here"
+                case .expired: "this key for commands has expired; each delivery has a new one"
+                }
+            throw APIError(
+                status: .unauthorized, message: reason, headers: [.wwwAuthenticate: #"Bearer error="invalid_token""#])
+        }
+        let (path, own) = (request.uri.path, "/things/\(key.thing)/commands")
+        guard request.method == .post, path == own || path.hasPrefix("\(own)/") else {
+            throw APIError(
+                status: .forbidden, message: "this key is good for sending commands to the thing \(key.thing) alone")
+        }
+        try self.limits?.take("commands to \(key.thing)")
+        return key
     }
 }

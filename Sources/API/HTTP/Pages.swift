@@ -7,13 +7,17 @@ extension Request {
     ///
     /// - Parameters:
     ///   - orders: what the list can be ordered by.
+    ///   - byBeginning: whether names are asked for that begin alike. Then the order is theirs.
     ///   - ids: what identifies what is listed.
     func pageRequest(
-        orders: [PageRequest.Order] = PageRequest.Order.common, ids: PageRequest.IDKind = .uuid
+        orders: [PageRequest.Order] = PageRequest.Order.common, byBeginning: Bool = false,
+        ids: PageRequest.IDKind = .uuid
     ) throws -> PageRequest {
         var page = PageRequest()
         page.limit = try self.limit()
-        page.order = try self.choice("order", among: orders) ?? .id
+        page.isByBytes = byBeginning
+        let usual: PageRequest.Order = byBeginning ? .name : .id
+        page.order = try self.choice("order", among: byBeginning ? [usual] : orders) ?? usual
         page.direction = try self.choice("dir") ?? .descending
         page.name = self.text("name")
         page.start = PageStart(offset: try self.offset())

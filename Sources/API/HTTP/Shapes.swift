@@ -16,6 +16,7 @@ extension Shape {
         "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
     static let topicRules = Shape.object(
         ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
+    static let topicQuestion = Shape.flat("topic", "retained", "payload", "payload_base64")
     static let topicRuleIDs = Shape.flat("rule_ids")
     static let member = Shape.flat("member_id", "role", ignored: ["email"])
     static let memberIDs = Shape.flat("member_ids")
@@ -41,11 +42,11 @@ extension Shape {
         "name", "config", "labels", "metadata", ignored: mainflux.subtracting(["metadata"]).union(["unreadable"]))
     static let thing = Shape.flat(
         "id", "name", "profile_id", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
     /// One of many: its profile may be named too.
     static let newThing = Shape.flat(
         "id", "name", "profile_id", "profile", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
     static let thingIDs = Shape.flat("thing_ids", "external_ids")
     static let thingMove = Shape.flat("group_id", "profile_id")
 
@@ -75,7 +76,7 @@ extension Shape {
     static let test = Shape.object([
         "webhook": webhook, "dry_run": .any,
         "message": .flat(
-            "payload", "payload_base64", "thing_id", "subtopic", "content_type", ignored: ["id", "received_at"]),
+            "payload", "payload_base64", "thing_id", "subtopic", "content_type", "mqtt", ignored: ["id", "received_at"]),
     ])
 
     // MARK: Sources
@@ -87,10 +88,11 @@ extension Shape {
                 "type", "vendor", "secret", "header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"
             ),
             "conditions": Conditions.form.shape, "schema": .any, "rate_limit": rateLimit, "repetition_window": .any,
-            "event_id_path": .any,
+            "event_id_path": .any, "thing": .flat("path", "by", "otherwise"), "handshake": .any,
         ],
         ignored: [
-            "id", "group_id", "status_reason", "path", "url", "key", "sample", "version", "created_at", "updated_at",
+            "id", "group_id", "status_reason", "path", "url", "key", "secret", "sample", "version", "created_at",
+            "updated_at",
             "accepted", "ignored", "rejected", "last_event_at",
         ])
 

@@ -133,7 +133,7 @@ private struct GroupReading: Sendable {
     let spans: [WebhookStats.Span]
 }
 
-private struct UnavailableDTO: Encodable {
+struct UnavailableDTO: Encodable {
     let error: String
 }
 

@@ -88,6 +88,8 @@ struct DeliveryHistoryDTO: Encodable {
     let due_at: Int64?
     let failed_at: Int64?
     let failure: String?
+    /// What the publish said of itself; absent if the message is no longer kept.
+    let mqtt: JSONValue?
     /// As the webhook would make it of the message now; null if the message is no longer kept.
     let request: RequestDTO?
     let attempts: [AttemptDTO]
@@ -101,6 +103,8 @@ struct DeliveryHistoryDTO: Encodable {
         let latency_ms: Double
         let url: String
         let items: Int
+        /// Of the answer, where something failed or had failed.
+        let headers: [String: String]?
         let body: BodyDTO?
         /// Whether the webhook was changed since then, so that `request` may not be what was sent.
         let is_outdated: Bool
@@ -120,6 +124,7 @@ struct DeliveryHistoryDTO: Encodable {
         self.due_at = history.dueAt?.milliseconds
         self.failed_at = history.failedAt?.milliseconds
         self.failure = history.failure
+        self.mqtt = history.message?.properties.map(JSONValue.init)
         self.request = history.message.flatMap { message in
             let plan = target.plan
             let request = try? plan.request(of: plan.batching == nil ? [message] : history.sent, org: target.org) {
@@ -140,6 +145,7 @@ struct DeliveryHistoryDTO: Encodable {
                 url: ShownURL.text(attempt.target.map { target.url.origin + $0 } ?? target.url.text, to: role),
                 items: max(1, attempt.items),
                 // What a receiver says may be meant for those who set it up.
+                headers: role >= .editor ? attempt.headers?.named : nil,
                 body: role >= .editor ? attempt.response.map(BodyDTO.init) : nil,
                 is_outdated: attempt.version != target.version)
         }
@@ -158,6 +164,13 @@ struct RequestDTO: Encodable {
         self.url = ShownURL.text(request.url, to: role)
         self.headers = Dictionary(request.headers.map { ($0.name, $0.value) }) { first, _ in first }
         self.body = hidesBody ? nil : request.body.map(BodyDTO.init)
+    }
+}
+
+extension AnswerHeaders {
+    /// By their names; one that came several times as the list that it is (RFC 9110, section 5.3).
+    var named: [String: String] {
+        Dictionary(self.fields.map { ($0.name, $0.value) }) { "\($0), \($1)" }
     }
 }
 

@@ -119,7 +119,7 @@ struct LogRoutes: Sendable {
         }
     }
 
-    private static func query(_ request: Request) throws -> LogQuery {
+    static func query(_ request: Request) throws -> LogQuery {
         var query = LogQuery()
         if let text = request.uri.queryParameters.get("status"), !text.isEmpty {
             query.statuses = []

@@ -80,11 +80,14 @@ private struct ProfileDraft {
         _ = try config.bool("write")
         _ = try config.bool("webhook")
         _ = try config.string("smtp_id")
-        if let type = try config.string("content_type") {
-            do throws(InvalidField) { _ = try ProfileConfig.checkedContentType(type) } catch {
-                throw InvalidField(object.name(error.field), error.reason)
-            }
+        let failure = try config.string("decode_failure")
+        do throws(InvalidField) {
+            if let type = try config.string("content_type") { _ = try ProfileConfig.checkedOwnType(type) }
+            if let failure { _ = try ProfileConfig.DecodeFailure.checked(failure) }
+        } catch {
+            throw InvalidField(object.name(error.field), error.reason)
         }
+        if let decode = config.fields["decode"] { _ = try PayloadDecoder.checked(decode, at: config.name("decode")) }
         self.config = .object(config.fields)
     }
 }

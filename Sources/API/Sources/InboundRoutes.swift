@@ -17,6 +17,7 @@ struct InboundRoutes: Sendable {
     let wallClock: WallClock
     let ids: MessageIDGenerator
     let unreadable: UnreadableRows
+    let things: SourceThings
 
     /// Senders try again, by which time it may be readable. What is wrong with it is its owners' business.
     private static let unavailable = APIError(
@@ -27,9 +28,12 @@ struct InboundRoutes: Sendable {
 
     func add(to router: Router<APIContext>) {
         router.post("in/:id") { try await self.receive($0, $1) }
+        router.get("in/:id") { try await self.answerChallenge($0, $1) }
+        router.on("in/:id", method: .options) { try await self.allowOrigin($0, $1) }
     }
 
-    private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
+    /// The source of a path, if there is one that can be read.
+    func door(_ context: APIContext) async throws -> SourceDoor {
         guard let id = EntityID(context.parameters.get("id") ?? "") else { throw APIError.notFound("source") }
         let wasTaken = try self.unknown.admit(id, from: context.remoteAddress)
         let found = try await self.sources.door(of: id)
@@ -39,6 +43,11 @@ struct InboundRoutes: Sendable {
             found.flatMap { door in door.fault.map { .init(id: id, version: "\(door.version)", fault: $0) } })
         guard let door = found else { throw APIError.notFound("source") }
         guard door.fault == nil else { throw Self.unavailable }
+        return door
+    }
+
+    private func receive(_ request: Request, _ context: APIContext) async throws -> Response {
+        let door = try await self.door(context)
         // Who has the wrong key is not read, and does not use up what those may call who have the right one.
         if door.settings.signature == nil, !self.hasKey(request, of: door) { try await self.refuse(bytes: 0, at: door) }
         let type = request.headers[.contentType]
@@ -67,6 +76,7 @@ struct InboundRoutes: Sendable {
         if let challenge = door.settings.signature?.challenge(in: signed) {
             return try Response.json(["challenge": challenge])
         }
+        if let code = Self.validationCode(in: signed) { return try Response.json(["validationResponse": code]) }
         guard door.isEnabled || door.isListening else {
             try await self.store.note(.invalid, "the source is disabled", bytes: signed.body.count, at: door)
             throw APIError(status: .forbidden, message: "the source is disabled")
@@ -101,13 +111,15 @@ struct InboundRoutes: Sendable {
         case .ignored(let reason) where !door.isListening:
             try await self.store.note(.ignored, reason, bytes: request.body.count, at: door)
             return try Response.json(.accepted, ["status": "ignored"])
-        case .accepted(let subtopic, let eventID):
+        case .accepted(let subtopic, let eventID, let name):
+            let thing = try await self.thing(called: name, request, at: door)
             let limit = self.size.limit(on: SourceEvent.topic(of: door.thing, subtopic: subtopic))
             guard request.body.count <= limit.bytes else {
                 throw try await self.tooLarge(request.body.count, limit, at: door)
             }
             let isNew = try await self.store.accept(
-                request.body, on: subtopic, eventID: eventID, replay: door.settings.signature?.replay(of: request),
+                request.body, of: thing, on: subtopic, eventID: eventID,
+                replay: door.settings.signature?.replay(of: request),
                 at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
             return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])
         case .invalid, .ignored:
@@ -118,8 +130,18 @@ struct InboundRoutes: Sendable {
         }
     }
 
+    /// The thing that an event is of; nil for the source's own.
+    private func thing(called name: String?, _ request: SignedRequest, at door: SourceDoor) async throws -> EntityID? {
+        guard let name, let wanted = door.settings.thing else { return nil }
+        do { return try await self.things.find(name, wanted, in: door.group) } catch let error as SourceThings.Unknown {
+            if wanted.otherwise == .own { return nil }
+            try await self.store.note(.invalid, error.reason, bytes: request.body.count, at: door)
+            throw APIError.badRequest(error.reason)
+        }
+    }
+
     /// The same answer whatever is wrong, and after many of them another, which costs less.
-    private func refuse(bytes: Int, at door: SourceDoor) async throws -> Never {
+    func refuse(bytes: Int, at door: SourceDoor) async throws -> Never {
         if let wait = self.limits.take(.strangers, of: door, now: monotonicNanoseconds()) {
             try await self.tooMany("too many calls that are not valid", after: wait, at: door)
         }
@@ -139,12 +161,26 @@ struct InboundRoutes: Sendable {
     }
 
     /// As long a look, whatever is wrong.
-    private func hasKey(_ request: Request, of door: SourceDoor) -> Bool {
-        let bearer = request.headers[.authorization].flatMap { header -> String? in
-            header.lowercased().hasPrefix("bearer ") ? String(header.dropFirst(7)) : nil
-        }
-        let given = request.uri.queryParameters.get("key") ?? request.headers[Self.keyHeader] ?? bearer ?? ""
+    func hasKey(_ request: Request, of door: SourceDoor) -> Bool {
+        let given =
+            request.uri.queryParameters.get("key") ?? request.headers[Self.keyHeader]
+            ?? request.headers[.authorization].flatMap(Self.key) ?? ""
         return constantTimeEqual(SourceKey.hash(of: given), door.keyHash ?? [])
+    }
+
+    /// A bearer token, or the password of Basic (RFC 7617), whoever the user is.
+    private static func key(ofAuthorization header: String) -> String? {
+        let parts = header.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2 else { return nil }
+        switch parts[0].lowercased() {
+        case "bearer": return String(parts[1])
+        case "basic":
+            guard let bytes = Base64.decode(parts[1].trimmingSpaces),
+                let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+            else { return nil }
+            return String(validating: bytes[(colon + 1)...], as: UTF8.self)
+        default: return nil
+        }
     }
 
     private static func sample(of body: [UInt8]) -> String {

@@ -16,6 +16,10 @@ struct SourceDTO: Encodable {
     /// The same as a whole, to be pasted into the vendor's form.
     let url: String
     let key: String?
+    /// What its callers sign with, where it has just been made.
+    let secret: String?
+    let thing: ThingDTO?
+    let handshake: String?
     let conditions: JSONValue
     let schema: JSONValue
     let sample: JSONValue
@@ -30,8 +34,22 @@ struct SourceDTO: Encodable {
     let rejected: Int64
     let last_event_at: Int64?
 
-    /// - Parameter base: how outside systems reach us.
-    init(_ source: Source, at base: String, seenBy role: Role, key: SourceKey? = nil) {
+    struct ThingDTO: Encodable {
+        let path: String
+        let by: String
+        let otherwise: String
+
+        init(_ thing: SourceThing) {
+            self.path = thing.path
+            self.by = thing.by.rawValue
+            self.otherwise = thing.otherwise.rawValue
+        }
+    }
+
+    /// - Parameters:
+    ///   - base: how outside systems reach us.
+    ///   - secret: if it has just been made.
+    init(_ source: Source, at base: String, seenBy role: Role, key: SourceKey? = nil, secret: String? = nil) {
         let settings = source.settings
         self.id = source.id.description
         self.group_id = source.group.description
@@ -44,6 +62,9 @@ struct SourceDTO: Encodable {
         self.path = "/in/\(source.id)" + (key.map { "?key=\($0.text)" } ?? "")
         self.url = base + self.path
         self.key = key?.text
+        self.secret = secret
+        self.thing = settings.thing.map(ThingDTO.init)
+        self.handshake = settings.handshake?.rawValue
         self.conditions = JSONValue(settings.conditions)
         self.schema = settings.schema.flatMap { try? JSON.decode($0) } ?? .null
         // It is a real event, which may hold what is not for everybody.
@@ -96,9 +117,22 @@ extension SourceSettings {
             self.repetitionWindow = try object.integer("repetition_window") ?? initial.repetitionWindow
         }
         if object.has("event_id_path") { self.eventIDPath = try object.string("event_id_path") }
+        if object.has("thing") { self.thing = try SourceThing(object) }
+        if object.has("handshake") { self.handshake = try object.choice("handshake") }
         do throws(InvalidField) { try self.check() } catch {
             throw InvalidField(object.name(error.field), error.reason)
         }
+    }
+}
+
+extension SourceThing {
+    /// nil for the source's own.
+    fileprivate init?(_ object: JSONObject) throws(InvalidField) {
+        guard let fields = try object.object("thing") else { return nil }
+        guard let path = try fields.string("path") else { throw InvalidField(fields.name("path"), "is required") }
+        self.init(
+            path: path, by: try fields.choice("by") ?? .externalID,
+            otherwise: try fields.choice("otherwise") ?? .refuse)
     }
 }
 

@@ -52,6 +52,12 @@ struct SourceRoutes: Sendable {
             }
             return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: .editor, key: key))
         }
+        routes.get("source-presets") { _, context in
+            _ = try context.caller()
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.sourcepresets_json)))
+        }
         routes.get("sources/:id/log") { try await self.log($0, $1) }
         routes.post("sources/:id/listen") { try await self.listen($0, $1) }
         routes.put("sources/:id/sample") { try await self.setSample($0, $1) }
@@ -71,7 +77,7 @@ struct SourceRoutes: Sendable {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.editor, group, for: context.caller())
         var created: [(source: Source, secret: SourceSecret)] = []
-        var keys: [SourceKey?] = []
+        var keys: [(key: SourceKey?, secret: String?)] = []
         let now = self.wallClock.now
         for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.source))) {
             guard let thing = try object.id("thing_id") else {
@@ -86,25 +92,24 @@ struct SourceRoutes: Sendable {
                     try object.string("name") ?? Self.defaultName(settings), field: object.name("name")),
                 thing: thing, isEnabled: try Self.isEnabled(object) ?? true, settings: settings, createdAt: now,
                 updatedAt: now)
-            if settings.signature != nil {
-                guard let secret = try auth?.string("secret"), (8...512).contains(secret.utf8.count) else {
-                    throw InvalidField(
-                        object.name("auth.secret"), "is required: 8 to 512 bytes, as the vendor shows it")
-                }
-                try Self.check(secret, of: settings.signature, at: object.name("auth.secret"))
+            if let scheme = settings.signature {
+                let given = try auth?.string("secret")
+                let secret = try Self.secret(given, of: scheme, at: object.name("auth.secret"))
                 created.append((source, .signing(secret)))
-                keys.append(nil)
+                keys.append((nil, given == nil ? secret : nil))
             } else {
                 let key = SourceKey.random()
                 created.append((source, .keyHash(key.hash)))
-                keys.append(key)
+                keys.append((key, nil))
             }
         }
         try created.map(\.source.name).refuseRepetition(of: "name")
         try await self.sources.create(created)
         return try Response.json(
             .created,
-            zip(created, keys).map { SourceDTO($0.source, at: self.base(request), seenBy: .editor, key: $1) })
+            zip(created, keys).map {
+                SourceDTO($0.source, at: self.base(request), seenBy: .editor, key: $1.key, secret: $1.secret)
+            })
     }
 
     /// Vendors give their sources their names.
@@ -124,6 +129,22 @@ struct SourceRoutes: Sendable {
         guard try await self.things.find(thing)?.group == group else {
             throw InvalidField(object.name("thing_id"), "must be a thing of the group")
         }
+    }
+
+    /// The one that is given, or a new one for who takes ours.
+    private static func secret(
+        _ given: String?, of scheme: SignatureScheme, at field: String
+    ) throws(InvalidField) -> String {
+        guard let given else {
+            guard scheme.takesOurSecret else {
+                throw InvalidField(field, "is required: 8 to 512 bytes, as the vendor shows it")
+            }
+            var numbers = SystemRandomNumberGenerator()
+            return scheme.newSecret(using: &numbers)
+        }
+        guard (8...512).contains(given.utf8.count) else { throw InvalidField(field, "must have 8 to 512 bytes") }
+        try Self.check(given, of: scheme, at: field)
+        return given
     }
 
     private static func check(
@@ -154,18 +175,19 @@ struct SourceRoutes: Sendable {
         var secret: SourceSecret?
         var key: SourceKey?
         let given = try object.object("auth")?.string("secret")
-        if let given, given != "***", draft.signature != nil {
-            guard (8...512).contains(given.utf8.count) else {
-                throw InvalidField("auth.secret", "must have 8 to 512 bytes")
-            }
-            try Self.check(given, of: draft.signature, at: "auth.secret")
-            secret = .signing(given)
+        var made: String?
+        if let given, given != "***", let scheme = draft.signature {
+            secret = .signing(try Self.secret(given, of: scheme, at: "auth.secret"))
         }
         // How its callers showed who they are may be what cannot be read; then it is said anew.
         let signed = source.hasUnreadableSettings ? nil : source.settings.signature != nil
         switch (signed, draft.signature != nil) {
         case (false, true), (nil, true):
-            guard secret != nil else { throw InvalidField("auth.secret", "is required") }
+            if secret == nil, let scheme = draft.signature {
+                let new = try Self.secret(nil, of: scheme, at: "auth.secret")
+                made = new
+                secret = .signing(new)
+            }
         case (true, false), (nil, false):
             let new = SourceKey.random()
             key = new
@@ -179,7 +201,8 @@ struct SourceRoutes: Sendable {
             source.settings = try SourceSettings(object, changing: source.settings)
         }
         guard let updated else { throw APIError.notFound("source") }
-        return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role, key: key))
+        return try Response.json(
+            SourceDTO(updated, at: self.base(request), seenBy: role, key: key, secret: made))
     }
 
     /// `{"sample": any, "apply_schema"?: bool}`; what listening answered, or anything like it.

@@ -21,7 +21,7 @@ struct ExplainRoutes: Sendable {
         }
         let answer = try await self.explainer.explain(
             thing.id, subtopic: try TryRoutes.subtopic(object), payload: isGiven ? try TryRoutes.payload(object) : nil,
-            webhook: try object.id("webhook_id"))
+            isWritten: isGiven && (try object.string("payload_base64")) == nil, webhook: try object.id("webhook_id"))
         return try Response.json(ExplanationDTO(answer, seenBy: role))
     }
 }

@@ -52,9 +52,10 @@ package struct Explainer: Sendable {
 
     /// - Parameters:
     ///   - payload: nil asks about the newest message that is kept, of the subtopic if there is one.
+    ///   - isWritten: whether the payload is given as JSON or text.
     ///   - webhook: asks about it alone.
     package func explain(
-        _ thing: EntityID, subtopic: String?, payload: [UInt8]?, webhook: EntityID? = nil
+        _ thing: EntityID, subtopic: String?, payload: [UInt8]?, isWritten: Bool = false, webhook: EntityID? = nil
     ) async throws -> Answer {
         let scene = try await self.scene(thing)
         var kept: Message?
@@ -66,7 +67,8 @@ package struct Explainer: Sendable {
         let origin: ExplainedMessage.Origin =
             payload != nil ? .given : kept.map { .kept(at: $0.id.time) } ?? .missing
         let message = ExplainedMessage(
-            thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload, origin: origin)
+            thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload,
+            properties: kept?.properties, origin: origin, isWritten: isWritten)
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
         let memory = try await self.memory.memory(
             of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
@@ -86,6 +88,12 @@ package struct Explainer: Sendable {
         return Answer(
             message: message, kept: kept, explanation: routed.with(standings, gates: gates),
             names: standings.mapValues(\.name), total: scene?.webhooks.count ?? 0)
+    }
+
+    /// What makes JSON of the payloads of a thing; nil if nothing has to, or if there is no such thing in the group.
+    func decoder(of thing: EntityID, in group: EntityID) async throws -> PayloadDecoder? {
+        guard let scene = try await self.scene(thing), scene.group == group else { return nil }
+        return scene.profile.decoder
     }
 
     /// Why a message that a webhook is tried with would not come to it; nil if it would.

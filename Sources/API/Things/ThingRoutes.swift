@@ -4,6 +4,7 @@ internal import Hummingbird
 internal import Journal
 internal import Registry
 internal import Schema
+internal import Values
 
 /// `/things`, the things of groups, and the messages they sent.
 struct ThingRoutes: Sendable {
@@ -18,8 +19,10 @@ struct ThingRoutes: Sendable {
         routes.get("groups/:id/things") { request, context in
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
-            let pageRequest = try request.pageRequest()
             var choice = ThingChoice()
+            choice.beginning = request.text("name_begins").flatMap { $0.isEmpty ? nil : $0 }
+            let pageRequest = try request.pageRequest(
+                orders: PageRequest.Order.ofThings, byBeginning: choice.beginning != nil)
             choice.externalID = request.text("external_id")
             choice.profile = try request.queryID("profile")
             choice.labels = try request.labels()
@@ -126,8 +129,10 @@ struct ThingDTO: Encodable {
     /// null if it cannot be read.
     let metadata: JSONValue
     let key: String?
+    let last_seen_at: Int64?
 
     init(_ thing: ThingRecord, key: ThingKey?) {
+        self.last_seen_at = thing.lastSeen?.milliseconds
         self.external_id = thing.externalID
         self.labels = thing.labels
         self.metadata = (try? JSON.decode(thing.metadata)) ?? .null
@@ -136,6 +141,12 @@ struct ThingDTO: Encodable {
         self.profile_id = thing.profile.description
         self.name = thing.name
         self.key = key?.text
+    }
+}
+
+extension JSONValue {
+    init(_ properties: MessageProperties) {
+        self = (try? JSON.decode(properties.text)) ?? .null
     }
 }
 
@@ -150,8 +161,15 @@ struct MessageDTO: Encodable, Sendable {
     let payload: String?
     /// …and otherwise in base64.
     let payload_base64: String?
+    /// What the publish said of itself.
+    let mqtt: JSONValue?
+    /// The JSON that is made of the payload, if its thing's profile said so.
+    let decoded: JSONValue?
+    /// Why there is none.
+    let undecoded: String?
 
     init(_ message: Message) {
+        self.mqtt = message.properties.map(JSONValue.init)
         self.id = String(message.id.rawValue)
         self.thing_id = message.thing.description
         self.subtopic = message.subtopic
@@ -159,5 +177,13 @@ struct MessageDTO: Encodable, Sendable {
         self.received_at = message.id.millisecondsSince1970
         self.payload = String(validating: message.payload, as: UTF8.self)
         self.payload_base64 = self.payload == nil ? Base64.encode(message.payload) : nil
+        var (decoded, undecoded): (JSONValue?, String?) = (nil, nil)
+        if let decoder = message.decoder {
+            do throws(UndecodedPayload) {
+                let view = try decoder.view(of: message.payload, received: message.id.time)
+                decoded = try? JSONValue(reading: view)
+            } catch { undecoded = error.description }
+        }
+        (self.decoded, self.undecoded) = (decoded, undecoded)
     }
 }

@@ -103,7 +103,7 @@ struct TryRoutes: Sendable {
         _ object: JSONObject, in group: EntityID, for kind: TriggerKind
     ) async throws -> (Message, source: String) {
         if let fields = try object.object("message") {
-            return (try self.message(fields, in: group, for: kind), "given")
+            return (try await self.message(fields, in: group, for: kind), "given")
         }
         if kind == .message {
             if let newest = self.newestMessage(group) { return (newest, "newest") }
@@ -153,8 +153,9 @@ struct TryRoutes: Sendable {
         return payload
     }
 
-    /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?}`.
-    private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) throws -> Message {
+    /// `{"payload"?: any, "payload_base64"?, "thing_id"?, "subtopic"?, "content_type"?, "mqtt"?}`. What comes in base64 is read as
+    /// what the thing sends is, and so is text of a format that is text; anything else is the JSON that would be made of it.
+    private func message(_ fields: JSONObject, in group: EntityID, for kind: TriggerKind) async throws -> Message {
         let payload = try Self.payload(fields)
         let subtopic = try Self.subtopic(fields) ?? ""
         let type = try fields.string("content_type")
@@ -163,12 +164,18 @@ struct TryRoutes: Sendable {
                 throw InvalidField(fields.name("content_type"), error.reason)
             }
         }
+        var decoder: PayloadDecoder?
+        if kind == .message, let thing = try fields.id("thing_id") {
+            let isWritten = try fields.string("payload_base64") == nil
+            let own = try await self.explainer.decoder(of: thing, in: group)
+            decoder = own.flatMap { $0.format.isText || !isWritten ? $0 : nil }
+        }
         return Message(
             id: self.ids.next(1)[0],
             thing: try fields.id("thing_id") ?? (kind.isOfThing ? EntityID.random() : Message.noThing),
             group: group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
             payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil,
-            event: kind == .message ? nil : kind)
+            event: kind == .message ? nil : kind, decoder: decoder, properties: try MessageProperties(fields))
     }
 
     // MARK: Trigger
@@ -204,6 +211,8 @@ struct TestReportDTO: Encodable {
     let latency_ms: Double
     let steps: [StepDTO]
     let request: RequestDTO?
+    /// Of the answer.
+    let headers: [String: String]?
     let response: BodyDTO?
     /// The message it was tried with, and whether that is the one given, the newest real one or a sample.
     let message: MessageDTO
@@ -229,6 +238,7 @@ struct TestReportDTO: Encodable {
                 latency_ms: Double(step.microseconds) / 1_000)
         }
         self.request = report.request.map { RequestDTO($0, seenBy: role) }
+        self.headers = report.headers?.named
         self.response = report.body.isEmpty ? nil : BodyDTO(report.body)
         self.message = MessageDTO(message)
         self.message_source = source

@@ -132,7 +132,7 @@ struct WebhookRoutes: Sendable {
     }
 
     private func list(in group: EntityID, _ request: Request, _ context: APIContext) async throws -> Response {
-        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.ofWebhooks)
         let caller = try context.caller()
         let role = try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
         let page = try await self.webhooks.list(in: group, pageRequest, try request.webhookFilter())
@@ -175,7 +175,7 @@ struct WebhookRoutes: Sendable {
 
     private func listAll(_ request: Request, _ context: APIContext) async throws -> Response {
         let caller = try context.caller()
-        let pageRequest = try request.pageRequest(orders: PageRequest.Order.allCases)
+        let pageRequest = try request.pageRequest(orders: PageRequest.Order.ofWebhooks)
         let page = try await self.webhooks.list(
             visibleTo: caller.visibleTo, org: try request.queryID("org_id"), pageRequest, try request.webhookFilter())
         let role = try await self.access.roles(of: caller)

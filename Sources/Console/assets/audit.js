@@ -2,8 +2,8 @@
 
 import { base, get, query } from "./api.js";
 import { h, icon, replace } from "./dom.js";
-import { debounced, field, input, select } from "./fields.js";
-import { dateTime } from "./format.js";
+import { debounced, field, input, select, timeInput } from "./fields.js";
+import { clockTime } from "./format.js";
 import { pager, table, turn } from "./lists.js";
 import { textOf } from "./rawjson.js";
 import { attempt, busy, command, empty, head, loading, moment } from "./ui.js";
@@ -37,22 +37,20 @@ export function show({ group, me, signal, query: asked }) {
     kind: asked.kind ?? "",
     actor: "",
     object: asked.object ?? "",
-    from: "",
-    to: "",
+    from: undefined,
+    to: undefined,
     offset: 0,
     limit: 50,
   };
   const scope = { all: false };
   const list = h("div", {}, loading());
   const place = () => (scope.all ? "/audit" : `/groups/${group.id}/audit`);
-  const time = (text) => text && new Date(text).getTime();
-  const wanted = () => ({ ...state, from: time(state.from), to: time(state.to) });
   const load = (changes = {}) => {
     turn(state, changes);
-    return attempt(list, async () => draw(await get(`${place()}${query(wanted())}`, signal)));
+    return attempt(list, async () => draw(await get(`${place()}${query(state)}`, signal)));
   };
   const draw = (page) => {
-    const { kind, actor, object, from, to } = wanted();
+    const { kind, actor, object, from, to } = state;
     const fetched = query({ format: "ndjson", kind, actor, object, from, to });
     replace(
       list,
@@ -77,6 +75,11 @@ export function show({ group, me, signal, query: asked }) {
   });
   const text = (name, label, more = {}) => {
     const box = input(state[name], { ...more, oninput: debounced(() => load({ [name]: box.value, offset: 0 })) });
+    return field(label, name, box);
+  };
+  const time = (name, label) => {
+    const look = debounced(() => load({ [name]: clockTime(box.value), offset: 0 }));
+    const box = timeInput(undefined, { oninput: look });
     return field(label, name, box);
   };
   const refresh = h(
@@ -104,8 +107,8 @@ export function show({ group, me, signal, query: asked }) {
         field("What", "kind", kind),
         text("actor", "Who"),
         text("object", "Id"),
-        text("from", "From", { type: "datetime-local" }),
-        text("to", "To", { type: "datetime-local" }),
+        time("from", "From"),
+        time("to", "To"),
       ),
       list,
     ),
@@ -113,7 +116,7 @@ export function show({ group, me, signal, query: asked }) {
 }
 
 const row = (entry) => [
-  h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+  moment(entry.date),
   author(entry.actor),
   h(
     "span",

@@ -1,7 +1,8 @@
 // Pictures of numbers, drawn as SVG. Each says in words what it shows.
 
 import { h, replace, s } from "./dom.js";
-import { decimal, mark, number } from "./format.js";
+import { decimal, mark, markForm, number } from "./format.js";
+import { timeOf } from "./ui.js";
 
 const periods = {
   hour: { length: 3_600_000, step: 60_000, by: "minute" },
@@ -98,9 +99,9 @@ export function lines({ label, series, from, step, show = decimal }) {
     h(
       "div",
       { class: "row small muted", "aria-hidden": "true" },
-      h("span", { class: "grow" }, mark(from, length)),
+      h("span", { class: "grow" }, timeOf(from, markForm(length))),
       h("span", {}, `up to ${show(most)}`),
-      h("span", { class: "grow number" }, mark(from + length, length)),
+      h("span", { class: "grow number" }, timeOf(from + length, markForm(length))),
     ),
   );
   picture.addEventListener("pointermove", (event) => {

@@ -5,8 +5,9 @@ import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
 import { body, exact, latency } from "./format.js";
 import { table, tableRow } from "./lists.js";
-import { requestView } from "./testing.js";
-import { identity, later } from "./ui.js";
+import { textOf } from "./rawjson.js";
+import { answerHeaders, headerLines, requestView } from "./testing.js";
+import { copyButton, identity, later, timeOf } from "./ui.js";
 
 const badge = (attempt) =>
   h(
@@ -32,10 +33,17 @@ export const deliveryView = (delivery) =>
           identity(delivery.thing_id, "the thing's id"),
         ),
       delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
-      h("span", { class: "muted" }, `received ${exact(delivery.received_at)}`),
-      delivery.due_at && h("span", { class: "muted" }, `next attempt ${exact(delivery.due_at)}`),
+      h("span", { class: "muted" }, "received ", timeOf(delivery.received_at)),
+      delivery.due_at && h("span", { class: "muted" }, "next attempt ", timeOf(delivery.due_at)),
       delivery.failure && h("span", { class: "fault" }, delivery.failure),
     ),
+    delivery.mqtt !== undefined &&
+      h(
+        "p",
+        { class: "small break" },
+        "Said of itself (MQTT 5): ",
+        h("code", {}, textOf(delivery.mqtt)),
+      ),
     delivery.attempts.map(attemptView),
     delivery.attempts.length === 0 && h("p", { class: "muted" }, "No attempt was made yet."),
     delivery.attempts.length > 1 && comparison(delivery.attempts),
@@ -53,16 +61,22 @@ const attemptView = (attempt) =>
       { class: "row" },
       h("h3", {}, `Attempt ${attempt.number}`),
       badge(attempt),
-      h("span", { class: "muted" }, `${exact(attempt.date)}, ${latency(attempt.latency_ms)}`),
+      h("span", { class: "muted" }, timeOf(attempt.date), `, ${latency(attempt.latency_ms)}`),
     ),
     h("p", { class: "small break" }, attempt.url),
     attempt.error && h("p", { class: "fault" }, attempt.error),
     attempt.body &&
       h(
-        "pre",
-        { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
-        body(attempt.body) || "(empty)",
+        "div",
+        { class: "command" },
+        h(
+          "pre",
+          { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
+          body(attempt.body) || "(empty)",
+        ),
+        copyButton(body(attempt.body), `the answer to attempt ${attempt.number}`),
       ),
+    attempt.headers && answerHeaders(attempt.headers, `the answer to attempt ${attempt.number}`),
     attempt.is_outdated &&
       h(
         "p",
@@ -74,15 +88,16 @@ const attemptView = (attempt) =>
 /**
  * What can differ between two attempts, and how it is shown.
  *
- * @type {{label: string, read: (attempt: any) => any}[]}
+ * @type {{label: string, read: (attempt: any) => any, show?: (attempt: any) => any}[]}
  */
 const compared = [
-  { label: "Made at", read: (attempt) => exact(attempt.date) },
+  { label: "Made at", read: (attempt) => exact(attempt.date), show: (attempt) => timeOf(attempt.date) },
   { label: "Answer", read: (attempt) => attempt.response ?? "none" },
   { label: "Latency", read: (attempt) => latency(attempt.latency_ms) },
   { label: "Request to", read: (attempt) => attempt.url },
   { label: "Messages", read: (attempt) => attempt.items },
   { label: "What went wrong", read: (attempt) => attempt.error ?? "nothing" },
+  { label: "Headers of the answer", read: (attempt) => headerLines(attempt.headers) || "none kept" },
   { label: "What was answered", read: (attempt) => body(attempt.body) || "nothing" },
 ];
 
@@ -98,12 +113,12 @@ function comparison(attempts) {
         columns: [{ label: "Of it", class: "fit" }, { label: `Attempt ${one.number}` }, {
           label: `Attempt ${other.number}`,
         }],
-        rows: compared.map(({ label, read }) => {
+        rows: compared.map(({ label, read, show = read }) => {
           const [a, b] = [String(read(one)), String(read(other))];
           return [
             a === b ? h("span", { class: "muted" }, label) : h("strong", {}, label),
-            h("span", { class: "break small" }, a),
-            h("span", { class: "break small" }, b),
+            h("span", { class: "break small lines" }, show(one)),
+            h("span", { class: "break small lines" }, show(other)),
           ];
         }),
       }),

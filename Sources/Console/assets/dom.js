@@ -56,6 +56,7 @@ const shapes = {
   members: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M17 4a4 4 0 0 1 0 7m2 4c2 1 3 3 3 6",
   log: "M4 6h16M4 12h10M4 18h13M19 12h1",
   audit: "M6 3h9l4 4v14H6zM9 12h7M9 16h7M9 8h3",
+  broker: "M12 21v-7M8.5 10.5a5 5 0 0 1 7 0M5 7a10 10 0 0 1 14 0M12 14h.01",
   more: "M12 6h.01M12 12h.01M12 18h.01",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   plus: "M12 5v14M5 12h14",

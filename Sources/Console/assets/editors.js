@@ -23,6 +23,12 @@ const placeholders = [
   ["{subtopic}", "the part behind messages/"],
   ["{payload_base64}", "the payload in base64, whatever it holds"],
   ["{payload_hex}", "the same in hexadecimal"],
+  ["{mqtt.user}", "its user properties (MQTT 5), or {mqtt.user.site} of them"],
+  ["{mqtt.content_type}", "the type that it was published with"],
+  ["{mqtt.response_topic}", "where it asks to be answered"],
+  ["{mqtt.correlation_data}", "and with what, in base64"],
+  ["{mqtt.expiry}", "for how many seconds it is of use"],
+  ["{mqtt.topic}", "the topic as it was published, {mqtt.qos} and {mqtt.retain} how"],
   ["{message_id}", "the message's number"],
   ["{received_at}", "when it came in, in ms since 1970"],
   ["{state}", "of a crossing: active or normal"],
@@ -215,7 +221,10 @@ export function rules({ conditions, remembers = true, durations = {}, hint }) {
   edge.addEventListener("change", showEdge);
   const known = remembers ? operators : operators.filter((operator) => !operator.startsWith("changed"));
   const add = (rule = { path: "", operator: "eq" }) => {
-    const path = input(rule.path, { "aria-label": `Path ${lines.length + 1}`, placeholder: "sensor.values[0]" });
+    const path = input(rule.of === "mqtt" ? `{mqtt.${rule.path}}` : rule.path, {
+      "aria-label": `Path ${lines.length + 1}`,
+      placeholder: "sensor.values[0]",
+    });
     const operator = select(rule.operator, known.map((each) => [each, each.replace("_", " ")]), {
       "aria-label": `Operator ${lines.length + 1}`,
     });
@@ -267,7 +276,7 @@ export function rules({ conditions, remembers = true, durations = {}, hint }) {
     ...(edge.value === "" ? {} : { edge: edge.value }),
     ...(edge.value === "" || duration.value === "" ? {} : { for: numberOrNull(duration) }),
     rules: lines.map(({ path, operator, value, until }) => ({
-      path: path.value,
+      ...subject(path.value),
       operator: operator.value,
       ...(value.disabled || value.value === "" ? {} : { value: readValue(value.value) }),
       ...(until.hidden || until.value === "" ? {} : { until: readValue(until.value) }),
@@ -288,6 +297,12 @@ export function rules({ conditions, remembers = true, durations = {}, hint }) {
     ),
     read,
   };
+}
+
+/** Where a rule looks: into the payload, or as a placeholder says it into what the publish said of itself. */
+function subject(text) {
+  const ofPublish = /^\{mqtt\.(.*)\}$/.exec(text.trim());
+  return ofPublish ? { of: "mqtt", path: ofPublish[1] } : { path: text };
 }
 
 /** JSON as it was typed; what is none is taken for a string. */

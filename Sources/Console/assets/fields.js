@@ -1,6 +1,7 @@
 // The controls of forms, and what is said at them.
 
 import { h, icon, uniqueID } from "./dom.js";
+import { clockText, clockTime } from "./format.js";
 import { busy } from "./ui.js";
 
 /** A labelled control. `name` is what the API calls it, so that its errors find their place. */
@@ -20,6 +21,23 @@ export function field(label, name, control, hint, beside) {
 
 export const input = (value, more = {}) =>
   h("input", { value: value ?? "", autocomplete: "off", spellcheck: "false", ...more });
+
+/** A control for a time, in the reader's zone: the same time in another one when that is chosen. */
+export function timeInput(milliseconds, more = {}) {
+  // Such controls have minutes, unless they are told otherwise.
+  const text = (time) => clockText(time).slice(0, more.step ? 23 : 16);
+  const box = input(milliseconds === undefined ? "" : text(milliseconds), { type: "datetime-local", ...more });
+  let shown = milliseconds;
+  box.addEventListener("input", () => {
+    shown = clockTime(box.value);
+  });
+  const follow = () => {
+    if (!box.isConnected) return removeEventListener("zone-changed", follow);
+    if (shown !== undefined) box.value = text(shown);
+  };
+  addEventListener("zone-changed", follow);
+  return box;
+}
 
 export const select = (value, options, more = {}) =>
   h(

@@ -1,28 +1,111 @@
-// How numbers and times are shown: in English, as the words around them are, and by a clock of 24 hours.
+// How numbers and times are shown: in English, as the words around them are, by a clock of 24 hours, in the zone of the reader's
+// choice.
 
 const language = "en-GB";
 
 const whole = new Intl.NumberFormat(language);
 const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
 const one = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const minute = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 export const number = (value) => (value >= 100_000 ? short : whole).format(value);
 export const decimal = (value) => one.format(value);
-export const dateTime = (milliseconds) => moment.format(milliseconds);
-/** To the millisecond, in the reader's own zone. */
-export const exact = (milliseconds) => {
-  const date = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
-  return date.toISOString().slice(0, 23).replace("T", " ");
-};
-export const time = (milliseconds) => clock.format(milliseconds);
 
-/** A mark on the axis of a chart that is so long. */
-export const mark = (milliseconds, length) => (length > 2 * 86_400_000 ? day : minute).format(milliseconds);
+// Times
+
+const zoneKey = "hookline.zone";
+
+/** The name of the zone that was chosen; empty for the browser's, also if it knows none of that name. */
+export function zone() {
+  const name = localStorage.getItem(zoneKey) ?? "";
+  try {
+    formatsOf(name);
+    return name;
+  } catch {
+    return "";
+  }
+}
+
+/** Those that there are, by name. */
+export const zones = () =>
+  // Browsers differ in what they call some: the one that was chosen is among them.
+  [...new Set([...Intl.supportedValuesOf("timeZone"), zone()])].filter((name) => name !== "" && name !== "UTC").sort();
+
+/** All that is shown follows. */
+export function chooseZone(name) {
+  if (name === "") localStorage.removeItem(zoneKey);
+  else localStorage.setItem(zoneKey, name);
+  formats = formatsOf(zone());
+  dispatchEvent(new Event("zone-changed"));
+}
+
+function formatsOf(name) {
+  const timeZone = name === "" ? undefined : name;
+  const two = "2-digit";
+  /** @type {(options: Intl.DateTimeFormatOptions) => Intl.DateTimeFormat} */
+  const by = (options) => new Intl.DateTimeFormat(language, { ...options, timeZone });
+  return {
+    moment: by({ dateStyle: "medium", timeStyle: "medium" }),
+    full: by({ dateStyle: "medium", timeStyle: "long" }),
+    clock: by({ hour: two, minute: two, second: two }),
+    minute: by({ hour: two, minute: two }),
+    day: by({ month: "short", day: "numeric" }),
+    date: by({ dateStyle: "medium" }),
+    parts: by({
+      hourCycle: "h23",
+      year: "numeric",
+      month: two,
+      day: two,
+      hour: two,
+      minute: two,
+      second: two,
+      fractionalSecondDigits: 3,
+    }),
+  };
+}
+
+let formats = formatsOf(zone());
+
+/** `2026-11-26T18:03:11.123`, as a clock in the zone shows it. */
+function wall(milliseconds) {
+  const part = Object.fromEntries(formats.parts.formatToParts(milliseconds).map(({ type, value }) => [type, value]));
+  const { year, month, day, hour, minute, second, fractionalSecond } = part;
+  return `${year.padStart(4, "0")}-${month}-${day}T${hour}:${minute}:${second}.${fractionalSecond}`;
+}
+
+export const dateTime = (milliseconds) => formats.moment.format(milliseconds);
+/** To the millisecond. */
+export const exact = (milliseconds) => wall(milliseconds).replace("T", " ");
+export const time = (milliseconds) => formats.clock.format(milliseconds);
+/** With the zone. */
+export const fullTime = (milliseconds) => formats.full.format(milliseconds);
+
+/** What a control for date and time shows. */
+export const clockText = wall;
+
+/** The time that such a control shows; undefined if it shows none. */
+export function clockTime(text) {
+  const asUTC = Date.parse(`${text}Z`);
+  if (Number.isNaN(asUTC)) return undefined;
+  const ahead = (milliseconds) => Date.parse(`${wall(milliseconds)}Z`) - milliseconds;
+  // How far the zone is ahead depends on the time that is looked for; twice is enough where clocks are changed.
+  return asUTC - ahead(asUTC - ahead(asUTC));
+}
+
+/** The ways in which a time is shown, by name. */
+export const forms = {
+  ago: (milliseconds) => ago(milliseconds),
+  dateTime,
+  exact,
+  time,
+  date: (milliseconds) => formats.date.format(milliseconds),
+  day: (milliseconds) => formats.day.format(milliseconds),
+  minute: (milliseconds) => formats.minute.format(milliseconds),
+};
+
+/** How a time on the axis of a chart is shown that is so long. */
+export const markForm = (length) => length > 2 * 86_400_000 ? "day" : "minute";
+export const mark = (milliseconds, length) => forms[markForm(length)](milliseconds);
 
 /** @type {{unit: Intl.RelativeTimeFormatUnit, length: number}[]} */
 const units = [{ unit: "day", length: 86_400 }, { unit: "hour", length: 3_600 }, { unit: "minute", length: 60 }];

@@ -2,6 +2,7 @@
 
 import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
+import { chooseZone, zone, zones } from "./format.js";
 import { groupPicker } from "./groups.js";
 import { at, can, state } from "./state.js";
 
@@ -17,6 +18,7 @@ const sections = [
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
   { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },
+  { section: "broker", label: "Broker", isOfGroup: true, needs: "root" },
 ];
 
 let current;
@@ -44,11 +46,13 @@ export function markSection(section) {
   drawSide();
 }
 
+const mayUse = (needs) => needs === undefined || (needs === "root" ? state.me.root : can(needs));
+
 function drawSide() {
   const side = document.querySelector(".side");
   if (!side) return;
   side.classList.remove("open");
-  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && (!needs || can(needs)));
+  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && mayUse(needs));
   const link = ({ section, label }) =>
     h(
       "li",
@@ -68,7 +72,7 @@ function drawSide() {
     h("div", { class: "side-top" }, brand, toggle),
     state.group && h("div", { class: "row" }, groupPicker((group) => actions.go(`#/${group.id}/${current}`))),
     h("nav", { "aria-label": "Sections" }, h("ul", { class: "nav" }, visible.map(link))),
-    h("div", { class: "foot" }, appearance(), signedIn()),
+    h("div", { class: "foot" }, appearance(), zoneChoice(), signedIn()),
   );
 }
 
@@ -104,6 +108,21 @@ export function applyTheme() {
   const theme = localStorage.getItem(themeKey);
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
+}
+
+/** In which zone times are shown. */
+function zoneChoice() {
+  const regions = Object.entries(Object.groupBy(zones(), (name) => name.split("/")[0]));
+  const option = (value, label) => h("option", { value, selected: value === zone() }, label);
+  const place = (name) => name.split("/").slice(1).join(", ").replaceAll("_", " ") || name;
+  const choice = h(
+    "select",
+    { onchange: () => chooseZone(choice.value) },
+    option("", "This browser's"),
+    option("UTC", "UTC"),
+    regions.map(([region, names]) => h("optgroup", { label: region }, names.map((name) => option(name, place(name))))),
+  );
+  return h("label", { class: "field small" }, h("span", { class: "muted" }, "Time zone"), choice);
 }
 
 addEventListener("group-changed", drawSide);

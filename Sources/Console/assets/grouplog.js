@@ -3,10 +3,11 @@
 import { all, get, query } from "./api.js";
 import { deliveryView, unfolding } from "./delivery.js";
 import { h, replace } from "./dom.js";
-import { debounced, field, input } from "./fields.js";
-import { exact, latency } from "./format.js";
+import { debounced, field, input, timeInput } from "./fields.js";
+import { clockTime, latency } from "./format.js";
 import { choices, pager, refreshButton, table, tableRow, turn } from "./lists.js";
-import { attempt, copyButton, empty, head, loading } from "./ui.js";
+import { growth, keptRows, merged, setRows } from "./livelog.js";
+import { attempt, copyButton, empty, head, loading, timeOf } from "./ui.js";
 
 const columns = [
   { label: "Details", hides: true, class: "fit" },
@@ -15,7 +16,7 @@ const columns = [
   { label: "Webhook", class: "fit" },
   { label: "Thing", class: "fit" },
   { label: "Request to" },
-  { label: "Answer", class: "fit" },
+  { label: "Answer", class: "answer" },
   { label: "Latency", class: "number fit" },
   { label: "Attempt", class: "number fit" },
   { label: "Trigger id", class: "fit" },
@@ -37,8 +38,8 @@ export async function show({ group, signal, query: asked, setQuery }) {
     webhook: asked.webhook ?? "",
     thing: asked.thing ?? "",
     text: asked.text ?? "",
-    from: "",
-    to: "",
+    from: undefined,
+    to: undefined,
     offset: 0,
     limit: 25,
   };
@@ -51,7 +52,6 @@ export async function show({ group, signal, query: asked, setQuery }) {
   const link = (kind, id) =>
     id ? h("a", { href: `#/${kind}/${id}` }, names[kind][id] ?? id.slice(0, 8)) : h("span", { class: "muted" }, "–");
   const list = h("div", {}, loading());
-  const time = (text) => text && new Date(text).getTime();
 
   const load = (changes = {}) => {
     turn(state, changes);
@@ -59,10 +59,15 @@ export async function show({ group, signal, query: asked, setQuery }) {
     setQuery({ status, webhook, thing, text });
     return attempt(list, async () => {
       // Who has an id of a delivery wants that one, whenever it was.
-      if (/^msg_\w+$/.test(text)) return drawOne(await get(`/deliveries/${text}`, signal));
+      if (/^msg_\w+$/.test(text)) {
+        live.at(undefined);
+        return drawOne(await get(`/deliveries/${text}`, signal));
+      }
       const place = webhook ? `/webhooks/${webhook}/log` : `/groups/${group.id}/log`;
-      const wanted = { status, thing, text, from: time(from), to: time(to), offset, cursor, limit };
-      draw(await get(`${place}${query(wanted)}`, signal));
+      draw(await get(`${place}${query({ status, thing, text, from, to, offset, cursor, limit })}`, signal));
+      // What is new is at the beginning, and of a text nobody but the server knows where it is.
+      const grows = !text && from === undefined && to === undefined && offset === 0 && cursor === undefined;
+      live.at(grows ? `${place}/live${query({ status: status || "ok,failed,waiting", thing })}` : undefined);
     });
   };
 
@@ -73,7 +78,13 @@ export async function show({ group, signal, query: asked, setQuery }) {
       deliveryView(delivery),
     );
 
-  const draw = (page) =>
+  const foot = h("div", {});
+  const made = keptRows((entry) => rows(entry));
+  let page;
+  const draw = (drawn) => {
+    page = drawn;
+    // What is asked for again is as it is now.
+    made.clear();
     replace(
       list,
       page.log.length === 0
@@ -81,9 +92,24 @@ export async function show({ group, signal, query: asked, setQuery }) {
           "Nothing here",
           page.next ? "Nothing so far; there is more to look through." : "Nothing that these filters leave.",
         )
-        : table({ label: "Log", columns, rows: page.log.flatMap(rows) }),
-      (page.log.length > 0 || page.next) && pager(page, load, "of the log"),
+        : table({ label: "Log", columns, rows: page.log.flatMap(made.of) }),
+      foot,
     );
+    replace(foot, (page.log.length > 0 || page.next) && pager(page, load, "of the log"));
+    made.forget();
+  };
+  const live = growth(signal, (news) => {
+    if (page.log.length === 0) {
+      if (news.log.length > 0) draw({ ...page, log: news.log, total: news.log.length });
+      return false;
+    }
+    const { entries, isBroken } = merged(page.log, news, made.isOpen);
+    page = { ...page, log: entries, total: Math.max(page.total, entries.length) };
+    setRows(list.querySelector("tbody"), entries.flatMap(made.of));
+    made.forget();
+    replace(foot, pager(page, load, "of the log"));
+    return isBroken;
+  });
 
   const rows = (entry) => {
     const [open, detail] = unfolding(entry, columns, signal);
@@ -92,7 +118,7 @@ export async function show({ group, signal, query: asked, setQuery }) {
       tableRow(columns, [
         open,
         h("span", { class: `badge ${kind}` }, text),
-        h("time", { datetime: new Date(entry.date).toISOString() }, exact(entry.date)),
+        timeOf(entry.date),
         link("webhook", entry.webhook_id),
         link("thing", entry.thing_id),
         h("span", { class: "break small" }, entry.url ?? "–", entry.items > 1 ? ` (${entry.items} messages)` : ""),
@@ -118,9 +144,14 @@ export async function show({ group, signal, query: asked, setQuery }) {
     });
     return field(label, name, box, hint);
   };
+  const time = (name, label) => {
+    const look = debounced(() => load({ [name]: clockTime(box.value), offset: 0 }));
+    const box = timeInput(undefined, { step: "0.001", oninput: look });
+    return field(label, name, box);
+  };
   load();
   return [
-    head({ title: "Log", actions: refreshButton(load) }),
+    head({ title: "Log", actions: [live.element, refreshButton(load)] }),
     h(
       "div",
       { class: "stack" },
@@ -143,11 +174,11 @@ export async function show({ group, signal, query: asked, setQuery }) {
           ]),
           choice("webhook", "Webhook", [["", "All"], ...webhooks.map(({ id, name }) => [id, name])]),
           choice("thing", "Thing", [["", "All"], ...things.map(({ id, name }) => [id, name])]),
-          text("from", "From", { type: "datetime-local", step: "0.001" }),
-          text("to", "To", { type: "datetime-local", step: "0.001" }),
+          time("from", "From"),
+          time("to", "To"),
         ),
       ),
-      h("section", { class: "card flush" }, list),
+      h("section", { class: "card flush growing" }, list),
     ),
   ];
 }

@@ -5,7 +5,7 @@ import { h, icon, replace } from "./dom.js";
 import { check, field, input, select } from "./fields.js";
 import { pager, table } from "./lists.js";
 import { confirm, formDialog, showOnce } from "./overlays.js";
-import { attempt, busy, empty, head, moment, toast } from "./ui.js";
+import { attempt, busy, empty, head, moment, timeOf, toast } from "./ui.js";
 
 const roles = [["viewer", "Viewer: reads"], ["editor", "Editor: changes webhooks, things and sources"], [
   "admin",
@@ -99,7 +99,7 @@ function section({ signal }, { title, hint, path, mayChange, choices, mayOutlive
             key.role,
             h("span", { class: `badge ${key.status === "ACTIVE" ? "good" : ""}` }, statuses[key.status] ?? key.status),
             moment(key.last_used_at),
-            day(key.expires_at),
+            timeOf(key.expires_at, "date"),
             h(
               "span",
               { class: "break" },
@@ -144,11 +144,6 @@ function section({ signal }, { title, hint, path, mayChange, choices, mayOutlive
     list,
   );
 }
-
-const day = (milliseconds) => {
-  const date = new Date(milliseconds);
-  return h("time", { datetime: date.toISOString() }, date.toLocaleDateString());
-};
 
 function newKey(title, path, choices, mayOutlive) {
   const name = input("", { autofocus: true, required: true });

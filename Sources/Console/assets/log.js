@@ -3,9 +3,10 @@
 import { get, post, query } from "./api.js";
 import { unfolding } from "./delivery.js";
 import { h, icon, replace } from "./dom.js";
-import { dateTime, latency, number } from "./format.js";
-import { field, input, select, tabs } from "./fields.js";
+import { clockTime, dateTime, latency, number } from "./format.js";
+import { field, select, tabs, timeInput } from "./fields.js";
 import { pager, table, tableRow, turn } from "./lists.js";
+import { growth, keptRows, keyOf, merged, setRows } from "./livelog.js";
 import { confirm } from "./overlays.js";
 import { resendOne } from "./resend.js";
 import { attempt, busy, copyButton, empty, loading, moment, soon, toast } from "./ui.js";
@@ -37,11 +38,8 @@ const outcome = (entry) => {
 
 /** So many that wait one after the other are shown; more stand behind a button. */
 const mostWaiting = 3;
-
-const localTime = (milliseconds) => {
-  const date = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
-  return date.toISOString().slice(0, 16);
-};
+/** So many of the last failures come first. */
+const mostReasons = 3;
 
 /** - Parameter isWhole: whether urls are shown as a whole, so that there is something to sort by. */
 export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend }) {
@@ -50,15 +48,15 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
     : columns.map((column) => column.order === "url" ? { label: column.label } : column);
   const state = { status: "", period: "day", order: "date", dir: "desc", offset: 0, limit: 25 };
   const list = h("div", {}, loading());
-  const from = input(localTime(Date.now() - lengths.day), { type: "datetime-local" });
-  const to = input(localTime(Date.now()), { type: "datetime-local" });
+  const foot = h("div", {});
+  const [from, to] = [timeInput(Date.now() - lengths.day), timeInput(Date.now())];
   const custom = h("div", { class: "row", hidden: true }, field("From", "from", from), field("To", "to", to));
   for (const box of [from, to]) box.addEventListener("change", () => load({ offset: 0 }));
 
   const span = () => (state.period === "custom"
     ? {
-      from: from.value && new Date(from.value).getTime(),
-      to: to.value && new Date(to.value).getTime() + 60_000,
+      from: clockTime(from.value),
+      to: to.value && clockTime(to.value) + 60_000,
     }
     : { from: Date.now() - lengths[state.period] });
 
@@ -69,12 +67,22 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
       const { status, order, dir, offset, cursor, limit } = state;
       const path = (more) => `/webhooks/${webhook.id}/log${query({ status, order, dir, limit, ...span(), ...more })}`;
       const page = await get(path({ offset, cursor }), signal);
-      // Where it fails, the reasons come first: what waits because of them may fill pages.
-      const explains = webhook.health.state === "failing" && status === "" && order === "date" && dir === "desc" &&
-        offset === 0 && page.log.some((entry) => entry.status === "WAITING");
-      draw(page, explains ? (await get(path({ status: "failed", limit: 3 }), signal)).log : []);
+      draw(page, explains(page) ? (await get(path({ status: "failed", limit: mostReasons }), signal)).log : []);
+      const wanted = status || "ok,failed,waiting";
+      live.at(
+        isNewest() && state.period !== "custom"
+          ? `/webhooks/${webhook.id}/log/live${query({ status: wanted })}`
+          : undefined,
+      );
     });
   };
+
+  /** Whether what is new is at the beginning of what is shown. */
+  const isNewest = () => state.order === "date" && state.dir === "desc" && state.offset === 0;
+  // Where it fails, the reasons come first: what waits because of them may fill pages.
+  const explains = ({ log }) =>
+    webhook.health.state === "failing" && state.status === "" && isNewest() &&
+    log.some((entry) => entry.status === "WAITING");
 
   const retry = (button, selection, what) =>
     busy(button, async () => {
@@ -109,7 +117,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
       tableRow(columns, [
         open,
         outcome(entry),
-        h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+        moment(entry.date),
         entry.due_at ? soon(entry.due_at) : "–",
         h(
           "span",
@@ -140,13 +148,15 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
 
   /** Those of a wall of what waits behind the first, to be shown on demand. */
   const folded = (entries) => {
-    const rows = entries.flatMap(rowsOf);
-    for (const row of rows) row.classList.add("hidden-row");
+    const rows = entries.flatMap(made.of);
+    for (const row of rows) row.classList.toggle("hidden-row", !isUnfolded);
+    if (isUnfolded) return rows;
     const line = across(
       h("button", {
         type: "button",
         class: "quiet",
         onclick: () => {
+          isUnfolded = true;
           for (const row of rows) row.classList.remove("hidden-row");
           line.remove();
         },
@@ -155,24 +165,47 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
     return [...rows, line];
   };
 
+  const unfolded = (entries) => {
+    const rows = entries.flatMap(made.of);
+    for (const row of rows) row.classList.remove("hidden-row");
+    return rows;
+  };
+
   const rowsOfAll = (entries) => {
     const rows = [];
     for (let index = 0; index < entries.length;) {
       let end = index;
       while (end < entries.length && entries[end].status === "WAITING") end += 1;
       if (end - index > mostWaiting + 1 && state.status === "") {
-        rows.push(...entries.slice(index, index + mostWaiting).flatMap(rowsOf));
+        rows.push(...unfolded(entries.slice(index, index + mostWaiting)));
         rows.push(...folded(entries.slice(index + mostWaiting, end)));
         index = end;
       } else {
-        rows.push(...rowsOf(entries[index]));
+        rows.push(...unfolded([entries[index]]));
         index += 1;
       }
     }
     return rows;
   };
 
-  const draw = (page, failures = []) => {
+  const made = keptRows((entry) => rowsOf(entry));
+  let [page, reasons, isUnfolded] = [undefined, [], false];
+  const allRows = () => {
+    const isShown = new Set(reasons.map(keyOf));
+    const rest = page.log.filter((entry) => !isShown.has(keyOf(entry)));
+    const title = (text) => reasons.length > 0 ? [across(h("strong", {}, text))] : [];
+    const rows = [
+      ...title("What went wrong last"),
+      ...unfolded(reasons),
+      ...title("The log"),
+      ...rowsOfAll(rest),
+    ];
+    made.forget();
+    return rows;
+  };
+
+  const draw = (drawn, failures = []) => {
+    [page, reasons, isUnfolded] = [drawn, failures, false];
     if (page.total === 0) {
       return replace(
         list,
@@ -183,28 +216,36 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
         ),
       );
     }
-    const isShown = new Set(failures.map(({ trigger_id: id, attempt: number }) => `${id} ${number}`));
-    const rest = page.log.filter((entry) =>
-      !isShown.has(`${entry.trigger_id} ${entry.attempt}`) || entry.status !== "FAILED"
-    );
-    const rows = [
-      ...(failures.length > 0 ? [across(h("strong", {}, "What went wrong last"))] : []),
-      ...failures.flatMap(rowsOf),
-      ...(failures.length > 0 ? [across(h("strong", {}, "The log"))] : []),
-      ...rowsOfAll(rest),
-    ];
+    made.clear();
     replace(
       list,
       table({
         label: "Log",
         columns: sortable,
-        rows,
+        rows: allRows(),
         sort: state,
         onSort: (order, dir) => load({ order, dir, offset: 0 }),
       }),
-      pager(page, load),
+      foot,
     );
+    replace(foot, pager(page, load));
   };
+
+  const live = growth(signal, (news) => {
+    if (page.log.length === 0) {
+      if (news.log.length > 0) draw({ ...page, log: news.log, total: news.log.length });
+      return false;
+    }
+    const { entries, isBroken } = merged(page.log, news, made.isOpen);
+    page = { ...page, log: entries, total: Math.max(page.total, entries.length) };
+    const failures = new Map(
+      [...entries, ...reasons].filter((entry) => entry.status === "FAILED").map((entry) => [keyOf(entry), entry]),
+    );
+    reasons = explains(page) ? [...failures.values()].slice(0, mostReasons) : [];
+    setRows(list.querySelector("tbody"), allRows());
+    replace(foot, pager(page, load));
+    return isBroken;
+  });
 
   const status = select("", [["", "All but skipped"], ["ok", "OK"], ["failed", "Failed"], ["waiting", "Waiting"], [
     "skipped",
@@ -236,11 +277,12 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
   load();
   return h(
     "section",
-    { class: "card flush" },
+    { class: "card flush growing" },
     h(
       "div",
       { class: "row" },
       h("h2", { class: "grow" }, "Log"),
+      live.element,
       h("div", {}, status),
       tabs("Time shown by the log", state.period, [["hour", "Hour"], ["day", "Day"], ["week", "Week"], [
         "custom",

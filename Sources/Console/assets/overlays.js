@@ -80,7 +80,7 @@ export const showOnce = (title, text, secret, what, line) =>
         { class: "inside" },
         h("p", {}, text),
         h("div", { class: "row" }, h("code", { class: "break grow" }, secret), copyButton(secret, what)),
-        command(line),
+        line && command(line),
         h(
           "div",
           { class: "actions" },

@@ -35,7 +35,18 @@ export function typed(text) {
 export const textOf = (value) => (value instanceof Written ? value.text : JSON.stringify(value));
 
 /** Members of the API's answers that are users' own, whatever they are in. */
-const own = new Set(["metadata", "config", "sample", "schema", "value", "equals", "before", "after"]);
+const own = new Set([
+  "metadata",
+  "config",
+  "sample",
+  "schema",
+  "value",
+  "equals",
+  "before",
+  "after",
+  "mqtt",
+  "decoded",
+]);
 const mayHaveOwn = new RegExp(`"(?:${[...own].join("|")})"\\s*:`);
 
 /** Reads an answer. What is users' own is `Written`, unless it is a text or nothing. */

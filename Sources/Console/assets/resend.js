@@ -3,15 +3,10 @@
 import { all, get, post, remove } from "./api.js";
 import { numberOrNull, words } from "./editors.js";
 import { h, replace } from "./dom.js";
-import { check, field, input, select } from "./fields.js";
-import { bytes, dateTime, number } from "./format.js";
+import { check, field, input, select, timeInput } from "./fields.js";
+import { bytes, clockTime, number } from "./format.js";
 import { formDialog } from "./overlays.js";
-import { attempt, busy, later, moment, toast } from "./ui.js";
-
-const localTime = (milliseconds) => {
-  const date = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
-  return date.toISOString().slice(0, 16);
-};
+import { attempt, busy, later, moment, timeOf, toast } from "./ui.js";
 
 const counted = ({ messages, bytes: size, skipped, is_capped: isCapped }) =>
   `${number(messages)}${isCapped ? " or more" : ""} ${messages === 1 ? "message" : "messages"}, ${bytes(size)}${
@@ -24,8 +19,7 @@ export function resendDialog(webhook, signal, onStart) {
     "before",
     "What came in before the webhook was made",
   ]]);
-  const from = input(localTime(Date.now() - 86_400_000), { type: "datetime-local" });
-  const to = input("", { type: "datetime-local" });
+  const [from, to] = [timeInput(Date.now() - 86_400_000), timeInput(undefined)];
   const times = h("div", { class: "fields" }, field("From", "from", from), field("To", "to", to, "Empty: until now."));
   what.addEventListener("change", () => {
     times.hidden = what.value === "before";
@@ -45,8 +39,8 @@ export function resendDialog(webhook, signal, onStart) {
   );
   let things;
   const selection = () => ({
-    from: what.value === "before" ? 0 : from.value === "" ? null : new Date(from.value).getTime(),
-    to: what.value === "before" ? webhook.created_at : to.value === "" ? null : new Date(to.value).getTime() + 60_000,
+    from: what.value === "before" ? 0 : clockTime(from.value) ?? null,
+    to: what.value === "before" ? webhook.created_at : to.value === "" ? null : clockTime(to.value) + 60_000,
     status: status.value,
     subtopics: words(subtopics.value),
     things: things ? [...things.selectedOptions].map((option) => option.value) : [],
@@ -126,11 +120,10 @@ export const resendOne = async (webhook, delivery, onStart) => {
 const states = { RUNNING: ["wait", "Under way"], DONE: ["good", "Done"], CANCELLED: ["", "Cancelled"] };
 
 const which = (resend) =>
-  resend.named
-    ? `${number(resend.named)} by name`
-    : `${resend.from ? `from ${dateTime(resend.from)}` : "from the first that is kept"}${
-      resend.to ? ` to ${dateTime(resend.to)}` : ""
-    }`;
+  resend.named ? `${number(resend.named)} by name` : [
+    resend.from ? ["from ", timeOf(resend.from, "dateTime")] : "from the first that is kept",
+    resend.to ? [" to ", timeOf(resend.to, "dateTime")] : "",
+  ];
 
 /** What is being sent again, and was of late; nothing if nothing is. `load` looks again. */
 export function resendSection(webhook, { signal, mayCancel }) {

@@ -17,7 +17,7 @@ const id = "([0-9a-f-]{36})";
  */
 const pages = [
   [
-    `/${id}/(overview|webhooks|alarms|things|sources|notices|keys|members|audit)`,
+    `/${id}/(overview|webhooks|alarms|things|sources|notices|keys|members|audit|broker)`,
     (group, section) => ({ section, module: section, group }),
   ],
   [`/${id}/log`, (group) => ({ section: "log", module: "grouplog", group })],
@@ -46,6 +46,7 @@ const modules = {
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
   audit: () => import("./audit.js"),
+  broker: () => import("./broker.js"),
   grouplog: () => import("./grouplog.js"),
 };
 

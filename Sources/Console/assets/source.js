@@ -2,7 +2,7 @@
 
 import { events, get, post, put, query, remove } from "./api.js";
 import { h, replace } from "./dom.js";
-import { bytes, dateTime, number, pretty } from "./format.js";
+import { bytes, number, pretty } from "./format.js";
 import { listSection, table } from "./lists.js";
 import { confirmDeletion, confirmNewKey, menu, showOnce } from "./overlays.js";
 import { textOf } from "./rawjson.js";
@@ -79,6 +79,14 @@ export const showKey = (source) =>
     source.url,
     "the url",
     `curl -X POST '${source.url}' -H 'Content-Type: application/json' -d '{"kind":"order","price":21.70}'`,
+  );
+
+export const showSecret = (source) =>
+  showOnce(
+    `The secret of “${source.name}”`,
+    "The other system signs with it. It is shown now and never again.",
+    source.secret,
+    "the secret",
   );
 
 async function rotate(source) {
@@ -194,7 +202,7 @@ function log(source, signal) {
               ["accepted", "repeated"].includes(entry.outcome) ? "good" : entry.outcome === "ignored" ? "" : "bad"
             }`,
           }, entry.outcome),
-          h("span", { title: dateTime(entry.date) }, moment(entry.date)),
+          moment(entry.date),
           h("span", { class: "break" }, entry.reason ?? "–"),
           h("code", { class: "break" }, entry.event_id ?? "–"),
           bytes(entry.bytes),

@@ -1,12 +1,12 @@
 // The form that makes a source, or changes it.
 
-import { all, post, put } from "./api.js";
+import { all, get, post, put } from "./api.js";
 import { dynamicData, numberOrNull, rules } from "./editors.js";
-import { h } from "./dom.js";
+import { h, replace } from "./dom.js";
 import { check, field, input, onSubmit, secretInput, select, unsaved } from "./fields.js";
 import { pretty } from "./format.js";
 import { textOf, typed, Written } from "./rawjson.js";
-import { showKey } from "./source.js";
+import { showKey, showSecret } from "./source.js";
 import { vendors } from "./sources.js";
 import { withMissing } from "./webhookparts.js";
 import { empty, head, toast } from "./ui.js";
@@ -25,6 +25,8 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       event_id_path: null,
       status: "ENABLED",
       rate_limit: {},
+      thing: null,
+      handshake: null,
     };
   const things = await all(`/groups/${group.id}/things`, "things", signal, 500);
   if (things.length === 0) {
@@ -41,6 +43,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       ),
     ];
   }
+  const presets = isNew ? (await get("/source-presets", signal)).presets : [];
   const sample = () =>
     source.sample === undefined || source.sample === null ? undefined : new Written(textOf(source.sample));
   const { auth } = source;
@@ -49,6 +52,23 @@ export async function show({ group, item, signal, can, at, go, guard }) {
     source.thing_id ?? things[0].id,
     withMissing(things, source.thing_id ? [source.thing_id] : []).map(({ id, name: label }) => [id, label]),
   );
+  const named = {
+    path: input(source.thing?.path, { placeholder: "deviceInfo.devEui" }),
+    by: select(source.thing?.by ?? "external_id", [["external_id", "Its external id, or its id"], [
+      "label",
+      "A label",
+    ]]),
+    otherwise: select(source.thing?.otherwise ?? "refuse", [
+      ["refuse", "It is refused"],
+      ["own", "It is of the thing above"],
+      ["create", "The thing is made"],
+    ]),
+  };
+  const handshake = select(source.handshake ?? "", [["", "Not at all"], ["text", "As text"], ["json", "As JSON"]]);
+  const preset = select("", [["", "None"], ...presets.map(({ id, name: label }) => [id, label])], {
+    onchange: () => begin(presets.find(({ id }) => id === preset.value)),
+  });
+  const about = h("span", {});
   const subtopic = input(source.subtopic, { placeholder: "shop/{payload.kind}" });
   const kind = select(auth.type === "api_key" ? "api_key" : auth.vendor, [
     ["api_key", "An API key, made for you"],
@@ -65,7 +85,13 @@ export async function show({ group, item, signal, can, at, go, guard }) {
     timestamp_header: input(auth.timestamp_header, { placeholder: "none" }),
   };
   const [ofSecret, ofCustom] = [
-    field("Secret", "auth.secret", secret, "As the other system shows it, or as you gave it there.", toggle),
+    field(
+      "Secret",
+      "auth.secret",
+      secret,
+      "As the other system shows it, or as you gave it there. Empty for a new one that it takes from you.",
+      toggle,
+    ),
     h(
       "div",
       { class: "fields" },
@@ -105,6 +131,21 @@ export async function show({ group, item, signal, can, at, go, guard }) {
     "A disabled source takes events only while somebody listens.",
   );
   const problem = h("p", { class: "fault", role: "alert" });
+  /** Fills in what a known system needs. */
+  const begin = (chosen) => {
+    replace(
+      about,
+      chosen ? [chosen.about, " ", h("a", { href: chosen.docs, rel: "noreferrer" }, "Its documentation")] : "",
+    );
+    if (!chosen) return;
+    const begins = chosen.source;
+    name.value = begins.name;
+    subtopic.value = begins.subtopic ?? "";
+    path.value = begins.event_id_path ?? "";
+    named.path.value = begins.thing.path;
+    named.by.value = begins.thing.by;
+    named.otherwise.value = begins.thing.otherwise;
+  };
 
   const draft = () => {
     let schemaValue = null;
@@ -139,6 +180,10 @@ export async function show({ group, item, signal, can, at, go, guard }) {
         : { per_second: Number(rate.value), ...(burst.value === "" ? {} : { burst: Number(burst.value) }) },
       repetition_window: numberOrNull(window),
       event_id_path: path.value || null,
+      thing: named.path.value === ""
+        ? null
+        : { path: named.path.value, by: named.by.value, otherwise: named.otherwise.value },
+      handshake: handshake.value || null,
     };
   };
   const form = h(
@@ -152,6 +197,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
           : await put(`/sources/${source.id}`, draft());
         guard(() => false);
         if (saved.key) await showKey(saved);
+        else if (saved.secret) await showSecret(saved);
         else toast("Saved");
         go(`#/source/${saved.id}`);
       }),
@@ -160,8 +206,16 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       "section",
       { class: "card stack" },
       h("h2", {}, "Source"),
+      presets.length > 0 && field("Preset", "preset", preset, about),
       field("Name", "name", name, isNew ? "Empty: named after what shows who it is from." : undefined),
       field("Thing", "thing_id", thing, "What comes in is published as its messages."),
+      h(
+        "div",
+        { class: "fields" },
+        field("Thing named at", "thing.path", named.path, "A path into the event; empty: all are of the thing above."),
+        field("What names it", "thing.by", named.by),
+        field("If nobody knows it", "thing.otherwise", named.otherwise),
+      ),
       field("Subtopic", "subtopic", subtopic, undefined, dynamicData(subtopic, "the subtopic", sample)),
       enabled.element,
     ),
@@ -172,6 +226,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       field("Shown by", "auth", kind),
       ofSecret,
       ofCustom,
+      field("Answers a challenge", "handshake", handshake, "Some systems ask by a GET before they send anything."),
     ),
     h(
       "section",

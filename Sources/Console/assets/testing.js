@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body, latency } from "./format.js";
 import { dialog } from "./overlays.js";
-import { copy, failure, loading } from "./ui.js";
+import { copy, copyButton, failure, loading } from "./ui.js";
 
 const names = {
   render: "Make the request",
@@ -16,7 +16,23 @@ const names = {
   response: "Answer",
 };
 
-const headerList = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+/** A line for each. */
+export const headerLines = (headers) =>
+  Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`).join("\n");
+
+/** What is kept of an answer's headers, to be unfolded and copied. */
+export const answerHeaders = (headers, whose) =>
+  h(
+    "details",
+    {},
+    h("summary", {}, "Headers of the answer"),
+    h(
+      "div",
+      { class: "command" },
+      h("pre", { tabindex: "0", "aria-label": `Headers of ${whose}` }, headerLines(headers)),
+      copyButton(headerLines(headers), `the headers of ${whose}`),
+    ),
+  );
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -39,7 +55,7 @@ export const requestView = (request) =>
     h(
       "pre",
       { tabindex: "0", "aria-label": "Request" },
-      `${request.method} ${request.url}\n${headerList(request.headers)}`,
+      `${request.method} ${request.url}\n${headerLines(request.headers)}`,
     ),
     request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)),
     h("div", {}, h("button", { type: "button", onclick: () => copy(curlLine(request)) }, "Copy as curl")),
@@ -92,6 +108,7 @@ export const reportView = (report) =>
         h("h3", {}, "What was answered"),
         h("pre", { tabindex: "0", "aria-label": "Answer" }, body(report.response)),
       ),
+    report.headers && answerHeaders(report.headers, "the answer"),
     h(
       "details",
       {},

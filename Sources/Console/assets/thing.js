@@ -2,15 +2,16 @@
 
 import { annotations, badges } from "./annotations.js";
 import { all, follow, get, post, put, query, remove } from "./api.js";
+import { commandsSection } from "./commands.js";
 import { h } from "./dom.js";
-import { bytes, dateTime, number, pretty, publishLine, time } from "./format.js";
+import { bytes, number, pretty, publishLine } from "./format.js";
 import { showKey } from "./things.js";
 import { field, input, onSubmit, select } from "./fields.js";
 import { listSection, table } from "./lists.js";
 import { textOf, Written } from "./rawjson.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
 import { whySection } from "./why.js";
-import { busy, command, empty, facts, head, identity, toast } from "./ui.js";
+import { busy, command, empty, facts, head, identity, timeOf, toast } from "./ui.js";
 
 const mostShown = 200;
 
@@ -119,6 +120,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           command(publishLine(thing.id, me.broker)),
         ),
       ),
+      commandsSection(thing, signal, can),
       whySection(thing),
       tail(thing, signal),
       kept(thing, profile, signal),
@@ -178,7 +180,7 @@ function tail(thing, signal) {
         h(
           "li",
           {},
-          h("time", { class: "muted small", datetime: new Date(message.at).toISOString() }, time(message.at)),
+          timeOf(message.at, "time", { class: "muted small" }),
           h("code", { class: "break small" }, message.subtopic || "–"),
           h(
             "code",
@@ -225,9 +227,15 @@ function kept(thing, profile, signal) {
         label: "Kept messages",
         columns,
         rows: page.messages.map((message) => [
-          dateTime(message.received_at),
+          timeOf(message.received_at, "dateTime"),
           h("code", {}, message.subtopic || "–"),
-          h("code", { class: "break" }, message.payload ?? `base64: ${message.payload_base64}`),
+          h(
+            "code",
+            { class: "break", title: message.undecoded },
+            message.decoded === undefined
+              ? message.payload ?? `base64: ${message.payload_base64}`
+              : textOf(message.decoded),
+          ),
         ]),
       }),
   );

@@ -9,25 +9,30 @@ import { pager, table, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
 import { Written } from "./rawjson.js";
 import { importThings } from "./thingimport.js";
-import { attempt, busy, empty, head, identity, toast } from "./ui.js";
+import { attempt, busy, empty, head, identity, moment, toast } from "./ui.js";
 
 export async function show(context) {
   const { group, signal, can } = context;
   let profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
   const [thingList, profileList] = [h("div", {}), h("div", {})];
   const note = h("p", { class: "note wait", hidden: true, role: "status" });
-  const state = { offset: 0, name: "", label: "", external_id: "", profile: "" };
+  const state = { offset: 0, order: "name", dir: "asc", name: "", label: "", external_id: "", profile: "" };
+  // Where there are very many, names are found by how they begin, for which there is an index.
+  let isLarge = false;
   const isChosen = () => ["name", "label", "external_id", "profile"].some((name) => state[name] !== "");
 
   const loadThings = (changes = {}) => {
     turn(state, changes);
     return attempt(thingList, async () => {
-      drawThings(
-        await get(
-          `/groups/${group.id}/things${query({ ...state, limit: 25, order: "name", dir: "asc" })}`,
-          signal,
-        ),
-      );
+      const named = isLarge && state.name !== ""
+        ? { name: undefined, name_begins: state.name, order: "name", dir: state.order === "name" ? state.dir : "asc" }
+        : {};
+      const page = await get(`/groups/${group.id}/things${query({ ...state, ...named, limit: 25 })}`, signal);
+      if (!isChosen() && state.order !== "last_seen") {
+        isLarge = page.total_is_capped === true;
+        search.placeholder = isLarge ? "Search by how the name begins" : "Search by name";
+      }
+      drawThings(page);
     });
   };
 
@@ -38,7 +43,7 @@ export async function show(context) {
   };
 
   const drawThings = (page) => {
-    if (page.total === 0 && !isChosen()) {
+    if (page.total === 0 && !isChosen() && state.order !== "last_seen") {
       return replace(
         thingList,
         empty(
@@ -62,15 +67,33 @@ export async function show(context) {
       );
     }
     if (page.total === 0) {
-      return replace(thingList, empty("None is like that", "No thing has what was asked for."));
+      return replace(
+        thingList,
+        state.order === "last_seen" ? sortedAgain() : "",
+        empty(
+          "None is like that",
+          state.order === "last_seen" ? "None of these was heard of yet." : "No thing has what was asked for.",
+        ),
+      );
     }
-    const columns = [{ label: "Name" }, { label: "External id" }, { label: "Labels" }, { label: "Profile" }, {
-      label: "To webhooks",
-      class: "fit",
-    }, {
-      label: "Kept",
-      class: "fit",
-    }, { label: "Id", class: "fit" }];
+    const columns = [
+      { label: "Name", order: "name" },
+      { label: "Last seen", order: "last_seen", class: "fit" },
+      {
+        label: "External id",
+      },
+      { label: "Labels" },
+      { label: "Profile" },
+      {
+        label: "To webhooks",
+        class: "fit",
+      },
+      {
+        label: "Kept",
+        class: "fit",
+      },
+      { label: "Id", class: "fit" },
+    ];
     replace(
       thingList,
       table({
@@ -81,6 +104,7 @@ export async function show(context) {
           const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
           return [
             h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
+            moment(thing.last_seen_at),
             thing.external_id === undefined ? "–" : h("code", { class: "break" }, thing.external_id),
             badges(thing.labels),
             profile?.name ?? "–",
@@ -89,10 +113,21 @@ export async function show(context) {
             identity(thing.id, `the id of ${thing.name}`),
           ];
         }),
+        sort: state,
+        onSort: (order, dir) => loadThings({ order, dir, offset: 0 }),
       }),
+      state.order === "last_seen" &&
+        h("p", { class: "hint" }, "Those that were never heard of are not among them."),
       pager(page, loadThings),
     );
   };
+
+  const sortedAgain = () =>
+    h(
+      "button",
+      { type: "button", onclick: () => loadThings({ order: "name", dir: "asc", offset: 0 }) },
+      "Sort by name",
+    );
 
   const drawSilent = () => {
     const silent = profiles.filter(({ config }) => config.value.webhook !== true).map(({ name }) => `“${name}”`);
@@ -324,6 +359,23 @@ function editProfile(group, profile, done) {
   const config = before.value;
   const name = input(profile?.name, { autofocus: true, required: true });
   const type = input(config.content_type ?? "application/json");
+  // What has options of its own stays as it is unless another is chosen.
+  const former = config.decode ?? "json";
+  const isPlain = typeof former === "string";
+  const decode = select(isPlain ? former : "", [
+    ...(isPlain ? [] : [["", `${former.format} (with options)`]]),
+    ["json", "JSON, or as they are"],
+    ["cbor", "CBOR"],
+    ["msgpack", "MessagePack"],
+    ["senml", "SenML (JSON or CBOR)"],
+    ["sparkplug_b", "Sparkplug B"],
+    ["text", "text"],
+    ["csv", "CSV, with the names of its columns in the first row"],
+  ]);
+  const failure = select(config.decode_failure ?? "deliver", [
+    ["deliver", "are delivered as they are"],
+    ["refuse", "are refused"],
+  ]);
   const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
   const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");
   const noted = annotations(profile);
@@ -332,6 +384,8 @@ function editProfile(group, profile, done) {
     [
       field("Name", "name", name),
       field("Content type", "config.content_type", type, "Of the messages, as receivers are told."),
+      field("Payloads are", "config.decode", decode, "Templates and conditions read the JSON that is made of them."),
+      field("Those of which none can be made", "config.decode_failure", failure),
       webhook.element,
       write.element,
       ...noted.fields,
@@ -344,6 +398,8 @@ function editProfile(group, profile, done) {
           content_type: type.value,
           webhook: webhook.box.checked,
           write: write.box.checked,
+          ...(decode.value !== "" && decode.value !== former ? { decode: decode.value } : {}),
+          ...(failure.value !== (config.decode_failure ?? "deliver") ? { decode_failure: failure.value } : {}),
         }),
         ...noted.read(),
       };

@@ -1,7 +1,7 @@
 // The small parts that pages are made of.
 
 import { h, icon, replace } from "./dom.js";
-import { ago, dateTime } from "./format.js";
+import { forms, fullTime } from "./format.js";
 
 // Short messages
 
@@ -91,14 +91,37 @@ export function later(promise, show) {
 
 // Words with a meaning
 
+/**
+ * A time in one of its forms (`format.js`). It stays right as time goes on, and when another zone is chosen.
+ *
+ * @param {number} milliseconds
+ * @param {keyof typeof forms} form
+ */
+export const timeOf = (milliseconds, form = "exact", more = {}) =>
+  h(
+    "time",
+    { ...more, datetime: new Date(milliseconds).toISOString(), title: fullTime(milliseconds), "data-form": form },
+    forms[form](milliseconds),
+  );
+
+/** @param {(element: HTMLTimeElement) => boolean} isMeant */
+function showTimes(isMeant) {
+  /** @type {NodeListOf<HTMLTimeElement>} */
+  const times = document.querySelectorAll("time[data-form]");
+  for (const element of times) {
+    if (!isMeant(element)) continue;
+    const milliseconds = Date.parse(element.dateTime);
+    const text = forms[element.dataset.form](milliseconds);
+    if (element.textContent !== text) element.textContent = text;
+    element.title = fullTime(milliseconds);
+  }
+}
+
+addEventListener("zone-changed", () => showTimes(() => true));
+setInterval(() => document.hidden || showTimes((element) => element.dataset.form === "ago"), 5000);
+
 export const moment = (milliseconds, none = "never") =>
-  milliseconds
-    ? h(
-      "time",
-      { datetime: new Date(milliseconds).toISOString(), title: dateTime(milliseconds) },
-      ago(milliseconds),
-    )
-    : h("span", { class: "muted" }, none);
+  milliseconds ? timeOf(milliseconds, "ago") : h("span", { class: "muted" }, none);
 
 /** A time ahead. */
 export const soon = (milliseconds) => Math.abs(milliseconds - Date.now()) < 5000 ? "in a moment" : moment(milliseconds);

@@ -4,7 +4,7 @@ import { all, get, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
-import { typed, Written } from "./rawjson.js";
+import { textOf, typed, Written } from "./rawjson.js";
 import { reportView, requestView, sentence } from "./testing.js";
 import { clearFaults, debounced, onSubmit, select, tell, unsaved } from "./fields.js";
 import { head, loading, toast } from "./ui.js";
@@ -125,7 +125,8 @@ export async function show({ group, item, query, signal, can, at, go, guard }) {
       ),
     );
   const readSample = (report) => {
-    samplePayload = typed(report.message.payload ?? "");
+    const { decoded, payload } = report.message;
+    samplePayload = typed(decoded === undefined ? payload ?? "" : textOf(decoded));
   };
 
   const problem = h("p", { class: "fault", role: "alert" });

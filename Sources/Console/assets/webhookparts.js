@@ -111,6 +111,18 @@ export function requestPart(webhook, fields, sample) {
     webhook.compression,
     fields.choices("compression", { none: "As it is", gzip: "Compressed (gzip)" }),
   );
+  const { forward_properties: forwarded } = webhook;
+  const properties = input((forwarded?.names ?? []).join(", "), { placeholder: "site, firmware" });
+  const prefix = input(forwarded?.prefix, {
+    ...fields.bounds("forward_properties.prefix"),
+    placeholder: "x-device-",
+  });
+  const commands = check(
+    "The receiver may send commands to the thing",
+    "command_url",
+    webhook.command_url,
+    "Each request has a key for that, which is good for a while.",
+  );
   return {
     element: card(
       "Request",
@@ -122,16 +134,23 @@ export function requestPart(webhook, fields, sample) {
         field("Content type", "content_type", type),
         field("Format", "format", format),
         field("Body is sent", "compression", compression),
+        field("User properties as headers", "forward_properties.names", properties, "Of MQTT 5, with commas."),
+        field("with this before each", "forward_properties.prefix", prefix),
       ),
       textField,
       rows.element,
+      commands.element,
     ),
     read: () => ({
+      command_url: commands.box.checked,
       headers: withoutRepetition(headers.read()),
       query: parameters.read().map(([key, value]) => ({ key, value })),
       content_type: type.value,
       format: format.value,
       compression: compression.value,
+      forward_properties: words(properties.value).length === 0
+        ? null
+        : { names: words(properties.value), prefix: prefix.value },
       body: type.value === "form"
         ? (rows.read().length ? rows.read().map(([key, value]) => ({ key, value })) : null)
         : text.value === ""
@@ -461,7 +480,7 @@ export function deliveryPart(webhook, fields) {
 
 /** @param said what `respond` is: true, false, or how the thing is told. */
 function answerPart(said, fields) {
-  const { topic, format, on, qos, retain } = said === true ? {} : said || {};
+  const { topic, format, on, qos, retain, to } = said === true ? {} : said || {};
   const [levels, service] = [
     input(topic, { ...fields.bounds("respond.topic"), placeholder: "weather/{subtopic}" }),
     select(String(qos ?? 1), [["0"], ["1"], ["2"]]),
@@ -475,6 +494,7 @@ function answerPart(said, fields) {
     ...fields.choices("respond.on", { always: "Always", success: "Successes only" }),
   ]);
   const kept = check("Kept by the broker for later subscribers", "respond.retain", retain === true);
+  const asked = check("Where the message asks for it (MQTT 5)", "respond.to", to === "response_topic");
   const part = optional(
     "Tell the thing what was answered",
     "respond",
@@ -487,21 +507,24 @@ function answerPart(said, fields) {
       field("Told of", "respond.on", occasion, "Usually all, and as it is only successes."),
       field("Quality of service", "respond.qos", service),
       kept.element,
+      asked.element,
     ),
-    "Over MQTT, below things/<id>/responses/.",
+    "Over MQTT, below things/<id>/responses/, or where the message asks for it.",
   );
   return {
     element: part.element,
     read: () => {
       if (!part.box.checked) return false;
       const isUsual = form.value === "json" && occasion.value !== "success";
-      if (isUsual && levels.value === "" && service.value === "1" && !kept.box.checked) return true;
+      const isPlain = levels.value === "" && service.value === "1" && !kept.box.checked && !asked.box.checked;
+      if (isUsual && isPlain) return true;
       return {
         topic: levels.value || null,
         format: form.value,
         on: occasion.value || null,
         qos: Number(service.value),
         retain: kept.box.checked,
+        to: asked.box.checked ? "response_topic" : "topic",
       };
     },
   };

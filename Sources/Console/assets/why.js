@@ -3,8 +3,9 @@
 import { post } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { field, input, onSubmit } from "./fields.js";
-import { dateTime, number } from "./format.js";
+import { number } from "./format.js";
 import { sentence } from "./testing.js";
+import { timeOf } from "./ui.js";
 
 const fates = {
   send: ["good", "Would be sent"],
@@ -102,7 +103,9 @@ const explanationView = (answer) =>
       h(
         "p",
         { class: "muted small break" },
-        `The message of ${dateTime(answer.message.received_at)}: `,
+        "The message of ",
+        timeOf(answer.message.received_at, "dateTime"),
+        ": ",
         h("code", {}, (answer.message.payload ?? `base64: ${answer.message.payload_base64}`).slice(0, 300)),
       ),
     stepList(answer.steps),

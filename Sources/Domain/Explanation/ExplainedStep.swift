@@ -17,6 +17,8 @@ package struct ExplainedStep: Sendable, Equatable {
     /// Names that do not change, in the order in which they are asked.
     package enum Check: String, Sendable, CaseIterable {
         case topic, thing, message, payload
+        /// Whether JSON can be made of the payload as the thing's profile has it.
+        case decode
         /// The flags of the thing's profile.
         case profileWebhook = "profile_webhook"
         case profileWrite = "profile_write"

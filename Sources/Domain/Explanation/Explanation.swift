@@ -40,9 +40,17 @@ package struct ExplainedMessage: Sendable {
     package let subtopic: String
     /// nil if there is none.
     package let payload: [UInt8]?
+    package let properties: MessageProperties?
     package let origin: Origin
+    /// Whether it is given as JSON or text, which of a format that is neither is what would be made of what the thing sends.
+    package let isWritten: Bool
 
-    package init(thing: EntityID, subtopic: String, payload: [UInt8]?, origin: Origin) {
+    package init(
+        thing: EntityID, subtopic: String, payload: [UInt8]?, properties: MessageProperties? = nil, origin: Origin,
+        isWritten: Bool = false
+    ) {
+        self.properties = properties
+        self.isWritten = isWritten
         self.thing = thing
         self.subtopic = subtopic
         self.payload = payload
@@ -93,6 +101,13 @@ package struct Explanation: Sendable {
             self.webhooks = []
             return
         }
+        let isView = message.isWritten && scene.profile.decoder?.format.isText == false
+        var index = message.payload.map {
+            PayloadIndex(
+                $0, by: isView ? nil : scene.profile.decoder, received: now, paths: scene.conditionPaths)
+        }
+        index?.properties = message.properties
+        if let step = Self.decoding(by: scene.profile, index, isView: isView) { steps.append(step) }
         steps += Self.flags(of: scene.profile)
         let count = scene.webhooks.count
         steps.append(
@@ -101,7 +116,6 @@ package struct Explanation: Sendable {
                 count == 0 ? "the group has no webhooks" : "the group has \(count == 1 ? "one" : "\(count)")"))
         self.steps = steps
         let before = steps.fate
-        let index = message.payload.map { PayloadIndex($0, paths: scene.conditionPaths) }
         var budget = EvaluationBudget(for: scene.conditionPaths)
         self.webhooks = scene.webhooks.map { webhook in
             let remembered = Remembered(

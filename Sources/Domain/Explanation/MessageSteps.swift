@@ -38,6 +38,23 @@ extension Explanation {
         }
     }
 
+    /// - Returns: nil if nothing has to be made of the payload.
+    static func decoding(by profile: ProfileConfig, _ index: PayloadIndex?, isView: Bool) -> ExplainedStep? {
+        guard let index, profile.decoder != nil || profile.refusesUndecoded else { return nil }
+        let name = (profile.decoder?.format ?? .json).rawValue
+        if isView { return ExplainedStep(.decode, "it is given as the JSON that is made of it (decode: \(name))") }
+        guard index.json == nil else {
+            return ExplainedStep(
+                .decode, profile.decoder == nil ? "it is JSON" : "JSON can be made of it (decode: \(name))")
+        }
+        let why = index.failure?.description ?? "it is no JSON"
+        return profile.refusesUndecoded
+            ? ExplainedStep(
+                .decode, isOK: false, "\(why): it is refused (decode_failure: refuse)", fate: .ignore)
+            : ExplainedStep(
+                .decode, isOK: false, "\(why): it is delivered as it is, and has no values (decode_failure: deliver)")
+    }
+
     static func flags(of profile: ProfileConfig) -> [ExplainedStep] {
         [
             profile.webhook

@@ -160,7 +160,7 @@ package enum TestedMessage {
         var steps: [ExplainedStep] = []
         if message.event == nil, let scene { steps += Explanation.flags(of: scene.profile) }
         var budget = EvaluationBudget()
-        let index = PayloadIndex(message.payload, paths: PathSet(webhook.askedPaths ?? []))
+        let index = PayloadIndex(of: message, paths: PathSet(webhook.askedPaths ?? []))
         steps += Explanation.filters(
             of: webhook, thing: message.thing, subtopic: message.subtopic, index,
             .init(rules: memory, alarm: alarm, traits: scene?.traits ?? ThingTraits(), at: message.id), budget: &budget

@@ -87,7 +87,7 @@ extension SignatureScheme {
     package func eventID(of request: SignedRequest) -> String? {
         let id: String? =
             switch self.vendor {
-            case .standard: request.headers["webhook-id"]
+            case .standard: request.headers["webhook-id"] ?? request.headers["svix-id"]
             case .github: request.headers["x-github-delivery"]
             case .shopify: request.headers["x-shopify-event-id"] ?? request.headers["x-shopify-webhook-id"]
             case .stripe: RawJSON(request.body)?.member("id")?.string
@@ -106,6 +106,15 @@ extension SignatureScheme {
         let hash = Array(SHA256.hash(data: [0] + claim.signed))
         // It may come as long before its time as after it.
         return SignedReplay(hash: hash, seconds: self.tolerance.multiplied(by: 2).adding(1))
+    }
+
+    /// Whether one's own secret may be given to the other system; the others show theirs.
+    package var takesOurSecret: Bool { [.standard, .github, .custom].contains(self.vendor) }
+
+    /// A new secret as the other system takes it.
+    package func newSecret(using numbers: inout some RandomNumberGenerator) -> String {
+        let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &numbers) }
+        return self.vendor == .standard ? "whsec_\(Base64.encode(bytes))" : Hex.encode(bytes)
     }
 
     /// What a vendor asks when its url is set up, and wants back (Slack's `url_verification`); nil for an event.
@@ -129,8 +138,10 @@ extension SignatureScheme {
         switch self.vendor {
         case .standard:
             // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-            let (id, stamp) = (header("webhook-id"), header("webhook-timestamp"))
-            let codes = header("webhook-signature").split(separator: " ").prefix(10)
+            // Svix, which it comes from, sends the same under names of its own.
+            let family = request.headers["webhook-id"] == nil && request.headers["svix-id"] != nil ? "svix" : "webhook"
+            let (id, stamp) = (header("\(family)-id"), header("\(family)-timestamp"))
+            let codes = header("\(family)-signature").split(separator: " ").prefix(10)
                 .filter { $0.hasPrefix("v1,") }.map { String($0.dropFirst(3)) }
             return Claim(
                 signatures: codes, timestamp: time(stamp), needsTimestamp: true,

@@ -64,6 +64,10 @@ package struct SourceSettings: Sendable, Equatable, Codable {
     package var repetitionWindow: Int64 = 86_400
     /// Where the event's id stands in its body, if no header says it.
     package var eventIDPath: String?
+    /// nil: all events are of the source's own thing.
+    package var thing: SourceThing?
+    /// nil: it answers no GET.
+    package var handshake: SourceHandshake?
 
     package init() {}
 
@@ -78,7 +82,11 @@ package struct SourceSettings: Sendable, Equatable, Codable {
             throw InvalidField("conditions", "of sources take no changed and changed_by")
         }
         if self.conditions?.edge != nil { throw InvalidField("conditions.edge", "does not go with sources") }
+        if self.conditions?.rules.contains(where: \.isOfProperties) == true {
+            throw InvalidField("conditions.rules", "do not go with of mqtt for events of sources")
+        }
         _ = try self.subtopicTemplate()
+        try self.thing?.check()
         if let schema {
             guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {
                 throw InvalidField("schema", "must be at most \(JSONSchema.longest) bytes of JSON")
@@ -116,8 +124,9 @@ package struct SourceSettings: Sendable, Equatable, Codable {
 package struct SourceGate: Sendable {
     /// What an event comes to.
     package enum Verdict: Sendable, Equatable {
-        /// To be published on this subtopic; the id is what repetitions are recognized by.
-        case accepted(subtopic: String, eventID: String?)
+        /// To be published on this subtopic; the id is what repetitions are recognized by. `thing` is what the event calls its
+        /// thing; nil if it is the source's own.
+        case accepted(subtopic: String, eventID: String?, thing: String? = nil)
         /// Not what is wanted, for this reason; its sender is told that all is well.
         case ignored(String)
         /// Not what it should be.
@@ -140,7 +149,7 @@ package struct SourceGate: Sendable {
         self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
         self.paths = PathSet(
             (self.conditions?.paths ?? []) + (self.template?.placeholders.flatMap(\.paths) ?? [])
-                + [self.eventIDPath].compactMap(\.self))
+                + [self.eventIDPath, settings.thing.flatMap { JSONPath($0.path) }].compactMap(\.self))
     }
 
     package func judge(_ request: SignedRequest, as message: Message) -> Verdict {
@@ -162,7 +171,11 @@ package struct SourceGate: Sendable {
         guard ThingTopic(of: message.thing, publishing: subtopic) != nil else {
             return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))")
         }
-        return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, payload))
+        let thing = self.settings.thing?.name(in: payload)
+        if let wanted = self.settings.thing, wanted.otherwise != .own, thing == nil {
+            return .invalid("no thing is named at \(wanted.path)")
+        }
+        return .accepted(subtopic: subtopic, eventID: self.eventID(of: request, payload), thing: thing)
     }
 
     private func eventID(of request: SignedRequest, _ payload: PayloadIndex) -> String? {

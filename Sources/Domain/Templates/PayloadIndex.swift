@@ -1,3 +1,5 @@
+package import Values
+
 /// Paths that are asked for again and again, put together so that one walk over a payload finds them all.
 package struct PathSet: Sendable {
     struct Node: Sendable {
@@ -37,16 +39,50 @@ package struct PathSet: Sendable {
     }
 }
 
-/// A payload, gone over once, and where in it the values of a set of paths stand.
+/// A payload, or the view of one, gone over once, and where in it the values of a set of paths stand.
 package struct PayloadIndex: Sendable {
     /// The whole of it; nil if it is no JSON.
     package let json: RawJSON?
+    /// Why no JSON could be made of it; nil if none had to be.
+    package let failure: UndecodedPayload?
     package let byteCount: Int
+    /// Of the same message, for who asks of them too.
+    package var properties: MessageProperties?
     private let paths: PathSet
     /// By the number of the node.
     private let found: [(kind: RawJSON.Kind, range: Range<Int>)?]
 
+    /// What everything that reads a message's payload as JSON reads: its view, if its profile says what makes one.
+    package init(of message: Message, paths: PathSet) {
+        self.init(message.payload, by: message.decoder, received: message.id.time, paths: paths)
+        self.properties = message.properties
+    }
+
+    /// - Parameters:
+    ///   - decoder: nil if the payload is read as it is.
+    ///   - received: when it came in.
+    package init(_ payload: [UInt8], by decoder: PayloadDecoder?, received: Instant, paths: PathSet) {
+        guard let decoder else {
+            self.init(payload, paths: paths)
+            return
+        }
+        do throws(UndecodedPayload) {
+            self.init(try decoder.view(of: payload, received: received), paths: paths)
+        } catch {
+            self.init(error, byteCount: payload.count, paths: paths)
+        }
+    }
+
+    private init(_ failure: UndecodedPayload, byteCount: Int, paths: PathSet) {
+        self.failure = failure
+        self.byteCount = byteCount
+        self.paths = paths
+        self.json = nil
+        self.found = []
+    }
+
     package init(_ payload: [UInt8], paths: PathSet) {
+        self.failure = nil
         self.paths = paths
         self.byteCount = payload.count
         let text = RawJSON.textRange(of: payload)

@@ -12,18 +12,23 @@ package enum Placeholder: Sendable, Hashable {
     case externalID
     /// Something of what they keep with it, or with its profile.
     case metadata(Holder, JSONPath)
+    /// Of what the publish said of itself.
+    case mqtt(JSONPath)
     /// The value of a label, by its key; all of them without one.
     case labels(Holder, String?)
 
     /// Who has labels and metadata.
     package enum Holder: String, Sendable, CaseIterable { case thing, profile }
 
-    /// The names as they are written; `{payload}`, `{value}`, and what ends with metadata or labels may have a path behind them.
+    /// The names as they are written; `{payload}`, `{value}`, what ends with metadata, labels or user may have a path
+    /// behind them.
     package static let names = [
         "thing_id", "device_id", "thing_name", "group_id", "org_id", "user_id", "profile_id", "topic", "subtopic",
         "message_id", "received_at", "payload", "payload_base64", "payload_hex", "value",
         "state", "since", "previous",
         "thing.external_id", "thing.metadata", "thing.labels", "profile.metadata", "profile.labels",
+        "mqtt.content_type", "mqtt.user", "mqtt.response_topic", "mqtt.correlation_data", "mqtt.expiry", "mqtt.retain",
+        "mqtt.qos", "mqtt.topic",
     ]
 
     /// - Parameter text: what stands between the braces.
@@ -36,6 +41,7 @@ package enum Placeholder: Sendable, Hashable {
         case ("thing", let path?) where path.description == ".external_id": self = .externalID
         case ("thing", let path?): self.init(of: .thing, path)
         case ("profile", let path?): self.init(of: .profile, path)
+        case ("mqtt", let path?) where MessageProperties.Member.begins(path): self = .mqtt(path)
         case (_, let path?) where path.steps.isEmpty:
             switch name {
             case "thing_id", "device_id": self = .thingID
@@ -91,6 +97,11 @@ package enum Placeholder: Sendable, Hashable {
         }
     }
 
+    /// Whether it is of what a publish said of itself.
+    var isOfProperties: Bool {
+        if case .mqtt = self { true } else { false }
+    }
+
     /// Whether it is of a crossing.
     var isOfCrossing: Bool { [.state, .since, .previous].contains(self) }
 
@@ -107,6 +118,7 @@ package enum Placeholder: Sendable, Hashable {
         switch self {
         case .payload(let path): Self.text("payload", path)
         case .value(let path): Self.text("value", path)
+        case .mqtt(let path): Self.text("mqtt", path)
         case .metadata(let holder, let path): Self.text("\(holder.rawValue).metadata", path)
         case .labels(let holder, let key):
             Self.text("\(holder.rawValue).labels", key.map { JSONPath(steps: [], description: ".\($0)") } ?? JSONPath())
@@ -150,7 +162,7 @@ package enum Placeholder: Sendable, Hashable {
     /// The name that was probably meant by one that is none.
     static func suggestion(for text: Substring) -> String? {
         let parts = text.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
-        let isOfHolder = parts.count > 1 && Holder(rawValue: String(parts[0])) != nil
+        let isOfHolder = parts.count > 1 && (parts[0] == "mqtt" || Holder(rawValue: String(parts[0])) != nil)
         let whole = isOfHolder ? parts[0] + "." + parts[1] : text
         let name = whole.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "." && isOfHolder }.lowercased()
         let squeezed = name.filter { $0 != "_" }

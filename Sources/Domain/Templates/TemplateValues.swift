@@ -21,7 +21,7 @@ package struct TemplateValues: Sendable {
         self.message = message
         self.org = org
         self.facts = facts
-        self.payload = PayloadIndex(message.payload, paths: paths)
+        self.payload = PayloadIndex(of: message, paths: paths)
     }
 
     /// Whether the payload is text: JSON, or anything else in UTF-8.
@@ -55,6 +55,7 @@ package struct TemplateValues: Sendable {
             guard let annotations = self.facts.annotations?[holder] else { return .missing }
             let found = key.map(annotations.value(of:)) ?? annotations.list
             return found.map(Value.json) ?? .missing
+        case .mqtt(let path): return self.message.properties?.json.value(at: path).map(Value.json) ?? .missing
         case .topic: return self.message.event == nil ? .text(self.message.topic) : .missing
         case .subtopic: return .text(self.message.subtopic)
         case .messageID: return .text(String(self.message.id.rawValue))
@@ -67,7 +68,7 @@ package struct TemplateValues: Sendable {
         case .payload(let path):
             guard self.payload.json != nil else {
                 if path.steps.isEmpty { return .bytes(self.message.payload) }
-                throw Self.needsJSON(placeholder)
+                throw self.needsJSON(placeholder)
             }
             return self.payload.value(at: path).map(Value.json) ?? .missing
         case .value(let path): return try self.measured(path, placeholder)
@@ -79,7 +80,7 @@ package struct TemplateValues: Sendable {
             // Plain text is its own only value.
             if path.steps.isEmpty || path.steps == [.element(0)] { return .bytes(self.message.payload) }
             if path.steps.count == 1, case .element = path.steps[0] { return .missing }
-            throw Self.needsJSON(placeholder)
+            throw self.needsJSON(placeholder)
         }
         let member = self.payload.value(at: Placeholder.valueMember)
         let value = member ?? json
@@ -88,8 +89,9 @@ package struct TemplateValues: Sendable {
         return self.payload.value(at: whole).map(Value.json) ?? .missing
     }
 
-    private static func needsJSON(_ placeholder: Placeholder) -> RenderFailure {
-        RenderFailure("\(placeholder.text) is of a payload that is JSON, which this one is not")
+    private func needsJSON(_ placeholder: Placeholder) -> RenderFailure {
+        let why = self.payload.failure.map { ": \($0)" } ?? ""
+        return RenderFailure("\(placeholder.text) is of a payload that is JSON, which this one is not\(why)")
     }
 
     private static func needsText(_ placeholder: Placeholder) -> RenderFailure {

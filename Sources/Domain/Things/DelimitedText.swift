@@ -15,9 +15,11 @@ package struct DelimitedText: Sendable {
     /// Without empty lines.
     package let rows: [Row]
 
-    /// - Parameter most: rows.
-    package init(_ bytes: [UInt8], most: Int) throws(Refusal) {
-        var reader = Reader(bytes)
+    /// - Parameters:
+    ///   - most: rows.
+    ///   - separator: between fields; nil finds out.
+    package init(_ bytes: [UInt8], most: Int, separator: UInt8? = nil) throws(Refusal) {
+        var reader = Reader(bytes, separator)
         var rows: [Row] = []
         while let row = try reader.next() {
             if row.fields == [""] { continue }
@@ -35,10 +37,10 @@ package struct DelimitedText: Sendable {
         var position: Int
         var line = 1
 
-        init(_ bytes: [UInt8]) {
+        init(_ bytes: [UInt8], _ separator: UInt8?) {
             self.bytes = bytes
             self.position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-            self.separator = Self.separator(of: bytes[self.position...])
+            self.separator = separator ?? Self.separator(of: bytes[self.position...])
         }
 
         /// The one that comes first in the first row, outside of quotes.

@@ -61,6 +61,20 @@ package struct TopicPattern: Sendable, Hashable {
         return levels.joined(separator: "/")
     }
 
+    /// What the thing is called whose topic it is: as the filter up to the level that says its name, whatever follows.
+    ///
+    /// - Returns: nil if it is nobody's by this pattern.
+    func owner(of topic: TopicLevels) -> ArraySlice<UInt8>? {
+        guard let place = self.levels["thing"], place < topic.count else { return nil }
+        let isAsFilter = self.filter.levels.prefix(place).enumerated().allSatisfy { index, level in
+            switch level {
+            case .any: true
+            case .text(let bytes): topic[index].elementsEqual(bytes)
+            }
+        }
+        return isAsFilter ? topic[place] : nil
+    }
+
     package func names(_ name: String) -> Bool { self.levels[name] != nil }
 
     /// What a name stands for in a topic that the filter takes; nil if there is no such name.

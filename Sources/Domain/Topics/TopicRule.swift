@@ -113,11 +113,19 @@ extension TopicRule {
     package struct Taken: Sendable {
         package var parts: [Part] = []
         package var refused: [Refusal] = []
-    }
 
-    /// Whether it is what a thing may be called; nothing else is looked for.
-    private static func isName(_ text: String) -> Bool {
-        do throws(InvalidField) { return try Name.checked(text) == text } catch { return false }
+        package init() {}
+
+        /// With what another rule makes of the same message: what two make of it alike is one.
+        package mutating func add(_ other: Taken) {
+            if self.parts.isEmpty {
+                self.parts = other.parts
+            } else {
+                let known = Set(self.parts)
+                self.parts += other.parts.filter { !known.contains($0) }
+            }
+            self.refused += other.refused
+        }
     }
 
     /// What the rule makes of a message whose topic its filter takes.
@@ -132,7 +140,7 @@ extension TopicRule {
         }
         let named = self.pattern.value(of: "thing", in: topic)
         func add(_ thing: String?, _ payload: [UInt8]) {
-            if let thing, Self.isName(thing) {
+            if let thing, ThingName.isName(thing) {
                 taken.parts.append(Part(thing: thing, subtopic: subtopic, payload: payload))
             } else {
                 taken.refused.append(.noThing)
@@ -159,10 +167,8 @@ extension TopicRule {
         return taken
     }
 
-    /// What a value calls the thing: a text, or a number as it is written.
     private func name(in json: RawJSON) -> String? {
-        guard let value = self.thing.flatMap({ json.value(at: $0) }) else { return nil }
-        return value.string ?? (value.kind == .number ? String(decoding: value.text, as: UTF8.self) : nil)
+        self.thing.flatMap { json.value(at: $0) }.flatMap(ThingName.text)
     }
 
     private static func parts(of value: RawJSON, by split: Split) -> [(key: String?, value: RawJSON)]? {

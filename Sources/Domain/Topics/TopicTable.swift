@@ -21,6 +21,8 @@ package struct TopicTable: Sendable {
         package let choice: Choice
         /// With the numbers of their filters.
         package let rules: [Numbered]
+        /// What the group may have rules for.
+        package let granted: [TopicFilter]
 
         package struct Numbered: Sendable, Hashable {
             package let rule: TopicRule
@@ -32,7 +34,8 @@ package struct TopicTable: Sendable {
             }
         }
 
-        package init(choice: Choice, rules: [Numbered]) {
+        package init(choice: Choice, rules: [Numbered], granted: [TopicFilter] = []) {
+            self.granted = granted
             self.choice = choice
             self.rules = rules
         }
@@ -73,6 +76,16 @@ package struct TopicTable: Sendable {
         (self.groups[group]?.rules ?? []).compactMap { $0.rule.pattern.text(naming: name) }
     }
 
+    /// Whether a thing that is called so may be answered on a topic: it is one of those on which the group's rules hear the thing
+    /// by its name, or below them, granted to the group, and by no rule another thing's. What a rule takes would come back as a
+    /// message.
+    package func isOwn(_ topic: String, of name: String, in group: EntityID) -> Bool {
+        guard let group = self.groups[group], let levels = TopicLevels(topic), !levels.isOfBroker else { return false }
+        let owners = group.rules.compactMap { $0.rule.pattern.owner(of: levels) }
+        return !owners.isEmpty && owners.allSatisfy { $0.elementsEqual(name.utf8) }
+            && group.granted.contains { $0.matches(levels) } && self.trie.values(for: levels).isEmpty
+    }
+
     /// With other rules of some groups.
     package func setting(_ changes: [EntityID: Group]) -> TopicTable {
         TopicTable(self.groups.merging(changes) { _, new in new })
@@ -87,15 +100,7 @@ package struct TopicTable: Sendable {
         /// What these rules make of it: what two of them make of it alike is one.
         package func take(_ payload: [UInt8]) -> TopicRule.Taken {
             var all = TopicRule.Taken()
-            for rule in self.rules {
-                var taken = rule.take(self.topic, payload)
-                if !all.parts.isEmpty {
-                    let known = Set(all.parts)
-                    taken.parts.removeAll { known.contains($0) }
-                }
-                all.parts += taken.parts
-                all.refused += taken.refused
-            }
+            for rule in self.rules { all.add(rule.take(self.topic, payload)) }
             return all
         }
     }

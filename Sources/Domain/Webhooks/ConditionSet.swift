@@ -31,8 +31,10 @@ package struct EvaluationBudget: Sendable {
 package struct ConditionSet: Sendable {
     let match: Conditions.Match
     let rules: [CompiledRule]
-    /// Everything that is asked for.
+    /// Everything that is asked of a payload.
     package let paths: [JSONPath]
+    /// Whether something is asked of what the publish said of itself.
+    package let asksProperties: Bool
     /// Whether it compares with what a thing sent before.
     package let remembers: Bool
     /// Whether what comes of a message depends on those before.
@@ -45,7 +47,8 @@ package struct ConditionSet: Sendable {
     package init(_ conditions: Conditions) {
         self.match = conditions.match
         self.rules = conditions.rules.map(CompiledRule.init)
-        self.paths = self.rules.map(\.path)
+        self.paths = self.rules.filter { !$0.rule.isOfProperties }.map(\.path)
+        self.asksProperties = self.rules.contains { $0.rule.isOfProperties }
         self.remembers = conditions.rules.contains { $0.operator.remembers }
         self.edge = conditions.edge.map { EdgeRule($0, duration: conditions.duration ?? 0) }
         self.mark = conditions.mark
@@ -117,11 +120,9 @@ package struct ConditionSet: Sendable {
         var texts: [Int: [UInt8]] = [:]
         for (index, rule) in self.rules.enumerated() {
             // A group has paths that are not looked for if it has too many.
-            guard let node = payload.node(of: rule.path) else { return .tooCostly(former) }
-            let found = payload.value(at: node)
-            guard budget.spend(rule.cost(of: found, hasText: texts[node] != nil)) else {
-                return .tooCostly(former)
-            }
+            guard let (node, found, sought) = payload.find(rule, number: index),
+                budget.spend(rule.cost(of: found, hasText: texts[node] != nil) + sought)
+            else { return .tooCostly(former) }
             if let found, texts[node] == nil, rule.needsText(of: found) { texts[node] = found.canonicalText }
             let text = texts[node] ?? []
             let isMet: Bool
@@ -132,12 +133,30 @@ package struct ConditionSet: Sendable {
                 isMet = rule.holds(found, text)
             }
             note(index, found, isMet)
-            if isMet { isAnyMet = true } else if unmet == nil { unmet = rule.rule.description }
+            if isMet { isAnyMet = true } else if unmet == nil { unmet = payload.blames(rule) }
         }
         let isCalled = self.match == .all ? unmet == nil : isAnyMet
         guard !isCalled, let unmet else { return Outcome(skip: nil, memory: memory) }
-        let reason = payload.json == nil ? ": the payload is not JSON" : ""
-        return Outcome(skip: "condition not met: \(unmet)\(reason)", memory: memory)
+        return Outcome(skip: "condition not met: \(unmet)", memory: memory)
+    }
+}
+
+extension PayloadIndex {
+    /// What a rule finds.
+    ///
+    /// - Parameter number: the rule's, for a place where no other looks.
+    /// - Returns: where it looked, what is there, and how many bytes were gone over for it; nil if nobody looked for its path.
+    func find(_ rule: CompiledRule, number: Int) -> (place: Int, found: RawJSON?, sought: Int)? {
+        guard rule.rule.isOfProperties else {
+            return self.node(of: rule.path).map { ($0, self.value(at: $0), 0) }
+        }
+        return (-1 - number, self.properties?.json.value(at: rule.path), self.properties?.byteCount ?? 0)
+    }
+
+    /// A rule that is not met, in words.
+    func blames(_ rule: CompiledRule) -> String {
+        guard self.json == nil, !rule.rule.isOfProperties else { return rule.rule.description }
+        return "\(rule.rule.description): the payload is not JSON\(self.failure.map { " (\($0))" } ?? "")"
     }
 }
 

@@ -30,9 +30,7 @@ extension ConditionSet {
 
     /// The beginning of what the first rule finds, as JSON; nil if nothing is there.
     package func found(in payload: PayloadIndex) -> String? {
-        self.paths.first.flatMap { payload.node(of: $0) }.flatMap { payload.value(at: $0) }.map {
-            Self.beginning(of: $0)
-        }
+        self.rules.first.flatMap { payload.find($0, number: 0)?.found }.map { Self.beginning(of: $0) }
     }
 
     private static func beginning(of found: RawJSON) -> String {
@@ -45,26 +43,24 @@ extension ConditionSet {
     ) -> ConditionTruth {
         var (unmet, unknown): (String?, String?)
         var isAnyMet = false
-        for rule in self.rules {
-            guard let node = payload.node(of: rule.path) else { return .isTooCostly }
-            let found = payload.value(at: node)
-            guard budget.spend(rule.cost(of: found, hasText: false)) else { return .isTooCostly }
+        for (index, rule) in self.rules.enumerated() {
+            guard let (_, found, sought) = payload.find(rule, number: index),
+                budget.spend(rule.cost(of: found, hasText: false) + sought)
+            else { return .isTooCostly }
             let text = found.map { rule.needsText(of: $0) ? $0.canonicalText : [] } ?? []
             let isMet = rule.verdict(on: found, text, isHeld: isHeld)
             note(rule.rule, found, isMet == true)
             switch isMet {
             case true?: isAnyMet = true
             case false?: unmet = unmet ?? rule.rule.description
-            case nil: unknown = unknown ?? rule.rule.description
+            case nil: unknown = unknown ?? payload.blames(rule)
             }
         }
         switch self.match {
         case .all: if let unmet { return .isNotMet(unmet) }
         case .any: if isAnyMet { return .isMet }
         }
-        if let unknown {
-            return .isUnknown(payload.json == nil ? "\(unknown): the payload is not JSON" : unknown)
-        }
+        if let unknown { return .isUnknown(unknown) }
         return unmet.map(ConditionTruth.isNotMet) ?? .isMet
     }
 }

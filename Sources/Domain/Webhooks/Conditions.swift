@@ -34,23 +34,40 @@ package struct Conditions: Sendable, Equatable {
             package var remembers: Bool { self == .changed || self == .changedBy }
         }
 
-        /// Into the payload, as ``JSONPath`` reads it; empty is the payload itself.
+        /// Where a rule looks.
+        package enum Subject: String, Sendable, Codable, CaseIterable {
+            case payload
+            /// Into what the publish said of itself (``MessageProperties``).
+            case mqtt
+        }
+
+        /// Into its subject, as ``JSONPath`` reads it; empty is the whole.
         package let path: String
         package let `operator`: Operator
         /// JSON text; nil where the operator needs nothing to compare with.
         package let value: String?
         /// A number as JSON text: what is met stays so until what is found is beyond this.
         package let until: String?
+        /// nil is the payload.
+        package let subject: Subject?
 
-        package init(path: String, operator: Operator, value: String? = nil, until: String? = nil) {
+        package init(
+            path: String, operator: Operator, value: String? = nil, until: String? = nil, of subject: Subject? = nil
+        ) {
+            self.subject = subject == .payload ? nil : subject
             self.path = path
             self.operator = `operator`
             self.value = value
             self.until = until
         }
 
+        package var isOfProperties: Bool { self.subject == .mqtt }
+
         var description: String {
-            let subject = self.path.isEmpty ? "payload" : self.path
+            let subject =
+                if self.isOfProperties { self.path.isEmpty ? "mqtt" : "mqtt.\(self.path)" } else {
+                    self.path.isEmpty ? "payload" : self.path
+                }
             return "\(subject) \(self.operator.rawValue)\(self.value.map { " \($0.prefix(200))" } ?? "")"
         }
     }
@@ -69,6 +86,10 @@ package struct Conditions: Sendable, Equatable {
             let at = "conditions.rules[\(index)]"
             guard let path = JSONPath(rule.path) else {
                 throw InvalidField("\(at).path", "must be a path such as sensor.values[0]")
+            }
+            guard !rule.isOfProperties || MessageProperties.Member.begins(path) else {
+                let members = MessageProperties.Member.allCases.map(\.rawValue).joined(separator: ", ")
+                throw InvalidField("\(at).path", "must begin with one of \(members) where of is mqtt")
             }
             guard path.steps.count <= Self.longestPath else {
                 throw InvalidField("\(at).path", "must have at most \(Self.longestPath) steps")

@@ -28,7 +28,12 @@ extension Conditions {
     /// Changes with what is asked and for how long: an alarm that was raised by something else says nothing. 0 if there is no edge.
     package var mark: Int64 {
         guard self.edge != nil else { return 0 }
-        let rules = self.rules.map { [$0.path, $0.operator.rawValue, $0.value ?? "", $0.until ?? ""] }
+        let rules = self.rules.map { rule in
+            [
+                (rule.isOfProperties ? "{mqtt}" : "") + rule.path, rule.operator.rawValue, rule.value ?? "",
+                rule.until ?? "",
+            ]
+        }
         let parts = [[self.match.rawValue, String(self.duration ?? 0)]] + rules
         let text = parts.flatMap(\.self).map { "\($0.utf8.count):\($0)" }.joined()
         return SHA256.hash(data: Array(text.utf8)).prefix(8).reduce(0) { $0 << 8 | Int64($1) }

@@ -34,7 +34,7 @@ package struct Header: Hashable, Sendable {
         return nil
     }
 
-    private var refusal: String? {
+    var refusal: String? {
         guard !self.name.isEmpty, self.name.utf8.count <= Self.longestName, self.name.utf8.allSatisfy(Self.isToken)
         else {
             return "is no header name: 1 to \(Self.longestName) letters, digits or any of !#$%&'*+-.^_`|~"
@@ -46,11 +46,15 @@ package struct Header: Hashable, Sendable {
         guard self.value.utf8.count <= Self.longestValue else {
             return "has a value of over \(Self.longestValue) bytes"
         }
-        // RFC 9110, section 5.5: visible characters, space and tab; bytes over 127 are opaque.
-        guard self.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+        guard Self.isValue(self.value) else {
             return "has a value with line breaks or other control characters"
         }
         return nil
+    }
+
+    /// RFC 9110, section 5.5: visible characters, space and tab; bytes over 127 are opaque.
+    static func isValue(_ text: String) -> Bool {
+        text.utf8.count <= Self.longestValue && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
     }
 
     /// `tchar` of RFC 9110, section 5.6.2.

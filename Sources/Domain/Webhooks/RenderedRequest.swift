@@ -13,6 +13,8 @@ package struct RenderedRequest: Sendable {
     package let contentType: String?
     /// nil if there is none.
     package let body: [UInt8]?
+    /// How many user properties that were to become headers could not.
+    package var unforwarded = 0
 
     // What is longer is not made, in bytes; a payload that is sent as it is is bounded where it comes in.
 
@@ -53,6 +55,13 @@ extension RequestPlan {
     ) throws(RenderFailure) -> RenderedRequest {
         var headers = try self.renderHeaders(values)
         if self.format == .cloudEvents { headers += CloudEvent.headers(of: message) }
+        var unforwarded = 0
+        if let forwarding = self.forwarding {
+            let used = headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count }
+            let forwarded = forwarding.headers(of: message.properties, room: RenderedRequest.longestHeaders - used)
+            headers += forwarded.headers
+            unforwarded = forwarded.leftOut
+        }
         let setsType = headers.contains { $0.name.lowercased() == "content-type" }
         let type: String =
             if let batching { batching.form == .ndjson ? "application/x-ndjson" : "application/json" } else {
@@ -62,7 +71,7 @@ extension RequestPlan {
         if let target = self.loggedTarget { logged = try Self.render(target.target, target.query, values) }
         return RenderedRequest(
             method: self.method.rawValue, target: try self.renderTarget(values), loggedTarget: logged, headers: headers,
-            contentType: body == nil || setsType ? nil : type, body: body)
+            contentType: body == nil || setsType ? nil : type, body: body, unforwarded: unforwarded)
     }
 
     private func renderHeaders(_ values: TemplateValues) throws(RenderFailure) -> [(name: String, value: [UInt8])] {

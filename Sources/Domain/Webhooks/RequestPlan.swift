@@ -23,6 +23,9 @@ package struct RequestPlan: Sendable {
     package var needsFacts: Bool { self.extent > .nothing }
     /// Whether what a message crossed is needed.
     package let needsCrossing: Bool
+    /// Whether what a publish said of itself is.
+    package let needsProperties: Bool
+    let forwarding: PropertyForwarding?
     /// What is asked of the payload.
     let paths: PathSet
 
@@ -75,8 +78,12 @@ package struct RequestPlan: Sendable {
         let placeholders = templates.flatMap(\.placeholders)
         self.extent = placeholders.map(\.extent).max() ?? .nothing
         self.needsCrossing = placeholders.contains(where: \.isOfCrossing)
+        self.forwarding = spec.forwarding
+        self.needsProperties = spec.forwarding != nil || placeholders.contains(where: \.isOfProperties)
         self.paths = PathSet(placeholders.flatMap(\.paths))
-        if !isLenient { try self.check(spec) }
+        guard !isLenient else { return }
+        try self.check(spec)
+        try spec.forwarding?.check(besides: headers)
     }
 
     private func check(_ spec: RequestSpec) throws(InvalidField) {
@@ -109,6 +116,9 @@ package struct RequestPlan: Sendable {
                 throw InvalidField(
                     "batch", "takes placeholders of single messages in the body only: url, query and headers are one")
             }
+            guard self.forwarding == nil else {
+                throw InvalidField("forward_properties", "does not go with batch, where headers are one")
+            }
         }
         if self.format == .cloudEvents {
             let own = ["ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "ce-subject"]
@@ -140,7 +150,8 @@ package struct RequestPlan: Sendable {
     var isPlain: Bool {
         guard case .payload = self.body else { return false }
         return self.method == .post && self.format == .plain && self.contentType == .profile && self.batching == nil
-            && self.query.isEmpty && self.target.isVerbatim && self.headers.allSatisfy(\.value.isVerbatim)
+            && self.query.isEmpty && self.forwarding == nil && self.target.isVerbatim
+            && self.headers.allSatisfy(\.value.isVerbatim)
     }
 }
 

@@ -54,6 +54,8 @@ package struct RequestSpec: FieldTable {
     package var body: Body?
     package var query: [Row] = []
     package var format = Format.plain
+    /// User properties that become headers; nil is none.
+    package var forwarding: PropertyForwarding?
 
     package init() {}
 

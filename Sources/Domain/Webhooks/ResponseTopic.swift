@@ -86,7 +86,7 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Wildcards are for who listens (MQTT 5, section 4.7.1).
-    private static func isPublishable(_ text: some StringProtocol) -> Bool {
+    static func isPublishable(_ text: some StringProtocol) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "#") }
     }
 }

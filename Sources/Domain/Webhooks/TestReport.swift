@@ -20,6 +20,8 @@ package struct TestReport: Sendable {
     /// nil if none could be made.
     package let request: RequestDescription?
     package let status: Int?
+    /// What is shown of the answer's headers.
+    package let headers: AnswerHeaders?
     /// The beginning of the answer's body.
     package let body: [UInt8]
     /// Whether a delivery would have succeeded.
@@ -27,12 +29,13 @@ package struct TestReport: Sendable {
     package let microseconds: Int64
 
     package init(
-        steps: [Step], request: RequestDescription?, status: Int?, body: [UInt8], hasSucceeded: Bool,
-        microseconds: Int64
+        steps: [Step], request: RequestDescription?, status: Int?, headers: AnswerHeaders? = nil, body: [UInt8],
+        hasSucceeded: Bool, microseconds: Int64
     ) {
         self.steps = steps
         self.request = request
         self.status = status
+        self.headers = headers
         self.body = body
         self.hasSucceeded = hasSucceeded
         self.microseconds = microseconds
@@ -65,7 +68,8 @@ package struct RequestDescription: Sendable {
         let owners = Set(target.headers.map { $0.name.lowercased() })
         var headers = request.headers.map { header in
             let isOurs = header.name.hasPrefix("ce-") && !owners.contains(header.name.lowercased())
-            let isPlain = showsHeaders || isOurs
+            let isForwarded = target.options.request.forwarding?.sets(header.name) == true
+            let isPlain = showsHeaders || isOurs || isForwarded
             return (name: header.name, value: isPlain ? String(decoding: header.value, as: UTF8.self) : Self.mask)
         }
         if target.options.auth.kind != .none { headers.append((name: "authorization", value: Self.mask)) }
@@ -77,6 +81,9 @@ package struct RequestDescription: Sendable {
         if message.hasThing { headers.append((name: "x-hookline-thing-id", value: message.thing.description)) }
         if !message.subtopic.isEmpty { headers.append((name: "x-hookline-subtopic", value: message.subtopic)) }
         if let event = message.event { headers.append((name: "x-hookline-trigger", value: event.rawValue)) }
+        if target.options.sendsCommandKey, message.hasThing {
+            headers.append((name: "x-hookline-command-key", value: Self.mask))
+        }
         if let trace = message.traceparent { headers.append((name: "traceparent", value: trace)) }
         if target.signingKeys != nil { headers.append((name: "webhook-signature", value: Self.mask)) }
         self.headers = headers

@@ -14,6 +14,14 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
         case success
     }
 
+    /// Where an answer goes.
+    package enum Destination: String, Sendable, Codable, CaseIterable {
+        /// Where the webhook says.
+        case topic
+        /// Where the message asks for it, with its correlation data; where the webhook says if it asks nothing.
+        case responseTopic = "response_topic"
+    }
+
     /// Levels below the thing's own responses (``ResponseTopic``); nil is the webhook's id.
     package let topic: String?
     package let format: Format
@@ -22,11 +30,14 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
     package let qos: Int
     /// Whether the broker keeps it for who subscribes later.
     package let isRetained: Bool
+    /// nil is the webhook's topic.
+    package let destination: Destination?
 
     package init(
         topic: String? = nil, format: Format = .json, occasion: Occasion = .always, qos: Int = 1,
-        isRetained: Bool = false
+        isRetained: Bool = false, to destination: Destination? = nil
     ) {
+        self.destination = destination == .topic ? nil : destination
         self.topic = topic
         self.format = format
         self.occasion = occasion
@@ -39,6 +50,7 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
         .object([
             .init("topic", .text(1...ResponseTopic.longest)), .init("format", .choice(of: Format.self)),
             .init("on", .choice(of: Occasion.self)), .init("qos", .integer(0...2)), .init("retain", .flag),
+            .init("to", .choice(of: Destination.self)),
         ]))
 
     /// Who reads bytes alone cannot tell a failure from what was asked for, unless that is wanted.
@@ -47,7 +59,8 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
         self.init(
             topic: try fields.string("topic"), format: format,
             occasion: try fields.choice("on") ?? (format == .raw ? .success : .always),
-            qos: Int(clamping: try fields.integer("qos") ?? 1), isRetained: try fields.bool("retain") ?? false)
+            qos: Int(clamping: try fields.integer("qos") ?? 1), isRetained: try fields.bool("retain") ?? false,
+            to: try fields.choice("to"))
     }
 
     var json: JSONValue {
@@ -56,6 +69,7 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
             "qos": .integer(Int64(self.qos)), "retain": .bool(self.isRetained),
         ]
         if let topic { fields["topic"] = .string(topic) }
+        if let destination { fields["to"] = .string(destination.rawValue) }
         return .object(fields)
     }
 

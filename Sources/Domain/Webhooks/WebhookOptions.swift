@@ -16,6 +16,8 @@ package struct WebhookOptions: FieldTable {
     /// What is shown to the receiver over TLS; nil is what the group has.
     package var clientCertificate: ClientCertificate?
     package var compression = Compression.none
+    /// Whether its receiver is given a key to send commands to a delivery's thing.
+    package var sendsCommandKey = false
     package var description = ""
     /// A JSON object of its owners, kept and shown and nothing else.
     package var metadata = "{}"
@@ -55,6 +57,7 @@ package struct WebhookOptions: FieldTable {
                 .responding),
             .batch, .clientCertificate,
             Field("compression", \.compression, stored: "compression", .choice()),
+            Field("command_url", \.sendsCommandKey, stored: "sendsCommandKey", .flag),
             Field("description", \.description, stored: "description", .text(longest: longestDescription)),
             Field("metadata", \.metadata, stored: "metadata", .metadata),
         ]
@@ -79,6 +82,9 @@ package struct WebhookOptions: FieldTable {
     }
 
     private func checkBatching() throws(InvalidField) {
+        if self.sendsCommandKey {
+            throw InvalidField("command_url", "does not go with batch, which is of several things")
+        }
         switch self.request.method {
         case .post, .put, .patch: break
         case .get, .delete: throw InvalidField("batch", "needs a method that has a body: POST, PUT or PATCH")

@@ -17,7 +17,11 @@ package final class WebhookRequests: Sendable {
     /// nil for a webhook from before there were keys, until the service has started once.
     package let signer: RequestSigner?
 
-    package init(_ target: WebhookTarget) {
+    /// Makes the key that goes with each request, if its receiver is given one.
+    package let commands: CommandKeys?
+
+    package init(_ target: WebhookTarget, commands: CommandKeys? = nil) {
+        self.commands = target.options.sendsCommandKey ? commands : nil
         self.target = target
         self.plan = target.plan
         self.isPlain = self.plan.isPlain

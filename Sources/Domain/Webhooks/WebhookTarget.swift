@@ -18,6 +18,8 @@ package final class WebhookTarget: Sendable {
     /// What its templates ask of things beyond their ids, and whether they say what a message crossed.
     package let extent: ThingFacts.Extent
     package let needsCrossing: Bool
+    /// Whether something of it asks what a publish said of itself.
+    package let needsProperties: Bool
     package var needsFacts: Bool { self.extent > .nothing || self.needsCrossing }
     package let id: EntityID
     package let group: EntityID
@@ -77,6 +79,9 @@ package final class WebhookTarget: Sendable {
         let plan = mayNeedFacts ? RequestPlan(stored: url, headers: headers, options: options) : nil
         self.extent = plan?.extent ?? .nothing
         self.needsCrossing = plan?.needsCrossing ?? false
+        self.needsProperties =
+            plan?.needsProperties == true || options.conditions?.rules.contains(where: \.isOfProperties) == true
+            || options.responds && options.answer.destination == .responseTopic
         self.batching = options.batching
         self.responds = options.responds
         self.judgedBody = policy.judgedBody

@@ -35,6 +35,9 @@ struct ServiceConfiguration: Sendable {
     var oldestTLS: TLSVersion
     /// nil connects to receivers without one.
     var proxy: ForwardProxy?
+    var commands: CommandLimits
+    /// How long the receiver of a delivery may send commands with what came with it.
+    var commandKeyLifetime: Duration
     var housekeeping: Housekeeper.Configuration
     var auth: AuthSettings
     var log: LogConfiguration
@@ -100,15 +103,36 @@ struct ServiceConfiguration: Sendable {
         self.additionalRoots = try Self.additionalRoots(settings)
         self.oldestTLS = try settings.choice("delivery.tls_minimum", default: OldestTLS.v12).version
         self.proxy = try Self.proxy(settings)
+        self.commands = try Self.commandLimits(settings)
+        self.commandKeyLifetime = try settings.duration(
+            "commands.key_lifetime", upTo: .seconds(86_400), default: .seconds(600))
         self.housekeeping = .init()
         self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
         self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
         self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
+        self.housekeeping.keepCommands = try settings.duration("retention.commands", default: .seconds(7 * 86_400))
         self.housekeeping.keepAudit = try settings.duration("retention.audit", default: .seconds(365 * 86_400))
         // A payload must outlive every delivery of it, replays included. Webhooks may ask for up to 30 days.
         guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
             throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")
         }
+    }
+
+    private static func commandLimits(_ settings: SettingsReader) throws -> CommandLimits {
+        var limits = CommandLimits()
+        limits.longestExpiry = try settings.duration(
+            "commands.longest_expiry", upTo: .seconds(365 * 86_400), default: limits.longestExpiry)
+        limits.expiry = try settings.duration(
+            "commands.expiry", upTo: limits.longestExpiry, default: min(limits.expiry, limits.longestExpiry))
+        limits.longestWait = try settings.duration(
+            "commands.longest_wait", upTo: .seconds(600), default: limits.longestWait)
+        limits.mostWaiting = try settings.integer(
+            "commands.most_waiting", in: 0...100_000, default: limits.mostWaiting)
+        limits.perThing = Int64(
+            try settings.integer("commands.per_thing", in: 1...100_000, default: Int(limits.perThing)))
+        limits.perGroup = Int64(
+            try settings.integer("commands.per_group", in: 1...1_000_000, default: Int(limits.perGroup)))
+        return limits
     }
 
     static func endpoint(_ settings: SettingsReader) throws -> Endpoint {

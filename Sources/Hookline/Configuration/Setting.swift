@@ -66,6 +66,16 @@ struct Setting: Sendable {
             fallback: "800us"),
         Setting(key: "intake.largest_payload", help: "largest payload in bytes", fallback: "1048576"),
         Setting(key: "groups.most_webhooks", help: "how many webhooks a group may have", fallback: "10000"),
+        Setting(key: "commands.expiry", help: "how long a command is good that does not say", fallback: "24h"),
+        Setting(key: "commands.longest_expiry", help: "how long one may be good", fallback: "30d"),
+        Setting(key: "commands.longest_wait", help: "how long a call may wait for a thing's answer", fallback: "60s"),
+        Setting(key: "commands.most_waiting", help: "how many calls may wait at a time", fallback: "200"),
+        Setting(key: "commands.per_thing", help: "how many commands may wait for a thing", fallback: "100"),
+        Setting(key: "commands.per_group", help: "how many may wait for all things of a group", fallback: "10000"),
+        Setting(
+            key: "commands.key_lifetime",
+            help: "how long the receiver of a delivery may send commands with what came with it (command_url)",
+            fallback: "10m"),
         Setting(
             key: "respond.largest_body", help: "how much of an answer a thing is told, in bytes", fallback: "65536"),
         Setting(
@@ -166,6 +176,7 @@ struct Setting: Sendable {
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
         Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),
         Setting(key: "retention.failed", help: "how long failed deliveries stay", fallback: "7d"),
+        Setting(key: "retention.commands", help: "how long commands stay that have ended", fallback: "7d"),
         Setting(key: "retention.audit", help: "how long the audit stays, to a week", fallback: "365d"),
         Setting(key: "log.level", help: "trace, debug, info, notice, warning, error or critical", fallback: "info"),
         Setting(key: "log.format", help: "json or text", fallback: "json"),

@@ -113,13 +113,14 @@ struct AlarmRows {
         let count = try db.execute(
             """
             INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark, value, due_at, subtopic,
-                content_type, traceparent, payload)
+                content_type, traceparent, payload, properties)
             SELECT * FROM unnest(\(raised.map(\.change.subject.webhook.rawValue)), \(raised.map(\.change.subject.thing)),
                 \(raised.map(\.change.message.group)), \(raised.map(\.alarm.raised.rawValue)),
                 \(raised.map(\.alarm.changed.rawValue)), \(raised.map(\.alarm.isActive)), \(raised.map(\.change.mark)),
                 \(array: raised.map(\.change.value)), \(array: raised.map(\.change.dueAt)),
                 \(array: waiting.map { $0?.subtopic }), \(array: waiting.map { $0?.contentType }),
-                \(array: waiting.map { $0?.traceparent }), \(array: waiting.map { $0.map { Bytes($0.payload) } }))
+                \(array: waiting.map { $0?.traceparent }), \(array: waiting.map { $0.map { Bytes($0.payload) } }),
+                \(array: waiting.map { $0?.properties?.text }))
             ON CONFLICT DO NOTHING
             """)
         return count == raised.count

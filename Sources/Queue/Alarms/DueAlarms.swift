@@ -14,6 +14,7 @@ package struct DueAlarm: Sendable {
     package let contentType: String
     package let traceparent: String?
     package let payload: [UInt8]
+    package let properties: MessageProperties?
 
     /// What becomes of it.
     package enum Fate: Sendable {
@@ -40,7 +41,8 @@ extension AlarmStore {
         try await self.pool.transaction { db in
             let due = try db.query(
                 """
-                SELECT webhook_key, thing_id, group_id, raised, changed, mark, subtopic, content_type, traceparent, payload
+                SELECT webhook_key, thing_id, group_id, raised, changed, mark, subtopic, content_type, traceparent, payload,
+                    properties
                 FROM alarms WHERE due_at <= \(self.now) ORDER BY due_at LIMIT \(count) FOR UPDATE SKIP LOCKED
                 """, Self.decodeDue)
             guard !due.isEmpty else { return ([], false) }
@@ -68,7 +70,8 @@ extension AlarmStore {
             alarm: Alarm(raised: try row.messageID(3), changed: try row.messageID(4), isActive: false),
             mark: try row.int64(5), subtopic: row.isNull(6) ? "" : try row.string(6),
             contentType: row.isNull(7) ? ProfileConfig.defaultContentType : try row.string(7),
-            traceparent: row.isNull(8) ? nil : try row.string(8), payload: row.isNull(9) ? [] : try row.bytes(9))
+            traceparent: row.isNull(8) ? nil : try row.string(8), payload: row.isNull(9) ? [] : try row.bytes(9),
+            properties: row.isNull(10) ? nil : MessageProperties(stored: try row.bytes(10)))
     }
 
     private func note(
@@ -78,7 +81,7 @@ extension AlarmStore {
             try db.execute(
                 """
                 UPDATE alarms AS a SET is_active = true, changed = r.m, due_at = NULL, subtopic = NULL, content_type = NULL,
-                    traceparent = NULL, payload = NULL
+                    traceparent = NULL, payload = NULL, properties = NULL
                 FROM unnest(\(active.map(\.0.subject.webhook.rawValue)), \(active.map(\.0.subject.thing)),
                     \(active.map(\.1.id.rawValue))) AS r (w, t, m)
                 WHERE a.webhook_key = r.w AND a.thing_id = r.t

@@ -44,7 +44,7 @@ struct DeliveryBatchColumns {
         for delivery in deliveries {
             guard let batch = delivery.batch else { continue }
             if batch.first == delivery.message.id { batches.append(batch) }
-            bytes[ObjectIdentifier(batch), default: 0] += Int64(delivery.message.payload.count)
+            bytes[ObjectIdentifier(batch), default: 0] += Int64(delivery.message.size)
         }
         guard !batches.isEmpty else {
             self.parameters = []

@@ -28,7 +28,7 @@ struct DeliveryColumns {
                 (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id)
             SELECT m, b, \(now), w, l, s, k, t
             FROM unnest(\(single.map(\.message.id.rawValue)), \(batches), \(single.map(\.webhook.key.rawValue)),
-                        \(array: leases), \(single.map { Int32(clamping: $0.message.payload.count) }),
+                        \(array: leases), \(single.map { Int32(clamping: $0.message.size) }),
                         \(single.map(\.message.isKept)), \(array: things)) AS d (m, b, w, l, s, k, t)
             """
     }

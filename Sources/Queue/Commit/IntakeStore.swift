@@ -14,6 +14,9 @@ package struct IntakeStore: Sendable {
         let isRepeat: Bool
         /// Whether there are kept messages, transient ones, batches, single deliveries, memory.
         let holdsParts: [Bool]
+        /// What few messages have, of the kept ones and of the others.
+        let ofKept: MessageColumns.Extras
+        let ofTransient: MessageColumns.Extras
     }
 
     /// - Parameter session: in whose name leased deliveries are written.
@@ -147,7 +150,9 @@ package struct IntakeStore: Sendable {
         ]
         guard parts.contains(where: { !$0.isEmpty }) else { return nil }
         return self.shapes.query(
-            Shape(isRepeat: isRepeat, holdsParts: parts.map { !$0.isEmpty }), parts.flatMap { $0 }
+            Shape(
+                isRepeat: isRepeat, holdsParts: parts.map { !$0.isEmpty }, ofKept: kept.extras,
+                ofTransient: transient.extras), parts.flatMap { $0 }
         ) {
             let insertions =
                 isRepeat

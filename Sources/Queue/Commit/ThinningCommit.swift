@@ -85,7 +85,7 @@ extension IntakeStore.Commit {
             INSERT INTO deliveries (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept)
             SELECT m, b, u, w, s, k FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(batches),
                 \(self.later.map(\.due)), \(deliveries.map(\.webhook.key.rawValue)),
-                \(deliveries.map { Int32(clamping: $0.message.payload.count) }), \(deliveries.map(\.message.isKept)),
+                \(deliveries.map { Int32(clamping: $0.message.size) }), \(deliveries.map(\.message.isKept)),
                 \(deliveries.map(\.message.thing))) AS d (m, b, u, w, s, k, t)
             """
         guard isRepeat else {

@@ -142,6 +142,26 @@ package struct EventStore: Sendable {
         }
     }
 
+    /// Notes when things were seen, for lists of them.
+    ///
+    /// - Parameter sightings: milliseconds since 1970.
+    package func noteSightings(_ sightings: [EntityID: Int64]) async throws {
+        guard !sightings.isEmpty else { return }
+        let seen = sightings.sorted { $0.key < $1.key }
+        let times = seen.map { Instant(clampingMilliseconds: $0.value) }
+        _ = try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                INSERT INTO thing_sightings AS s (thing_id, group_id, seen_at)
+                SELECT t.id, t.group_id, least(r.at, \(self.now))
+                FROM unnest(\(seen.map(\.key)), \(times)) AS r (thing, at) JOIN things AS t ON t.id = r.thing
+                ORDER BY t.id FOR KEY SHARE OF t
+                ON CONFLICT (thing_id) DO UPDATE SET group_id = excluded.group_id, seen_at = excluded.seen_at
+                WHERE s.seen_at < excluded.seen_at OR s.group_id <> excluded.group_id
+                """)
+        }
+    }
+
     private static let returns: Query = """
         WITH back AS (
             DELETE FROM thing_silences AS s USING thing_activity AS a
@@ -184,7 +204,7 @@ private struct EventColumns {
             return
         }
         self.insertion = """
-            INSERT INTO transient_messages (\(MessageRow.selection))
+            INSERT INTO transient_messages (\(MessageRow.columns), event)
             SELECT i, t, g, '', \(ProfileConfig.defaultContentType), NULL, p, e
             FROM unnest(\(messages.map(\.id.rawValue)), \(messages.map(\.thing)), \(messages.map(\.group)),
                 \(messages.map { Bytes($0.payload) }), \(array: messages.map { $0.event?.rawValue }))

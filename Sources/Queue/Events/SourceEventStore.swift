@@ -45,14 +45,15 @@ package struct SourceEventStore: Sendable {
     /// Commits an event. When it returns the event is durable and will reach the bus.
     ///
     /// - Parameters:
+    ///   - thing: nil if it is the source's own.
     ///   - eventID: what a repetition is recognized by; nil recognizes none.
     ///   - replay: what the same signed request is recognized by, for as long as its signature is good, whatever the source
     ///     says of repetitions.
     ///   - sample: what somebody who waits for an event is to see; nil if nobody does.
     /// - Returns: false if it was accepted before.
     package func accept(
-        _ payload: [UInt8], on subtopic: String, eventID: String?, replay: SignedReplay? = nil, at door: SourceDoor,
-        sample: String?
+        _ payload: [UInt8], of thing: EntityID? = nil, on subtopic: String, eventID: String?,
+        replay: SignedReplay? = nil, at door: SourceDoor, sample: String?
     ) async throws -> Bool {
         var marks = replay.map { [(hash: $0.hash, seconds: $0.seconds)] } ?? []
         if let eventID, door.settings.repetitionWindow > 0 {
@@ -75,7 +76,7 @@ package struct SourceEventStore: Sendable {
                 try db.execute(
                     """
                     INSERT INTO source_events (source_key, thing_id, subtopic, payload)
-                    VALUES (\(door.key), \(door.thing), \(subtopic), \(Bytes(payload)))
+                    VALUES (\(door.key), \(thing ?? door.thing), \(subtopic), \(Bytes(payload)))
                     """)
             }
             try self.note(.accepted, nil, eventID, subtopic, payload.count, at: door, on: db)

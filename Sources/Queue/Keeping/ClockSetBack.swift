@@ -35,6 +35,7 @@ extension HousekeepingStore {
                 "UPDATE sessions SET \(earlier("expires_at", renewed)) WHERE expires_at > \(renewed)"
             ),
             ("activity of things", "UPDATE thing_activity SET last_at = \(self.now) WHERE last_at > \(self.now)"),
+            ("sightings of things", "UPDATE thing_sightings SET seen_at = \(self.now) WHERE seen_at > \(self.now)"),
             ("silences", "UPDATE thing_silences SET since = \(self.now) WHERE since > \(self.now)"),
         ]
         var steps: [HousekeepingStep] = []

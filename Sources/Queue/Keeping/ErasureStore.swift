@@ -50,6 +50,12 @@ package struct ErasureStore: Sendable {
             }
             // What was found is shown, and what is to be sent later is kept with it.
             try db.execute("DELETE FROM alarms WHERE thing_id = \(thing) AND raised >= \(first) AND raised < \(end)")
+            // What was answered, too, is something that the thing has said.
+            try db.execute(
+                """
+                DELETE FROM commands WHERE thing_id = \(thing) AND ended_at IS NOT NULL AND due_at IS NULL
+                    AND created_at >= \(from ?? .first) AND created_at < \(to ?? .last)
+                """)
             let erasures = try db.query(
                 """
                 INSERT INTO erasures (group_id, thing_id, first_id, end_id)

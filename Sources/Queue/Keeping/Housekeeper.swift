@@ -11,6 +11,8 @@ package struct Housekeeper: Service {
         package var keepMessages: Duration = .seconds(30 * 86_400)
         package var keepAttempts: Duration = .seconds(7 * 86_400)
         package var keepFailed: Duration = .seconds(7 * 86_400)
+        /// Of commands that have ended.
+        package var keepCommands: Duration = .seconds(7 * 86_400)
         package var keepAudit: Duration = .seconds(365 * 86_400)
         package var interval: Duration = .seconds(60)
         /// How often the clocks are compared, so that a new day is seen soon wherever it comes from.
@@ -124,7 +126,9 @@ package struct Housekeeper: Service {
     func sweep() async throws {
         try await self.compareClocks()
         guard self.clock.isTrusted else { return }
-        self.tell(try await self.store.sweep(keepFailed: self.configuration.keepFailed))
+        self.tell(
+            try await self.store.sweep(
+                keepFailed: self.configuration.keepFailed, keepCommands: self.configuration.keepCommands))
         if let expired = try await self.store.expire(self.maxAges()), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
         }

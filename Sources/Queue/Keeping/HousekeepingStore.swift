@@ -17,6 +17,7 @@ package struct HousekeepingStore: Sendable {
     enum Sweep: String, Sendable, CaseIterable {
         /// Whose retention is over.
         case failedDeliveries = "failed deliveries"
+        case commands = "commands that have ended"
         case eventIDs = "ids of events"
         case webhookStats = "counts of webhooks"
         case groupStats = "counts of groups"
@@ -28,10 +29,12 @@ package struct HousekeepingStore: Sendable {
     ///
     /// - Returns: what became of each step.
     /// - Throws: if the database cannot be reached.
-    package func sweep(keepFailed: Duration) async throws -> [HousekeepingStep] {
+    package func sweep(
+        keepFailed: Duration, keepCommands: Duration = .seconds(7 * 86_400)
+    ) async throws -> [HousekeepingStep] {
         var steps: [HousekeepingStep] = []
         let sweeps =
-            Sweep.allCases.map { (name: $0.rawValue, statement: self.statement($0, keepFailed: keepFailed)) }
+            Sweep.allCases.map { (name: $0.rawValue, statement: self.statement($0, keepFailed, keepCommands)) }
             + Removal.sweeps
         for (name, query) in sweeps {
             var statement = query
@@ -54,7 +57,7 @@ package struct HousekeepingStore: Sendable {
         return steps
     }
 
-    private func statement(_ what: Sweep, keepFailed: Duration) -> Query {
+    private func statement(_ what: Sweep, _ keepFailed: Duration, _ keepCommands: Duration) -> Query {
         // Young rows may belong to transactions that are not committed yet.
         let settled = MessageID.first(at: "\(self.now) - interval '10 minutes'")
         return switch what {
@@ -62,6 +65,11 @@ package struct HousekeepingStore: Sendable {
             """
             DELETE FROM deliveries
             WHERE failed_at < \(self.now) - make_interval(secs => \(keepFailed.milliseconds) / 1000.0)
+            """
+        case .commands:
+            """
+            DELETE FROM commands WHERE due_at IS NULL AND claimed_until IS NULL
+                AND ended_at < \(self.now) - make_interval(secs => \(keepCommands.milliseconds) / 1000.0)
             """
         case .eventIDs: "DELETE FROM source_event_ids WHERE expires_at < \(self.now)"
         case .webhookStats: self.oldCounts("webhook_stats")

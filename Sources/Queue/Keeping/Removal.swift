@@ -41,7 +41,20 @@ package enum Removal {
         // Whoever has the id next would get what is not on the bus yet.
         try db.execute("DELETE FROM source_events WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
         try db.execute("DELETE FROM alarms WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
+        try Self.commands("thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))", on: db)
         return try db.execute("DELETE FROM things AS t WHERE \(condition)")
+    }
+
+    /// Removes commands, but for those that the broker keeps: they go when it keeps them no more.
+    ///
+    /// - Parameter condition: on `commands`.
+    package static func commands(_ condition: Query, on db: isolated Connection) throws {
+        try db.execute(
+            """
+            UPDATE commands SET state = 'cancelled', ended_at = now(), due_at = now(), awaits_from = NULL
+            WHERE \(condition) AND is_retained AND published_at IS NOT NULL AND ended_at IS NULL
+            """)
+        try db.execute("DELETE FROM commands WHERE \(condition) AND (due_at IS NULL OR ended_at IS NULL)")
     }
 
     private static let ofWebhooks: [Query] = [
@@ -73,6 +86,13 @@ package enum Removal {
                 (
                     "alarms of things that are gone",
                     "DELETE FROM alarms AS a WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id)"
+                ),
+                (
+                    "commands to things that are gone",
+                    """
+                    DELETE FROM commands AS c WHERE due_at IS NULL AND claimed_until IS NULL
+                        AND NOT EXISTS (SELECT FROM things AS t WHERE t.id = c.thing_id AND t.group_id = c.group_id)
+                    """
                 ),
                 (
                     "crossings that nothing waits for",

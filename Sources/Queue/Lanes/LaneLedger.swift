@@ -39,7 +39,7 @@ package final class LaneLedger: Sendable {
 
         package init(of delivery: Delivery) {
             self.deliveries = 1
-            self.bytes = delivery.message.payload.count
+            self.bytes = delivery.message.size
         }
 
         package static func += (size: inout Size, other: Size) {
@@ -329,7 +329,7 @@ package final class LaneLedger: Sendable {
     package func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
         self.state.withLock { state in
             // In one step: a lane without anything has no account, and what was claimed would be counted for nobody.
-            let bytes = messages.reduce(0) { $0 + $1.payload.count }
+            let bytes = messages.reduce(0) { $0 + $1.size }
             Self.release(
                 Size(deliveries: room.deliveries - messages.count, bytes: room.bytes - bytes), of: key, in: &state)
         }

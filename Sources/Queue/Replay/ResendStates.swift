@@ -75,14 +75,20 @@ extension ResendWalk {
 /// The payloads of messages that are gone through in their order: read when they are asked for, some at a time.
 struct ResendPayloads {
     private var left: ArraySlice<ResendWalk.Seen>
-    private var loaded: [Int64: [UInt8]] = [:]
+    private var loaded: [Int64: Read] = [:]
+
+    struct Read {
+        var payload: [UInt8] = []
+        var decoder: PayloadDecoder?
+        var properties: MessageProperties?
+    }
 
     init(_ seen: [ResendWalk.Seen]) {
         self.left = seen[...]
     }
 
     /// Empty if it has gone meanwhile.
-    mutating func payload(of message: ResendWalk.Seen, on db: isolated Connection) throws -> [UInt8] {
+    mutating func payload(of message: ResendWalk.Seen, on db: isolated Connection) throws -> Read {
         if let known = self.loaded.removeValue(forKey: message.id) { return known }
         self.left = self.left.drop { $0.id < message.id }
         var (ids, bytes): ([Int64], Int64) = ([], 0)
@@ -91,10 +97,15 @@ struct ResendPayloads {
             bytes += next.bytes
             self.left.removeFirst()
         }
-        let read = try db.query("SELECT id, payload FROM messages WHERE id = ANY(\(ids))") {
-            (try $0.int64(0), try $0.bytes(1))
+        let read = try db.query("SELECT id, payload, decode, properties FROM messages WHERE id = ANY(\(ids))") {
+            (
+                try $0.int64(0),
+                Read(
+                    payload: try $0.bytes(1), decoder: $0.isNull(2) ? nil : PayloadDecoder.of(try $0.string(2)),
+                    properties: $0.isNull(3) ? nil : MessageProperties(stored: try $0.bytes(3)))
+            )
         }
         self.loaded = Dictionary(read) { first, _ in first }
-        return self.loaded.removeValue(forKey: message.id) ?? []
+        return self.loaded.removeValue(forKey: message.id) ?? Read()
     }
 }

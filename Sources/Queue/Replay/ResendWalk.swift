@@ -72,7 +72,7 @@ struct ResendWalk: Sendable {
             var crossing: Crossing?
             if let conditions, isWanted || conditions.hasState {
                 let isMet = self.meets(
-                    conditions, message, payload: try payloads.payload(of: message, on: db), telling: &crossing)
+                    conditions, message, try payloads.payload(of: message, on: db), telling: &crossing)
                 guard isMet else {
                     part.skipped += isWanted ? 1 : 0
                     continue
@@ -94,10 +94,13 @@ struct ResendWalk: Sendable {
     }
 
     private mutating func meets(
-        _ conditions: ConditionSet, _ message: Seen, payload: [UInt8], telling crossing: inout Crossing?
+        _ conditions: ConditionSet, _ message: Seen, _ loaded: ResendPayloads.Read, telling crossing: inout Crossing?
     ) -> Bool {
         var budget = EvaluationBudget()
-        let index = PayloadIndex(payload, paths: PathSet(conditions.paths))
+        var index = PayloadIndex(
+            loaded.payload, by: loaded.decoder, received: MessageID(rawValue: message.id).time,
+            paths: PathSet(conditions.paths))
+        index.properties = loaded.properties
         if let edge = conditions.edge {
             // An alarm of its own, which is remembered as a rule's value is.
             let alarm = self.memory[message.thing]?[Alarm.rule].flatMap { Alarm(remembered: $0) }

@@ -146,7 +146,7 @@ struct BatchedResults {
             FROM (SELECT \(lists.all) AS ids) AS lists,
                 unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(dues),
                        \(changes.map(\.batch.isKept)),
-                       \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.payload.count) } }), \(lists.starts),
+                       \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.size) } }), \(lists.starts),
                        \(lists.ends)) AS r (b, w, due, kept, size, s, e)
             ON CONFLICT DO NOTHING
             """
@@ -179,7 +179,7 @@ struct BatchedResults {
             SELECT m, b, w, size, kept, tried, due, bundle, failure, CASE WHEN failure IS NOT NULL THEN now() END
             FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(array: deliveries.map { $0.batch?.id.rawValue }),
                         \(deliveries.map(\.webhook.key.rawValue)),
-                        \(deliveries.map { Int32(clamping: $0.message.payload.count) }),
+                        \(deliveries.map { Int32(clamping: $0.message.size) }),
                         \(deliveries.map(\.message.isKept)), \(results.map(\.tried)), \(dues),
                         \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures))
                 AS r (m, b, w, size, kept, tried, due, bundle, failure)

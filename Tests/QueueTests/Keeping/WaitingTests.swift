@@ -129,6 +129,26 @@ struct WaitingTests {
         #expect(try await stranger.commitAgain(commit, now: 1_000) == nil)
     }
 
+    @Test(
+        "keeps what makes JSON of its payload, through its commit, one more, and being put apart",
+        arguments: [false, true])
+    func decoder(kept: Bool) async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let decoder = try PayloadDecoder.checked(
+            try JSONValue(reading: Array(#"{"format":"csv","header":false}"#.utf8)), at: "decode")
+        let deliveries = try await fixture.commit(
+            fixture.deliveries(1...4, leased: false, kept: kept, decoder: decoder), by: store.session)
+        let commit = IntakeStore.Commit(messages: deliveries.map(\.message), deliveries: deliveries)
+        let intake = IntakeStore(fixture.database, session: store.session)
+        #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
+        try await self.sweep(fixture)
+        #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
+        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: self.late)
+        let read = claim.deliveries.map(\.message).sorted { $0.id < $1.id }
+        #expect(read.map(\.decoder) == [nil, decoder, nil, decoder] && decoder != nil)
+    }
+
     // MARK: Beside others
 
     @Test("leaves nothing behind when it is settled while it is being put apart")

@@ -12,6 +12,8 @@ struct Looked: Sendable {
     /// Of one connection.
     let database: Database
     let thing = EntityID.random()
+    /// A group of things that were all seen, beside which the others have few.
+    let fleet = EntityID.random()
     /// Of each kind.
     static let rows: Int64 = 40_000
     static let others: Int64 = 100
@@ -24,7 +26,7 @@ struct Looked: Sendable {
         self.fixture = try await Fixture()
         self.database = Database(
             pool: Pool(endpoint: try Endpoint(self.fixture.url), configuration: .init(size: 1), logger: silentLogger))
-        let (fixture, thing, rows) = (self.fixture, self.thing, Self.rows)
+        let (fixture, thing, fleet, rows) = (self.fixture, self.thing, self.fleet, Self.rows)
         let (key, first) = (fixture.target.key.rawValue, Self.id(0))
         try await fixture.makeThing(thing)
         try await self.database.pool.withConnection { db in
@@ -61,6 +63,19 @@ struct Looked: Sendable {
                 INSERT INTO messages (id, thing_id, group_id, subtopic, content_type, payload)
                 SELECT \(first) + n * 4194304, CASE WHEN n % 10 = 0 THEN \(fixture.group) ELSE \(thing) END, \(fixture.group),
                     's', 't', 'p' FROM generate_series(1, \(rows)) AS n
+                """)
+            try db.execute("INSERT INTO groups (id, name) VALUES (\(fleet), 'fleet')")
+            try db.execute(
+                """
+                INSERT INTO profiles (id, group_id, name, config) VALUES (\(fleet), \(fleet), 'p', '{}')
+                """)
+            try db.execute(
+                """
+                WITH made AS (
+                    INSERT INTO things (id, group_id, profile_id, name, key_hash, created_at)
+                    SELECT gen_random_uuid(), \(fleet), \(fleet), 'Thing ' || n, '', to_timestamp(1700000000 + n % 1000)
+                    FROM generate_series(1, \(rows)) AS n RETURNING id, group_id, created_at)
+                INSERT INTO thing_sightings (thing_id, group_id, seen_at) SELECT id, group_id, created_at FROM made
                 """)
             try db.execute("VACUUM ANALYZE")
         }

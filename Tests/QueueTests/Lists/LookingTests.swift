@@ -84,6 +84,27 @@ struct LookingTests {
             let history = try await LogStore(database).history(of: id)
             #expect(history?.status == .waiting)
         },
+        Look("things as they were seen, in whatever order", 42_000) { looked, database in
+            let things = ThingStore(database, box: looked.fixture.box)
+            for (order, most) in [(PageRequest.Order.lastSeen, 22_000), (.createdAt, 12_000), (.name, 12_000)] {
+                var request = PageRequest()
+                (request.order, request.limit) = (order, 25)
+                let read = try await looked.rowsRead { _ in
+                    let page = try await things.list(in: looked.fleet, request)
+                    #expect(page.items.count == 25 && page.isCapped && page.items.allSatisfy { $0.lastSeen != nil })
+                }
+                #expect(read < most, "\(order)")
+            }
+        },
+        Look("things by how their names begin", 200) { looked, database in
+            var choice = ThingChoice()
+            choice.beginning = "Thing 3999"
+            var request = PageRequest()
+            (request.order, request.isByBytes) = (.name, true)
+            let page = try await ThingStore(database, box: looked.fixture.box).list(
+                in: looked.fleet, choosing: choice, request)
+            #expect(page.items.count == 10 && page.total == 11)
+        },
         Look("kept messages of a thing", 11_000) { looked, database in
             let page = try await MessageStore(database).list(
                 of: looked.thing, in: looked.fixture.group, from: nil, to: nil, subtopic: nil, start: PageStart(),

@@ -72,7 +72,57 @@ struct PagingTests {
         }
     }
 
-    @Test("show each webhook once, those that were never called too", arguments: PageRequest.Order.allCases)
+    @Test(
+        "show things that were seen in that order, and once each, whichever way round and by whatever they are chosen")
+    func seen() async throws {
+        let fixture = try await Fixture()
+        let things = ThingStore(fixture.database, box: fixture.box)
+        let made = (1...40).map {
+            ThingRecord(
+                id: .random(), group: fixture.group, profile: fixture.profile,
+                name: "\($0 % 2 == 0 ? "Even" : "odd") \($0)")
+        }
+        try await things.create(made, keys: made.map { _ in StoredKey("k") })
+        let store = EventStore(fixture.database)
+        func note(_ seen: ArraySlice<ThingRecord>, at base: Int64) async throws {
+            // Several at the same time.
+            try await store.noteSightings(
+                Dictionary(uniqueKeysWithValues: seen.enumerated().map { ($1.id, base + Int64($0 / 3) * 1_000) }))
+        }
+        try await note(made[0..<30], at: 1_700_000_000_000)
+        // What is older, or of a thing that is gone, changes nothing.
+        try await note(made[0..<30], at: 1_600_000_000_000)
+        try await store.noteSightings([.random(): 1_700_000_000_000])
+        for direction in Self.directions {
+            let seen = try await self.all { cursor in
+                try await things.list(in: fixture.group, self.request(cursor, .lastSeen, direction, .uuid))
+            } adding: { _ in
+            }
+            #expect(Set(seen.map(\.id)) == Set(made[0..<30].map(\.id)) && seen.count == 30)
+            let times = seen.compactMap { $0.lastSeen?.milliseconds }
+            #expect(times == (direction == .ascending ? times.sorted() : times.sorted(by: >)) && times.count == 30)
+            #expect(times.min() == 1_700_000_000_000)
+        }
+        var choice = ThingChoice()
+        choice.beginning = "EVEN 1"
+        var request = PageRequest()
+        (request.order, request.limit, request.isByBytes) = (.name, 100, true)
+        var found = try await things.list(in: fixture.group, choosing: choice, request)
+        #expect(Set(found.items.map(\.name)) == Set([10, 12, 14, 16, 18].map { "Even \($0)" }))
+        choice.beginning = "%"
+        found = try await things.list(in: fixture.group, choosing: choice, request)
+        #expect(found.items.isEmpty && found.total == 0)
+        // A thing that moves away has not been seen where it is then.
+        let (other, profile) = (EntityID.random(), EntityID.random())
+        try await GroupStore(fixture.database).create([GroupRecord(id: other, org: nil, name: "other")], owner: "o")
+        try await ProfileStore(fixture.database).create([
+            ProfileRecord(id: profile, group: other, name: "p", configJSON: "{}")
+        ])
+        #expect(try await things.move(made[0].id, from: fixture.group, to: other, profile: profile) != nil)
+        #expect(try await things.find(made[0].id)?.lastSeen == nil)
+    }
+
+    @Test("show each webhook once, those that were never called too", arguments: PageRequest.Order.ofWebhooks)
     func webhooks(order: PageRequest.Order) async throws {
         let fixture = try await Fixture()
         _ = try await fixture.database.pool.withConnection { db in

@@ -14,7 +14,7 @@ extension Conditions {
             .object([
                 .init("path", .text(0...JSONPath.longest)),
                 .init("operator", .choice(of: Rule.Operator.self), isRequired: true), .init("value", .own),
-                .init("until", .own),
+                .init("until", .own), .init("of", .choice(of: Rule.Subject.self)),
             ]), 1...mostRules)
         return .either(
             rules,
@@ -44,10 +44,12 @@ extension Conditions {
             guard let test: Rule.Operator = try fields.choice("operator") else {
                 throw InvalidField(fields.name("operator"), "is required")
             }
+            let subject: Rule.Subject? = try fields.choice("of")
+            let path = try fields.string("path") ?? ""
             rules.append(
                 Rule(
-                    path: Self.path(try fields.string("path") ?? ""), operator: test, value: Self.text("value", fields),
-                    until: Self.text("until", fields)))
+                    path: subject == .mqtt ? path : Self.path(path), operator: test, value: Self.text("value", fields),
+                    until: Self.text("until", fields), of: subject))
         }
         self.init(match: match, rules: rules, edge: edge, duration: duration)
     }
@@ -86,6 +88,7 @@ extension JSONValue {
                     if let until = rule.until.flatMap({ try? JSONValue(reading: Array($0.utf8)) }) {
                         fields["until"] = until
                     }
+                    if let subject = rule.subject { fields["of"] = .string(subject.rawValue) }
                     return .object(fields)
                 }),
         ]

@@ -15,6 +15,7 @@ extension RequestSpec {
             "body", \.body, stored: [StoredField("body", \.body)], .own, isSecret: true,
             read: { (object, spec) throws(InvalidField) in try spec.readBody(object) },
             write: { spec, role in JSONValue(spec.body, isShown: role >= .editor) }),
+        Field("forward_properties", \.forwarding, stored: "forwarding", .forwarding),
     ]
     package static let stored = fields.flatMap(\.stored)
 

@@ -1,0 +1,37 @@
+/// How a thing writes its payloads.
+package enum PayloadFormat: String, Sendable, CaseIterable {
+    case json, cbor, msgpack, senml
+    case sparkplugB = "sparkplug_b"
+    case text, csv
+
+    /// Whether a payload can be written as text, so that who gives one in a request has what a thing sends.
+    package var isText: Bool {
+        switch self {
+        case .json, .senml, .text, .csv: true
+        case .cbor, .msgpack, .sparkplugB: false
+        }
+    }
+}
+
+/// Why no JSON can be made of a payload.
+package struct UndecodedPayload: Error, Sendable, Equatable, CustomStringConvertible {
+    package let format: PayloadFormat
+    /// Where in the payload, in bytes; nil if it is all of it.
+    package let offset: Int?
+    package let reason: String
+
+    package var description: String {
+        "\(self.format.rawValue): \(self.reason)\(self.offset.map { ", at byte \($0)" } ?? "")"
+    }
+}
+
+/// The same where the format is known anyway.
+struct DecodingFault: Error {
+    let reason: String
+    let offset: Int?
+
+    init(_ reason: String, at offset: Int? = nil) {
+        self.reason = reason
+        self.offset = offset
+    }
+}

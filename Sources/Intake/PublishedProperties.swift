@@ -1,0 +1,46 @@
+internal import Domain
+internal import MQTT
+internal import Registry
+
+extension MessageProperties {
+    /// What is kept of what a publish said of itself: all of it if a webhook of the group may ask for it, or the message is kept;
+    /// otherwise for how long it is of use.
+    ///
+    /// - Parameter noting: how many were over the bounds.
+    @inline(never)
+    convenience init?(_ received: ReceivedMessage, by route: Routes.Resolution, noting leftOut: inout Int) {
+        var parts = Parts()
+        let found = received.properties
+        parts.expiry = (found?.expiry).map(Int64.init)
+        guard route.needsProperties || route.profile.write else {
+            guard parts.expiry != nil else { return nil }
+            self.init(parts)
+            return
+        }
+        parts.topic = received.topic
+        parts.qos = Int(received.qos)
+        parts.isRetained = received.isRetained
+        parts.contentType = found?.contentType
+        parts.responseTopic = found?.responseTopic
+        parts.correlationData = found?.correlationData
+        parts.user = found?.user ?? []
+        parts.leftOut = found?.leftOut ?? 0
+        leftOut += parts.leftOut
+        self.init(parts)
+    }
+}
+
+extension ReceivedMessage {
+    /// nil for most, at the cost of a look.
+    @inline(__always)
+    func properties(by route: Routes.Resolution, noting leftOut: inout Int) -> MessageProperties? {
+        self.properties == nil && !route.needsProperties
+            ? nil : MessageProperties(self, by: route, noting: &leftOut)
+    }
+
+    /// What the message's type is.
+    @inline(__always)
+    func type(by profile: ProfileConfig) -> String {
+        profile.takesPublishedType ? profile.type(published: self.properties?.contentType) : profile.contentType
+    }
+}

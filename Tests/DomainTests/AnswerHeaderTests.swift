@@ -1,0 +1,46 @@
+import Domain
+import Testing
+
+@Suite("Headers of an answer, as the log keeps them")
+struct AnswerHeaderTests {
+    private static let long = String(repeating: "a", count: 513)
+    private static let cut = "\(Self.long.dropLast())…"
+
+    private func kept(_ fields: [(String, String)]) -> AnswerHeaders {
+        var headers = AnswerHeaders()
+        for (name, value) in fields { headers.note(name: Array(name.utf8), value: Array(value.utf8)) }
+        return headers
+    }
+
+    @Test(
+        "hide what may let somebody in, end where a secret may begin, and leave out what is nothing to who looks",
+        arguments: [
+            ("X-Request-Id", "a1", "a1"), ("Content-Type", "text/html; charset=utf-8", "text/html; charset=utf-8"),
+            ("Retry-After", "120", "120"),
+            ("WWW-Authenticate", #"Bearer error="invalid_token""#, #"Bearer error="invalid_token""#),
+            ("Set-Cookie", "sid=s3cret", "***"), ("Authorization", "s3cret", "***"), ("X-Api-Key", "s3cret", "***"),
+            ("X-Amz-Security-Token", "s3cret", "***"), ("X-CSRF-Token", "s3cret", "***"),
+            ("Authentication-Info", "s3cret", "***"), ("X-Session", "s3cret", "***"), ("Idempotency-Key", "k", "***"),
+            ("Location", "https://a.example/b?key=s3cret", "https://a.example/b"),
+            ("Link", "</b#s3cret>", "</b"), ("Server", "a?b", "a?b"),
+            ("Connection", "close", nil), ("Strict-Transport-Security", "max-age=1", nil),
+            ("Access-Control-Allow-Origin", "*", nil), ("", "x", nil), ("no name", "x", nil), ("Ü", "x", nil),
+            ("X-Folded", "a\r\n b\u{0}c", "a   b c"), ("X-Long", Self.long, Self.cut),
+        ] as [(String, String, String?)])
+    func shown(name: String, value: String, shown: String?) {
+        let headers = self.kept([(name, value)])
+        #expect(headers.fields.map(\.value) == (shown.map { [$0] } ?? []))
+        #expect(headers.fields.allSatisfy { $0.name == name.lowercased() })
+        #expect(AnswerHeaders(text: headers.text) == headers, "as they are stored")
+    }
+
+    @Test("are few, and have little in all; what finds no room makes none for nothing smaller")
+    func bounded() {
+        let many = self.kept((1...40).map { ("x-\($0)", "v") })
+        #expect(many.fields.map(\.name) == (1...16).map { "x-\($0)" })
+        let large = self.kept((1...10).map { ("x-\($0)", String(repeating: "v", count: 500)) } + [("y", "small")])
+        #expect(large.fields.map(\.name) == ["x-1", "x-2", "x-3", "x-4", "y"])
+        let several = self.kept([("via", "a"), ("Via", "b: c")])
+        #expect(AnswerHeaders(text: several.text) == several && several.fields.map(\.value) == ["a", "b: c"])
+    }
+}
