@@ -11,6 +11,7 @@ extension Client {
             inbox.connectCode = code
             guard code == 0 else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
+            inbox.capabilities = unsafe BrokerCapabilities(properties)
             inbox.hasNumbers = unsafe namesSubscriptions(properties)
             for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }
             for filter in inbox.numberedFilters { unsafe queueSubscription(raw, to: filter.filter, filter, inbox) }

@@ -16,6 +16,8 @@ final class Inbox {
     var refusedFilters: [String: Int32] = [:]
     /// Whether the broker names subscriptions in what it sends.
     var hasNumbers = true
+    /// What it says of itself.
+    var capabilities = BrokerCapabilities()
     /// Publishes that the broker has answered, with its reason code; under 128 it has them.
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.

@@ -1,6 +1,7 @@
 /// The reason codes of MQTT 5 (section 3.2.2.2) and 3.1.1 that a broker gives when it refuses a connection.
 func connectReason(_ code: Int32) -> String {
     switch code {
+    case 1, 132: "the broker does not speak MQTT 5"
     case 4, 134: "the broker refused username or password"
     case 5, 135: "the broker does not let this client in"
     case 133: "the broker refused the client id"

@@ -68,6 +68,9 @@ package actor Session {
         self.link.change(subscribing: subscribing, leaving: leaving)
     }
 
+    /// What the broker says of itself, once it was connected to.
+    package var capabilities: BrokerCapabilities { self.link.inbox.capabilities }
+
     /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
     package var hasLeft: Bool { self.link.inbox.hasLeft }
 

@@ -71,7 +71,8 @@ struct ServiceConfiguration: Sendable {
         self.metricsWebhooks = try settings.integer("metrics.webhooks", in: 0...100_000, default: 1_000)
         self.api.mostWebhooks = Int64(
             try settings.integer("groups.most_webhooks", in: 1...1_000_000, default: 10_000))
-        self.mqtt.receiveMaximum = min(65_535, max(2_000, self.intake.batchSize * 4))
+        self.mqtt.receiveMaximum = try settings.integer(
+            "mqtt.receive_maximum", in: 2...65_535, default: min(65_535, max(2_000, self.intake.batchSize * 4)))
         self.delivery = .init()
         self.delivery.threads = try settings.integer("delivery.threads", in: 1...64, default: max(2, cores / 2))
         self.delivery.connectionsPerWebhook = try settings.integer(

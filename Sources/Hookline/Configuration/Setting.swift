@@ -54,6 +54,11 @@ struct Setting: Sendable {
         Setting(
             key: "mqtt.client_id", help: "stable id of this instance at the broker",
             fallback: "made at the first start and kept in the database"),
+        Setting(
+            key: "mqtt.receive_maximum",
+            help:
+                "messages that the broker may send before one is acknowledged; some brokers keep no more for who is away",
+            fallback: "4 × INTAKE_BATCH_SIZE, at least 2000"),
         Setting(key: "mqtt.shared_group", help: "group of a shared subscription", fallback: "none"),
         Setting(
             key: "mqtt.restart_patience",

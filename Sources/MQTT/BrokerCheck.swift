@@ -1,0 +1,221 @@
+package import Logging
+internal import Values
+
+/// Tries what Hookline needs of a broker, with sessions and topics of its own, and leaves nothing behind.
+package struct BrokerCheck: Sendable {
+    package struct Finding: Sendable, Equatable {
+        package enum Weight: String, Sendable { case good, weak, bad }
+
+        package let weight: Weight
+        /// Under which it stands in docs/brokers.md.
+        package let subject: String
+        package let text: String
+    }
+
+    private let broker: Session.Configuration
+    private let topic: String
+    private let count: Int
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - broker: how Hookline reaches it. Its client id is the beginning of those that are used here.
+    ///   - topic: below which is published; the account has to be allowed to read and to write there.
+    ///   - count: messages for a session that nobody is connected to.
+    ///   - token: what tells this check from others.
+    package init(_ broker: Session.Configuration, below topic: String, count: Int, token: String, logger: Logger) {
+        var broker = broker
+        broker.clientID = "\(broker.clientID.isEmpty ? "hookline" : broker.clientID)-check-\(token)"
+        broker.sessionExpiry = .seconds(300)
+        self.broker = broker
+        self.topic = "\(topic)/\(token)"
+        self.count = count
+        self.logger = logger
+    }
+
+    /// - Throws: ``MQTTError`` if the broker cannot be tried at all.
+    package func run() async throws(MQTTError) -> [Finding] {
+        let publisher = try self.publisher()
+        try await publisher.connect()
+        let filter = NumberedFilter(filter: "\(self.topic)/queue", number: 7, retained: false)
+        let session = try Session(self.broker(with: []), logger: self.logger)
+        try await session.connect(following: [filter])
+        let capabilities = await session.capabilities
+        var findings = Self.findings(of: capabilities)
+        if let code = try await Self.refusal(of: filter, by: session) {
+            let text = "this account may not read \(filter.filter) (reason code \(code)); name another by --topic"
+            await session.end()
+            await publisher.disconnect()
+            return findings + [Finding(weight: .bad, subject: "rights", text: text)]
+        }
+        let queue = try await self.queue(session, filter, publisher)
+        findings.append(queue)
+        guard queue.subject != "rights" else {
+            await session.end()
+            await publisher.disconnect()
+            return findings
+        }
+        findings.append(try await self.properties(session, publisher))
+        await session.end()
+        if capabilities.takesShared { findings.append(try await self.shared(publisher)) }
+        if capabilities.keepsRetained { findings.append(try await self.retained(publisher)) }
+        await publisher.disconnect()
+        return findings
+    }
+
+    private func broker(with filters: [String]) -> Session.Configuration {
+        var broker = self.broker
+        broker.topicFilters = filters
+        return broker
+    }
+
+    private func publisher() throws(MQTTError) -> Publisher {
+        var broker = self.broker
+        broker.clientID += "-p"
+        return try Publisher(broker, logger: self.logger)
+    }
+
+    private static func findings(of capabilities: BrokerCapabilities) -> [Finding] {
+        var findings = [Finding(weight: .good, subject: "protocol", text: "it speaks MQTT 5")]
+        func add(_ isThere: Bool, _ weight: Finding.Weight, _ subject: String, _ text: String) {
+            if !isThere { findings.append(Finding(weight: weight, subject: subject, text: text)) }
+        }
+        add(capabilities.largestQoS > 0, .bad, "qos", "it takes QoS 0 alone: nothing can be acknowledged")
+        add(capabilities.takesWildcards, .bad, "wildcards", "it takes no wildcards, and things/+/messages/# is one")
+        add(
+            capabilities.takesShared, .weak, "shared", "it says that it has no shared subscriptions: one instance alone"
+        )
+        add(
+            capabilities.namesSubscriptions, .weak, "identifiers",
+            "it names no subscriptions: where filters of topic rules overlap, a message may come twice")
+        add(
+            capabilities.keepsRetained, .weak, "retained",
+            "it keeps no retained messages: answers and rules with `retained` come to nothing")
+        let packet = capabilities.largestPacket.map { "\($0) bytes" } ?? "no limit named"
+        findings.append(
+            Finding(
+                weight: .good, subject: "limits",
+                text: "largest packet: \(packet); unacknowledged messages it takes: \(capabilities.receiveMaximum)"))
+        if let expiry = capabilities.sessionExpiry {
+            findings.append(
+                Finding(
+                    weight: .weak, subject: "expiry", text: "it keeps sessions for \(expiry) seconds, whatever is asked"
+                ))
+        }
+        return findings
+    }
+
+    private static func refusal(of filter: NumberedFilter, by session: Session) async throws(MQTTError) -> Int32? {
+        while await !session.isSubscribed {
+            _ = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .milliseconds(50))
+        }
+        return await session.refusedFilters[filter.filter]
+    }
+
+    // MARK: What it keeps
+
+    private func queue(
+        _ session: Session, _ filter: NumberedFilter, _ publisher: Publisher
+    ) async throws(MQTTError) -> Finding {
+        await session.disconnect(acknowledging: true)
+        let messages = (0..<self.count).map { Publication(Array("\($0)".utf8), to: filter.filter) }
+        let report = await publisher.publish(messages, window: 500)
+        let taken = report.outcomes.count { $0 == .taken }
+        if taken == 0, let refusal = Self.refusal(of: report) {
+            // So that it can be forgotten.
+            try await session.connect()
+            let text = "on \(filter.filter) \(refusal); name another topic by --topic"
+            return Finding(weight: .bad, subject: "rights", text: text)
+        }
+        if let failure = report.failure { throw failure }
+        try await session.connect(following: [filter])
+        let kept = try await Self.receive(from: session).compactMap { Int(String(decoding: $0.payload, as: UTF8.self)) }
+        let isOrdered = zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 }
+        let refused = taken < self.count ? " (it refused \(self.count - taken))" : ""
+        guard Set(kept).count == taken else {
+            return Finding(
+                weight: .bad, subject: "queue",
+                text:
+                    "of \(taken) messages for a session that was away it kept \(Set(kept).count)\(refused), and said nothing: "
+                    + "raise its queue, and see MQTT_RECEIVE_MAXIMUM (\(self.broker.receiveMaximum))")
+        }
+        return Finding(
+            weight: isOrdered && taken == self.count ? .good : .weak, subject: "queue",
+            text:
+                "it kept \(taken) messages for a session that was away\(refused)\(isOrdered ? ", in their order" : ", not in their order")"
+        )
+    }
+
+    private static func refusal(of report: PublishReport) -> String? {
+        if case .refused(let refusal)? = report.outcomes.first { return refusal.reason }
+        // As mosquitto does if its queues have no limit, after it has refused.
+        return report.failure?.kind == .connectionLost
+            ? "the broker ends the connection: this account may not publish there perhaps" : nil
+    }
+
+    private func properties(_ session: Session, _ publisher: Publisher) async throws(MQTTError) -> Finding {
+        let correlation: [UInt8] = [1, 2, 3]
+        try await publisher.publish(
+            Publication([], to: "\(self.topic)/queue", properties: .init(correlationData: correlation)))
+        let came = try await Self.receive(from: session, atLeast: 1).first
+        let isWhole = came?.properties?.correlationData == correlation
+        let isNamed = came?.subscriptions == [7]
+        return Finding(
+            weight: isWhole && isNamed ? .good : .weak, subject: "properties",
+            text: isWhole && isNamed
+                ? "it passes properties on, and names the subscription"
+                : "it \(isWhole ? "passes" : "does not pass") properties on, and \(isNamed ? "names" : "does not name") the subscription"
+        )
+    }
+
+    private func shared(_ publisher: Publisher) async throws(MQTTError) -> Finding {
+        var broker = self.broker(with: [])
+        broker.clientID += "-s"
+        broker.isTransient = true
+        let filter = NumberedFilter(filter: "$share/hookline-check/\(self.topic)/shared", number: 8, retained: false)
+        let session = try Session(broker, logger: self.logger)
+        try await session.connect(following: [filter])
+        if let code = try await Self.refusal(of: filter, by: session) {
+            await session.end()
+            return Finding(
+                weight: .weak, subject: "shared",
+                text: "it refuses a shared subscription (reason code \(code)): one instance alone")
+        }
+        try await publisher.publish([], to: "\(self.topic)/shared")
+        let came = try await Self.receive(from: session, atLeast: 1)
+        await session.end()
+        return came.count == 1
+            ? Finding(weight: .good, subject: "shared", text: "it has shared subscriptions")
+            : Finding(weight: .weak, subject: "shared", text: "a shared subscription was granted and brought nothing")
+    }
+
+    private func retained(_ publisher: Publisher) async throws(MQTTError) -> Finding {
+        let topic = "\(self.topic)/retained"
+        try await publisher.publish(Publication([1], to: topic, isRetained: true))
+        var broker = self.broker(with: [])
+        broker.clientID += "-r"
+        broker.isTransient = true
+        let session = try Session(broker, logger: self.logger)
+        try await session.connect(following: [NumberedFilter(filter: topic, number: 9, retained: true)])
+        let came = try await Self.receive(from: session, atLeast: 1)
+        await session.end()
+        try await publisher.publish(Publication([], to: topic, isRetained: true))
+        return came.first?.isRetained == true
+            ? Finding(weight: .good, subject: "retained", text: "it keeps retained messages")
+            : Finding(
+                weight: .weak, subject: "retained",
+                text: "it keeps no retained messages: answers and rules with `retained` come to nothing")
+    }
+
+    /// What comes until nothing has come for two seconds, or until there are so many.
+    private static func receive(from session: Session, atLeast count: Int = .max) async throws(MQTTError)
+        -> [ReceivedMessage]
+    {
+        var all: [ReceivedMessage] = []
+        while all.count < count {
+            let batch = try await session.acknowledgeAndReceive(upTo: 1_000, bytes: 1 << 20, within: .seconds(2))
+            guard !batch.messages.isEmpty else { break }
+            all += batch.messages
+        }
+        return all
+    }
+}
