@@ -138,6 +138,7 @@ package struct SourceGate: Sendable {
     private let schema: JSONSchema?
     private let template: Template?
     private let eventIDPath: JSONPath?
+    private let thingPath: JSONPath?
     /// Everything that is asked of the payload.
     private let paths: PathSet
 
@@ -147,9 +148,10 @@ package struct SourceGate: Sendable {
         self.schema = settings.schema.flatMap { RawJSON(Array($0.utf8)) }.flatMap { try? JSONSchema($0) }
         self.template = try? settings.subtopicTemplate()
         self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
+        self.thingPath = settings.thing.flatMap { JSONPath($0.path) }
         self.paths = PathSet(
             (self.conditions?.paths ?? []) + (self.template?.placeholders.flatMap(\.paths) ?? [])
-                + [self.eventIDPath, settings.thing.flatMap { JSONPath($0.path) }].compactMap(\.self))
+                + [self.eventIDPath, self.thingPath].compactMap(\.self))
     }
 
     package func judge(_ request: SignedRequest, as message: Message) -> Verdict {
@@ -171,7 +173,7 @@ package struct SourceGate: Sendable {
         guard ThingTopic(of: message.thing, publishing: subtopic) != nil else {
             return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))")
         }
-        let thing = self.settings.thing?.name(in: payload)
+        let thing = self.thingPath.flatMap { payload.value(at: $0) }.flatMap(ThingName.text)
         if let wanted = self.settings.thing, wanted.otherwise != .own, thing == nil {
             return .invalid("no thing is named at \(wanted.path)")
         }

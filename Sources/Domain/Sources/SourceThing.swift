@@ -36,12 +36,6 @@ package struct SourceThing: Sendable, Equatable, Codable {
             throw InvalidField("thing.otherwise", "cannot be create by a label: things are made with an external_id")
         }
     }
-
-    /// What an event calls its thing; nil if it calls it nothing that a thing may be called.
-    func name(in payload: PayloadIndex) -> String? {
-        guard let value = JSONPath(self.path).flatMap({ payload.value(at: $0) }) else { return nil }
-        return ThingName.text(of: value)
-    }
 }
 
 /// How a source answers a GET by which the other system makes sure that its url wants events: with what it was asked
