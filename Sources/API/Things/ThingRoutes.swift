@@ -179,10 +179,10 @@ struct MessageDTO: Encodable, Sendable {
         self.payload_base64 = self.payload == nil ? Base64.encode(message.payload) : nil
         var (decoded, undecoded): (JSONValue?, String?) = (nil, nil)
         if let decoder = message.decoder {
-            do throws(UndecodedPayload) {
+            do {
                 let view = try decoder.view(of: message.payload, received: message.id.time)
-                decoded = try? JSONValue(reading: view)
-            } catch { undecoded = error.description }
+                decoded = try JSONValue(reading: view)
+            } catch { undecoded = "\(error)" }
         }
         (self.decoded, self.undecoded) = (decoded, undecoded)
     }
