@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("The queue in a simulated world")
+@Suite("The queue in a simulated world", .ownThreads)
 struct SimulationTests {
     /// How many schedules there are; a few hundred a second.
     private static var count: UInt64 {

@@ -7,12 +7,16 @@ package final class Wire: Sendable {
     private let isCut = Atomic(false)
     private let isSilent = Atomic(false)
     private let count = Atomic(0)
+    private let bytes = Atomic(0)
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
 
     package var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
 
     /// How often it was connected to.
     package var connections: Int { self.count.load(ordering: .relaxed) }
+
+    /// How much the server has sent.
+    package var bytesFromServer: Int { self.bytes.load(ordering: .relaxed) }
 
     package static func start(to port: Int) async throws -> Wire {
         let wire = Wire()
@@ -22,9 +26,12 @@ package final class Wire: Sendable {
                 return ClientBootstrap(group: near.eventLoop).connect(host: "127.0.0.1", port: port).flatMap { far in
                     near.eventLoop.makeCompletedFuture {
                         try near.pipeline.syncOperations.addHandler(
-                            Forwarder(to: far) { !wire.isCut.load(ordering: .relaxed) })
+                            Forwarder(to: far) { _ in !wire.isCut.load(ordering: .relaxed) })
                         try far.pipeline.syncOperations.addHandler(
-                            Forwarder(to: near) { !wire.isSilent.load(ordering: .relaxed) })
+                            Forwarder(to: near) { count in
+                                wire.bytes.add(count, ordering: .relaxed)
+                                return !wire.isSilent.load(ordering: .relaxed)
+                            })
                     }
                 }
             }
@@ -51,19 +58,21 @@ package final class Wire: Sendable {
     private final class Forwarder: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private let target: any Channel
-        private let passes: () -> Bool
+        private let passes: (Int) -> Bool
 
-        init(to target: any Channel, _ passes: @escaping () -> Bool) {
+        /// - Parameter passes: asked with the number of bytes that have come; of none, whether the end of the connection goes on.
+        init(to target: any Channel, _ passes: @escaping (Int) -> Bool) {
             self.target = target
             self.passes = passes
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            if self.passes() { self.target.writeAndFlush(self.unwrapInboundIn(data), promise: nil) }
+            let bytes = self.unwrapInboundIn(data)
+            if self.passes(bytes.readableBytes) { self.target.writeAndFlush(bytes, promise: nil) }
         }
 
         func channelInactive(context: ChannelHandlerContext) {
-            self.target.close(promise: nil)
+            if self.passes(0) { self.target.close(promise: nil) }
         }
     }
 }
