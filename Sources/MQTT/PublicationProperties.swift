@@ -22,14 +22,15 @@ extension Publication {
             return texts.reduce(data + (self.expiry == nil ? 0 : 5), +) + 3
         }
 
-        /// Whoever takes it has to free it.
+        /// Whoever takes it has to free it. What is empty is left out: libmosquitto 2.0 keeps a null pointer for it, and reads from
+        /// there as it sends.
         @unsafe
         func makeList() -> OpaquePointer? {
             var list: OpaquePointer?
-            if let contentType {
+            if let contentType, !contentType.isEmpty {
                 unsafe mosquitto_property_add_string(&list, Int32(MQTT_PROP_CONTENT_TYPE.rawValue), contentType)
             }
-            if let responseTopic {
+            if let responseTopic, !responseTopic.isEmpty {
                 unsafe mosquitto_property_add_string(&list, Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue), responseTopic)
             }
             if !self.correlationData.isEmpty {

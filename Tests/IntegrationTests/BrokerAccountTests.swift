@@ -64,10 +64,11 @@ extension WholeServiceTests {
                         installation, as: a, key: "wrong", to: "$CONTROL/dynamic-security/v1"))
 
                 // Who looks on live may listen to it, with Hookline's own account.
-                async let watched = installation.api.call("GET", "/things/\(a)/live?timeout=8")
-                try await Task.sleep(for: .seconds(2))
+                let watching = try await Watching.start(installation.api, "/things/\(a)/live?timeout=3600")
+                try await waitUntil("the listening") { watching.seen.body.contains("event: listening") }
                 #expect(try await self.canPublish(installation, as: a, key: keys[0], to: "things/\(a)/messages/live"))
-                #expect(try await watched.value(of: "subtopic") == "live")
+                try await waitUntil("the message") { watching.seen.value(of: "subtopic") == "live" }
+                await watching.stop()
 
                 // A new key replaces the old one.
                 let rekeyed = try await installation.api.call(
