@@ -49,7 +49,7 @@ package func isListening(on port: Int) -> Bool {
 ///
 /// - Throws: ``LocalServiceError`` naming `what` if it does not within `patience`.
 package func waitUntil(
-    _ what: String, within patience: Duration = .seconds(90), _ condition: () async throws -> Bool
+    _ what: String, within patience: Duration = .seconds(240), _ condition: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + patience
     while try await !condition() {

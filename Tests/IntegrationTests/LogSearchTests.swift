@@ -39,7 +39,7 @@ extension WholeServiceTests {
                 #expect(try await found(log, one) == [one])
                 // A page says where the next goes on, however few it has.
                 var (next, all) = (String?.none, [String]())
-                for _ in 0..<60 {
+                for _ in 0..<600 {
                     let cursor = next.map { "&cursor=\($0)" } ?? ""
                     let page = try await api.call("GET", "\(log)?limit=7&text=%22n%22:2\(cursor)")
                     #expect(page.status == 200, "\(page.body)")

@@ -72,6 +72,8 @@ extension APIContext {
     }
 }
 
+private enum Flag: String, CaseIterable { case `true`, `false` }
+
 extension Request {
     /// The first host header is the authority; what stands among the others is a second one.
     var namesOneHost: Bool {
@@ -122,6 +124,10 @@ extension Request {
             throw InvalidField(name, "must be one of \(choices.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
+    }
+
+    func flag(_ name: String) throws(InvalidField) -> Bool? {
+        try (self.choice(name) as Flag?).map { $0 == .true }
     }
 
     func queryID(_ name: String) throws(InvalidField) -> EntityID? {
