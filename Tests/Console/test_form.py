@@ -167,6 +167,28 @@ def test_batches_silence_and_cloudevents_are_saved_too(page, group):
     assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
 
 
+def test_a_trigger_that_is_called_by_another_name_keeps_it(page, group):
+    webhook = group.webhook(trigger={"type": "DEVICE_ADDED"})
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")
+    expect(page.get_by_text("Thing created (DEVICE_ADDED)")).to_be_visible()
+    page.get_by_role("link", name="Edit").click()
+    trigger = page.get_by_label("Trigger", exact=True)
+    expect(trigger.locator("option:checked")).to_have_text("Thing created")
+    page.get_by_label("Name", exact=True).fill("As before")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1, name="As before")).to_be_visible()
+    assert group.api.get(f"/webhooks/{webhook['id']}")["trigger"] == {"type": "DEVICE_ADDED"}
+    schemas = group.api.get("/openapi.json")["components"]["schemas"]
+    names = page.evaluate(
+        "async () => { const f = await import('/console/format.js'); return Object.keys(f.triggers); }"
+    )
+    kinds = page.evaluate(
+        "async (all) => { const f = await import('/console/format.js'); return all.map(f.triggerKind); }",
+        schemas["TriggerKind"]["enum"],
+    )
+    assert set(kinds) == set(names)
+
+
 def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):
     new_webhook(page, group)
     page.get_by_label("Name", exact=True).fill("Sparing")

@@ -135,6 +135,20 @@ struct ThingChoiceTests {
         #expect(!chosen.isOfEarlierForm)
     }
 
+    @Test("are stored with what their owners call the trigger beside what builds before read of it")
+    func named() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let trigger = Trigger(named: TriggerName(.deviceAdded))
+        let stored = #"{"alias":"DEVICE_ADDED","kind":"THING_CREATED","subtopics":[],"things":[]}"#
+        #expect(String(decoding: try encoder.encode(trigger), as: UTF8.self) == stored)
+        #expect(try JSONDecoder().decode(Trigger.self, from: Data(stored.utf8)) == trigger)
+        for other in ["OF_A_NEWER_VERSION", "USER_ADDED"] {
+            let text = stored.replacing("DEVICE_ADDED", with: other)
+            #expect(try JSONDecoder().decode(Trigger.self, from: Data(text.utf8)).name == "THING_CREATED")
+        }
+    }
+
     @Test("are marked with what is chosen by, and nothing else")
     func marks() {
         var selectors = Selectors()

@@ -50,6 +50,36 @@ struct TriggerTests {
     }
 }
 
+@Suite("Names of triggers")
+struct TriggerNameTests {
+    @Test(
+        "are ours, and Blynk's for the same",
+        arguments: [
+            ("MESSAGE", .message, nil), ("DEVICE_DATASTREAM_UPDATE", .message, .deviceDatastreamUpdate),
+            ("PRODUCT_DATASTREAM_UPDATE", .message, .productDatastreamUpdate),
+            ("GLOBAL_PRODUCT_DATASTREAM_UPDATE", .message, .globalProductDatastreamUpdate),
+            ("THING_CREATED", .thingCreated, nil), ("DEVICE_ADDED", .thingCreated, .deviceAdded),
+            ("DEVICE_DELETED", .thingRemoved, .deviceDeleted),
+            ("DEVICE_CONNECTED_FIRST_TIME", .thingFirstMessage, .deviceConnectedFirstTime),
+            ("FIRST_DEVICE_CONNECTION_IN_ORG", .thingFirstMessage, .firstDeviceConnectionInOrg),
+            ("USER_ADDED", .memberAdded, .userAdded), ("NEW_USER", .memberAdded, .newUser),
+            ("USER_DELETED", .memberRemoved, .userDeleted), ("DELETED_USER", .memberRemoved, .deletedUser),
+        ] as [(String, TriggerKind, TriggerAlias?)])
+    func named(text: String, kind: TriggerKind, alias: TriggerAlias?) throws {
+        let name = try #require(TriggerName(rawValue: text))
+        #expect(name.kind == kind && name.alias == alias && name.rawValue == text)
+        let trigger = Trigger(named: name)
+        #expect(trigger.kind == kind && trigger.name == text)
+        #expect(TriggerFilter(trigger).kind == kind)
+    }
+
+    @Test("are one each, and nothing else is one", arguments: ["UNKNOWN", "device_added", "ORGANIZATION_ADDED", ""])
+    func others(text: String) {
+        #expect(TriggerName(rawValue: text) == nil)
+        #expect(Set(TriggerName.allCases.map(\.rawValue)).count == TriggerName.allCases.count)
+    }
+}
+
 @Suite("Conditions")
 struct ConditionTests {
     private static func set(

@@ -131,6 +131,51 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("what happens, by what Blynk calls it, which is what the answers call it then")
+        func aliases() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let added = try await installation.webhook(
+                    "added", receiver.url("/added"),
+                    #""trigger":{"type":"DEVICE_ADDED","profiles":["\#(installation.profile)"]}"#)
+                let user = try await installation.webhook("user", receiver.url("/user"), #""trigger":"USER_ADDED""#)
+                let data = try await installation.webhook(
+                    "data", receiver.url("/data"), #""trigger":{"type":"DEVICE_DATASTREAM_UPDATE","subtopics":["a"]}"#)
+                for (webhook, name) in [
+                    (added, "DEVICE_ADDED"), (user, "USER_ADDED"), (data, "DEVICE_DATASTREAM_UPDATE"),
+                ] {
+                    let shown = try await installation.api.call("GET", "/webhooks/\(webhook)")
+                    #expect(shown.body.contains(#""type":"\#(name)""#), "\(shown.body)")
+                }
+                // Another name of the same takes its place.
+                let renamed = try await installation.api.call(
+                    "PUT", "/webhooks/\(user)",
+                    #"{"name":"user","url":"\#(receiver.url("/user"))","trigger":{"type":"NEW_USER"}}"#)
+                #expect(renamed.body.contains(#""type":"NEW_USER""#), "\(renamed.body)")
+                for name in ["THING_CREATED", "DEVICE_ADDED"] {
+                    let listed = try await installation.api.call(
+                        "GET", "/groups/\(installation.group)/webhooks?trigger=\(name)")
+                    #expect(listed.values(of: "id") == [added], "\(listed.body)")
+                }
+                let thing = try await installation.api.create(
+                    "/groups/\(installation.group)/things",
+                    #"[{"name":"New","profile_id":"\#(installation.profile)"}]"#)
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"anna","role":"viewer"}]"#)
+                for subtopic in ["a", "b"] {
+                    try await installation.publish(subtopic, topic: "things/\(thing)/messages/\(subtopic)")
+                }
+                try await waitUntil("all three") {
+                    ["/added", "/user", "/data"].allSatisfy { !receiver.requests(at: $0).isEmpty }
+                }
+                #expect(receiver.requests(at: "/data").map(\.body) == ["a"])
+                let request = try #require(receiver.requests(at: "/added").first)
+                #expect(request.headers["x-hookline-trigger"] == "THING_CREATED")
+                #expect(request.body.hasPrefix(#"{"type":"THING_CREATED","at":"#))
+            }
+            await receiver.stop()
+        }
+
         @Test("silence, once, and again when the thing is back")
         func silence() async throws {
             let receiver = try await Receiver.start()

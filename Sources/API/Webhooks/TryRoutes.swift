@@ -185,7 +185,7 @@ struct TryRoutes: Sendable {
         let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
         guard webhook.options.trigger.kind == .manual else {
             throw APIError.conflict(
-                "its trigger is \(webhook.options.trigger.kind.rawValue); MANUAL is what can be fired, anything can be tested"
+                "its trigger is \(webhook.options.trigger.name); MANUAL is what can be fired, anything can be tested"
             )
         }
         guard webhook.status != .disabled else { throw APIError.conflict("the webhook is disabled") }

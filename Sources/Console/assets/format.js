@@ -170,7 +170,22 @@ export const triggers = {
   MEMBER_UPDATED: "Member updated",
   MANUAL: "Manual",
 };
-export const trigger = (kind) => triggers[kind] ?? kind;
+/** What Blynk calls the same. */
+const aliases = {
+  DEVICE_DATASTREAM_UPDATE: "MESSAGE",
+  PRODUCT_DATASTREAM_UPDATE: "MESSAGE",
+  GLOBAL_PRODUCT_DATASTREAM_UPDATE: "MESSAGE",
+  DEVICE_ADDED: "THING_CREATED",
+  DEVICE_DELETED: "THING_REMOVED",
+  DEVICE_CONNECTED_FIRST_TIME: "THING_FIRST_MESSAGE",
+  FIRST_DEVICE_CONNECTION_IN_ORG: "THING_FIRST_MESSAGE",
+  USER_ADDED: "MEMBER_ADDED",
+  NEW_USER: "MEMBER_ADDED",
+  USER_DELETED: "MEMBER_REMOVED",
+  DELETED_USER: "MEMBER_REMOVED",
+};
+export const triggerKind = (name) => aliases[name] ?? name;
+export const trigger = (name) => triggers[triggerKind(name)] ?? name;
 
 /** What to type to publish as a thing. */
 export const publishLine = (thing, broker, key = "<key>") =>

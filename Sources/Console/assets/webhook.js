@@ -3,7 +3,7 @@
 import { get, post, query } from "./api.js";
 import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
+import { dateTime, decimal, latency, number, publishLine, trigger, triggerKind, triggers } from "./format.js";
 import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
 import { textOf, typed } from "./rawjson.js";
@@ -133,7 +133,7 @@ function failing({ health, consecutive_failures: count }) {
 
 /** What to type so that it is called. */
 const howToFire = (webhook, group, me, signal) =>
-  webhook.trigger.type === "MESSAGE" && later(
+  triggerKind(webhook.trigger.type) === "MESSAGE" && later(
     get(`/groups/${group.id}/things?limit=1`, signal),
     ({ things: [thing] }) => thing && command(publishLine(thing.id, me.broker)),
   );
@@ -143,6 +143,7 @@ const about = (webhook, isEditor) =>
     ["Sends to", h("span", {}, h("code", {}, webhook.method), " ", h("span", { class: "break" }, webhook.url))],
     ["Trigger", [
       trigger(webhook.trigger.type),
+      webhook.trigger.type in triggers ? "" : ` (${webhook.trigger.type})`,
       webhook.trigger.subtopics?.length ? ` on ${webhook.trigger.subtopics.join(", ")}` : "",
       webhook.trigger.after ? ` after ${number(webhook.trigger.after)} s` : "",
     ]],

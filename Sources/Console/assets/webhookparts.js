@@ -5,7 +5,7 @@ import { certificateFields } from "./certificates.js";
 import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
-import { pretty, triggers } from "./format.js";
+import { pretty, triggerKind, triggers } from "./format.js";
 import { textOf, typed, write } from "./rawjson.js";
 
 /** What is wrong before the server is asked, said as it would say it. */
@@ -168,7 +168,13 @@ export const withMissing = (things, chosen) => [
 
 export function triggerPart(webhook, fields, things) {
   const { trigger } = webhook;
-  const kind = select(trigger.type, fields.choices("trigger.type", triggers));
+  // What is called by another name keeps it.
+  const named = (kind) => kind === triggerKind(trigger.type) ? trigger.type : kind;
+  const kind = select(
+    trigger.type,
+    fields.choices("trigger.type", triggers).filter(([each]) => triggerKind(each) === each)
+      .map(([each, label]) => [named(each), label]),
+  );
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
   const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
@@ -194,9 +200,10 @@ export function triggerPart(webhook, fields, things) {
     field("Things", "trigger.things", thingList, "None chosen: all."),
   ];
   const showKind = () => {
-    ofSubtopics.hidden = kind.value !== "MESSAGE";
-    ofAfter.hidden = kind.value !== "THING_SILENT";
-    ofThings.hidden = kind.value !== "MESSAGE" && !kind.value.startsWith("THING_");
+    const chosenKind = triggerKind(kind.value);
+    ofSubtopics.hidden = chosenKind !== "MESSAGE";
+    ofAfter.hidden = chosenKind !== "THING_SILENT";
+    ofThings.hidden = chosenKind !== "MESSAGE" && !chosenKind.startsWith("THING_");
     chosenBy.hidden = ofThings.hidden;
   };
   kind.addEventListener("change", showKind);

@@ -30,7 +30,9 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
 }
 
 package struct Trigger: Sendable, Equatable, Codable {
-    package var kind: TriggerKind
+    package private(set) var kind: TriggerKind
+    /// What its owners call it, if that is not our name.
+    package private(set) var alias: TriggerAlias?
     /// Messages: the subtopics that count, with `+` and `#` as in MQTT; empty is all.
     package var subtopics: [String]
     /// The things that count, by their ids or by what their owners call them; if both are empty all of the group do.
@@ -46,6 +48,13 @@ package struct Trigger: Sendable, Equatable, Codable {
     package static let most = 100
     package static let shortestSilence: Int64 = 10
     package static let longestSilence: Int64 = 30 * 86_400
+
+    package var name: String { self.alias?.rawValue ?? self.kind.rawValue }
+
+    package init(named name: TriggerName) {
+        self.init(kind: name.kind)
+        self.alias = name.alias
+    }
 
     package init(
         kind: TriggerKind = .message, subtopics: [String] = [], things: [String] = [], externalIDs: [String] = [],
@@ -99,7 +108,7 @@ extension Trigger {
     ) throws(InvalidField) {
         guard !texts.isEmpty else { return }
         guard self.kind.isOfThing else {
-            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.kind.rawValue)")
+            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.name)")
         }
         guard texts.count <= Self.most else { throw InvalidField("trigger.\(name)", "must be at most \(Self.most)") }
         for (index, text) in texts.enumerated() where !isValid(text) {
@@ -108,7 +117,7 @@ extension Trigger {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case kind, subtopics, things, externalIDs, profiles, labels, after
+        case kind, alias, subtopics, things, externalIDs, profiles, labels, after
     }
 
     /// What builds before did not write is not there.
@@ -122,12 +131,16 @@ extension Trigger {
             profiles: try values.decodeIfPresent([String].self, forKey: .profiles) ?? [],
             labels: try values.decodeIfPresent([String].self, forKey: .labels) ?? [],
             after: try values.decodeIfPresent(Int64.self, forKey: .after))
+        // One that a newer version takes says nothing that the kind does not.
+        let alias = try values.decodeIfPresent(String.self, forKey: .alias).flatMap { TriggerAlias(rawValue: $0) }
+        if let alias, alias.kind == self.kind { self.alias = alias }
     }
 
     /// As builds before write it, where it says no more than they know.
     package func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(self.kind, forKey: .kind)
+        try values.encodeIfPresent(self.alias?.rawValue, forKey: .alias)
         try values.encode(self.subtopics, forKey: .subtopics)
         try values.encode(self.things, forKey: .things)
         for (key, texts) in [

@@ -18,9 +18,9 @@ extension Field<WebhookOptions> {
 
 extension Trigger {
     fileprivate static let form = Form.either(
-        .choice(of: TriggerKind.self),
+        .choice(of: TriggerName.self),
         .object([
-            .init("type", .choice(of: TriggerKind.self)), .init("subtopics", .list(.text(), 0...most)),
+            .init("type", .choice(of: TriggerName.self)), .init("subtopics", .list(.text(), 0...most)),
             .init("things", .list(.text(), 0...most)), .init("external_ids", .list(.text(), 0...most)),
             .init("profiles", .list(.text(), 0...most)), .init("labels", .list(.text(), 0...most)),
             .init("after", .integer(shortestSilence...longestSilence)),
@@ -30,11 +30,11 @@ extension Trigger {
     fileprivate init(_ object: JSONObject) throws(InvalidField) {
         self.init()
         if case .string? = object.fields["trigger"] {
-            self.kind = try object.choice("trigger") ?? .message
+            if let name: TriggerName = try object.choice("trigger") { self = Trigger(named: name) }
             return
         }
         guard let fields = try object.object("trigger") else { return }
-        self.kind = try fields.choice("type") ?? .message
+        if let name: TriggerName = try fields.choice("type") { self = Trigger(named: name) }
         self.subtopics = try fields.strings("subtopics") ?? []
         self.things = try fields.strings("things") ?? []
         self.externalIDs = try fields.strings("external_ids") ?? []
@@ -63,7 +63,7 @@ extension Batching {
 
 extension JSONValue {
     fileprivate init(_ trigger: Trigger) {
-        var fields: JSONFields = ["type": .string(trigger.kind.rawValue)]
+        var fields: JSONFields = ["type": .string(trigger.name)]
         if !trigger.subtopics.isEmpty { fields["subtopics"] = .array(trigger.subtopics.map(JSONValue.string)) }
         if !trigger.things.isEmpty { fields["things"] = .array(trigger.things.map(JSONValue.string)) }
         let chosen = [
