@@ -82,7 +82,10 @@ extension WebhookStore {
 
     /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
     static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
-        guard !trigger.isOfEarlierForm, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
+        if !trigger.paths.isEmpty || trigger.kind == .logEvent, try !StoredForm.dataTriggers.isReadByAll(on: db) {
+            throw StorageError.notYet(field: trigger.paths.isEmpty ? "trigger.type" : "trigger.paths")
+        }
+        guard trigger.choosesThings, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
         let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
         throw StorageError.notYet(field: "trigger.\(field)")
     }

@@ -167,6 +167,33 @@ def test_batches_silence_and_cloudevents_are_saved_too(page, group):
     assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
 
 
+def test_a_trigger_asks_for_data_or_for_log_events(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Temperatures")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    expect(page.get_by_label("Codes", exact=True)).to_be_hidden()
+    page.get_by_label("Data at", exact=True).fill("t, sensor.values[0]")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_text("Message with t, sensor.values[0]")).to_be_visible()
+    webhook = page.url.split("/")[-1]
+    assert group.api.get(f"/webhooks/{webhook}")["trigger"] == {"type": "MESSAGE", "paths": ["t", "sensor.values[0]"]}
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Trigger", exact=True).select_option("LOG_EVENT")
+    expect(page.get_by_label("Data at", exact=True)).to_be_hidden()
+    page.get_by_label("Codes", exact=True).fill("too_hot, leak")
+    page.get_by_label("Levels", exact=True).fill("loud")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("trigger.levels[0] must be one of info, warning, critical, content")).to_be_visible()
+    page.get_by_label("Levels", exact=True).fill("warning, critical")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Log event too_hot, leak (warning, critical)")).to_be_visible()
+    assert group.api.get(f"/webhooks/{webhook}")["trigger"] == {
+        "type": "LOG_EVENT",
+        "codes": ["too_hot", "leak"],
+        "levels": ["warning", "critical"],
+    }
+
+
 def test_a_trigger_that_is_called_by_another_name_keeps_it(page, group):
     webhook = group.webhook(trigger={"type": "DEVICE_ADDED"})
     open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")

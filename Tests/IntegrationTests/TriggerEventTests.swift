@@ -176,6 +176,67 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("data at a path, and log events by their codes and levels; who asks why is told")
+        func data() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let paths = try await installation.webhook(
+                    "paths", receiver.url("/paths"),
+                    #""trigger":{"type":"MESSAGE","paths":["payload.t","sensor.values[1]"]}"#)
+                let event = #""trigger":{"type":"LOG_EVENT","codes":["too_hot","leak"],"levels":["critical"]}"#
+                let events = try await installation.webhook("events", receiver.url("/events"), event)
+                _ = try await installation.webhook("any", receiver.url("/any"), #""trigger":"DEVICE_LOG_EVENT""#)
+                _ = try await installation.webhook("all", receiver.url("/all"))
+                var shown = try await installation.api.call("GET", "/webhooks/\(paths)")
+                #expect(
+                    shown.body.contains(#""trigger":{"paths":["t","sensor.values[1]"],"type":"MESSAGE"}"#),
+                    "\(shown.body)")
+                shown = try await installation.api.call("GET", "/webhooks/\(events)")
+                let answered =
+                    #""trigger":{"codes":["too_hot","leak"],"levels":["critical"],"type":"LOG_EVENT"}"#
+                #expect(shown.body.contains(answered), "\(shown.body)")
+                let sent = [
+                    ("", #"{"t":1}"#), ("room", #"{"sensor":{"values":[1,2]}}"#), ("", #"{"sensor":{"values":[3]}}"#),
+                    ("events/too_hot", #"{"level":"critical","n":4}"#), ("events/leak/kitchen", #"{"level":"info"}"#),
+                    ("events/door", #"{"level":"critical","n":6}"#), ("events/leak", "not said"),
+                ]
+                for (subtopic, payload) in sent {
+                    try await installation.publish(
+                        payload,
+                        topic: "things/\(installation.thing)/messages\(subtopic.isEmpty ? "" : "/" + subtopic)")
+                }
+                func bodies(_ path: String) -> Set<String> { Set(receiver.requests(at: path).map(\.body)) }
+                func expected(_ numbers: Int...) -> Set<String> { Set(numbers.map { sent[$0 - 1].1 }) }
+                try await waitUntil("all of them") { bodies("/all").count == sent.count }
+                try await waitUntil("those of the rest") {
+                    bodies("/paths") == expected(1, 2) && bodies("/events") == expected(4)
+                        && bodies("/any") == expected(4, 5, 6, 7)
+                }
+                #expect(try await installation.api.call("GET", "/webhooks/\(paths)").number(of: "skipped") == 0)
+                let why = try await installation.api.call(
+                    "POST", "/things/\(installation.thing)/explain",
+                    #"{"payload":{"level":"info"},"subtopic":"events/leak"}"#)
+                #expect(why.body.contains("its level is info, and none of critical (trigger.levels)"), "\(why.body)")
+                #expect(why.body.contains("the payload has none of t, sensor.values[1] (trigger.paths)"))
+                // What it is tried with is such an event.
+                let tried = try await installation.api.call("POST", "/webhooks/\(events)/test", "{}")
+                #expect(tried.value(of: "message_source") == "sample", "\(tried.body)")
+                #expect(
+                    receiver.requests(at: "/events").last?.body == #"{"level":"critical","description":"a sample"}"#)
+                #expect(tried.value(of: "skipped") == nil, "\(tried.body)")
+                for (fields, field) in [
+                    (#""trigger":{"type":"LOG_EVENT","levels":["loud"]}"#, "trigger.levels[0]"),
+                    (#""trigger":{"paths":["a b"]}"#, "trigger.paths[0]"),
+                ] {
+                    let refused = try await installation.api.call(
+                        "POST", "/groups/\(installation.group)/webhooks",
+                        #"[{"name":"x","url":"\#(receiver.url())",\#(fields)}]"#)
+                    #expect(refused.status == 400 && refused.body.contains("\(field)"), "\(refused.body)")
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("silence, once, and again when the thing is back")
         func silence() async throws {
             let receiver = try await Receiver.start()

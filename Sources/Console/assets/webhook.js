@@ -145,6 +145,9 @@ const about = (webhook, isEditor) =>
       trigger(webhook.trigger.type),
       webhook.trigger.type in triggers ? "" : ` (${webhook.trigger.type})`,
       webhook.trigger.subtopics?.length ? ` on ${webhook.trigger.subtopics.join(", ")}` : "",
+      webhook.trigger.paths?.length ? ` with ${webhook.trigger.paths.join(", ")}` : "",
+      webhook.trigger.codes?.length ? ` ${webhook.trigger.codes.join(", ")}` : "",
+      webhook.trigger.levels?.length ? ` (${webhook.trigger.levels.join(", ")})` : "",
       webhook.trigger.after ? ` after ${number(webhook.trigger.after)} s` : "",
     ]],
     webhook.conditions && [

@@ -176,6 +176,9 @@ export function triggerPart(webhook, fields, things) {
       .map(([each, label]) => [named(each), label]),
   );
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
+  const paths = input((trigger.paths ?? []).join(", "), { placeholder: "t, sensor.values[0]" });
+  const codes = input((trigger.codes ?? []).join(", "), { placeholder: "too_hot, leak" });
+  const levels = input((trigger.levels ?? []).join(", "), { placeholder: "warning, critical" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
   const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
   const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
@@ -194,16 +197,20 @@ export function triggerPart(webhook, fields, things) {
     field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
     field("Profiles", "trigger.profiles", profileIDs, "Their ids, with commas. None: all."),
   );
-  const [ofSubtopics, ofAfter, ofThings] = [
+  const [ofSubtopics, ofPaths, ofCodes, ofLevels, ofAfter, ofThings] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
+    field("Data at", "trigger.paths", paths, "Paths into the payload, of which one is there. None: all."),
+    field("Codes", "trigger.codes", codes, "What stands behind events/ in the topic. None: all."),
+    field("Levels", "trigger.levels", levels, "Of info, warning, critical and content. None: all."),
     field("Silent for (seconds)", "trigger.after", after),
     field("Things", "trigger.things", thingList, "None chosen: all."),
   ];
   const showKind = () => {
     const chosenKind = triggerKind(kind.value);
-    ofSubtopics.hidden = chosenKind !== "MESSAGE";
+    ofSubtopics.hidden = ofPaths.hidden = chosenKind !== "MESSAGE";
+    ofCodes.hidden = ofLevels.hidden = chosenKind !== "LOG_EVENT";
     ofAfter.hidden = chosenKind !== "THING_SILENT";
-    ofThings.hidden = chosenKind !== "MESSAGE" && !chosenKind.startsWith("THING_");
+    ofThings.hidden = !["MESSAGE", "LOG_EVENT"].includes(chosenKind) && !chosenKind.startsWith("THING_");
     chosenBy.hidden = ofThings.hidden;
   };
   kind.addEventListener("change", showKind);
@@ -218,14 +225,15 @@ export function triggerPart(webhook, fields, things) {
     element: card(
       "When",
       field("Trigger", "trigger", kind),
-      h("div", { class: "fields" }, ofSubtopics, ofAfter, ofThings),
+      h("div", { class: "fields" }, ofSubtopics, ofPaths, ofCodes, ofLevels, ofAfter, ofThings),
       chosenBy,
       conditions.element,
     ),
     read: () => ({
       trigger: {
         type: kind.value,
-        ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }),
+        ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value), paths: words(paths.value) }),
+        ...(ofCodes.hidden ? {} : { codes: words(codes.value), levels: words(levels.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
         ...(ofThings.hidden ? {} : {
           things: [...thingList.selectedOptions].map((option) => option.value),

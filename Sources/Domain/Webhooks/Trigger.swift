@@ -1,6 +1,8 @@
 /// What makes a webhook fire.
 package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case message = "MESSAGE"
+    /// Messages by which things tell that something happened, see ``LogEvent``.
+    case logEvent = "LOG_EVENT"
     case thingCreated = "THING_CREATED"
     case thingFirstMessage = "THING_FIRST_MESSAGE"
     case thingRemoved = "THING_REMOVED"
@@ -16,17 +18,20 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
 
     /// What a webhook may have.
     package static let allCases: [TriggerKind] = [
-        .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded, .memberRemoved,
-        .memberUpdated, .manual,
+        .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded,
+        .memberRemoved, .memberUpdated, .manual,
     ]
 
     /// Whether a thing is what it happens to.
     package var isOfThing: Bool {
         switch self {
-        case .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
+        case .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
         case .memberAdded, .memberRemoved, .memberUpdated, .manual, .unknown: false
         }
     }
+
+    /// Whether things' messages make it fire; otherwise events do.
+    package var isOfMessages: Bool { self == .message || self == .logEvent }
 }
 
 package struct Trigger: Sendable, Equatable, Codable {
@@ -35,6 +40,11 @@ package struct Trigger: Sendable, Equatable, Codable {
     package private(set) var alias: TriggerAlias?
     /// Messages: the subtopics that count, with `+` and `#` as in MQTT; empty is all.
     package var subtopics: [String]
+    /// Messages: the places of a payload of which one has to be there, as conditions have them; empty is all.
+    package var paths: [String]
+    /// Log events: the codes that count, and the levels; empty is all.
+    package var codes: [String]
+    package var levels: [LogEvent.Level]
     /// The things that count, by their ids or by what their owners call them; if both are empty all of the group do.
     package var things: [String]
     package var externalIDs: [String]
@@ -57,11 +67,15 @@ package struct Trigger: Sendable, Equatable, Codable {
     }
 
     package init(
-        kind: TriggerKind = .message, subtopics: [String] = [], things: [String] = [], externalIDs: [String] = [],
-        profiles: [String] = [], labels: [String] = [], after: Int64? = nil
+        kind: TriggerKind = .message, subtopics: [String] = [], paths: [String] = [], codes: [String] = [],
+        levels: [LogEvent.Level] = [], things: [String] = [], externalIDs: [String] = [], profiles: [String] = [],
+        labels: [String] = [], after: Int64? = nil
     ) {
         self.kind = kind
         self.subtopics = subtopics
+        self.paths = paths
+        self.codes = codes
+        self.levels = levels
         self.things = things
         self.externalIDs = externalIDs
         self.profiles = profiles
@@ -82,6 +96,7 @@ package struct Trigger: Sendable, Equatable, Codable {
                     "trigger.subtopics[\(index)]", "must be a filter such as room/+/temperature or alarms/#")
             }
         }
+        try self.checkData()
         try self.check(self.things, "things", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.profiles, "profiles", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.externalIDs, "external_ids", expected: "what a thing is called") {
@@ -102,6 +117,34 @@ package struct Trigger: Sendable, Equatable, Codable {
 }
 
 extension Trigger {
+    /// What says which messages count by what they hold, and which log events.
+    private func checkData() throws(InvalidField) {
+        let kinds: [(name: String, isGiven: Bool, kind: TriggerKind)] = [
+            ("paths", !self.paths.isEmpty, .message), ("codes", !self.codes.isEmpty, .logEvent),
+            ("levels", !self.levels.isEmpty, .logEvent),
+        ]
+        for (name, isGiven, kind) in kinds where isGiven && self.kind != kind {
+            throw InvalidField("trigger.\(name)", "go with the trigger \(kind.rawValue) alone")
+        }
+        guard self.paths.count <= Self.most else { throw InvalidField("trigger.paths", "must be at most \(Self.most)") }
+        for (index, text) in self.paths.enumerated() {
+            let at = "trigger.paths[\(index)]"
+            guard let path = JSONPath(text), !path.steps.isEmpty else {
+                throw InvalidField(at, "must be a path such as sensor.values[0]")
+            }
+            guard path.steps.count <= Conditions.longestPath else {
+                throw InvalidField(at, "must have at most \(Conditions.longestPath) steps")
+            }
+        }
+        guard self.codes.count <= Self.most else { throw InvalidField("trigger.codes", "must be at most \(Self.most)") }
+        for (index, code) in self.codes.enumerated() where !LogEvent.isCode(code) {
+            throw InvalidField("trigger.codes[\(index)]", "must be a level of a topic such as too_hot")
+        }
+        guard Set(self.levels).count == self.levels.count else {
+            throw InvalidField("trigger.levels", "must not repeat one")
+        }
+    }
+
     /// What says which things count.
     private func check(
         _ texts: [String], _ name: String, expected: String, _ isValid: (String) -> Bool
@@ -117,7 +160,7 @@ extension Trigger {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case kind, alias, subtopics, things, externalIDs, profiles, labels, after
+        case kind, alias, subtopics, paths, codes, levels, things, externalIDs, profiles, labels, after
     }
 
     /// What builds before did not write is not there.
@@ -126,6 +169,9 @@ extension Trigger {
         self.init(
             kind: try values.decode(TriggerKind.self, forKey: .kind),
             subtopics: try values.decode([String].self, forKey: .subtopics),
+            paths: try values.decodeIfPresent([String].self, forKey: .paths) ?? [],
+            codes: try values.decodeIfPresent([String].self, forKey: .codes) ?? [],
+            levels: try values.decodeIfPresent([LogEvent.Level].self, forKey: .levels) ?? [],
             things: try values.decode([String].self, forKey: .things),
             externalIDs: try values.decodeIfPresent([String].self, forKey: .externalIDs) ?? [],
             profiles: try values.decodeIfPresent([String].self, forKey: .profiles) ?? [],
@@ -145,12 +191,13 @@ extension Trigger {
         try values.encode(self.things, forKey: .things)
         for (key, texts) in [
             (CodingKeys.externalIDs, self.externalIDs), (.profiles, self.profiles), (.labels, self.labels),
+            (.paths, self.paths), (.codes, self.codes), (.levels, self.levels.map(\.rawValue)),
         ] where !texts.isEmpty { try values.encode(texts, forKey: key) }
         try values.encodeIfPresent(self.after, forKey: .after)
     }
 
-    /// Whether builds before read what it says of things: they would fire for all of them.
-    package var isOfEarlierForm: Bool { self.externalIDs.isEmpty && self.profiles.isEmpty && self.labels.isEmpty }
+    /// Whether it chooses things by more than their ids.
+    package var choosesThings: Bool { !(self.externalIDs.isEmpty && self.profiles.isEmpty && self.labels.isEmpty) }
 }
 
 /// A topic filter (MQTT 5, section 4.7) on what comes behind `messages/`.

@@ -3,6 +3,9 @@ package enum TriggerAlias: String, Sendable, CaseIterable {
     case deviceDatastreamUpdate = "DEVICE_DATASTREAM_UPDATE"
     case productDatastreamUpdate = "PRODUCT_DATASTREAM_UPDATE"
     case globalProductDatastreamUpdate = "GLOBAL_PRODUCT_DATASTREAM_UPDATE"
+    case deviceLogEvent = "DEVICE_LOG_EVENT"
+    case productLogEvent = "PRODUCT_LOG_EVENT"
+    case globalProductLogEvent = "GLOBAL_PRODUCT_LOG_EVENT"
     case deviceAdded = "DEVICE_ADDED"
     case deviceDeleted = "DEVICE_DELETED"
     case deviceConnectedFirstTime = "DEVICE_CONNECTED_FIRST_TIME"
@@ -15,6 +18,7 @@ package enum TriggerAlias: String, Sendable, CaseIterable {
     package var kind: TriggerKind {
         switch self {
         case .deviceDatastreamUpdate, .productDatastreamUpdate, .globalProductDatastreamUpdate: .message
+        case .deviceLogEvent, .productLogEvent, .globalProductLogEvent: .logEvent
         case .deviceAdded: .thingCreated
         case .deviceDeleted: .thingRemoved
         case .deviceConnectedFirstTime, .firstDeviceConnectionInOrg: .thingFirstMessage
