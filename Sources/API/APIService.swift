@@ -181,7 +181,7 @@ func makeRouter(
     let access = Access(groups: groups, things: things, keys: apiKeys)
     let door = KeyDoor(store: apiKeys, noteUse: noteUse, wallClock: wallClock)
     let verifier = identity.verifier(wallClock)
-    SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
+    SignInRoutes(identity, verifier: verifier, metrics: system.metrics, users: UserStore(database)).add(to: router)
     let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
         .add(
             middleware: TokenMiddleware(

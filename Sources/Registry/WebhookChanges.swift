@@ -82,7 +82,7 @@ extension WebhookStore {
 
     /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
     static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
-        if !trigger.paths.isEmpty || trigger.kind == .logEvent, try !StoredForm.dataTriggers.isReadByAll(on: db) {
+        if !trigger.paths.isEmpty || !trigger.kind.isOfEarlierForm, try !StoredForm.dataTriggers.isReadByAll(on: db) {
             throw StorageError.notYet(field: trigger.paths.isEmpty ? "trigger.type" : "trigger.paths")
         }
         guard trigger.choosesThings, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }

@@ -33,6 +33,8 @@ struct TriggerTests {
             (Trigger(subtopics: ["a#"]), "trigger.subtopics[0]"),
             (Trigger(things: [id, "x"]), "trigger.things[1]"),
             (Trigger(kind: .memberAdded, things: [id]), "trigger.things"),
+            (Trigger(kind: .userMetaUpdated, labels: ["a"]), "trigger.labels"),
+            (Trigger(kind: .userSelfRegistered), nil),
             (Trigger(kind: .thingSilent), "trigger.after"),
             (Trigger(kind: .thingSilent, after: 9), "trigger.after"),
             (Trigger(kind: .thingSilent, things: [id], after: 10), nil),
@@ -152,6 +154,8 @@ struct TriggerNameTests {
             ("FIRST_DEVICE_CONNECTION_IN_ORG", .thingFirstMessage, .firstDeviceConnectionInOrg),
             ("USER_ADDED", .memberAdded, .userAdded), ("NEW_USER", .memberAdded, .newUser),
             ("USER_DELETED", .memberRemoved, .userDeleted), ("DELETED_USER", .memberRemoved, .deletedUser),
+            ("USER_META_UPDATED", .userMetaUpdated, nil), ("UPDATED_USER", .userMetaUpdated, .updatedUser),
+            ("USER_SELF_REGISTERED", .userSelfRegistered, nil),
         ] as [(String, TriggerKind, TriggerAlias?)])
     func named(text: String, kind: TriggerKind, alias: TriggerAlias?) throws {
         let name = try #require(TriggerName(rawValue: text))

@@ -176,6 +176,32 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("a member's metadata, of which it is told that it has changed and not what it says")
+        func metadata() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                _ = try await installation.webhook("meta", receiver.url("/meta"), #""trigger":"UPDATED_USER""#)
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"anna","role":"viewer"}]"#)
+                for user in ["ben", "anna"] {
+                    let api = await running.hookline.api(token: try await HooklineProcess.token(user: user))
+                    for more in ["", #","email":"a@b.example""#] {
+                        let body = #"{"metadata":{"secret":"s3cret"}\#(more)}"#
+                        #expect(try await api.call("PUT", "/me", body).status == 200)
+                    }
+                }
+                try await waitUntil("the change") { !receiver.requests(at: "/meta").isEmpty }
+                try await waitUntil("all of it") { try await installation.sql("SELECT count(*) FROM events") == "0" }
+                let request = try #require(receiver.requests(at: "/meta").first)
+                #expect(receiver.requests(at: "/meta").count == 1)
+                #expect(request.headers["x-hookline-trigger"] == "USER_META_UPDATED")
+                let words = request.body.filter { $0 != " " }
+                #expect(words.contains(#""user_id":"anna""#) && words.contains(#""role":"viewer""#), "\(words)")
+                #expect(!words.contains("s3cret"))
+            }
+            await receiver.stop()
+        }
+
         @Test("data at a path, and log events by their codes and levels; who asks why is told")
         func data() async throws {
             let receiver = try await Receiver.start()

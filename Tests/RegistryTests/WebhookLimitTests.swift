@@ -38,6 +38,8 @@ struct StoredTriggerTests {
         "are not saved while one lives that would fire them for all messages, or not at all",
         arguments: [
             (Trigger(paths: ["t"]), 4, "trigger.paths"), (Trigger(kind: .logEvent), 4, "trigger.type"),
+            (Trigger(kind: .userMetaUpdated), 4, "trigger.type"),
+            (Trigger(kind: .userSelfRegistered), 4, "trigger.type"),
             (Trigger(labels: ["a"]), 2, "trigger.labels"), (Trigger(named: TriggerName(.deviceAdded)), 0, nil),
         ] as [(Trigger, Int16, String?)])
     func earlier(trigger: Trigger, reads: Int16, field: String?) async throws {

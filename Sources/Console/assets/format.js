@@ -169,6 +169,8 @@ export const triggers = {
   MEMBER_ADDED: "Member added",
   MEMBER_REMOVED: "Member removed",
   MEMBER_UPDATED: "Member updated",
+  USER_META_UPDATED: "User metadata",
+  USER_SELF_REGISTERED: "First sign-in",
   MANUAL: "Manual",
 };
 /** What Blynk calls the same. */
@@ -187,6 +189,7 @@ const aliases = {
   NEW_USER: "MEMBER_ADDED",
   USER_DELETED: "MEMBER_REMOVED",
   DELETED_USER: "MEMBER_REMOVED",
+  UPDATED_USER: "USER_META_UPDATED",
 };
 export const triggerKind = (name) => aliases[name] ?? name;
 export const trigger = (name) => triggers[triggerKind(name)] ?? name;

@@ -11,6 +11,10 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case memberAdded = "MEMBER_ADDED"
     case memberRemoved = "MEMBER_REMOVED"
     case memberUpdated = "MEMBER_UPDATED"
+    /// A member of the group has changed what metadata says of them.
+    case userMetaUpdated = "USER_META_UPDATED"
+    /// Somebody with a role in the group has signed in at the identity provider who never did before.
+    case userSelfRegistered = "USER_SELF_REGISTERED"
     /// On request alone.
     case manual = "MANUAL"
     /// One of a newer version. This one does not know when it fires, and never fires it.
@@ -19,14 +23,23 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     /// What a webhook may have.
     package static let allCases: [TriggerKind] = [
         .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded,
-        .memberRemoved, .memberUpdated, .manual,
+        .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual,
     ]
 
     /// Whether a thing is what it happens to.
     package var isOfThing: Bool {
         switch self {
         case .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
-        case .memberAdded, .memberRemoved, .memberUpdated, .manual, .unknown: false
+        case .memberAdded, .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual, .unknown:
+            false
+        }
+    }
+
+    /// Whether builds know it from before there were log events and what users do.
+    package var isOfEarlierForm: Bool {
+        switch self {
+        case .logEvent, .userMetaUpdated, .userSelfRegistered: false
+        default: true
         }
     }
 

@@ -14,6 +14,7 @@ package enum TriggerAlias: String, Sendable, CaseIterable {
     case newUser = "NEW_USER"
     case userDeleted = "USER_DELETED"
     case deletedUser = "DELETED_USER"
+    case updatedUser = "UPDATED_USER"
 
     package var kind: TriggerKind {
         switch self {
@@ -24,6 +25,7 @@ package enum TriggerAlias: String, Sendable, CaseIterable {
         case .deviceConnectedFirstTime, .firstDeviceConnectionInOrg: .thingFirstMessage
         case .userAdded, .newUser: .memberAdded
         case .userDeleted, .deletedUser: .memberRemoved
+        case .updatedUser: .userMetaUpdated
         }
     }
 }
