@@ -124,6 +124,9 @@ extension WebhookStore {
         {
             throw StorageError.tooNew(field: "conditions.rules.of")
         }
+        if options.answer.keptFor != nil, try !StoredForm.dataTriggers.isReadByAll(on: db) {
+            throw StorageError.tooNew(field: "respond.keep_for")
+        }
         guard options.conditions?.edge != nil, try !StoredForm.edges.isReadByAll(on: db) else { return }
         throw StorageError.tooNew(field: "conditions.edge")
     }

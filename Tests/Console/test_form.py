@@ -167,6 +167,18 @@ def test_batches_silence_and_cloudevents_are_saved_too(page, group):
     assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
 
 
+def test_an_answer_is_kept_for_a_time(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Kept")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_label("Tell the thing what was answered").check()
+    page.get_by_label("Kept for (seconds)").fill("3600")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Kept")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{page.url.split('/')[-1]}")
+    assert webhook["respond"]["keep_for"] == 3600 and webhook["respond"]["retain"] is False
+
+
 def test_a_trigger_asks_for_data_or_for_log_events(page, group):
     new_webhook(page, group)
     page.get_by_label("Name", exact=True).fill("Temperatures")

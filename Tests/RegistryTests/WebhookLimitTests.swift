@@ -61,4 +61,18 @@ struct StoredTriggerTests {
         #expect(saved?.options.trigger == trigger)
         #expect(try await fixture.webhooks().find(fixture.webhook)?.options.trigger == trigger)
     }
+
+    @Test("nor are answers that it would not keep")
+    func kept() async throws {
+        let fixture = try await Fixture()
+        _ = try await fixture.store()
+        var options = WebhookOptions()
+        options.responds = true
+        options.answer = ThingAnswer(keptFor: 60)
+        let draft = try WebhookDraft(name: "w", url: "http://example.com", headers: [], options: options)
+        _ = try await fixture.database.pool.withConnection { try $0.execute("UPDATE sessions SET reads = 4") }
+        await #expect(throws: StorageError.tooNew(field: "respond.keep_for")) {
+            try await fixture.webhooks().update(fixture.webhook) { _ in draft }
+        }
+    }
 }

@@ -495,8 +495,9 @@ export function deliveryPart(webhook, fields) {
 
 /** @param said what `respond` is: true, false, or how the thing is told. */
 function answerPart(said, fields) {
-  const { topic, format, on, qos, retain, to } = said === true ? {} : said || {};
-  const [levels, service] = [
+  const { topic, format, on, qos, retain, keep_for: keptFor, to } = said === true ? {} : said || {};
+  const [keeping, levels, service] = [
+    input(keptFor ?? "", { type: "number", ...fields.bounds("respond.keep_for") }),
     input(topic, { ...fields.bounds("respond.topic"), placeholder: "weather/{subtopic}" }),
     select(String(qos ?? 1), [["0"], ["1"], ["2"]]),
   ];
@@ -521,6 +522,7 @@ function answerPart(said, fields) {
       field("On things/<id>/responses/", "respond.topic", levels, "Empty: the webhook's id."),
       field("Told of", "respond.on", occasion, "Usually all, and as it is only successes."),
       field("Quality of service", "respond.qos", service),
+      field("Kept for (seconds)", "respond.keep_for", keeping, "For a thing that is away."),
       kept.element,
       asked.element,
     ),
@@ -531,7 +533,8 @@ function answerPart(said, fields) {
     read: () => {
       if (!part.box.checked) return false;
       const isUsual = form.value === "json" && occasion.value !== "success";
-      const isPlain = levels.value === "" && service.value === "1" && !kept.box.checked && !asked.box.checked;
+      const isPlain = levels.value === "" && service.value === "1" && !kept.box.checked && !asked.box.checked &&
+        keeping.value === "";
       if (isUsual && isPlain) return true;
       return {
         topic: levels.value || null,
@@ -539,6 +542,7 @@ function answerPart(said, fields) {
         on: occasion.value || null,
         qos: Number(service.value),
         retain: kept.box.checked,
+        keep_for: numberOrNull(keeping),
         to: asked.box.checked ? "response_topic" : "topic",
       };
     },
