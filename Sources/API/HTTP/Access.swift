@@ -129,6 +129,18 @@ extension Request {
         guard let id = EntityID(text) else { throw InvalidField(name, "must be a UUID") }
         return id
     }
+
+    /// Which of a list are wanted, `ids=a,b`; nil if that is not said.
+    func ids() throws(InvalidField) -> [EntityID]? {
+        let texts = self.texts("ids")
+        guard !texts.isEmpty else { return nil }
+        let parts = texts.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let ids = parts.compactMap { EntityID($0) }
+        guard ids.count == parts.count, ids.count <= PageRequest.mostIDs else {
+            throw InvalidField("ids", "must be at most \(PageRequest.mostIDs) UUIDs with commas between them")
+        }
+        return ids
+    }
 }
 
 extension Response {

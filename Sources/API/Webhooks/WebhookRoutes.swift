@@ -245,6 +245,7 @@ struct WebhookRoutes: Sendable {
 extension Request {
     fileprivate func webhookFilter() throws -> WebhookFilter {
         var filter = WebhookFilter()
+        filter.ids = try self.ids()
         // UNREADABLE is what comes of reading: nobody stores it.
         filter.status = try self.choice("status", among: WebhookStatus.allCases.filter { $0 != .unreadable })
         filter.trigger = try self.choice("trigger")
