@@ -69,6 +69,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("testing.js", PackageResources.testing_js),
         Asset("thing.js", PackageResources.thing_js),
         Asset("thingimport.js", PackageResources.thingimport_js),
+        Asset("thingpicker.js", PackageResources.thingpicker_js),
         Asset("things.js", PackageResources.things_js),
         Asset("ui.js", PackageResources.ui_js),
         Asset("webhook.js", PackageResources.webhook_js),

@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import open_page, picture, until
+from conftest import choose, open_page, picture, until
 from playwright.sync_api import expect
 
 
@@ -36,7 +36,7 @@ def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
     search.fill(trigger)
     expect(page.get_by_text("Delivered to Other.")).to_be_visible()
     search.fill("")
-    page.get_by_label("Webhook").select_option("Other")
+    choose(page, "Webhook", "Other")
     expect(table.locator("tbody tr:not(.detail)")).to_have_count(3)
     # What was looked for is in the address.
     page.reload()

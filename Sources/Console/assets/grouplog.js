@@ -1,12 +1,13 @@
 // The log of a whole group: what became of every delivery, and finding one.
 
-import { all, get, query } from "./api.js";
+import { get, query } from "./api.js";
 import { deliveryView, unfolding } from "./delivery.js";
 import { h, replace } from "./dom.js";
 import { debounced, field, input, timeInput } from "./fields.js";
 import { clockTime, latency } from "./format.js";
 import { choices, pager, refreshButton, table, tableRow, turn } from "./lists.js";
 import { growth, keptRows, merged, setRows } from "./livelog.js";
+import { picker, thingsOf, webhooksOf } from "./thingpicker.js";
 import { attempt, copyButton, empty, head, loading, timeOf } from "./ui.js";
 
 const columns = [
@@ -29,10 +30,7 @@ const badges = {
   FAILED: ["bad", "Failed"],
 };
 
-/** A page of the log brings at the most so many names along. */
-const mostNames = 600;
-
-export async function show({ group, signal, query: asked, setQuery }) {
+export function show({ group, signal, query: asked, setQuery }) {
   const state = {
     status: asked.status ?? "",
     webhook: asked.webhook ?? "",
@@ -43,14 +41,9 @@ export async function show({ group, signal, query: asked, setQuery }) {
     offset: 0,
     limit: 25,
   };
-  const [webhooks, things] = await Promise.all([
-    all(`/groups/${group.id}/webhooks`, "webhooks", signal, mostNames),
-    all(`/groups/${group.id}/things`, "things", signal, mostNames),
-  ]);
-  const named = (list) => Object.fromEntries(list.map((each) => [each.id, each.name]));
-  const names = { webhook: named(webhooks), thing: named(things) };
+  const names = { webhook: webhooksOf(group.id), thing: thingsOf(group.id) };
   const link = (kind, id) =>
-    id ? h("a", { href: `#/${kind}/${id}` }, names[kind][id] ?? id.slice(0, 8)) : h("span", { class: "muted" }, "–");
+    id ? h("a", { href: `#/${kind}/${id}` }, names[kind].label(id, signal)) : h("span", { class: "muted" }, "–");
   const list = h("div", {}, loading());
 
   const load = (changes = {}) => {
@@ -144,6 +137,15 @@ export async function show({ group, signal, query: asked, setQuery }) {
     });
     return field(label, name, box, hint);
   };
+  const search = (name, label) =>
+    picker({
+      label,
+      name,
+      among: names[name],
+      chosen: state[name] ? [state[name]] : [],
+      signal,
+      onChange: ([id]) => load({ [name]: id ?? "", offset: 0 }),
+    }).element;
   const time = (name, label) => {
     const look = debounced(() => load({ [name]: clockTime(box.value), offset: 0 }));
     const box = timeInput(undefined, { step: "0.001", oninput: look });
@@ -172,8 +174,8 @@ export async function show({ group, signal, query: asked, setQuery }) {
               "Skipped",
             ],
           ]),
-          choice("webhook", "Webhook", [["", "All"], ...webhooks.map(({ id, name }) => [id, name])]),
-          choice("thing", "Thing", [["", "All"], ...things.map(({ id, name }) => [id, name])]),
+          search("webhook", "Webhook"),
+          search("thing", "Thing"),
           time("from", "From"),
           time("to", "To"),
         ),

@@ -1,6 +1,6 @@
 // How a group is doing, live.
 
-import { all, follow, get, query } from "./api.js";
+import { follow, get, query } from "./api.js";
 import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { decimal, latency, number, publishLine } from "./format.js";
@@ -141,7 +141,7 @@ export function show({ me, group, signal, at, can }) {
         ),
       );
     } else if (step === "message") {
-      const [thing] = await all(`/groups/${group.id}/things`, "things", signal, 1);
+      const { things: [thing] } = await get(`/groups/${group.id}/things?limit=1&order=name&dir=asc`, signal);
       replace(
         start,
         h(

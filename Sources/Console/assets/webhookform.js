@@ -1,12 +1,13 @@
 // Making and changing a webhook: every field, a preview of the request, and a test before it is saved.
 
-import { all, get, post, put } from "./api.js";
+import { get, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { reportView, requestView, sentence } from "./testing.js";
 import { clearFaults, debounced, onSubmit, select, tell, unsaved } from "./fields.js";
+import { profilesOf, thingsOf } from "./thingpicker.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -50,9 +51,8 @@ function presetPart(presets, chosen, choose) {
 export async function show({ group, item, query, signal, can, at, go, guard }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const isNew = item === undefined;
-  const [fields, things, { presets }] = await Promise.all([
+  const [fields, { presets }] = await Promise.all([
     webhookFields(signal),
-    all(`/groups/${group.id}/things`, "things", signal, 500),
     isNew ? get("/presets", signal) : { presets: [] },
   ]);
   const preset = presets.find(({ id }) => id === query.preset);
@@ -62,7 +62,7 @@ export async function show({ group, item, query, signal, can, at, go, guard }) {
   const parts = [
     basics(webhook, fields, sample),
     requestPart(webhook, fields, sample),
-    triggerPart(webhook, fields, things),
+    triggerPart(webhook, fields, { things: thingsOf(group.id), profiles: profilesOf(group.id), signal }),
     authPart(webhook, fields),
     deliveryPart(webhook, fields),
     morePart(webhook, fields, isNew),

@@ -7,6 +7,7 @@ import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
 import { pretty, triggers } from "./format.js";
 import { textOf, typed, write } from "./rawjson.js";
+import { picker } from "./thingpicker.js";
 
 /** What is wrong before the server is asked, said as it would say it. */
 const fault = (field, reason) => Object.assign(new Error(`${field} ${reason}`), { field });
@@ -160,38 +161,42 @@ export function requestPart(webhook, fields, sample) {
   };
 }
 
-/** Of very many things only some are listed; those that were chosen are, by their ids if need be. */
-export const withMissing = (things, chosen) => [
-  ...chosen.filter((id) => !things.some((thing) => thing.id === id)).map((id) => ({ id, name: id })),
-  ...things,
-];
-
-export function triggerPart(webhook, fields, things) {
+/** - lists: the group's things and profiles, as `thingpicker.js` has them. */
+export function triggerPart(webhook, fields, { things, profiles, signal }) {
   const { trigger } = webhook;
   const kind = select(trigger.type, fields.choices("trigger.type", triggers));
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
   const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
   const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
-  const profileIDs = input((trigger.profiles ?? []).join(", "));
-  const chosen = trigger.things ?? [];
-  const options = withMissing(things, chosen);
-  const thingList = h(
-    "select",
-    { multiple: true, size: Math.min(6, Math.max(2, options.length)) },
-    options.map((thing) => h("option", { value: thing.id, selected: chosen.includes(thing.id) }, thing.name)),
-  );
+  const several = { signal, isMultiple: true, none: "All; type a name to choose" };
+  const chosenProfiles = picker({
+    ...several,
+    label: "Profiles",
+    name: "trigger.profiles",
+    hint: "None chosen: all.",
+    among: profiles,
+    chosen: trigger.profiles ?? [],
+  });
+  const chosenThings = picker({
+    ...several,
+    label: "Things",
+    name: "trigger.things",
+    hint: "None chosen: all.",
+    among: things,
+    chosen: trigger.things ?? [],
+  });
   const chosenBy = h(
     "div",
     { class: "fields" },
     field("Labels", "trigger.labels", labels, "Things that have all of them. None: all."),
     field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
-    field("Profiles", "trigger.profiles", profileIDs, "Their ids, with commas. None: all."),
+    chosenProfiles.element,
   );
-  const [ofSubtopics, ofAfter, ofThings] = [
+  const ofThings = chosenThings.element;
+  const [ofSubtopics, ofAfter] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
     field("Silent for (seconds)", "trigger.after", after),
-    field("Things", "trigger.things", thingList, "None chosen: all."),
   ];
   const showKind = () => {
     ofSubtopics.hidden = kind.value !== "MESSAGE";
@@ -221,10 +226,10 @@ export function triggerPart(webhook, fields, things) {
         ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
         ...(ofThings.hidden ? {} : {
-          things: [...thingList.selectedOptions].map((option) => option.value),
+          things: chosenThings.read(),
           labels: labelsOf(labels.value),
           external_ids: externalIDs.value.split("\n").map((line) => line.trim()).filter((line) => line !== ""),
-          profiles: words(profileIDs.value),
+          profiles: chosenProfiles.read(),
         }),
       },
       // What was not touched is not sent.
