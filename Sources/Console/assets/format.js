@@ -46,7 +46,16 @@ function formatsOf(name) {
   const by = (options) => new Intl.DateTimeFormat(language, { ...options, timeZone });
   return {
     moment: by({ dateStyle: "medium", timeStyle: "medium" }),
-    full: by({ dateStyle: "medium", timeStyle: "long" }),
+    full: by({
+      year: "numeric",
+      month: "short",
+      day: "numeric",
+      hour: two,
+      minute: two,
+      second: two,
+      fractionalSecondDigits: 3,
+      timeZoneName: "short",
+    }),
     clock: by({ hour: two, minute: two, second: two }),
     minute: by({ hour: two, minute: two }),
     day: by({ month: "short", day: "numeric" }),
@@ -77,7 +86,7 @@ export const dateTime = (milliseconds) => formats.moment.format(milliseconds);
 /** To the millisecond. */
 export const exact = (milliseconds) => wall(milliseconds).replace("T", " ");
 export const time = (milliseconds) => formats.clock.format(milliseconds);
-/** With the zone. */
+/** To the millisecond, with the zone. */
 export const fullTime = (milliseconds) => formats.full.format(milliseconds);
 
 /** What a control for date and time shows. */
@@ -95,6 +104,7 @@ export function clockTime(text) {
 /** The ways in which a time is shown, by name. */
 export const forms = {
   ago: (milliseconds) => ago(milliseconds),
+  soon: (milliseconds) => soon(milliseconds),
   dateTime,
   exact,
   time,
@@ -116,6 +126,12 @@ export function ago(milliseconds, now = Date.now()) {
   const fitting = units.find(({ length }) => Math.abs(seconds) >= length);
   if (fitting) return relative.format(Math.round(seconds / fitting.length), fitting.unit);
   return Math.abs(seconds) < 5 ? "just now" : relative.format(Math.round(seconds), "second");
+}
+
+/** When something is due; also once that is past. */
+export function soon(milliseconds, now = Date.now()) {
+  const ahead = milliseconds - now;
+  return Math.abs(ahead) >= 5000 ? ago(milliseconds, now) : ahead > 0 ? "in a moment" : "now";
 }
 
 export const latency = (milliseconds) =>
@@ -158,6 +174,9 @@ export function pretty(text) {
 export const body = (
   value,
 ) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
+
+/** The same as it was sent, to be copied. */
+export const plainBody = (value) => value?.text ?? value?.base64 ?? "";
 
 export const triggers = {
   MESSAGE: "Message",
