@@ -53,6 +53,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("livelog.js", PackageResources.livelog_js),
         Asset("lists.js", PackageResources.lists_js),
         Asset("log.js", PackageResources.log_js),
+        Asset("logtable.js", PackageResources.logtable_js),
         Asset("members.js", PackageResources.members_js),
         Asset("topicrules.js", PackageResources.topicrules_js),
         Asset("overlays.js", PackageResources.overlays_js),
