@@ -44,6 +44,7 @@ package struct ConsoleRoutes: Sendable {
         Asset("dom.js", PackageResources.dom_js),
         Asset("editors.js", PackageResources.editors_js),
         Asset("fields.js", PackageResources.fields_js),
+        Asset("firing.js", PackageResources.firing_js),
         Asset("format.js", PackageResources.format_js),
         Asset("frame.js", PackageResources.frame_js),
         Asset("grouplog.js", PackageResources.grouplog_js),

@@ -2,7 +2,7 @@
 
 import { all, get, post, query } from "./api.js";
 import { h, replace } from "./dom.js";
-import { choices, pager, refreshButton, table, turn } from "./lists.js";
+import { choices, opensBy, pager, refreshButton, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
 import { attempt, busy, empty, head, moment, toast } from "./ui.js";
 
@@ -29,7 +29,7 @@ const since = (alarm) => [
   alarm.due_at !== undefined && h("span", { class: "muted small" }, " · active ", moment(alarm.due_at)),
 ];
 
-export async function show({ group, signal, can, query: asked, setQuery }) {
+export async function show({ group, signal, can, go, query: asked, setQuery }) {
   const state = {
     state: asked.state ?? "",
     acknowledged: asked.acknowledged ?? "",
@@ -76,7 +76,7 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
     }, "Clear");
     return h("span", { class: "row tight" }, acknowledge, clear);
   };
-  const row = (alarm) => [
+  const cells = (alarm) => [
     badge(alarm),
     h("a", { class: "name", href: `#/thing/${alarm.thing.id}` }, alarm.thing.name),
     h("a", { href: `#/webhook/${alarm.webhook.id}` }, alarm.webhook.name),
@@ -87,6 +87,7 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
       : h("span", {}, moment(alarm.acknowledged_at), ` by ${alarm.acknowledged_by}`),
     actions(alarm),
   ];
+  const row = (alarm) => tableRow(columns, cells(alarm), opensBy(() => go(`#/thing/${alarm.thing.id}`)));
   const draw = (page) =>
     replace(
       list,
