@@ -41,7 +41,7 @@ export const linkTo = (kind, id, name) =>
 /** What stands in a column of an entry; those of a table are chosen by name. */
 export const columns = {
   status: { label: "Status", order: "status", class: "fit", show: outcome },
-  date: { label: "Date", order: "date", class: "fit", show: (entry) => timeOf(entry.date) },
+  date: { label: "Date", order: "date", class: "date", show: (entry) => timeOf(entry.date) },
   due: {
     label: "Next attempt",
     order: "due_at",
@@ -115,7 +115,7 @@ export function logTable(
   const all = [
     { label: "Details", hides: true, class: "fit" },
     ...shown,
-    { label: "Actions", hides: true, class: "fit" },
+    { label: "Actions", hides: true, class: "fit stays" },
   ];
   const foot = h("div", {});
 
