@@ -154,7 +154,9 @@ def test_requests_and_answers_are_copied_without_secrets(page, group):
     open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")
 
     def copied(place, what):
+        page.evaluate("navigator.clipboard.writeText('')")
         place.get_by_role("button", name=f"Copy {what}", exact=True).click()
+        until(lambda: page.evaluate("navigator.clipboard.readText()") != "", what)
         return page.evaluate("navigator.clipboard.readText()")
 
     page.get_by_role("button", name=re.compile("Details of")).first.click()
@@ -167,7 +169,7 @@ def test_requests_and_answers_are_copied_without_secrets(page, group):
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("It works")).to_be_visible()
     picture(page, "test-copied")
-    assert copied(dialog, "the body of the answer") == "received"
+    assert copied(dialog, "the body of the answer") == "received\n"
     dialog.get_by_text("The request", exact=True).click()
     assert copied(dialog, "the body of the request") == '{"t":21.70, "u":1}'
     head = copied(dialog, "the head of the request")
