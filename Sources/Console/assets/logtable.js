@@ -112,11 +112,8 @@ export async function retry(webhookID, selection, what) {
 export function logTable(
   { list, signal, columns: shown, mayRetry, load, onResend, none, what, sort, onSort, ...parts },
 ) {
-  const all = [
-    { label: "Details", hides: true, class: "fit" },
-    ...shown,
-    { label: "Actions", hides: true, class: "fit stays" },
-  ];
+  // What is done with a row stands first: a log is wider than many a screen.
+  const all = [{ label: "Details and actions", hides: true, class: "fit" }, ...shown];
   const foot = h("div", {});
 
   const explains = ({ log }) =>
@@ -151,7 +148,7 @@ export function logTable(
 
   const made = keptRows((entry) => {
     const [open, detail] = unfolding(entry, all, signal);
-    const cells = [open, ...shown.map((column) => column.show(entry)), again(entry)];
+    const cells = [h("span", { class: "row tight" }, open, again(entry)), ...shown.map((column) => column.show(entry))];
     return [tableRow(all, cells, opensBy(() => open.click())), detail];
   });
 
