@@ -28,6 +28,19 @@ extension Reader {
         expect(!json.contains { $0 == 0x0A || $0 == 0x0D }, "it is on one line")
     }
 
+    /// What proxies say in headers, a line each, and the address that was called.
+    static let forwarded = Reader("forwarded", longest: 4_096) { bytes in
+        var input = Input(bytes)
+        let names = ["forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix"]
+        let headers = Dictionary(uniqueKeysWithValues: names.map { ($0, input.line()) })
+        let base = ReachedAddress(authority: input.line()) { headers[$0] }.base
+        guard let url = try? WebhookURL(base) else { fatalError("what is told is a url") }
+        expect(base == url.origin + (url.target == "/" ? "" : url.target), "it is one of ours, and a path at the most")
+        expect(!base.utf8.contains { "?#@<>'\"\\".utf8.contains($0) }, "nothing in it means anything else")
+        let told = ["x-forwarded-proto": String(base.prefix { $0 != ":" }), "x-forwarded-prefix": url.target]
+        expect(ReachedAddress(authority: url.authority) { told[$0] }.base == base, "it is told again as it is")
+    }
+
     static let cursor = Reader("cursor") { bytes in
         guard let cursor = PageCursor(text: Input(bytes).text) else { return }
         guard let text = try? cursor.text else { fatalError("a cursor can be written") }
