@@ -3,7 +3,7 @@
 import { all, get, post, put } from "./api.js";
 import { dynamicData, numberOrNull, rules } from "./editors.js";
 import { h, replace } from "./dom.js";
-import { check, field, input, onSubmit, secretInput, select, unsaved } from "./fields.js";
+import { check, field, input, onSubmit, secretInput, select, settle, watched } from "./fields.js";
 import { pretty } from "./format.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { showKey, showSecret } from "./source.js";
@@ -11,7 +11,7 @@ import { vendors } from "./sources.js";
 import { withMissing } from "./webhookparts.js";
 import { empty, head, toast } from "./ui.js";
 
-export async function show({ group, item, signal, can, at, go, guard }) {
+export async function show({ group, item, signal, can, at, go }) {
   if (!can("editor")) throw new Error("Sources are changed by those with the role editor in the group.");
   const isNew = item === undefined;
   const source = item ??
@@ -195,7 +195,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
           : await put(`/sources/${source.id}`, draft());
-        guard(() => false);
+        settle(form);
         if (saved.key) await showKey(saved);
         else if (saved.secret) await showSecret(saved);
         else toast("Saved");
@@ -251,7 +251,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       h("button", { class: "primary" }, isNew ? "Create source" : "Save"),
     ),
   );
-  guard(unsaved(draft));
+  watched(form, draft);
   return [
     head({
       title: isNew ? "New source" : `Edit ${source.name}`,

@@ -6,7 +6,7 @@ import { commandsSection } from "./commands.js";
 import { h } from "./dom.js";
 import { bytes, number, pretty, publishLine } from "./format.js";
 import { showKey } from "./things.js";
-import { field, input, onSubmit, select } from "./fields.js";
+import { field, input, onSubmit, select, watched } from "./fields.js";
 import { listSection, table } from "./lists.js";
 import { textOf, Written } from "./rawjson.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
@@ -133,7 +133,7 @@ function publishForm(thing) {
   const subtopic = input("", { placeholder: "room/1" });
   const payload = h("textarea", { spellcheck: "false", rows: 2, placeholder: '{"t": 21.7}' });
   const problem = h("p", { class: "fault", role: "alert" });
-  return h(
+  return watched(h(
     "form",
     {
       class: "stack",
@@ -151,7 +151,7 @@ function publishForm(thing) {
     field("Payload", "payload", payload),
     problem,
     h("div", {}, h("button", {}, "Publish")),
-  );
+  ));
 }
 
 function tail(thing, signal) {
