@@ -5,7 +5,7 @@ import re
 import time
 import urllib.request
 
-from conftest import open_page, picture, until
+from conftest import open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -386,6 +386,15 @@ def test_a_source_is_made_listened_to_checked_by_its_sample_and_deleted(page, gr
     page.get_by_role("menuitem", name="Delete").click()
     dialog.get_by_role("button", name="Delete “Market”").click()
     expect(page.get_by_role("heading", name="No sources yet")).to_be_visible()
+
+
+def test_the_url_of_a_source_is_the_one_that_the_browser_came_by(new_page, hookline, group):
+    source = group.api.post(f"/groups/{group.id}/sources", [{"name": "Shop", "thing_id": group.thing}])[0]
+    # As a proxy that serves TLS would add it.
+    page = new_page(extra_http_headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hooks.example"})
+    sign_in(page, hookline, group.token)
+    open_page(page, f"{hookline.console}#/source/{source['id']}", "Shop")
+    expect(page.get_by_text(f"https://hooks.example/in/{source['id']}")).to_be_visible()
 
 
 def test_a_signed_source_needs_its_secret_and_says_so_at_the_field(page, group, watch):
