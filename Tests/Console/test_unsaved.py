@@ -136,7 +136,7 @@ def test_what_is_in_a_dialog_stays_when_the_token_ends(page, hookline, group, wa
 )
 def test_what_is_to_be_published_or_sent_is_asked_for_until_it_was(page, group, label, button, said):
     open_page(page, f"{group.hookline.console}#/thing/{group.thing}", "Boiler")
-    box = page.get_by_label(label, exact=True).first
+    box = page.get_by_role("textbox", name=label, exact=True).first
     box.fill('{"t": 21.70}')
     link = page.get_by_role("navigation", name="Sections").get_by_role("link", name="Sources")
     link.click()
