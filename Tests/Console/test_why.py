@@ -89,11 +89,11 @@ def test_a_form_keeps_what_was_typed_until_leaving_is_meant(page, group):
 def test_all_that_is_missing_is_marked_until_it_is_there(page, group):
     open_page(page, group.url("webhooks/new"), "New webhook")
     page.get_by_role("button", name="Create webhook").click()
-    expect(page.get_by_text("name is required")).to_be_visible()
-    expect(page.get_by_text("url is required")).to_be_visible()
+    expect(page.get_by_text("name is required", exact=True)).to_be_visible()
+    expect(page.get_by_text("url is required", exact=True)).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Mine")
-    expect(page.get_by_text("name is required")).to_be_hidden()
-    expect(page.get_by_text("url is required")).to_be_visible()
+    expect(page.get_by_text("name is required", exact=True)).to_be_hidden()
+    expect(page.get_by_text("url is required", exact=True)).to_be_visible()
 
 
 def test_dates_are_written_in_the_language_of_the_words(new_page, hookline, group):
