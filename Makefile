@@ -8,9 +8,11 @@ SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Pa
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis fuzz build release binary check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
-run: setup ## Try it: a private database and broker, a demo thing, and what to type next
+run: ## Try it: a private database and broker, a demo thing, and what to type next
+	@scripts/say-run
+	@$(MAKE) --no-print-directory setup
 	swift build $(SWIFT_FLAGS) --product hookline
 	.build/debug/hookline dev
 
@@ -62,6 +64,22 @@ release: setup binary ## The binary to install: .build/release/hookline
 # For who has the packages already, such as an image.
 binary:
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
+
+# A binary that is there is taken as it is: make deb BINARY=…
+PACKAGED := $(or $(BINARY),.build/release/hookline)
+
+deb: ## A Debian 12 package in .build/dist; REVISION=2 tells a second one of the same version apart
+	@[ -n "$(BINARY)" ] || $(MAKE) release sbom
+	@scripts/setup --only debhelper lintian chrpath libmosquitto1 libpq5 libcurl4 zlib1g
+	scripts/package deb $(PACKAGED)
+
+archive: ## The binary with unit, settings, documents and licence as a tar.gz in .build/dist, and its sha256
+	@[ -n "$(BINARY)" ] || $(MAKE) release sbom
+	@scripts/setup --only binutils chrpath
+	scripts/package archive $(PACKAGED)
+
+sbom: ## What is in a binary that was built here: .build/dist/hookline.spdx.json
+	scripts/sbom .build/release .build/dist/hookline.spdx.json
 
 bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --rounds 3'; --help says what else
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-load
