@@ -3,7 +3,7 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
@@ -80,6 +80,9 @@ archive: ## The binary with unit, settings, documents and licence as a tar.gz in
 
 sbom: ## What is in a binary that was built here: .build/dist/hookline.spdx.json
 	scripts/sbom .build/release .build/dist/hookline.spdx.json
+	@scripts/setup --only python3-venv
+	@scripts/setup-python
+	.build/python/bin/pyspdxtools --infile .build/dist/hookline.spdx.json
 
 bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --rounds 3'; --help says what else
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-load
@@ -101,7 +104,7 @@ lint: setup setup-tests
 	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 
 try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
-	@scripts/setup debootstrap docker-compose iproute2
+	@scripts/setup debootstrap docker-compose iproute2 debhelper lintian chrpath
 	.build/python/bin/python scripts/deploy_trial/trial.py $(TRIAL)
 
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
