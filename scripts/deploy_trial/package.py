@@ -14,6 +14,7 @@ SYSTEMCTL = r"""#!/bin/bash
 set -euo pipefail
 case "$*" in
 "restart mosquitto")
+    install -d -o mosquitto /run/mosquitto
     setsid runuser -u mosquitto -- mosquitto -c /etc/mosquitto/mosquitto.conf > /var/log/mosquitto.log 2>&1 < /dev/null &
     sleep 2 ;;
 "enable --now hookline")
@@ -102,24 +103,32 @@ def use_package(machine, first, second, receiver, allowed):
         fail("an upgrade changed the keys")
     if allowed not in typed("cat /etc/hookline/hookline.env"):
         fail("an upgrade changed the settings")
-    typed("kill $(cat /run/hookline.pid); while kill -0 $(cat /run/hookline.pid) 2> /dev/null; do sleep 0.2; done")
+    stop(typed)
     typed("systemctl enable --now hookline; until hookline health; do sleep 1; done")
     deliver(machine, token, receiver, "after the upgrade")
     say("  upgraded: keys and settings are as they were, and what they opened still opens")
 
-    typed("kill $(cat /run/hookline.pid); dpkg --remove hookline")
+    stop(typed)
+    typed("dpkg --remove hookline")
     if keys() != made or machine.run("test", "-e", "/usr/bin/hookline", check=False).returncode == 0:
         fail("removing it left the program, or took the keys")
     install(second)
     if keys() != made:
         fail("installing it again changed the keys")
     typed("dpkg --purge hookline")
-    left = typed(
-        "find / -xdev -path '*hookline*' -not -path '/proc/*' -not -path '/root/*' -not -path '/var/log/*' -not -path '/run/*'"
-    )
+    # What README.Debian says to write into mosquitto's folder is the broker's.
+    elsewhere = ("/proc", "/run", "/root", "/var/log", "/etc/mosquitto")
+    left = typed("find / -path '*hookline*' " + " ".join(f"-not -path '{folder}/*'" for folder in elsewhere))
     if left:
         fail(f"purging left {left}")
     say("  removed, with its keys kept; purged, with nothing left")
+
+
+def stop(typed):
+    # Nobody there waits for what has ended, so its number stays.
+    typed(
+        "kill $(cat /run/hookline.pid); while readlink /proc/$(cat /run/hookline.pid)/exe > /dev/null; do sleep 0.2; done"
+    )
 
 
 def deliver(machine, token, receiver, payload):
