@@ -3,14 +3,16 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis fuzz build release binary check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
-run: setup ## Try it: a private database and broker, a demo thing, and what to type next
+run: ## Try it: a private database and broker, a demo thing, and what to type next
+	@scripts/say-run
+	@$(MAKE) --no-print-directory setup
 	swift build $(SWIFT_FLAGS) --product hookline
 	.build/debug/hookline dev
 
@@ -63,6 +65,25 @@ release: setup binary ## The binary to install: .build/release/hookline
 binary:
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
 
+# A binary that is there is taken as it is: make deb BINARY=…
+PACKAGED := $(or $(BINARY),.build/release/hookline)
+
+deb: ## A Debian 12 package in .build/dist; REVISION=2 tells a second one of the same version apart
+	@[ -n "$(BINARY)" ] || $(MAKE) release sbom
+	@scripts/setup --only debhelper lintian chrpath libmosquitto1 libpq5 libcurl4 zlib1g
+	scripts/package deb $(PACKAGED)
+
+archive: ## The binary with unit, settings, documents and licence as a tar.gz in .build/dist, and its sha256
+	@[ -n "$(BINARY)" ] || $(MAKE) release sbom
+	@scripts/setup --only binutils chrpath
+	scripts/package archive $(PACKAGED)
+
+sbom: ## What is in a binary that was built here: .build/dist/hookline.spdx.json
+	scripts/sbom .build/release .build/dist/hookline.spdx.json
+	@scripts/setup --only python3-venv
+	@scripts/setup-python
+	.build/python/bin/pyspdxtools --infile .build/dist/hookline.spdx.json
+
 bench: release ## What this machine can do, e.g. make bench LOAD='--fan-out 4 --rounds 3'; --help says what else
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-load
 	.build/release/hookline-load --binary .build/release/hookline $(LOAD)
@@ -83,7 +104,7 @@ lint: setup setup-tests
 	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 
 try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
-	@scripts/setup debootstrap docker-compose iproute2
+	@scripts/setup debootstrap docker-compose iproute2 debhelper lintian chrpath
 	.build/python/bin/python scripts/deploy_trial/trial.py $(TRIAL)
 
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them

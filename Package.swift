@@ -114,6 +114,7 @@ let package = Package(
                 .embedInCode("0027_message_properties.sql"),
                 .embedInCode("0028_commands.sql"),
                 .embedInCode("0029_looked_at.sql"),
+                .embedInCode("0030_user_events.sql"),
             ],
             swiftSettings: common),
 

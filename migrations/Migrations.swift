@@ -33,5 +33,6 @@ package enum MigrationFiles {
         (27, "message properties", PackageResources._027_message_properties_sql),
         (28, "commands", PackageResources._028_commands_sql),
         (29, "looked at", PackageResources._029_looked_at_sql),
+        (30, "user events", PackageResources._030_user_events_sql),
     ]
 }

@@ -137,7 +137,7 @@ package struct APIPorts: Sendable {
         tail: @escaping ThingTailing, holdup: @escaping @Sendable (WebhookKey) async -> Holdup? = { _ in nil },
         scene: @escaping @Sendable (EntityID) async throws -> ThingScene? = { _ in nil },
         gate: @escaping @Sendable (WebhookKey) async -> GateStanding = { _ in GateStanding() },
-        publish: @escaping ThingPublishing = { _, _ throws(ThingNotPublished) in
+        publish: @escaping ThingPublishing = { _, _, _ throws(ThingNotPublished) in
             throw .unavailable("there is no broker")
         },
         listen: @escaping BrokerListen = { _, _ in throw BrokerNotHeard.unavailable("there is no broker") },
@@ -181,7 +181,7 @@ func makeRouter(
     let access = Access(groups: groups, things: things, keys: apiKeys)
     let door = KeyDoor(store: apiKeys, noteUse: noteUse, wallClock: wallClock)
     let verifier = identity.verifier(wallClock)
-    SignInRoutes(identity, verifier: verifier, metrics: system.metrics).add(to: router)
+    SignInRoutes(identity, verifier: verifier, metrics: system.metrics, users: UserStore(database)).add(to: router)
     let routes = router.group().add(middleware: RefusedSignIns(refusals: refusals))
         .add(
             middleware: TokenMiddleware(

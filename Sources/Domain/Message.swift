@@ -184,6 +184,8 @@ package struct ThingResponse: Sendable {
     package let format: ThingAnswer.Format
     package let qos: Int
     package let isRetained: Bool
+    /// For how many seconds; nil is for ever.
+    package let keptFor: UInt32?
     /// Whether the body is longer than what things are told.
     package let isCut: Bool
     /// What the thing's message wants back with the answer.
@@ -202,7 +204,8 @@ package struct ThingResponse: Sendable {
         self.format = answer.format
         self.qos = answer.qos
         // What was asked for stays where it is kept until it is there anew.
-        self.isRetained = answer.isRetained && hasSucceeded
+        self.isRetained = (answer.isRetained || answer.keptFor != nil) && hasSucceeded
+        self.keptFor = self.isRetained ? answer.keptFor.map { UInt32(clamping: $0) } : nil
         self.topic =
             if let asked { asked.topic } else {
                 ResponseTopic(

@@ -69,6 +69,17 @@ package final class MessageProperties: Sendable {
         self.expiry = json.member(Member.expiry.rawValue)?.number.flatMap { Int64(exactly: $0) }
     }
 
+    /// Whether a text may stand in a property: control characters and what is no character may end a connection (MQTT 5, section
+    /// 1.5.4), as they do with mosquitto.
+    package static func isText(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { scalar in
+            switch scalar.value {
+            case 0...0x1F, 0x7F...0x9F, 0xFDD0...0xFDEF: false
+            default: scalar.value & 0xFFFE != 0xFFFE
+            }
+        }
+    }
+
     package var text: String { String(decoding: self.json.text, as: UTF8.self) }
     /// What it takes of memory, in bytes.
     package var byteCount: Int { self.json.bytes.count }

@@ -227,15 +227,24 @@ struct BatchSorter: Sendable {
             {
                 continue
             }
+            if webhook.payloadFilter != nil, payload == nil { payload = Self.index(message, by: route, in: &sorted) }
+            if let filter = webhook.payloadFilter, let index = payload {
+                switch filter.verdict(on: index, budget: &budget) {
+                case .admits: break
+                case .lacksPaths, .isOf: continue
+                case .isTooCostly:
+                    sorted.tooCostly += 1
+                    Self.skip(message, at: webhook, because: PayloadFilter.tooCostly, in: &sorted)
+                    continue
+                }
+            }
             if !hasMemory, webhook.remembers {
                 Self.miss(ConditionSubject(webhook: webhook.key, thing: message.thing), of: webhook, in: &sorted)
                 continue
             }
             // Gone over once, for all of the group's webhooks.
             if payload == nil, webhook.conditions != nil || webhook.thinning != nil {
-                let index = PayloadIndex(of: message, paths: route.conditionPaths)
-                if let failure = index.failure { sorted.undecoded[failure.format, default: 0] += 1 }
-                payload = index
+                payload = Self.index(message, by: route, in: &sorted)
             }
             if let index = payload, let conditions = webhook.conditions {
                 let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
@@ -244,10 +253,7 @@ struct BatchSorter: Sendable {
                         Self.judge(message, conditions, edge, subject, index, budget: &budget, in: &sorted)
                     } else { Self.judge(conditions, subject, index, budget: &budget, in: &sorted) }
                 if let reason {
-                    sorted.skips.append(
-                        Skip(
-                            delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
-                            thing: message.thing, reason: reason, at: message.id.time))
+                    Self.skip(message, at: webhook, because: reason, in: &sorted)
                     continue
                 }
             }
@@ -262,6 +268,23 @@ struct BatchSorter: Sendable {
             sorted.deliveries.append(delivery)
         }
         return isLater || sorted.deliveries.count > before
+    }
+
+    private static func index(
+        _ message: Message, by route: Routes.Resolution, in sorted: inout SortedBatch
+    ) -> PayloadIndex {
+        let index = PayloadIndex(of: message, paths: route.conditionPaths)
+        if let failure = index.failure { sorted.undecoded[failure.format, default: 0] += 1 }
+        return index
+    }
+
+    private static func skip(
+        _ message: Message, at webhook: WebhookTarget, because reason: String, in sorted: inout SortedBatch
+    ) {
+        sorted.skips.append(
+            Skip(
+                delivery: DeliveryID(message: message.id, webhook: webhook.key), group: message.group,
+                thing: message.thing, reason: reason, at: message.id.time))
     }
 
     private static func miss(_ subject: ConditionSubject, of webhook: WebhookTarget, in sorted: inout SortedBatch) {

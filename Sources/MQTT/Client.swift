@@ -90,8 +90,11 @@ struct Client: ~Copyable {
 
     /// At QoS 1. `id` is what the acknowledgement will name.
     func publish(_ publication: Publication, id: inout Int32) -> Int32 {
-        var properties = unsafe publication.properties?.makeList()
+        var properties: OpaquePointer?
         defer { unsafe mosquitto_property_free_all(&properties) }
+        if let code = unsafe publication.properties?.add(to: &properties), code != MOSQ_ERR_SUCCESS.rawValue {
+            return code
+        }
         return unsafe publication.payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
                 self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, publication.qos,

@@ -170,7 +170,9 @@ final class Link {
         switch code.map({ mosq_err_t($0) }) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE: return .failure(.tooLarge(nil))
         case MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8:
-            return .failure(PublishRefusal(reason: "its topic cannot be published on", isFinal: true))
+            return .failure(
+                PublishRefusal(
+                    reason: "its topic, or what it says of itself, is no text that MQTT takes", isFinal: true))
         default: try self.check(code)
         }
         return .success(id)

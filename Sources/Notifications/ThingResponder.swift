@@ -105,12 +105,20 @@ package final class ThingResponder: Service {
                 Publication(
                     response.format == .raw ? response.body : Self.payload(of: response), to: topic.text,
                     qos: response.qos, isRetained: response.isRetained,
-                    properties: response.correlationData.map { .init(correlationData: $0) }))
+                    properties: Self.properties(of: response)))
             self.metrics.responses.add()
         } catch {
             self.metrics.droppedResponses.add()
             self.log.warning("respond", "a thing cannot be told an answer", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// What is kept for a time the broker forgets by itself (MQTT 5, section 3.3.2.3.3).
+    static func properties(of response: ThingResponse) -> Publication.Properties? {
+        guard response.correlationData != nil || response.keptFor != nil else { return nil }
+        var properties = Publication.Properties(correlationData: response.correlationData ?? [])
+        properties.expiry = response.keptFor
+        return properties
     }
 
     private struct Payload: Encodable {

@@ -61,13 +61,14 @@ package struct ProfileStore: Sendable {
 
     /// - Parameter labels: which a profile must have, all of them.
     package func list(
-        in group: EntityID, labels: [String] = [], _ request: PageRequest
+        in group: EntityID, ids: [EntityID]? = nil, labels: [String] = [], _ request: PageRequest
     ) async throws -> Page<ProfileRecord> {
+        let chosen: Query = ids.map { " AND id = ANY(\($0))" } ?? ""
         let labelled: Query = labels.isEmpty ? "" : " AND labels @> \(labels)::text[]"
         return try await self.pool.withConnection { db in
             try db.page(
                 select: Self.columns,
-                from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)\(labelled)",
+                from: "FROM profiles WHERE group_id = \(group) AND \(request.nameCondition)\(chosen)\(labelled)",
                 size: "coalesce(octet_length(config_text), octet_length(config::text)) + octet_length(metadata)",
                 request, Self.decode)
         }

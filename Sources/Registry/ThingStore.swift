@@ -48,6 +48,8 @@ package struct ThingChange: Sendable {
 
 /// Which things of a group a list shows: those to which all of this applies.
 package struct ThingChoice: Sendable {
+    /// Those of other groups are none of them.
+    package var ids: [EntityID]?
     package var externalID: String?
     package var profile: EntityID?
     package var labels: [String] = []
@@ -57,9 +59,12 @@ package struct ThingChoice: Sendable {
     package init() {}
 
     /// Whether it leaves all of them.
-    var isOpen: Bool { self.externalID == nil && self.profile == nil && self.labels.isEmpty && self.beginning == nil }
+    var isOpen: Bool {
+        self.ids == nil && self.externalID == nil && self.profile == nil && self.labels.isEmpty && self.beginning == nil
+    }
 
     var condition: Query {
+        let ids: Query = self.ids.map { " AND id = ANY(\($0))" } ?? ""
         let external: Query = self.externalID.map { " AND external_id = \($0)" } ?? ""
         let profile: Query = self.profile.map { " AND profile_id = \($0)" } ?? ""
         // Said as the index says it.
@@ -71,7 +76,7 @@ package struct ThingChoice: Sendable {
                  AND lower(name) COLLATE "C" >= lower(\(text)) AND lower(name) COLLATE "C" < lower(\(text)) || \("\u{10FFFF}")
                 """
             } ?? ""
-        return "\(external)\(profile)\(labels)\(beginning)"
+        return "\(ids)\(external)\(profile)\(labels)\(beginning)"
     }
 }
 

@@ -50,6 +50,24 @@ package struct UserStore: Sendable {
         }
     }
 
+    /// Notes that a user has signed in at the identity provider. The groups hear of the first time, of which they are a member or
+    /// to which the token lets them.
+    package func noteSignIn(of user: String, granted: [EntityID]) async throws {
+        _ = try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                WITH first AS (
+                    INSERT INTO sign_ins (user_id) VALUES (\(user)) ON CONFLICT DO NOTHING RETURNING user_id)
+                INSERT INTO events (kind, group_id, details, webhook_keys)
+                SELECT w.kind, w.group_id, jsonb_build_object('user_id', first.user_id), w.keys
+                FROM first CROSS JOIN (
+                    SELECT 'USER_SELF_REGISTERED' AS kind, * FROM webhooks_of_event('USER_SELF_REGISTERED')) AS w
+                WHERE w.group_id = ANY(\(granted))
+                    OR w.group_id IN (SELECT group_id FROM memberships WHERE member_id = first.user_id)
+                """)
+        }
+    }
+
     /// Remembers the address of a user's token; nil leaves none. Nothing is written that is there.
     package func note(_ email: MailAddress?, ofTokenOf user: String) async throws {
         _ = try await self.pool.withConnection { db in

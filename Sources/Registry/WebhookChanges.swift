@@ -82,7 +82,10 @@ extension WebhookStore {
 
     /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
     static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
-        guard !trigger.isOfEarlierForm, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
+        if !trigger.paths.isEmpty || !trigger.kind.isOfEarlierForm, try !StoredForm.dataTriggers.isReadByAll(on: db) {
+            throw StorageError.notYet(field: trigger.paths.isEmpty ? "trigger.type" : "trigger.paths")
+        }
+        guard trigger.choosesThings, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
         let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
         throw StorageError.notYet(field: "trigger.\(field)")
     }
@@ -120,6 +123,9 @@ extension WebhookStore {
             try !StoredForm.subjects.isReadByAll(on: db)
         {
             throw StorageError.tooNew(field: "conditions.rules.of")
+        }
+        if options.answer.keptFor != nil, try !StoredForm.dataTriggers.isReadByAll(on: db) {
+            throw StorageError.tooNew(field: "respond.keep_for")
         }
         guard options.conditions?.edge != nil, try !StoredForm.edges.isReadByAll(on: db) else { return }
         throw StorageError.tooNew(field: "conditions.edge")

@@ -3,6 +3,7 @@ internal import Postgres
 
 /// Which webhooks of a list are wanted: all of them, or those that meet everything that is said.
 package struct WebhookFilter: Sendable {
+    package var ids: [EntityID]?
     package var status: WebhookStatus?
     package var trigger: TriggerKind?
     package var health: WebhookHealth?
@@ -13,10 +14,11 @@ package struct WebhookFilter: Sendable {
 
     /// What `webhooks AS w` with its `webhook_counters AS c` must meet.
     var condition: Query {
+        let ids: Query = self.ids.map { "id = ANY(\($0))" } ?? "true"
         let status: Query = self.status.map { "status = \($0.rawValue)" } ?? "true"
         let trigger: Query = self.trigger.map { "trigger = \($0.rawValue)" } ?? "true"
         let host: Query = self.host.map { "position(lower(\($0)) IN lower(\(Self.urlHost))) > 0" } ?? "true"
-        return "\(status) AND \(trigger) AND \(self.healthCondition) AND \(host)"
+        return "\(ids) AND \(status) AND \(trigger) AND \(self.healthCondition) AND \(host)"
     }
 
     /// A name, or an address in brackets.

@@ -11,9 +11,12 @@ package enum StoredForm: Int16, Sendable {
     case chosenThings = 3
     /// Conditions of webhooks that look into more than payloads.
     case subjects = 4
+    /// Triggers that a build before does not know, and those that ask something of payloads: it would fire for all messages. And
+    /// answers that are kept for a time: it would not keep them.
+    case dataTriggers = 5
 
     /// The newest that this build reads, and with it all before.
-    package static let newest = StoredForm.subjects
+    package static let newest = StoredForm.dataTriggers
 
     /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
     package func isReadByAll(on db: isolated Connection) throws -> Bool {

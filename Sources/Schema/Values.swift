@@ -49,6 +49,8 @@ package struct PageRequest: Sendable {
 
     package static let defaultLimit: Int64 = 10
     package static let highestLimit: Int64 = 200
+    /// How many ids a list may be narrowed down to.
+    package static let mostIDs = 100
 
     /// Where in the list it begins.
     package var start = PageStart()

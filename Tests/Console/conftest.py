@@ -234,6 +234,15 @@ def open_page(page, url, title):
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
 
+def choose(place, label, text, name=None):
+    """Looks for something in a field that is chosen by a search, and takes it."""
+    box = place.get_by_role("combobox", name=label, exact=True)
+    box.click()
+    box.fill(text)
+    place.get_by_role("listbox", name="Found").get_by_role("option", name=name or text).click()
+    box.press("Escape")
+
+
 def picture(page, name):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from conftest import API, Refused, open_page, picture, sign_in, until
+from conftest import API, Refused, choose, open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -64,7 +64,7 @@ def test_every_field_is_saved_as_it_was_filled_in(page, group):
     add_row(page, "Form data", "temperature", "{payload.t}")
     page.get_by_label("Trigger", exact=True).select_option("MESSAGE")
     page.get_by_label("Subtopics").fill("room/+, alarms/#")
-    page.get_by_label("Things", exact=True).select_option(label="Boiler")
+    choose(page, "Things", "Boiler")
     page.get_by_label("How many rules have to be met").select_option("any")
     page.get_by_role("button", name="Add a rule").click()
     page.get_by_label("Path 1").fill("t")
@@ -165,6 +165,69 @@ def test_batches_silence_and_cloudevents_are_saved_too(page, group):
     assert webhook["trigger"] == {"type": "THING_SILENT", "after": 600}
     assert (webhook["format"], webhook["status"]) == ("cloudevents", "DISABLED")
     assert "public_key" in group.api.get(f"/webhooks/{webhook['id']}/secret")
+
+
+def test_an_answer_is_kept_for_a_time(page, group):
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Kept")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_text("More status").click()
+    page.get_by_label("Tell the thing what was answered").check()
+    page.get_by_label("Kept for (seconds)").fill("3600")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="Kept")).to_be_visible()
+    webhook = group.api.get(f"/webhooks/{page.url.split('/')[-1]}")
+    assert webhook["respond"]["keep_for"] == 3600 and webhook["respond"]["retain"] is False
+
+
+def test_a_trigger_asks_for_data_or_for_log_events(page, group, watch):
+    watch.expects(400)
+    new_webhook(page, group)
+    page.get_by_label("Name", exact=True).fill("Temperatures")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    expect(page.get_by_label("Codes", exact=True)).to_be_hidden()
+    page.get_by_label("Data at", exact=True).fill("t, sensor.values[0]")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_text("Message with t, sensor.values[0]")).to_be_visible()
+    webhook = page.url.split("/")[-1]
+    assert group.api.get(f"/webhooks/{webhook}")["trigger"] == {"type": "MESSAGE", "paths": ["t", "sensor.values[0]"]}
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Trigger", exact=True).select_option("LOG_EVENT")
+    expect(page.get_by_label("Data at", exact=True)).to_be_hidden()
+    page.get_by_label("Codes", exact=True).fill("too_hot, leak")
+    page.get_by_label("Levels", exact=True).fill("loud")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("trigger.levels[0] must be one of info, warning, critical, content")).to_be_visible()
+    page.get_by_label("Levels", exact=True).fill("warning, critical")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Log event too_hot, leak (warning, critical)")).to_be_visible()
+    assert group.api.get(f"/webhooks/{webhook}")["trigger"] == {
+        "type": "LOG_EVENT",
+        "codes": ["too_hot", "leak"],
+        "levels": ["warning", "critical"],
+    }
+
+
+def test_a_trigger_that_is_called_by_another_name_keeps_it(page, group):
+    webhook = group.webhook(trigger={"type": "DEVICE_ADDED"})
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")
+    expect(page.get_by_text("Thing created (DEVICE_ADDED)")).to_be_visible()
+    page.get_by_role("link", name="Edit").click()
+    trigger = page.get_by_label("Trigger", exact=True)
+    expect(trigger.locator("option:checked")).to_have_text("Thing created")
+    page.get_by_label("Name", exact=True).fill("As before")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1, name="As before")).to_be_visible()
+    assert group.api.get(f"/webhooks/{webhook['id']}")["trigger"] == {"type": "DEVICE_ADDED"}
+    schemas = group.api.get("/openapi.json")["components"]["schemas"]
+    names = page.evaluate(
+        "async () => { const f = await import('/console/format.js'); return Object.keys(f.triggers); }"
+    )
+    kinds = page.evaluate(
+        "async (all) => { const f = await import('/console/format.js'); return all.map(f.triggerKind); }",
+        schemas["TriggerKind"]["enum"],
+    )
+    assert set(kinds) == set(names)
 
 
 def test_what_is_left_out_and_how_things_are_answered_is_saved(page, group):

@@ -3,9 +3,11 @@
 import pytest
 from conftest import open_page, picture, sign_in
 from playwright.sync_api import expect
-from test_quality import fill, pages, settle, sign_in_on_phone
+from test_quality import dialogs, fill, pages, settle, sign_in_on_phone
 
 FAULTS = """() => {
+  // What lies below a dialog can be neither read nor pressed.
+  const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
   const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".skip, .hidden");
   // What can be seen of it: as far as nothing around it cuts it off.
   const seen = (element, rect) => {
@@ -20,7 +22,7 @@ FAULTS = """() => {
   };
   const controls = "a[href], button, input, select, textarea, summary";
   const texts = ".name, h1, h2, h3, .badge, td code, .field > label";
-  const parts = [...document.querySelectorAll(`${controls}, ${texts}`)].filter(isShown).flatMap((element) => {
+  const parts = [...place.querySelectorAll(`${controls}, ${texts}`)].filter(isShown).flatMap((element) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const isControl = element.matches(controls);
@@ -42,7 +44,7 @@ FAULTS = """() => {
     }
   }
   const pen = document.createElement("canvas").getContext("2d");
-  for (const select of [...document.querySelectorAll("select:not([multiple])")].filter(isShown)) {
+  for (const select of [...place.querySelectorAll("select:not([multiple])")].filter(isShown)) {
     const style = getComputedStyle(select);
     pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     const needed = pen.measureText(select.selectedOptions[0]?.textContent ?? "").width;
@@ -50,7 +52,7 @@ FAULTS = """() => {
     const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
     if (needed > room + 1) faults.add(`${name(select)} shows ${Math.round(room)} of ${Math.round(needed)} pixels`);
   }
-  for (const control of [...document.querySelectorAll(controls)].filter(isShown)) {
+  for (const control of [...place.querySelectorAll(controls)].filter(isShown)) {
     const { left, right } = control.getBoundingClientRect();
     const isScrolled = control.closest(".scroll, pre, .tail");
     if (!isScrolled && (left < -1 || right > innerWidth + 1)) faults.add(`${name(control)} is off the screen`);
@@ -66,19 +68,31 @@ def test_nothing_lies_on_anything_else(new_page, hookline, group, width):
     for member, role in [("a-viewer", "viewer"), ("somebody@example.com with a long name", "admin")]:
         group.api.put(f"/groups/{group.id}/members", [{"member_id": member, "role": role}])
     page = new_page(viewport={"width": width, "height": 900})
-    if width <= 768:
-        sign_in_on_phone(page, hookline, group.token)
-    else:
-        sign_in(page, hookline, group.token)
+    signs_in = sign_in_on_phone if width <= 768 else sign_in
     faults = []
+
+    def look(page, title):
+        faults.extend(f"{title}: {fault}" for fault in page.evaluate(FAULTS))
+        picture(page, f"{title.lower().replace(' ', '-')}-{width}")
+
+    page.goto(hookline.console)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    look(page, "Sign in")
+    signs_in(page, hookline, group.token)
     for url, title in pages(group, webhook, source):
         open_page(page, url, title)
         settle(page)
         for summary in page.locator("summary").all():
             if summary.is_visible():
                 summary.click()
-        faults += [f"{title}: {fault}" for fault in page.evaluate(FAULTS)]
-        picture(page, f"{title.lower().replace(' ', '-')}-{width}")
+        look(page, title)
+    for name in dialogs(page, group, webhook):
+        look(page, name)
+    root = new_page(viewport={"width": width, "height": 900})
+    signs_in(root, hookline, hookline.env["TOKEN"])
+    open_page(root, group.url("broker"), "Broker")
+    settle(root)
+    look(root, "Broker before it listens")
     assert faults == []
 
 

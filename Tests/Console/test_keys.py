@@ -81,6 +81,7 @@ def test_ones_own_key_does_what_one_may_and_names_are_told_at_the_field(page, gr
     dialog.get_by_role("button", name="Make the key").click()
     expect(dialog.get_by_label("Name")).to_have_accessible_description(re.compile("name is taken already"))
     dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Leave").click()
     revoke(page, "Notebook")
     assert refused(API(group.hookline.base, key), "/me") == 401
 

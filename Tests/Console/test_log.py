@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import open_page, picture, until
+from conftest import choose, open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -36,7 +36,7 @@ def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
     search.fill(trigger)
     expect(page.get_by_text("Delivered to Other.")).to_be_visible()
     search.fill("")
-    page.get_by_label("Webhook").select_option("Other")
+    choose(page, "Webhook", "Other")
     expect(table.locator("tbody tr:not(.detail)")).to_have_count(3)
     # What was looked for is in the address.
     page.reload()
@@ -70,6 +70,110 @@ def test_headers_of_a_failed_answer_are_shown_and_copied(page, group):
     picture(page, "log-headers")
     page.get_by_role("button", name="Copy the headers of the answer to attempt 1").click()
     assert "content-type: application/json" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_groups_log_says_first_what_went_wrong_and_folds_what_waits(page, group):
+    bad = group.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0, retry_schedule=[3600])
+    for n in range(30):
+        group.publish(f'{{"t":{n}}}')
+    until(lambda: group.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
+    open_page(page, group.url("log"), "Log")
+    log = page.get_by_role("table", name="Log")
+    expect(log.get_by_text("What went wrong last")).to_be_visible()
+    expect(log.get_by_role("row").nth(2)).to_contain_text("Failed")
+    expect(log.get_by_role("columnheader", name="Next attempt")).to_be_visible()
+    more = log.get_by_role("button", name="more that wait").first
+    expect(more).to_be_visible()
+    waiting = log.get_by_text("Waiting", exact=True).filter(visible=True)
+    before = waiting.count()
+    expect(log.get_by_role("row").filter(has_text="Waiting").first.locator("time")).to_have_count(2)
+    picture(page, "log-failing")
+    more.click()
+    assert waiting.count() > before
+    # Who asks for what waits gets all of it.
+    page.get_by_label("Status").select_option("waiting")
+    expect(log.get_by_text("What went wrong last")).to_have_count(0)
+    expect(log.get_by_role("button", name="more that wait")).to_have_count(0)
+
+
+def test_what_failed_and_what_arrived_is_sent_again_from_the_groups_log(new_page, page, hookline, group):
+    down = group.webhook("Down", url="http://127.0.0.1:9/", max_attempts=1, failure_limit=0)
+    good = group.webhook("Good")
+    group.publish('{"n":1}')
+    until(lambda: group.api.get(f"/groups/{group.id}/log?status=ok,failed")["total"] == 2, "the log")
+    group.api.put(f"/groups/{group.id}/members", [{"member_id": "a-reader", "role": "viewer"}])
+    reader = new_page()
+    sign_in(reader, hookline, hookline.token("a-reader"))
+    open_page(reader, group.url("log"), "Log")
+    expect(reader.get_by_role("table", name="Log").locator(".badge", has_text="Failed")).to_be_visible()
+    expect(reader.get_by_role("button", name="Retry")).to_have_count(0)
+    expect(reader.get_by_role("button", name="Send again")).to_have_count(0)
+
+    # The receiver is back.
+    group.api.put(f"/webhooks/{down['id']}", {"name": "Down", "url": hookline.receiver})
+    open_page(page, group.url("log"), "Log")
+    log = page.get_by_role("table", name="Log")
+    log.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("1 sent again")).to_be_visible()
+    until(lambda: group.attempts(down) == 2, "the retry")
+    log.get_by_role("row").filter(has_text="Good").first.get_by_role("button", name="Send again").click()
+    expect(page.get_by_text("It is being sent")).to_be_visible()
+    until(lambda: group.attempts(good) == 2, "it to be sent again")
+
+
+def test_a_webhooks_log_names_things_tells_times_exactly_and_opens_on_a_click(page, group):
+    webhook = group.webhook("Pipeline")
+    group.publish('{"t":21.70}')
+    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log?status=ok")["total"] == 1, "the log")
+    for url, title in [
+        (f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline"),
+        (group.url("log"), "Log"),
+    ]:
+        open_page(page, url, title)
+        row = page.get_by_role("table", name="Log").locator("tbody tr:not(.detail)").first
+        time = row.locator("time").first
+        expect(time).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$"))
+        expect(time).to_have_attribute("title", re.compile(r"\d\d:\d\d:\d\d\.\d{3}\s\S"))
+        details = row.get_by_role("button", name=re.compile("Details of"))
+        row.get_by_text("OK", exact=True).click()
+        expect(details).to_have_attribute("aria-expanded", "true")
+        expect(page.get_by_role("heading", name="Attempt 1")).to_be_visible()
+        # Its button says once what it says, and copying is copying.
+        row.get_by_role("button", name="Copy the trigger id").click()
+        expect(details).to_have_attribute("aria-expanded", "true")
+        details.click()
+        expect(details).to_have_attribute("aria-expanded", "false")
+        row.get_by_role("link", name="Boiler").click()
+        expect(page.get_by_role("heading", level=1, name="Boiler")).to_be_visible()
+
+
+def test_requests_and_answers_are_copied_with_what_is_hidden_left_out(page, group):
+    webhook = group.webhook("Pipeline", headers={"X-Api-Key": "s3cret"})
+    group.publish('{"t":21.70, "u":1}')
+    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log?status=ok")["total"] == 1, "the log")
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")
+
+    def copied(place, what):
+        page.evaluate("navigator.clipboard.writeText('')")
+        place.get_by_role("button", name=f"Copy {what}", exact=True).click()
+        until(lambda: page.evaluate("navigator.clipboard.readText()") != "", what)
+        return page.evaluate("navigator.clipboard.readText()")
+
+    page.get_by_role("button", name=re.compile("Details of")).first.click()
+    detail = page.locator("tr.detail")
+    # As it was sent, not as it is laid out.
+    assert copied(detail, "the body of the request") == '{"t":21.70, "u":1}'
+    head = copied(detail, "the head of the request")
+    assert head.startswith(f"POST {group.hookline.receiver}") and "***" in head and "s3cret" not in head
+    page.get_by_role("button", name="Test", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("It works")).to_be_visible()
+    picture(page, "test-copied")
+    assert copied(dialog, "the body of the answer") == "received\n"
+    dialog.get_by_text("The request", exact=True).click()
+    assert copied(dialog, "the body of the request") == '{"t":21.70, "u":1}'
+    head = copied(dialog, "the head of the request")
+    assert head.startswith("POST ") and "webhook-signature: ***" in head
 
 
 HIDING = """(isHidden) => {

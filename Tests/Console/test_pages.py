@@ -5,7 +5,7 @@ import re
 import time
 import urllib.request
 
-from conftest import open_page, picture, until
+from conftest import open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -54,7 +54,7 @@ def test_the_overview_follows_what_happens(page, group):
     expect(page.get_by_role("heading", level=1, name="Bad")).to_be_visible()
 
 
-def test_the_overview_of_an_empty_group_leads_to_the_first_thing(page, group):
+def test_an_empty_group_is_led_to_its_first_delivery(page, group):
     other = group.api.post("/groups", [{"name": "Empty"}])[0]["id"]
     open_page(page, f"{group.hookline.console}#/{other}/overview", "Overview")
     page.get_by_role("link", name="Add a thing").click()
@@ -71,9 +71,52 @@ def test_the_overview_of_an_empty_group_leads_to_the_first_thing(page, group):
     assert re.fullmatch("[0-9a-f]{64}", page.evaluate("navigator.clipboard.readText()"))
     dialog.get_by_role("button", name="Done").click()
     expect(page.get_by_role("link", name="Meter 1")).to_be_visible()
+    picture(page, "guide-thing")
+
+    back = page.get_by_role("link", name="To the overview")
+    back.click()
+    page.get_by_role("link", name="Add a webhook").click()
+    page.get_by_label("Name", exact=True).fill("First")
+    page.get_by_label("Url", exact=True).fill(group.hookline.receiver)
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="First")).to_be_visible()
+    expect(page.get_by_role("button", name="Publish it as “Meter 1”")).to_be_visible()
+    picture(page, "guide-webhook")
+
+    back.click()
+    expect(page.get_by_role("heading", name="Nothing came in during the last hour")).to_be_visible()
+    page.get_by_role("button", name="Publish it as “Meter 1”").click()
+    expect(page.get_by_role("heading", name="It was delivered")).to_be_visible()
+    picture(page, "guide-done")
+    page.get_by_role("link", name="To the log").click()
+    row = page.get_by_role("table", name="Log").locator("tbody tr:not(.detail)")
+    expect(row).to_contain_text("OK")
+    expect(row.get_by_role("link", name="Meter 1")).to_be_visible()
 
 
 # Things and profiles
+
+
+def test_rows_open_on_a_click_and_what_is_in_them_keeps_its_use(page, group):
+    group.api.call("PATCH", f"/things/{group.thing}", {"external_id": "cellarboiler"})
+    group.api.post(f"/groups/{group.id}/sources", [{"name": "Shop", "thing_id": group.thing}])
+    open_page(page, group.url("sources"), "Sources")
+    page.get_by_role("row").filter(has_text="Shop").locator("td").nth(4).click()
+    expect(page.get_by_role("heading", level=1, name="Shop")).to_be_visible()
+    open_page(page, group.url("things"), "Things")
+    row = page.get_by_role("table", name="Things", exact=True).get_by_role("row").filter(has_text="Boiler")
+    row.get_by_role("button", name="Copy the id of Boiler").click()
+    assert page.evaluate("navigator.clipboard.readText()") == group.thing
+    # Text that is selected stays selected.
+    box = row.get_by_text("cellarboiler").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    assert page.evaluate("String(getSelection())") != ""
+    expect(page.get_by_role("heading", level=1, name="Things")).to_be_visible()
+    row.locator("td").nth(4).click()
+    expect(page.get_by_role("heading", level=1, name="Boiler")).to_be_visible()
 
 
 def test_the_flags_of_profiles_are_switched_and_take_effect(page, group):
@@ -303,6 +346,9 @@ def test_the_audit_says_who_changed_what_and_is_for_admins(page, group):
     page.get_by_label("Who").fill("nobody")
     expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
     picture(page, "audit")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Who")).to_be_focused()
 
 
 def test_groups_are_made_chosen_renamed_and_deleted(page, group):
@@ -386,6 +432,15 @@ def test_a_source_is_made_listened_to_checked_by_its_sample_and_deleted(page, gr
     page.get_by_role("menuitem", name="Delete").click()
     dialog.get_by_role("button", name="Delete “Market”").click()
     expect(page.get_by_role("heading", name="No sources yet")).to_be_visible()
+
+
+def test_the_url_of_a_source_is_the_one_that_the_browser_came_by(new_page, hookline, group):
+    source = group.api.post(f"/groups/{group.id}/sources", [{"name": "Shop", "thing_id": group.thing}])[0]
+    # As a proxy that serves TLS would add it.
+    page = new_page(extra_http_headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hooks.example"})
+    sign_in(page, hookline, group.token)
+    open_page(page, f"{hookline.console}#/source/{source['id']}", "Shop")
+    expect(page.get_by_text(f"https://hooks.example/in/{source['id']}")).to_be_visible()
 
 
 def test_a_signed_source_needs_its_secret_and_says_so_at_the_field(page, group, watch):

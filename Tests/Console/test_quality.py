@@ -46,6 +46,27 @@ def pages(group, webhook, source):
     ]
 
 
+def dialogs(page, group, webhook):
+    """The dialogs that are opened most, each while it is open."""
+    for name, url, title, button in [
+        ("new thing", group.url("things"), "Things", "New thing"),
+        ("new profile", group.url("things"), "Things", "New profile"),
+        ("resend", f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline", "More actions"),
+        ("notice channel", group.url("notices"), "Notices", "New channel in"),
+    ]:
+        open_page(page, url, title)
+        settle(page)
+        page.get_by_role("button", name=button).first.click()
+        if name == "resend":
+            page.get_by_role("menuitem", name="Send messages again").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        settle(page)
+        yield f"dialog-{name.replace(' ', '-')}"
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+
+
 def settle(page):
     expect(page.get_by_text("Loading …")).to_have_count(0)
     expect(page.get_by_text("Connecting", exact=True)).to_have_count(0)
@@ -73,6 +94,9 @@ def test_every_page_is_accessible(new_page, hookline, group, scheme):
         check(page, f"{title}, {scheme}")
         picture(page, f"{title.lower().replace(' ', '-')}-{scheme}")
     # What is opened above a page, too.
+    for name in dialogs(page, group, webhook):
+        check(page, f"{name}, {scheme}")
+        picture(page, f"{name}-{scheme}")
     open_page(page, group.url("webhooks"), "Webhooks")
     page.get_by_role("button", name="Actions for Pipeline").click()
     check(page, f"a menu, {scheme}")

@@ -65,6 +65,20 @@ def test_times_are_those_of_the_zone_of_choice(new_page, hookline, group):
     ]
 
 
+def test_what_is_due_in_a_moment_is_told_on_until_it_is_past(page):
+    first = page.evaluate(
+        """async () => {
+          const { soon } = await import("./ui.js");
+          const element = soon(Date.now() + 1500);
+          element.id = "due";
+          document.body.append(element);
+          return element.textContent;
+        }"""
+    )
+    assert first == "in a moment"
+    expect(page.locator("#due")).to_have_text(re.compile("^(now|.* ago)$"))
+
+
 def test_things_are_sorted_by_name_and_by_when_they_were_seen(page, group):
     things = [{"name": name, "profile_id": group.profile} for name in ["Annex", "Cellar"]]
     annex, _ = (thing["id"] for thing in group.api.post(f"/groups/{group.id}/things", things))
@@ -90,3 +104,9 @@ def test_things_are_sorted_by_name_and_by_when_they_were_seen(page, group):
     expect(names).to_have_text(["Boiler", "Annex"])
     page.get_by_role("table", name="Things", exact=True).get_by_role("button", name="Name").click()
     expect(names).to_have_text(["Cellar", "Boiler", "Annex"])
+    # Its own page says it too.
+    for thing, seen in [("Cellar", "never"), ("Boiler", re.compile("ago|now"))]:
+        names.filter(has_text=thing).click()
+        expect(page.get_by_role("heading", level=1, name=thing)).to_be_visible()
+        expect(page.locator("dt", has_text="Last seen").locator("xpath=following-sibling::dd[1]")).to_have_text(seen)
+        page.go_back()

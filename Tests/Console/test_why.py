@@ -37,6 +37,34 @@ def test_profiles_that_do_not_send_say_so(page, group):
     expect(page.get_by_text("webhook is off in its profile “Sensors”")).to_be_visible()
 
 
+def test_no_line_is_offered_that_no_webhook_would_hear(page, group):
+    webhook = group.webhook()
+    config = {"content_type": "application/json", "webhook": False, "write": True}
+    group.api.put(f"/profiles/{group.profile}", {"name": "Sensors", "config": config})
+    console = group.hookline.console
+    for url, title in [(group.url("overview"), "Overview"), (f"{console}#/webhook/{webhook['id']}", "Pipeline")]:
+        open_page(page, url, title)
+        expect(page.get_by_text("webhook is off in its profile “Sensors”")).to_be_visible()
+        expect(page.get_by_label("Command", exact=True)).to_have_count(0)
+        picture(page, f"silent-{title.lower()}")
+    page.get_by_role("link", name="To the profile", exact=True).click()
+    expect(page.get_by_role("switch", name="webhook of Sensors")).to_be_focused()
+    # A thing whose profile sends is the one that is named.
+    config = {"webhook": True, "write": False}
+    loud = group.api.post(f"/groups/{group.id}/profiles", [{"name": "Loud", "config": config}])[0]["id"]
+    lamp = group.api.post(f"/groups/{group.id}/things", [{"name": "Lamp", "profile_id": loud}])[0]["id"]
+    open_page(page, f"{console}#/webhook/{webhook['id']}", "Pipeline")
+    expect(page.get_by_label("Command", exact=True)).to_contain_text(f"things/{lamp}/messages")
+
+
+def test_a_webhooks_page_leads_to_why(page, group):
+    webhook = group.webhook()
+    open_page(page, f"{group.hookline.console}#/webhook/{webhook['id']}", "Pipeline")
+    page.get_by_role("link", name="Explained on the page of “Boiler”").click()
+    expect(page.get_by_role("heading", level=1, name="Boiler")).to_be_visible()
+    expect(page.get_by_placeholder("empty: the newest kept message")).to_be_focused()
+
+
 def test_a_test_says_that_the_message_would_be_skipped(page, group):
     webhook = group.webhook("Hot", conditions=HOT)
     group.publish('{"t":21.70}')

@@ -126,13 +126,30 @@ struct ThingChoiceTests {
     func stored() throws {
         let before = #"{"kind":"MESSAGE","subtopics":["a"],"things":[]}"#
         let read = try JSONDecoder().decode(Trigger.self, from: Data(before.utf8))
-        #expect(read == Trigger(subtopics: ["a"]) && read.isOfEarlierForm)
+        #expect(read == Trigger(subtopics: ["a"]) && !read.choosesThings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         #expect(String(decoding: try encoder.encode(read), as: UTF8.self) == before)
         let chosen = Trigger(externalIDs: ["a"], profiles: [Self.profile.description], labels: ["b"])
         #expect(try JSONDecoder().decode(Trigger.self, from: try encoder.encode(chosen)) == chosen)
-        #expect(!chosen.isOfEarlierForm)
+        #expect(chosen.choosesThings)
+        for asking in [Trigger(paths: ["t"]), Trigger(kind: .logEvent, codes: ["a"], levels: [.critical, .info])] {
+            #expect(try JSONDecoder().decode(Trigger.self, from: try encoder.encode(asking)) == asking)
+        }
+    }
+
+    @Test("are stored with what their owners call the trigger beside what builds before read of it")
+    func named() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let trigger = Trigger(named: TriggerName(.deviceAdded))
+        let stored = #"{"alias":"DEVICE_ADDED","kind":"THING_CREATED","subtopics":[],"things":[]}"#
+        #expect(String(decoding: try encoder.encode(trigger), as: UTF8.self) == stored)
+        #expect(try JSONDecoder().decode(Trigger.self, from: Data(stored.utf8)) == trigger)
+        for other in ["OF_A_NEWER_VERSION", "USER_ADDED"] {
+            let text = stored.replacing("DEVICE_ADDED", with: other)
+            #expect(try JSONDecoder().decode(Trigger.self, from: Data(text.utf8)).name == "THING_CREATED")
+        }
     }
 
     @Test("are marked with what is chosen by, and nothing else")

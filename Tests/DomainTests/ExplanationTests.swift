@@ -27,7 +27,7 @@ struct ExplanationTests {
     ) -> (would: Fate?, steps: [ExplainedStep]) {
         let scene = ThingScene(
             group: self.group, profile: profile, webhooks: [webhook],
-            conditionPaths: PathSet(webhook.conditions?.paths ?? []))
+            conditionPaths: PathSet(webhook.askedPaths ?? []))
         let message = ExplainedMessage(
             thing: self.thing, subtopic: subtopic, payload: payload.map { Array($0.utf8) },
             origin: payload == nil ? .missing : .given)
@@ -56,6 +56,10 @@ struct ExplanationTests {
             (try Self.webhook(.enabled, Trigger(), [hot]), .skip, [.conditions]),
             (try Self.webhook(.enabled, Trigger(), [cold]), .send, []),
             (try Self.webhook(.enabled, Trigger(), [hot, cold], match: .any), .send, []),
+            (try Self.webhook(.enabled, Trigger(paths: ["u", "t"])), .send, []),
+            (try Self.webhook(.enabled, Trigger(paths: ["u"])), .ignore, [.data]),
+            (try Self.webhook(.enabled, Trigger(paths: ["u"]), [hot]), .ignore, [.data]),
+            (try Self.webhook(.enabled, Trigger(kind: .logEvent)), .ignore, [.subtopics]),
             // What a filter does not let through is not asked its conditions.
             (try Self.webhook(.enabled, things, [hot]), .ignore, [.things]),
         ]
@@ -69,6 +73,15 @@ struct ExplanationTests {
         #expect(bad.would == .ignore && Self.blamed(bad.steps) == [.topic])
         let large = Self.explain(try Self.webhook(), payload: String(repeating: "x", count: 101))
         #expect(large.would == .ignore && Self.blamed(large.steps) == [.payload])
+        let event = try Self.webhook(.enabled, Trigger(kind: .logEvent, codes: ["a"], levels: [.critical]))
+        for (subtopic, payload, would, checks) in [
+            ("events/a", #"{"level":"critical"}"#, .send, []), ("events/a", "{}", .ignore, [.data]),
+            ("events/b", #"{"level":"critical"}"#, .ignore, [.subtopics]),
+            ("events/a", nil, .unknown, [.message, .data]),
+        ] as [(String, String?, Fate, [ExplainedStep.Check])] {
+            let found = Self.explain(event, subtopic: subtopic, payload: payload)
+            #expect(found.would == would && Self.blamed(found.steps) == checks, "\(found)")
+        }
         let missing = Self.explain(try Self.webhook(.enabled, Trigger(), [cold]), payload: nil)
         #expect(missing.would == .unknown && Self.blamed(missing.steps) == [.message, .conditions])
     }
@@ -83,7 +96,7 @@ struct ExplanationTests {
             ])
         let scene = ThingScene(
             group: Self.group, profile: ProfileConfig(webhook: true), webhooks: [webhook],
-            conditionPaths: PathSet(webhook.conditions?.paths ?? []))
+            conditionPaths: PathSet(webhook.askedPaths ?? []))
         let payload = #"{"t":21.70,"long":"\#(String(repeating: "x", count: 5_000))"}"#
         let message = ExplainedMessage(
             thing: Self.thing, subtopic: "", payload: Array(payload.utf8), origin: .given)

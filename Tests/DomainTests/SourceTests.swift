@@ -181,6 +181,39 @@ struct JSONSchemaTests {
 
 @Suite("Settings of sources")
 struct SourceSettingsTests {
+    @Test("fill in a subtopic from payload and url, and say what is missing")
+    func subtopics() {
+        let query = ["event": "up", "e-1.x": "a/b", "wild": "#"]
+        let cases: [(String, SourceGate.Verdict)] = [
+            ("{query.event}", .accepted(subtopic: "up", eventID: nil)),
+            ("s/{query.event}/{payload.kind}", .accepted(subtopic: "s/up/order", eventID: nil)),
+            ("{payload.kind}{query.e-1.x}{query.event}", .accepted(subtopic: "ordera/bup", eventID: nil)),
+            ("{{query.event}", .accepted(subtopic: "{query.event}", eventID: nil)),
+            ("{{{query.event}", .accepted(subtopic: "{up", eventID: nil)),
+            ("{query.none}", .invalid("no subtopic can be made: the url has no none")),
+            ("{query.wild}", .invalid("the subtopic made of the event cannot be published on: #")),
+        ]
+        let thing = EntityID(high: 1, low: 2)
+        let request = SignedRequest(headers: [:], body: Array(#"{"kind":"order"}"#.utf8), query: query)
+        let message = Message(
+            id: MessageID(rawValue: 1), thing: thing, group: thing, subtopic: "", contentType: "",
+            payload: request.body, traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        for (text, verdict) in cases {
+            var settings = SourceSettings()
+            settings.subtopic = text
+            #expect(SourceGate(settings).judge(request, as: message) == verdict, "\(text)")
+        }
+        for text in [
+            "{query.}", "{query.a b}", "{query.event", "{query.key}", "{query.ä}",
+            "{query.\(String(repeating: "a", count: 65))}", "{thing_name}{query.event}",
+        ] {
+            var settings = SourceSettings()
+            settings.subtopic = text
+            let error = #expect(throws: InvalidField.self, "\(text)") { try settings.check() }
+            #expect(error?.field == "subtopic")
+        }
+    }
+
     @Test("take no subtopic that filters are made of, whatever is joined to it", arguments: ["a/+", "#", "a/+\u{301}"])
     func subtopic(text: String) {
         var settings = SourceSettings()

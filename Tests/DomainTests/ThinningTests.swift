@@ -163,7 +163,7 @@ struct ThinningTests {
         policy.duplicates = DuplicateRule()
         var options = WebhookOptions()
         options.trigger = Trigger(kind: .thingCreated)
-        #expect(throws: InvalidField("duplicates", "goes with the trigger MESSAGE alone")) {
+        #expect(throws: InvalidField("duplicates", "goes with the triggers MESSAGE and LOG_EVENT alone")) {
             try WebhookDraft(name: "n", url: "http://example.com", headers: [], policy: policy, options: options)
         }
     }

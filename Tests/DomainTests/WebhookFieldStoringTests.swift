@@ -20,7 +20,7 @@ struct WebhookFieldStoringTests {
         "content_type":"text","body":"hidden","auth":{"password":"hidden","type":"basic","username":"me"},
         "trigger":{"subtopics":["a/#"],"type":"MESSAGE"},"conditions":{"match":"any","rules":[{"operator":"eq",
         "path":"t","value":21.70},{"of":"mqtt","operator":"exists","path":"qos"}]},"notify":["anna"],"respond":{"format":"raw",
-        "on":"always","qos":0,"retain":true,"to":"response_topic","topic":"a/{status}"},"batch":{"format":"ndjson","max_items":5,
+        "keep_for":60,"on":"always","qos":0,"retain":true,"to":"response_topic","topic":"a/{status}"},"batch":{"format":"ndjson","max_items":5,
         "max_wait_ms":7},"client_certificate":\(certificate),"compression":"gzip","forward_properties":{"names":["a"],"prefix":"x-"},"command_url":true,"description":"d","metadata":{"b":12345678901234567890,"a":21.70}}
         """
 

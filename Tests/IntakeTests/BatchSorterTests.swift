@@ -1,6 +1,7 @@
 import Domain
 import Journal
 import Observability
+import Queue
 import Registry
 import Testing
 
@@ -63,6 +64,45 @@ struct BatchSorterTests {
         #expect(sorted.skips.count == 2 + 4)
         #expect(sorted.skips.last?.reason == "condition not met: c exists: the payload is not JSON")
         #expect(sorted.unknownThings.count == 1)
+    }
+
+    @Test("passes by who waits for other data or other log events, before anything of theirs is read or counted")
+    func dataTriggers() throws {
+        var routes = Routes()
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        let url = try WebhookURL("http://example.com/")
+        let triggers = [
+            Trigger(paths: ["t"]), Trigger(kind: .logEvent, codes: ["hot"], levels: [.warning]),
+            Trigger(kind: .logEvent), Trigger(),
+        ]
+        routes.set(
+            webhooksOf: group,
+            to: triggers.enumerated().map { index, trigger in
+                var options = WebhookOptions()
+                options.trigger = trigger
+                // What is remembered would have to be read.
+                options.conditions = Conditions(rules: [.init(path: "v", operator: .changed)])
+                return WebhookTarget(
+                    key: WebhookKey(rawValue: Int32(index)), id: .random(), group: group, version: 1, url: url,
+                    headers: [], options: options)
+            })
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        let messages: [(String, String, [Int32])] = [
+            ("", #"{"t":1,"v":1}"#, [0, 3]), ("", #"{"u":1,"v":1}"#, [3]), ("events/hot", #"{"v":1}"#, [2, 3]),
+            ("events/hot/1", #"{"level":"Warning","v":1}"#, [1, 2, 3]),
+            ("events/cold", #"{"level":"warning","t":1,"v":1}"#, [0, 2, 3]),
+        ]
+        for (subtopic, payload, webhooks) in messages {
+            var batch = Batch()
+            let topic = "things/\(thing)/messages\(subtopic.isEmpty ? "" : "/" + subtopic)"
+            batch.messages = [ReceivedMessage(topic: topic, payload: Array(payload.utf8), traceparent: nil)]
+            let first = self.sorter.sort(batch) { things in things.map { routes.resolve($0) } }
+            #expect(Set(first.missingMemory.map(\.webhook.rawValue)) == Set(webhooks), "\(payload)")
+            let sorted = self.sorter.sort(batch, memory: [:]) { things in things.map { routes.resolve($0) } }
+            #expect(sorted.deliveries.map(\.webhook.key.rawValue) == webhooks, "\(payload)")
+            #expect(sorted.skips.isEmpty)
+        }
     }
 
     @Test("tells once in a minute that a thing was seen, whether anybody wants its messages or not")

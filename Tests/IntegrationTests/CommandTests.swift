@@ -172,9 +172,14 @@ struct CommandTests {
                     && guide().lowercased().contains("x-api-key: secret")
             }
             // And so do those of the documentation, one block after the other.
-            for page in ["webhooks.md", "api.md", "sources.md"] {
+            for page in ["webhooks.md", "api.md", "sources.md", "notices.md", "delivery.md"] {
                 try await self.runShellBlocks(of: "docs/\(page)", in: folder)
             }
+            let messages = Files.read("\(folder)/sources.md.out") ?? ""
+            #expect(messages.contains("21.70"), "what a source took has come back as a message: \(messages)")
+            // What a receiver does with the key of a delivery it does elsewhere.
+            let sent = try await self.runShellBlocks(of: "docs/commands.md", in: folder) { !$0.contains("COMMAND_KEY") }
+            #expect(sent.contains(#""state":"pending""#), "\(sent)")
             try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
@@ -216,7 +221,7 @@ struct CommandTests {
             source .hookline/env
             curl() { command curl -sS -f "$@"; }
             trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-            \(blocks.joined(separator: "\nsleep 1\n"))
+            \(blocks.joined(separator: "\n"))
             """
         try Files.write(script, to: "\(folder)/\(page).sh")
         try await ChildProcess.complete(

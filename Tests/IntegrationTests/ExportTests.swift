@@ -48,6 +48,9 @@ extension WholeServiceTests {
                     }
                     let entries = try await api.call("GET", "\(log)?format=csv&status=failed")
                     #expect(entries.status == 200 && self.lines(entries).count == 1, "the columns alone")
+                    #expect(entries.body.hasSuffix(",items,due_at,thing_name\r\n"), "what came later stands behind")
+                    let told = try await api.call("GET", "\(log)?format=ndjson").values(of: "thing_name")
+                    #expect(told == Array(repeating: "Thing", count: 451))
                 }
                 for query in ["format=xml", "format=csv&limit=5", "format=csv&offset=1", "format=ndjson&cursor=x"] {
                     #expect(try await api.call("GET", "\(path)?\(query)").status == 400, "\(query)")

@@ -50,6 +50,13 @@ extension WholeServiceTests {
                     #expect(Set(bodies).count == 1, "\(bodies)")
                     #expect(bodies[0].contains(#""name":"Thing""#) && bodies[0].contains(installation.profile))
                 }
+                // So does the log: another group's name for the id is nobody's here.
+                for owner in ["/webhooks/\(ids[0])", "/groups/\(installation.group)"] {
+                    try await waitUntil("the log") {
+                        let failed = try await api.call("GET", "\(owner)/log?status=failed")
+                        return Set(failed.values(of: "thing_name")) == ["Thing"]
+                    }
+                }
             }
             await receiver.stop()
         }

@@ -13,9 +13,9 @@ extension WholeServiceTests {
             let receiver: Receiver
             var url: String { "http://127.0.0.1:\(self.receiver.port)" }
 
-            func say(issuer: String? = nil, keys: String...) {
+            func say(issuer: String? = nil, keys: String..., more: String = "") {
                 self.receiver.set(
-                    .content(200, #"{"issuer":"\#(issuer ?? self.url)","jwks_uri":"\#(self.url)/keys"}"#),
+                    .content(200, #"{"issuer":"\#(issuer ?? self.url)","jwks_uri":"\#(self.url)/keys"\#(more)}"#),
                     at: "/.well-known/openid-configuration")
                 self.receiver.set(.content(200, #"{"keys":[\#(keys.joined(separator: ","))]}"#), at: "/keys")
             }
@@ -23,6 +23,50 @@ extension WholeServiceTests {
             func claims(_ user: String, audience: String = "hookline", more: String = "") -> String {
                 #"{"iss":"\#(self.url)","aud":"\#(audience)","exp":\#(IdentityTests.end),"sub":"\#(user)"\#(more)}"#
             }
+        }
+
+        @Test("tells the groups in which somebody has a role of their first sign-in, and of no other")
+        func firstSignIn() async throws {
+            let world = World(receiver: try await Receiver.start())
+            let issuer = Issuer("first")
+            world.say(
+                keys: issuer.jwk,
+                more:
+                    #","authorization_endpoint":"\#(world.url)/authorize","token_endpoint":"\#(world.url)/token""#)
+            let settings = [
+                "AUTH_OIDC_ISSUER": world.url, "AUTH_AUDIENCE": "hookline", "AUTH_ALLOWED_NETWORKS": "127.0.0.0/8",
+                "AUTH_CLIENT_ID": "hookline", "AUTH_ROLE_CLAIM": "groups",
+            ]
+            try await Installation.with(settings: settings) { installation, _ in
+                _ = try await installation.webhook(
+                    "new", world.receiver.url("/new"), #""trigger":"USER_SELF_REGISTERED""#)
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"anna","role":"viewer"}]"#)
+                func signIn(_ user: String, _ more: String = "") async throws -> Int {
+                    let token = try issuer.token(world.claims(user, more: #","nonce":"n""# + more))
+                    world.receiver.set(
+                        .content(200, #"{"access_token":"\#(token)","id_token":"\#(token)","token_type":"Bearer"}"#),
+                        at: "/token")
+                    return try await installation.api.call(
+                        "POST", "/auth/token",
+                        #"{"code":"c","code_verifier":"v","redirect_uri":"http://localhost/console/","nonce":"n"}"#
+                    ).status
+                }
+                let editor = #","groups":["hookline:\#(installation.group):editor"]"#
+                for (user, more) in [("eve", ""), ("anna", ""), ("anna", ""), ("ben", editor), ("eve", editor)] {
+                    #expect(try await signIn(user, more) == 200, "\(user)")
+                }
+                try await waitUntil("the two that are told") {
+                    let told = world.receiver.requests(at: "/new")
+                    let left = try await installation.sql("SELECT count(*) FROM events")
+                    return told.count == 2 && left == "0"
+                }
+                let told = world.receiver.requests(at: "/new").map { $0.body.filter { $0 != " " } }
+                #expect(told.contains { $0.contains(#""user_id":"anna""#) }, "\(told)")
+                #expect(told.contains { $0.contains(#""user_id":"ben""#) }, "\(told)")
+                #expect(try await installation.sql("SELECT count(*) FROM sign_ins") == "3")
+            }
+            await world.receiver.stop()
         }
 
         @Test("takes its tokens for us alone, gives what claims give, and follows its keys without a restart")

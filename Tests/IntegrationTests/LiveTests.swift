@@ -201,6 +201,7 @@ extension WholeServiceTests {
                     first.headers["content-type"] == "text/event-stream" && first.body.hasPrefix("event: log\ndata: {"))
                 #expect(
                     first.values(of: "status") == Array(repeating: "OK", count: 5) && first.number(of: "since") == 0)
+                #expect(first.values(of: "thing_name") == Array(repeating: "Thing", count: 5))
                 let none = try await api.call("GET", "/webhooks/\(good)/log/live?timeout=1&status=failed")
                 #expect(none.body.contains(#""log":[]"#), "\(none.body)")
                 try await installation.publish(6...7)

@@ -20,6 +20,9 @@ extension WholeServiceTests {
                 try await waitUntil("all to be in the log") {
                     try await api.call("GET", "\(log)?limit=1").number(of: "total") == 60
                 }
+                try await waitUntil("what can succeed to have done so") {
+                    try await api.call("GET", "\(log)?status=ok&limit=1").number(of: "total") == 30
+                }
                 func found(_ place: String, _ text: String) async throws -> [String] {
                     let query = [(" ", "%20"), ("\"", "%22"), ("{", "%7B"), ("}", "%7D")].reduce(text) {
                         $0.replacing($1.0, with: $1.1)
@@ -37,17 +40,17 @@ extension WholeServiceTests {
                 #expect(try await found(log, "no text that there is").isEmpty)
                 let one = try #require(try await found("/webhooks/\(hook)/log", #"{"n":3}"#).first)
                 #expect(try await found(log, one) == [one])
-                // A page says where the next goes on, however few it has.
+                // A page says where the next goes on, however few it has. Of what stays as it is: what waits moves.
                 var (next, all) = (String?.none, [String]())
                 for _ in 0..<600 {
                     let cursor = next.map { "&cursor=\($0)" } ?? ""
-                    let page = try await api.call("GET", "\(log)?limit=7&text=%22n%22:2\(cursor)")
+                    let page = try await api.call("GET", "\(log)?status=ok&limit=3&text=%22n%22:2\(cursor)")
                     #expect(page.status == 200, "\(page.body)")
                     all += page.values(of: "trigger_id")
                     next = page.value(of: "next")
                     if next == nil { break }
                 }
-                #expect(next == nil && all.count == 22 && Set(all).count == 22)
+                #expect(next == nil && all.count == 11 && Set(all).count == 11, "\(all)")
                 for query in ["text=a&order=status", "text=a&offset=5", "text=\(String(repeating: "a", count: 201))"] {
                     #expect(try await api.call("GET", "\(log)?\(query)").status == 400, "\(query)")
                 }

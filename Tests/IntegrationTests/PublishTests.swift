@@ -31,6 +31,61 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("has it say of itself what the query says, and names what MQTT does not take")
+        func properties() async throws {
+            try await Installation.with { installation, _ in
+                let receiver = try await Receiver.start()
+                _ = try await installation.webhook(
+                    "said", receiver.url(),
+                    #"""
+                    "body":"{\"type\":\"{mqtt.content_type}\",\"to\":\"{mqtt.response_topic}\",\"id\":\"{mqtt.correlation_data}\",\"tags\":{mqtt.user.tag},\"of\":\"{mqtt.user.of}\"}"
+                    """#)
+                let path = "/things/\(installation.thing)/messages"
+                let query =
+                    "content_type=text/x%20%C3%BC&response_topic=things/1/answers&correlation_data=%2B/8%3D&expiry=3600"
+                    + "&retain=true&user_property=tag=1&user_property=tag=2=3&user_property=of=c+d"
+                let answer = try await installation.api.call("POST", "\(path)/kept?\(query)", "1")
+                #expect(answer.status == 202, "\(answer.body)")
+                try await waitUntil("it to arrive") { receiver.requests.count == 1 }
+                #expect(
+                    receiver.requests.first?.body
+                        == #"{"type":"text/x ü","to":"things/1/answers","id":"+/8=","tags":["1","2=3"],"of":"c d"}"#)
+                let kept = try await ChildProcess.complete(
+                    "mosquitto_sub",
+                    [
+                        "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-V", "5", "-C", "1", "-W", "30",
+                        "-F",
+                        "%r %p", "-t", "things/\(installation.thing)/messages/kept",
+                    ])
+                #expect(kept.contains("1 1"), "\(kept)")
+                // What is empty is as if it were not there.
+                for empty in ["content_type=", "correlation_data=", "content_type=&user_property=a=b"] {
+                    #expect(try await installation.api.call("POST", "\(path)?\(empty)", "1").status == 202, "\(empty)")
+                }
+                let command = try await installation.api.call(
+                    "POST", "/things/\(installation.thing)/commands?retain=true", "1", contentType: "")
+                #expect(command.status == 202, "\(command.body)")
+                let most = (1...64).map { "user_property=n\($0)=\($0)" }.joined(separator: "&")
+                #expect(try await installation.api.call("POST", "\(path)?\(most)", "1").status == 202)
+                for (wrong, field) in [
+                    ("\(most)&user_property=x=y", "user_property"), ("user_property=x", "user_property"),
+                    ("user_property==x", "user_property"), ("user_property=x=", "user_property"),
+                    ("user_property=x=%0A", "user_property"),
+                    ("user_property=x=\(String(repeating: "x", count: 8_192))", "user_property"),
+                    ("user_property=x=%EF%BF%BF", "user_property"), ("content_type=%09", "content_type"),
+                    ("content_type=\(String(repeating: "x", count: 201))", "content_type"),
+                    ("response_topic=a/%23", "response_topic"), ("response_topic=", "response_topic"),
+                    ("correlation_data=%21", "correlation_data"), ("expiry=0", "expiry"),
+                    ("expiry=4294967296", "expiry"), ("retain=1", "retain"),
+                ] {
+                    let answer = try await installation.api.call("POST", "\(path)?\(wrong)", "1")
+                    #expect(
+                        answer.status == 400 && answer.value(of: "field") == field,
+                        "\(wrong.prefix(60)): \(answer.body)")
+                }
+            }
+        }
+
         @Test("says what is larger than is taken, and that nothing was published while the broker is away")
         func refused() async throws {
             try await Installation.with { installation, running in

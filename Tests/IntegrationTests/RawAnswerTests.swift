@@ -67,6 +67,38 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("keeps what succeeded for a thing that is away, for a time and not for ever")
+        func kept() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                _ = try await installation.webhook(
+                    "away", receiver.url(), #""respond":{"format":"raw","topic":"{subtopic}","keep_for":86400}"#)
+                _ = try await installation.webhook(
+                    "soon", receiver.url("/soon"),
+                    #""respond":{"format":"raw","topic":"soon/{subtopic}","keep_for":1}"#)
+                receiver.set(.content(200, "kept"))
+                receiver.set(.content(200, "kept"), at: "/soon")
+                let own = "things/\(installation.thing)/responses"
+                let (listener, heard) = try await self.listen(installation, "\(own)/#")
+                try await installation.publish("?", subtopic: "a")
+                try await waitUntil("the answers") {
+                    let text = Files.read(heard) ?? ""
+                    return text.contains("\(own)/a 1 0 ") && text.contains("\(own)/soon/a 1 0 ")
+                }
+                // Whoever comes later hears the one as kept, and before long no more of the other.
+                var listeners = [listener]
+                try await waitUntil("the one that is kept for a moment to be gone") {
+                    let (late, kept) = try await self.listen(installation, "\(own)/#")
+                    listeners.append(late)
+                    let text = Files.read(kept) ?? ""
+                    #expect(text.contains("\(own)/a 1 1 \(self.hex("kept"))."), "\(text)")
+                    return !text.contains("/soon/")
+                }
+                for listener in listeners { await listener.stop() }
+            }
+            await receiver.stop()
+        }
+
         @Test("tells failures too if that is wanted, by status, and never keeps them in place of a success")
         func failures() async throws {
             let receiver = try await Receiver.start()

@@ -39,6 +39,16 @@ extension WholeServiceTests {
                 let (id, key) = (try #require(made.value(of: "id")), try #require(made.value(of: "key")))
                 let url = try #require(made.value(of: "url"))
                 #expect(url == "http://127.0.0.1:\(port)/in/\(id)?key=\(key)")
+                // Who came through a proxy is told the url that they used; nobody else is.
+                let proxied = try await HTTP.call(
+                    "GET", "\(installation.api.base)/sources/\(id)",
+                    headers: [
+                        "authorization": "Bearer \(installation.api.token)", "x-forwarded-proto": "https",
+                        "x-forwarded-host": "hooks.example",
+                    ])
+                #expect(proxied.value(of: "url") == "https://hooks.example/in/\(id)", "\(proxied.body)")
+                let direct = try await installation.api.call("GET", "/sources/\(id)")
+                #expect(direct.value(of: "url") == "http://127.0.0.1:\(port)/in/\(id)", "\(direct.body)")
                 let body = #"{"kind":"order","price":21.70}"#
                 for (path, headers) in [
                     (url, [:]), ("http://127.0.0.1:\(port)/in/\(id)", ["x-api-key": key]),

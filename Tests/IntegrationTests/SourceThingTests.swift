@@ -19,7 +19,7 @@ extension WholeServiceTests {
                 #"""
                 {"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","deviceInfo":{"applicationName":"meadow",
                 "devEui":"0004a30b001c0531"},"fCnt":7,"fPort":1,"data":"AQI=","object":{"t":21.70}}
-                """#, "0004a30b001c0531", nil
+                """#, "0004a30b001c0531", "up"
             ),
             "particle": (
                 #"""
@@ -73,14 +73,15 @@ extension WholeServiceTests {
                             "PUT", "/groups/\(group)", #"{"name":"Group","new_thing_profile_id":"\#(profile)"}"#)
                         #expect(grown.status == 200, "\(grown.body)")
                     }
-                    let taken = try await HTTP.post(url, event.body, headers: Self.json)
+                    // ChirpStack adds to the url what kind of event it is; others add nothing, and do not mind.
+                    let taken = try await HTTP.post("\(url)&event=up", event.body, headers: Self.json)
                     #expect(taken.status == 202, "\(taken.body)")
                     try await waitUntil("\(event.thing)'s message") { receiver.has(body: event.body) }
                     let request = try #require(receiver.requests.last { $0.body == event.body })
                     #expect(request.headers["x-hookline-subtopic"] == event.subtopic)
                     let found = try await api.call("GET", "/groups/\(group)/things?external_id=\(event.thing)")
                     #expect(found.values(of: "id").contains(request.headers["x-hookline-thing-id"] ?? "none"))
-                    let nobody = try await HTTP.post(url, "{}", headers: Self.json)
+                    let nobody = try await HTTP.post("\(url)&event=up", "{}", headers: Self.json)
                     #expect(nobody.status == 400 && nobody.body.contains("no thing is named at"), "\(nobody.body)")
                 }
             }

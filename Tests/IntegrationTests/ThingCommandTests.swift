@@ -39,6 +39,15 @@ extension WholeServiceTests {
         )
         func sent() async throws {
             try await Installation.with(settings: ["HTTP_PUBLIC_URL": "http://127.0.0.1:1"]) { installation, running in
+                // What the service is told of its address goes before what anybody says.
+                let source = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/sources", #"[{"thing_id":"\#(installation.thing)"}]"#)
+                let told = try await HTTP.call(
+                    "GET", "\(installation.api.base)/sources/\(try #require(source.value(of: "id")))",
+                    headers: [
+                        "authorization": "Bearer \(installation.api.token)", "x-forwarded-host": "elsewhere.example",
+                    ])
+                #expect(told.value(of: "url")?.hasPrefix("http://127.0.0.1:1/in/") == true, "\(told.body)")
                 let path = "/things/\(installation.thing)/commands"
                 let away = try await installation.api.call("POST", "\(path)/led/1", "on")
                 #expect(away.status == 202 && away.value(of: "state") == "pending", "\(away.body)")

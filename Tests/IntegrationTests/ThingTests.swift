@@ -125,6 +125,37 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("are listed by their ids, as webhooks and profiles are: none of elsewhere, and what is no id is refused")
+        func byIDs() async throws {
+            try await Installation.with { installation, _ in
+                let api = installation.api
+                let group = "/groups/\(installation.group)"
+                let thing = try await api.create(
+                    "\(group)/things", #"[{"name":"t","profile_id":"\#(installation.profile)"}]"#)
+                let webhook = try await installation.webhook("w", "http://127.0.0.1:9/")
+                _ = try await installation.webhook("v", "http://127.0.0.1:9/")
+                _ = try await api.create(
+                    "\(group)/profiles", #"[{"name":"q","config":\#(Installation.forwarding)}]"#)
+                let other = try await api.create("/groups", #"[{"name":"Other"}]"#)
+                let nobody = "00000000-0000-4000-8000-000000000000"
+                for (list, own) in [
+                    ("things", [thing]), ("webhooks", [webhook]), ("profiles", [installation.profile]),
+                ] {
+                    let ids = (own + [nobody]).joined(separator: ",")
+                    let found = try await api.call("GET", "\(group)/\(list)?ids=\(ids)&limit=100")
+                    #expect(found.status == 200 && found.number(of: "total") == own.count, "\(found.body)")
+                    #expect(own.allSatisfy { found.body.contains(#""id":"\#($0)""#) }, "\(found.body)")
+                    let elsewhere = try await api.call("GET", "/groups/\(other)/\(list)?ids=\(ids)")
+                    #expect(elsewhere.status == 200 && elsewhere.number(of: "total") == 0, "\(elsewhere.body)")
+                    let many = Array(repeating: nobody, count: 101).joined(separator: ",")
+                    for wrong in ["", "x", "\(own[0]),", "\(own[0]),\(own[0])x", many] {
+                        let answer = try await api.call("GET", "\(group)/\(list)?ids=\(wrong)")
+                        #expect(answer.status == 400 && answer.value(of: "field") == "ids", "\(wrong): \(answer.body)")
+                    }
+                }
+            }
+        }
+
         @Test("move to a group in which their editor is one too, which their messages are for from then on")
         func moved() async throws {
             let receiver = try await Receiver.start()

@@ -131,6 +131,138 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("what happens, by what Blynk calls it, which is what the answers call it then")
+        func aliases() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let added = try await installation.webhook(
+                    "added", receiver.url("/added"),
+                    #""trigger":{"type":"DEVICE_ADDED","profiles":["\#(installation.profile)"]}"#)
+                let user = try await installation.webhook("user", receiver.url("/user"), #""trigger":"USER_ADDED""#)
+                let data = try await installation.webhook(
+                    "data", receiver.url("/data"), #""trigger":{"type":"DEVICE_DATASTREAM_UPDATE","subtopics":["a"]}"#)
+                for (webhook, name) in [
+                    (added, "DEVICE_ADDED"), (user, "USER_ADDED"), (data, "DEVICE_DATASTREAM_UPDATE"),
+                ] {
+                    let shown = try await installation.api.call("GET", "/webhooks/\(webhook)")
+                    #expect(shown.body.contains(#""type":"\#(name)""#), "\(shown.body)")
+                }
+                // Another name of the same takes its place.
+                let renamed = try await installation.api.call(
+                    "PUT", "/webhooks/\(user)",
+                    #"{"name":"user","url":"\#(receiver.url("/user"))","trigger":{"type":"NEW_USER"}}"#)
+                #expect(renamed.body.contains(#""type":"NEW_USER""#), "\(renamed.body)")
+                for name in ["THING_CREATED", "DEVICE_ADDED"] {
+                    let listed = try await installation.api.call(
+                        "GET", "/groups/\(installation.group)/webhooks?trigger=\(name)")
+                    #expect(listed.values(of: "id") == [added], "\(listed.body)")
+                }
+                let thing = try await installation.api.create(
+                    "/groups/\(installation.group)/things",
+                    #"[{"name":"New","profile_id":"\#(installation.profile)"}]"#)
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"anna","role":"viewer"}]"#)
+                for subtopic in ["a", "b"] {
+                    try await installation.publish(subtopic, topic: "things/\(thing)/messages/\(subtopic)")
+                }
+                try await waitUntil("all three") {
+                    ["/added", "/user", "/data"].allSatisfy { !receiver.requests(at: $0).isEmpty }
+                }
+                #expect(receiver.requests(at: "/data").map(\.body) == ["a"])
+                let request = try #require(receiver.requests(at: "/added").first)
+                #expect(request.headers["x-hookline-trigger"] == "THING_CREATED")
+                #expect(request.body.hasPrefix(#"{"type":"THING_CREATED","at":"#))
+            }
+            await receiver.stop()
+        }
+
+        @Test("a member's metadata, of which it is told that it has changed and not what it says")
+        func metadata() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                _ = try await installation.webhook("meta", receiver.url("/meta"), #""trigger":"UPDATED_USER""#)
+                _ = try await installation.api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"anna","role":"viewer"}]"#)
+                for user in ["ben", "anna"] {
+                    let api = await running.hookline.api(token: try await HooklineProcess.token(user: user))
+                    for more in ["", #","email":"a@b.example""#] {
+                        let body = #"{"metadata":{"secret":"s3cret"}\#(more)}"#
+                        #expect(try await api.call("PUT", "/me", body).status == 200)
+                    }
+                }
+                try await waitUntil("the change") { !receiver.requests(at: "/meta").isEmpty }
+                try await waitUntil("all of it") { try await installation.sql("SELECT count(*) FROM events") == "0" }
+                let request = try #require(receiver.requests(at: "/meta").first)
+                #expect(receiver.requests(at: "/meta").count == 1)
+                #expect(request.headers["x-hookline-trigger"] == "USER_META_UPDATED")
+                let words = request.body.filter { $0 != " " }
+                #expect(words.contains(#""user_id":"anna""#) && words.contains(#""role":"viewer""#), "\(words)")
+                #expect(!words.contains("s3cret"))
+            }
+            await receiver.stop()
+        }
+
+        @Test("data at a path, and log events by their codes and levels; who asks why is told")
+        func data() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                let paths = try await installation.webhook(
+                    "paths", receiver.url("/paths"),
+                    #""trigger":{"type":"MESSAGE","paths":["payload.t","sensor.values[1]"]}"#)
+                let event = #""trigger":{"type":"LOG_EVENT","codes":["too_hot","leak"],"levels":["critical"]}"#
+                let events = try await installation.webhook("events", receiver.url("/events"), event)
+                _ = try await installation.webhook("any", receiver.url("/any"), #""trigger":"DEVICE_LOG_EVENT""#)
+                _ = try await installation.webhook("all", receiver.url("/all"))
+                var shown = try await installation.api.call("GET", "/webhooks/\(paths)")
+                #expect(
+                    shown.body.contains(#""trigger":{"paths":["t","sensor.values[1]"],"type":"MESSAGE"}"#),
+                    "\(shown.body)")
+                shown = try await installation.api.call("GET", "/webhooks/\(events)")
+                let answered =
+                    #""trigger":{"codes":["too_hot","leak"],"levels":["critical"],"type":"LOG_EVENT"}"#
+                #expect(shown.body.contains(answered), "\(shown.body)")
+                let sent = [
+                    ("", #"{"t":1}"#), ("room", #"{"sensor":{"values":[1,2]}}"#), ("", #"{"sensor":{"values":[3]}}"#),
+                    ("events/too_hot", #"{"level":"critical","n":4}"#), ("events/leak/kitchen", #"{"level":"info"}"#),
+                    ("events/door", #"{"level":"critical","n":6}"#), ("events/leak", "not said"),
+                ]
+                for (subtopic, payload) in sent {
+                    try await installation.publish(
+                        payload,
+                        topic: "things/\(installation.thing)/messages\(subtopic.isEmpty ? "" : "/" + subtopic)")
+                }
+                func bodies(_ path: String) -> Set<String> { Set(receiver.requests(at: path).map(\.body)) }
+                func expected(_ numbers: Int...) -> Set<String> { Set(numbers.map { sent[$0 - 1].1 }) }
+                try await waitUntil("all of them") { bodies("/all").count == sent.count }
+                try await waitUntil("those of the rest") {
+                    bodies("/paths") == expected(1, 2) && bodies("/events") == expected(4)
+                        && bodies("/any") == expected(4, 5, 6, 7)
+                }
+                #expect(try await installation.api.call("GET", "/webhooks/\(paths)").number(of: "skipped") == 0)
+                let why = try await installation.api.call(
+                    "POST", "/things/\(installation.thing)/explain",
+                    #"{"payload":{"level":"info"},"subtopic":"events/leak"}"#)
+                #expect(why.body.contains("its level is info, and none of critical (trigger.levels)"), "\(why.body)")
+                #expect(why.body.contains("the payload has none of t, sensor.values[1] (trigger.paths)"))
+                // What it is tried with is such an event.
+                let tried = try await installation.api.call("POST", "/webhooks/\(events)/test", "{}")
+                #expect(tried.value(of: "message_source") == "sample", "\(tried.body)")
+                #expect(
+                    receiver.requests(at: "/events").last?.body == #"{"level":"critical","description":"a sample"}"#)
+                #expect(tried.value(of: "skipped") == nil, "\(tried.body)")
+                for (fields, field) in [
+                    (#""trigger":{"type":"LOG_EVENT","levels":["loud"]}"#, "trigger.levels[0]"),
+                    (#""trigger":{"paths":["a b"]}"#, "trigger.paths[0]"),
+                ] {
+                    let refused = try await installation.api.call(
+                        "POST", "/groups/\(installation.group)/webhooks",
+                        #"[{"name":"x","url":"\#(receiver.url())",\#(fields)}]"#)
+                    #expect(refused.status == 400 && refused.body.contains("\(field)"), "\(refused.body)")
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("silence, once, and again when the thing is back")
         func silence() async throws {
             let receiver = try await Receiver.start()

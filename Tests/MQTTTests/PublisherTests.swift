@@ -56,6 +56,23 @@ struct PublisherTests {
         await broker.stop()
     }
 
+    @Test("leaves out what is empty of what a message says of itself, and refuses pairs without a name or a value")
+    func empty() async throws {
+        try await LocalMosquitto.with { mosquitto, _ in
+            let publisher = try await self.connected(mosquitto.port)
+            var nothing = Publication.Properties()
+            nothing.contentType = ""
+            nothing.responseTopic = ""
+            var nameless = Publication.Properties()
+            nameless.user = [("a", "b"), ("", "b")]
+            var valueless = Publication.Properties()
+            valueless.user = [("a", "")]
+            let report = await publisher.publish(
+                [nothing, nameless, valueless, nothing].map { Publication([1], to: "x", properties: $0) }, window: 20)
+            #expect(report.failure == nil && report.outcomes.map { $0 == .taken } == [true, false, false, true])
+        }
+    }
+
     @Test("keeps no more unanswered than it was told to")
     func window() async throws {
         let broker = try await ScriptedBroker.start { $0 == "last" ? .hangUp : .silence }

@@ -74,6 +74,27 @@ struct ThingStoreTests {
         #expect(try await ground.list(choice) == ["a", "b", "c"])
     }
 
+    @Test("are found by their ids in their group alone, whatever else is asked of them")
+    func byIDs() async throws {
+        let ground = try await Ground()
+        let (one, two) = (ground.record("a", "1"), ground.record("b"))
+        try await ground.make(one, two, ground.record("c"))
+        var choice = ThingChoice()
+        choice.ids = [one.id, two.id, .random(), one.id]
+        #expect(try await ground.list(choice) == ["a", "b"])
+        choice.externalID = "1"
+        #expect(try await ground.list(choice) == ["a"])
+        choice.externalID = nil
+        let elsewhere = try await ground.things.list(in: .random(), choosing: choice, PageRequest())
+        #expect(elsewhere.items.isEmpty && elsewhere.total == 0)
+        choice.ids = []
+        #expect(try await ground.list(choice) == [])
+        var request = PageRequest()
+        request.order = .lastSeen
+        choice.ids = [one.id]
+        #expect(try await ground.things.list(in: ground.fixture.group, choosing: choice, request).items.isEmpty)
+    }
+
     @Test("have what their owners call them alone in their group, and may have nothing")
     func unique() async throws {
         let ground = try await Ground()

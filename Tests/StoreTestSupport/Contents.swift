@@ -48,7 +48,8 @@ package enum Contents {
             """
         ), ("resend memory", "SELECT thing_id, rule, value FROM resend_memory"),
         ("skips", "SELECT webhook_key, message_id, reason FROM skips"),
-        ("events", "SELECT message_id, kind FROM events"), ("activity", "SELECT thing_id FROM thing_activity"),
+        ("events", "SELECT message_id, kind FROM events"), ("sign-ins", "SELECT user_id FROM sign_ins"),
+        ("activity", "SELECT thing_id FROM thing_activity"),
         ("sessions", "SELECT client_id, shared_group, stopped_at IS NOT NULL, expires_at < now() FROM sessions"),
         ("abandoned", "SELECT client_id, shared_group, adopted_by IS NULL FROM abandoned_clients"),
         ("source events", "SELECT source_key, thing_id, subtopic, payload FROM source_events"),
@@ -82,7 +83,7 @@ package enum Contents {
                 DELETE FROM webhook_stats; DELETE FROM group_stats; DELETE FROM skips; DELETE FROM events;
                 DELETE FROM thing_activity; DELETE FROM sessions; DELETE FROM abandoned_clients;
                 DELETE FROM source_events; DELETE FROM source_event_ids; DELETE FROM source_counters;
-                DELETE FROM source_log; UPDATE sources SET heard = NULL;
+                DELETE FROM source_log; UPDATE sources SET heard = NULL; DELETE FROM sign_ins;
                 UPDATE webhooks SET status = 'ENABLED', status_reason = NULL, version = 1;
                 """)
         }

@@ -1,13 +1,11 @@
 """The lines of docs/operations.md, "One machine, from nothing", typed on a bare Debian. systemd does not run there: what it would
 do of the unit is done by a stand-in that reads it."""
 
-import json
 import re
 import shutil
-import subprocess
 
 from roots import Image, copy, debian, say
-from services import Service, fail, until
+from services import Service, caller, fail, until
 
 # Daemons go on when the line that started them is over.
 SYSTEMCTL = r"""#!/bin/bash
@@ -78,15 +76,7 @@ def use_machine(machine, lines):
     token = typed.stdout.split()[-1]
     say("  every line did its work; hookline is ready")
 
-    def call(method, path, body=None):
-        command = ["nsenter", "--target", str(machine.pid), "--net", "curl", "-sS", "-f", "-X", method]
-        command += ["-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json"]
-        command += ["-d", json.dumps(body)] if body else []
-        done = subprocess.run([*command, f"http://127.0.0.1:9021{path}"], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            fail(f"{method} {path}: {done.stderr}{done.stdout}")
-        return json.loads(done.stdout)
-
+    call = caller(machine, token)
     group = call("POST", "/groups", [{"name": "Plant"}])[0]["id"]
     profile = call("POST", f"/groups/{group}/profiles", [{"name": "On", "config": {"write": True}}])[0]["id"]
     thing = call("POST", f"/groups/{group}/things", [{"name": "Boiler", "profile_id": profile}])[0]

@@ -1,6 +1,7 @@
 """Services of compose.yaml as processes: each with a root, a process table and a network of its own, as its user, with the
 volumes, settings and limits that the file says."""
 
+import json
 import os
 import pathlib
 import shlex
@@ -242,6 +243,21 @@ class Service:
         status = self.process.wait(seconds)
         say(f"  {self.name}: {signal.Signals(number).name}, ended with {status}")
         return status
+
+
+def caller(machine, token):
+    """Calls the API of what runs on a machine, which listens there alone."""
+
+    def call(method, path, body=None):
+        command = ["nsenter", "--target", str(machine.pid), "--net", "curl", "-sS", "-f", "-X", method]
+        command += ["-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json"]
+        command += ["-d", json.dumps(body)] if body else []
+        done = subprocess.run([*command, f"http://127.0.0.1:9021{path}"], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            fail(f"{method} {path}: {done.stderr}{done.stdout}")
+        return json.loads(done.stdout)
+
+    return call
 
 
 def postgres_root(work):

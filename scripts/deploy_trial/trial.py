@@ -21,6 +21,7 @@ import urllib.request
 import roots
 import yaml
 from machine import machine_root, try_machine
+from package import try_package
 from roots import say
 from services import Network, Service, fail, postgres_image, postgres_root, until
 
@@ -174,19 +175,21 @@ def try_out(options):
     hookline, broker = services["hookline"], services["mosquitto"]
     hookline.start()
     hookline.wait_until_healthy()
+    receiver = Receiver(network.host)
     try:
-        use(services, hookline, broker, network)
+        use(services, hookline, broker, receiver)
     finally:
         for service in services.values():
             service.kill()
     try_machine(REPOSITORY, options.folder, network)
+    binary = images["hookline"].root / "usr/local/bin/hookline"
+    try_package(REPOSITORY, options.folder, network, binary, receiver)
 
 
-def use(services, hookline, broker, network):
+def use(services, hookline, broker, receiver):
     say("A token, a webhook, a thing")
     token = hookline.run("hookline", *["token", "--user", "me", "--root", "--expires", "24h"]).stdout.strip()
     api = Client(f"http://{hookline.address}:9021", token)
-    receiver = Receiver(network.host)
     group = api.call("POST", "/groups", [{"name": "Plant"}])[0]["id"]
     config = {"webhook": True, "write": True}
     profile = api.call("POST", f"/groups/{group}/profiles", [{"name": "On", "config": config}])[0]["id"]

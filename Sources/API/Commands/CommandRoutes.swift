@@ -130,16 +130,15 @@ struct CommandRoutes: Sendable {
             throw InvalidField("key", "must be 1 to \(Command.longestKey) printable characters")
         }
         let type = request.headers[.contentType]
-        if let type, type.utf8.count > Command.longestContentType {
-            throw InvalidField("content-type", "must be at most \(Command.longestContentType) bytes long")
+        if let type, type.utf8.count > Command.longestContentType || !MessageProperties.isText(type) {
+            throw InvalidField(
+                "content-type", "must be at most \(Command.longestContentType) bytes without control characters")
         }
         return Command(
             id: .random(), group: thing.group, thing: thing.id, subtopic: subtopic, payload: [], contentType: type,
             key: key, deliver: try request.choice("deliver") ?? .now,
-            isRetained: try request.choice("retain", among: Flag.allCases) == .true)
+            isRetained: try request.flag("retain") == true)
     }
-
-    private enum Flag: String, CaseIterable { case `true`, `false` }
 
     private func post(
         _ command: Command, by sender: CommandSender, _ expiresIn: Duration

@@ -57,7 +57,7 @@ struct ResendRoutes: Sendable {
         let selection = try ResendSelection(body, of: key)
         guard target.isForMessages || !selection.appliesConditions else {
             throw APIError.conflict(
-                "its trigger is \(webhook.options.trigger.kind.rawValue), so no message comes to it; conditions false sends them all the same"
+                "its trigger is \(webhook.options.trigger.name), so no message comes to it; conditions false sends them all the same"
             )
         }
         if try body.bool("dry_run") == true {

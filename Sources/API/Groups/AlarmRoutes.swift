@@ -27,15 +27,12 @@ struct AlarmRoutes: Sendable {
         }
     }
 
-    private enum Flag: String, CaseIterable { case `true`, `false` }
-
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.viewer, group, for: context.caller())
         var filter = AlarmFilter()
         filter.state = try request.choice("state")
-        let flag: Flag? = try request.choice("acknowledged")
-        filter.isAcknowledged = flag.map { $0 == .true }
+        filter.isAcknowledged = try request.flag("acknowledged")
         filter.webhook = try request.queryID("webhook_id")
         filter.thing = try request.queryID("thing_id")
         let start = try request.pageStart(order: AlarmStore.order, key: AlarmStore.keyParts)

@@ -72,6 +72,8 @@ extension APIContext {
     }
 }
 
+private enum Flag: String, CaseIterable { case `true`, `false` }
+
 extension Request {
     /// The first host header is the authority; what stands among the others is a second one.
     var namesOneHost: Bool {
@@ -124,10 +126,26 @@ extension Request {
         return choice
     }
 
+    func flag(_ name: String) throws(InvalidField) -> Bool? {
+        try (self.choice(name) as Flag?).map { $0 == .true }
+    }
+
     func queryID(_ name: String) throws(InvalidField) -> EntityID? {
         guard let text = self.uri.queryParameters.get(name) else { return nil }
         guard let id = EntityID(text) else { throw InvalidField(name, "must be a UUID") }
         return id
+    }
+
+    /// Which of a list are wanted, `ids=a,b`; nil if that is not said.
+    func ids() throws(InvalidField) -> [EntityID]? {
+        let texts = self.texts("ids")
+        guard !texts.isEmpty else { return nil }
+        let parts = texts.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let ids = parts.compactMap { EntityID($0) }
+        guard ids.count == parts.count, ids.count <= PageRequest.mostIDs else {
+            throw InvalidField("ids", "must be at most \(PageRequest.mostIDs) UUIDs with commas between them")
+        }
+        return ids
     }
 }
 

@@ -121,8 +121,7 @@ extension LogEntryDTO: ExportRow {
     static var columns: [String] {
         [
             "trigger_id", "webhook_id", "status", "date", "thing_id", "response", "error", "latency_ms", "attempt",
-            "url",
-            "items", "due_at",
+            "url", "items", "due_at", "thing_name",
         ]
     }
 
@@ -130,7 +129,7 @@ extension LogEntryDTO: ExportRow {
         [
             self.trigger_id, self.webhook_id, self.status, String(self.date), self.thing_id,
             self.response.map { String($0) }, self.error, self.latency_ms.map { String($0) }, String(self.attempt),
-            self.url, String(self.items), self.due_at.map { String($0) },
+            self.url, String(self.items), self.due_at.map { String($0) }, self.thing_name,
         ]
     }
 }

@@ -3,21 +3,24 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import Observability
+internal import Registry
 internal import Synchronization
 internal import Values
 
 /// `/auth`: how the console signs in, and the exchange of the provider's code for tokens. They need no token, and nothing
-/// is kept between them: what belongs to a sign-in is in the page that began it.
+/// is kept between them: what belongs to a sign-in is in the page that began it. That somebody has come is noted.
 struct SignInRoutes: Sendable {
     let configuration: IdentityConfiguration
     let provider: IdentityProvider?
     let verifier: TokenVerifier
     let metrics: Metrics
+    let users: UserStore
     /// Everybody may ask, and each time the provider is asked.
     private let limits = CallLimits(RateLimit(perSecond: 5, burst: 100))
     private let places = Places(most: 32)
 
-    init(_ identity: Identity, verifier: TokenVerifier, metrics: Metrics) {
+    init(_ identity: Identity, verifier: TokenVerifier, metrics: Metrics, users: UserStore) {
+        self.users = users
         self.configuration = identity.configuration
         self.provider = identity.provider
         self.verifier = verifier
@@ -63,7 +66,17 @@ struct SignInRoutes: Sendable {
             context.logger.info("a sign-in failed", metadata: ["error": "\(error)"])
             throw Self.translate(error)
         }
+        if case .code = grant { await self.note(tokens.caller, context) }
         return try Self.unkept(.json(SignedInDTO(tokens)))
+    }
+
+    /// What cannot be noted now keeps nobody out, and is noted with the next time, which is the first one then.
+    private func note(_ caller: Caller, _ context: APIContext) async {
+        do {
+            try await self.users.noteSignIn(of: caller.id, granted: Array(caller.granted.keys))
+        } catch {
+            context.logger.warning("a sign-in could not be noted", metadata: ["error": "\(error)"])
+        }
     }
 
     private static func translate(_ failure: CodeExchange.Failure) -> APIError {

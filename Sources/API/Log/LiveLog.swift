@@ -14,6 +14,7 @@ struct LiveLog: Sendable {
     private struct Reading: Sendable {
         var entries: [LogEntry] = []
         var webhooks: [WebhookKey: WebhookAddress] = [:]
+        var things: [EntityID: String] = [:]
     }
 
     /// What tells one state of an entry from another.
@@ -80,7 +81,10 @@ struct LiveLog: Sendable {
                             "log",
                             LiveLogDTO(
                                 since: Self.since(reading.entries),
-                                log: shown.map { LogEntryDTO($0, reading.webhooks[$0.delivery.webhook], seenBy: role) })
+                                log: shown.map {
+                                    LogEntryDTO(
+                                        $0, reading.webhooks[$0.delivery.webhook], reading.things, seenBy: role)
+                                })
                         )
                         told = marks
                     }
@@ -110,18 +114,23 @@ struct LiveLog: Sendable {
 
     private func read(_ subject: Subject) async throws -> Reading {
         var reading = Reading()
+        let group: EntityID
         switch subject {
-        case .group(let group): reading.webhooks = try await self.webhooks.webhooks.addresses(in: group)
+        case .group(let id):
+            group = id
+            reading.webhooks = try await self.webhooks.webhooks.addresses(in: id)
         case .webhook(let id):
             guard let webhook = try await self.webhooks.webhooks.find(id),
                 let key = try await self.webhooks.webhooks.key(of: id)
             else { return reading }
+            group = webhook.group
             reading.webhooks = [key: WebhookAddress(id: id, url: webhook.url)]
         }
         var query = LogQuery()
         query.statuses = Set(LogEntry.Status.allCases)
         query.limit = Self.most
         reading.entries = try await self.store.list(query, of: Array(reading.webhooks.keys)).items
+        reading.things = try await self.webhooks.thingNames(of: reading.entries, in: group)
         return reading
     }
 }

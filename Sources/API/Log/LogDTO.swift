@@ -16,8 +16,10 @@ struct LogEntryDTO: Encodable, Sendable {
     let url: String?
     let items: Int
     let due_at: Int64?
+    /// As its group has or had it.
+    let thing_name: String?
 
-    init(_ entry: LogEntry, _ webhook: WebhookAddress?, seenBy role: Role) {
+    init(_ entry: LogEntry, _ webhook: WebhookAddress?, _ names: [EntityID: String] = [:], seenBy role: Role) {
         self.trigger_id = entry.delivery.text
         self.webhook_id = webhook?.id.description
         self.status = entry.status.rawValue
@@ -32,6 +34,7 @@ struct LogEntryDTO: Encodable, Sendable {
         }
         self.items = entry.items
         self.due_at = entry.dueAt?.milliseconds
+        self.thing_name = entry.thing.flatMap { names[$0] }
     }
 }
 

@@ -63,11 +63,12 @@ struct LogRoutes: Sendable {
             if let text = request.text("text"), !text.isEmpty {
                 try await self.find(text, query, of: webhooks, seenBy: role)
             } else { try await self.store.list(query, of: Array(webhooks.keys)) }
+        let names = try await self.webhooks.thingNames(of: page.items, in: group)
         return try Response.json(
             PageDTO(
                 "log", page, from: query.start, limit: query.limit, order: query.order.rawValue,
                 dir: query.isAscending ? "asc" : "desc"
-            ) { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) })
+            ) { LogEntryDTO($0, webhooks[$0.delivery.webhook], names, seenBy: role) })
     }
 
     /// How many entries one call looks through.
@@ -115,7 +116,8 @@ struct LogRoutes: Sendable {
             var query = query
             (query.start, query.limit) = (start, PageRequest.highestLimit)
             let page = try await self.store.list(query, of: Array(webhooks.keys))
-            return (page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], seenBy: role) }, page.next)
+            let names = try await self.webhooks.thingNames(of: page.items, in: group)
+            return (page.items.map { LogEntryDTO($0, webhooks[$0.delivery.webhook], names, seenBy: role) }, page.next)
         }
     }
 
@@ -174,5 +176,16 @@ struct LogRoutes: Sendable {
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }
         let facts = try await self.webhooks.webhooks.facts(of: subjects, max(.names, target.extent))
         return try Response.json(DeliveryHistoryDTO(history, of: target, facts: facts, seenBy: role))
+    }
+}
+
+extension WebhookRoutes {
+    /// What the things of these entries are called, by their ids, as the group has or had them: no more are read than a page has.
+    func thingNames(of entries: [LogEntry], in group: EntityID) async throws -> [EntityID: String] {
+        let subjects = Set(entries.compactMap(\.thing).map { ThingFacts.Subject($0, in: group) })
+        guard !subjects.isEmpty else { return [:] }
+        return try await self.webhooks.facts(of: subjects, .names).reduce(into: [:]) { names, known in
+            names[known.key.thing] = known.value.name
+        }
     }
 }

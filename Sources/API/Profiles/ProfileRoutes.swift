@@ -15,7 +15,8 @@ struct ProfileRoutes: Sendable {
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             let pageRequest = try request.pageRequest()
-            let page = try await self.profiles.list(in: group, labels: try request.labels(), pageRequest)
+            let page = try await self.profiles.list(
+                in: group, ids: try request.ids(), labels: try request.labels(), pageRequest)
             return try Response.json(PageDTO("profiles", page, pageRequest, ProfileDTO.init))
         }
         routes.get("profiles/:id") { _, context in

@@ -64,7 +64,8 @@ struct InboundRoutes: Sendable {
         let buffer = try await self.collect(request, at: door)
         let signed = SignedRequest(
             headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
-            body: Array(buffer.readableBytesView))
+            body: Array(buffer.readableBytesView),
+            query: Dictionary(request.uri.queryParameters.map { (String($0), String($1)) }) { first, _ in first })
         if let scheme = door.settings.signature {
             guard scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.now.seconds) else {
                 try await self.refuse(bytes: signed.body.count, at: door)

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import Domain
+internal import HTTPTypes
 internal import Hummingbird
 internal import Journal
 internal import NIOCore
@@ -12,12 +13,15 @@ struct SourceRoutes: Sendable {
     let things: ThingStore
     let access: Access
     let wallClock: WallClock
-    /// How outside systems reach us; nil takes the address that a caller used.
+    /// How outside systems reach us; nil takes the address by which the caller did.
     let publicURL: String?
     let places = StreamPlaces(most: 100, ofAUser: 8)
 
     private func base(_ request: Request) -> String {
-        self.publicURL ?? "http://\(request.head.authority ?? "127.0.0.1")"
+        self.publicURL
+            ?? ReachedAddress(authority: request.head.authority) { name in
+                HTTPField.Name(name).flatMap { request.headers[$0] }
+            }.base
     }
 
     func add(to routes: RouterGroup<APIContext>) {

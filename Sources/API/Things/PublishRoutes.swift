@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
@@ -14,7 +14,9 @@ internal import Foundation
 ///
 /// Returns when the broker has the payload.
 package typealias ThingPublishing =
-    @Sendable (_ payload: [UInt8], _ topic: String) async throws(ThingNotPublished) -> Void
+    @Sendable (
+        _ payload: [UInt8], _ topic: String, _ properties: MessageProperties.Parts
+    ) async throws(ThingNotPublished) -> Void
 
 /// Why a message is not on the bus, or may not be.
 package enum ThingNotPublished: Error, Sendable {
@@ -50,12 +52,15 @@ struct PublishRoutes: Sendable {
                 "subtopic",
                 "must be at most \(ThingTopic.longestSubtopic) bytes without +, # or control characters")
         }
+        let properties = try MessageProperties.Parts(of: request)
         let limit = self.size.limit(on: topic.text)
         let buffer: ByteBuffer
         do { buffer = try await request.body.collect(upTo: limit.bytes) } catch is NIOTooManyBytesError {
             throw APIError(status: .contentTooLarge, message: "the body must be at most \(limit)")
         }
-        do throws(ThingNotPublished) { try await self.publish(Array(buffer.readableBytesView), topic.text) } catch {
+        do throws(ThingNotPublished) {
+            try await self.publish(Array(buffer.readableBytesView), topic.text, properties)
+        } catch {
             throw APIError(error)
         }
         return try Response.json(.accepted, ["topic": topic.text])

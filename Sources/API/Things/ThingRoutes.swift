@@ -20,6 +20,7 @@ struct ThingRoutes: Sendable {
             let group = try context.id(of: "group")
             try await self.access.requireGroup(.viewer, group, for: context.caller())
             var choice = ThingChoice()
+            choice.ids = try request.ids()
             choice.beginning = request.text("name_begins").flatMap { $0.isEmpty ? nil : $0 }
             let pageRequest = try request.pageRequest(
                 orders: PageRequest.Order.ofThings, byBeginning: choice.beginning != nil)

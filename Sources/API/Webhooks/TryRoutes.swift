@@ -78,7 +78,7 @@ struct TryRoutes: Sendable {
         _ error: InvalidField, of group: EntityID, _ object: JSONObject, to role: Role
     ) async throws -> Response {
         guard try object.bool("dry_run") == true else { throw error }
-        let (message, source) = try await self.message(object, in: group, for: .message)
+        let (message, source) = try await self.message(object, in: group, for: Trigger())
         let report = TestReport(
             steps: [TestReport.Step(name: "check", error: error.description, microseconds: 0)], request: nil,
             status: nil, body: [], hasSucceeded: false, microseconds: 0)
@@ -89,7 +89,7 @@ struct TryRoutes: Sendable {
     private func test(
         _ target: WebhookTarget, _ object: JSONObject, for role: Role, noting note: () async throws -> Void
     ) async throws -> Response {
-        let (message, source) = try await self.message(object, in: target.group, for: target.filter.kind)
+        let (message, source) = try await self.message(object, in: target.group, for: target.options.trigger)
         let sends = try object.bool("dry_run") != true
         if sends { try await note() }
         let obstacle = try await self.explainer.obstacle(of: message, to: target)
@@ -100,8 +100,9 @@ struct TryRoutes: Sendable {
 
     /// The message to try with: the one given, the newest real one, or a made-up one.
     private func message(
-        _ object: JSONObject, in group: EntityID, for kind: TriggerKind
+        _ object: JSONObject, in group: EntityID, for trigger: Trigger
     ) async throws -> (Message, source: String) {
+        let kind = trigger.kind
         if let fields = try object.object("message") {
             return (try await self.message(fields, in: group, for: kind), "given")
         }
@@ -111,14 +112,18 @@ struct TryRoutes: Sendable {
         }
         let thing = kind.isOfThing ? EntityID.random() : Message.noThing
         let sample =
-            kind == .message
-            ? #"{"value":21.70,"unit":"C"}"#
-            : #"{"type":"\#(kind.rawValue)","group_id":"\#(group)","is_sample":true}"#
+            switch kind {
+            case .message: #"{"value":21.70,"unit":"C"}"#
+            case .logEvent:
+                #"{"level":"\#((trigger.levels.first ?? LogEvent.usualLevel).rawValue)","description":"a sample"}"#
+            default: #"{"type":"\#(kind.rawValue)","group_id":"\#(group)","is_sample":true}"#
+            }
+        let subtopic = kind == .logEvent ? "\(LogEvent.folder)/\(trigger.codes.first ?? "sample")" : ""
         return (
             Message(
-                id: self.ids.next(1)[0], thing: thing, group: group, subtopic: "",
+                id: self.ids.next(1)[0], thing: thing, group: group, subtopic: subtopic,
                 contentType: ProfileConfig.defaultContentType, payload: Array(sample.utf8), traceparent: nil,
-                isKept: false, receivedNanoseconds: nil, event: kind == .message ? nil : kind), "sample"
+                isKept: false, receivedNanoseconds: nil, event: kind.isOfMessages ? nil : kind), "sample"
         )
     }
 
@@ -165,7 +170,7 @@ struct TryRoutes: Sendable {
             }
         }
         var decoder: PayloadDecoder?
-        if kind == .message, let thing = try fields.id("thing_id") {
+        if kind.isOfMessages, let thing = try fields.id("thing_id") {
             let isWritten = try fields.string("payload_base64") == nil
             let own = try await self.explainer.decoder(of: thing, in: group)
             decoder = own.flatMap { $0.format.isText || !isWritten ? $0 : nil }
@@ -175,7 +180,7 @@ struct TryRoutes: Sendable {
             thing: try fields.id("thing_id") ?? (kind.isOfThing ? EntityID.random() : Message.noThing),
             group: group, subtopic: subtopic, contentType: type ?? ProfileConfig.defaultContentType,
             payload: payload, traceparent: nil, isKept: false, receivedNanoseconds: nil,
-            event: kind == .message ? nil : kind, decoder: decoder, properties: try MessageProperties(fields))
+            event: kind.isOfMessages ? nil : kind, decoder: decoder, properties: try MessageProperties(fields))
     }
 
     // MARK: Trigger
@@ -185,7 +190,7 @@ struct TryRoutes: Sendable {
         let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
         guard webhook.options.trigger.kind == .manual else {
             throw APIError.conflict(
-                "its trigger is \(webhook.options.trigger.kind.rawValue); MANUAL is what can be fired, anything can be tested"
+                "its trigger is \(webhook.options.trigger.name); MANUAL is what can be fired, anything can be tested"
             )
         }
         guard webhook.status != .disabled else { throw APIError.conflict("the webhook is disabled") }

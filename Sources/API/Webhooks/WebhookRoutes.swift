@@ -245,9 +245,11 @@ struct WebhookRoutes: Sendable {
 extension Request {
     fileprivate func webhookFilter() throws -> WebhookFilter {
         var filter = WebhookFilter()
+        filter.ids = try self.ids()
         // UNREADABLE is what comes of reading: nobody stores it.
         filter.status = try self.choice("status", among: WebhookStatus.allCases.filter { $0 != .unreadable })
-        filter.trigger = try self.choice("trigger")
+        let trigger: TriggerName? = try self.choice("trigger")
+        filter.trigger = trigger?.kind
         filter.health = try self.choice("health")
         filter.host = self.text("host")
         return filter

@@ -1,9 +1,10 @@
 // Alarms of a group: of which things the conditions of webhooks are met, where they have an edge.
 
-import { all, get, post, query } from "./api.js";
+import { get, post, query } from "./api.js";
 import { h, replace } from "./dom.js";
-import { choices, pager, refreshButton, table, turn } from "./lists.js";
+import { choices, opensBy, pager, refreshButton, table, tableRow, turn } from "./lists.js";
 import { confirm } from "./overlays.js";
+import { picker, thingsOf, webhooksOf } from "./thingpicker.js";
 import { attempt, busy, empty, head, moment, toast } from "./ui.js";
 
 const columns = [
@@ -16,9 +17,6 @@ const columns = [
   { label: "Actions", hides: true, class: "fit" },
 ];
 
-/** A page brings at the most so many names along. */
-const mostNames = 600;
-
 const badge = ({ state, acknowledged_at: at }) => {
   if (state === "pending") return h("span", { class: "badge wait" }, "Pending");
   return h("span", { class: `badge ${at === undefined ? "bad" : ""}` }, at === undefined ? "Active" : "Acknowledged");
@@ -29,7 +27,7 @@ const since = (alarm) => [
   alarm.due_at !== undefined && h("span", { class: "muted small" }, " · active ", moment(alarm.due_at)),
 ];
 
-export async function show({ group, signal, can, query: asked, setQuery }) {
+export function show({ group, signal, can, go, query: asked, setQuery }) {
   const state = {
     state: asked.state ?? "",
     acknowledged: asked.acknowledged ?? "",
@@ -38,10 +36,6 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
     offset: 0,
     limit: 50,
   };
-  const [webhooks, things] = await Promise.all([
-    all(`/groups/${group.id}/webhooks`, "webhooks", signal, mostNames),
-    all(`/groups/${group.id}/things`, "things", signal, mostNames),
-  ]);
   const list = h("div", {});
   const load = (changes = {}) => {
     turn(state, changes);
@@ -76,7 +70,7 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
     }, "Clear");
     return h("span", { class: "row tight" }, acknowledge, clear);
   };
-  const row = (alarm) => [
+  const cells = (alarm) => [
     badge(alarm),
     h("a", { class: "name", href: `#/thing/${alarm.thing.id}` }, alarm.thing.name),
     h("a", { href: `#/webhook/${alarm.webhook.id}` }, alarm.webhook.name),
@@ -87,6 +81,7 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
       : h("span", {}, moment(alarm.acknowledged_at), ` by ${alarm.acknowledged_by}`),
     actions(alarm),
   ];
+  const row = (alarm) => tableRow(columns, cells(alarm), opensBy(() => go(`#/thing/${alarm.thing.id}`)));
   const draw = (page) =>
     replace(
       list,
@@ -99,7 +94,15 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
       page.alarms.length > 0 && pager(page, load, "of the alarms"),
     );
   const choice = choices(state, load);
-  const named = (each) => each.map(({ id, name }) => [id, name]);
+  const search = (name, label, among) =>
+    picker({
+      label,
+      name,
+      among,
+      chosen: state[name] ? [state[name]] : [],
+      signal,
+      onChange: ([id]) => load({ [name]: id ?? "", offset: 0 }),
+    }).element;
   load();
   return [
     head({ title: "Alarms", actions: refreshButton(load) }),
@@ -111,8 +114,8 @@ export async function show({ group, signal, can, query: asked, setQuery }) {
         { class: "row" },
         choice("state", "State", [["", "All"], ["active", "Active"], ["pending", "Pending"]]),
         choice("acknowledged", "Acknowledged", [["", "All"], ["false", "Not yet"], ["true", "Acknowledged"]]),
-        choice("webhook_id", "Webhook", [["", "All"], ...named(webhooks)]),
-        choice("thing_id", "Thing", [["", "All"], ...named(things)]),
+        search("webhook_id", "Webhook", webhooksOf(group.id)),
+        search("thing_id", "Thing", thingsOf(group.id)),
       ),
       list,
     ),

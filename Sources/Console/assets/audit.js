@@ -105,7 +105,7 @@ export function show({ group, me, signal, query: asked }) {
         { class: "row" },
         whole && field("Where", "scope", whole),
         field("What", "kind", kind),
-        text("actor", "Who"),
+        text("actor", "Who", { type: "search" }),
         text("object", "Id"),
         time("from", "From"),
         time("to", "To"),

@@ -2,7 +2,7 @@
 
 import { get, postText, query, remove } from "./api.js";
 import { h } from "./dom.js";
-import { field, input, onSubmit, select } from "./fields.js";
+import { field, input, onSubmit, select, watched } from "./fields.js";
 import { dateTime } from "./format.js";
 import { listSection, table } from "./lists.js";
 import { confirm } from "./overlays.js";
@@ -42,7 +42,7 @@ function form(thing, onSent) {
   ]);
   const key = input("", { maxlength: 100 });
   const problem = h("p", { class: "fault", role: "alert" });
-  return h(
+  return watched(h(
     "form",
     {
       class: "stack",
@@ -75,7 +75,7 @@ function form(thing, onSent) {
     field("Command", "payload", payload),
     problem,
     h("div", {}, h("button", {}, "Send")),
-  );
+  ));
 }
 
 export function commandsSection(thing, signal, can) {

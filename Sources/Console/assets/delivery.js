@@ -3,11 +3,11 @@
 import { get } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { select } from "./fields.js";
-import { body, exact, latency } from "./format.js";
+import { body, exact, latency, plainBody } from "./format.js";
 import { table, tableRow } from "./lists.js";
 import { textOf } from "./rawjson.js";
 import { answerHeaders, headerLines, requestView } from "./testing.js";
-import { copyButton, identity, later, timeOf } from "./ui.js";
+import { copyable, identity, later, timeOf } from "./ui.js";
 
 const badge = (attempt) =>
   h(
@@ -31,6 +31,8 @@ export const deliveryView = (delivery) =>
           "From thing ",
           delivery.thing_name ? h("a", { href: `#/thing/${delivery.thing_id}` }, delivery.thing_name) : "",
           identity(delivery.thing_id, "the thing's id"),
+          delivery.thing_name &&
+            h("a", { href: `#/thing/${delivery.thing_id}?why` }, "Why its messages arrive, or do not"),
         ),
       delivery.subtopic && h("span", {}, "on ", h("code", {}, delivery.subtopic)),
       h("span", { class: "muted" }, "received ", timeOf(delivery.received_at)),
@@ -66,15 +68,11 @@ const attemptView = (attempt) =>
     h("p", { class: "small break" }, attempt.url),
     attempt.error && h("p", { class: "fault" }, attempt.error),
     attempt.body &&
-      h(
-        "div",
-        { class: "command" },
-        h(
-          "pre",
-          { tabindex: "0", "aria-label": `Answer to attempt ${attempt.number}` },
-          body(attempt.body) || "(empty)",
-        ),
-        copyButton(body(attempt.body), `the answer to attempt ${attempt.number}`),
+      copyable(
+        `Answer to attempt ${attempt.number}`,
+        body(attempt.body) || "(empty)",
+        `the answer to attempt ${attempt.number}`,
+        plainBody(attempt.body),
       ),
     attempt.headers && answerHeaders(attempt.headers, `the answer to attempt ${attempt.number}`),
     attempt.is_outdated &&

@@ -179,6 +179,7 @@ export const onSubmit = (problem, save) => async (event) => {
   button.disabled = true;
   try {
     await save();
+    settle(form);
   } catch (error) {
     tell(form, problem, error);
   } finally {
@@ -186,8 +187,21 @@ export const onSubmit = (problem, save) => async (event) => {
   }
 };
 
-/** Whether what a form reads as is no longer what it was when it was made. */
-export function unsaved(draft) {
+/** Of forms that would be missed: what they read as, and what they read as when they were made or last sent. */
+const readings = new WeakMap();
+
+/** What is filled in, by its controls. Empty ones do not count, so that a control may come later; nor does what is searched by. */
+const contents = (form) =>
+  [...form.querySelectorAll("input:not([type=search]), select, textarea")].map((control) => {
+    const chosen = control.multiple && control.options
+      ? [...control.selectedOptions].map(({ value }) => value).join(" ")
+      : control.value;
+    const value = ["checkbox", "radio"].includes(control.type) && !control.checked ? "" : chosen;
+    return value === "" ? "" : `${control.id} ${value}`;
+  }).filter((text) => text !== "");
+
+/** A form that is not left without being asked once it was changed. `draft` is what it reads as, if its controls do not say it. */
+export function watched(form, draft = /** @type {() => unknown} */ (() => contents(form))) {
   const text = () => {
     try {
       return JSON.stringify(draft());
@@ -195,9 +209,25 @@ export function unsaved(draft) {
       return error.message;
     }
   };
-  const before = text();
-  return () => text() !== before;
+  readings.set(form, { text, before: text() });
+  return form;
 }
+
+/** Nothing of it is to be missed any more: it was sent, or is given up. */
+export function settle(form) {
+  const reading = readings.get(form);
+  if (reading) reading.before = reading.text();
+}
+
+const isChanged = (form) => {
+  const reading = readings.get(form);
+  return reading !== undefined && reading.text() !== reading.before;
+};
+
+/** The forms in there that were changed and not sent. */
+export const changedForms = (place) => [...place.querySelectorAll("form")].filter(isChanged);
+
+export const isWatched = (form) => readings.has(form);
 
 /** Buttons of which one is pressed. */
 export function tabs(label, value, options, onChange) {

@@ -46,7 +46,16 @@ function formatsOf(name) {
   const by = (options) => new Intl.DateTimeFormat(language, { ...options, timeZone });
   return {
     moment: by({ dateStyle: "medium", timeStyle: "medium" }),
-    full: by({ dateStyle: "medium", timeStyle: "long" }),
+    full: by({
+      year: "numeric",
+      month: "short",
+      day: "numeric",
+      hour: two,
+      minute: two,
+      second: two,
+      fractionalSecondDigits: 3,
+      timeZoneName: "short",
+    }),
     clock: by({ hour: two, minute: two, second: two }),
     minute: by({ hour: two, minute: two }),
     day: by({ month: "short", day: "numeric" }),
@@ -77,7 +86,7 @@ export const dateTime = (milliseconds) => formats.moment.format(milliseconds);
 /** To the millisecond. */
 export const exact = (milliseconds) => wall(milliseconds).replace("T", " ");
 export const time = (milliseconds) => formats.clock.format(milliseconds);
-/** With the zone. */
+/** To the millisecond, with the zone. */
 export const fullTime = (milliseconds) => formats.full.format(milliseconds);
 
 /** What a control for date and time shows. */
@@ -95,6 +104,7 @@ export function clockTime(text) {
 /** The ways in which a time is shown, by name. */
 export const forms = {
   ago: (milliseconds) => ago(milliseconds),
+  soon: (milliseconds) => soon(milliseconds),
   dateTime,
   exact,
   time,
@@ -116,6 +126,12 @@ export function ago(milliseconds, now = Date.now()) {
   const fitting = units.find(({ length }) => Math.abs(seconds) >= length);
   if (fitting) return relative.format(Math.round(seconds / fitting.length), fitting.unit);
   return Math.abs(seconds) < 5 ? "just now" : relative.format(Math.round(seconds), "second");
+}
+
+/** When something is due; also once that is past. */
+export function soon(milliseconds, now = Date.now()) {
+  const ahead = milliseconds - now;
+  return Math.abs(ahead) >= 5000 ? ago(milliseconds, now) : ahead > 0 ? "in a moment" : "now";
 }
 
 export const latency = (milliseconds) =>
@@ -159,8 +175,12 @@ export const body = (
   value,
 ) => (!value ? "" : value.text !== undefined && value.text !== null ? pretty(value.text) : `base64: ${value.base64}`);
 
+/** The same as it was sent, to be copied. */
+export const plainBody = (value) => value?.text ?? value?.base64 ?? "";
+
 export const triggers = {
   MESSAGE: "Message",
+  LOG_EVENT: "Log event",
   THING_CREATED: "Thing created",
   THING_REMOVED: "Thing removed",
   THING_FIRST_MESSAGE: "First message",
@@ -168,9 +188,30 @@ export const triggers = {
   MEMBER_ADDED: "Member added",
   MEMBER_REMOVED: "Member removed",
   MEMBER_UPDATED: "Member updated",
+  USER_META_UPDATED: "User metadata",
+  USER_SELF_REGISTERED: "First sign-in",
   MANUAL: "Manual",
 };
-export const trigger = (kind) => triggers[kind] ?? kind;
+/** What Blynk calls the same. */
+const aliases = {
+  DEVICE_DATASTREAM_UPDATE: "MESSAGE",
+  PRODUCT_DATASTREAM_UPDATE: "MESSAGE",
+  GLOBAL_PRODUCT_DATASTREAM_UPDATE: "MESSAGE",
+  DEVICE_LOG_EVENT: "LOG_EVENT",
+  PRODUCT_LOG_EVENT: "LOG_EVENT",
+  GLOBAL_PRODUCT_LOG_EVENT: "LOG_EVENT",
+  DEVICE_ADDED: "THING_CREATED",
+  DEVICE_DELETED: "THING_REMOVED",
+  DEVICE_CONNECTED_FIRST_TIME: "THING_FIRST_MESSAGE",
+  FIRST_DEVICE_CONNECTION_IN_ORG: "THING_FIRST_MESSAGE",
+  USER_ADDED: "MEMBER_ADDED",
+  NEW_USER: "MEMBER_ADDED",
+  USER_DELETED: "MEMBER_REMOVED",
+  DELETED_USER: "MEMBER_REMOVED",
+  UPDATED_USER: "USER_META_UPDATED",
+};
+export const triggerKind = (name) => aliases[name] ?? name;
+export const trigger = (name) => triggers[triggerKind(name)] ?? name;
 
 /** What to type to publish as a thing. */
 export const publishLine = (thing, broker, key = "<key>") =>

@@ -156,10 +156,11 @@ function sortChoice(label, columns, sort, onSort) {
 export const opensBy = (open) => ({
   class: "opens",
   onclick: (event) => {
-    if (event.target.closest("a, button, input, select, label, summary, .menu") || String(getSelection()) !== "") {
-      return;
-    }
-    open();
+    // By the way it came: what was clicked may be gone by now, such as the picture in a button that has another one.
+    const isUsed = event.composedPath().some((each) =>
+      each instanceof Element && each.matches("a, button, input, select, label, summary, .menu")
+    );
+    if (!isUsed && String(getSelection()) === "") open();
   },
 });
 

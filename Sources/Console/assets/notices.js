@@ -2,7 +2,7 @@
 
 import { get, post, put, Refusal } from "./api.js";
 import { h, icon, replace, uniqueID } from "./dom.js";
-import { check, field, input, onSubmit, select } from "./fields.js";
+import { check, field, input, onSubmit, select, watched } from "./fields.js";
 import { table } from "./lists.js";
 import { confirm, dialog, menu, showOnce } from "./overlays.js";
 import { attempt, busy, empty, head, moment, toast } from "./ui.js";
@@ -213,7 +213,7 @@ async function outcome(path, before, signal) {
 
 /** The form of one channel; answers what `save` does. */
 function channelDialog(channel, { me, isOwn }, save) {
-  return dialog(channel ? `Edit “${channel.name}”` : "New channel", (close) => {
+  return dialog(channel ? `Edit “${channel.name}”` : "New channel", (close, leave) => {
     const problem = h("p", { class: "fault", role: "alert" });
     const name = input(channel?.name, { autofocus: true });
     const type = select(channel?.type ?? "email", Object.entries(types), { onchange: () => fit() });
@@ -256,7 +256,7 @@ function channelDialog(channel, { me, isOwn }, save) {
       to: type.value === "email" ? to.value.trim() : undefined,
       url: places.url.hidden ? undefined : url.value.trim(),
     });
-    return h(
+    return watched(h(
       "form",
       { novalidate: true, onsubmit: onSubmit(problem, async () => close(await save(draft()))) },
       field("Name", "name", name),
@@ -270,10 +270,10 @@ function channelDialog(channel, { me, isOwn }, save) {
       h(
         "div",
         { class: "actions" },
-        h("button", { type: "button", onclick: () => close(undefined) }, "Cancel"),
+        h("button", { type: "button", onclick: leave }, "Cancel"),
         h("button", { class: "primary" }, "Save"),
       ),
-    );
+    ));
   });
 }
 
@@ -291,7 +291,7 @@ function address({ me, signal }) {
     "section",
     { class: "card stack" },
     h("h2", {}, "Your address"),
-    h(
+    watched(h(
       "form",
       {
         class: "stack",
@@ -304,6 +304,6 @@ function address({ me, signal }) {
       field("E-mail", "email", email, hint),
       problem,
       h("div", { class: "row" }, h("button", { class: "primary" }, "Save the address")),
-    ),
+    )),
   );
 }

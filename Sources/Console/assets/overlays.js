@@ -1,12 +1,15 @@
 // What lies above a page: dialogs, menus, and lists to choose from.
 
 import { h, icon, uniqueID } from "./dom.js";
-import { onSubmit } from "./fields.js";
+import { changedForms, isWatched, onSubmit, watched } from "./fields.js";
 import { command, copyButton } from "./ui.js";
 
 // Dialogs
 
-/** Shows a dialog and waits for it to be closed. `build(close)` makes what is in it; `close(value)` ends it. */
+/**
+ * Shows a dialog and waits for it to be closed. `build(close, leave)` makes what is in it; `close(value)` ends it, and `leave()` does
+ * so as Escape does: where a form in it was changed, it asks.
+ */
 export function dialog(title, build, kind = "") {
   return new Promise((resolve) => {
     const heading = uniqueID();
@@ -17,7 +20,10 @@ export function dialog(title, build, kind = "") {
       answer = value;
       element.close();
     };
-    const content = build(close);
+    const leave = async () => {
+      if (!holds(element) || await confirmLeaving()) close(undefined);
+    };
+    const content = build(close, leave);
     content.prepend(h(
       "div",
       { class: "row" },
@@ -26,10 +32,17 @@ export function dialog(title, build, kind = "") {
         type: "button",
         class: "quiet icon-only",
         "aria-label": "Close",
-        onclick: () => close(undefined),
+        onclick: leave,
       }, icon("close")),
     ));
     element.append(content);
+    leaving.set(element, leave);
+    element.addEventListener("cancel", (event) => {
+      // A file that is not chosen is cancelled as well.
+      if (event.target !== element || !holds(element)) return;
+      event.preventDefault();
+      leave();
+    });
     element.addEventListener("close", () => {
       element.remove();
       if (before?.isConnected) before.focus();
@@ -40,6 +53,27 @@ export function dialog(title, build, kind = "") {
     element.showModal();
     (element.querySelector("[autofocus]") ?? element.querySelector("input, select, textarea"))?.focus();
   });
+}
+
+/** How each dialog is left. */
+const leaving = new WeakMap();
+const openDialogs = () => /** @type {HTMLDialogElement[]} */ ([...document.querySelectorAll("dialog[open]")]);
+const holds = (element) => changedForms(element).length > 0;
+
+// Browsers let a page keep a dialog from Escape only once in a while; a key that the page takes itself they leave alone.
+addEventListener("keydown", (event) => {
+  const top = openDialogs().at(-1);
+  const isEscape = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
+  if (!isEscape || !top || !holds(top)) return;
+  event.preventDefault();
+  leaving.get(top)();
+});
+
+/** Closes what belongs to a page that is left. */
+export function closeForms() {
+  for (const element of openDialogs()) {
+    if ([...element.querySelectorAll("form")].some(isWatched)) element.close();
+  }
 }
 
 /** Asks before something that cannot be undone. */
@@ -63,6 +97,9 @@ export const confirm = (title, text, action) =>
         ),
       ),
   );
+
+/** Asks before what was filled in is lost. */
+export const confirmLeaving = () => confirm("Leave without saving?", "What you have changed here is lost.", "Leave");
 
 /** Asks before something is gone for good, naming it. */
 export const confirmDeletion = (name, text) => confirm(`Delete “${name}”?`, text, `Delete “${name}”`);
@@ -89,9 +126,12 @@ export const showOnce = (title, text, secret, what, line) =>
       ),
   );
 
-/** A small form in a dialog. `save(values)` does what it is for; what the server does not take is shown at the field. */
-export const formDialog = (title, fields, action, save) =>
-  dialog(title, (close) => {
+/**
+ * A small form in a dialog. `save()` does what it is for; what the server does not take is shown at the field. Once it was changed it
+ * is not left without being asked, unless there is nothing to lose in it (`isPassing`).
+ */
+export const formDialog = (title, fields, action, save, isPassing = false) =>
+  dialog(title, (close, leave) => {
     const problem = h("p", { class: "fault", role: "alert" });
     const form = h(
       "form",
@@ -105,10 +145,10 @@ export const formDialog = (title, fields, action, save) =>
     form.append(h(
       "div",
       { class: "actions" },
-      h("button", { type: "button", onclick: () => close(undefined) }, "Cancel"),
+      h("button", { type: "button", onclick: leave }, "Cancel"),
       h("button", { class: "primary" }, action),
     ));
-    return form;
+    return isPassing ? form : watched(form);
   });
 
 // Popups

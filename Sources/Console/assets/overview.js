@@ -1,12 +1,13 @@
 // How a group is doing, live.
 
-import { all, follow, get, query } from "./api.js";
+import { follow, get, query } from "./api.js";
 import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { decimal, latency, number, publishLine } from "./format.js";
+import { howToFire, whoFires } from "./firing.js";
+import { decimal, latency, number } from "./format.js";
 import { atLeast } from "./lists.js";
 import { tabs } from "./fields.js";
-import { attempt, command, empty, head, statusBadge } from "./ui.js";
+import { attempt, empty, head, statusBadge } from "./ui.js";
 
 const hour = 3_600_000;
 
@@ -141,7 +142,8 @@ export function show({ me, group, signal, at, can }) {
         ),
       );
     } else if (step === "message") {
-      const [thing] = await all(`/groups/${group.id}/things`, "things", signal, 1);
+      const found = await whoFires(group, signal);
+      if (guided !== step) return;
       replace(
         start,
         h(
@@ -149,23 +151,42 @@ export function show({ me, group, signal, at, can }) {
           { class: "card" },
           empty(
             "Nothing came in during the last hour",
-            "Publish a message as one of the group's things:",
-            thing && command(publishLine(thing.id, me.broker)),
+            found.silent ? "And nothing that comes in is sent:" : "Publish a message as one of the group's things:",
+            howToFire(found, me),
           ),
         ),
       );
-    } else if (step === "delivery" || step === "done") {
-      const isDone = step === "done";
+    } else if (step === "delivery") {
+      const { thing, silent } = await whoFires(group, signal);
+      if (guided !== step) return;
+      const asked = thing ?? silent?.thing;
       replace(
         start,
         h(
           "div",
           { class: "card" },
           empty(
-            isDone ? "It was delivered" : "A message came in, and none was delivered in the last hour",
-            isDone
-              ? "The receiver took what it was sent. The log has every attempt, with what was sent and answered."
-              : "The log says what became of it, and a thing's page why nothing is sent for it.",
+            "A message came in, and none was delivered in the last hour",
+            "The log says what became of it, and a thing's page why nothing is sent for it.",
+            silent && howToFire({ silent }, me),
+            h(
+              "div",
+              { class: "row" },
+              h("a", { class: "button primary", href: at("log") }, "To the log"),
+              asked && h("a", { class: "button", href: `#/thing/${asked.id}?why` }, `Why, for “${asked.name}”`),
+            ),
+          ),
+        ),
+      );
+    } else if (step === "done") {
+      replace(
+        start,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            "It was delivered",
+            "The receiver took what it was sent. The log has every attempt, with what was sent and answered.",
             h("a", { class: "button primary", href: at("log") }, "To the log"),
           ),
         ),

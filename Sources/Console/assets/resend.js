@@ -1,12 +1,13 @@
 // Sending kept messages to a webhook once more: choosing them, seeing how far that is, cancelling it.
 
-import { all, get, post, remove } from "./api.js";
+import { get, post, remove } from "./api.js";
 import { numberOrNull, words } from "./editors.js";
 import { h, replace } from "./dom.js";
 import { check, field, input, select, timeInput } from "./fields.js";
 import { bytes, clockTime, number } from "./format.js";
 import { formDialog } from "./overlays.js";
-import { attempt, busy, later, moment, timeOf, toast } from "./ui.js";
+import { picker, thingsOf } from "./thingpicker.js";
+import { attempt, busy, moment, timeOf, toast } from "./ui.js";
 
 const counted = ({ messages, bytes: size, skipped, is_capped: isCapped }) =>
   `${number(messages)}${isCapped ? " or more" : ""} ${messages === 1 ? "message" : "messages"}, ${bytes(size)}${
@@ -37,13 +38,22 @@ export function resendDialog(webhook, signal, onStart) {
     true,
     "By its trigger and conditions, and the things' profiles, as they are now.",
   );
-  let things;
+  const things = picker({
+    label: "Things",
+    name: "things",
+    hint: "None chosen: all.",
+    among: thingsOf(webhook.group_id),
+    chosen: [],
+    isMultiple: true,
+    none: "All; type a name to choose",
+    signal,
+  });
   const selection = () => ({
     from: what.value === "before" ? 0 : clockTime(from.value) ?? null,
     to: what.value === "before" ? webhook.created_at : to.value === "" ? null : clockTime(to.value) + 60_000,
     status: status.value,
     subtopics: words(subtopics.value),
-    things: things ? [...things.selectedOptions].map((option) => option.value) : [],
+    things: things.read(),
     rate: numberOrNull(rate),
     ids: ids.value,
     conditions: conditions.box.checked,
@@ -65,17 +75,6 @@ export function resendDialog(webhook, signal, onStart) {
         }
       }),
   }, "Count");
-  const thingList = later(
-    all(`/groups/${webhook.group_id}/things`, "things", signal, 200),
-    (list) => {
-      things = h(
-        "select",
-        { multiple: true, size: Math.min(4, Math.max(2, list.length)) },
-        list.map((thing) => h("option", { value: thing.id }, thing.name)),
-      );
-      return field("Things", "things", things, "None chosen: all.");
-    },
-  );
   return formDialog(
     `Send to “${webhook.name}” again`,
     [
@@ -94,7 +93,7 @@ export function resendDialog(webhook, signal, onStart) {
         field("Messages per second", "rate", rate, "Empty: as fast as it takes them."),
         field("Their webhook-id", "ids", ids, "New ones, if the receiver passes over what it has seen."),
       ),
-      thingList,
+      things.element,
       conditions.element,
       h("div", { class: "row" }, count, answer),
     ],

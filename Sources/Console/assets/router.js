@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { h, replace } from "./dom.js";
+import { changedForms, settle } from "./fields.js";
 import { markSection } from "./frame.js";
 import { refreshGroups } from "./groups.js";
-import { confirm } from "./overlays.js";
+import { closeForms, confirmLeaving } from "./overlays.js";
 import { at, can, setGroup, state } from "./state.js";
 import { failure, loading } from "./ui.js";
 
@@ -58,29 +59,21 @@ function pageAt(path) {
 }
 
 let leaving = new AbortController();
-/** Whether what the page holds would be lost; and the address it is at. */
-let isUnsaved = () => false;
+/** The address of the page. */
 let shown = "";
 
-/** Asks before the page is left, for as long as `check` says that there is something to lose. */
-const guard = (check) => {
-  isUnsaved = check;
-};
+/** Whether there is something on the page, or in a dialog above it, that would be lost. */
+export const holdsUnsaved = () => changedForms(document).length > 0;
 
-/** Whether there is something on the page that would be lost. */
-export const holdsUnsaved = () => isUnsaved();
-
-addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
+addEventListener("beforeunload", (event) => holdsUnsaved() && event.preventDefault());
 
 /** Shows the page of the address, unless there is something on this one that is to be kept. */
 export async function follow() {
-  if (isUnsaved() && location.hash !== shown) {
+  if (holdsUnsaved() && location.hash !== shown) {
     const wanted = location.hash;
     history.replaceState(null, "", shown);
-    if (
-      !await confirm("Leave without saving?", "What you have changed here is lost.", "Leave")
-    ) return;
-    isUnsaved = () => false;
+    if (!await confirmLeaving()) return;
+    changedForms(document).forEach(settle);
     if (wanted !== location.hash) return go(wanted);
   }
   await show();
@@ -88,13 +81,13 @@ export async function follow() {
 
 /** Ends what the page that is shown still waits for. */
 export const leave = () => {
-  isUnsaved = () => false;
   leaving.abort();
 };
 
 /** Shows the page of the address. */
 export async function show() {
   leave();
+  closeForms();
   shown = location.hash;
   leaving = new AbortController();
   const { signal } = leaving;
@@ -138,7 +131,6 @@ async function open(page, query, signal) {
     go,
     setQuery,
     refreshGroups,
-    guard,
   });
 }
 

@@ -168,6 +168,7 @@ function askForToken(me) {
       }
       api.useToken(token);
     },
+    true,
   );
 }
 

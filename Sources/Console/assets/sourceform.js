@@ -1,17 +1,17 @@
 // The form that makes a source, or changes it.
 
-import { all, get, post, put } from "./api.js";
+import { get, post, put } from "./api.js";
 import { dynamicData, numberOrNull, rules } from "./editors.js";
 import { h, replace } from "./dom.js";
-import { check, field, input, onSubmit, secretInput, select, unsaved } from "./fields.js";
+import { check, field, input, onSubmit, secretInput, select, settle, watched } from "./fields.js";
 import { pretty } from "./format.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { showKey, showSecret } from "./source.js";
 import { vendors } from "./sources.js";
-import { withMissing } from "./webhookparts.js";
+import { picker, thingsOf } from "./thingpicker.js";
 import { empty, head, toast } from "./ui.js";
 
-export async function show({ group, item, signal, can, at, go, guard }) {
+export async function show({ group, item, signal, can, at, go }) {
   if (!can("editor")) throw new Error("Sources are changed by those with the role editor in the group.");
   const isNew = item === undefined;
   const source = item ??
@@ -28,8 +28,9 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       thing: null,
       handshake: null,
     };
-  const things = await all(`/groups/${group.id}/things`, "things", signal, 500);
-  if (things.length === 0) {
+  const things = thingsOf(group.id);
+  const { items: [first] } = await things.find("", signal);
+  if (!first) {
     return [
       head({ title: "New source", crumbs: ["Sources", at("sources")] }),
       h(
@@ -48,10 +49,16 @@ export async function show({ group, item, signal, can, at, go, guard }) {
     source.sample === undefined || source.sample === null ? undefined : new Written(textOf(source.sample));
   const { auth } = source;
   const name = input(source.name);
-  const thing = select(
-    source.thing_id ?? things[0].id,
-    withMissing(things, source.thing_id ? [source.thing_id] : []).map(({ id, name: label }) => [id, label]),
-  );
+  const thing = picker({
+    label: "Thing",
+    name: "thing_id",
+    hint: "What comes in is published as its messages.",
+    among: things,
+    chosen: [source.thing_id ?? first.id],
+    isRequired: true,
+    none: "Type a name to choose",
+    signal,
+  });
   const named = {
     path: input(source.thing?.path, { placeholder: "deviceInfo.devEui" }),
     by: select(source.thing?.by ?? "external_id", [["external_id", "Its external id, or its id"], [
@@ -169,7 +176,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
     };
     return {
       ...(isNew && name.value === "" ? {} : { name: name.value }),
-      thing_id: thing.value,
+      thing_id: thing.read()[0],
       subtopic: subtopic.value,
       auth: proofOf,
       conditions: conditions.read(),
@@ -195,7 +202,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/sources`, [draft()]))[0]
           : await put(`/sources/${source.id}`, draft());
-        guard(() => false);
+        settle(form);
         if (saved.key) await showKey(saved);
         else if (saved.secret) await showSecret(saved);
         else toast("Saved");
@@ -208,7 +215,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       h("h2", {}, "Source"),
       presets.length > 0 && field("Preset", "preset", preset, about),
       field("Name", "name", name, isNew ? "Empty: named after what shows who it is from." : undefined),
-      field("Thing", "thing_id", thing, "What comes in is published as its messages."),
+      thing.element,
       h(
         "div",
         { class: "fields" },
@@ -251,7 +258,7 @@ export async function show({ group, item, signal, can, at, go, guard }) {
       h("button", { class: "primary" }, isNew ? "Create source" : "Save"),
     ),
   );
-  guard(unsaved(draft));
+  watched(form, draft);
   return [
     head({
       title: isNew ? "New source" : `Edit ${source.name}`,

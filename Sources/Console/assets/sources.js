@@ -4,7 +4,7 @@ import { base, get, query } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { number } from "./format.js";
 import { debounced, input } from "./fields.js";
-import { pager, table, turn } from "./lists.js";
+import { opensBy, pager, table, tableRow, turn } from "./lists.js";
 import { attempt, command, empty, head, moment, statusBadge } from "./ui.js";
 
 export const vendors = {
@@ -27,7 +27,7 @@ const columns = [
   { label: "Rejected", class: "number fit" },
 ];
 
-export async function show({ group, signal, can, at }) {
+export async function show({ group, signal, can, at, go }) {
   const list = h("div", {});
   const state = { name: "", order: "name", dir: "asc", offset: 0 };
   const load = (changes = {}) => {
@@ -59,14 +59,17 @@ export async function show({ group, signal, can, at }) {
           columns,
           sort: state,
           onSort: (order, dir) => load({ order, dir, offset: 0 }),
-          rows: page.sources.map((source) => [
-            h("a", { class: "name", href: `#/source/${source.id}` }, source.name),
-            statusBadge(source.status),
-            proof(source.auth),
-            moment(source.last_event_at),
-            number(source.accepted),
-            number(source.rejected),
-          ]),
+          rows: page.sources.map((source) => {
+            const cells = [
+              h("a", { class: "name", href: `#/source/${source.id}` }, source.name),
+              statusBadge(source.status),
+              proof(source.auth),
+              moment(source.last_event_at),
+              number(source.accepted),
+              number(source.rejected),
+            ];
+            return tableRow(columns, cells, opensBy(() => go(`#/source/${source.id}`)));
+          }),
         }),
         pager(page, load),
       );

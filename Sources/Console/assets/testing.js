@@ -2,9 +2,9 @@
 
 import { post } from "./api.js";
 import { h, replace } from "./dom.js";
-import { body, latency } from "./format.js";
+import { body, latency, plainBody } from "./format.js";
 import { dialog } from "./overlays.js";
-import { copy, copyButton, failure, loading } from "./ui.js";
+import { copy, copyable, failure, loading } from "./ui.js";
 
 const names = {
   render: "Make the request",
@@ -26,12 +26,7 @@ export const answerHeaders = (headers, whose) =>
     "details",
     {},
     h("summary", {}, "Headers of the answer"),
-    h(
-      "div",
-      { class: "command" },
-      h("pre", { tabindex: "0", "aria-label": `Headers of ${whose}` }, headerLines(headers)),
-      copyButton(headerLines(headers), `the headers of ${whose}`),
-    ),
+    copyable(`Headers of ${whose}`, headerLines(headers), `the headers of ${whose}`),
   );
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -52,12 +47,13 @@ export const requestView = (request) =>
   h(
     "div",
     { class: "stack tight" },
-    h(
-      "pre",
-      { tabindex: "0", "aria-label": "Request" },
+    copyable(
+      "Request",
       `${request.method} ${request.url}\n${headerLines(request.headers)}`,
+      "the head of the request",
     ),
-    request.body && h("pre", { tabindex: "0", "aria-label": "Request body" }, body(request.body)),
+    request.body &&
+      copyable("Request body", body(request.body), "the body of the request", plainBody(request.body)),
     h("div", {}, h("button", { type: "button", onclick: () => copy(curlLine(request)) }, "Copy as curl")),
   );
 
@@ -106,7 +102,7 @@ export const reportView = (report) =>
         "div",
         { class: "stack tight" },
         h("h3", {}, "What was answered"),
-        h("pre", { tabindex: "0", "aria-label": "Answer" }, body(report.response)),
+        copyable("Answer", body(report.response), "the body of the answer", plainBody(report.response)),
       ),
     report.headers && answerHeaders(report.headers, "the answer"),
     h(

@@ -6,16 +6,16 @@ import { commandsSection } from "./commands.js";
 import { h } from "./dom.js";
 import { bytes, number, pretty, publishLine } from "./format.js";
 import { showKey } from "./things.js";
-import { field, input, onSubmit, select } from "./fields.js";
+import { field, input, onSubmit, select, watched } from "./fields.js";
 import { listSection, table } from "./lists.js";
 import { textOf, Written } from "./rawjson.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
 import { whySection } from "./why.js";
-import { busy, command, empty, facts, head, identity, timeOf, toast } from "./ui.js";
+import { busy, command, empty, facts, head, identity, moment, timeOf, toast } from "./ui.js";
 
 const mostShown = 200;
 
-export async function show({ me, item: thing, group, signal, can, at, go }) {
+export async function show({ me, item: thing, group, query: asked, signal, can, at, go }) {
   const profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
   const profile = profiles.find(({ id }) => id === thing.profile_id);
   const actions = can("editor") && menu("Actions", [
@@ -69,6 +69,9 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
       async () => showKey(await put(`/things/${thing.id}`, { name: thing.name, key }), me.broker),
     );
   };
+  const why = whySection(thing);
+  // Who asks why is at the question, once the page is there.
+  if ("why" in asked) setTimeout(() => why.querySelector("input").focus());
   return [
     head({ title: thing.name, crumbs: ["Things", at("things")], actions }),
     h(
@@ -82,7 +85,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
             "span",
             { class: "grow" },
             `No webhook is called for its messages: webhook is off in its profile “${profile.name}”. `,
-            h("a", { href: at("things") }, "To the profiles"),
+            h("a", { href: `${at("things")}?profile=${profile.id}` }, "To the profile"),
           ),
         ),
       h(
@@ -94,6 +97,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
           h("h2", {}, "About"),
           facts(
             ["Id", identity(thing.id)],
+            ["Last seen", moment(thing.last_seen_at)],
             ["External id", thing.external_id ?? "–"],
             [
               "Labels",
@@ -121,7 +125,7 @@ export async function show({ me, item: thing, group, signal, can, at, go }) {
         ),
       ),
       commandsSection(thing, signal, can),
-      whySection(thing),
+      why,
       tail(thing, signal),
       kept(thing, profile, signal),
     ),
@@ -133,7 +137,7 @@ function publishForm(thing) {
   const subtopic = input("", { placeholder: "room/1" });
   const payload = h("textarea", { spellcheck: "false", rows: 2, placeholder: '{"t": 21.7}' });
   const problem = h("p", { class: "fault", role: "alert" });
-  return h(
+  return watched(h(
     "form",
     {
       class: "stack",
@@ -151,7 +155,7 @@ function publishForm(thing) {
     field("Payload", "payload", payload),
     problem,
     h("div", {}, h("button", {}, "Publish")),
-  );
+  ));
 }
 
 function tail(thing, signal) {

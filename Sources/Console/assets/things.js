@@ -5,17 +5,30 @@ import { all, get, post, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
 import { check, debounced, field, input, select, toggle } from "./fields.js";
-import { pager, table, turn } from "./lists.js";
+import { opensBy, pager, table, tableRow, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
 import { Written } from "./rawjson.js";
 import { importThings } from "./thingimport.js";
 import { attempt, busy, empty, head, identity, moment, toast } from "./ui.js";
 
 export async function show(context) {
-  const { group, signal, can } = context;
+  const { group, signal, can, at, go, query: asked } = context;
   let profiles = await all(`/groups/${group.id}/profiles`, "profiles", signal);
   const [thingList, profileList] = [h("div", {}), h("div", {})];
   const note = h("p", { class: "note wait", hidden: true, role: "status" });
+  const next = h(
+    "p",
+    { class: "note", hidden: true, role: "status" },
+    h(
+      "span",
+      {},
+      "The first thing is there. ",
+      h("a", { href: at("overview") }, "To the overview"),
+      ", which says what comes next.",
+    ),
+  );
+  /** By the ids of their profiles, whether webhooks are called. */
+  const switches = new Map();
   const state = { offset: 0, order: "name", dir: "asc", name: "", label: "", external_id: "", profile: "" };
   // Where there are very many, names are found by how they begin, for which there is an index.
   let isLarge = false;
@@ -55,7 +68,9 @@ export async function show(context) {
             h("button", {
               type: "button",
               class: "primary",
-              onclick: () => newThing(context, profiles, loadThings),
+              onclick: async () => {
+                if (await newThing(context, profiles, loadThings)) next.hidden = false;
+              },
             }, "Add the first thing"),
           can("admin") && profiles.length === 0 &&
             h("button", {
@@ -102,7 +117,7 @@ export async function show(context) {
         rows: page.things.map((thing) => {
           const profile = profiles.find(({ id }) => id === thing.profile_id);
           const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
-          return [
+          const cells = [
             h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
             moment(thing.last_seen_at),
             thing.external_id === undefined ? "–" : h("code", { class: "break" }, thing.external_id),
@@ -112,6 +127,7 @@ export async function show(context) {
             flag(profile?.config.value.write === true),
             identity(thing.id, `the id of ${thing.name}`),
           ];
+          return tableRow(columns, cells, opensBy(() => go(`#/thing/${thing.id}`)));
         }),
         sort: state,
         onSort: (order, dir) => loadThings({ order, dir, offset: 0 }),
@@ -169,10 +185,12 @@ export async function show(context) {
               drawSilent();
               await loadThings();
             }, can("admin"));
+          const webhook = flag("webhook", ["messages are not sent to webhooks", "messages are sent to webhooks"]);
+          switches.set(profile.id, webhook);
           const cells = [
             h("span", { class: "name" }, profile.name),
             h("code", {}, profile.config.value.content_type ?? "application/json"),
-            flag("webhook", ["messages are not sent to webhooks", "messages are sent to webhooks"]),
+            webhook,
             flag("write", ["messages are not kept", "messages are kept"]),
           ];
           const actions = menu(`Actions for ${profile.name}`, [
@@ -221,6 +239,13 @@ export async function show(context) {
   );
   drawProfiles();
   await loadThings();
+  // Who is led to a profile is at its switch, once the page is there.
+  if (switches.has(asked.profile)) {
+    setTimeout(() => {
+      switches.get(asked.profile).scrollIntoView({ block: "center" });
+      switches.get(asked.profile).focus();
+    });
+  }
   return [
     head({
       title: "Things",
@@ -241,6 +266,7 @@ export async function show(context) {
     h(
       "div",
       { class: "stack" },
+      next,
       note,
       h(
         "section",
@@ -323,9 +349,10 @@ async function newThing({ group, me }, profiles, done) {
       return made;
     },
   );
-  if (!thing) return;
+  if (!thing) return undefined;
   await done();
   await showKey(thing, me.broker);
+  return thing;
 }
 
 /** What becomes of things that the group does not know. */

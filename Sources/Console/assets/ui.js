@@ -49,14 +49,12 @@ export const copyButton = (text, what) =>
     onclick: () => copy(text),
   }, icon("copy"));
 
-/** A line for the terminal, with a button that copies it. */
-export const command = (text) =>
-  h(
-    "div",
-    { class: "command" },
-    h("pre", { tabindex: "0", "aria-label": "Command" }, text),
-    copyButton(text, "the command"),
-  );
+/** A text of several lines that is read, with a button that copies it, or what it stands for. */
+export const copyable = (label, text, what, copied = text) =>
+  h("div", { class: "command" }, h("pre", { tabindex: "0", "aria-label": label }, text), copyButton(copied, what));
+
+/** A line for the terminal. */
+export const command = (text) => copyable("Command", text, "the command");
 
 export const empty = (title, text, ...more) =>
   h("div", { class: "empty" }, h("h2", {}, title), h("p", { class: "muted" }, text), more);
@@ -119,12 +117,13 @@ function showTimes(isMeant) {
 
 addEventListener("zone-changed", () => showTimes(() => true));
 setInterval(() => document.hidden || showTimes((element) => element.dataset.form === "ago"), 5000);
+setInterval(() => document.hidden || showTimes((element) => element.dataset.form === "soon"), 1000);
 
 export const moment = (milliseconds, none = "never") =>
   milliseconds ? timeOf(milliseconds, "ago") : h("span", { class: "muted" }, none);
 
-/** A time ahead. */
-export const soon = (milliseconds) => Math.abs(milliseconds - Date.now()) < 5000 ? "in a moment" : moment(milliseconds);
+/** A time ahead, until it is past and beyond. */
+export const soon = (milliseconds) => timeOf(milliseconds, "soon");
 
 /** - Parameter health: as the API has it, if it is known. */
 export const statusBadge = (status, health) => {

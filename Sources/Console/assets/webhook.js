@@ -3,7 +3,8 @@
 import { get, post, query } from "./api.js";
 import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { dateTime, decimal, latency, number, publishLine, trigger } from "./format.js";
+import { howToFire, whoFires } from "./firing.js";
+import { dateTime, decimal, latency, number, trigger, triggerKind, triggers } from "./format.js";
 import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
 import { textOf, typed } from "./rawjson.js";
@@ -15,7 +16,6 @@ import { formDialog, menu } from "./overlays.js";
 import {
   attempt,
   busy,
-  command,
   copyButton,
   facts,
   head,
@@ -95,7 +95,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         "div",
         { class: "grid" },
         h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor"))),
-        h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, signal)),
+        h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, group, signal)),
       ),
       charts(webhook, health, signal),
       resends.section,
@@ -104,7 +104,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         mayRetry: can("editor"),
         onResend: resends.load,
         isWhole: can("editor"),
-        hint: () => howToFire(webhook, group, me, signal),
+        hint: () => hint(webhook, group, me, signal, at),
       }),
     ),
   ];
@@ -123,19 +123,40 @@ function failing({ health, consecutive_failures: count }) {
       count === 1 ? "The last request failed" : `${number(count)} requests in a row failed`,
       since ? [", the first ", moment(since)] : "",
       ". ",
-      breaker === "open" && probe
-        ? ["One request at a time tries whether it is back, the next ", soon(probe), ". "]
-        : "",
-      next ? ["The next of what waits is due ", soon(next), "."] : "",
+      breaker === "open" && probe ? ["One request at a time tries whether it is back (next: ", soon(probe), "). "] : "",
+      next ? ["Next attempt of what waits: ", soon(next), "."] : "",
     ),
   );
 }
 
-/** What to type so that it is called. */
-const howToFire = (webhook, group, me, signal) =>
-  webhook.trigger.type === "MESSAGE" && later(
-    get(`/groups/${group.id}/things?limit=1`, signal),
-    ({ things: [thing] }) => thing && command(publishLine(thing.id, me.broker)),
+/** What to do so that it is called. */
+const hint = (webhook, group, me, signal, at) =>
+  triggerKind(webhook.trigger.type) === "MESSAGE" && later(
+    whoFires(group, signal),
+    (found) => [
+      howToFire(found, me),
+      h("p", {}, h("a", { href: at("overview") }, "To the overview"), ", which says what comes next."),
+    ],
+  );
+
+/** Where it is explained what becomes of messages: at the thing that was heard of last, or else any. */
+const whyLink = (webhook, group, signal) =>
+  later(
+    (async () => {
+      const first = async (more) =>
+        (await get(`/groups/${group.id}/things${query({ ...more, limit: 1 })}`, signal)).things[0];
+      const [named] = webhook.trigger.things ?? [];
+      if (named) return { id: named };
+      return await first({ order: "last_seen", dir: "desc" }) ?? await first({});
+    })(),
+    (thing) =>
+      thing
+        ? h(
+          "a",
+          { href: `#/thing/${thing.id}?why` },
+          thing.name === undefined ? "Explained on its thing's page" : `Explained on the page of “${thing.name}”`,
+        )
+        : h("span", { class: "muted" }, "there is no thing yet"),
   );
 
 const about = (webhook, isEditor) =>
@@ -143,7 +164,11 @@ const about = (webhook, isEditor) =>
     ["Sends to", h("span", {}, h("code", {}, webhook.method), " ", h("span", { class: "break" }, webhook.url))],
     ["Trigger", [
       trigger(webhook.trigger.type),
+      webhook.trigger.type in triggers ? "" : ` (${webhook.trigger.type})`,
       webhook.trigger.subtopics?.length ? ` on ${webhook.trigger.subtopics.join(", ")}` : "",
+      webhook.trigger.paths?.length ? ` with ${webhook.trigger.paths.join(", ")}` : "",
+      webhook.trigger.codes?.length ? ` ${webhook.trigger.codes.join(", ")}` : "",
+      webhook.trigger.levels?.length ? ` (${webhook.trigger.levels.join(", ")})` : "",
       webhook.trigger.after ? ` after ${number(webhook.trigger.after)} s` : "",
     ]],
     webhook.conditions && [
@@ -182,12 +207,13 @@ function secret(webhook) {
   return place;
 }
 
-const healthFacts = (webhook, signal) =>
+const healthFacts = (webhook, group, signal) =>
   h(
     "div",
     {},
     facts(
       ["Attempts", number(webhook.attempts)],
+      webhook.trigger.type === "MESSAGE" && ["Why called, or not", whyLink(webhook, group, signal)],
       ["Last triggered", moment(webhook.last_triggered_at)],
       [
         "Last answer",
@@ -201,7 +227,7 @@ const healthFacts = (webhook, signal) =>
       webhook.health.breaker && [
         "Breaker",
         webhook.health.breaker === "open"
-          ? h("span", {}, "open, next probe ", soon(webhook.health.next_probe_at))
+          ? h("span", {}, "open, next probe: ", soon(webhook.health.next_probe_at))
           : "closed",
       ],
       webhook.health.next_attempt_at && ["Next attempt", soon(webhook.health.next_attempt_at)],

@@ -1,12 +1,13 @@
 // Making and changing a webhook: every field, a preview of the request, and a test before it is saved.
 
-import { all, get, post, put } from "./api.js";
+import { get, post, put } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { reportView, requestView, sentence } from "./testing.js";
-import { clearFaults, debounced, onSubmit, select, tell, unsaved } from "./fields.js";
+import { clearFaults, debounced, onSubmit, select, settle, tell, watched } from "./fields.js";
+import { profilesOf, thingsOf } from "./thingpicker.js";
 import { head, loading, toast } from "./ui.js";
 import { authPart, basics, deliveryPart, morePart, requestPart, triggerPart } from "./webhookparts.js";
 
@@ -47,12 +48,11 @@ function presetPart(presets, chosen, choose) {
   );
 }
 
-export async function show({ group, item, query, signal, can, at, go, guard }) {
+export async function show({ group, item, query, signal, can, at, go }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
   const isNew = item === undefined;
-  const [fields, things, { presets }] = await Promise.all([
+  const [fields, { presets }] = await Promise.all([
     webhookFields(signal),
-    all(`/groups/${group.id}/things`, "things", signal, 500),
     isNew ? get("/presets", signal) : { presets: [] },
   ]);
   const preset = presets.find(({ id }) => id === query.preset);
@@ -62,7 +62,7 @@ export async function show({ group, item, query, signal, can, at, go, guard }) {
   const parts = [
     basics(webhook, fields, sample),
     requestPart(webhook, fields, sample),
-    triggerPart(webhook, fields, things),
+    triggerPart(webhook, fields, { things: thingsOf(group.id), profiles: profilesOf(group.id), signal }),
     authPart(webhook, fields),
     deliveryPart(webhook, fields),
     morePart(webhook, fields, isNew),
@@ -172,7 +172,7 @@ export async function show({ group, item, query, signal, can, at, go, guard }) {
         const saved = isNew
           ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
           : await put(`/webhooks/${webhook.id}`, values);
-        guard(() => false);
+        settle(form);
         toast(isNew ? `“${saved.name}” created` : "Saved");
         go(`#/webhook/${saved.id}`);
       }),
@@ -190,7 +190,7 @@ export async function show({ group, item, query, signal, can, at, go, guard }) {
     ),
   );
   refresh();
-  guard(unsaved(draft));
+  watched(form, draft);
   return [
     head({
       title: isNew ? "New webhook" : `Edit ${webhook.name}`,

@@ -5,8 +5,9 @@ import { certificateFields } from "./certificates.js";
 import { dynamicData, numberOrNull, optional, pairs, readValue, rules, words } from "./editors.js";
 import { h } from "./dom.js";
 import { check, field, input, secretInput, select } from "./fields.js";
-import { pretty, triggers } from "./format.js";
+import { pretty, triggerKind, triggers } from "./format.js";
 import { textOf, typed, write } from "./rawjson.js";
+import { picker } from "./thingpicker.js";
 
 /** What is wrong before the server is asked, said as it would say it. */
 const fault = (field, reason) => Object.assign(new Error(`${field} ${reason}`), { field });
@@ -160,43 +161,61 @@ export function requestPart(webhook, fields, sample) {
   };
 }
 
-/** Of very many things only some are listed; those that were chosen are, by their ids if need be. */
-export const withMissing = (things, chosen) => [
-  ...chosen.filter((id) => !things.some((thing) => thing.id === id)).map((id) => ({ id, name: id })),
-  ...things,
-];
-
-export function triggerPart(webhook, fields, things) {
+/** - lists: the group's things and profiles, as `thingpicker.js` has them. */
+export function triggerPart(webhook, fields, { things, profiles, signal }) {
   const { trigger } = webhook;
-  const kind = select(trigger.type, fields.choices("trigger.type", triggers));
+  // What is called by another name keeps it.
+  const named = (kind) => kind === triggerKind(trigger.type) ? trigger.type : kind;
+  const kind = select(
+    trigger.type,
+    fields.choices("trigger.type", triggers).filter(([each]) => triggerKind(each) === each)
+      .map(([each, label]) => [named(each), label]),
+  );
   const subtopics = input((trigger.subtopics ?? []).join(", "), { placeholder: "room/+, alarms/#" });
+  const paths = input((trigger.paths ?? []).join(", "), { placeholder: "t, sensor.values[0]" });
+  const codes = input((trigger.codes ?? []).join(", "), { placeholder: "too_hot, leak" });
+  const levels = input((trigger.levels ?? []).join(", "), { placeholder: "warning, critical" });
   const after = input(trigger.after ?? "", { type: "number", ...fields.bounds("trigger.after") });
   const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
   const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
-  const profileIDs = input((trigger.profiles ?? []).join(", "));
-  const chosen = trigger.things ?? [];
-  const options = withMissing(things, chosen);
-  const thingList = h(
-    "select",
-    { multiple: true, size: Math.min(6, Math.max(2, options.length)) },
-    options.map((thing) => h("option", { value: thing.id, selected: chosen.includes(thing.id) }, thing.name)),
-  );
+  const several = { signal, isMultiple: true, none: "All; type a name to choose" };
+  const chosenProfiles = picker({
+    ...several,
+    label: "Profiles",
+    name: "trigger.profiles",
+    hint: "None chosen: all.",
+    among: profiles,
+    chosen: trigger.profiles ?? [],
+  });
+  const chosenThings = picker({
+    ...several,
+    label: "Things",
+    name: "trigger.things",
+    hint: "None chosen: all.",
+    among: things,
+    chosen: trigger.things ?? [],
+  });
   const chosenBy = h(
     "div",
     { class: "fields" },
     field("Labels", "trigger.labels", labels, "Things that have all of them. None: all."),
     field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
-    field("Profiles", "trigger.profiles", profileIDs, "Their ids, with commas. None: all."),
+    chosenProfiles.element,
   );
-  const [ofSubtopics, ofAfter, ofThings] = [
+  const ofThings = chosenThings.element;
+  const [ofSubtopics, ofPaths, ofCodes, ofLevels, ofAfter] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
+    field("Data at", "trigger.paths", paths, "Paths into the payload, of which one is there. None: all."),
+    field("Codes", "trigger.codes", codes, "What stands behind events/ in the topic. None: all."),
+    field("Levels", "trigger.levels", levels, "Of info, warning, critical and content. None: all."),
     field("Silent for (seconds)", "trigger.after", after),
-    field("Things", "trigger.things", thingList, "None chosen: all."),
   ];
   const showKind = () => {
-    ofSubtopics.hidden = kind.value !== "MESSAGE";
-    ofAfter.hidden = kind.value !== "THING_SILENT";
-    ofThings.hidden = kind.value !== "MESSAGE" && !kind.value.startsWith("THING_");
+    const chosenKind = triggerKind(kind.value);
+    ofSubtopics.hidden = ofPaths.hidden = chosenKind !== "MESSAGE";
+    ofCodes.hidden = ofLevels.hidden = chosenKind !== "LOG_EVENT";
+    ofAfter.hidden = chosenKind !== "THING_SILENT";
+    ofThings.hidden = !["MESSAGE", "LOG_EVENT"].includes(chosenKind) && !chosenKind.startsWith("THING_");
     chosenBy.hidden = ofThings.hidden;
   };
   kind.addEventListener("change", showKind);
@@ -211,20 +230,21 @@ export function triggerPart(webhook, fields, things) {
     element: card(
       "When",
       field("Trigger", "trigger", kind),
-      h("div", { class: "fields" }, ofSubtopics, ofAfter, ofThings),
+      h("div", { class: "fields" }, ofSubtopics, ofPaths, ofCodes, ofLevels, ofAfter, ofThings),
       chosenBy,
       conditions.element,
     ),
     read: () => ({
       trigger: {
         type: kind.value,
-        ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value) }),
+        ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value), paths: words(paths.value) }),
+        ...(ofCodes.hidden ? {} : { codes: words(codes.value), levels: words(levels.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
         ...(ofThings.hidden ? {} : {
-          things: [...thingList.selectedOptions].map((option) => option.value),
+          things: chosenThings.read(),
           labels: labelsOf(labels.value),
           external_ids: externalIDs.value.split("\n").map((line) => line.trim()).filter((line) => line !== ""),
-          profiles: words(profileIDs.value),
+          profiles: chosenProfiles.read(),
         }),
       },
       // What was not touched is not sent.
@@ -480,8 +500,9 @@ export function deliveryPart(webhook, fields) {
 
 /** @param said what `respond` is: true, false, or how the thing is told. */
 function answerPart(said, fields) {
-  const { topic, format, on, qos, retain, to } = said === true ? {} : said || {};
-  const [levels, service] = [
+  const { topic, format, on, qos, retain, keep_for: keptFor, to } = said === true ? {} : said || {};
+  const [keeping, levels, service] = [
+    input(keptFor ?? "", { type: "number", ...fields.bounds("respond.keep_for") }),
     input(topic, { ...fields.bounds("respond.topic"), placeholder: "weather/{subtopic}" }),
     select(String(qos ?? 1), [["0"], ["1"], ["2"]]),
   ];
@@ -506,6 +527,7 @@ function answerPart(said, fields) {
       field("On things/<id>/responses/", "respond.topic", levels, "Empty: the webhook's id."),
       field("Told of", "respond.on", occasion, "Usually all, and as it is only successes."),
       field("Quality of service", "respond.qos", service),
+      field("Kept for (seconds)", "respond.keep_for", keeping, "For a thing that is away."),
       kept.element,
       asked.element,
     ),
@@ -516,7 +538,8 @@ function answerPart(said, fields) {
     read: () => {
       if (!part.box.checked) return false;
       const isUsual = form.value === "json" && occasion.value !== "success";
-      const isPlain = levels.value === "" && service.value === "1" && !kept.box.checked && !asked.box.checked;
+      const isPlain = levels.value === "" && service.value === "1" && !kept.box.checked && !asked.box.checked &&
+        keeping.value === "";
       if (isUsual && isPlain) return true;
       return {
         topic: levels.value || null,
@@ -524,6 +547,7 @@ function answerPart(said, fields) {
         on: occasion.value || null,
         qos: Number(service.value),
         retain: kept.box.checked,
+        keep_for: numberOrNull(keeping),
         to: asked.box.checked ? "response_topic" : "topic",
       };
     },

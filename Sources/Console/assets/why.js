@@ -27,6 +27,7 @@ const names = {
   trigger: "Trigger",
   things: "Things",
   subtopics: "Subtopics",
+  data: "Data",
   conditions: "Conditions",
   earlier: "Sent before",
   order: "Order",

@@ -23,7 +23,7 @@ package struct ExplainedStep: Sendable, Equatable {
         case profileWebhook = "profile_webhook"
         case profileWrite = "profile_write"
         case webhooks
-        case status, trigger, things, subtopics, conditions
+        case status, trigger, things, subtopics, data, conditions
         /// What its thing sent before (`rate_limit.per_thing`, `duplicates`).
         case earlier
         case order, rate, breaker, waiting

@@ -33,7 +33,16 @@ extension Explanation {
                         .subtopics, isOK: false, "\(name) matches none of \(all) (trigger.subtopics)", fate: .ignore)
                     : ExplainedStep(.subtopics, "\(name) matches one of \(all)"))
         }
-        guard refusal == nil, let conditions = webhook.conditions else { return steps }
+        if trigger.kind == .logEvent, refusal == nil || refusal == .codes {
+            steps.append(Self.code(of: subtopic, trigger, isOK: refusal == nil))
+        }
+        guard refusal == nil else { return steps }
+        if let filter = webhook.payloadFilter {
+            let step = Self.data(filter, trigger, index, budget: &budget)
+            steps.append(step)
+            guard step.isOK else { return steps }
+        }
+        guard let conditions = webhook.conditions else { return steps }
         guard let index else {
             steps.append(
                 ExplainedStep(.conditions, isOK: false, "there is no payload to ask them of", fate: .unknown))
@@ -41,6 +50,42 @@ extension Explanation {
         }
         steps.append(Self.conditions(conditions, index, remembered, budget: &budget))
         return steps
+    }
+
+    private static func code(of subtopic: String, _ trigger: Trigger, isOK: Bool) -> ExplainedStep {
+        guard let code = LogEvent.code(of: subtopic) else {
+            return ExplainedStep(
+                .subtopics, isOK: false, "it is no log event, which are on \(LogEvent.folder)/<code>", fate: .ignore)
+        }
+        let codes = trigger.codes.prefix(5).joined(separator: ", ") + (trigger.codes.count > 5 ? ", …" : "")
+        let name = "the log event \(code.prefix(200))"
+        guard isOK else {
+            return ExplainedStep(
+                .subtopics, isOK: false, "\(name) is none of \(codes) (trigger.codes)", fate: .ignore)
+        }
+        return ExplainedStep(.subtopics, codes.isEmpty ? "it is \(name)" : "\(name) is one of \(codes)")
+    }
+
+    private static func data(
+        _ filter: PayloadFilter, _ trigger: Trigger, _ index: PayloadIndex?, budget: inout EvaluationBudget
+    ) -> ExplainedStep {
+        guard let index else {
+            return ExplainedStep(.data, isOK: false, "there is no payload to look into", fate: .unknown)
+        }
+        let paths = trigger.paths.prefix(5).joined(separator: ", ") + (trigger.paths.count > 5 ? ", …" : "")
+        let levels = trigger.levels.map(\.rawValue).joined(separator: ", ")
+        return switch filter.verdict(on: index, budget: &budget) {
+        case .admits:
+            ExplainedStep(
+                .data, trigger.paths.isEmpty ? "its level is one of \(levels)" : "the payload has one of \(paths)")
+        case .lacksPaths:
+            ExplainedStep(.data, isOK: false, "the payload has none of \(paths) (trigger.paths)", fate: .ignore)
+        case .isOf(let level):
+            ExplainedStep(
+                .data, isOK: false, "its level is \(level.rawValue), and none of \(levels) (trigger.levels)",
+                fate: .ignore)
+        case .isTooCostly: ExplainedStep(.data, isOK: false, PayloadFilter.tooCostly, fate: .skip)
+        }
     }
 
     private static func conditions(

@@ -57,8 +57,11 @@ package struct SignedRequest: Sendable {
     /// By lower-case name.
     package let headers: [String: String]
     package let body: [UInt8]
+    /// The url's parameters; of one that is there several times the first.
+    package let query: [String: String]
 
-    package init(headers: [String: String], body: [UInt8]) {
+    package init(headers: [String: String], body: [UInt8], query: [String: String] = [:]) {
+        self.query = query
         self.headers = headers
         self.body = body
     }

@@ -52,7 +52,7 @@ package struct SourceCounters: Sendable {
 package struct SourceSettings: Sendable, Equatable, Codable {
     /// nil: by API key.
     package var signature: SignatureScheme?
-    /// A template of what comes behind `messages/`; placeholders from the event.
+    /// A ``EventSubtopic``.
     package var subtopic = ""
     package var conditions: Conditions?
     /// A JSON Schema, as its text.
@@ -85,7 +85,7 @@ package struct SourceSettings: Sendable, Equatable, Codable {
         if self.conditions?.rules.contains(where: \.isOfProperties) == true {
             throw InvalidField("conditions.rules", "do not go with of mqtt for events of sources")
         }
-        _ = try self.subtopicTemplate()
+        _ = try EventSubtopic(self.subtopic)
         try self.thing?.check()
         if let schema {
             guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {
@@ -99,23 +99,6 @@ package struct SourceSettings: Sendable, Equatable, Codable {
         }
         if let eventIDPath, JSONPath(eventIDPath)?.steps.isEmpty != false {
             throw InvalidField("event_id_path", "must be a path such as data.id")
-        }
-    }
-
-    /// The template; its values become levels of a topic, so the template itself must be good for that.
-    package func subtopicTemplate() throws(InvalidField) -> Template {
-        guard !self.subtopic.unicodeScalars.contains(where: { $0 == "+" || $0 == "#" }),
-            self.subtopic.utf8.count <= 254,
-            self.subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
-        else { throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters") }
-        do throws(Template.Refusal) {
-            let template = try Template(self.subtopic, kind: .text)
-            guard template.placeholders.allSatisfy(\.isOfPayload) else {
-                throw Template.Refusal(reason: "may have placeholders of the payload only", position: 1)
-            }
-            return template
-        } catch {
-            throw InvalidField("subtopic", error.reason)
         }
     }
 }
@@ -136,7 +119,7 @@ package struct SourceGate: Sendable {
     private let settings: SourceSettings
     private let conditions: ConditionSet?
     private let schema: JSONSchema?
-    private let template: Template?
+    private let template: EventSubtopic?
     private let eventIDPath: JSONPath?
     private let thingPath: JSONPath?
     /// Everything that is asked of the payload.
@@ -146,7 +129,7 @@ package struct SourceGate: Sendable {
         self.settings = settings
         self.conditions = settings.conditions.map(ConditionSet.init)
         self.schema = settings.schema.flatMap { RawJSON(Array($0.utf8)) }.flatMap { try? JSONSchema($0) }
-        self.template = try? settings.subtopicTemplate()
+        self.template = try? EventSubtopic(settings.subtopic)
         self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
         self.thingPath = settings.thing.flatMap { JSONPath($0.path) }
         self.paths = PathSet(
@@ -166,12 +149,12 @@ package struct SourceGate: Sendable {
         var subtopic = ""
         if let template {
             let values = TemplateValues(message, org: nil, paths: self.paths)
-            do throws(RenderFailure) { subtopic = String(decoding: try template.render(values), as: UTF8.self) } catch {
-                return .invalid("no subtopic can be made of the payload: \(error)")
+            do throws(EventSubtopic.Failure) { subtopic = try template.render(values, request.query) } catch {
+                return .invalid(error.reason)
             }
         }
         guard ThingTopic(of: message.thing, publishing: subtopic) != nil else {
-            return .invalid("the subtopic made of the payload cannot be published on: \(subtopic.prefix(100))")
+            return .invalid("the subtopic made of the event cannot be published on: \(subtopic.prefix(100))")
         }
         let thing = self.thingPath.flatMap { payload.value(at: $0) }.flatMap(ThingName.text)
         if let wanted = self.settings.thing, wanted.otherwise != .own, thing == nil {

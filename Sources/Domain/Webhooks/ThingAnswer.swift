@@ -30,13 +30,18 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
     package let qos: Int
     /// Whether the broker keeps it for who subscribes later.
     package let isRetained: Bool
+    /// For how many seconds the broker keeps it; nil is for ever, if it is retained at all.
+    package let keptFor: Int64?
     /// nil is the webhook's topic.
     package let destination: Destination?
 
+    package static let keepings: ClosedRange<Int64> = 1...30 * 86_400
+
     package init(
         topic: String? = nil, format: Format = .json, occasion: Occasion = .always, qos: Int = 1,
-        isRetained: Bool = false, to destination: Destination? = nil
+        isRetained: Bool = false, keptFor: Int64? = nil, to destination: Destination? = nil
     ) {
+        self.keptFor = keptFor
         self.destination = destination == .topic ? nil : destination
         self.topic = topic
         self.format = format
@@ -50,7 +55,7 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
         .object([
             .init("topic", .text(1...ResponseTopic.longest)), .init("format", .choice(of: Format.self)),
             .init("on", .choice(of: Occasion.self)), .init("qos", .integer(0...2)), .init("retain", .flag),
-            .init("to", .choice(of: Destination.self)),
+            .init("keep_for", .integer(keepings)), .init("to", .choice(of: Destination.self)),
         ]))
 
     /// Who reads bytes alone cannot tell a failure from what was asked for, unless that is wanted.
@@ -60,7 +65,7 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
             topic: try fields.string("topic"), format: format,
             occasion: try fields.choice("on") ?? (format == .raw ? .success : .always),
             qos: Int(clamping: try fields.integer("qos") ?? 1), isRetained: try fields.bool("retain") ?? false,
-            to: try fields.choice("to"))
+            keptFor: try fields.integer("keep_for"), to: try fields.choice("to"))
     }
 
     var json: JSONValue {
@@ -69,12 +74,18 @@ package struct ThingAnswer: Sendable, Equatable, Codable {
             "qos": .integer(Int64(self.qos)), "retain": .bool(self.isRetained),
         ]
         if let topic { fields["topic"] = .string(topic) }
+        if let keptFor { fields["keep_for"] = .integer(keptFor) }
         if let destination { fields["to"] = .string(destination.rawValue) }
         return .object(fields)
     }
 
     func check() throws(InvalidField) {
         guard (0...2).contains(self.qos) else { throw InvalidField("respond.qos", "must be 0, 1 or 2") }
+        if let keptFor, !Self.keepings.contains(keptFor) {
+            throw InvalidField(
+                "respond.keep_for",
+                "must be a number from \(Self.keepings.lowerBound) to \(Self.keepings.upperBound)")
+        }
         if let topic, let fault = ResponseTopic.fault(of: topic) { throw InvalidField("respond.topic", fault) }
     }
 }

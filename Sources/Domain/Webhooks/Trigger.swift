@@ -1,6 +1,8 @@
 /// What makes a webhook fire.
 package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case message = "MESSAGE"
+    /// Messages by which things tell that something happened, see ``LogEvent``.
+    case logEvent = "LOG_EVENT"
     case thingCreated = "THING_CREATED"
     case thingFirstMessage = "THING_FIRST_MESSAGE"
     case thingRemoved = "THING_REMOVED"
@@ -9,6 +11,10 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case memberAdded = "MEMBER_ADDED"
     case memberRemoved = "MEMBER_REMOVED"
     case memberUpdated = "MEMBER_UPDATED"
+    /// A member of the group has changed what metadata says of them.
+    case userMetaUpdated = "USER_META_UPDATED"
+    /// Somebody with a role in the group has signed in at the identity provider who never did before.
+    case userSelfRegistered = "USER_SELF_REGISTERED"
     /// On request alone.
     case manual = "MANUAL"
     /// One of a newer version. This one does not know when it fires, and never fires it.
@@ -16,23 +22,42 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
 
     /// What a webhook may have.
     package static let allCases: [TriggerKind] = [
-        .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded, .memberRemoved,
-        .memberUpdated, .manual,
+        .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded,
+        .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual,
     ]
 
     /// Whether a thing is what it happens to.
     package var isOfThing: Bool {
         switch self {
-        case .message, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
-        case .memberAdded, .memberRemoved, .memberUpdated, .manual, .unknown: false
+        case .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
+        case .memberAdded, .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual, .unknown:
+            false
         }
     }
+
+    /// Whether builds know it from before there were log events and what users do.
+    package var isOfEarlierForm: Bool {
+        switch self {
+        case .logEvent, .userMetaUpdated, .userSelfRegistered: false
+        default: true
+        }
+    }
+
+    /// Whether things' messages make it fire; otherwise events do.
+    package var isOfMessages: Bool { self == .message || self == .logEvent }
 }
 
 package struct Trigger: Sendable, Equatable, Codable {
-    package var kind: TriggerKind
+    package private(set) var kind: TriggerKind
+    /// What its owners call it, if that is not our name.
+    package private(set) var alias: TriggerAlias?
     /// Messages: the subtopics that count, with `+` and `#` as in MQTT; empty is all.
     package var subtopics: [String]
+    /// Messages: the places of a payload of which one has to be there, as conditions have them; empty is all.
+    package var paths: [String]
+    /// Log events: the codes that count, and the levels; empty is all.
+    package var codes: [String]
+    package var levels: [LogEvent.Level]
     /// The things that count, by their ids or by what their owners call them; if both are empty all of the group do.
     package var things: [String]
     package var externalIDs: [String]
@@ -47,12 +72,23 @@ package struct Trigger: Sendable, Equatable, Codable {
     package static let shortestSilence: Int64 = 10
     package static let longestSilence: Int64 = 30 * 86_400
 
+    package var name: String { self.alias?.rawValue ?? self.kind.rawValue }
+
+    package init(named name: TriggerName) {
+        self.init(kind: name.kind)
+        self.alias = name.alias
+    }
+
     package init(
-        kind: TriggerKind = .message, subtopics: [String] = [], things: [String] = [], externalIDs: [String] = [],
-        profiles: [String] = [], labels: [String] = [], after: Int64? = nil
+        kind: TriggerKind = .message, subtopics: [String] = [], paths: [String] = [], codes: [String] = [],
+        levels: [LogEvent.Level] = [], things: [String] = [], externalIDs: [String] = [], profiles: [String] = [],
+        labels: [String] = [], after: Int64? = nil
     ) {
         self.kind = kind
         self.subtopics = subtopics
+        self.paths = paths
+        self.codes = codes
+        self.levels = levels
         self.things = things
         self.externalIDs = externalIDs
         self.profiles = profiles
@@ -73,6 +109,7 @@ package struct Trigger: Sendable, Equatable, Codable {
                     "trigger.subtopics[\(index)]", "must be a filter such as room/+/temperature or alarms/#")
             }
         }
+        try self.checkData()
         try self.check(self.things, "things", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.profiles, "profiles", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.externalIDs, "external_ids", expected: "what a thing is called") {
@@ -93,13 +130,41 @@ package struct Trigger: Sendable, Equatable, Codable {
 }
 
 extension Trigger {
+    /// What says which messages count by what they hold, and which log events.
+    private func checkData() throws(InvalidField) {
+        let kinds: [(name: String, isGiven: Bool, kind: TriggerKind)] = [
+            ("paths", !self.paths.isEmpty, .message), ("codes", !self.codes.isEmpty, .logEvent),
+            ("levels", !self.levels.isEmpty, .logEvent),
+        ]
+        for (name, isGiven, kind) in kinds where isGiven && self.kind != kind {
+            throw InvalidField("trigger.\(name)", "go with the trigger \(kind.rawValue) alone")
+        }
+        guard self.paths.count <= Self.most else { throw InvalidField("trigger.paths", "must be at most \(Self.most)") }
+        for (index, text) in self.paths.enumerated() {
+            let at = "trigger.paths[\(index)]"
+            guard let path = JSONPath(text), !path.steps.isEmpty else {
+                throw InvalidField(at, "must be a path such as sensor.values[0]")
+            }
+            guard path.steps.count <= Conditions.longestPath else {
+                throw InvalidField(at, "must have at most \(Conditions.longestPath) steps")
+            }
+        }
+        guard self.codes.count <= Self.most else { throw InvalidField("trigger.codes", "must be at most \(Self.most)") }
+        for (index, code) in self.codes.enumerated() where !LogEvent.isCode(code) {
+            throw InvalidField("trigger.codes[\(index)]", "must be a level of a topic such as too_hot")
+        }
+        guard Set(self.levels).count == self.levels.count else {
+            throw InvalidField("trigger.levels", "must not repeat one")
+        }
+    }
+
     /// What says which things count.
     private func check(
         _ texts: [String], _ name: String, expected: String, _ isValid: (String) -> Bool
     ) throws(InvalidField) {
         guard !texts.isEmpty else { return }
         guard self.kind.isOfThing else {
-            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.kind.rawValue)")
+            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.name)")
         }
         guard texts.count <= Self.most else { throw InvalidField("trigger.\(name)", "must be at most \(Self.most)") }
         for (index, text) in texts.enumerated() where !isValid(text) {
@@ -108,7 +173,7 @@ extension Trigger {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case kind, subtopics, things, externalIDs, profiles, labels, after
+        case kind, alias, subtopics, paths, codes, levels, things, externalIDs, profiles, labels, after
     }
 
     /// What builds before did not write is not there.
@@ -117,27 +182,35 @@ extension Trigger {
         self.init(
             kind: try values.decode(TriggerKind.self, forKey: .kind),
             subtopics: try values.decode([String].self, forKey: .subtopics),
+            paths: try values.decodeIfPresent([String].self, forKey: .paths) ?? [],
+            codes: try values.decodeIfPresent([String].self, forKey: .codes) ?? [],
+            levels: try values.decodeIfPresent([LogEvent.Level].self, forKey: .levels) ?? [],
             things: try values.decode([String].self, forKey: .things),
             externalIDs: try values.decodeIfPresent([String].self, forKey: .externalIDs) ?? [],
             profiles: try values.decodeIfPresent([String].self, forKey: .profiles) ?? [],
             labels: try values.decodeIfPresent([String].self, forKey: .labels) ?? [],
             after: try values.decodeIfPresent(Int64.self, forKey: .after))
+        // One that a newer version takes says nothing that the kind does not.
+        let alias = try values.decodeIfPresent(String.self, forKey: .alias).flatMap { TriggerAlias(rawValue: $0) }
+        if let alias, alias.kind == self.kind { self.alias = alias }
     }
 
     /// As builds before write it, where it says no more than they know.
     package func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(self.kind, forKey: .kind)
+        try values.encodeIfPresent(self.alias?.rawValue, forKey: .alias)
         try values.encode(self.subtopics, forKey: .subtopics)
         try values.encode(self.things, forKey: .things)
         for (key, texts) in [
             (CodingKeys.externalIDs, self.externalIDs), (.profiles, self.profiles), (.labels, self.labels),
+            (.paths, self.paths), (.codes, self.codes), (.levels, self.levels.map(\.rawValue)),
         ] where !texts.isEmpty { try values.encode(texts, forKey: key) }
         try values.encodeIfPresent(self.after, forKey: .after)
     }
 
-    /// Whether builds before read what it says of things: they would fire for all of them.
-    package var isOfEarlierForm: Bool { self.externalIDs.isEmpty && self.profiles.isEmpty && self.labels.isEmpty }
+    /// Whether it chooses things by more than their ids.
+    package var choosesThings: Bool { !(self.externalIDs.isEmpty && self.profiles.isEmpty && self.labels.isEmpty) }
 }
 
 /// A topic filter (MQTT 5, section 4.7) on what comes behind `messages/`.

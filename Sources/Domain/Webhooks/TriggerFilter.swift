@@ -51,6 +51,10 @@ package struct TriggerFilter: Sendable {
     private let externalIDs: Set<String>
     private let profiles: Set<EntityID>
     private let labels: [String]
+    /// Of log events; empty is all.
+    private let codes: Set<String>
+    /// Whether it lets everything through that is of its kind, as far as the payload has no say in it.
+    package let isOpen: Bool
 
     package init(_ trigger: Trigger) {
         self.kind = trigger.kind
@@ -59,17 +63,17 @@ package struct TriggerFilter: Sendable {
         self.externalIDs = Set(trigger.externalIDs)
         self.profiles = Set(trigger.profiles.compactMap { EntityID($0) })
         self.labels = trigger.labels
-    }
-
-    /// Whether it lets everything through that is of its kind.
-    package var isOpen: Bool {
-        self.subtopics.isEmpty && self.namesNoThing && self.profiles.isEmpty && self.labels.isEmpty
+        self.codes = Set(trigger.codes)
+        // Log events are those of all messages that are on their subtopic.
+        self.isOpen =
+            trigger.kind != .logEvent && self.subtopics.isEmpty && self.things.isEmpty && self.externalIDs.isEmpty
+            && self.profiles.isEmpty && self.labels.isEmpty
     }
 
     private var namesNoThing: Bool { self.things.isEmpty && self.externalIDs.isEmpty }
 
     /// Which part of it does not let a message through.
-    package enum Refusal: Sendable { case things, profiles, labels, subtopics }
+    package enum Refusal: Sendable { case things, profiles, labels, subtopics, codes }
 
     /// nil lets it through.
     package func refusal(thing: EntityID, _ traits: ThingTraits, subtopic: String) -> Refusal? {
@@ -80,7 +84,13 @@ package struct TriggerFilter: Sendable {
         if !self.labels.isEmpty {
             guard let has = traits.marks?.labels, self.labels.allSatisfy(has.contains) else { return .labels }
         }
+        if self.kind == .logEvent { return self.isOfCodes(subtopic) ? nil : .codes }
         return self.subtopics.isEmpty || self.subtopics.contains { $0.matches(subtopic) } ? nil : .subtopics
+    }
+
+    private func isOfCodes(_ subtopic: String) -> Bool {
+        guard let code = LogEvent.code(of: subtopic) else { return false }
+        return self.codes.isEmpty || self.codes.contains(String(code))
     }
 
     private func names(_ thing: EntityID, _ traits: ThingTraits) -> Bool {

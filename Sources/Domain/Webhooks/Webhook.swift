@@ -90,9 +90,10 @@ package struct WebhookDraft: Sendable {
         try policy.check()
         self.policy = policy
         try options.check(headers: headers)
-        if options.trigger.kind != .message, policy.perThing != nil || policy.duplicates != nil {
+        if !options.trigger.kind.isOfMessages, policy.perThing != nil || policy.duplicates != nil {
             throw InvalidField(
-                policy.duplicates == nil ? "rate_limit.per_thing" : "duplicates", "goes with the trigger MESSAGE alone")
+                policy.duplicates == nil ? "rate_limit.per_thing" : "duplicates",
+                "goes with the triggers MESSAGE and LOG_EVENT alone")
         }
         guard options.batching == nil || policy.ordering != .thing else {
             throw InvalidField("batch", "does not go with the ordering thing")

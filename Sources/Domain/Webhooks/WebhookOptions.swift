@@ -72,11 +72,11 @@ package struct WebhookOptions: FieldTable {
         if self.compression != .none, headers.contains(where: { $0.name.lowercased() == "content-encoding" }) {
             throw InvalidField("compression", "and a header Content-Encoding exclude each other")
         }
-        if self.responds, self.trigger.kind != .message || self.batching != nil {
-            throw InvalidField("respond", "goes with the trigger MESSAGE alone, and not with batch")
+        if self.responds, !self.trigger.kind.isOfMessages || self.batching != nil {
+            throw InvalidField("respond", "goes with the triggers MESSAGE and LOG_EVENT alone, and not with batch")
         }
-        if self.conditions?.edge != nil, self.trigger.kind != .message {
-            throw InvalidField("conditions.edge", "goes with the trigger MESSAGE alone")
+        if self.conditions?.edge != nil, !self.trigger.kind.isOfMessages {
+            throw InvalidField("conditions.edge", "goes with the triggers MESSAGE and LOG_EVENT alone")
         }
         if self.batching != nil { try self.checkBatching() }
     }

@@ -36,6 +36,8 @@ package final class WebhookTarget: Sendable {
     package let filter: TriggerFilter
     /// Whether it chooses things by more than their ids.
     package let choosesThings: Bool
+    /// What its trigger asks of payloads; nil if nothing.
+    package let payloadFilter: PayloadFilter?
     package let conditions: ConditionSet?
     /// What is left out of each thing's messages; nil if nothing is.
     package let thinning: Thinning?
@@ -70,9 +72,10 @@ package final class WebhookTarget: Sendable {
         self.overflow = policy.overflow
         self.org = org
         self.filter = TriggerFilter(options.trigger)
-        self.choosesThings = !options.trigger.isOfEarlierForm
+        self.choosesThings = options.trigger.choosesThings
+        self.payloadFilter = PayloadFilter(options.trigger)
         self.conditions = options.conditions.map(ConditionSet.init)
-        self.thinning = self.filter.kind == .message ? Thinning(policy) : nil
+        self.thinning = self.filter.kind.isOfMessages ? Thinning(policy) : nil
         // Most have no template at all.
         let mayNeedFacts =
             url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
@@ -86,7 +89,8 @@ package final class WebhookTarget: Sendable {
         self.responds = options.responds
         self.judgedBody = policy.judgedBody
         self.takesAllMessages =
-            self.filter.kind == .message && self.filter.isOpen && options.conditions == nil && self.thinning == nil
+            self.filter.kind == .message && self.filter.isOpen && self.payloadFilter == nil
+            && options.conditions == nil && self.thinning == nil
         self.key = key
         self.id = id
         self.group = group
@@ -124,15 +128,15 @@ package final class WebhookTarget: Sendable {
     package var isInLine: Bool { self.ordering != .none && self.batching == nil }
 
     /// Whether a thing's messages make it fire; otherwise events do.
-    package var isForMessages: Bool { self.filter.kind == .message }
+    package var isForMessages: Bool { self.filter.kind.isOfMessages }
 
     /// Whether what becomes of a thing's message depends on those before it.
     package var remembers: Bool { self.thinning != nil || self.conditions?.hasState == true }
 
     /// What it asks of a payload; nil if it asks nothing.
     package var askedPaths: [JSONPath]? {
-        guard let thinning else { return self.conditions?.paths }
-        return (self.conditions?.paths ?? []) + thinning.paths
+        guard self.thinning != nil || self.payloadFilter != nil else { return self.conditions?.paths }
+        return (self.payloadFilter?.paths ?? []) + (self.conditions?.paths ?? []) + (self.thinning?.paths ?? [])
     }
 
     /// Whether messages come to it, as far as they are for it. To one that Hookline has disabled they do, and wait.

@@ -81,6 +81,13 @@ struct ResendPayloads {
         var payload: [UInt8] = []
         var decoder: PayloadDecoder?
         var properties: MessageProperties?
+
+        func index(of message: ResendWalk.Seen, paths: PathSet) -> PayloadIndex {
+            var index = PayloadIndex(
+                self.payload, by: self.decoder, received: MessageID(rawValue: message.id).time, paths: paths)
+            index.properties = self.properties
+            return index
+        }
     }
 
     init(_ seen: [ResendWalk.Seen]) {

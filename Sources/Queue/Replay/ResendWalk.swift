@@ -57,6 +57,8 @@ struct ResendWalk: Sendable {
         let states = try self.states(of: looked.seen.map(\.id), on: db)
         let takes = try self.admittedThings(Set(looked.seen.map(\.thing)), on: db)
         let conditions = self.selection.appliesConditions ? self.target.conditions : nil
+        let filter = self.selection.appliesConditions ? self.target.payloadFilter : nil
+        let paths = PathSet((filter?.paths ?? []) + (conditions?.paths ?? []))
         if let resend, conditions?.hasState == true {
             self.memory = try Self.memory(of: resend, things: Set(takes.keys), on: db)
         }
@@ -70,10 +72,11 @@ struct ResendWalk: Sendable {
             guard let traits = takes[message.thing], self.isChosen(message, traits) else { continue }
             let isWanted = states.admits(message.id, self.selection.status)
             var crossing: Crossing?
-            if let conditions, isWanted || conditions.hasState {
-                let isMet = self.meets(
-                    conditions, message, try payloads.payload(of: message, on: db), telling: &crossing)
-                guard isMet else {
+            if filter != nil || conditions != nil, isWanted || conditions?.hasState == true {
+                let index = try payloads.payload(of: message, on: db).index(of: message, paths: paths)
+                var budget = EvaluationBudget()
+                if let filter, filter.verdict(on: index, budget: &budget) != .admits { continue }
+                if let conditions, !self.meets(conditions, message, index, &budget, telling: &crossing) {
                     part.skipped += isWanted ? 1 : 0
                     continue
                 }
@@ -94,13 +97,9 @@ struct ResendWalk: Sendable {
     }
 
     private mutating func meets(
-        _ conditions: ConditionSet, _ message: Seen, _ loaded: ResendPayloads.Read, telling crossing: inout Crossing?
+        _ conditions: ConditionSet, _ message: Seen, _ index: PayloadIndex, _ budget: inout EvaluationBudget,
+        telling crossing: inout Crossing?
     ) -> Bool {
-        var budget = EvaluationBudget()
-        var index = PayloadIndex(
-            loaded.payload, by: loaded.decoder, received: MessageID(rawValue: message.id).time,
-            paths: PathSet(conditions.paths))
-        index.properties = loaded.properties
         if let edge = conditions.edge {
             // An alarm of its own, which is remembered as a rule's value is.
             let alarm = self.memory[message.thing]?[Alarm.rule].flatMap { Alarm(remembered: $0) }

@@ -146,7 +146,7 @@ private struct Lines: LogHandler {
 
     init(_ take: @escaping @Sendable (String) -> Void) { self.take = take }
 
-    func log(event: LogEvent) {
+    func log(event: Logging.LogEvent) {
         self.take("\(event.metadata?["clock"] ?? "") \(event.metadata?["time"] ?? "")")
     }
 }

@@ -105,6 +105,22 @@ struct LookingTests {
                 in: looked.fleet, choosing: choice, request)
             #expect(page.items.count == 10 && page.total == 11)
         },
+        Look("things by their ids", 16_000) { looked, database in
+            let things = ThingStore(database, box: looked.fixture.box)
+            var request = PageRequest()
+            (request.order, request.limit) = (.name, 100)
+            let ids = try await things.list(in: looked.fleet, request).items.map(\.id)
+            for order in [PageRequest.Order.id, .name] {
+                request.order = order
+                let read = try await looked.rowsRead { _ in
+                    var choice = ThingChoice()
+                    choice.ids = ids
+                    let page = try await things.list(in: looked.fleet, choosing: choice, request)
+                    #expect(page.items.count == 100 && page.total == 100 && page.next == nil)
+                }
+                #expect(read < 2_000, "\(order)")
+            }
+        },
         Look("kept messages of a thing", 11_000) { looked, database in
             let page = try await MessageStore(database).list(
                 of: looked.thing, in: looked.fixture.group, from: nil, to: nil, subtopic: nil, start: PageStart(),

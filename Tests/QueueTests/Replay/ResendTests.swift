@@ -224,6 +224,32 @@ struct ResendTests {
         #expect(try await Self.resends(fixture.database).find(number)?.skipped == 4)
     }
 
+    @Test("goes by what the webhook's trigger asks of payloads, and passes by the rest without counting it")
+    func data() async throws {
+        let fixture = try await Fixture()
+        let (thing, store) = (EntityID.random(), try await fixture.store())
+        try await fixture.makeThing(thing)
+        let payloads = [#"{"t":1}"#, #"{"u":1}"#, "x", #"{"t":2}"#, #"{"t":30}"#]
+        let messages = zip(fixture.deliveries(1...5, leased: false), payloads).map { delivery, payload in
+            Message(
+                id: delivery.message.id, thing: thing, group: fixture.group, subtopic: "s", contentType: "a/b",
+                payload: Array(payload.utf8), traceparent: nil, isKept: true, receivedNanoseconds: nil)
+        }
+        try await IntakeStore(fixture.database, session: store.session)
+            .commit(IntakeStore.Commit(messages: messages, deliveries: []), now: 1_000)
+        var options = WebhookOptions()
+        options.trigger = Trigger(paths: ["t"])
+        options.conditions = Conditions(rules: [.init(path: "t", operator: .lt, value: "9")])
+        let target = try await Fixture.webhook(
+            .random(), named: "data", in: fixture.group, policy: DeliveryPolicy(), options: options,
+            of: fixture.database, box: fixture.box)
+        let resends = Self.resends(fixture.database)
+        var count = try await resends.count(ResendSelection(), of: target)
+        #expect(count.messages == 2 && count.skipped == 1)
+        count = try await resends.count(Self.all(), of: target)
+        #expect(count.messages == 5, "whatever its trigger is")
+    }
+
     @Test("of a webhook that is removed goes with it, and one that is over after a while")
     func removed() async throws {
         let (fixture, _) = try await Self.kept(2)

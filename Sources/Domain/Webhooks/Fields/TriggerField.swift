@@ -18,24 +18,36 @@ extension Field<WebhookOptions> {
 
 extension Trigger {
     fileprivate static let form = Form.either(
-        .choice(of: TriggerKind.self),
+        .choice(of: TriggerName.self),
         .object([
-            .init("type", .choice(of: TriggerKind.self)), .init("subtopics", .list(.text(), 0...most)),
+            .init("type", .choice(of: TriggerName.self)), .init("subtopics", .list(.text(), 0...most)),
+            .init("paths", .list(.text(1...JSONPath.longest), 0...most)),
+            .init("codes", .list(.text(1...ThingTopic.longestSubtopic), 0...most)),
+            .init("levels", .list(.choice(of: LogEvent.Level.self), 0...LogEvent.Level.allCases.count)),
             .init("things", .list(.text(), 0...most)), .init("external_ids", .list(.text(), 0...most)),
             .init("profiles", .list(.text(), 0...most)), .init("labels", .list(.text(), 0...most)),
             .init("after", .integer(shortestSilence...longestSilence)),
         ]))
 
-    /// `{"type", "subtopics"?, "things"?, "external_ids"?, "profiles"?, "labels"?, "after"?}`, or the type alone.
+    /// `{"type", "subtopics"?, "paths"?, "codes"?, "levels"?, "things"?, "external_ids"?, "profiles"?, "labels"?, "after"?}`, or the type alone.
     fileprivate init(_ object: JSONObject) throws(InvalidField) {
         self.init()
         if case .string? = object.fields["trigger"] {
-            self.kind = try object.choice("trigger") ?? .message
+            if let name: TriggerName = try object.choice("trigger") { self = Trigger(named: name) }
             return
         }
         guard let fields = try object.object("trigger") else { return }
-        self.kind = try fields.choice("type") ?? .message
+        if let name: TriggerName = try fields.choice("type") { self = Trigger(named: name) }
         self.subtopics = try fields.strings("subtopics") ?? []
+        self.paths = (try fields.strings("paths") ?? []).map(Conditions.path)
+        self.codes = try fields.strings("codes") ?? []
+        for (index, text) in (try fields.strings("levels") ?? []).enumerated() {
+            guard let level = LogEvent.Level(rawValue: text) else {
+                let levels = LogEvent.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                throw InvalidField("\(fields.name("levels"))[\(index)]", "must be one of \(levels)")
+            }
+            self.levels.append(level)
+        }
         self.things = try fields.strings("things") ?? []
         self.externalIDs = try fields.strings("external_ids") ?? []
         self.profiles = try fields.strings("profiles") ?? []
@@ -63,10 +75,11 @@ extension Batching {
 
 extension JSONValue {
     fileprivate init(_ trigger: Trigger) {
-        var fields: JSONFields = ["type": .string(trigger.kind.rawValue)]
+        var fields: JSONFields = ["type": .string(trigger.name)]
         if !trigger.subtopics.isEmpty { fields["subtopics"] = .array(trigger.subtopics.map(JSONValue.string)) }
         if !trigger.things.isEmpty { fields["things"] = .array(trigger.things.map(JSONValue.string)) }
         let chosen = [
+            ("paths", trigger.paths), ("codes", trigger.codes), ("levels", trigger.levels.map(\.rawValue)),
             ("external_ids", trigger.externalIDs), ("profiles", trigger.profiles), ("labels", trigger.labels),
         ]
         for (name, texts) in chosen where !texts.isEmpty { fields[name] = .array(texts.map(JSONValue.string)) }
