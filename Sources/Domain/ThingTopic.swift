@@ -25,7 +25,7 @@ package struct ThingTopic: Equatable, Sendable {
     /// not be taken.
     package init?(of thing: EntityID, publishing subtopic: String) {
         let text = subtopic.isEmpty ? "" : "/\(subtopic)"
-        guard !subtopic.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }),
+        guard !TopicText.hasWildcard(subtopic),
             case .success(let topic) = Result(catching: { () throws(Refusal) in
                 try ThingTopic("things/\(thing)/messages\(text)")
             })

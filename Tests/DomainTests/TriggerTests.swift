@@ -49,6 +49,9 @@ struct TriggerTests {
             (Trigger(kind: .logEvent, subtopics: ["a"]), "trigger.subtopics"),
             (Trigger(kind: .logEvent, codes: ["ok", "a/b"]), "trigger.codes[1]"),
             (Trigger(kind: .logEvent, codes: ["+"]), "trigger.codes[0]"),
+            // For a broker a wildcard stays one, whatever is joined to it.
+            (Trigger(kind: .logEvent, codes: ["#\u{301}"]), "trigger.codes[0]"),
+            (Trigger(kind: .logEvent, codes: ["a/\u{301}"]), "trigger.codes[0]"),
             (Trigger(kind: .logEvent, codes: [""]), "trigger.codes[0]"),
             (Trigger(kind: .logEvent, levels: [.info, .info]), "trigger.levels"),
             (Trigger(codes: ["a"]), "trigger.codes"), (Trigger(levels: [.info]), "trigger.levels"),

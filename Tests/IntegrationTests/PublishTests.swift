@@ -74,7 +74,8 @@ extension WholeServiceTests {
                     ("user_property=x=\(String(repeating: "x", count: 8_192))", "user_property"),
                     ("user_property=x=%EF%BF%BF", "user_property"), ("content_type=%09", "content_type"),
                     ("content_type=\(String(repeating: "x", count: 201))", "content_type"),
-                    ("response_topic=a/%23", "response_topic"), ("response_topic=", "response_topic"),
+                    ("response_topic=a/%23", "response_topic"), ("response_topic=a/%23%CC%81", "response_topic"),
+                    ("response_topic=", "response_topic"),
                     ("correlation_data=%21", "correlation_data"), ("expiry=0", "expiry"),
                     ("expiry=4294967296", "expiry"), ("retain=1", "retain"),
                 ] {

@@ -66,7 +66,7 @@ struct TopicRuleRoutes: Sendable {
         let group = try await self.group(context, needing: .viewer)
         let body = try JSONObject(try await JSON.body(of: request, as: .topicQuestion), at: "")
         guard let topic = try body.string("topic"), !topic.isEmpty else { throw InvalidField("topic", "is required") }
-        guard topic.utf8.count <= 65_535, !topic.contains(where: { $0 == "+" || $0 == "#" }) else {
+        guard topic.utf8.count <= 65_535, !TopicText.hasWildcard(topic) else {
             throw InvalidField("topic", "is one topic of at most 65535 bytes, without wildcards")
         }
         guard let rules = try await self.rules.find(group) else { throw APIError.notFound("group") }

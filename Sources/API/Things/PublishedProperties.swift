@@ -18,7 +18,7 @@ extension MessageProperties.Parts {
         self.contentType = try Self.property("content_type", request.text("content_type"), upTo: Self.longestType)
         self.responseTopic = try Self.property(
             "response_topic", request.text("response_topic"), upTo: Self.longestTopic)
-        if let topic = self.responseTopic, topic.isEmpty || topic.contains(where: { $0 == "+" || $0 == "#" }) {
+        if let topic = self.responseTopic, topic.isEmpty || TopicText.hasWildcard(topic) {
             throw InvalidField("response_topic", "must be a topic without + and #")
         }
         if let text = request.text("correlation_data") {

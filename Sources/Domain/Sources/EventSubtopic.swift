@@ -20,9 +20,9 @@ struct EventSubtopic: Sendable {
 
     /// Values become levels of a topic, so the text itself must be good for that.
     init(_ text: String) throws(InvalidField) {
-        guard !text.unicodeScalars.contains(where: { $0 == "+" || $0 == "#" }), text.utf8.count <= 254,
-            text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
-        else { throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters") }
+        guard text.utf8.count <= 254, TopicText.isPublishable(text) else {
+            throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters")
+        }
         var (parts, rest) = ([Part](), text[...])
         while let place = Self.parameter(in: rest) {
             parts.append(.template(try Self.template(rest[..<place.lowerBound])))

@@ -22,7 +22,8 @@ extension ResponseTopic {
     /// publish anywhere; so it has to be the thing's own: below `things/<thing_id>/`, and there not where things publish, for that
     /// would come back as a message of it; or what `isOwn` says.
     package init?(asked text: String, of thing: EntityID, isOwn: (String) -> Bool) {
-        guard (1...Self.longestAsked).contains(text.utf8.count), Self.isPublishable(text), !text.hasPrefix("$") else {
+        guard (1...Self.longestAsked).contains(text.utf8.count), TopicText.isPublishable(text), !text.hasPrefix("$")
+        else {
             return nil
         }
         let levels = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)

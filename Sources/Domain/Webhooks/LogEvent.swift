@@ -21,8 +21,7 @@ package enum LogEvent {
 
     static func isCode(_ text: String) -> Bool {
         (1...ThingTopic.longestSubtopic).contains(text.utf8.count)
-            && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
-            && !text.contains { "/+#".contains($0) }
+            && TopicText.isPublishable(text) && !text.utf8.contains(UInt8(ascii: "/"))
     }
 
     /// In any case, as devices write it.

@@ -53,7 +53,7 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
             }.joined()
         }
         let levels = filledIn.joined(separator: "/").split(separator: "/").joined(separator: "/")
-        guard Self.isPublishable(levels), levels.utf8.count <= Self.longestFilledIn else { return nil }
+        guard TopicText.isPublishable(levels), levels.utf8.count <= Self.longestFilledIn else { return nil }
         self.text = "things/\(thing)/responses/\(levels.isEmpty ? "\(values.webhook)" : levels)"
     }
 
@@ -65,7 +65,7 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
             return "must be levels below things/<thing_id>/responses/, with no slash before, behind or twice"
         }
         for piece in levels.flatMap(Self.pieces) where Placeholder(rawValue: String(piece)) == nil {
-            guard Self.isPublishable(piece), !piece.contains("{"), !piece.contains("}") else {
+            guard TopicText.isPublishable(piece), !piece.contains("{"), !piece.contains("}") else {
                 let names = Placeholder.allCases.map(\.rawValue).joined(separator: ", ")
                 return "must hold neither + nor # nor control characters, and of braces only \(names)"
             }
@@ -83,10 +83,5 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
             rest = rest[rest.index(after: close)...]
         }
         return rest.isEmpty ? pieces : pieces + [rest]
-    }
-
-    /// Wildcards are for who listens (MQTT 5, section 4.7.1).
-    static func isPublishable(_ text: some StringProtocol) -> Bool {
-        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "#") }
     }
 }

@@ -21,7 +21,7 @@ struct CheckBroker: AsyncParsableCommand {
         guard (1...1_000_000).contains(self.messages) else {
             throw ValidationError("--messages is a number from 1 to 1000000")
         }
-        guard TopicFilter(self.topic) != nil, !self.topic.contains(where: { "+#".contains($0) }) else {
+        guard TopicFilter(self.topic) != nil, !TopicText.hasWildcard(self.topic) else {
             throw ValidationError("--topic is a topic without wildcards")
         }
     }

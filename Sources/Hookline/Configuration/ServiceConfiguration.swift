@@ -171,7 +171,7 @@ struct ServiceConfiguration: Sendable {
 
     private static func mqtt(_ settings: SettingsReader) throws -> Session.Configuration {
         let group = try settings.string("mqtt.shared_group")
-        if let group, group.contains(where: { "/+#".contains($0) }) {
+        if let group, TopicText.hasWildcard(group) || group.utf8.contains(UInt8(ascii: "/")) {
             throw settings.invalid("mqtt.shared_group", "must not contain /, + or #")
         }
         var mqtt = Session.Configuration(
