@@ -45,11 +45,7 @@ struct ReachedAddress: Equatable {
         let path = text.hasSuffix("/") ? text.dropLast() : text[...]
         let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         let isPlain = segments.allSatisfy { segment in
-            !["", ".", ".."].contains(segment)
-                && segment.utf8.allSatisfy { byte in
-                    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                        || "-._~".utf8.contains(byte)
-                }
+            !["", ".", ".."].contains(segment) && segment.utf8.allSatisfy(\.isUnreserved)
         }
         return isPlain ? String(path) : nil
     }

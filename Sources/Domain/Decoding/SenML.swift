@@ -164,11 +164,8 @@ enum SenML {
     /// Section 4.5.1. So it needs no escapes.
     private static func check(name: String) throws(Failure) {
         guard let first = name.utf8.first else { throw Failure(reason: "has no name") }
-        func isAlphanumeric(_ byte: UInt8) -> Bool {
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-        }
         let others = Array("-:./_".utf8)
-        guard isAlphanumeric(first), name.utf8.allSatisfy({ isAlphanumeric($0) || others.contains($0) }) else {
+        guard first.isLetterOrDigit, name.utf8.allSatisfy({ $0.isLetterOrDigit || others.contains($0) }) else {
             throw Failure(reason: "has a name with other characters than letters, digits and - : . / _")
         }
     }

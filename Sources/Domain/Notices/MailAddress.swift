@@ -9,8 +9,8 @@ package struct MailAddress: Sendable, Hashable {
     package init?(_ text: some StringProtocol) {
         let parts = text.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
         guard text.utf8.count <= Self.longest, parts.count == 2, parts[0].count <= 64,
-            Self.isDotted(parts[0], where: { Self.isLetterOrDigit($0) || "!#$%&'*+-/=?^_`{|}~".utf8.contains($0) }),
-            Self.isDotted(parts[1], where: { Self.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") })
+            Self.isDotted(parts[0], where: { $0.isLetterOrDigit || "!#$%&'*+-/=?^_`{|}~".utf8.contains($0) }),
+            Self.isDotted(parts[1], where: { $0.isLetterOrDigit || $0 == UInt8(ascii: "-") })
         else { return nil }
         self.text = String(text)
     }
@@ -19,15 +19,6 @@ package struct MailAddress: Sendable, Hashable {
     private static func isDotted(_ bytes: some Collection<UInt8>, where isAllowed: (UInt8) -> Bool) -> Bool {
         bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             .allSatisfy { !$0.isEmpty && $0.allSatisfy(isAllowed) }
-    }
-
-    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: false
-        }
     }
 
     /// What stands behind the @.

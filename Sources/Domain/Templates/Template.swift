@@ -224,12 +224,7 @@ extension [UInt8] {
     /// Appends bytes with all but unreserved characters percent-encoded.
     package mutating func appendPercentEncoded(_ bytes: some Sequence<UInt8>) {
         for byte in bytes {
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), 0x30...0x39,
-                UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                self.append(byte)
-            default: self.appendPercentEncoded(byte)
-            }
+            if byte.isUnreserved { self.append(byte) } else { self.appendPercentEncoded(byte) }
         }
     }
 }

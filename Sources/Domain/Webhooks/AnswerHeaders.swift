@@ -78,15 +78,8 @@ package struct AnswerHeaders: Sendable, Equatable {
 
     /// nil if it is no name (RFC 9110, section 5.6.2), or too long for one.
     private static func name(_ bytes: some Collection<UInt8>) -> String? {
-        guard (1...Self.longestName).contains(bytes.count), bytes.allSatisfy(Self.isOfName) else { return nil }
+        guard (1...Self.longestName).contains(bytes.count), bytes.allSatisfy(Header.isToken) else { return nil }
         return String(decoding: bytes, as: UTF8.self).lowercased()
-    }
-
-    private static func isOfName(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
-        default: false
-        }
     }
 
     private static func shown(_ bytes: some Collection<UInt8>, leads: Bool) -> String {
