@@ -21,6 +21,9 @@ package enum DatabaseAvailability {
         }
     }
 
+    /// Whether who asks again later may be answered: an outage, and none that this program or its database has to be mended for.
+    package static func mayPass(_ error: any Error) -> Bool { self.isOutage(error) && !self.isMismatch(error) }
+
     /// Whether the database is away, busy or read-only, and nothing is wrong with what was asked. A narrower question
     /// than ``isOutage(_:)``, for who would ask the same for ever.
     package static func isAway(_ error: any Error) -> Bool {

@@ -120,11 +120,10 @@ struct ErrorMiddleware: RouterMiddleware {
     private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
         -> Response
     {
-        let isOutage = DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error)
         context.logger.error(
             "a request failed",
             metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
-        throw isOutage
+        throw DatabaseAvailability.mayPass(error)
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",
                 headers: [.retryAfter: "1"])

@@ -1,8 +1,10 @@
+internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import ServiceLifecycle
 internal import Synchronization
+internal import Values
 
 /// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as an answer that goes on until
 /// there is nothing more to say, the reader has gone, or the service stops.
@@ -21,6 +23,16 @@ enum EventStream {
         }
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
+    }
+}
+
+extension Request {
+    /// Until when events are asked for: `timeout` in seconds, at most an hour, and never longer than the token is good. A client
+    /// that wants more connects again.
+    func end(from now: Instant, for caller: Caller) throws(InvalidField) -> Instant {
+        let longest: Int64 = 3_600
+        let end = now + .seconds(try self.integer("timeout", in: 1...longest) ?? longest)
+        return min(end, caller.expiresAt ?? end)
     }
 }
 

@@ -18,8 +18,6 @@ struct LiveRoutes: Sendable {
     private let overviewPlaces = StreamPlaces(most: 200, ofAUser: 8)
     private let tailPlaces = StreamPlaces(most: 32, ofAUser: 8)
 
-    /// A client that wants more connects again.
-    private static let longest: Int64 = 3_600
     /// As often as the counts are written.
     private static let interval: Duration = .seconds(2)
 
@@ -38,7 +36,7 @@ struct LiveRoutes: Sendable {
         routes.get("groups/:id/live") { request, context in
             let (group, caller) = (try context.id(of: "group"), try context.caller())
             try await self.access.requireGroup(.viewer, group, for: caller)
-            let end = try self.end(of: request, for: caller)
+            let end = try request.end(from: self.wallClock.now, for: caller)
             return EventStream.response(in: try self.overviewPlaces.take(for: caller.account)) { events in
                 try await self.showGroup(group, to: caller, until: end, &events)
             }
@@ -46,18 +44,11 @@ struct LiveRoutes: Sendable {
         routes.get("things/:id/live") { request, context in
             let caller = try context.caller()
             let thing = try await self.access.thing(context, needing: .viewer)
-            let end = try self.end(of: request, for: caller)
+            let end = try request.end(from: self.wallClock.now, for: caller)
             return EventStream.response(in: try self.tailPlaces.take(for: caller.account)) { events in
                 try await self.showMessages(of: thing, to: caller, until: end, &events)
             }
         }
-    }
-
-    /// `timeout` in seconds, and never longer than the token is good.
-    private func end(of request: Request, for caller: Caller) throws -> Instant {
-        let seconds = try request.integer("timeout", in: 1...Self.longest) ?? Self.longest
-        let end = self.wallClock.now + .seconds(seconds)
-        return min(end, caller.expiresAt ?? end)
     }
 
     /// Whether the caller may look on still; roles change, and keys end.
@@ -82,7 +73,7 @@ struct LiveRoutes: Sendable {
                     "overview",
                     OverviewDTO(reading.overview, reading.spans.filter { $0.start >= start }, at: reading.at))
                 from = now - StatsPeriod.minute.length
-            } catch let error where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error) {
+            } catch let error where DatabaseAvailability.mayPass(error) {
                 try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
             }
             try await events.pause(for: Self.interval)

@@ -34,8 +34,6 @@ struct LiveLog: Sendable {
     /// How many entries a reading has.
     private static let most: Int64 = 100
     private static let interval: Duration = .seconds(2)
-    /// In seconds. Who wants more connects again.
-    private static let longest: Int64 = 3_600
 
     init(webhooks: WebhookRoutes, store: LogStore, wallClock: WallClock) {
         self.webhooks = webhooks
@@ -60,10 +58,7 @@ struct LiveLog: Sendable {
         to request: Request, of subject: Subject, in group: EntityID, seenBy role: Role, _ caller: Caller
     ) throws -> Response {
         let query = try LogRoutes.query(request)
-        let seconds = try request.integer("timeout", in: 1...Self.longest) ?? Self.longest
-        // Never longer than the token is good.
-        let last = self.wallClock.now + .seconds(seconds)
-        let end = min(last, caller.expiresAt ?? last)
+        let end = try request.end(from: self.wallClock.now, for: caller)
         return EventStream.response(in: try self.places.take(for: caller.account)) { events in
             var told: [Mark]?
             // Who has another role by now sees other things, and connects again.
@@ -88,8 +83,7 @@ struct LiveLog: Sendable {
                         )
                         told = marks
                     }
-                } catch let error where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error)
-                {
+                } catch let error where DatabaseAvailability.mayPass(error) {
                     try await events.send("unavailable", UnavailableDTO(error: "the database is not available"))
                 }
                 try await events.pause(for: Self.interval)
@@ -100,7 +94,7 @@ struct LiveLog: Sendable {
     /// As far as that can be asked: who looks on looks on through an outage.
     private func stillHas(_ role: Role, in group: EntityID, _ caller: Caller) async throws -> Bool {
         do { return try await self.webhooks.access.stillHas(role, in: group, caller) } catch let error
-            where DatabaseAvailability.isOutage(error) && !DatabaseAvailability.isMismatch(error)
+            where DatabaseAvailability.mayPass(error)
         {
             return true
         }
