@@ -29,28 +29,12 @@ package struct BrokerListening: Sendable {
 
     /// - Throws: ``BrokerNotHeard``.
     package func listen(to filter: TopicFilter, for duration: Duration) async throws -> TopicSurvey {
-        var broker = self.broker
-        broker.clientID += "-topics-\(EntityID.random())"
-        broker.isTransient = true
-        broker.topicFilters = []
-        broker.receiveMaximum = 1_000
-        let session: Session
-        do throws(MQTTError) {
-            session = try Session(broker, logger: self.logger)
-            // What the broker has kept is what is there.
-            try await session.connect(
-                following: [NumberedFilter(filter: filter.description, number: 1, retained: true)])
-        } catch {
-            throw BrokerNotHeard.unavailable("\(error)")
-        }
-        do {
-            let survey = try await Self.receive(from: session, filter, until: .now + duration)
-            await session.disconnect(acknowledging: true)
-            return survey
-        } catch {
-            await session.disconnect(acknowledging: true)
-            throw error
-        }
+        // What the broker has kept is what is there.
+        let all = NumberedFilter(filter: filter.description, number: 1, retained: true)
+        return try await Session.lookingOn(
+            at: self.broker, for: "topics", following: [all], logger: self.logger,
+            failing: { BrokerNotHeard.unavailable("\($0)") }
+        ) { try await Self.receive(from: $0, filter, until: .now + duration) }
     }
 
     private static func receive(

@@ -22,25 +22,10 @@ package struct ThingTail: Sendable {
     }
 
     package func follow(_ thing: EntityID, _ onBatch: (TailBatch) async throws -> Bool) async throws {
-        var broker = self.broker
-        broker.clientID += "-tail-\(EntityID.random())"
-        broker.isTransient = true
-        broker.topicFilters = ["things/\(thing)/messages/#"]
-        broker.receiveMaximum = 1_000
-        let session: Session
-        do throws(MQTTError) {
-            session = try Session(broker, logger: self.logger)
-            try await session.connect()
-        } catch {
-            throw TailUnavailable(reason: "the broker cannot be listened to: \(error)")
-        }
-        do {
-            try await self.receive(from: session, onBatch)
-        } catch {
-            await session.disconnect(acknowledging: true)
-            throw error
-        }
-        await session.disconnect(acknowledging: true)
+        try await Session.lookingOn(
+            at: self.broker, for: "tail", ["things/\(thing)/messages/#"], logger: self.logger,
+            failing: { TailUnavailable(reason: "the broker cannot be listened to: \($0)") }
+        ) { try await self.receive(from: $0, onBatch) }
     }
 
     private func receive(from session: Session, _ onBatch: (TailBatch) async throws -> Bool) async throws {
