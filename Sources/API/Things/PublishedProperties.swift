@@ -1,31 +1,27 @@
 internal import Domain
 internal import Hummingbird
+internal import MQTT
 
 extension MessageProperties.Parts {
-    // As much as intake takes of a message: what is published here comes in again.
-    private static let longestType = 200
-    private static let longestTopic = 2_048
-    private static let longestCorrelation = 1_024
-    private static let mostUser = 64
-    private static let mostUserBytes = 8_192
+    private typealias Bounds = ReceivedProperties
 
     /// What a message that is to be published says of itself (MQTT 5, section 3.3.2.3), from the query of a request:
     /// `content_type`, `response_topic`, `correlation_data` in base64, `expiry` in seconds, `retain`, and any number of
-    /// `user_property=<name>=<value>`, in their order.
+    /// `user_property=<name>=<value>`, in their order. As much as intake takes of a message: what is published here comes in again.
     init(of request: Request) throws(InvalidField) {
         self.init()
         self.isRetained = try request.flag("retain")
-        self.contentType = try Self.property("content_type", request.text("content_type"), upTo: Self.longestType)
+        self.contentType = try Self.property("content_type", request.text("content_type"), upTo: Bounds.longestType)
         self.responseTopic = try Self.property(
-            "response_topic", request.text("response_topic"), upTo: Self.longestTopic)
+            "response_topic", request.text("response_topic"), upTo: Bounds.longestTopic)
         if let topic = self.responseTopic, topic.isEmpty || TopicText.hasWildcard(topic) {
             throw InvalidField("response_topic", "must be a topic without + and #")
         }
         if let text = request.text("correlation_data") {
-            guard let data = Base64.decode(text), data.count <= Self.longestCorrelation else {
+            guard let data = Base64.decode(text), data.count <= Bounds.longestCorrelation else {
                 throw InvalidField(
                     "correlation_data",
-                    "must be base64 (RFC 4648, section 4) of at most \(Self.longestCorrelation) bytes, with + as %2B")
+                    "must be base64 (RFC 4648, section 4) of at most \(Bounds.longestCorrelation) bytes, with + as %2B")
             }
             self.correlationData = data
         }
@@ -34,9 +30,10 @@ extension MessageProperties.Parts {
     }
 
     private static func user(_ texts: [String]) throws(InvalidField) -> [(name: String, value: String)] {
-        guard texts.count <= Self.mostUser, texts.reduce(0, { $0 + $1.utf8.count }) <= Self.mostUserBytes else {
+        guard texts.count <= Bounds.mostUser, texts.reduce(0, { $0 + $1.utf8.count }) <= Bounds.mostUserBytes else {
             throw InvalidField(
-                "user_property", "may be given \(Self.mostUser) times, with at most \(Self.mostUserBytes) bytes in all")
+                "user_property",
+                "may be given \(Bounds.mostUser) times, with at most \(Bounds.mostUserBytes) bytes in all")
         }
         var user: [(name: String, value: String)] = []
         for text in texts {
