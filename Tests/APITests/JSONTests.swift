@@ -24,6 +24,15 @@ struct JSONTests {
         #expect(answer == "{\"json\":\(JSON.text(try JSON.decode(text))),\"z\":1}")
     }
 
+    @Test("of what a publish said is shown as it stands, whatever its properties are called")
+    func properties() throws {
+        var parts = MessageProperties.Parts()
+        parts.user = [(String(repeating: "n", count: 2_000), "a"), ("b", "1"), ("b", "2")]
+        let properties = MessageProperties(parts)
+        let shown = try JSONWriter.bytes(of: ["mqtt": JSONValue(properties)])
+        #expect(String(decoding: shown, as: UTF8.self) == #"{"mqtt":\#(properties.text)}"#)
+    }
+
     @Test(
         "is refused for what it is",
         arguments: [

@@ -146,9 +146,8 @@ struct ThingDTO: Encodable {
 }
 
 extension JSONValue {
-    init(_ properties: MessageProperties) {
-        self = (try? JSON.decode(properties.text)) ?? .null
-    }
+    /// As they stand: they were read when they were stored, and whatever their names are.
+    init(_ properties: MessageProperties) { self = .object(JSONFields([:], raw: properties.json)) }
 }
 
 struct MessageDTO: Encodable, Sendable {
