@@ -182,7 +182,7 @@ struct JSONSchemaTests {
 @Suite("Settings of sources")
 struct SourceSettingsTests {
     @Test("fill in a subtopic from payload and url, and say what is missing")
-    func subtopics() {
+    func subtopics() throws {
         let query = ["event": "up", "e-1.x": "a/b", "wild": "#"]
         let cases: [(String, SourceGate.Verdict)] = [
             ("{query.event}", .accepted(subtopic: "up", eventID: nil)),
@@ -211,6 +211,10 @@ struct SourceSettingsTests {
             settings.subtopic = text
             let error = #expect(throws: InvalidField.self, "\(text)") { try settings.check() }
             #expect(error?.field == "subtopic")
+            // One that another version took is not published somewhere else.
+            #expect(
+                SourceGate(settings).judge(request, as: message)
+                    == .invalid("the source cannot be used as it is: \(try #require(error))"))
         }
     }
 

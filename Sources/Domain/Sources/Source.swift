@@ -119,7 +119,9 @@ package struct SourceGate: Sendable {
     private let settings: SourceSettings
     private let conditions: ConditionSet?
     private let schema: JSONSchema?
-    private let template: EventSubtopic?
+    private let subtopic: EventSubtopic?
+    /// What of the settings cannot be used, as by a version that knows less than the one that took them.
+    private let fault: InvalidField?
     private let eventIDPath: JSONPath?
     private let thingPath: JSONPath?
     /// Everything that is asked of the payload.
@@ -128,16 +130,21 @@ package struct SourceGate: Sendable {
     package init(_ settings: SourceSettings) {
         self.settings = settings
         self.conditions = settings.conditions.map(ConditionSet.init)
-        self.schema = settings.schema.flatMap { RawJSON(Array($0.utf8)) }.flatMap { try? JSONSchema($0) }
-        self.template = try? EventSubtopic(settings.subtopic)
+        var (schema, subtopic, fault): (JSONSchema?, EventSubtopic?, InvalidField?)
+        do throws(InvalidField) {
+            if let text = settings.schema, let json = RawJSON(Array(text.utf8)) { schema = try JSONSchema(json) }
+            subtopic = try EventSubtopic(settings.subtopic)
+        } catch { fault = error }
+        (self.schema, self.subtopic, self.fault) = (schema, subtopic, fault)
         self.eventIDPath = settings.eventIDPath.flatMap { JSONPath($0) }
         self.thingPath = settings.thing.flatMap { JSONPath($0.path) }
         self.paths = PathSet(
-            (self.conditions?.paths ?? []) + (self.template?.placeholders.flatMap(\.paths) ?? [])
+            (self.conditions?.paths ?? []) + (subtopic?.placeholders.flatMap(\.paths) ?? [])
                 + [self.eventIDPath, self.thingPath].compactMap(\.self))
     }
 
     package func judge(_ request: SignedRequest, as message: Message) -> Verdict {
+        if let fault { return .invalid("the source cannot be used as it is: \(fault)") }
         let payload = PayloadIndex(request.body, paths: self.paths)
         let json = payload.json
         if let schema {
@@ -147,7 +154,7 @@ package struct SourceGate: Sendable {
         var budget = EvaluationBudget(for: self.paths)
         if let skip = self.conditions?.evaluate(payload, budget: &budget).skip { return .ignored(skip) }
         var subtopic = ""
-        if let template {
+        if let template = self.subtopic {
             let values = TemplateValues(message, org: nil, paths: self.paths)
             do throws(EventSubtopic.Failure) { subtopic = try template.render(values, request.query) } catch {
                 return .invalid(error.reason)
