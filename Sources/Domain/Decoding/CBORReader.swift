@@ -90,12 +90,6 @@ struct CBORReader {
         return whole[...]
     }
 
-    private func checkDepth(_ depth: Int, _ head: Head) throws(DecodingFault) {
-        guard depth < JSONView.deepest else {
-            throw DecodingFault("it is nested deeper than \(JSONView.deepest)", at: head.offset)
-        }
-    }
-
     /// - Returns: whether there is another; of an item of a said length that is counted down.
     private mutating func isNext(_ left: inout UInt64?) throws(DecodingFault) -> Bool {
         guard let count = left else { return try !self.takeBreak() }
@@ -105,7 +99,7 @@ struct CBORReader {
     }
 
     private mutating func array(_ head: Head, _ depth: Int, _ form: JSONView.BytesForm) throws(DecodingFault) {
-        try self.checkDepth(depth, head)
+        try JSONView.check(depth: depth, at: head.offset)
         try self.view.append("[")
         var (left, isFirst) = (head.argument, true)
         while try self.isNext(&left) {
@@ -117,7 +111,7 @@ struct CBORReader {
     }
 
     private mutating func map(_ head: Head, _ depth: Int, _ form: JSONView.BytesForm) throws(DecodingFault) {
-        try self.checkDepth(depth, head)
+        try JSONView.check(depth: depth, at: head.offset)
         try self.view.append("{")
         var (left, isFirst) = (head.argument, true)
         while try self.isNext(&left) {
@@ -143,7 +137,7 @@ struct CBORReader {
     }
 
     private mutating func tagged(_ head: Head, _ depth: Int, _ form: JSONView.BytesForm) throws(DecodingFault) {
-        try self.checkDepth(depth, head)
+        try JSONView.check(depth: depth, at: head.offset)
         switch head.argument {
         case 2, 3: try self.view.append(json: try self.bignum(head))
         case 4: try self.fraction(head)
@@ -193,16 +187,12 @@ struct CBORReader {
         case 24:
             guard bits >= 32 else { throw DecodingFault("a simple value is written in two bytes", at: head.offset) }
             text = "null"
-        case 25: text = Self.text(Self.half(UInt16(truncatingIfNeeded: bits)))
-        case 26: text = Self.text(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
-        default:
-            let number = Double(bitPattern: bits)
-            text = number.isFinite ? number.description : "null"
+        case 25: text = JSONView.text(of: Self.half(UInt16(truncatingIfNeeded: bits)))
+        case 26: text = JSONView.text(of: Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+        default: text = JSONView.text(of: Double(bitPattern: bits))
         }
         return Array(text.utf8)
     }
-
-    private static func text(_ number: Float) -> String { number.isFinite ? number.description : "null" }
 
     /// A number of IEEE 754's half precision, of which each is one of single precision too.
     private static func half(_ bits: UInt16) -> Float {

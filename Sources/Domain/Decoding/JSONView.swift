@@ -31,13 +31,22 @@ struct JSONView {
         try self.append(json: number.description.utf8)
     }
 
-    /// The shortest that reads back as the same in its own width; JSON has no NaN and nothing infinite, which are null.
-    mutating func append(_ number: Double) throws(DecodingFault) {
-        try self.append(json: number.isFinite ? number.description.utf8 : "null".utf8)
+    mutating func append(_ number: some BinaryFloatingPoint & CustomStringConvertible) throws(DecodingFault) {
+        try self.append(json: Self.text(of: number).utf8)
     }
 
-    mutating func append(_ number: Float) throws(DecodingFault) {
-        try self.append(json: number.isFinite ? number.description.utf8 : "null".utf8)
+    /// The shortest that reads back as the same in its own width; JSON has no NaN and nothing infinite, which are null.
+    static func text(of number: some BinaryFloatingPoint & CustomStringConvertible) -> String {
+        number.isFinite ? number.description : "null"
+    }
+
+    /// - Parameters:
+    ///   - depth: how many arrays and objects are open where another one is opened.
+    ///   - at: where it stands.
+    static func check(depth: Int, at offset: Int) throws(DecodingFault) {
+        guard depth < Self.deepest else {
+            throw DecodingFault("it is nested deeper than \(Self.deepest)", at: offset)
+        }
     }
 
     /// - Parameter at: where it stands, for who is told that it is no text.

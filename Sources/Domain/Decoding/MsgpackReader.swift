@@ -44,11 +44,9 @@ struct MsgpackReader {
         case 0xC4...0xC6: item = .bytes(try self.number(first - 0xC4))
         case 0xC7...0xC9: item = .extended(try self.number(first - 0xC7))
         case 0xCA:
-            let number = Float(bitPattern: UInt32(truncatingIfNeeded: try self.input.bigEndian(4)))
-            item = .scalar(number.isFinite ? number.description : "null")
-        case 0xCB:
-            let number = Double(bitPattern: try self.input.bigEndian(8))
-            item = .scalar(number.isFinite ? number.description : "null")
+            item = .scalar(
+                JSONView.text(of: Float(bitPattern: UInt32(truncatingIfNeeded: try self.input.bigEndian(4)))))
+        case 0xCB: item = .scalar(JSONView.text(of: Double(bitPattern: try self.input.bigEndian(8))))
         case 0xCC...0xCF: item = .scalar(String(try self.number(first - 0xCC)))
         case 0xD0: item = .scalar(String(Int8(truncatingIfNeeded: try self.input.bigEndian(1))))
         case 0xD1: item = .scalar(String(Int16(truncatingIfNeeded: try self.input.bigEndian(2))))
@@ -77,12 +75,12 @@ struct MsgpackReader {
         case .bytes(let count): try self.view.append(try self.input.take(count), as: .base64)
         case .extended(let count): try self.extended(count, at: offset)
         case .array(let count):
-            try Self.checkDepth(depth, at: offset)
+            try JSONView.check(depth: depth, at: offset)
             try self.view.append("[")
             try self.repeating(count) { reader throws(DecodingFault) in try reader.value(depth + 1) }
             try self.view.append("]")
         case .map(let count):
-            try Self.checkDepth(depth, at: offset)
+            try JSONView.check(depth: depth, at: offset)
             try self.view.append("{")
             try self.repeating(count) { reader throws(DecodingFault) in
                 try reader.key()
@@ -90,12 +88,6 @@ struct MsgpackReader {
                 try reader.value(depth + 1)
             }
             try self.view.append("}")
-        }
-    }
-
-    private static func checkDepth(_ depth: Int, at offset: Int) throws(DecodingFault) {
-        guard depth < JSONView.deepest else {
-            throw DecodingFault("it is nested deeper than \(JSONView.deepest)", at: offset)
         }
     }
 

@@ -111,9 +111,8 @@ struct ProtobufReader {
     private mutating func message(
         _ role: ProtobufSchema.Role, _ range: Range<Int>, _ depth: Int
     ) throws(DecodingFault) {
-        guard depth < JSONView.deepest - 1 else {
-            throw DecodingFault("it is nested deeper than \(JSONView.deepest)", at: range.lowerBound)
-        }
+        // What repeats in it opens an array as well.
+        try JSONView.check(depth: depth + 1, at: range.lowerBound)
         let found = try self.fields(of: role, range)
         switch role {
         case .propertySet: return try self.properties(found, depth)
