@@ -234,7 +234,7 @@ struct BatchSorter: Sendable {
                 case .lacksPaths, .isOf: continue
                 case .isTooCostly:
                     sorted.tooCostly += 1
-                    Self.skip(message, at: webhook, because: PayloadFilter.tooCostly, in: &sorted)
+                    Self.skip(message, at: webhook, because: EvaluationBudget.tooCostly, in: &sorted)
                     continue
                 }
             }

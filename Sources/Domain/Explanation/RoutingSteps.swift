@@ -25,8 +25,7 @@ extension Explanation {
         var steps = Self.choice(of: thing, trigger, refusal)
         if !trigger.subtopics.isEmpty, refusal == nil || refusal == .subtopics {
             let name = subtopic.isEmpty ? "without a subtopic" : "the subtopic \(subtopic.prefix(200))"
-            let filters = trigger.subtopics.prefix(5).joined(separator: ", ")
-            let all = trigger.subtopics.count > 5 ? "\(filters), …" : filters
+            let all = Self.some(of: trigger.subtopics)
             steps.append(
                 refusal == .subtopics
                     ? ExplainedStep(
@@ -52,12 +51,17 @@ extension Explanation {
         return steps
     }
 
+    /// The first few, which are nearly always all.
+    private static func some(of texts: [String]) -> String {
+        texts.prefix(5).joined(separator: ", ") + (texts.count > 5 ? ", …" : "")
+    }
+
     private static func code(of subtopic: String, _ trigger: Trigger, isOK: Bool) -> ExplainedStep {
         guard let code = LogEvent.code(of: subtopic) else {
             return ExplainedStep(
                 .subtopics, isOK: false, "it is no log event, which are on \(LogEvent.folder)/<code>", fate: .ignore)
         }
-        let codes = trigger.codes.prefix(5).joined(separator: ", ") + (trigger.codes.count > 5 ? ", …" : "")
+        let codes = Self.some(of: trigger.codes)
         let name = "the log event \(code.prefix(200))"
         guard isOK else {
             return ExplainedStep(
@@ -72,7 +76,7 @@ extension Explanation {
         guard let index else {
             return ExplainedStep(.data, isOK: false, "there is no payload to look into", fate: .unknown)
         }
-        let paths = trigger.paths.prefix(5).joined(separator: ", ") + (trigger.paths.count > 5 ? ", …" : "")
+        let paths = Self.some(of: trigger.paths)
         let levels = trigger.levels.map(\.rawValue).joined(separator: ", ")
         return switch filter.verdict(on: index, budget: &budget) {
         case .admits:
@@ -84,7 +88,7 @@ extension Explanation {
             ExplainedStep(
                 .data, isOK: false, "its level is \(level.rawValue), and none of \(levels) (trigger.levels)",
                 fate: .ignore)
-        case .isTooCostly: ExplainedStep(.data, isOK: false, PayloadFilter.tooCostly, fate: .skip)
+        case .isTooCostly: ExplainedStep(.data, isOK: false, EvaluationBudget.tooCostly, fate: .skip)
         }
     }
 

@@ -5,6 +5,9 @@ internal import Crypto
 package struct EvaluationBudget: Sendable {
     package private(set) var rest: Int
 
+    /// Why something is skipped for which there was not so much left.
+    package static let tooCostly = "not evaluated: too costly"
+
     /// A message of the largest size, looked at as a whole a few times over; or a hundred thousand rules.
     package static let perMessage = 4 * 1024 * 1024
     /// What a rule costs that looks at nothing but whether there is something; and a place that is looked for.
@@ -64,7 +67,7 @@ package struct ConditionSet: Sendable {
         package var isTooCostly = false
 
         fileprivate static func tooCostly(_ memory: [Int: String]) -> Outcome {
-            Outcome(skip: "not evaluated: too costly", memory: memory, isTooCostly: true)
+            Outcome(skip: EvaluationBudget.tooCostly, memory: memory, isTooCostly: true)
         }
     }
 

@@ -71,7 +71,7 @@ package struct EdgeRule: Sendable, Equatable {
         case .isNotMet(let rule): self.unmet(rule, message, alarm)
         case .isUnknown(let reason):
             Outcome(alarm: alarm, crossing: nil, skip: "the message says nothing of the condition: \(reason)")
-        case .isTooCostly: Outcome(alarm: alarm, crossing: nil, skip: "not evaluated: too costly")
+        case .isTooCostly: Outcome(alarm: alarm, crossing: nil, skip: EvaluationBudget.tooCostly)
         }
     }
 

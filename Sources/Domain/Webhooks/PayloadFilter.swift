@@ -25,8 +25,6 @@ package final class PayloadFilter: Sendable {
         case isTooCostly
     }
 
-    package static let tooCostly = "not evaluated: too costly"
-
     package func verdict(on payload: PayloadIndex, budget: inout EvaluationBudget) -> Verdict {
         if !self.datastreams.isEmpty {
             var isThere = false

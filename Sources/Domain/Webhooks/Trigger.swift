@@ -97,19 +97,21 @@ package struct Trigger: Sendable, Equatable, Codable {
     }
 
     func check() throws(InvalidField) {
-        if !self.subtopics.isEmpty {
-            guard self.kind == .message else {
-                throw InvalidField("trigger.subtopics", "go with the trigger MESSAGE alone")
-            }
-            guard self.subtopics.count <= Self.most else {
-                throw InvalidField("trigger.subtopics", "must be at most \(Self.most)")
-            }
-            for (index, text) in self.subtopics.enumerated() where SubtopicFilter(text) == nil {
-                throw InvalidField(
-                    "trigger.subtopics[\(index)]", "must be a filter such as room/+/temperature or alarms/#")
-            }
+        try self.check(
+            self.subtopics, "subtopics", of: .message, expected: "a filter such as room/+/temperature or alarms/#"
+        ) { SubtopicFilter($0) != nil }
+        try self.check(self.paths, "paths", of: .message, expected: "a path such as sensor.values[0]") {
+            JSONPath($0)?.steps.isEmpty == false
         }
-        try self.checkData()
+        for (index, text) in self.paths.enumerated() where (JSONPath(text)?.steps.count ?? 0) > Conditions.longestPath {
+            throw InvalidField("trigger.paths[\(index)]", "must have at most \(Conditions.longestPath) steps")
+        }
+        try self.check(
+            self.codes, "codes", of: .logEvent, expected: "a level of a topic such as too_hot", LogEvent.isCode)
+        try self.check(self.levels.map(\.rawValue), "levels", of: .logEvent, expected: "a level") { _ in true }
+        guard Set(self.levels).count == self.levels.count else {
+            throw InvalidField("trigger.levels", "must not repeat one")
+        }
         try self.check(self.things, "things", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.profiles, "profiles", expected: "a UUID") { EntityID($0) != nil }
         try self.check(self.externalIDs, "external_ids", expected: "what a thing is called") {
@@ -130,45 +132,17 @@ package struct Trigger: Sendable, Equatable, Codable {
 }
 
 extension Trigger {
-    /// What says which messages count by what they hold, and which log events.
-    private func checkData() throws(InvalidField) {
-        let kinds: [(name: String, isGiven: Bool, kind: TriggerKind)] = [
-            ("paths", !self.paths.isEmpty, .message), ("codes", !self.codes.isEmpty, .logEvent),
-            ("levels", !self.levels.isEmpty, .logEvent),
-        ]
-        for (name, isGiven, kind) in kinds where isGiven && self.kind != kind {
-            throw InvalidField("trigger.\(name)", "go with the trigger \(kind.rawValue) alone")
-        }
-        guard self.paths.count <= Self.most else { throw InvalidField("trigger.paths", "must be at most \(Self.most)") }
-        for (index, text) in self.paths.enumerated() {
-            let at = "trigger.paths[\(index)]"
-            guard let path = JSONPath(text), !path.steps.isEmpty else {
-                throw InvalidField(at, "must be a path such as sensor.values[0]")
-            }
-            guard path.steps.count <= Conditions.longestPath else {
-                throw InvalidField(at, "must have at most \(Conditions.longestPath) steps")
-            }
-        }
-        guard self.codes.count <= Self.most else { throw InvalidField("trigger.codes", "must be at most \(Self.most)") }
-        for (index, code) in self.codes.enumerated() where !LogEvent.isCode(code) {
-            throw InvalidField("trigger.codes[\(index)]", "must be a level of a topic such as too_hot")
-        }
-        guard Set(self.levels).count == self.levels.count else {
-            throw InvalidField("trigger.levels", "must not repeat one")
-        }
-    }
-
-    /// What says which things count.
+    /// - Parameter kind: the only one that it goes with; nil for what says which things count.
     private func check(
-        _ texts: [String], _ name: String, expected: String, _ isValid: (String) -> Bool
+        _ texts: [String], _ name: String, of kind: TriggerKind? = nil, expected: String, _ isValid: (String) -> Bool
     ) throws(InvalidField) {
         guard !texts.isEmpty else { return }
-        guard self.kind.isOfThing else {
-            throw InvalidField("trigger.\(name)", "do not go with the trigger \(self.name)")
-        }
-        guard texts.count <= Self.most else { throw InvalidField("trigger.\(name)", "must be at most \(Self.most)") }
+        let field = "trigger.\(name)"
+        if let kind, self.kind != kind { throw InvalidField(field, "go with the trigger \(kind.rawValue) alone") }
+        guard self.kind.isOfThing else { throw InvalidField(field, "do not go with the trigger \(self.name)") }
+        guard texts.count <= Self.most else { throw InvalidField(field, "must be at most \(Self.most)") }
         for (index, text) in texts.enumerated() where !isValid(text) {
-            throw InvalidField("trigger.\(name)[\(index)]", "must be \(expected)")
+            throw InvalidField("\(field)[\(index)]", "must be \(expected)")
         }
     }
 
