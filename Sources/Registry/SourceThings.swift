@@ -33,23 +33,16 @@ package struct SourceThings: Sendable {
     }
 
     private func thing(called name: String, _ wanted: SourceThing, in group: EntityID) async throws -> EntityID? {
-        let isIt: Query =
-            switch wanted.by {
-            case .externalID: "(external_id = \(name) OR id = \(EntityID(name) ?? Message.noThing))"
-            case .label: "labels @> ARRAY[\(name)]::text[]"
-            }
-        // What it is called comes before what it is.
         let found = try await self.pool.withConnection { db in
-            try db.query(
-                """
-                SELECT id FROM things WHERE group_id = \(group) AND \(isIt)
-                ORDER BY external_id IS NOT DISTINCT FROM \(name) DESC LIMIT 2
-                """
-            ) { try $0.entityID(0) }
+            switch wanted.by {
+            case .externalID: [try NamedThings(called: [name], in: group, on: db)[name]].compactMap(\.self)
+            case .label:
+                try db.query(
+                    "SELECT id FROM things WHERE group_id = \(group) AND labels @> ARRAY[\(name)]::text[] LIMIT 2"
+                ) { try $0.entityID(0) }
+            }
         }
-        if wanted.by == .label, found.count > 1 {
-            throw Unknown(reason: "several things of the group have the label \(name)")
-        }
+        if found.count > 1 { throw Unknown(reason: "several things of the group have the label \(name)") }
         return found.first
     }
 }

@@ -61,19 +61,13 @@ extension ThingStore {
     package func resolve(
         _ ids: [EntityID], externalIDs: [String], in group: EntityID
     ) async throws -> (found: [EntityID], missing: [String]) {
-        let rows = try await self.pool.withConnection { db in
-            try db.query(
-                """
-                SELECT id, external_id FROM things
-                WHERE group_id = \(group) AND (id = ANY(\(ids)) OR external_id = ANY(\(externalIDs)))
-                """
-            ) { (id: try $0.entityID(0), externalID: $0.isNull(1) ? nil : try $0.string(1)) }
+        let things = try await self.pool.withConnection { db in
+            try NamedThings(ids, called: externalIDs, in: group, on: db)
         }
-        let found = Set(rows.map(\.id))
-        let names = Set(rows.compactMap(\.externalID))
         return (
-            Array(found),
-            ids.filter { !found.contains($0) }.map(\.description) + externalIDs.filter { !names.contains($0) }
+            Array(things.ids),
+            ids.filter { !things.ids.contains($0) }.map(\.description)
+                + externalIDs.filter { things.named[$0] == nil }
         )
     }
 

@@ -109,22 +109,8 @@ package struct TopicRuleStore: Sendable {
 
     /// Which things these are, each called by its `external_id`, or else by its id.
     package func things(called names: [String], in group: EntityID) async throws -> [String: EntityID] {
-        let ids = names.compactMap { EntityID($0) }
-        let rows = try await self.pool.withConnection { db in
-            try db.query(
-                """
-                SELECT id, external_id FROM things
-                WHERE group_id = \(group) AND (external_id = ANY(\(names)) OR id = ANY(\(ids)))
-                """
-            ) { (id: try $0.entityID(0), name: $0.isNull(1) ? nil : try $0.string(1)) }
-        }
-        let named = Dictionary(rows.compactMap { row in row.name.map { ($0, row.id) } }) { first, _ in first }
-        let known = Set(rows.map(\.id))
-        let found = names.compactMap { name -> (String, EntityID)? in
-            let thing = named[name] ?? EntityID(name).flatMap { known.contains($0) ? $0 : nil }
-            return thing.map { (name, $0) }
-        }
-        return Dictionary(found) { first, _ in first }
+        let things = try await self.pool.withConnection { db in try NamedThings(called: names, in: group, on: db) }
+        return Dictionary(names.compactMap { name in things[name].map { (name, $0) } }) { first, _ in first }
     }
 
     /// Removes those of these that there are.
