@@ -117,23 +117,17 @@ struct BatchSorter: Sendable {
                 Self.refuse(received, .unknownThing, in: &sorted)
                 continue
             }
-            let message = Message(
-                id: id, thing: topic.thing, group: route.group, subtopic: topic.subtopic,
-                contentType: received.type(by: route.profile), payload: received.payload,
-                traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                receivedNanoseconds: now, decoder: route.profile.decoder,
-                properties: received.properties(by: route, noting: &sorted.leftOutProperties))
+            let message = received.message(
+                id, of: topic.thing, on: topic.subtopic, received.payload, by: route, at: now,
+                noting: &sorted.leftOutProperties)
             self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
         }
         if !others.isEmpty {
             let found = rules().find(others, largestPayload: self.largestPayload, in: &sorted)
             for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
-                let message = Message(
-                    id: id, thing: thing, group: route.group, subtopic: part.subtopic,
-                    contentType: received.type(by: route.profile), payload: part.payload,
-                    traceparent: TraceContext.checked(received.traceparent), isKept: route.profile.write,
-                    receivedNanoseconds: now, decoder: route.profile.decoder,
-                    properties: received.properties(by: route, noting: &sorted.leftOutProperties))
+                let message = received.message(
+                    id, of: thing, on: part.subtopic, part.payload, by: route, at: now,
+                    noting: &sorted.leftOutProperties)
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }
         }

@@ -31,16 +31,33 @@ extension MessageProperties {
 }
 
 extension ReceivedMessage {
+    /// What it is as a message of a thing, with its payload or a part of it.
+    ///
+    /// - Parameters:
+    ///   - now: monotonic, in nanoseconds.
+    ///   - leftOut: counts properties that were over the bounds.
+    @inline(__always)
+    func message(
+        _ id: MessageID, of thing: EntityID, on subtopic: String, _ payload: [UInt8], by route: Routes.Resolution,
+        at now: Int64, noting leftOut: inout Int
+    ) -> Message {
+        Message(
+            id: id, thing: thing, group: route.group, subtopic: subtopic, contentType: self.type(by: route.profile),
+            payload: payload, traceparent: TraceContext.checked(self.traceparent), isKept: route.profile.write,
+            receivedNanoseconds: now, decoder: route.profile.decoder,
+            properties: self.properties(by: route, noting: &leftOut))
+    }
+
     /// nil for most, at the cost of a look.
     @inline(__always)
-    func properties(by route: Routes.Resolution, noting leftOut: inout Int) -> MessageProperties? {
+    private func properties(by route: Routes.Resolution, noting leftOut: inout Int) -> MessageProperties? {
         self.properties == nil && !route.needsProperties
             ? nil : MessageProperties(self, by: route, noting: &leftOut)
     }
 
     /// What the message's type is.
     @inline(__always)
-    func type(by profile: ProfileConfig) -> String {
+    private func type(by profile: ProfileConfig) -> String {
         profile.takesPublishedType ? profile.type(published: self.properties?.contentType) : profile.contentType
     }
 }
