@@ -118,7 +118,18 @@ package enum MessageRow {
             payload: try row.bytes(6), traceparent: row.isNull(5) ? nil : try row.string(5),
             isKept: try row.bool(10), receivedNanoseconds: nil,
             event: row.isNull(7) ? nil : TriggerKind(rawValue: try row.string(7)),
-            decoder: row.isNull(9) ? nil : PayloadDecoder.of(try row.string(9)),
-            properties: row.isNull(8) ? nil : MessageProperties(stored: try row.bytes(8)))
+            decoder: try row.decoder(9), properties: try row.properties(8))
+    }
+}
+
+extension Row {
+    /// What a publish said of itself; nil if nothing is kept of it.
+    package func properties(_ column: Int) throws(PostgresError) -> MessageProperties? {
+        self.isNull(column) ? nil : MessageProperties(stored: try self.bytes(column))
+    }
+
+    /// What makes JSON of a payload; nil if it is read as it is.
+    package func decoder(_ column: Int) throws(PostgresError) -> PayloadDecoder? {
+        self.isNull(column) ? nil : PayloadDecoder.of(try self.string(column))
     }
 }

@@ -71,7 +71,7 @@ extension AlarmStore {
             mark: try row.int64(5), subtopic: row.isNull(6) ? "" : try row.string(6),
             contentType: row.isNull(7) ? ProfileConfig.defaultContentType : try row.string(7),
             traceparent: row.isNull(8) ? nil : try row.string(8), payload: row.isNull(9) ? [] : try row.bytes(9),
-            properties: row.isNull(10) ? nil : MessageProperties(stored: try row.bytes(10)))
+            properties: try row.properties(10))
     }
 
     private func note(

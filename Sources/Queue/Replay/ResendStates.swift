@@ -1,4 +1,5 @@
 internal import Domain
+internal import Journal
 internal import Postgres
 internal import Schema
 internal import Values
@@ -107,9 +108,7 @@ struct ResendPayloads {
         let read = try db.query("SELECT id, payload, decode, properties FROM messages WHERE id = ANY(\(ids))") {
             (
                 try $0.int64(0),
-                Read(
-                    payload: try $0.bytes(1), decoder: $0.isNull(2) ? nil : PayloadDecoder.of(try $0.string(2)),
-                    properties: $0.isNull(3) ? nil : MessageProperties(stored: try $0.bytes(3)))
+                Read(payload: try $0.bytes(1), decoder: try $0.decoder(2), properties: try $0.properties(3))
             )
         }
         self.loaded = Dictionary(read) { first, _ in first }
