@@ -10,22 +10,24 @@ import { busy, command, toast } from "./ui.js";
 /** Of so many profiles is it looked whether a thing has them. */
 const mostProfiles = 20;
 
+/** The first thing of a group's list, as it is narrowed down or ordered; undefined if there is none. */
+export const firstThing = async (group, signal, more = {}) =>
+  (await get(`/groups/${group.id}/things${query({ ...more, limit: 1 })}`, signal)).things[0];
+
 /**
  * A thing whose profile sends what it publishes to webhooks, as `thing`. If there is none, `silent` is a thing whose profile
  * does not, with that; and if there is no thing at all, neither.
  */
 export async function whoFires(group, signal) {
-  const first = async (more) =>
-    (await get(`/groups/${group.id}/things${query({ ...more, limit: 1 })}`, signal)).things[0];
   const [profiles, any] = await Promise.all([
     all(`/groups/${group.id}/profiles`, "profiles", signal),
-    first({}),
+    firstThing(group, signal),
   ]);
   if (!any) return {};
   const sending = profiles.filter(({ config }) => config.value.webhook === true);
   if (sending.some(({ id }) => id === any.profile_id)) return { thing: any };
   for (const { id } of sending.slice(0, mostProfiles)) {
-    const thing = await first({ profile: id });
+    const thing = await firstThing(group, signal, { profile: id });
     if (thing) return { thing };
   }
   return { silent: { thing: any, profile: profiles.find(({ id }) => id === any.profile_id) } };

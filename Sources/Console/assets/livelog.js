@@ -2,6 +2,7 @@
 
 import { follow } from "./api.js";
 import { h } from "./dom.js";
+import { pauseButton } from "./ui.js";
 
 /** What tells one line of a log from all others. */
 export const keyOf = (entry) => `${entry.trigger_id} ${entry.status} ${entry.attempt}`;
@@ -73,16 +74,10 @@ export function growth(signal, take) {
     state.className = `badge ${kind}`;
     if (state.textContent !== text) state.textContent = text;
   };
-  const button = h("button", {
-    type: "button",
-    "aria-pressed": "false",
-    onclick: () => {
-      isPaused = !isPaused;
-      button.setAttribute("aria-pressed", String(isPaused));
-      button.textContent = isPaused ? "Go on" : "Pause";
-      begin();
-    },
-  }, "Pause");
+  const button = pauseButton((now) => {
+    isPaused = now;
+    begin();
+  });
   const element = h("span", { class: "row tight", hidden: true }, state, button);
   const begin = () => {
     running?.abort();

@@ -11,7 +11,7 @@ import { listSection, table } from "./lists.js";
 import { textOf, Written } from "./rawjson.js";
 import { confirmDeletion, confirmNewKey, formDialog, menu } from "./overlays.js";
 import { whySection } from "./why.js";
-import { busy, command, empty, facts, head, identity, moment, timeOf, toast } from "./ui.js";
+import { busy, command, empty, facts, head, identity, moment, pauseButton, timeOf, toast } from "./ui.js";
 
 const mostShown = 200;
 
@@ -164,19 +164,12 @@ function tail(thing, signal) {
   const none = h("p", { class: "loading" }, "What the thing publishes from now on is shown here.");
   let paused = false;
   let held = [];
-  const pause = h("button", {
-    type: "button",
-    "aria-pressed": "false",
-    onclick: () => {
-      paused = !paused;
-      pause.setAttribute("aria-pressed", String(paused));
-      pause.textContent = paused ? "Go on" : "Pause";
-      if (!paused) {
-        add(held);
-        held = [];
-      }
-    },
-  }, "Pause");
+  const pause = pauseButton((now) => {
+    paused = now;
+    if (paused) return;
+    add(held);
+    held = [];
+  });
   const add = (messages) => {
     if (messages.length > 0) none.remove();
     for (const message of messages) {

@@ -53,6 +53,22 @@ export const copyButton = (text, what) =>
 export const copyable = (label, text, what, copied = text) =>
   h("div", { class: "command" }, h("pre", { tabindex: "0", "aria-label": label }, text), copyButton(copied, what));
 
+/** A button that holds up what goes on, and lets it go on; `change(isPaused)` does it. */
+export function pauseButton(change) {
+  let isPaused = false;
+  const button = h("button", {
+    type: "button",
+    "aria-pressed": "false",
+    onclick: () => {
+      isPaused = !isPaused;
+      button.setAttribute("aria-pressed", String(isPaused));
+      button.textContent = isPaused ? "Go on" : "Pause";
+      change(isPaused);
+    },
+  }, "Pause");
+  return button;
+}
+
 /** A line for the terminal. */
 export const command = (text) => copyable("Command", text, "the command");
 

@@ -3,7 +3,7 @@
 import { get, post, query } from "./api.js";
 import { evenly, lines, period } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { howToFire, whoFires } from "./firing.js";
+import { firstThing, howToFire, whoFires } from "./firing.js";
 import { dateTime, decimal, latency, number, trigger, triggerKind, triggers } from "./format.js";
 import { atLeast } from "./lists.js";
 import { logSection } from "./log.js";
@@ -143,11 +143,9 @@ const hint = (webhook, group, me, signal, at) =>
 const whyLink = (webhook, group, signal) =>
   later(
     (async () => {
-      const first = async (more) =>
-        (await get(`/groups/${group.id}/things${query({ ...more, limit: 1 })}`, signal)).things[0];
       const [named] = webhook.trigger.things ?? [];
       if (named) return { id: named };
-      return await first({ order: "last_seen", dir: "desc" }) ?? await first({});
+      return await firstThing(group, signal, { order: "last_seen", dir: "desc" }) ?? await firstThing(group, signal);
     })(),
     (thing) =>
       thing
