@@ -122,11 +122,36 @@ class Group:
     def publish(self, payload, subtopic=""):
         self.hookline.publish(self.thing, payload, subtopic)
 
+    def failing_webhook(self):
+        """One that nothing listens for: a few were tried, and many wait."""
+        bad = self.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0, retry_schedule=[3600])
+        for n in range(30):
+            self.publish(f'{{"t":{n}}}')
+        until(lambda: self.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
+        return bad
+
     def url(self, section):
         return f"{self.hookline.console}#/{self.id}/{section}"
 
     def attempts(self, webhook):
         return self.api.get(f"/webhooks/{webhook['id']}")["attempts"]
+
+
+def expect_failures_first(page, shot):
+    """A log says first what went wrong, and has what waits behind a button."""
+    log = page.get_by_role("table", name="Log")
+    expect(log.get_by_text("What went wrong last")).to_be_visible()
+    expect(log.get_by_role("row").nth(2)).to_contain_text("Failed")
+    expect(log.get_by_role("columnheader", name="Next attempt")).to_be_visible()
+    # A probe that failed meanwhile may stand between them.
+    more = log.get_by_role("button", name="more that wait").first
+    expect(more).to_be_visible()
+    waiting = log.get_by_text("Waiting", exact=True).filter(visible=True)
+    before = waiting.count()
+    expect(log.get_by_role("row").filter(has_text="Waiting").first.locator("time")).to_have_count(2)
+    picture(page, shot)
+    more.click()
+    assert waiting.count() > before
 
 
 def until(condition, what, seconds=30):

@@ -2,8 +2,16 @@
 
 import re
 
-from conftest import choose, open_page, picture, sign_in, until
+from conftest import choose, expect_failures_first, open_page, picture, sign_in, until
 from playwright.sync_api import expect
+
+
+def open_newest(page, group, webhook, attempts):
+    """Opens the details of a group's newest line, once so many attempts are in its log."""
+    until(lambda: group.attempts(webhook) == attempts, "the attempts")
+    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == attempts, "the log")
+    open_page(page, group.url("log"), "Log")
+    page.get_by_role("button", name=re.compile("Details of")).first.click()
 
 
 def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
@@ -46,10 +54,7 @@ def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
 def test_two_attempts_stand_side_by_side(page, group):
     webhook = group.webhook("Away", url="http://127.0.0.1:9/", retry_schedule=[1], max_attempts=2)
     group.publish("1")
-    until(lambda: group.attempts(webhook) == 2, "two attempts")
-    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == 2, "the log")
-    open_page(page, group.url("log"), "Log")
-    page.get_by_role("button", name=re.compile("Details of")).first.click()
+    open_newest(page, group, webhook, attempts=2)
     page.get_by_text("Compare two attempts").first.click()
     both = page.get_by_role("table", name="Two attempts").first
     expect(both.get_by_role("columnheader", name="Attempt 1")).to_be_visible()
@@ -60,10 +65,7 @@ def test_two_attempts_stand_side_by_side(page, group):
 def test_headers_of_a_failed_answer_are_shown_and_copied(page, group):
     webhook = group.webhook("Missing", url=f"{group.hookline.base}/nothing", max_attempts=1)
     group.publish("1")
-    until(lambda: group.attempts(webhook) == 1, "the attempt")
-    until(lambda: group.api.get(f"/webhooks/{webhook['id']}/log")["total"] == 1, "the log")
-    open_page(page, group.url("log"), "Log")
-    page.get_by_role("button", name=re.compile("Details of")).first.click()
+    open_newest(page, group, webhook, attempts=1)
     page.get_by_text("Headers of the answer").first.click()
     headers = page.get_by_label("Headers of the answer to attempt 1", exact=True)
     expect(headers).to_contain_text("content-type: application/json")
@@ -73,23 +75,10 @@ def test_headers_of_a_failed_answer_are_shown_and_copied(page, group):
 
 
 def test_the_groups_log_says_first_what_went_wrong_and_folds_what_waits(page, group):
-    bad = group.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0, retry_schedule=[3600])
-    for n in range(30):
-        group.publish(f'{{"t":{n}}}')
-    until(lambda: group.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
+    group.failing_webhook()
     open_page(page, group.url("log"), "Log")
+    expect_failures_first(page, "log-failing")
     log = page.get_by_role("table", name="Log")
-    expect(log.get_by_text("What went wrong last")).to_be_visible()
-    expect(log.get_by_role("row").nth(2)).to_contain_text("Failed")
-    expect(log.get_by_role("columnheader", name="Next attempt")).to_be_visible()
-    more = log.get_by_role("button", name="more that wait").first
-    expect(more).to_be_visible()
-    waiting = log.get_by_text("Waiting", exact=True).filter(visible=True)
-    before = waiting.count()
-    expect(log.get_by_role("row").filter(has_text="Waiting").first.locator("time")).to_have_count(2)
-    picture(page, "log-failing")
-    more.click()
-    assert waiting.count() > before
     # Who asks for what waits gets all of it.
     page.get_by_label("Status").select_option("waiting")
     expect(log.get_by_text("What went wrong last")).to_have_count(0)

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from conftest import open_page, picture, until
+from conftest import expect_failures_first, open_page, picture, until
 from playwright.sync_api import expect
 
 HOT = [{"path": "t", "operator": "gt", "value": 30}]
@@ -76,10 +76,7 @@ def test_a_test_says_that_the_message_would_be_skipped(page, group):
 
 
 def test_a_webhook_that_fails_looks_like_one(page, group):
-    bad = group.webhook("Bad", url="http://127.0.0.1:9/", failure_limit=0, retry_schedule=[3600])
-    for n in range(30):
-        group.publish(f'{{"t":{n}}}')
-    until(lambda: group.api.get(f"/webhooks/{bad['id']}")["health"].get("breaker") == "open", "the breaker")
+    bad = group.failing_webhook()
     open_page(page, group.url("webhooks"), "Webhooks")
     expect(page.get_by_role("table").get_by_text("Failing", exact=True)).to_be_visible()
     expect(page.get_by_role("table").get_by_text("refused")).to_be_visible()
@@ -87,18 +84,7 @@ def test_a_webhook_that_fails_looks_like_one(page, group):
     open_page(page, f"{group.hookline.console}#/webhook/{bad['id']}", "Bad")
     expect(page.get_by_text("Its receiver fails:")).to_be_visible()
     expect(page.get_by_text("One request at a time tries whether it is back")).to_be_visible()
-    log = page.get_by_role("table", name="Log")
-    expect(log.get_by_text("What went wrong last")).to_be_visible()
-    expect(log.get_by_role("row").nth(2)).to_contain_text("Failed")
-    expect(log.get_by_role("columnheader", name="Next attempt")).to_be_visible()
-    # A probe that failed meanwhile may stand between them.
-    more = log.get_by_role("button", name="more that wait").first
-    expect(more).to_be_visible()
-    waiting = log.get_by_text("Waiting", exact=True).filter(visible=True)
-    before = waiting.count()
-    picture(page, "webhook-failing-light")
-    more.click()
-    assert waiting.count() > before
+    expect_failures_first(page, "webhook-failing-light")
 
 
 def test_a_form_keeps_what_was_typed_until_leaving_is_meant(page, group):
