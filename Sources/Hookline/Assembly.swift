@@ -196,14 +196,7 @@ struct Assembly {
                 }
             },
             wallClock: wallClock)
-        let thingPublisher = try ThingPublisher(broker: mqtt, logger: self.logger)
-        let commandPublisher = try CommandPublisher(
-            store: CommandStore(database), broker: mqtt, metrics: metrics, logger: self.logger)
-        let board = AnswerBoard(most: self.configuration.commands.mostWaiting)
-        let answerListener = try AnswerListener(
-            store: CommandStore(database), board: board, broker: mqtt,
-            sharedGroup: self.configuration.delivery.sharedGroup, metrics: metrics, logger: self.logger,
-            call: { commandPublisher.call() })
+        let bus = try BusServices(self.configuration, database, broker: mqtt, metrics: metrics, logger: self.logger)
         let announcer = ReadyAnnouncer(metrics: metrics, onReady: self.onReady)
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
@@ -228,13 +221,11 @@ struct Assembly {
                     [tail = ThingTail(broker: mqtt, wallClock: wallClock, logger: self.logger)] in
                     try await tail.follow($0, $1)
                 }, holdup: { await delivery.holdup(of: $0) }, scene: { try await routes.scene(of: $0) },
-                gate: { await delivery.gateStanding(of: $0) }, publish: thingPublisher.port,
+                gate: { await delivery.gateStanding(of: $0) }, publish: bus.things.port,
                 listen: { [broker = BrokerListening(broker: mqtt, logger: self.logger)] in
                     try await broker.listen(to: $0, for: $1)
                 }, topics: { routes.withRoutes { $0.topics } },
-                commands: CommandPort(
-                    limits: self.configuration.commands, board: board, keys: commandKeys,
-                    call: { commandPublisher.call() })))
+                commands: bus.commandPort(keys: commandKeys)))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },
@@ -246,9 +237,6 @@ struct Assembly {
                 console: self.configuration.api.publicURL.map { $0 + "/console/" }, metrics: metrics,
                 certificates: { CertificatesInUse.all(routes) }),
             wallClock: wallClock, logger: self.logger)
-        let publisher = try SourcePublisher(
-            store: SourceEventStore(database), broker: mqtt, metrics: metrics,
-            logger: self.logger)
         let eraser = Eraser(store: ErasureStore(database), logger: self.logger)
         let sealing = QuerySealing(database, box: box, logger: self.logger)
         let feeder = ResendFeeder(
@@ -264,11 +252,10 @@ struct Assembly {
             configuration: .init(
                 services: (companions + accounts + providers + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
-                    feeder, publisher, thingPublisher, commandPublisher, answerListener,
-                ]
-                    + [intake] + adopters + [announcer, probe] + api).map {
-                        .init(service: $0)
-                    },
+                    feeder,
+                ] + bus.services + [intake] + adopters + [announcer, probe] + api).map {
+                    .init(service: $0)
+                },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
         do {
             try await group.run()
