@@ -1,4 +1,5 @@
-import Dispatch
+internal import Dispatch
+internal import Synchronization
 package import Testing
 
 /// Has what computes for seconds do it on threads of its own. All tests share as many threads as there are processors: those that
@@ -14,11 +15,16 @@ package struct OwnThreads: SuiteTrait, TestTrait, TestScoping {
 
     private final class Threads: TaskExecutor {
         static let shared = Threads()
-        private let queue = DispatchQueue(label: "tests that compute", attributes: .concurrent)
+        /// Serial ones have threads of their own. The jobs of a concurrent one would take the same that all tasks share.
+        private let queues = (0..<8).map { DispatchQueue(label: "tests that compute \($0)") }
+        private let count = Atomic(0)
 
         func enqueue(_ job: consuming ExecutorJob) {
             let job = UnownedJob(job)
-            self.queue.async { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+            let turn = self.count.wrappingAdd(1, ordering: .relaxed).oldValue
+            self.queues[turn % self.queues.count].async {
+                unsafe job.runSynchronously(on: self.asUnownedTaskExecutor())
+            }
         }
     }
 }
