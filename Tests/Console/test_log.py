@@ -51,6 +51,24 @@ def test_the_groups_log_names_what_it_is_about_and_finds_it(page, group):
     expect(table.locator("tbody tr:not(.detail)")).to_have_count(3)
 
 
+def test_an_answer_to_what_was_asked_before_is_not_waited_for(page, group):
+    webhook = group.webhook("Pipeline")
+    group.publish('{"needle":1}')
+    until(lambda: group.attempts(webhook) == 1, "the attempt")
+    until(lambda: group.api.get(f"/groups/{group.id}/log")["total"] == 1, "the log")
+    open_page(page, group.url("log"), "Log")
+    rows = page.get_by_role("table", name="Log").locator("tbody tr:not(.detail)")
+    expect(rows).to_have_count(1)
+    held = []
+    page.route(re.compile("text=slow"), lambda route: held.append(route))
+    search = page.get_by_label("Search")
+    with page.expect_request(re.compile("text=slow")):
+        search.fill("slow")
+    with page.expect_event("requestfailed", lambda request: "text=slow" in request.url):
+        search.fill("")
+    expect(rows).to_have_count(1)
+
+
 def test_two_attempts_stand_side_by_side(page, group):
     webhook = group.webhook("Away", url="http://127.0.0.1:9/", retry_schedule=[1], max_attempts=2)
     group.publish("1")

@@ -41,7 +41,11 @@ export function show({ group, signal, can, go, query: asked, setQuery }) {
     turn(state, changes);
     const { offset: _, limit: __, cursor: ___, ...filters } = state;
     setQuery(filters);
-    return attempt(list, async () => draw(await get(`/groups/${group.id}/alarms${query(state)}`, signal)));
+    return attempt(
+      list,
+      signal,
+      async (signal) => draw(await get(`/groups/${group.id}/alarms${query(state)}`, signal)),
+    );
   };
   const act = (button, alarm, verb, said) =>
     busy(button, async () => {

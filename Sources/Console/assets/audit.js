@@ -47,7 +47,7 @@ export function show({ group, me, signal, query: asked }) {
   const place = () => (scope.all ? "/audit" : `/groups/${group.id}/audit`);
   const load = (changes = {}) => {
     turn(state, changes);
-    return attempt(list, async () => draw(await get(`${place()}${query(state)}`, signal)));
+    return attempt(list, signal, async (signal) => draw(await get(`${place()}${query(state)}`, signal)));
   };
   const draw = (page) => {
     const { kind, actor, object, from, to } = state;

@@ -23,7 +23,7 @@ export function show({ group, signal, me }) {
   const seconds = select("5", spans);
   const list = h("div", { "aria-live": "polite" }, hint());
   const listen = () =>
-    attempt(list, async () => {
+    attempt(list, signal, async (signal) => {
       replace(list, h("p", { class: "loading", role: "status" }, `Listening for ${seconds.value} seconds …`));
       const wanted = query({ filter: filter.value, seconds: seconds.value });
       draw(await get(`/broker/topics${wanted}`, signal));

@@ -50,7 +50,7 @@ export function certificateFields(known) {
 export function groupSecurity(group, { signal, can }) {
   const content = h("div", { class: "stack tight" });
   const load = () =>
-    attempt(content, async () => {
+    attempt(content, signal, async (signal) => {
       draw(await get(`/groups/${group.id}/tls`, signal));
     });
   const draw = (tls) => {

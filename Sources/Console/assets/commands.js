@@ -107,7 +107,8 @@ export function commandsSection(thing, signal, can) {
   const list = () =>
     listSection(
       "Commands",
-      (at) => get(`/things/${thing.id}/commands${query({ ...at, limit: 10 })}`, signal),
+      signal,
+      (at, signal) => get(`/things/${thing.id}/commands${query({ ...at, limit: 10 })}`, signal),
       (page) =>
         page.total === 0
           ? empty("No commands", "What the thing is told to do is published below its topic commands.")

@@ -28,7 +28,7 @@ export function show({ group, signal, can, query: asked, setQuery }) {
   const list = h("div", {}, loading());
 
   const place = () => state.webhook ? `/webhooks/${state.webhook}/log` : `/groups/${group.id}/log`;
-  const read = (more) => {
+  const read = (more, signal) => {
     const { thing, text, from, to, limit } = state;
     return get(`${place()}${query({ thing, text, from, to, limit, ...more })}`, signal);
   };
@@ -41,22 +41,22 @@ export function show({ group, signal, can, query: asked, setQuery }) {
     turn(state, changes);
     const { status, webhook, thing, text, offset, cursor } = state;
     setQuery({ status, webhook, thing, text });
-    return attempt(list, async () => {
+    return attempt(list, signal, async (signal) => {
       // Who has an id of a delivery wants that one, whenever it was.
       if (/^msg_\w+$/.test(text)) {
         log.live.at(undefined);
         return drawOne(await get(`/deliveries/${text}`, signal));
       }
-      const page = await read({ status, offset, cursor });
+      const page = await read({ status, offset, cursor }, signal);
       const mayExplain = isNewest() && page.log.some((entry) => entry.status === "WAITING");
-      failing = mayExplain ? await failingNow() : new Set();
-      await log.show(page);
+      failing = mayExplain ? await failingNow(signal) : new Set();
+      await log.show(page, signal);
       log.live.at(
         isNewest() ? `${place()}/live${query({ status: status || "ok,failed,waiting", thing })}` : undefined,
       );
     });
   };
-  const failingNow = async () => {
+  const failingNow = async (signal) => {
     const page = await get(`/groups/${group.id}/webhooks?health=failing&limit=200`, signal);
     return new Set(page.webhooks.map(({ id }) => id));
   };
@@ -93,7 +93,7 @@ export function show({ group, signal, can, query: asked, setQuery }) {
     folds: () => state.status === "",
     isNewest,
     isFailing: (id) => failing.has(id),
-    failures: async () => (await read({ status: "failed" })).log,
+    failures: async (signal) => (await read({ status: "failed" }, signal)).log,
     what: "of the log",
   });
 

@@ -50,7 +50,7 @@ export function show(context) {
 function section({ signal }, { title, hint, path, mayChange, choices, mayOutlive }) {
   const list = h("div", {});
   const load = (place = {}) =>
-    attempt(list, async () => {
+    attempt(list, signal, async (signal) => {
       draw(await get(`${path}${query({ ...place, limit: 25, order: "created_at", dir: "desc" })}`, signal));
     });
   const make = async () => {

@@ -47,13 +47,13 @@ export const pager = ({ total, total_is_capped: isCapped, offset, limit, next, .
 
 /**
  * A part of a page that lists something page by page, and can be looked at again. `show` makes it of the page that
- * `read({offset, cursor})` brings.
+ * `read({offset, cursor}, signal)` brings.
  */
-export function listSection(title, read, show) {
+export function listSection(title, signal, read, show) {
   const list = h("div", {});
   const load = (place = {}) =>
-    attempt(list, async () => {
-      const page = await read(place);
+    attempt(list, signal, async (signal) => {
+      const page = await read(place, signal);
       replace(list, show(page), page.total > 0 && pager(page, load));
     });
   load();

@@ -25,7 +25,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
       to: to.value && clockTime(to.value) + 60_000,
     }
     : { from: Date.now() - lengths[state.period] });
-  const read = (more) => {
+  const read = (more, signal) => {
     const { order, dir, limit } = state;
     return get(`/webhooks/${webhook.id}/log${query({ order, dir, limit, ...span(), ...more })}`, signal);
   };
@@ -33,9 +33,9 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
   const load = async (changes = {}) => {
     turn(state, changes);
     custom.hidden = state.period !== "custom";
-    await attempt(list, async () => {
+    await attempt(list, signal, async (signal) => {
       const { status, offset, cursor } = state;
-      await log.show(await read({ status, offset, cursor }));
+      await log.show(await read({ status, offset, cursor }, signal), signal);
       const wanted = status || "ok,failed,waiting";
       log.live.at(
         isNewest() && state.period !== "custom"
@@ -74,7 +74,7 @@ export function logSection(webhook, { signal, mayRetry, isWhole, hint, onResend 
     folds: () => state.status === "",
     isNewest,
     isFailing: () => webhook.health.state === "failing",
-    failures: async () => (await read({ status: "failed" })).log,
+    failures: async (signal) => (await read({ status: "failed" }, signal)).log,
     sort: state,
     onSort: (order, dir) => load({ order, dir, offset: 0 }),
   });

@@ -88,7 +88,7 @@ export async function retry(webhookID, selection, what) {
 }
 
 /**
- * Shows pages of a log in a place, and lets the newest grow. `show(page)` draws one, `live` is how it grows.
+ * Shows pages of a log in a place, and lets the newest grow. `show(page, signal)` draws one, `live` is how it grows.
  *
  * @param {{
  *   list: Element,
@@ -101,7 +101,7 @@ export async function retry(webhookID, selection, what) {
  *   folds: () => boolean,
  *   isNewest: () => boolean,
  *   isFailing: (webhookID: string) => boolean,
- *   failures: () => Promise<any[]>,
+ *   failures: (signal: AbortSignal) => Promise<any[]>,
  *   what?: string,
  *   sort?: {order: string, dir: string},
  *   onSort?: (order: string, dir: string) => void,
@@ -249,6 +249,6 @@ export function logTable(
 
   return {
     live,
-    show: async (drawn) => draw(drawn, explains(drawn) ? explaining(await parts.failures()) : []),
+    show: async (drawn, signal) => draw(drawn, explains(drawn) ? explaining(await parts.failures(signal)) : []),
   };
 }

@@ -21,7 +21,7 @@ export async function show(context) {
   const state = { name: "", offset: 0 };
   const loadGroups = (changes = {}) => {
     turn(state, changes);
-    return attempt(groupList, async () => {
+    return attempt(groupList, signal, async (signal) => {
       drawGroups(await get(`/groups${query({ ...state, limit: 25, order: "name", dir: "asc" })}`, signal));
     });
   };
@@ -137,7 +137,7 @@ export async function show(context) {
 function members(group, { signal, can, me, refreshGroups, go }) {
   const list = h("div", {});
   const load = (place = {}) =>
-    attempt(list, async () => {
+    attempt(list, signal, async (signal) => {
       draw(
         await get(
           `/groups/${group.id}/members${query({ ...place, limit: 100, order: "name", dir: "asc" })}`,

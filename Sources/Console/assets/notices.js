@@ -56,7 +56,7 @@ function section({ signal, me }, { title, hint, path, mayChange, isOwn }) {
   const list = h("div", {});
   let channels = [];
   const load = () =>
-    attempt(list, async () => {
+    attempt(list, signal, async (signal) => {
       draw((await get(path, signal)).channels);
     });
   const save = async (wanted) => {
@@ -95,7 +95,7 @@ function section({ signal, me }, { title, hint, path, mayChange, isOwn }) {
     if (!await confirm(`Remove “${channel.name}”?`, "What waits for it goes with it.", `Remove “${channel.name}”`)) {
       return;
     }
-    await attempt(list, () => save(channels.filter((each) => each.id !== channel.id)));
+    await attempt(list, signal, () => save(channels.filter((each) => each.id !== channel.id)));
   };
   const test = (channel) => {
     const button = h("button", {

@@ -196,7 +196,7 @@ export function show({ me, group, signal, at, can }) {
 
   // What is past hardly changes; it is looked at again now and then.
   const drawPast = () =>
-    attempt(charts, async () => {
+    attempt(charts, signal, async (signal) => {
       const shown = period(range, Date.now());
       const { from, to, by } = shown;
       const wanted = range;

@@ -162,7 +162,7 @@ export function resendSection(webhook, { signal, mayCancel }) {
     );
   };
   const load = () =>
-    attempt(place, async () => {
+    attempt(place, signal, async (signal) => {
       clearTimeout(timer);
       const { resends } = await get(`/webhooks/${webhook.id}/resends?limit=5`, signal);
       section.hidden = resends.length === 0;

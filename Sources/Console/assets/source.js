@@ -191,7 +191,8 @@ function log(source, signal) {
   }, { label: "Size", class: "number fit" }];
   return listSection(
     "Log",
-    (place) => get(`/sources/${source.id}/log${query({ ...place, limit: 25 })}`, signal),
+    signal,
+    (place, signal) => get(`/sources/${source.id}/log${query({ ...place, limit: 25 })}`, signal),
     (page) =>
       page.total === 0 ? empty("No events yet", "Post something to the url, and it is listed here.") : table({
         label: "Events",

@@ -32,7 +32,7 @@ export async function show({ group, signal, can, at, go }) {
   const state = { name: "", order: "name", dir: "asc", offset: 0 };
   const load = (changes = {}) => {
     turn(state, changes);
-    return attempt(list, async () => {
+    return attempt(list, signal, async (signal) => {
       const page = await get(`/groups/${group.id}/sources${query({ ...state, limit: 50 })}`, signal);
       if (page.total === 0) {
         replace(

@@ -218,7 +218,8 @@ function kept(thing, profile, signal) {
     );
   return listSection(
     "Kept messages",
-    (place) => get(`/things/${thing.id}/messages${query({ ...place, limit: 25 })}`, signal),
+    signal,
+    (place, signal) => get(`/things/${thing.id}/messages${query({ ...place, limit: 25 })}`, signal),
     (page) =>
       page.total === 0 ? none() : table({
         label: "Kept messages",

@@ -207,13 +207,16 @@ export function picker(
     draw([], "Looking …");
     look();
   };
-  const close = () => {
-    asked.abort();
+  const hide = () => {
     popup.hidden = true;
     box.setAttribute("aria-expanded", "false");
     removeEventListener("scroll", follow, true);
     removeEventListener("resize", adjust);
     activate(-1);
+  };
+  const close = () => {
+    asked.abort();
+    hide();
     isTyped = false;
     isAwaited = false;
     if (isMultiple) box.value = "";
@@ -267,15 +270,18 @@ export function picker(
       if (error.name === "AbortError" || until.aborted) return;
       draw([], error.message);
       said.textContent = error.message;
+      isAwaited = false;
     }
+    if (popup.hidden) close();
   };
-  const lookSoon = debounced(() => popup.hidden || look());
+  const lookSoon = debounced(() => (popup.hidden && !isAwaited) || look());
+  const selectText = () => document.activeElement === box && box.select();
   const choose = (id) => {
     if (!isMultiple) {
       isTyped = false;
       change([id]);
       close();
-      return box.select();
+      return selectText();
     }
     change(picked.includes(id) ? picked.filter((each) => each !== id) : [...picked, id]);
     // The next one is chosen from the same, or by typing anew.
@@ -283,7 +289,7 @@ export function picker(
       option.setAttribute("aria-selected", String(picked.includes(options[at].id)))
     );
     activate(options.findIndex((option) => option.id === id));
-    box.select();
+    selectText();
     adjust();
   };
 
@@ -300,7 +306,9 @@ export function picker(
   box.addEventListener("focus", () => isMultiple || box.select());
   box.addEventListener("blur", () => {
     if (!isMultiple && !isRequired && isTyped && box.value.trim() === "" && picked.length > 0) change([]);
-    close();
+    // Whoever pressed Enter and goes on to the next field still gets what was asked for.
+    if (isAwaited) hide();
+    else close();
   });
   box.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

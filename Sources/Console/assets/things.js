@@ -36,7 +36,7 @@ export async function show(context) {
 
   const loadThings = (changes = {}) => {
     turn(state, changes);
-    return attempt(thingList, async () => {
+    return attempt(thingList, signal, async (signal) => {
       const named = isLarge && state.name !== ""
         ? { name: undefined, name_begins: state.name, order: "name", dir: state.order === "name" ? state.dir : "asc" }
         : {};

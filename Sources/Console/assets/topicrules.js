@@ -13,7 +13,7 @@ const splits = [["", "One message"], ["array", "Each element of an array"], ["ke
 export function topicRules(group, { signal, can, me, refreshGroups }) {
   const list = h("div", {});
   const path = `/groups/${group.id}/topic-rules`;
-  const load = () => attempt(list, async () => draw(await get(path, signal)));
+  const load = () => attempt(list, signal, async (signal) => draw(await get(path, signal)));
   const draw = (found) => {
     const granted = found.allowed_topics.length > 0
       ? h("p", { class: "muted" }, "Granted: ", h("code", {}, found.allowed_topics.join(", ")))

@@ -85,12 +85,26 @@ export const failure = (error, again) =>
     again && h("button", { type: "button", onclick: again }, "Try again"),
   );
 
-/** Does what fills a place. What went wrong is said there, with a button that tries it again. */
-export async function attempt(place, work) {
+/** What fills places now. @type {WeakMap<Element, AbortController>} */
+const fillings = new WeakMap();
+
+/**
+ * Does what fills a place, until something else is to fill it: an answer that comes late is of something that nobody wants to see
+ * any more. What went wrong is said there, with a button that tries it again.
+ *
+ * @param {Element} place
+ * @param {AbortSignal} signal until when the page is there
+ * @param {(signal: AbortSignal) => any} work
+ */
+export async function attempt(place, signal, work) {
+  fillings.get(place)?.abort();
+  const filling = new AbortController();
+  fillings.set(place, filling);
   try {
-    await work();
+    await work(AbortSignal.any([signal, filling.signal]));
   } catch (error) {
-    if (error.name !== "AbortError") replace(place, failure(error, () => attempt(place, work)));
+    if (error.name === "AbortError" || filling.signal.aborted) return;
+    replace(place, failure(error, () => attempt(place, signal, work)));
   }
 }
 

@@ -245,7 +245,7 @@ const healthFacts = (webhook, group, signal) =>
 
 function charts(webhook, place, signal) {
   const load = (name) =>
-    attempt(place, async () => {
+    attempt(place, signal, async (signal) => {
       const { from, to, step, by } = period(name, Date.now());
       const stats = await get(`/webhooks/${webhook.id}/stats${query({ by, from, to })}`, signal);
       const chart = (read, nothing) => evenly(stats.spans, from, to, step, read, nothing);

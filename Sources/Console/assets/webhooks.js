@@ -67,19 +67,15 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
   const isNarrowed = () => state.name !== "" || filters.some((name) => state[name] !== "");
   const chosen = new Map();
   const [list, bulk] = [h("div", {}), h("div", { class: "bulk", role: "status", hidden: true })];
-  let request = new AbortController();
 
   const load = async (changes = {}, keepsChoice = false) => {
     turn(state, changes);
     setQuery({ ...state, offset: state.offset || undefined });
     if (!keepsChoice) chosen.clear();
-    // What was asked for before no longer matters.
-    request.abort();
-    request = new AbortController();
-    await attempt(list, async () => {
+    await attempt(list, signal, async (signal) => {
       const page = await get(
         `/groups/${group.id}/webhooks${query({ ...state, include: "activity" })}`,
-        AbortSignal.any([signal, request.signal]),
+        signal,
       );
       if (page.webhooks.length === 0 && page.total > 0) {
         return load({ offset: Math.floor((page.total - 1) / state.limit) * state.limit });
