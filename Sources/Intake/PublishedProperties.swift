@@ -44,7 +44,7 @@ extension ReceivedMessage {
         Message(
             id: id, thing: thing, group: route.group, subtopic: subtopic, contentType: self.type(by: route.profile),
             payload: payload, traceparent: TraceContext.checked(self.traceparent), isKept: route.profile.write,
-            receivedNanoseconds: now, decoder: route.profile.decoder,
+            receivedNanoseconds: now, decoder: route.profile.decoder?.chosen(for: subtopic),
             properties: self.properties(by: route, noting: &leftOut))
     }
 

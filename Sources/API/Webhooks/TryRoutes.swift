@@ -173,7 +173,7 @@ struct TryRoutes: Sendable {
         if kind.isOfMessages, let thing = try fields.id("thing_id") {
             let isWritten = try fields.string("payload_base64") == nil
             let own = try await self.explainer.decoder(of: thing, in: group)
-            decoder = own.flatMap { $0.format.isText || !isWritten ? $0 : nil }
+            decoder = own.flatMap { $0.format.isText || !isWritten ? $0.chosen(for: subtopic) : nil }
         }
         return Message(
             id: self.ids.next(1)[0],
