@@ -51,7 +51,7 @@ package struct MessageStore: Sendable {
                 }
                 return (found, isEnough: isCut || found.count > limit)
             }
-            return try Page(found, isCut: isCut, from: start, limit: limit, order: Self.order) { most in
+            let page = try Page(found, isCut: isCut, from: start, limit: limit, order: Self.order) { most in
                 try Self.widening(&floors) { floor in
                     let count = try db.query(
                         "SELECT count(*) FROM (SELECT \(these(from: floor, before: end)) LIMIT \(most)) AS counted"
@@ -59,6 +59,8 @@ package struct MessageStore: Sendable {
                     return (count, isEnough: count >= most)
                 }
             }
+            try DescriptorSets.load(for: page.items, on: db)
+            return page
         }
     }
 
@@ -93,12 +95,13 @@ package struct MessageStore: Sendable {
     /// The newest kept message of a group; nil if there is none among the newest of all.
     package func newest(in group: EntityID) async throws -> Message? {
         try await self.pool.withConnection { db in
-            try db.query(
+            let newest = try db.query(
                 """
                 SELECT * FROM (SELECT \(MessageRow.selection), true FROM messages ORDER BY id DESC LIMIT 20000) AS newest
                 WHERE group_id = \(group) ORDER BY id DESC LIMIT 1
-                """, MessageRow.decode
-            ).first
+                """, MessageRow.decode)
+            try DescriptorSets.load(for: newest, on: db)
+            return newest.first
         }
     }
 }

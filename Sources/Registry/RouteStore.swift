@@ -1,4 +1,5 @@
 package import Domain
+internal import Journal
 internal import Postgres
 internal import Queue
 package import Schema
@@ -236,7 +237,10 @@ package struct RouteStore: Sendable {
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {
-        try db.query("SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
+        let profiles = try db.query(
+            "SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
+        try DescriptorSets.load(for: profiles, decoder: { $0.config.decoder }, on: db)
+        return profiles
     }
 
     /// In the order of their keys.

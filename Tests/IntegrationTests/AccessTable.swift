@@ -214,6 +214,7 @@ enum AccessTable {
         AccessRow("POST /groups/{id}/profiles", .member(.admin), 201) { _ in #"[{"name":"\#(name())","config":{}}]"# },
         AccessRow("GET /groups/{id}/profiles", .member(.viewer)),
         AccessRow("GET /profiles/{id}", .member(.viewer)),
+        AccessRow("GET /profiles/{id}/descriptors", .member(.viewer), 404),
         AccessRow("PUT /profiles/{id}", .member(.admin), with: named, target: { $0.spare }),
         AccessRow("DELETE /profiles/{id}", .member(.admin), 204, usesUp: true, target: { $0.spare }),
     ]
