@@ -200,6 +200,7 @@ package struct IntakeService: Service {
             sorted = self.sort(batch, memory: memory, alarms: alarms, things: things)
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
+        if !sorted.presence.isEmpty { try await self.activity.notePresence(sorted.presence) }
         self.activity.note(sorted.heard, newest: sorted.newest)
         self.activity.note(seen: sorted.seen, in: sorted.minute)
         let written = try await self.writer.write(sorted, isForced: isForced)

@@ -85,6 +85,9 @@ extension WebhookStore {
         if !trigger.paths.isEmpty || !trigger.kind.isOfEarlierForm, try !StoredForm.dataTriggers.isReadByAll(on: db) {
             throw StorageError.notYet(field: trigger.paths.isEmpty ? "trigger.type" : "trigger.paths")
         }
+        if trigger.kind.isOfPresence, try !StoredForm.presence.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "trigger.type")
+        }
         guard trigger.choosesThings, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
         let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
         throw StorageError.notYet(field: "trigger.\(field)")

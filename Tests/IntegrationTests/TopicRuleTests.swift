@@ -161,6 +161,65 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("tell that a device is gone when the broker publishes its last will, and that it is back")
+        func lastWill() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let (group, thing, api) = (installation.group, installation.thing, installation.api)
+                _ = try await root.call("PUT", "/groups/\(group)", #"{"name":"Group","allowed_topics":["tele/#"]}"#)
+                for kind in ["THING_CONNECTED", "THING_DISCONNECTED"] {
+                    _ = try await installation.webhook(kind, receiver.url("/\(kind)"), #""trigger":"\#(kind)""#)
+                }
+                _ = try await api.create(
+                    "/groups/\(group)/topic-rules",
+                    #"{"filter":"tele/{thing}/LWT","presence":{"online":["Online"],"offline":["Offline"],"deliver":false}}"#
+                )
+                func known(_ part: String) async throws -> Bool {
+                    try await api.call("GET", "/things/\(thing)").body.contains(part)
+                }
+                #expect(try await !known("connected"))
+                let device = try await ChildProcess.start(
+                    "mosquitto_sub",
+                    [
+                        "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-i", "device", "-t",
+                        "cmnd/device/#",
+                        "--will-topic", "tele/\(thing)/LWT", "--will-payload", "Offline", "--will-qos", "1",
+                    ], logFile: "\(installation.folder)/device.log")
+                // Until its rule is followed.
+                try await waitUntil("the device to be there") {
+                    try await installation.publish("Online", topic: "tele/\(thing)/LWT")
+                    return try await known(#""connected":true"#)
+                }
+                // A will is one of a session that there is.
+                try await waitUntil("its session at the broker") {
+                    try await installation.publish("ping", topic: "cmnd/device/x")
+                    return Files.read("\(installation.folder)/device.log")?.contains("ping") == true
+                }
+                for _ in 0..<3 { try await installation.publish("Online", topic: "tele/\(thing)/LWT") }
+                device.signal(9)
+                await device.waitForExit()
+                try await waitUntil("its last will") { try await known(#""connected":false"#) }
+                try await installation.publish("Online", topic: "tele/\(thing)/LWT")
+                try await waitUntil("what is told") {
+                    receiver.requests(at: "/THING_CONNECTED").count == 2
+                        && receiver.requests(at: "/THING_DISCONNECTED").count == 1
+                }
+                let gone = try #require(receiver.requests(at: "/THING_DISCONNECTED").first)
+                #expect(gone.headers["x-hookline-trigger"] == "THING_DISCONNECTED")
+                #expect(gone.body.contains(#""thing_id":"\#(thing)""#) && gone.body.contains(#""disconnected_at": "#))
+                for (query, isThere) in [("true", true), ("false", false)] {
+                    let list = try await api.call("GET", "/groups/\(group)/things?connected=\(query)")
+                    #expect(list.status == 200 && list.body.contains(thing) == isThere, "\(list.body)")
+                }
+                let wrong = try await api.call("GET", "/groups/\(group)/things?connected=maybe")
+                #expect(wrong.status == 400 && wrong.body.contains("connected"))
+                #expect(
+                    try await installation.sql("SELECT count(*) FROM transient_messages WHERE event IS NULL") == "0")
+            }
+            await receiver.stop()
+        }
+
         @Test("hold over a restart, and what was published meanwhile arrives")
         func restart() async throws {
             let receiver = try await Receiver.start()

@@ -27,7 +27,7 @@ struct TopicExplanation: Sendable {
                         "its filter is for other topics"
                     } else if !rules.covers(rule.pattern.filter) {
                         "the group's allowed_topics do not cover it"
-                    } else if isRetained, !rule.retained {
+                    } else if isRetained, !rule.looksAtRetained {
                         "it takes no messages that the broker has kept"
                     } else if isTaken, rules.choice == .first {
                         "a rule before it takes the message"
@@ -36,7 +36,7 @@ struct TopicExplanation: Sendable {
                     }
                 if why == nil, let levels {
                     isTaken = true
-                    taken.add(rule.take(levels, payload))
+                    taken.add(rule.take(levels, payload, isRetained: isRetained))
                 }
             } catch {
                 why = "\(error)"
@@ -70,6 +70,10 @@ struct TopicExplanationDTO: Encodable {
         let thing_id: String?
         let subtopic: String
         let payload: BodyDTO
+        /// Whether it says that the thing is connected; nil if it says nothing of that.
+        let connected: Bool?
+        /// Whether it is a message of the thing.
+        let delivered: Bool
     }
 
     init(_ explanation: TopicExplanation, _ known: [String: EntityID]) {
@@ -80,7 +84,7 @@ struct TopicExplanationDTO: Encodable {
         self.parts = explanation.taken.parts.map { part in
             PartDTO(
                 thing: part.thing, thing_id: known[part.thing]?.description, subtopic: part.subtopic,
-                payload: BodyDTO(part.payload))
+                payload: BodyDTO(part.payload), connected: part.isConnected, delivered: part.isDelivered)
         }
         self.refused = explanation.taken.refused.map(\.rawValue)
     }

@@ -121,7 +121,33 @@ extension TopicRule {
             Draft(
                 filter: filter, subtopic: try object.string("subtopic"), thing: try object.string("thing"),
                 split: try object.string("split"), splitPath: try object.string("split_path"),
-                retained: try object.bool("retained") ?? false), at: object.path)
+                retained: try object.bool("retained") ?? false,
+                presence: try object.object("presence").map(TopicPresence.Draft.init)), at: object.path)
+    }
+}
+
+extension TopicPresence.Draft {
+    init(_ object: JSONObject) throws(InvalidField) {
+        self.init(
+            path: try object.string("path"), online: try object.strings("online") ?? [],
+            offline: try object.strings("offline") ?? [], always: try object.string("always"),
+            deliver: try object.bool("deliver"))
+    }
+}
+
+struct TopicPresenceDTO: Encodable {
+    let path: String?
+    let online: [String]?
+    let offline: [String]?
+    let always: String?
+    let deliver: Bool?
+
+    init(_ draft: TopicPresence.Draft) {
+        self.path = draft.path
+        self.online = draft.online.isEmpty ? nil : draft.online
+        self.offline = draft.offline.isEmpty ? nil : draft.offline
+        self.always = draft.always
+        self.deliver = draft.deliver
     }
 }
 
@@ -171,6 +197,7 @@ struct TopicRuleDTO: Encodable {
     let split: String?
     let split_path: String?
     let retained: Bool
+    let presence: TopicPresenceDTO?
     /// Whether the group's grants cover it: else it takes nothing.
     let granted: Bool
     /// What of it this version cannot read.
@@ -185,6 +212,7 @@ struct TopicRuleDTO: Encodable {
         self.split = draft.split
         self.split_path = draft.splitPath
         self.retained = draft.retained
+        self.presence = draft.presence.map(TopicPresenceDTO.init)
         self.granted = isGranted
         self.fault = fault
     }

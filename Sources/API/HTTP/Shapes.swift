@@ -12,8 +12,11 @@ extension Shape {
         "name", "org_id", "allowed_networks", "allowed_topics", "new_thing_profile_id", "new_things_per_hour",
         ignored: mainflux.subtracting(["org_id"]).union(["role"]))
     static let groupTLS = GroupTLS.shape
-    static let topicRule = Shape.flat(
-        "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
+    static let topicRule = Shape.object(
+        [
+            "id": .any, "filter": .any, "subtopic": .any, "thing": .any, "split": .any, "split_path": .any,
+            "retained": .any, "presence": .flat("path", "online", "offline", "always", "deliver"),
+        ], ignored: ["granted", "fault"])
     static let topicRules = Shape.object(
         ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
     static let topicQuestion = Shape.flat("topic", "retained", "payload", "payload_base64")
@@ -40,13 +43,14 @@ extension Shape {
     /// A profile's `config` keeps whatever its owners want.
     static let profile = Shape.flat(
         "name", "config", "labels", "metadata", ignored: mainflux.subtracting(["metadata"]).union(["unreadable"]))
+    private static let ofThing: Set<String> = ["last_seen_at", "connected", "connected_at", "disconnected_at"]
     static let thing = Shape.flat(
         "id", "name", "profile_id", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]).union(ofThing))
     /// One of many: its profile may be named too.
     static let newThing = Shape.flat(
         "id", "name", "profile_id", "profile", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]).union(ofThing))
     static let thingIDs = Shape.flat("thing_ids", "external_ids")
     static let thingMove = Shape.flat("group_id", "profile_id")
 

@@ -20,11 +20,14 @@ package struct TopicRule: Sendable, Hashable {
         package var splitPath: String?
         /// Whether messages that the broker had kept before it was subscribed to are taken too.
         package var retained: Bool
+        /// What they say of whether the thing is connected.
+        package var presence: TopicPresence.Draft?
 
         package init(
             filter: String, subtopic: String? = nil, thing: String? = nil, split: String? = nil,
-            splitPath: String? = nil, retained: Bool = false
+            splitPath: String? = nil, retained: Bool = false, presence: TopicPresence.Draft? = nil
         ) {
+            self.presence = presence
             self.filter = filter
             self.subtopic = subtopic
             self.thing = thing
@@ -32,6 +35,9 @@ package struct TopicRule: Sendable, Hashable {
             self.splitPath = splitPath
             self.retained = retained
         }
+
+        /// Whether builds before would read it for another.
+        package var isOfNewForm: Bool { self.presence != nil }
     }
 
     package let pattern: TopicPattern
@@ -40,8 +46,11 @@ package struct TopicRule: Sendable, Hashable {
     let thing: JSONPath?
     let split: Split?
     let splitPath: JSONPath
+    let presence: TopicPresence?
 
     package var retained: Bool { self.draft.retained }
+    /// Whether it looks at messages that the broker had kept: what they say of a thing's presence is so still.
+    package var looksAtRetained: Bool { self.draft.retained || self.presence != nil }
 
     /// The most rules of a group.
     package static let most = 1_000
@@ -78,6 +87,9 @@ package struct TopicRule: Sendable, Hashable {
         self.subtopic = try SubtopicTemplate(
             draft.subtopic ?? (pattern.names("subtopic") ? "{subtopic}" : ""), names: pattern,
             field: name("subtopic"))
+        var presence: TopicPresence?
+        if let draft = draft.presence { presence = try TopicPresence(draft, at: name("presence")) }
+        self.presence = presence
         self.split = split
         self.pattern = pattern
         self.draft = draft
@@ -97,6 +109,21 @@ extension TopicRule {
         package let thing: String
         package let subtopic: String
         package let payload: [UInt8]
+        /// Whether the thing is connected; nil if that is not said.
+        package fileprivate(set) var isConnected: Bool?
+        /// Whether it is a message of the thing; what is none says of its presence alone.
+        package fileprivate(set) var isDelivered: Bool
+
+        /// What it is as a message.
+        fileprivate struct Content: Hashable {
+            let thing: String
+            let subtopic: String
+            let payload: [UInt8]
+        }
+
+        fileprivate var content: Content {
+            Content(thing: self.thing, subtopic: self.subtopic, payload: self.payload)
+        }
     }
 
     /// Why a rule makes nothing of a message, or of a part of it.
@@ -121,16 +148,27 @@ extension TopicRule {
             if self.parts.isEmpty {
                 self.parts = other.parts
             } else {
-                let known = Set(self.parts)
-                self.parts += other.parts.filter { !known.contains($0) }
+                let known = Dictionary(
+                    zip(self.parts.map(\.content), self.parts.indices), uniquingKeysWith: { first, _ in first })
+                for part in other.parts {
+                    guard let place = known[part.content] else {
+                        self.parts.append(part)
+                        continue
+                    }
+                    self.parts[place].isDelivered = self.parts[place].isDelivered || part.isDelivered
+                    self.parts[place].isConnected = self.parts[place].isConnected ?? part.isConnected
+                }
             }
             self.refused += other.refused
         }
     }
 
     /// What the rule makes of a message whose topic its filter takes.
-    package func take(_ topic: TopicLevels, _ payload: [UInt8]) -> Taken {
+    ///
+    /// - Parameter isRetained: whether the broker had kept it.
+    package func take(_ topic: TopicLevels, _ payload: [UInt8], isRetained: Bool = false) -> Taken {
         var taken = Taken()
+        let isDelivered = (!isRetained || self.retained) && self.presence?.isDelivered != false
         let subtopic = self.subtopic.text(topic, self.pattern)
         guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
             subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
@@ -139,15 +177,20 @@ extension TopicRule {
             return taken
         }
         let named = self.pattern.value(of: "thing", in: topic)
-        func add(_ thing: String?, _ payload: [UInt8]) {
+        func add(_ thing: String?, _ payload: [UInt8], _ isConnected: Bool?) {
             if let thing, ThingName.isName(thing) {
-                taken.parts.append(Part(thing: thing, subtopic: subtopic, payload: payload))
+                // What the broker had kept and what says nothing of a presence is for nobody.
+                guard isDelivered || isConnected != nil else { return }
+                taken.parts.append(
+                    Part(
+                        thing: thing, subtopic: subtopic, payload: payload, isConnected: isConnected,
+                        isDelivered: isDelivered))
             } else {
                 taken.refused.append(.noThing)
             }
         }
         if self.split == nil, self.thing == nil {
-            add(named, payload)
+            add(named, payload, self.presence?.isConnected(by: payload))
             return taken
         }
         guard let json = RawJSON(payload: payload) else {
@@ -155,7 +198,7 @@ extension TopicRule {
             return taken
         }
         guard let split else {
-            add(self.name(in: json), payload)
+            add(self.name(in: json), payload, self.presence?.isConnected(by: json))
             return taken
         }
         let parts = json.value(at: self.splitPath).flatMap { Self.parts(of: $0, by: split) } ?? []
@@ -163,7 +206,11 @@ extension TopicRule {
             taken.refused.append(.notSplit)
             return taken
         }
-        for part in parts { add(part.key ?? named ?? self.name(in: part.value), Array(part.value.text)) }
+        for part in parts {
+            add(
+                part.key ?? named ?? self.name(in: part.value), Array(part.value.text),
+                self.presence?.isConnected(by: part.value))
+        }
         return taken
     }
 
