@@ -1,7 +1,5 @@
--- What topic rules tell of whether things are connected, and payloads that they decode to find the thing.
+-- What topic rules tell of whether things are connected.
 ALTER TABLE topic_rules
-    -- What makes JSON of a payload, as messages have it in their column of that name; NULL for what is JSON.
-    ADD COLUMN decode text,
     -- JSON: how messages tell it.
     ADD COLUMN presence text;
 
@@ -23,4 +21,4 @@ DROP TRIGGER audit_insert ON topic_rules;
 DROP TRIGGER audit_update ON topic_rules;
 DROP TRIGGER audit_delete ON topic_rules;
 SELECT audit_table('topic_rules', 'topic_rule', 'id', 'id', 'group_id', 'pattern', 'pattern', 'subtopic', 'thing_path',
-    'split', 'split_path', 'retained', 'decode', 'presence');
+    'split', 'split_path', 'retained', 'presence');

@@ -149,8 +149,8 @@ package struct TopicRuleStore: Sendable {
         _ rules: [(id: EntityID, rule: TopicRule)], from place: Int, in group: EntityID, on db: isolated Connection
     ) throws {
         // A build before would make a message of what tells a presence, and tell none.
-        if let new = rules.first(where: { $0.rule.draft.isOfNewForm }), try !StoredForm.presence.isReadByAll(on: db) {
-            throw StorageError.notYet(field: new.rule.draft.presence == nil ? "decode" : "presence")
+        if rules.contains(where: { $0.rule.draft.presence != nil }), try !StoredForm.presence.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "presence")
         }
         for (index, (id, rule)) in rules.enumerated() {
             let filter = rule.pattern.filter.description

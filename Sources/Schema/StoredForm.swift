@@ -14,8 +14,7 @@ package enum StoredForm: Int16, Sendable {
     /// Triggers that a build before does not know, and those that ask something of payloads: it would fire for all messages. And
     /// answers that are kept for a time: it would not keep them.
     case dataTriggers = 5
-    /// Triggers of presence, and topic rules that tell it or decode payloads: a build before would tell nothing, or take such a
-    /// payload for JSON.
+    /// Triggers of presence, and topic rules that tell it: a build before would tell nothing.
     case presence = 6
 
     /// The newest that this build reads, and with it all before.

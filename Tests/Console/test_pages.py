@@ -318,10 +318,15 @@ def test_topic_rules_are_added_within_what_is_granted_and_removed(page, group, w
     expect(dialog.get_by_text("do not cover")).to_be_visible()
     dialog.get_by_label("Filter").fill(f"{group.id}/{{thing}}")
     dialog.get_by_label("Subtopic").fill("state")
+    dialog.get_by_label("Disconnected if it says").fill("offline, gone")
+    dialog.get_by_label("Says it at").fill("state")
     dialog.get_by_role("button", name="Add").click()
     table = page.get_by_role("table", name=f"Topic rules of {group.name}")
     expect(table.locator("tbody tr")).to_contain_text([f"{group.id}/{{thing}}"])
     expect(table).to_contain_text("state")
+    expect(table).to_contain_text("and its presence")
+    rules = group.api.get(f"/groups/{group.id}/topic-rules")["rules"]
+    assert rules[0]["presence"] == {"path": "state", "offline": ["offline", "gone"]}
     picture(page, "topicrules")
     page.get_by_role("button", name=f"Remove {group.id}/{{thing}}").click()
     dialog.get_by_role("button", name="Remove the rule").click()

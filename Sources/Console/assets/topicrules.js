@@ -65,7 +65,12 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
               rule.granted ? "" : h("span", { class: "muted" }, ` (${rule.fault ?? "not granted: it takes nothing"})`),
             ),
             rule.subtopic ?? "",
-            rule.split ? `${rule.split} ${rule.split_path ?? ""} ${rule.thing ?? ""}` : rule.thing ?? "in the topic",
+            h(
+              "span",
+              {},
+              rule.split ? `${rule.split} ${rule.split_path ?? ""} ${rule.thing ?? ""}` : rule.thing ?? "in the topic",
+              rule.presence ? h("span", { class: "muted" }, " and its presence") : "",
+            ),
             out || "",
           ];
         }),
@@ -85,6 +90,8 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
     const filter = input("", { autofocus: true, required: true, placeholder: "zigbee2mqtt/{thing}" });
     const [subtopic, thing, splitPath] = [input(""), input(""), input("")];
     const split = select("", splits);
+    const [presencePath, online, offline] = [input(""), input(""), input("")];
+    const values = (written) => written.value.split(",").map((each) => each.trim()).filter((each) => each !== "");
     return formDialog(
       `A topic rule of “${group.name}”`,
       [
@@ -93,6 +100,9 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
         field("Thing", "thing", thing, "If the filter does not say it: a path in the payload."),
         field("Of one payload", "split", split),
         field("Parts at", "split_path", splitPath, "A path to the array or object; empty is all of it."),
+        field("Connected if it says", "presence.online", online, "Such as online, with commas between several."),
+        field("Disconnected if it says", "presence.offline", offline, "Such as offline."),
+        field("Says it at", "presence.path", presencePath, "A path in the payload; empty is all of it."),
       ],
       "Add",
       async () => {
@@ -102,6 +112,9 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
           thing: thing.value || null,
           split: split.value || null,
           split_path: splitPath.value || null,
+          presence: online.value || offline.value
+            ? { path: presencePath.value || null, online: values(online), offline: values(offline) }
+            : null,
         });
         await load();
       },

@@ -35,9 +35,6 @@ package struct TopicRule: Sendable, Hashable {
             self.splitPath = splitPath
             self.retained = retained
         }
-
-        /// Whether builds before would read it for another.
-        package var isOfNewForm: Bool { self.presence != nil }
     }
 
     package let pattern: TopicPattern
