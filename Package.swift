@@ -116,6 +116,7 @@ let package = Package(
                 .embedInCode("0029_looked_at.sql"),
                 .embedInCode("0030_user_events.sql"),
                 .embedInCode("0032_presence.sql"),
+                .embedInCode("0034_decoding_rules.sql"),
             ],
             swiftSettings: common),
 

@@ -35,5 +35,6 @@ package enum MigrationFiles {
         (29, "looked at", PackageResources._029_looked_at_sql),
         (30, "user events", PackageResources._030_user_events_sql),
         (32, "presence", PackageResources._032_presence_sql),
+        (34, "decoding rules", PackageResources._034_decoding_rules_sql),
     ]
 }

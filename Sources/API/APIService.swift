@@ -248,7 +248,8 @@ func makeRouter(
         store: GroupTLSStore(database, box: box), access: access, refresh: refresh, wallClock: wallClock
     ).add(to: routes)
     TopicRuleRoutes(
-        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh
+        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh,
+        wallClock: wallClock
     ).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(

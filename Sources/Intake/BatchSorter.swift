@@ -4,6 +4,7 @@ internal import MQTT
 internal import Observability
 internal import Queue
 internal import Registry
+internal import Values
 
 /// What a batch comes to.
 struct SortedBatch {
@@ -126,7 +127,8 @@ struct BatchSorter: Sendable {
             self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
         }
         if !others.isEmpty {
-            let found = rules().find(others, largestPayload: self.largestPayload, in: &sorted)
+            let time = ids.first?.time ?? .first
+            let found = rules().find(others, largestPayload: self.largestPayload, at: time, in: &sorted)
             for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
                 if let isConnected = part.isConnected {
                     sorted.presence[thing] = PresenceTold(
@@ -134,7 +136,7 @@ struct BatchSorter: Sendable {
                 }
                 guard part.isDelivered else { continue }
                 let message = received.message(
-                    id, of: thing, on: part.subtopic, part.payload, by: route, at: now,
+                    id, of: thing, on: part.subtopic, part.payload, isMadeJSON: part.isMadeJSON, by: route, at: now,
                     noting: &sorted.leftOutProperties)
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }

@@ -6,7 +6,7 @@ internal import Schema
 /// Rules as they are stored.
 enum TopicRows {
     static let columns: Query =
-        "r.pattern, r.subtopic, r.thing_path, r.split, r.split_path, r.retained, r.presence"
+        "r.pattern, r.subtopic, r.thing_path, r.split, r.split_path, r.retained, r.presence, r.decode"
 
     /// - Parameter first: the column at which ``columns`` begin.
     static func draft(_ row: borrowing Row, from first: Int) throws -> TopicRule.Draft {
@@ -14,7 +14,7 @@ enum TopicRows {
         return TopicRule.Draft(
             filter: try row.string(first), subtopic: try text(first + 1), thing: try text(first + 2),
             split: try text(first + 3), splitPath: try text(first + 4), retained: try row.bool(first + 5),
-            presence: try text(first + 6).map(Self.presence))
+            presence: try text(first + 6).map(Self.presence), decode: try text(first + 7))
     }
 
     /// What this version cannot read is as if nothing were said, which is refused with the rule.

@@ -152,6 +152,9 @@ package struct TopicRuleStore: Sendable {
         if rules.contains(where: { $0.rule.draft.presence != nil }), try !StoredForm.presence.isReadByAll(on: db) {
             throw StorageError.notYet(field: "presence")
         }
+        if rules.contains(where: { $0.rule.draft.decode != nil }), try !StoredForm.decodingRules.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "decode")
+        }
         for (index, (id, rule)) in rules.enumerated() {
             let filter = rule.pattern.filter.description
             try db.execute(
@@ -163,10 +166,10 @@ package struct TopicRuleStore: Sendable {
             try db.execute(
                 """
                 INSERT INTO topic_rules (id, group_id, place, pattern, filter, subtopic, thing_path, split, split_path,
-                    retained, presence)
+                    retained, presence, decode)
                 VALUES (\(id), \(group), \(Int32(place + index)), \(draft.filter), \(filter), \(draft.subtopic),
                     \(draft.thing), \(draft.split), \(draft.splitPath), \(draft.retained),
-                    \(try draft.presence.map(TopicRows.text)))
+                    \(try draft.presence.map(TopicRows.text)), \(draft.decode))
                 """)
         }
     }

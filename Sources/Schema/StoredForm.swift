@@ -16,9 +16,11 @@ package enum StoredForm: Int16, Sendable {
     case dataTriggers = 5
     /// Triggers of presence, and topic rules that tell it: a build before would tell nothing.
     case presence = 6
+    /// Topic rules that decode payloads: a build before would take these for JSON, and make nothing of them.
+    case decodingRules = 7
 
     /// The newest that this build reads, and with it all before.
-    package static let newest = StoredForm.presence
+    package static let newest = StoredForm.decodingRules
 
     /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
     package func isReadByAll(on db: isolated Connection) throws -> Bool {

@@ -38,6 +38,7 @@ struct MigrationTests {
         "4b8b8f59caf08de0cd541e0402bb419e6000c19c7212c214fc4d90ef29872d96",
         "6602c2a737423cb3e1d593962444b2ac5af6a7ae3263982c311d589a6cfb4f5b",
         "73966ccd487f50d4a28270cc026bcd12dffa86171950b619e389a811c6b9b055",
+        "d79e76e44b1676b0210fc02aa1379c4d93a57b1cc1bc07b04e84c94216619353",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

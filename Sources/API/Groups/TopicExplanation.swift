@@ -1,5 +1,6 @@
 internal import Domain
 internal import Registry
+internal import Values
 
 /// What a group's rules make of a message.
 struct TopicExplanation: Sendable {
@@ -14,7 +15,7 @@ struct TopicExplanation: Sendable {
         let why: String?
     }
 
-    init(_ topic: String, _ payload: [UInt8], isRetained: Bool, _ rules: TopicRuleStore.Rules) {
+    init(_ topic: String, _ payload: [UInt8], isRetained: Bool, received: Instant, _ rules: TopicRuleStore.Rules) {
         var (found, taken): ([Rule], TopicRule.Taken) = ([], TopicRule.Taken())
         let levels = TopicLevels(topic)
         var isTaken = false
@@ -36,7 +37,7 @@ struct TopicExplanation: Sendable {
                     }
                 if why == nil, let levels {
                     isTaken = true
-                    taken.add(rule.take(levels, payload, isRetained: isRetained))
+                    taken.add(rule.take(levels, payload, isRetained: isRetained, received: received))
                 }
             } catch {
                 why = "\(error)"
@@ -55,6 +56,8 @@ struct TopicExplanationDTO: Encodable {
     let parts: [PartDTO]
     /// Why nothing is made of it, or of parts of it.
     let refused: [String]
+    /// What is wrong with a payload that a rule cannot decode.
+    let undecoded: String?
 
     struct RuleDTO: Encodable {
         let id: String
@@ -72,6 +75,8 @@ struct TopicExplanationDTO: Encodable {
         let payload: BodyDTO
         /// Whether it says that the thing is connected; nil if it says nothing of that.
         let connected: Bool?
+        /// The message's type, where a rule has made JSON of the payload; nil if the thing's profile says it.
+        let content_type: String?
         /// Whether it is a message of the thing.
         let delivered: Bool
     }
@@ -84,8 +89,10 @@ struct TopicExplanationDTO: Encodable {
         self.parts = explanation.taken.parts.map { part in
             PartDTO(
                 thing: part.thing, thing_id: known[part.thing]?.description, subtopic: part.subtopic,
-                payload: BodyDTO(part.payload), connected: part.isConnected, delivered: part.isDelivered)
+                payload: BodyDTO(part.payload), connected: part.isConnected,
+                content_type: part.isMadeJSON ? ProfileConfig.defaultContentType : nil, delivered: part.isDelivered)
         }
         self.refused = explanation.taken.refused.map(\.rawValue)
+        self.undecoded = explanation.taken.undecoded?.description
     }
 }

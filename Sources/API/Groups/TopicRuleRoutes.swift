@@ -9,6 +9,7 @@ struct TopicRuleRoutes: Sendable {
     let refusals: TopicRefusals
     let access: Access
     let refresh: RouteRefresh
+    let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("groups/:id/topic-rules") { _, context in
@@ -71,7 +72,8 @@ struct TopicRuleRoutes: Sendable {
         }
         guard let rules = try await self.rules.find(group) else { throw APIError.notFound("group") }
         let explanation = TopicExplanation(
-            topic, try TryRoutes.payload(body), isRetained: try body.bool("retained") ?? false, rules)
+            topic, try TryRoutes.payload(body), isRetained: try body.bool("retained") ?? false,
+            received: self.wallClock.now, rules)
         let known = try await self.rules.things(called: explanation.taken.parts.map(\.thing), in: group)
         return try Response.json(TopicExplanationDTO(explanation, known))
     }
@@ -122,7 +124,8 @@ extension TopicRule {
                 filter: filter, subtopic: try object.string("subtopic"), thing: try object.string("thing"),
                 split: try object.string("split"), splitPath: try object.string("split_path"),
                 retained: try object.bool("retained") ?? false,
-                presence: try object.object("presence").map(TopicPresence.Draft.init)), at: object.path)
+                presence: try object.object("presence").map(TopicPresence.Draft.init),
+                decode: try object.string("decode")), at: object.path)
     }
 }
 
@@ -198,6 +201,8 @@ struct TopicRuleDTO: Encodable {
     let split_path: String?
     let retained: Bool
     let presence: TopicPresenceDTO?
+    /// How payloads are written; nil is JSON.
+    let decode: String?
     /// Whether the group's grants cover it: else it takes nothing.
     let granted: Bool
     /// What of it this version cannot read.
@@ -213,6 +218,7 @@ struct TopicRuleDTO: Encodable {
         self.split_path = draft.splitPath
         self.retained = draft.retained
         self.presence = draft.presence.map(TopicPresenceDTO.init)
+        self.decode = draft.decode
         self.granted = isGranted
         self.fault = fault
     }

@@ -16,6 +16,7 @@ extension Shape {
         [
             "id": .any, "filter": .any, "subtopic": .any, "thing": .any, "split": .any, "split_path": .any,
             "retained": .any, "presence": .flat("path", "online", "offline", "always", "deliver"),
+            "decode": .any,
         ], ignored: ["granted", "fault"])
     static let topicRules = Shape.object(
         ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])

@@ -90,6 +90,8 @@ package final class PayloadDecoder: Sendable {
     }
 }
 
-extension PayloadDecoder: Equatable {
+extension PayloadDecoder: Hashable {
     package static func == (a: PayloadDecoder, b: PayloadDecoder) -> Bool { a.text == b.text }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.text) }
 }

@@ -1,3 +1,5 @@
+package import Values
+
 /// The rules of all groups, as messages find them. A value without I/O.
 package struct TopicTable: Sendable {
     /// Which of a group's rules take a message.
@@ -100,9 +102,13 @@ package struct TopicTable: Sendable {
         package let isRetained: Bool
 
         /// What these rules make of it: what two of them make of it alike is one.
-        package func take(_ payload: [UInt8]) -> TopicRule.Taken {
+        ///
+        /// - Parameter received: when it came in.
+        package func take(_ payload: [UInt8], received: Instant = .first) -> TopicRule.Taken {
             var all = TopicRule.Taken()
-            for rule in self.rules { all.add(rule.take(self.topic, payload, isRetained: self.isRetained)) }
+            for rule in self.rules {
+                all.add(rule.take(self.topic, payload, isRetained: self.isRetained, received: received))
+            }
             return all
         }
     }
