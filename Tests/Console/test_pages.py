@@ -328,6 +328,23 @@ def test_topic_rules_are_added_within_what_is_granted_and_removed(page, group, w
     rules = group.api.get(f"/groups/{group.id}/topic-rules")["rules"]
     assert rules[0]["presence"] == {"path": "state", "offline": ["offline", "gone"]}
     picture(page, "topicrules")
+    # What nothing would read says so, and what a rule looks into is read as it says.
+    watch.expects(400)
+    page.get_by_role("button", name="Add a rule").click()
+    dialog.get_by_label("Filter").fill(f"{group.id}/all/{{thing}}")
+    dialog.get_by_label("Written as").select_option("cbor")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_text("nothing would read it")).to_be_visible()
+    dialog.get_by_label("Filter").fill(f"{group.id}/all")
+    dialog.get_by_label("Of one payload").select_option("keys")
+    dialog.get_by_role("button", name="Add").click()
+    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(table).to_contain_text("of cbor")
+    rule = group.api.get(f"/groups/{group.id}/topic-rules")["rules"][1]
+    assert (rule["decode"], rule["split"]) == ("cbor", "keys")
+    page.get_by_role("button", name=f"Remove {group.id}/all").click()
+    dialog.get_by_role("button", name="Remove the rule").click()
+    expect(table.locator("tbody tr")).to_have_count(1)
     page.get_by_role("button", name=f"Remove {group.id}/{{thing}}").click()
     dialog.get_by_role("button", name="Remove the rule").click()
     expect(page.get_by_role("heading", name="No topic rules")).to_be_visible()
