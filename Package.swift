@@ -115,6 +115,7 @@ let package = Package(
                 .embedInCode("0028_commands.sql"),
                 .embedInCode("0029_looked_at.sql"),
                 .embedInCode("0030_user_events.sql"),
+                .embedInCode("0033_org_webhooks.sql"),
             ],
             swiftSettings: common),
 

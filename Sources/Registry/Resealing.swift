@@ -66,20 +66,22 @@ package struct Resealing: Sendable {
         let isBehind: Query = after.map { "id > \($0)" } ?? "true"
         let rows = try db.query(
             """
-            SELECT id, \(column.version), \(column.column) FROM \(column.table)
+            SELECT id, \(column.version), \(column.column), \(column.owner) FROM \(column.table)
             WHERE \(column.isDue(self.box)) AND \(isBehind) ORDER BY id LIMIT \(Self.page) FOR NO KEY UPDATE
             """
-        ) { row in (id: try row.entityID(0), version: try row.string(1), bytes: try row.bytes(2)) }
+        ) { row in
+            (id: try row.entityID(0), version: try row.string(1), bytes: try row.bytes(2), owner: try row.entityID(3))
+        }
         var page = Page(last: rows.last?.id)
         var (ids, sealed): ([EntityID], [Bytes]) = ([], [])
         for row in rows {
             let opened: [UInt8]
-            do throws(SecretBox.Unreadable) { opened = try self.box.open(row.bytes, of: row.id) } catch {
+            do throws(SecretBox.Unreadable) { opened = try self.box.open(row.bytes, of: row.owner) } catch {
                 page.unreadable.append(.init(id: row.id, version: row.version, fault: "\(error)"))
                 continue
             }
             ids.append(row.id)
-            sealed.append(Bytes(try self.box.seal(try self.complete(opened, column), of: row.id, in: column)))
+            sealed.append(Bytes(try self.box.seal(try self.complete(opened, column), of: row.owner, in: column)))
         }
         guard !ids.isEmpty else { return page }
         // A thing whose key is only sealed anew is no other: its account at the broker stays as it is.

@@ -126,6 +126,8 @@ struct GroupRoutes: Sendable {
             throw APIError(
                 status: .forbidden,
                 message: "\(field): only members of the org's groups, and root, make groups in it", field: field)
+        } catch is GroupStore.OrgTooLarge {
+            throw APIError.orgTooLarge
         }
         return try Response.json(.created, created.map { GroupDTO($0, role: .owner) })
     }

@@ -62,9 +62,10 @@ extension Shape {
         ignored: [
             "id", "group_id", "org_id", "owner_id", "thing_id", "profile_id", "status_reason", "version", "created_at",
             "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped", "activity",
-            "waiting_for", "health",
+            "waiting_for", "health", "org_webhook_id",
         ])
 
+    static let orgWebhookStatus = Shape.flat("status")
     static let webhookIDs = Shape.flat("webhook_ids")
     static let webhookStatus = Shape.flat("webhook_ids", "status")
     static let rotation = Shape.flat("secret", "overlap_seconds")
