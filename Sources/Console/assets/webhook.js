@@ -102,7 +102,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
       h(
         "div",
         { class: "grid" },
-        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor"))),
+        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor") && isOwn)),
         h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, group, signal)),
       ),
       charts(webhook, health, signal),
@@ -111,7 +111,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         signal,
         mayRetry: can("editor"),
         onResend: resends.load,
-        isWhole: can("editor"),
+        isWhole: can("editor") && isOwn,
         hint: () => hint(webhook, group, me, signal, at),
       }),
     ),
