@@ -159,6 +159,7 @@ struct OrgWebhookRoutes: Sendable {
 
     /// A hundred groups are read again one by one, more of them all at once.
     private func follow(_ groups: [EntityID]) async {
+        guard !groups.isEmpty else { return }
         await self.webhooks.refresh(groups.count > 100 ? [.all] : groups.map { .webhooks(group: $0) })
     }
 }
