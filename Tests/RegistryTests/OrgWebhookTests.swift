@@ -137,7 +137,7 @@ struct OrgWebhookTests {
     @Test("are in each group once, however many of both are made at once")
     func together() async throws {
         let one = try await One()
-        try await withThrowingTaskGroup { tasks in
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
             for number in 0..<4 {
                 tasks.addTask { try await one.makeGroup(.random(), "more \(number)") }
                 tasks.addTask { _ = try await one.makeWebhook("w\(number)") }
