@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 
 // The bodies that there are. A test compares them with openapi.json, and with what is answered.
 
@@ -98,4 +98,16 @@ extension Shape {
 
     static let sample = Shape.flat("sample", "apply_schema")
     static let listening = Shape.flat("timeout")
+}
+
+/// The bodies that can be declared in a file.
+package enum DeclarableBodies {
+    package static let org = Shape.org
+    package static let group = Shape.group
+    package static let member = Shape.member
+    package static let profile = Shape.profile
+    package static let thing = Shape.thing
+    package static let topicRule = Shape.topicRule
+    package static let webhook = Shape.webhook
+    package static let source = Shape.source
 }
