@@ -143,6 +143,7 @@ struct CommandTests {
     @Test("explains itself")
     func help() async throws {
         for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "why", "import"]
+            + ["apply", "export"]
         {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
@@ -180,6 +181,9 @@ struct CommandTests {
             // What a receiver does with the key of a delivery it does elsewhere.
             let sent = try await self.runShellBlocks(of: "docs/commands.md", in: folder) { !$0.contains("COMMAND_KEY") }
             #expect(sent.contains(#""state":"pending""#), "\(sent)")
+            let applied = try await self.runShellBlocks(of: "docs/as-code.md", in: folder)
+            #expect(applied.contains("+ webhook Alerts") && applied.contains("All is as hookline.yaml says."))
+            #expect(!applied.contains("s3cret"), "\(applied)")
             try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
@@ -220,6 +224,7 @@ struct CommandTests {
             ln -sfn dev .hookline
             source .hookline/env
             curl() { command curl -sS -f "$@"; }
+            hookline() { "\(HooklineProcess.binary)" "$@"; }
             trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
             \(blocks.joined(separator: "\n"))
             """
