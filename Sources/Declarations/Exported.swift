@@ -50,8 +50,9 @@ package struct Exported: Sendable {
         self.orgs.append(.object(fields))
     }
 
+    /// - Parameter isAlone: whether no other group has its name; else its id says which one is meant.
     /// - Throws: ``InvalidField`` for what a file cannot tell from something else.
-    package mutating func add(_ present: PresentGroup) throws(InvalidField) {
+    package mutating func add(_ present: PresentGroup, isAlone: Bool = true) throws(InvalidField) {
         let group = Self.name(present.group)
         for (kind, list) in [("profile", present.profiles), ("webhook", present.webhooks), ("source", present.sources)]
         {
@@ -64,6 +65,7 @@ package struct Exported: Sendable {
         let names = Names(present)
         var fields = Self.chosen(
             ["name", "org_id", "allowed_networks", "allowed_topics", "new_things_per_hour"], of: present.group)
+        if !isAlone { fields["id"] = present.group["id"] }
         if let id = present.group["new_thing_profile_id"] { fields["new_thing_profile_id"] = names.profile(id) }
         fields["members"] = Self.list(present.members.map { Self.chosen(["member_id", "role"], of: $0) })
         fields["profiles"] = Self.list(

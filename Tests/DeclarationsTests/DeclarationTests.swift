@@ -352,6 +352,17 @@ struct ExportedTests {
         #expect(group.topicRules.map(\.label) == ["x/{thing}"] && group.match == "first")
     }
 
+    @Test("tells groups that are called alike by their ids")
+    func alikeGroups() throws {
+        var exported = Exported()
+        for number in 1...2 {
+            let id = "0191e000-0000-4000-8000-00000000000\(number)"
+            try exported.add(PresentGroup(group: fields(#"{"id":"\#(id)","name":"G"}"#)), isAlone: false)
+        }
+        let value = try DeclarationText(exported.text, isJSON: false).value
+        #expect(try Declaration(value, shapes: shapes).groups.compactMap(\.group.id).count == 2)
+    }
+
     @Test("cannot be made of what is called alike")
     func alike() throws {
         var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))

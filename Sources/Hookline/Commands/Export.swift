@@ -45,8 +45,10 @@ struct Export: AsyncParsableCommand {
         var exported = Exported()
         do {
             for group in groups.sorted(by: Self.isBefore) {
-                try exported.add(
-                    await connection.everything(in: group, mostThings: self.withoutThings ? nil : Self.mostThings))
+                let present = try await connection.everything(
+                    in: group, mostThings: self.withoutThings ? nil : Self.mostThings)
+                let alike = groups.count { $0.string("name") == group.string("name") }
+                try exported.add(present, isAlone: alike == 1)
             }
         } catch let error as InvalidField {
             throw Apply.Failure(description: "\(error)".printable)
