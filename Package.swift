@@ -199,7 +199,7 @@ let package = Package(
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
+                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Gzip", "Inbound", "Intake", "Journal",
                 "LocalServices", "MQTT", "Mail", "Mainflux", "Notifications", "Observability", "Postgres", "Queue",
                 "Registry",
                 "Schema", "Threads", "Values", "WebhookClient",

@@ -98,6 +98,8 @@ struct Assembly {
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
+        let traces = self.configuration.traces.map { TraceRecorder($0.sampler) }
+        if let traces { metrics.register { traces.families } }
         let totals = WebhookTotals(most: self.configuration.metricsWebhooks)
         let tally = WebhookTally(totals: totals)
         let mostEnds = self.configuration.metricsWebhooks
@@ -138,7 +140,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
                 responses: ResponsePort { responder.respond($0) },
                 isOwnTopic: { topic, thing, group in routes.withRoutes { $0.isOwn(topic, of: thing, in: group) } },
-                tally: tally, commandKeys: commandKeys))
+                tally: tally, commandKeys: commandKeys), traces: traces)
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
@@ -159,7 +161,8 @@ struct Assembly {
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
             refusals: TopicRefusals(database), tally: tally,
-            configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
+            configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger,
+            traces: traces)
         let accounts: [any Service] =
             self.configuration.accounts.map { accounts in
                 [
@@ -245,12 +248,19 @@ struct Assembly {
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
+        let collectors: [any Service] =
+            if let settings = self.configuration.traces, let traces {
+                [
+                    TraceCollector(
+                        settings, traces, client: client, on: loops.next(), wallClock: wallClock, logger: self.logger)
+                ]
+            } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + providers + [
+                services: (companions + accounts + providers + collectors + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
                     feeder,
                 ] + bus.services + [intake] + adopters + [announcer, probe] + api).map {

@@ -32,6 +32,25 @@ struct CommandTests {
             (["SMTP_URL": "smtp+plain://user:password@a", "SMTP_FROM": "a@b"], "SMTP_URL"),
             (["SMTP_URL": "smtp://a", "SMTP_FROM": "a@b\nBcc: c@d"], "SMTP_FROM"),
             (["SMTP_TLS_CA_FILE": "/does/not/exist"], "SMTP_TLS_CA_FILE"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?a=b"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"], "OTEL_EXPORTER_OTLP_PROTOCOL"),
+            (["OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"], "OTEL_EXPORTER_OTLP_COMPRESSION"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "do-not-show"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "a=do-not-show%0d%0ab:c"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "do-not-show host=x"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "content-length=1"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_RESOURCE_ATTRIBUTES": "production"], "OTEL_RESOURCE_ATTRIBUTES"),
+            (["OTEL_TRACES_SAMPLER": "sometimes"], "OTEL_TRACES_SAMPLER"),
+            (
+                ["OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.5"],
+                "OTEL_TRACES_SAMPLER_ARG"
+            ),
+            (
+                ["OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "5%"],
+                "OTEL_TRACES_SAMPLER_ARG"
+            ),
             (["AUTH_JWKS_FILE": "/etc/passwd"], "AUTH_ISSUER"),
             (["AUTH_JWKS_FILE": "/etc/passwd", "AUTH_ISSUER": "x"], "AUTH_AUDIENCE"),
             (["AUTH_OIDC_ISSUER": "https://id.example"], "AUTH_AUDIENCE"),
