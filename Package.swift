@@ -115,6 +115,7 @@ let package = Package(
                 .embedInCode("0028_commands.sql"),
                 .embedInCode("0029_looked_at.sql"),
                 .embedInCode("0030_user_events.sql"),
+                .embedInCode("0035_names_searched.sql"),
             ],
             swiftSettings: common),
 

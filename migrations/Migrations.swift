@@ -34,5 +34,6 @@ package enum MigrationFiles {
         (28, "commands", PackageResources._028_commands_sql),
         (29, "looked at", PackageResources._029_looked_at_sql),
         (30, "user events", PackageResources._030_user_events_sql),
+        (35, "names searched", PackageResources._035_names_searched_sql),
     ]
 }

@@ -134,20 +134,28 @@ package struct ThingStore: Sendable {
         }
     }
 
+    /// - Parameter mostNames: how many names are looked at for a page of those that have a part of one. Then it may have fewer
+    ///   than it could, even none, and go on all the same.
     package func list(
-        in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest
+        in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest,
+        mostNames: Int64 = NameSearch.mostNames
     ) async throws -> Page<ThingRecord> {
-        let list = { @Sendable (db: isolated Connection) throws -> Page<ThingRecord> in
-            try db.page(
-                select: Self.columns,
-                from: """
-                    FROM \(Self.rows(of: group, request.order)) WHERE group_id = \(group)
-                        AND \(request.nameCondition)\(choice.condition)
-                    """,
-                size: "octet_length(metadata)", request, Self.decode)
-        }
+        let these: Query = "FROM \(Self.rows(of: group, request.order)) WHERE group_id = \(group)\(choice.condition)"
+        let size: Query = "octet_length(metadata)"
         // What is chosen may be found by other indexes than the order's.
-        let isInOrder = choice.isOpen && request.name == nil && request.order != .updatedAt
+        let isInOrder = choice.isOpen && request.order != .updatedAt
+        guard request.name?.isEmpty ?? true else {
+            let search = { @Sendable (db: isolated Connection) throws in
+                try db.search(in: these, request, most: mostNames)
+            }
+            let found = try await isInOrder ? self.pool.readInOrder(search) : self.pool.withConnection(search)
+            return try await self.pool.withConnection { db in
+                try db.page(select: Self.columns, from: these, size: size, found: found, request, Self.decode)
+            }
+        }
+        let list = { @Sendable (db: isolated Connection) throws -> Page<ThingRecord> in
+            try db.page(select: Self.columns, from: these, size: size, request, Self.decode)
+        }
         return try await isInOrder ? self.pool.readInOrder(list) : self.pool.withConnection(list)
     }
 

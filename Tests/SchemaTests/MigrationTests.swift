@@ -37,6 +37,7 @@ struct MigrationTests {
         "6fbebdbd1595be45ce659877ec0caa176035799d9a07c8c537f4e80eb93b67b9",
         "4b8b8f59caf08de0cd541e0402bb419e6000c19c7212c214fc4d90ef29872d96",
         "6602c2a737423cb3e1d593962444b2ac5af6a7ae3263982c311d589a6cfb4f5b",
+        "1ef81c6e441c7406e65e8bf954a6e9c23c0236ecfcc705f52f3c5807981580a4",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -81,7 +81,7 @@ export async function show(context) {
         ),
       );
     }
-    if (page.total === 0) {
+    if (page.total === 0 && page.next === undefined) {
       return replace(
         thingList,
         state.order === "last_seen" ? sortedAgain() : "",
