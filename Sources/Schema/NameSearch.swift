@@ -80,22 +80,9 @@ extension Connection {
         let (found, isCut) = try self.found(
             columns, of: "\(condition) AND id = ANY(\(search.ids)) \(request.clause)", size: size, request, offset: 0,
             decode)
-        let shown = found.prefix(Int(request.limit))
         // Of those that were found some may have gone since.
-        let hasMore = isCut || search.ids.count > request.limit
-        let end = request.start.position + Int64(shown.count)
-        let next = (hasMore ? shown.last?.key : search.end).map {
-            PageCursor(order: request.orderName, position: end, key: $0)
-        }
-        let items = shown.map(\.item)
-        guard let total = search.total else {
-            return Page(total: hasMore ? end + 1 : end, isCapped: hasMore, items: items, next: next)
-        }
-        let isCounted = !items.isEmpty || request.start.cursor != nil
-        if next == nil, isCounted { return Page(total: end, items: items) }
-        let least = hasMore ? end + 1 : isCounted ? end : 0
         return Page(
-            total: max(least, min(total.count, Page<Item>.mostCounted)),
-            isCapped: total.isCapped || total.count > Page<Item>.mostCounted, items: items, next: next)
+            found.prefix(Int(request.limit)), hasMore: isCut || search.ids.count > request.limit, end: search.end,
+            from: request.start, order: request.orderName, counted: search.total)
     }
 }

@@ -139,6 +139,12 @@ struct LookingTests {
                 limit: 25)
             #expect(page.total == 10_000 && page.isCapped && page.items.count == 25)
         },
+        Look("kept messages of a subtopic that is rare", 24_000) { looked, database in
+            let page = try await MessageStore(database).list(
+                of: looked.thing, in: looked.fixture.group, from: nil, to: nil, subtopic: "rare", start: PageStart(),
+                limit: 25, mostLookedAt: 10_000)
+            #expect(page.items.isEmpty && page.isCapped && page.next != nil, "what is older was not looked at")
+        },
     ]
 
     @Test("costs the same however much there is: nothing that is looked at goes through all of it")
