@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Journal
+internal import Observability
 internal import Registry
 internal import Schema
 internal import Values
