@@ -12,6 +12,8 @@ package struct Resealing: Sendable {
     private static let mostNamed = 10_000
     /// In one transaction. What is announced of more than a hundred rows is that everything has changed.
     private static let page: Int64 = 100
+    /// Of those that do not open, for who only wants to know how many they are.
+    private static let mostCounted: Int64 = 1_000
 
     /// - Parameter makeKey: makes what webhooks sign with that have no key yet.
     package init(
@@ -94,6 +96,29 @@ package struct Resealing: Sendable {
 
     private func complete(_ opened: [UInt8], _ column: SealedColumn) throws -> [UInt8] {
         column == .webhookSecrets ? try WebhookSecrets.completed(opened, self.makeKey) : opened
+    }
+
+    /// Of each column, how many rows are under a key that is not given, counted up to a thousand; those without such rows are
+    /// left out. Nothing is changed.
+    ///
+    /// - Throws: ``SecretBox/Unreadable`` as ``run()`` does.
+    package func strangers() async throws -> [SealedColumn: Int64] {
+        try await self.requireUse()
+        let given = self.box.prefixes.map { Bytes($0) }
+        var found: [SealedColumn: Int64] = [:]
+        for column in self.columns {
+            let counts = try await self.pool.withConnection { db in
+                try db.query(
+                    """
+                    SELECT count(*) FROM (SELECT FROM \(column.table)
+                        WHERE substring(\(column.column) for 1) = '\\x01'
+                            AND NOT substring(\(column.column) for 5) = ANY(\(given)) LIMIT \(Self.mostCounted)) AS strange
+                    """
+                ) { try $0.int64(0) }
+            }
+            if let count = counts.first, count > 0 { found[column] = count }
+        }
+        return found
     }
 
     /// Throws ``SecretBox/Unreadable`` if secrets are sealed and nothing of all that is stored opens with the keys that are
