@@ -326,7 +326,7 @@ struct Assembly {
     }
 
     /// How receivers are reached, by whatever has something to tell them.
-    private func makeClient(_ threads: NIOThreadPool) throws -> ClientConfiguration {
+    func makeClient(_ threads: NIOThreadPool) throws -> ClientConfiguration {
         var client = ClientConfiguration(resolver: Resolver(threads: threads))
         client.addressGuard = self.configuration.addressGuard
         client.connectTimeout = self.configuration.connectTimeout

@@ -13,7 +13,7 @@ struct HooklineCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self, Top.self, Replay.self,
-            Why.self, Import.self, CheckBroker.self,
+            Why.self, Import.self, CheckBroker.self, Doctor.self,
         ])
 
     static func main() async {

@@ -142,8 +142,10 @@ struct CommandTests {
 
     @Test("explains itself")
     func help() async throws {
-        for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "why", "import"]
-        {
+        let commands = [
+            "serve", "migrate", "dev", "token", "check-config", "doctor", "health", "top", "replay", "why", "import",
+        ]
+        for command in commands {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
