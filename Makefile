@@ -3,12 +3,13 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
+	scripts/compare-openapi scripts/test_compare_openapi.py
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -110,6 +111,10 @@ try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debi
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
 	@scripts/setup docker-compose prometheus systemd
 	scripts/check-deploy
+
+check-api: ## What of openapi.json breaks who calls the release before, or another by REF=
+	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts
+	scripts/compare-openapi $(REF)
 
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)
