@@ -98,7 +98,7 @@ struct InstallationFindingTests {
         #expect(findings(oldest: nil, transaction: nil).values.allSatisfy { $0.weight == .ok })
         #expect(
             findings(oldest: nil, transaction: nil)["disk"]?.text
-                == "what waits has 9999 B, kept messages 12000 kB, the log 0 B")
+                == "what waits has 9999 B, kept messages 12 MB, the log 0 B")
         #expect(findings(oldest: 3_600, transaction: 900).values.allSatisfy { $0.weight == .ok })
         #expect(findings(oldest: 7_200, transaction: nil)["backlog"]?.weight == .warn)
         #expect(findings(oldest: 7_200, transaction: nil)["backlog"]?.text.contains("2 h") == true)

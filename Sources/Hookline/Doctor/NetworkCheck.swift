@@ -13,6 +13,8 @@ struct PortCheck: Sendable {
     /// nil if any port will do.
     private let instance: InstanceAddress?
 
+    private static let patience: Duration = .seconds(5)
+
     init(_ configuration: ServiceConfiguration, _ instance: InstanceAddress?) {
         self.host = configuration.api.host
         self.port = configuration.api.port
@@ -22,7 +24,7 @@ struct PortCheck: Sendable {
     func run() async -> [InstallationFinding] {
         guard let instance else { return [.init(.ok, "http", "HTTP_PORT is 0: any free port")] }
         do {
-            let answer = try await instance.get("/ready")
+            let answer = try await Self.answer(of: instance)
             guard answer.body.contains("\"checks\"") else {
                 return [
                     .init(
@@ -37,8 +39,31 @@ struct PortCheck: Sendable {
                         .warn, "http", "an instance answers at \(instance) and is not ready: \(answer.body)",
                         hint: "the part that is not well is named; its log says more")
                 ]
+        } catch is Silence {
+            return [
+                .init(
+                    .fail, "http",
+                    "\(instance) is another program's, or an instance that hangs: it came to no end in time",
+                    hint: "name another HTTP_PORT, or see who has it (ss -ltnp)")
+            ]
         } catch {
             return [await self.binding(instance)]
+        }
+    }
+
+    /// It listens, and does not come to an end.
+    private struct Silence: Error {}
+
+    private static func answer(of instance: InstanceAddress) async throws -> (status: Int, body: Substring) {
+        try await withThrowingTaskGroup(of: (status: Int, body: Substring).self) { group in
+            group.addTask { try await instance.get("/ready") }
+            group.addTask {
+                try await Task.sleep(for: Self.patience)
+                throw Silence()
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw Silence() }
+            return first
         }
     }
 
