@@ -10,6 +10,7 @@ SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Pa
 MINUTES := 3
 
 .PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis try-failover fuzz build release binary deb archive sbom check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -47,6 +48,11 @@ test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED
 	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
 		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT)) \
 		$(if $(WITHOUT),--without "$(WITHOUT)")
+
+try-failover: setup setup-tests ## PostgreSQL with a standby, switched, killed, stopped and cut off under load (10 minutes): WAY=haproxy BINARY=…
+	@scripts/setup patroni etcd-server haproxy
+	@[ -n "$(BINARY)" ] || $(MAKE) binary
+	@.build/python/bin/python Tests/Nemesis/failover.py $(if $(WAY),--way $(WAY)) $(if $(BINARY),--binary $(BINARY))
 
 fuzz: setup ## What reads bytes of others, with bytes that nobody thought of: make fuzz MINUTES=10 READER=template
 	@MINUTES=$(MINUTES) READER=$(READER) scripts/fuzz
