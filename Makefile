@@ -131,7 +131,7 @@ setup:
 	@scripts/setup
 
 setup-tests: setup
-	@scripts/setup chromium fonts-liberation libfaketime
+	@scripts/setup chromium fonts-liberation libfaketime pgbouncer
 	@scripts/setup-python
 
 clean:

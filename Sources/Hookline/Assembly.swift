@@ -38,7 +38,7 @@ struct Assembly {
         let database = Database(pool: pools.general)
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
         try await clock.waitUntilSet(logger: self.logger)
-        try await self.migrate(database)
+        try await self.migrate(database, beside: pools.probe)
         try await clock.start(logger: self.logger)
         let wallClock = clock.wallClock
 
@@ -271,10 +271,11 @@ struct Assembly {
         self.logger.info("stopped")
     }
 
-    private func migrate(_ database: Database) async throws {
+    private func migrate(_ database: Database, beside other: Pool) async throws {
         var announced = false
         while true {
             do {
+                try await Self.requireSessions(database.pool, other)
                 for name in try await database.migrate() {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
@@ -286,6 +287,17 @@ struct Assembly {
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
+    }
+
+    /// A session keeps locks, settings, prepared statements and what it listens to, for which a pooler that gives out server
+    /// processes by transactions has no place.
+    private static func requireSessions(_ one: Pool, _ other: Pool) async throws {
+        guard try await ServerFacts.shareBackend(one, other) else { return }
+        throw InvalidSetting(
+            setting: "POSTGRES_URL",
+            reason:
+                "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
+                + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
     }
 
     /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does

@@ -16,9 +16,7 @@ package enum ServerFacts {
         _ database: Database, beside: Pool, neededConnections: Int?, now: @escaping @Sendable () -> Instant,
         monotonic: @escaping @Sendable () -> Int64
     ) async throws -> DatabaseReading {
-        // The first stays open while the second is made.
-        let first = try await database.pool.withConnection { try Self.backend(of: $0) }
-        let second = try await beside.withConnection { try Self.backend(of: $0) }
+        let sharesBackend = try await Self.shareBackend(database.pool, beside)
         return try await database.pool.withConnection { db in
             let before = monotonic()
             let time = try Self.one(db, "SELECT clock_timestamp()") { try $0.instant(0) }
@@ -44,10 +42,21 @@ package enum ServerFacts {
                 reading.mayCreate = try row.bool(7)
                 return reading
             }
-            reading.sharesBackend = first == second
+            reading.sharesBackend = sharesBackend
             reading.othersTables = try Self.othersTables(db)
             return reading
         }
+    }
+
+    /// Whether two connections that are open at a time are answered by one process: a pooler gives it out by transactions.
+    ///
+    /// - Throws: ``PostgresError``.
+    package static func shareBackend(_ one: Pool, _ other: Pool) async throws -> Bool {
+        let (first, second) = (
+            try await one.withConnection { try Self.backend(of: $0) },
+            try await other.withConnection { try Self.backend(of: $0) }
+        )
+        return first == second
     }
 
     /// The process that answers.

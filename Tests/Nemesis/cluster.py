@@ -56,7 +56,8 @@ class Node:
             "connect_address": f"127.0.0.1:{self.links['patroni'].port}",
         }
         made["watchdog"] = {"mode": "off"}
-        made["etcd3"] = {"host": f"127.0.0.1:{self.links['etcd'].port}"}
+        # It would find out where etcd is without the link, and go there.
+        made["etcd3"] = {"hosts": [f"127.0.0.1:{self.links['etcd'].port}"], "use_proxies": True}
         made["bootstrap"]["dcs"]["postgresql"]["parameters"] |= {
             "shared_buffers": "32MB",
             "unix_socket_directories": "",

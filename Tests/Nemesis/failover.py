@@ -138,7 +138,8 @@ class FailoverRun(Run):
         await self.world.start()
         self.say(f"everything runs in {self.world.folder}")
         for name, change in Changes(self.world.database, self.say).all().items():
-            await self.phase(name, change)
+            if self.options.only in name:
+                await self.phase(name, change)
         for name, code in (await self.world.end_instances()).items():
             if code != 0:
                 self.wrong.append(f"{name} did not end in good order: {code}")
@@ -188,6 +189,7 @@ class FailoverRun(Run):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--way", choices=["hosts", "haproxy"], default="hosts", help="how the one that leads is found")
+    parser.add_argument("--only", default="", help="a part of what is tried alone, such as \"cut off\"")
     parser.add_argument("--rate", type=float, default=200, help="messages a second; default: 200")
     parser.add_argument("--binary", help="default: the release build if there is one, or else the debug build")
     parser.add_argument("--keep", action="store_true", help="keep the folder even if all is well")
