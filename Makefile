@@ -3,12 +3,13 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
-PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom
+PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
+	scripts/compare-openapi scripts/test_compare_openapi.py
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis fuzz build release binary deb archive sbom check-deploy try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis try-failover fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -19,8 +20,7 @@ run: ## Try it: a private database and broker, a demo thing, and what to type ne
 test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
 	scripts/build-previous
 	swift build $(SWIFT_FLAGS) --build-tests
-	scripts/run-tests $(SWIFT_FLAGS) --skip-build
-	$(CONSOLE_TESTS)
+	scripts/run-all-tests $(SWIFT_FLAGS) --skip-build
 
 CONSOLE_TESTS := .build/python/bin/pytest -c Tests/Console/pytest.ini Tests/Console
 
@@ -46,6 +46,11 @@ test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED
 	@python3 Tests/Nemesis/nemesis.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
 		$(if $(BINARY),--binary $(BINARY)) $(if $(REPORT),--report $(REPORT)) \
 		$(if $(WITHOUT),--without "$(WITHOUT)")
+
+try-failover: setup setup-tests ## PostgreSQL with a standby, switched, killed, stopped and cut off under load (10 minutes): WAY=haproxy BINARY=…
+	@scripts/setup patroni etcd-server haproxy
+	@[ -n "$(BINARY)" ] || $(MAKE) binary
+	@.build/python/bin/python Tests/Nemesis/failover.py $(if $(WAY),--way $(WAY)) $(if $(BINARY),--binary $(BINARY))
 
 fuzz: setup ## What reads bytes of others, with bytes that nobody thought of: make fuzz MINUTES=10 READER=template
 	@MINUTES=$(MINUTES) READER=$(READER) scripts/fuzz
@@ -111,6 +116,10 @@ check-deploy: setup setup-tests ## The files of deploy/, by the tools that read 
 	@scripts/setup docker-compose prometheus systemd
 	scripts/check-deploy
 
+check-api: ## What of openapi.json breaks who calls the release before, or another by REF=
+	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts
+	scripts/compare-openapi $(REF)
+
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 	cd $(CONSOLE) && $(DENO) fmt
@@ -120,7 +129,7 @@ setup:
 	@scripts/setup
 
 setup-tests: setup
-	@scripts/setup chromium fonts-liberation libfaketime
+	@scripts/setup chromium fonts-liberation libfaketime pgbouncer
 	@scripts/setup-python
 
 clean:

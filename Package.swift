@@ -35,6 +35,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -60,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -115,6 +117,11 @@ let package = Package(
                 .embedInCode("0028_commands.sql"),
                 .embedInCode("0029_looked_at.sql"),
                 .embedInCode("0030_user_events.sql"),
+                .embedInCode("0031_descriptor_sets.sql"),
+                .embedInCode("0032_presence.sql"),
+                .embedInCode("0033_org_webhooks.sql"),
+                .embedInCode("0034_decoding_rules.sql"),
+                .embedInCode("0035_names_searched.sql"),
             ],
             swiftSettings: common),
 
@@ -181,6 +188,7 @@ let package = Package(
         .target(
             name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema", "Values"],
             swiftSettings: common),
+        .target(name: "Declarations", dependencies: ["Domain", yams], swiftSettings: common),
         .target(
             name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
             exclude: ["deno.json"], resources: [.embedInCode("assets")], swiftSettings: common),
@@ -199,7 +207,8 @@ let package = Package(
         .executableTarget(
             name: "Hookline",
             dependencies: [
-                "API", "BrokerAccounts", "CMalloc", "Delivery", "Domain", "Inbound", "Intake", "Journal",
+                "API", "BrokerAccounts", "CMalloc", "Declarations", "Delivery", "Domain", "Gzip", "Inbound", "Intake",
+                "Journal",
                 "LocalServices", "MQTT", "Mail", "Mainflux", "Notifications", "Observability", "Postgres", "Queue",
                 "Registry",
                 "Schema", "Threads", "Values", "WebhookClient",
@@ -316,6 +325,8 @@ let package = Package(
                 nioPosix,
             ],
             swiftSettings: common),
+        .testTarget(
+            name: "DeclarationsTests", dependencies: ["API", "Declarations", "Domain"], swiftSettings: common),
         .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Registry"], swiftSettings: common),
         .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
         .testTarget(

@@ -34,5 +34,10 @@ package enum MigrationFiles {
         (28, "commands", PackageResources._028_commands_sql),
         (29, "looked at", PackageResources._029_looked_at_sql),
         (30, "user events", PackageResources._030_user_events_sql),
+        (31, "descriptor sets", PackageResources._031_descriptor_sets_sql),
+        (32, "presence", PackageResources._032_presence_sql),
+        (33, "org webhooks", PackageResources._033_org_webhooks_sql),
+        (34, "decoding rules", PackageResources._034_decoding_rules_sql),
+        (35, "names searched", PackageResources._035_names_searched_sql),
     ]
 }

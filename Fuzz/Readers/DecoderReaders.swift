@@ -19,6 +19,22 @@ extension Reader {
         Reader.view(by: decoder, input.bytes)
     }
 
+    /// The length of a descriptor set in two bytes, the set, and then a payload, read as each of its messages.
+    static let protobuf = Reader("protobuf") { bytes in
+        guard bytes.count > 2 else { return }
+        let set = Array(bytes.dropFirst(2).prefix(Int(bytes[0]) << 8 | Int(bytes[1])))
+        guard let described = DescriptorSet(set) else { return }
+        let reference = DescriptorReference.of(DescriptorReference.digest(of: set))
+        if reference.isMissing { reference.fill(with: set) }
+        for type in described.types.prefix(8) {
+            guard let decoder = PayloadDecoder.of("protobuf:\(reference.digest):\(type)") else {
+                fatalError("it is made by its text")
+            }
+            expect(PayloadDecoder.of(decoder.text) == decoder, "it is made again by its text")
+            Reader.view(by: decoder, Array(bytes.dropFirst(2 + set.count)))
+        }
+    }
+
     private static func decoder(_ name: String) -> Reader {
         Reader(name) { bytes in
             guard let decoder = PayloadDecoder.of(name) else { fatalError("there is no \(name)") }

@@ -17,7 +17,7 @@ struct Reader: Sendable {
     static let all: [Reader] = [
         .json, .index, .number, .conditions, .schema, .template, .request, .signature, .source, .response, .retryAfter,
         .url, .topic, .rules, .ids, .times, .encodings, .keys, .body, .events, .cursor,
-        .pattern, .certificate, .table, .cbor, .msgpack, .senml, .sparkplug, .text, .csv,
+        .pattern, .certificate, .table, .cbor, .msgpack, .senml, .sparkplug, .text, .csv, .protobuf,
     ]
 
     /// Named by the environment, because all arguments are libFuzzer's.

@@ -79,6 +79,8 @@ extension Reader {
             TopicRule.Draft(filter: filter), TopicRule.Draft(filter: filter, thing: "id"),
             TopicRule.Draft(filter: filter, split: "keys"),
             TopicRule.Draft(filter: filter, thing: "id", split: "array"),
+            TopicRule.Draft(filter: filter, split: "keys", decode: "cbor"),
+            TopicRule.Draft(filter: filter, thing: "id", split: "array", decode: "csv"),
         ] {
             guard let rule = try? TopicRule(draft) else { continue }
             var trie = TopicTrie<Int>()

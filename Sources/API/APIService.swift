@@ -215,7 +215,7 @@ func makeRouter(
         audit: AuditStore(database), test: ports.test,
         newestMessage: ports.newestMessage, ids: ports.ids, explainer: explainer
     ).add(to: routes)
-    ExplainRoutes(explainer: explainer, access: access).add(to: routes)
+    ExplainRoutes(explainer: explainer, access: access, webhooks: store).add(to: routes)
     SourceRoutes(
         sources: SourceStore(database, box: box), things: things, access: access, wallClock: wallClock,
         publicURL: publicURL
@@ -243,12 +243,17 @@ func makeRouter(
         store: NotificationStore(database), keys: OrgKeyStore(database, box: box),
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
+    OrgWebhookRoutes(
+        store: OrgWebhookStore(database, box: box), webhooks: webhooks, audit: AuditStore(database),
+        wallClock: wallClock
+    ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)
     GroupTLSRoutes(
         store: GroupTLSStore(database, box: box), access: access, refresh: refresh, wallClock: wallClock
     ).add(to: routes)
     TopicRuleRoutes(
-        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh
+        rules: TopicRuleStore(database), refusals: TopicRefusals(database), access: access, refresh: refresh,
+        wallClock: wallClock
     ).add(to: routes)
     ProfileRoutes(profiles: ProfileStore(database), access: access, refresh: refresh).add(to: routes)
     ThingRoutes(
@@ -271,6 +276,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private static var collections: Set<Substring> {
         [
             "things", "groups", "profiles", "webhooks", "deliveries", "resends", "alarms", "commands", "orgs",
+            "org-webhooks",
             "sources", "in",
             "me", "auth", "audit", "console", "presets", "topic-presets", "broker", "source-presets",
             "health", "ready", "metrics", "openapi.json",

@@ -19,6 +19,8 @@ final class Attempt: PendingRequest {
     private let requests: WebhookRequests
     /// nil if it is the webhook's plain request: the same head, and the payload.
     let special: Special?
+    /// nil unless its trace is recorded.
+    let trace: AttemptTrace?
     private let lane: Lane
     /// When the status was in, if the rest of the answer took its time.
     private(set) var answeredAt: NIODeadline?
@@ -73,6 +75,9 @@ final class Attempt: PendingRequest {
         self.startedAt = now
         self.sentAt = now
         self.startedAtWall = wallNow
+        self.trace = lane.dispatcher.traces.flatMap {
+            AttemptTrace($0, of: delivery.message, with: special?.others ?? [])
+        }
     }
 
     /// The webhook as it is now.
@@ -84,11 +89,12 @@ final class Attempt: PendingRequest {
         if let special, let request = special.request {
             buffer.writeRequest(
                 request, about: self.delivery.message, id: special.id(of: self.delivery), by: self.requests,
-                at: self.startedAtWall, resent: self.delivery.resent, authorization: special.authorization)
+                at: self.startedAtWall, resent: self.delivery.resent, authorization: special.authorization,
+                traceparent: self.trace?.traceparent)
         } else {
             buffer.writeRequest(
-                of: self.delivery, by: self.requests, at: self.startedAtWall, authorization: self.special?.authorization
-            )
+                of: self.delivery, by: self.requests, at: self.startedAtWall,
+                authorization: self.special?.authorization, traceparent: self.trace?.traceparent)
         }
     }
 
@@ -104,6 +110,7 @@ final class Attempt: PendingRequest {
     }
 
     func progressed(_ step: ConnectionStep) {
+        self.trace?.note(step)
         switch step {
         case .connected, .secured: self.sentAt = .now()
         case .redirected(let location): self.location = location

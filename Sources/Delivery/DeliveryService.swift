@@ -26,11 +26,12 @@ package struct DeliveryService: Service {
     let claims: ClaimLine
     private let factsLine: FactsLine
 
+    /// - Parameter traces: nil traces nothing.
     package init(
         configuration: DeliveryConfiguration, client: ClientConfiguration, eventLoops: [any EventLoop],
         store: DeliveryStore, sessions: SessionStore, session: SessionIdentity, ids: MessageIDGenerator,
         metrics: Metrics,
-        wallClock: WallClock, logger: Logger, ports: DeliveryPorts
+        wallClock: WallClock, logger: Logger, ports: DeliveryPorts, traces: TraceRecorder? = nil
     ) {
         let ledger = LaneLedger()
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
@@ -60,7 +61,7 @@ package struct DeliveryService: Service {
                         limits: configuration.connectionLimits.share(of: eventLoops.count)),
                     wallClock: wallClock, metrics: metrics, ledger: ledger, quotas: quotas, ports: ports,
                     completer: completer,
-                    factsLine: factsLine, log: log, withdrawWish: { claims.withdraw($0) }),
+                    factsLine: factsLine, log: log, traces: traces, withdrawWish: { claims.withdraw($0) }),
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
     }

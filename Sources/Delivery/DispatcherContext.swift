@@ -20,6 +20,8 @@ extension Dispatcher {
         let withdrawWish: @Sendable (WebhookKey) -> Bool
         let factsLine: FactsLine
         let log: RateLimitedLog
+        /// nil if nothing is traced.
+        let traces: TraceRecorder?
         var isStopping = false
         /// Until when what is leased is this instance's, by a clock that goes on while the machine sleeps. Then another may
         /// have it, and who sends all the same may overtake what the other has to send first.
@@ -43,11 +45,13 @@ extension Dispatcher {
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
             ports: DeliveryPorts, completer: Completer, factsLine: FactsLine, log: RateLimitedLog,
+            traces: TraceRecorder?,
             withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
         ) {
             self.withdrawWish = withdrawWish
             self.factsLine = factsLine
             self.log = log
+            self.traces = traces
             // Until the first renewal nothing is for certain.
             self.leaseEnd = .now
             self.ports = ports
@@ -100,6 +104,8 @@ extension Dispatcher {
                 defaults: self.configuration.defaults,
                 wallNow: self.wallClock.now, isClockTrusted: self.wallClock.isTrusted,
                 using: &self.generator)
+            attempt.trace?.end(
+                attempt, outcome, result: verdict.ending.word, failure: verdict.failureKind, now: now)
             let isCurrent = self.isCurrent(attempt, target, verdict)
             if let kind = verdict.failureKind { self.metrics.failedAttempts.add(kind) }
             switch verdict.ending {

@@ -192,6 +192,7 @@ extension Lane {
         self.inFlight -= 1
         let now = NIODeadline.now()
         self.lastMoved = now
+        attempt.trace?.end(attempt, outcome, result: "split", failure: "status", now: now)
         self.queue.putInFront(halvesOf: [attempt.delivery] + attempt.others)
         self.pump(now: now)
         return true
@@ -241,7 +242,9 @@ extension Lane {
                 special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)
-            case .success, .later: self.release(attempt)
+            case .success, .later:
+                attempt.trace?.end(attempt, outcome, result: "released", failure: "status", now: .now())
+                self.release(attempt)
             }
         }
         return true

@@ -10,8 +10,10 @@ extension ByteBuffer {
     ///   - requests: of the webhook as it is now.
     ///   - time: for the `webhook-timestamp`.
     ///   - authorization: where it is not always the same.
+    ///   - traceparent: in place of the message's.
     package mutating func writeRequest(
-        of delivery: Delivery, by requests: WebhookRequests, at time: Instant, authorization: String? = nil
+        of delivery: Delivery, by requests: WebhookRequests, at time: Instant, authorization: String? = nil,
+        traceparent: String? = nil
     ) {
         let message = delivery.message
         let coded = requests.compressed(message.payload)
@@ -21,7 +23,9 @@ extension ByteBuffer {
         if !requests.setsContentType { self.writeHeader("content-type: ", message.contentType) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
         if coded != nil { self.writeStaticString(Self.gzipHeader) }
-        self.writeHead(of: message, id: delivery.sentID, resent: delivery.resent, body: body, by: requests, at: time)
+        self.writeHead(
+            of: message, id: delivery.sentID, resent: delivery.resent, body: body, by: requests, at: time,
+            traceparent: traceparent ?? message.traceparent)
         self.writeBytes(body)
     }
 
@@ -31,9 +35,10 @@ extension ByteBuffer {
     ///   - message: what it is about; of several the first.
     ///   - id: the `webhook-id`.
     ///   - resent: the resend that it is of, if it is of one.
+    ///   - traceparent: in place of the message's.
     package mutating func writeRequest(
         _ request: RenderedRequest, about message: Message, id: String, by requests: WebhookRequests, at time: Instant,
-        resent: Resent? = nil, authorization: String? = nil
+        resent: Resent? = nil, authorization: String? = nil, traceparent: String? = nil
     ) {
         let coded = request.body.flatMap { requests.compressed($0) }
         let body = coded ?? request.body
@@ -52,7 +57,9 @@ extension ByteBuffer {
         if let type = request.contentType { self.writeHeader("content-type: ", type) }
         if let authorization { self.writeHeader("authorization: ", authorization) }
         if coded != nil { self.writeStaticString(Self.gzipHeader) }
-        self.writeHead(of: message, id: id, resent: resent, body: body, by: requests, at: time)
+        self.writeHead(
+            of: message, id: id, resent: resent, body: body, by: requests, at: time,
+            traceparent: traceparent ?? message.traceparent)
         if let body { self.writeBytes(body) }
     }
 
@@ -63,7 +70,9 @@ extension ByteBuffer {
     /// - Parameter body: as it is sent. That is what is signed, as Standard Webhooks has it: a receiver need not unpack what it
     ///   has not verified yet.
     private mutating func writeHead(
-        of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests, at time: Instant
+        of message: Message, id: String, resent: Resent?, body: [UInt8]?, by requests: WebhookRequests,
+        at time: Instant,
+        traceparent: String?
     ) {
         let timestamp = time.seconds
         if let signer = requests.signer {
@@ -100,7 +109,7 @@ extension ByteBuffer {
             self.writeStaticString("\r\nx-hookline-command-key: ")
             self.writeString(commands.text(for: message, webhook: requests.target.id, now: time))
         }
-        if let traceparent = message.traceparent {
+        if let traceparent {
             self.writeStaticString("\r\ntraceparent: ")
             self.writeString(traceparent)
         }

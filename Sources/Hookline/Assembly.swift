@@ -38,7 +38,7 @@ struct Assembly {
         let database = Database(pool: pools.general)
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
         try await clock.waitUntilSet(logger: self.logger)
-        try await self.migrate(database)
+        try await self.migrate(database, beside: pools.probe)
         try await clock.start(logger: self.logger)
         let wallClock = clock.wallClock
 
@@ -98,6 +98,8 @@ struct Assembly {
         threads.start()
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.delivery.threads)
         let client = try self.makeClient(threads)
+        let traces = self.configuration.traces.map { TraceRecorder($0.sampler) }
+        if let traces { metrics.register { traces.families } }
         let totals = WebhookTotals(most: self.configuration.metricsWebhooks)
         let tally = WebhookTally(totals: totals)
         let mostEnds = self.configuration.metricsWebhooks
@@ -138,7 +140,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
                 responses: ResponsePort { responder.respond($0) },
                 isOwnTopic: { topic, thing, group in routes.withRoutes { $0.isOwn(topic, of: thing, in: group) } },
-                tally: tally, commandKeys: commandKeys))
+                tally: tally, commandKeys: commandKeys), traces: traces)
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)
         let events = EventStore(database)
@@ -159,7 +161,8 @@ struct Assembly {
             store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
             ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
             refusals: TopicRefusals(database), tally: tally,
-            configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger)
+            configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger,
+            traces: traces)
         let accounts: [any Service] =
             self.configuration.accounts.map { accounts in
                 [
@@ -245,12 +248,19 @@ struct Assembly {
             logger: self.logger)
         let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
 
+        let collectors: [any Service] =
+            if let settings = self.configuration.traces, let traces {
+                [
+                    TraceCollector(
+                        settings, traces, client: client, on: loops.next(), wallClock: wallClock, logger: self.logger)
+                ]
+            } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + providers + [
+                services: (companions + accounts + providers + collectors + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
                     feeder,
                 ] + bus.services + [intake] + adopters + [announcer, probe] + api).map {
@@ -271,10 +281,11 @@ struct Assembly {
         self.logger.info("stopped")
     }
 
-    private func migrate(_ database: Database) async throws {
+    private func migrate(_ database: Database, beside other: Pool) async throws {
         var announced = false
         while true {
             do {
+                try await Self.requireSessions(database.pool, other)
                 for name in try await database.migrate() {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
@@ -286,6 +297,17 @@ struct Assembly {
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
+    }
+
+    /// A session keeps locks, settings, prepared statements and what it listens to, for which a pooler that gives out server
+    /// processes by transactions has no place.
+    private static func requireSessions(_ one: Pool, _ other: Pool) async throws {
+        guard try await ServerFacts.shareBackend(one, other) else { return }
+        throw InvalidSetting(
+            setting: "POSTGRES_URL",
+            reason:
+                "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
+                + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
     }
 
     /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does
@@ -326,7 +348,7 @@ struct Assembly {
     }
 
     /// How receivers are reached, by whatever has something to tell them.
-    private func makeClient(_ threads: NIOThreadPool) throws -> ClientConfiguration {
+    func makeClient(_ threads: NIOThreadPool) throws -> ClientConfiguration {
         var client = ClientConfiguration(resolver: Resolver(threads: threads))
         client.addressGuard = self.configuration.addressGuard
         client.connectTimeout = self.configuration.connectTimeout

@@ -13,7 +13,9 @@ struct HooklineCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self, Top.self, Replay.self,
-            Why.self, Import.self, CheckBroker.self,
+            Why.self, Import.self, Apply.self, Export.self, CheckBroker.self, Doctor.self, ContextCommand.self,
+            GetCommand.self, DescribeCommand.self, DeleteCommand.self, EnableCommand.self, DisableCommand.self,
+            TestCommand.self,
         ])
 
     static func main() async {

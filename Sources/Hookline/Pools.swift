@@ -21,6 +21,12 @@ struct Pools {
 
     var all: [Pool] { [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] }
 
+    /// How many connections an instance has at the most: the pools', and one for each that listens for changes.
+    static func mostConnections(_ configuration: ServiceConfiguration) -> Int {
+        let fixed = 1 + 1 + configuration.delivery.claimers + 2 + 2 + 1
+        return configuration.poolSize + fixed + (configuration.accounts == nil ? 1 : 2)
+    }
+
     init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
         let postgres = configuration.postgres.with(setting: "jit", "off").changing(as: .service)

@@ -83,7 +83,7 @@ package struct Adopter: Service {
                     self.logger.info("an instance has come back", metadata: ["client_id": "\(client.clientID)"])
                     return await session.disconnect(acknowledging: false)
                 }
-                try await self.intake.take(batch)
+                try await self.intake.takeTraced(batch)
                 count += batch.messages.count
             }
             await session.end()

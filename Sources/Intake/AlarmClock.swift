@@ -56,7 +56,8 @@ package struct AlarmClock: Service {
         let message = Message(
             id: self.ids.next(1)[0], thing: due.subject.thing, group: due.group, subtopic: due.subtopic,
             contentType: due.contentType, payload: due.payload, traceparent: due.traceparent, isKept: false,
-            receivedNanoseconds: nil, decoder: route.profile.decoder, properties: due.properties)
+            receivedNanoseconds: nil, decoder: route.profile.decoder?.chosen(for: due.subtopic),
+            properties: due.properties)
         return .active(message, webhook, crossing: edge.due(due.alarm, as: message.id).crossing)
     }
 }

@@ -4,6 +4,7 @@ internal import MQTT
 internal import Observability
 internal import Queue
 internal import Registry
+internal import Values
 
 /// What a batch comes to.
 struct SortedBatch {
@@ -50,6 +51,9 @@ struct SortedBatch {
     var thinning = BatchThinning()
     /// Things of which no message was seen before.
     var newThings: Set<EntityID> = []
+    /// What rules tell of whether things are connected: of each the last of the batch, so that one that comes and goes is told of
+    /// once at the most.
+    var presence: [EntityID: PresenceTold] = [:]
     /// When things were heard of whose silence matters, in milliseconds since 1970.
     var heard: [EntityID: Int64] = [:]
     /// In which minute since 1970 it was.
@@ -123,10 +127,16 @@ struct BatchSorter: Sendable {
             self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
         }
         if !others.isEmpty {
-            let found = rules().find(others, largestPayload: self.largestPayload, in: &sorted)
+            let time = ids.first?.time ?? .first
+            let found = rules().find(others, largestPayload: self.largestPayload, at: time, in: &sorted)
             for ((received, part, thing, route), id) in zip(found, self.ids.next(found.count)) {
+                if let isConnected = part.isConnected {
+                    sorted.presence[thing] = PresenceTold(
+                        isConnected: isConnected, at: id.time, isRetained: received.isRetained)
+                }
+                guard part.isDelivered else { continue }
                 let message = received.message(
-                    id, of: thing, on: part.subtopic, part.payload, by: route, at: now,
+                    id, of: thing, on: part.subtopic, part.payload, isMadeJSON: part.isMadeJSON, by: route, at: now,
                     noting: &sorted.leftOutProperties)
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }

@@ -47,16 +47,20 @@ package struct IntakeService: Service {
     private let activity: ThingActivity
     private let tally: WebhookTally
     private let strangers: UnknownThings
+    private let traces: TraceRecorder?
 
     /// A batch that comes to more messages is committed in parts.
     private static let mostAtOnce = 5_000
 
+    /// - Parameter traces: nil traces nothing.
     package init(
         session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
         ids: MessageIDGenerator, activity: ThingActivity, newThings: NewThingStore, refusals: TopicRefusals,
         tally: WebhookTally,
-        configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger
+        configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger,
+        traces: TraceRecorder? = nil
     ) {
+        self.traces = traces
         self.strangers = UnknownThings(
             routes: routes, store: newThings, refusals: refusals, metrics: metrics, logger: logger)
         self.activity = activity
@@ -129,7 +133,7 @@ package struct IntakeService: Service {
                 continue
             }
             do {
-                try await self.take(batch)
+                try await self.takeTraced(batch)
             } catch {
                 // Not acknowledged: the broker sends these messages again.
                 await self.session.disconnect(acknowledging: false)
@@ -153,6 +157,20 @@ package struct IntakeService: Service {
     }
 
     // MARK: A batch
+
+    /// ``take(_:)``, with a span of it if its trace is recorded: from when it was read to when it may be acknowledged.
+    func takeTraced(_ batch: Batch) async throws {
+        guard let traces, let trace = BatchTrace(batch, in: traces, now: self.wallClock.now) else {
+            return try await self.take(batch)
+        }
+        do {
+            try await self.take(batch)
+            trace.end(failed: nil)
+        } catch {
+            trace.end(failed: error)
+            throw error
+        }
+    }
 
     func take(_ batch: Batch) async throws {
         var (renumbered, conflicts, moved) = (0, 0, 0)
@@ -200,6 +218,7 @@ package struct IntakeService: Service {
             sorted = self.sort(batch, memory: memory, alarms: alarms, things: things)
         }
         if !sorted.newThings.isEmpty { try await self.activity.noteFirstMessages(of: sorted.newThings) }
+        if !sorted.presence.isEmpty { try await self.activity.notePresence(sorted.presence) }
         self.activity.note(sorted.heard, newest: sorted.newest)
         self.activity.note(seen: sorted.seen, in: sorted.minute)
         let written = try await self.writer.write(sorted, isForced: isForced)

@@ -34,17 +34,19 @@ extension ReceivedMessage {
     /// What it is as a message of a thing, with its payload or a part of it.
     ///
     /// - Parameters:
+    ///   - isMadeJSON: whether the payload is JSON that a topic rule has made, whatever the profile says of its things.
     ///   - now: monotonic, in nanoseconds.
     ///   - leftOut: counts properties that were over the bounds.
     @inline(__always)
     func message(
-        _ id: MessageID, of thing: EntityID, on subtopic: String, _ payload: [UInt8], by route: Routes.Resolution,
-        at now: Int64, noting leftOut: inout Int
+        _ id: MessageID, of thing: EntityID, on subtopic: String, _ payload: [UInt8], isMadeJSON: Bool = false,
+        by route: Routes.Resolution, at now: Int64, noting leftOut: inout Int
     ) -> Message {
         Message(
-            id: id, thing: thing, group: route.group, subtopic: subtopic, contentType: self.type(by: route.profile),
+            id: id, thing: thing, group: route.group, subtopic: subtopic,
+            contentType: isMadeJSON ? ProfileConfig.defaultContentType : self.type(by: route.profile),
             payload: payload, traceparent: TraceContext.checked(self.traceparent), isKept: route.profile.write,
-            receivedNanoseconds: now, decoder: route.profile.decoder,
+            receivedNanoseconds: now, decoder: isMadeJSON ? nil : route.profile.decoder?.chosen(for: subtopic),
             properties: self.properties(by: route, noting: &leftOut))
     }
 

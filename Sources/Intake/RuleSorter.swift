@@ -2,6 +2,7 @@ internal import Domain
 internal import MQTT
 internal import Observability
 internal import Registry
+internal import Values
 
 /// Finds what groups' rules make of messages that are not below `things/`. Without I/O.
 struct RuleSorter {
@@ -18,8 +19,10 @@ struct RuleSorter {
     )
 
     /// In the order in which they came.
+    ///
+    /// - Parameter time: when they did.
     func find(
-        _ messages: [ReceivedMessage], largestPayload: Int, in sorted: inout SortedBatch
+        _ messages: [ReceivedMessage], largestPayload: Int, at time: Instant, in sorted: inout SortedBatch
     ) -> [Found] {
         var parts: [(received: ReceivedMessage, part: TopicRule.Part, name: ThingName)] = []
         for received in messages {
@@ -38,12 +41,20 @@ struct RuleSorter {
                     Self.refuse(received, .payloadTooLarge, of: match.group, in: &sorted)
                     continue
                 }
-                let taken = match.take(received.payload)
+                let taken = match.take(received.payload, received: time)
                 sorted.count += taken.parts.count + taken.refused.count - 1
                 for refusal in taken.refused {
                     Self.refuse(received, RefusalReason(refusal), of: match.group, in: &sorted)
                 }
-                for part in taken.parts { parts.append((received, part, ThingName(part.thing, in: match.group))) }
+                if let why = taken.undecoded { sorted.whyUndecoded = why.description }
+                for part in taken.parts {
+                    // What is made of a payload may be longer than that.
+                    guard !part.isMadeJSON || part.payload.count <= largestPayload else {
+                        Self.refuse(received, .payloadTooLarge, of: match.group, in: &sorted)
+                        continue
+                    }
+                    parts.append((received, part, ThingName(part.thing, in: match.group)))
+                }
             }
         }
         guard !parts.isEmpty else { return [] }
@@ -77,6 +88,7 @@ extension RefusalReason {
         case .noThing: self = .noThing
         case .notSplit: self = .notSplit
         case .badSubtopic: self = .subtopic
+        case .undecoded: self = .undecoded
         }
     }
 }

@@ -42,6 +42,10 @@ package final class ThingActivity: Sendable {
         self.routes.noteSent(things)
     }
 
+    /// Writes down whether things are connected, and has webhooks told where that changed, before the messages that say it are
+    /// acknowledged.
+    func notePresence(_ told: [EntityID: PresenceTold]) async throws { try await self.store.notePresence(told) }
+
     func note(_ heard: [EntityID: Int64], newest: [EntityID: Message]) {
         guard !heard.isEmpty || !newest.isEmpty else { return }
         self.state.withLock { state in

@@ -49,6 +49,7 @@ extension LogStore {
                 UNION ALL SELECT \(MessageRow.selection), true FROM messages WHERE id = \(id.message.rawValue)
                 """, MessageRow.decode
             ).first
+            try DescriptorSets.load(for: message.map { [$0] } ?? [], on: db)
             let status: LogEntry.Status =
                 if let waiting { waiting.failedAt == nil ? .waiting : .failed } else {
                     attempts.contains(where: \.hasSucceeded) ? .ok : .failed
@@ -78,7 +79,9 @@ extension LogStore {
             try $0.int64(0)
         }
         guard size[0] <= Self.mostShown else { return alone }
-        return try db.query("SELECT * FROM \(rows) ORDER BY id", MessageRow.decode)
+        let messages = try db.query("SELECT * FROM \(rows) ORDER BY id", MessageRow.decode)
+        try DescriptorSets.load(for: messages, on: db)
+        return messages
     }
 
     private struct State: Sendable {

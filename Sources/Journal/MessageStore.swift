@@ -19,21 +19,31 @@ package struct MessageStore: Sendable {
     /// - Parameters:
     ///   - group: the thing's. What another group's thing of the same id has sent is none of its business.
     ///   - from: the earliest time; `to`: the time that all are before.
-    ///   - subtopic: the whole subtopic, or nil for any.
+    ///   - subtopic: the whole subtopic, or nil for any. Those of one are looked for among ``mostLookedAt`` messages for a page, which
+    ///     may have fewer than it could, even none, and go on all the same.
     ///   - start: if it is a cursor, one whose key is ``keyParts``.
     package func list(
         of thing: EntityID, in group: EntityID, from: Instant?, to: Instant?, subtopic: String?, start: PageStart,
-        limit: Int64
+        limit: Int64, mostLookedAt: Int64 = Self.mostLookedAt
     ) async throws -> Page<Message> {
         let first = MessageID.first(at: from ?? .first).rawValue
         let end = to.map { MessageID.first(at: $0).rawValue }
         let behind = start.cursor?.numbers(Self.keyParts)?[0]
-        let subtopics: Query = subtopic.map { "subtopic = \($0)" } ?? "true"
         @Sendable func these(from floor: Int64, before end: Int64?) -> Query {
             """
             FROM messages WHERE thing_id = \(thing) AND group_id = \(group) AND id >= \(floor) AND id < \(end ?? .max)
-                AND \(subtopics) ORDER BY id DESC
+                ORDER BY id DESC
             """
+        }
+        if let subtopic {
+            let look = SubtopicLook(subtopic: subtopic, start: start, limit: limit, most: mostLookedAt)
+            return try await self.pool.readInOrder { db in
+                let floors = Self.floors(
+                    from: first, before: min(try Self.present(on: db), min(end ?? .max, behind ?? .max)))
+                return try look.page(
+                    on: db, floors[...], all: { these(from: $0, before: end) },
+                    rest: { these(from: $0, before: min(end ?? .max, behind ?? .max)) })
+            }
         }
         return try await self.pool.readInOrder { db in
             var floors = Self.floors(
@@ -51,7 +61,7 @@ package struct MessageStore: Sendable {
                 }
                 return (found, isEnough: isCut || found.count > limit)
             }
-            return try Page(found, isCut: isCut, from: start, limit: limit, order: Self.order) { most in
+            let page = try Page(found, isCut: isCut, from: start, limit: limit, order: Self.order) { most in
                 try Self.widening(&floors) { floor in
                     let count = try db.query(
                         "SELECT count(*) FROM (SELECT \(these(from: floor, before: end)) LIMIT \(most)) AS counted"
@@ -59,10 +69,15 @@ package struct MessageStore: Sendable {
                     return (count, isEnough: count >= most)
                 }
             }
+            try DescriptorSets.load(for: page.items, on: db)
+            return page
         }
     }
 
     package static let order = "received_at desc"
+    /// How many of a thing's messages are looked at for a page of those of a subtopic. An index of subtopics would cost every message
+    /// that is kept an entry.
+    package static let mostLookedAt: Int64 = 20_000
     package static let keyParts = [PageCursor.KeyPart.number]
 
     /// How many days are looked at, and then how many if these were too few; and then all.
@@ -75,7 +90,7 @@ package struct MessageStore: Sendable {
     }
 
     /// Reads from the next floor on, and from the one behind it if that was too little; the last one that was enough stays.
-    private static func widening<Found>(
+    fileprivate static func widening<Found>(
         _ floors: inout ArraySlice<Int64>, _ read: (Int64) throws -> (Found, isEnough: Bool)
     ) throws -> Found {
         while true {
@@ -93,13 +108,89 @@ package struct MessageStore: Sendable {
     /// The newest kept message of a group; nil if there is none among the newest of all.
     package func newest(in group: EntityID) async throws -> Message? {
         try await self.pool.withConnection { db in
-            try db.query(
+            let newest = try db.query(
                 """
                 SELECT * FROM (SELECT \(MessageRow.selection), true FROM messages ORDER BY id DESC LIMIT 20000) AS newest
                 WHERE group_id = \(group) ORDER BY id DESC LIMIT 1
-                """, MessageRow.decode
-            ).first
+                """, MessageRow.decode)
+            try DescriptorSets.load(for: newest, on: db)
+            return newest.first
         }
+    }
+}
+
+/// Looks for a thing's messages of a subtopic, no further than so many messages.
+private struct SubtopicLook {
+    let subtopic: String
+    let start: PageStart
+    let limit: Int64
+    let most: Int64
+
+    /// - Parameters:
+    ///   - floors: where to look from.
+    ///   - all: `FROM … ORDER BY …` of all that the list has from there on, whatever their subtopics are; `rest`: of those behind where the
+    ///     page begins.
+    func page(
+        on db: isolated Connection, _ floors: ArraySlice<Int64>, all: (Int64) -> Query, rest: (Int64) -> Query
+    ) throws -> Page<Message> {
+        var floors = floors
+        let looked = try MessageStore.widening(&floors) { floor in
+            let looked = try db.query(self.look(rest(floor))) { row in
+                (id: try row.int64(0), fits: try row.bool(1), isEnd: try row.bool(2))
+            }
+            return (looked, isEnough: looked.count > self.limit || looked.last?.isEnd == true)
+        }
+        let ids = looked.filter(\.fits).map(\.id)
+        let end = looked.last.flatMap { $0.isEnd ? [String($0.id)] as [String?] : nil }
+        var counted: (count: Int64, isCapped: Bool)?
+        if ids.count > self.limit || end != nil || ids.isEmpty && self.start.position > 0 {
+            counted = try MessageStore.widening(&floors) { floor in
+                let counted = try db.query(self.count(all(floor))) {
+                    (count: try $0.int64(0), isCapped: try $0.bool(1))
+                }[0]
+                return (counted, isEnough: counted.isCapped)
+            }
+        }
+        var isCut = false
+        var found: [(item: Message, key: [String?])] = []
+        if !ids.isEmpty {
+            found = try db.query(self.rows(ids)) { row in
+                isCut = try row.bool(row.width - 1)
+                return (item: try MessageRow.decode(row), key: [String(try row.int64(0))] as [String?])
+            }
+        }
+        return Page(
+            found.prefix(Int(self.limit)), hasMore: isCut || ids.count > self.limit, end: end, from: self.start,
+            order: MessageStore.order, counted: counted)
+    }
+
+    /// The messages of a page, the end of the look, or both in one. They are numbered as they come, and no more are asked for than
+    /// the page has.
+    private func look(_ messages: Query) -> Query {
+        """
+        SELECT id, fits AND nth > \(self.start.offset), place = \(self.most) FROM (
+            SELECT *, row_number() OVER () AS place, count(*) FILTER (WHERE fits) OVER (ROWS UNBOUNDED PRECEDING) AS nth
+            FROM (SELECT id, subtopic = \(self.subtopic) AS fits \(messages) LIMIT \(self.most)) AS looked) AS numbered
+        WHERE fits AND nth > \(self.start.offset) OR place = \(self.most) LIMIT \(self.limit + 1)
+        """
+    }
+
+    private func count(_ messages: Query) -> Query {
+        """
+        SELECT count(*) FILTER (WHERE fits), count(*) > \(self.most)
+        FROM (SELECT subtopic = \(self.subtopic) AS fits \(messages) LIMIT \(self.most + 1)) AS counted
+        """
+    }
+
+    /// - Parameter ids: the newest first.
+    private func rows(_ ids: [Int64]) -> Query {
+        // Which parts of the table they are in is said by the first and the last.
+        .page(
+            "\(MessageRow.selection), true",
+            of: """
+                FROM messages WHERE id >= \(ids.last ?? 0) AND id <= \(ids.first ?? 0) AND id = ANY(\(ids)) ORDER BY id DESC
+                """,
+            size: "octet_length(payload)", limit: self.limit, offset: 0)
     }
 }
 

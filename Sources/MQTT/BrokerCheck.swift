@@ -62,6 +62,21 @@ package struct BrokerCheck: Sendable {
         return findings
     }
 
+    /// What the broker says of itself when it lets us in. Nothing is subscribed to or published, and nothing is left there.
+    ///
+    /// - Throws: ``MQTTError`` if it does not let us in.
+    package func greeting() async throws(MQTTError) -> [Finding] {
+        var broker = self.broker(with: [])
+        broker.clientID += "-g"
+        broker.isTransient = true
+        broker.sessionExpiry = .zero
+        let session = try Session(broker, logger: self.logger)
+        try await session.connect()
+        let capabilities = await session.capabilities
+        await session.end()
+        return Self.findings(of: capabilities)
+    }
+
     private func broker(with filters: [String]) -> Session.Configuration {
         var broker = self.broker
         broker.topicFilters = filters

@@ -72,7 +72,7 @@ package struct LineLogHandler: LogHandler {
 }
 
 /// A JSON string; control characters cannot break out of a line in either format.
-private func quoted(_ text: String) -> String {
+func quoted(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {
         switch scalar {

@@ -20,7 +20,7 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case noThing = "no_thing"
     /// …or has not what it is to be split by, or too many parts.
     case notSplit = "not_split"
-    /// No JSON can be made of it, and its thing's profile wants none of these.
+    /// No JSON can be made of it, and its thing's profile wants none of these, or a rule for its topic looks into it.
     case undecoded
 }
 

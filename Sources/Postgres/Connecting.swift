@@ -25,7 +25,7 @@ extension Connection {
         _ server: Server, _ kind: String, _ endpoint: Endpoint, _ failures: inout [PostgresError]
     ) -> Bool {
         do throws(PostgresError) {
-            try self.dial(server, endpoint.parameters(for: server, kind), within: endpoint.connectTimeout)
+            try self.open(server, kind, endpoint)
             self.memory.noteWorking(server)
             return true
         } catch {
@@ -33,6 +33,29 @@ extension Connection {
             failures.append(error)
             return false
         }
+    }
+
+    private func open(_ server: Server, _ kind: String, _ endpoint: Endpoint) throws(PostgresError) {
+        func dial(hasSettings: Bool) throws(PostgresError) {
+            let parameters = endpoint.parameters(for: server, kind, hasSettings: hasSettings)
+            try self.dial(server, parameters, within: endpoint.connectTimeout)
+        }
+        do throws(PostgresError) { try dial(hasSettings: true) } catch {
+            guard error.isOfPooler, !endpoint.settings.isEmpty else { throw error }
+            try dial(hasSettings: false)
+            try self.set(endpoint.settings)
+        }
+    }
+
+    /// What a session does not begin with.
+    private func set(_ settings: [Endpoint.Setting]) throws(PostgresError) {
+        var query: Query = """
+            SELECT set_config(name, value, false)
+            FROM unnest(\(settings.map(\.name)), \(settings.map(\.value))) AS setting(name, value)
+            """
+        query.isPrepared = false
+        try self.execute(query)
+        self.openedWith = settings.last { $0.name == Attribution.setting }?.value
     }
 
     private func dial(
@@ -89,6 +112,9 @@ extension Connection {
 }
 
 extension PostgresError {
+    /// Whether a pooler refuses to pass on what a session is to begin with, as PgBouncer does.
+    fileprivate var isOfPooler: Bool { self.refusal?.contains("unsupported startup parameter") ?? false }
+
     /// What several servers said, as one.
     static func all(_ failures: [PostgresError]) -> PostgresError {
         let refused = failures.last { $0.kind == .refused }

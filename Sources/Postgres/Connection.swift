@@ -28,6 +28,8 @@ package actor Connection {
     /// Whose changes are made here, and who the server was last told makes them.
     var attribution: String?
     var attributed: String?
+    /// Who makes them if nobody is named, where the session could not begin with it.
+    var openedWith: String?
     /// Whether somebody called ``interrupt()``, or a job came, during a statement.
     var wasWoken = false
     /// When the server was last known to answer, while listening.

@@ -10,8 +10,16 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         var value: String
     }
 
+    /// What a session is set to.
+    struct Setting: Sendable {
+        var name: String
+        var value: String
+    }
+
     /// All but those that say which server is meant.
     private var parameters: [Parameter] = []
+    /// In the order in which they were said: the last word counts.
+    private(set) var settings: [Setting] = []
     let hosts: [Host]
     /// Shared by all copies.
     let memory = ServerMemory()
@@ -108,13 +116,21 @@ extension Endpoint {
     }
 
     /// What libpq has to know to try this server and no other.
-    func parameters(for server: Server, _ kind: String) -> [Parameter] {
+    ///
+    /// - Parameter hasSettings: whether the session begins with the settings, which costs no round trip.
+    func parameters(for server: Server, _ kind: String, hasSettings: Bool) -> [Parameter] {
         // The name stays beside the address: certificates and password files go by it.
         let place = [
             ("host", server.host.name), ("hostaddr", server.address), ("port", server.host.port),
             ("target_session_attrs", kind), ("client_encoding", "UTF8"),
         ]
-        return self.parameters
+        var parameters = self.parameters
+        if hasSettings, !self.settings.isEmpty {
+            let given = parameters.firstIndex { $0.keyword == "options" }.map { parameters.remove(at: $0).value }
+            let options = (given.map { [$0] } ?? []) + self.settings.map(\.option)
+            parameters.append(Parameter(keyword: "options", value: options.joined(separator: " ")))
+        }
+        return parameters
             + place.compactMap { keyword, value in value.map { Parameter(keyword: keyword, value: $0) } }
     }
 }
@@ -125,12 +141,7 @@ extension Endpoint {
     /// A copy with one more server setting for the sessions made from it, e.g. `synchronous_commit`.
     package func with(setting name: String, _ value: String) -> Endpoint {
         var copy = self
-        let addition = "-c \(name)=\(value)"
-        if let index = copy.parameters.firstIndex(where: { $0.keyword == "options" }) {
-            copy.parameters[index].value += " " + addition
-        } else {
-            copy.parameters.append(Parameter(keyword: "options", value: addition))
-        }
+        copy.settings.append(Setting(name: name, value: value))
         return copy
     }
 
@@ -146,4 +157,11 @@ extension Endpoint {
     }
 
     package var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+extension Endpoint.Setting {
+    /// As a part of `options`, where spaces and backslashes part what they stand in.
+    fileprivate var option: String {
+        "-c \(self.name)=" + self.value.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
+    }
 }

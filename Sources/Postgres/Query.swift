@@ -5,6 +5,8 @@ package struct Query: Sendable, ExpressibleByStringInterpolation {
     package let parameters: [Parameter]
     /// How long the statement may take, waiting for locks included.
     package var timeout: Duration = .seconds(30)
+    /// Whether the server keeps it for the next time. What is asked once, or of who may be a pooler, does without.
+    package var isPrepared = true
 
     /// The text as the server sees it, with `$1…` for the values.
     package var sql: String { self.text.sql }

@@ -86,7 +86,7 @@ extension Connection {
     }
 
     private func exchange(_ query: Query, until deadline: ContinuousClock.Instant) throws(PostgresError) -> ResultSet {
-        let name = try self.prepare(query, until: deadline)
+        let name = query.isPrepared ? try self.prepare(query, until: deadline) : ""
         try self.send(query, as: name)
         return try self.checked(self.receive(until: deadline))
     }
@@ -95,7 +95,7 @@ extension Connection {
     /// so that no rollback undoes it; what only reads does without.
     private func attribute(_ query: Query, until deadline: ContinuousClock.Instant) throws(PostgresError) {
         guard self.attribution != self.attributed, !self.isInTransaction, !query.sql.hasPrefix("SELECT") else { return }
-        _ = try self.exchange(Attribution.statement(self.attribution), until: deadline)
+        _ = try self.exchange(Attribution.statement(self.attribution ?? self.openedWith), until: deadline)
         self.attributed = self.attribution
     }
 

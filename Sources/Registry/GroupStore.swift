@@ -65,12 +65,15 @@ package struct GroupStore: Sendable {
         package let org: EntityID
     }
 
+    /// An org that has webhooks would have more groups than those go to.
+    package struct OrgTooLarge: Error, Sendable {}
+
     /// Makes groups that `owner` owns; all or none. An org that is mentioned for the first time comes into being.
     ///
     /// - Parameters:
     ///   - granted: groups that `owner` has a role in without being a member.
     ///   - inAnyOrg: whether it matters not that `owner` has a role in none of an org's groups.
-    /// - Throws: ``ForeignOrg``.
+    /// - Throws: ``ForeignOrg``, ``OrgTooLarge``.
     package func create(
         _ groups: [GroupRecord], owner: String, granted: [EntityID] = [], inAnyOrg: Bool = false
     ) async throws {
@@ -110,15 +113,19 @@ package struct GroupStore: Sendable {
         if let foreign = others.subtracting(own).first { throw ForeignOrg(org: foreign) }
     }
 
+    /// Makes them, with the webhooks of their orgs in them.
     package static func insert(_ groups: [GroupRecord], on db: isolated Connection) throws {
         try db.execute(
             "INSERT INTO orgs (id) SELECT DISTINCT unnest(\(groups.compactMap(\.org))) ORDER BY 1 ON CONFLICT DO NOTHING"
         )
+        let orgs = Array(Set(groups.compactMap(\.org)))
+        try OrgWebhookCopies.holdBack(orgs, on: db)
         try db.execute(
             """
             INSERT INTO groups (id, org_id, name)
             SELECT * FROM unnest(\(groups.map(\.id)), \(array: groups.map(\.org)), \(groups.map(\.name)))
             """)
+        try OrgWebhookCopies.make(in: orgs, on: db)
     }
 
     package func find(_ id: EntityID) async throws -> GroupRecord? {

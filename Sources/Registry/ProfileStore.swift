@@ -36,10 +36,13 @@ package struct ProfileStore: Sendable {
         self.pool = database.pool
     }
 
-    /// All or none.
-    package func create(_ profiles: [ProfileRecord]) async throws {
+    /// All or none; they are of one group if there are descriptor sets.
+    ///
+    /// - Throws: as ``DescriptorUse/keep(_:of:on:)``.
+    package func create(_ profiles: [ProfileRecord], reading descriptors: [DescriptorUse] = []) async throws {
         try await StorageError.translate {
-            _ = try await self.pool.withConnection { db in
+            _ = try await self.pool.transaction { db in
+                if let group = profiles.first?.group { try DescriptorUse.keep(descriptors, of: group, on: db) }
                 try db.execute(
                     """
                     INSERT INTO profiles (id, group_id, name, config, config_text, labels, metadata)
@@ -49,6 +52,7 @@ package struct ProfileStore: Sendable {
                         \(profiles.map { $0.labels.joined(separator: ",") }), \(profiles.map(\.metadata)))
                         AS r (i, g, n, c, t, l, m)
                     """)
+                if let group = profiles.first?.group { try DescriptorUse.forget(descriptors, of: group, on: db) }
             }
         }
     }
@@ -91,13 +95,22 @@ package struct ProfileStore: Sendable {
     /// - Parameters:
     ///   - labels: nil leaves them as they are.
     ///   - metadata: nil leaves it as it is.
+    ///   - descriptors: that its config names, if it does.
+    /// - Throws: as ``DescriptorUse/keep(_:of:on:)``.
     package func update(
-        _ id: EntityID, name: String, configJSON: String, labels: [String]? = nil, metadata: String? = nil
+        _ id: EntityID, name: String, configJSON: String, labels: [String]? = nil, metadata: String? = nil,
+        reading descriptors: DescriptorUse? = nil
     ) async throws -> ProfileRecord? {
         let labelled: Query = labels.map { ", labels = \($0)::text[]" } ?? ""
         return try await StorageError.translate {
-            try await self.pool.withConnection { db in
-                try db.query(
+            try await self.pool.transaction { db in
+                let uses = descriptors.map { [$0] } ?? []
+                var group: EntityID?
+                if !uses.isEmpty {
+                    group = try db.query("SELECT group_id FROM profiles WHERE id = \(id)") { try $0.entityID(0) }.first
+                }
+                if let group { try DescriptorUse.keep(uses, of: group, on: db) }
+                let updated = try db.query(
                     """
                     UPDATE profiles SET name = \(name), config = \(JSONText(configJSON)),
                         config_text = \(configJSON), metadata = coalesce(\(metadata), metadata),
@@ -105,6 +118,8 @@ package struct ProfileStore: Sendable {
                     WHERE id = \(id) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first
+                if let group { try DescriptorUse.forget(uses, of: group, on: db) }
+                return updated
             }
         }
     }
@@ -115,6 +130,15 @@ package struct ProfileStore: Sendable {
             try await self.pool.withConnection { db in
                 try db.execute("DELETE FROM profiles WHERE id = \(id)") == 1
             }
+        }
+    }
+
+    /// A descriptor set that a group has, in the wire format; nil if it has none of this digest.
+    package func descriptors(_ digest: String, in group: EntityID) async throws -> [UInt8]? {
+        try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT descriptors FROM descriptor_sets WHERE digest = \(digest) AND group_id = \(group)"
+            ) { try $0.bytes(0) }.first
         }
     }
 

@@ -12,6 +12,8 @@ package struct Resealing: Sendable {
     private static let mostNamed = 10_000
     /// In one transaction. What is announced of more than a hundred rows is that everything has changed.
     private static let page: Int64 = 100
+    /// Of those that do not open, for who only wants to know how many they are.
+    private static let mostCounted: Int64 = 1_000
 
     /// - Parameter makeKey: makes what webhooks sign with that have no key yet.
     package init(
@@ -66,20 +68,22 @@ package struct Resealing: Sendable {
         let isBehind: Query = after.map { "id > \($0)" } ?? "true"
         let rows = try db.query(
             """
-            SELECT id, \(column.version), \(column.column) FROM \(column.table)
+            SELECT id, \(column.version), \(column.column), \(column.owner) FROM \(column.table)
             WHERE \(column.isDue(self.box)) AND \(isBehind) ORDER BY id LIMIT \(Self.page) FOR NO KEY UPDATE
             """
-        ) { row in (id: try row.entityID(0), version: try row.string(1), bytes: try row.bytes(2)) }
+        ) { row in
+            (id: try row.entityID(0), version: try row.string(1), bytes: try row.bytes(2), owner: try row.entityID(3))
+        }
         var page = Page(last: rows.last?.id)
         var (ids, sealed): ([EntityID], [Bytes]) = ([], [])
         for row in rows {
             let opened: [UInt8]
-            do throws(SecretBox.Unreadable) { opened = try self.box.open(row.bytes, of: row.id) } catch {
+            do throws(SecretBox.Unreadable) { opened = try self.box.open(row.bytes, of: row.owner) } catch {
                 page.unreadable.append(.init(id: row.id, version: row.version, fault: "\(error)"))
                 continue
             }
             ids.append(row.id)
-            sealed.append(Bytes(try self.box.seal(try self.complete(opened, column), of: row.id, in: column)))
+            sealed.append(Bytes(try self.box.seal(try self.complete(opened, column), of: row.owner, in: column)))
         }
         guard !ids.isEmpty else { return page }
         // A thing whose key is only sealed anew is no other: its account at the broker stays as it is.
@@ -94,6 +98,29 @@ package struct Resealing: Sendable {
 
     private func complete(_ opened: [UInt8], _ column: SealedColumn) throws -> [UInt8] {
         column == .webhookSecrets ? try WebhookSecrets.completed(opened, self.makeKey) : opened
+    }
+
+    /// Of each column, how many rows are under a key that is not given, counted up to a thousand; those without such rows are
+    /// left out. Nothing is changed.
+    ///
+    /// - Throws: ``SecretBox/Unreadable`` as ``run()`` does.
+    package func strangers() async throws -> [SealedColumn: Int64] {
+        try await self.requireUse()
+        let given = self.box.prefixes.map { Bytes($0) }
+        var found: [SealedColumn: Int64] = [:]
+        for column in self.columns {
+            let counts = try await self.pool.withConnection { db in
+                try db.query(
+                    """
+                    SELECT count(*) FROM (SELECT FROM \(column.table)
+                        WHERE substring(\(column.column) for 1) = '\\x01'
+                            AND NOT substring(\(column.column) for 5) = ANY(\(given)) LIMIT \(Self.mostCounted)) AS strange
+                    """
+                ) { try $0.int64(0) }
+            }
+            if let count = counts.first, count > 0 { found[column] = count }
+        }
+        return found
     }
 
     /// Throws ``SecretBox/Unreadable`` if secrets are sealed and nothing of all that is stored opens with the keys that are

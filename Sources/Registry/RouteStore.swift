@@ -1,4 +1,5 @@
 package import Domain
+internal import Journal
 internal import Postgres
 internal import Queue
 package import Schema
@@ -236,7 +237,10 @@ package struct RouteStore: Sendable {
     }
 
     private static func profiles(_ condition: Query, on db: isolated Connection) throws -> [StoredProfile] {
-        try db.query("SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
+        let profiles = try db.query(
+            "SELECT \(StoredProfile.columns) FROM profiles WHERE \(condition)", StoredProfile.decode)
+        try DescriptorSets.load(for: profiles, decoder: { $0.config.decoder }, on: db)
+        return profiles
     }
 
     /// In the order of their keys.
@@ -252,7 +256,8 @@ package struct RouteStore: Sendable {
         return try db.query(
             """
             SELECT w.key, w.id, w.group_id, w.version, w.url, w.secrets, w.status, w.policy,
-                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query, t.secrets
+                array_to_string(g.allowed_networks, ','), g.org_id, w.trigger, w.url_query, t.secrets,
+                coalesce(w.org_webhook_id, w.id)
             FROM webhooks AS w JOIN groups AS g ON g.id = w.group_id LEFT JOIN group_tls AS t ON t.id = w.group_id
             WHERE \(condition) ORDER BY w.key
             LIMIT \(most.map(Int64.init))
@@ -261,7 +266,7 @@ package struct RouteStore: Sendable {
             let id = try row.entityID(1)
             let policy = try row.json(7)
             let stored = StoredWebhook(
-                of: id, url: try row.string(4), query: row.isNull(11) ? nil : try row.bytes(11),
+                of: try row.entityID(13), url: try row.string(4), query: row.isNull(11) ? nil : try row.bytes(11),
                 status: try row.string(6), policy: policy, trigger: try row.string(10), sealed: try row.bytes(5),
                 box: self.box, known: known)
             if stored.fault == nil { known = (policy, stored.policy) }

@@ -10,6 +10,9 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     case webhookSecrets = "webhooks.secrets"
     /// The query of a webhook's url.
     case webhookQuery = "webhooks.url_query"
+    /// The same two of an org's webhook. Its copies have the bytes as they are here.
+    case orgWebhookSecrets = "org_webhooks.secrets"
+    case orgWebhookQuery = "org_webhooks.url_query"
     /// What signatures of a source's callers are checked with.
     case sourceSecret = "sources.secret"
     /// A thing's key, for its account at the broker.
@@ -25,11 +28,14 @@ package enum SealedColumn: String, Sendable, CaseIterable {
 
     /// Whether it is stored as it is where no key seals. If not, what an earlier key has sealed stays as it is: nobody asks
     /// for a thing's key then, and a query is put back where it was (``QuerySealing``).
-    var isKeptWithoutKey: Bool { self != .thingKey && self != .webhookQuery }
+    var isKeptWithoutKey: Bool { self != .thingKey && !self.isQuery }
+
+    var isQuery: Bool { self == .webhookQuery || self == .orgWebhookQuery }
 
     package var kind: UnreadableRows.Kind {
         switch self {
         case .webhookSecrets, .webhookQuery: .webhook
+        case .orgWebhookSecrets, .orgWebhookQuery: .orgWebhook
         case .sourceSecret: .source
         case .thingKey: .account
         case .orgSecrets: .org
@@ -41,10 +47,11 @@ package enum SealedColumn: String, Sendable, CaseIterable {
 
     // MARK: SQL
 
-    /// The table, whose rows have an `id` that the seal is bound to.
+    /// The table, whose rows have an `id`.
     var table: Query {
         switch self {
         case .webhookSecrets, .webhookQuery: "webhooks"
+        case .orgWebhookSecrets, .orgWebhookQuery: "org_webhooks"
         case .sourceSecret: "sources"
         case .thingKey: "things"
         case .orgSecrets: "orgs"
@@ -54,10 +61,13 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         }
     }
 
+    /// What the seal is bound to: the row's id, or of a copy its definition's.
+    var owner: Query { self.kind == .webhook ? "coalesce(org_webhook_id, id)" : "id" }
+
     var column: Query {
         switch self {
-        case .webhookSecrets, .orgSecrets, .noticeTarget, .groupTLS, .installationSecret: "secrets"
-        case .webhookQuery: "url_query"
+        case .webhookSecrets, .orgWebhookSecrets, .orgSecrets, .noticeTarget, .groupTLS, .installationSecret: "secrets"
+        case .webhookQuery, .orgWebhookQuery: "url_query"
         case .sourceSecret: "secret"
         case .thingKey: "key_sealed"
         }
@@ -66,7 +76,7 @@ package enum SealedColumn: String, Sendable, CaseIterable {
     /// What tells a row that cannot be read from the same one later.
     var version: Query {
         switch self {
-        case .webhookSecrets, .webhookQuery, .sourceSecret: "version::text"
+        case .webhookSecrets, .webhookQuery, .orgWebhookSecrets, .orgWebhookQuery, .sourceSecret: "version::text"
         case .thingKey: AccountStore.fingerprint
         case .orgSecrets, .noticeTarget, .groupTLS, .installationSecret: "md5(secrets)"
         }
@@ -79,11 +89,11 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         let isElsewhere: Query =
             "\(self.column) IS NOT NULL AND substring(\(self.column) for \(Int32(prefix.count))) <> \(Bytes(prefix))"
         return switch self {
-        case .webhookSecrets, .noticeTarget, .groupTLS, .installationSecret:
+        case .webhookSecrets, .orgWebhookSecrets, .noticeTarget, .groupTLS, .installationSecret:
             "(\(isElsewhere) OR secrets_key IS DISTINCT FROM \(box.keyID))"
         case .orgSecrets: "(\(isElsewhere) OR secrets IS NOT NULL AND secrets_key IS DISTINCT FROM \(box.keyID))"
         case .sourceSecret: "(\(isElsewhere) OR secret IS NOT NULL AND secret_key IS DISTINCT FROM \(box.keyID))"
-        case .thingKey, .webhookQuery: "(\(isElsewhere))"
+        case .thingKey, .webhookQuery, .orgWebhookQuery: "(\(isElsewhere))"
         }
     }
 
@@ -93,8 +103,8 @@ package enum SealedColumn: String, Sendable, CaseIterable {
         case .webhookSecrets: "secrets = r.sealed, secrets_key = \(box.keyID), version = version + 1"
         case .sourceSecret: "secret = r.sealed, secret_key = \(box.keyID)"
         case .thingKey: "key_sealed = r.sealed"
-        case .webhookQuery: "url_query = r.sealed"
-        case .orgSecrets, .noticeTarget, .groupTLS, .installationSecret:
+        case .webhookQuery, .orgWebhookQuery: "url_query = r.sealed"
+        case .orgWebhookSecrets, .orgSecrets, .noticeTarget, .groupTLS, .installationSecret:
             "secrets = r.sealed, secrets_key = \(box.keyID)"
         }
     }

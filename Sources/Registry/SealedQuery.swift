@@ -24,11 +24,13 @@ enum SealedQuery {
     /// - Parameters:
     ///   - url: as it was written. It need not be one that could be stored now.
     ///   - isDue: see ``isDue(_:on:)``.
-    static func columns(of url: String, _ webhook: EntityID, by box: SecretBox, isDue: Bool) throws -> Columns {
+    static func columns(
+        of url: String, _ webhook: EntityID, by box: SecretBox, isDue: Bool, in column: SealedColumn = .webhookQuery
+    ) throws -> Columns {
         guard isDue, let start = url.utf8.firstIndex(of: UInt8(ascii: "?")) else {
             return Columns(url: url, query: nil)
         }
-        let query = try box.seal(Array(url.utf8[start...]), of: webhook, in: .webhookQuery)
+        let query = try box.seal(Array(url.utf8[start...]), of: webhook, in: column)
         return Columns(url: String(url[..<start]) + Self.mark, query: Bytes(query))
     }
 

@@ -26,6 +26,7 @@ struct StoredWebhook: Sendable {
     let fault: String?
 
     /// - Parameters:
+    ///   - id: what its seal is bound to: its own, or if it is a copy of an org's webhook that one's.
     ///   - query: of the url, if it is under seal.
     ///   - trigger: the column, which says what makes it fire even where the options cannot be read.
     ///   - sealed: its secrets as they are stored.

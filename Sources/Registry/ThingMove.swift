@@ -58,6 +58,7 @@ extension ThingStore {
         try db.execute("DELETE FROM alarms WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_silences WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_sightings WHERE thing_id = \(id)")
+        try db.execute("DELETE FROM thing_presence WHERE thing_id = \(id)")
         try Removal.commands("thing_id = \(id)", on: db)
     }
 

@@ -17,11 +17,15 @@ package struct ThingRecord: Sendable {
     package let metadata: String
     /// When its last message came, to a minute or so; nil if none was noted.
     package let lastSeen: Instant?
+    /// Whether it is connected, as topic rules tell it; nil if that is not known.
+    package let presence: ThingPresence?
 
     package init(
         id: EntityID, group: EntityID, profile: EntityID, name: String, externalID: String? = nil,
-        labels: [String] = [], metadata: String = "{}", lastSeen: Instant? = nil
+        labels: [String] = [], metadata: String = "{}", lastSeen: Instant? = nil,
+        presence: ThingPresence? = nil
     ) {
+        self.presence = presence
         self.id = id
         self.group = group
         self.profile = profile
@@ -55,12 +59,15 @@ package struct ThingChoice: Sendable {
     package var labels: [String] = []
     /// What their names begin with, in any case.
     package var beginning: String?
+    /// Those of which it is known that they are, or are not.
+    package var isConnected: Bool?
 
     package init() {}
 
     /// Whether it leaves all of them.
     var isOpen: Bool {
         self.ids == nil && self.externalID == nil && self.profile == nil && self.labels.isEmpty && self.beginning == nil
+            && self.isConnected == nil
     }
 
     var condition: Query {
@@ -76,7 +83,14 @@ package struct ThingChoice: Sendable {
                  AND lower(name) COLLATE "C" >= lower(\(text)) AND lower(name) COLLATE "C" < lower(\(text)) || \("\u{10FFFF}")
                 """
             } ?? ""
-        return "\(ids)\(external)\(profile)\(labels)\(beginning)"
+        let connected: Query =
+            self.isConnected.map { isConnected in
+                """
+                 AND id IN (SELECT p.thing_id FROM thing_presence AS p
+                    WHERE p.group_id = things.group_id AND p.connected = \(isConnected))
+                """
+            } ?? ""
+        return "\(ids)\(external)\(profile)\(labels)\(beginning)\(connected)"
     }
 }
 
@@ -134,20 +148,28 @@ package struct ThingStore: Sendable {
         }
     }
 
+    /// - Parameter mostNames: how many names are looked at for a page of those that have a part of one. Then it may have fewer
+    ///   than it could, even none, and go on all the same.
     package func list(
-        in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest
+        in group: EntityID, choosing choice: ThingChoice = ThingChoice(), _ request: PageRequest,
+        mostNames: Int64 = NameSearch.mostNames
     ) async throws -> Page<ThingRecord> {
-        let list = { @Sendable (db: isolated Connection) throws -> Page<ThingRecord> in
-            try db.page(
-                select: Self.columns,
-                from: """
-                    FROM \(Self.rows(of: group, request.order)) WHERE group_id = \(group)
-                        AND \(request.nameCondition)\(choice.condition)
-                    """,
-                size: "octet_length(metadata)", request, Self.decode)
-        }
+        let these: Query = "FROM \(Self.rows(of: group, request.order)) WHERE group_id = \(group)\(choice.condition)"
+        let size: Query = "octet_length(metadata)"
         // What is chosen may be found by other indexes than the order's.
-        let isInOrder = choice.isOpen && request.name == nil && request.order != .updatedAt
+        let isInOrder = choice.isOpen && request.order != .updatedAt
+        guard request.name?.isEmpty ?? true else {
+            let search = { @Sendable (db: isolated Connection) throws in
+                try db.search(in: these, request, most: mostNames)
+            }
+            let found = try await isInOrder ? self.pool.readInOrder(search) : self.pool.withConnection(search)
+            return try await self.pool.withConnection { db in
+                try db.page(select: Self.columns, from: these, size: size, found: found, request, Self.decode)
+            }
+        }
+        let list = { @Sendable (db: isolated Connection) throws -> Page<ThingRecord> in
+            try db.page(select: Self.columns, from: these, size: size, request, Self.decode)
+        }
         return try await isInOrder ? self.pool.readInOrder(list) : self.pool.withConnection(list)
     }
 
@@ -189,13 +211,15 @@ package struct ThingStore: Sendable {
     static let columns: Query = """
         id, group_id, profile_id, name, external_id, array_to_string(labels, ','), metadata,
             (SELECT seen.seen_at FROM thing_sightings AS seen WHERE seen.thing_id = id AND seen.group_id = things.group_id)
-                AS last_seen
+                AS last_seen,
+            \(ThingPresence.columns)
         """
 
     static func decode(_ row: borrowing Row) throws -> ThingRecord {
         ThingRecord(
             id: try row.entityID(0), group: try row.entityID(1), profile: try row.entityID(2), name: try row.string(3),
             externalID: row.isNull(4) ? nil : try row.string(4), labels: try row.labels(5),
-            metadata: try row.string(6), lastSeen: row.isNull(7) ? nil : try row.instant(7))
+            metadata: try row.string(6), lastSeen: row.isNull(7) ? nil : try row.instant(7),
+            presence: try ThingPresence(row, at: 8))
     }
 }

@@ -1,17 +1,34 @@
 internal import Domain
+internal import Foundation
 internal import Postgres
 internal import Schema
 
 /// Rules as they are stored.
 enum TopicRows {
-    static let columns: Query = "r.pattern, r.subtopic, r.thing_path, r.split, r.split_path, r.retained"
+    static let columns: Query =
+        "r.pattern, r.subtopic, r.thing_path, r.split, r.split_path, r.retained, r.presence, r.decode"
 
     /// - Parameter first: the column at which ``columns`` begin.
     static func draft(_ row: borrowing Row, from first: Int) throws -> TopicRule.Draft {
         func text(_ column: Int) throws -> String? { row.isNull(column) ? nil : try row.string(column) }
         return TopicRule.Draft(
             filter: try row.string(first), subtopic: try text(first + 1), thing: try text(first + 2),
-            split: try text(first + 3), splitPath: try text(first + 4), retained: try row.bool(first + 5))
+            split: try text(first + 3), splitPath: try text(first + 4), retained: try row.bool(first + 5),
+            presence: try text(first + 6).map(Self.presence), decode: try text(first + 7))
+    }
+
+    /// What this version cannot read is as if nothing were said, which is refused with the rule.
+    private static func presence(_ json: String) -> TopicPresence.Draft {
+        do { return try JSONDecoder().decode(TopicPresence.Draft.self, from: Data(json.utf8)) } catch {
+            return TopicPresence.Draft()
+        }
+    }
+
+    static func text(of presence: TopicPresence.Draft) throws -> String {
+        let encoder = JSONEncoder()
+        // As the audit shows it.
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(presence), as: UTF8.self)
     }
 
     /// The groups' rules as far as they hold: those that a grant covers, and that this version can read.

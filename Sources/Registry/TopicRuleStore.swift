@@ -70,7 +70,7 @@ package struct TopicRuleStore: Sendable {
     /// - Parameters:
     ///   - rules: with the id that each has, if it is one that there is.
     ///   - choice: nil leaves it as it is.
-    /// - Throws: ``Refusal``.
+    /// - Throws: ``Refusal``; ``StorageError/notYet(field:)`` while an instance lives that would read a rule for another.
     /// - Returns: nil if there is no such group.
     package func replace(
         in group: EntityID, with rules: [(id: EntityID?, rule: TopicRule)], choice: TopicTable.Choice?
@@ -93,7 +93,7 @@ package struct TopicRuleStore: Sendable {
 
     /// Puts one behind those that there are.
     ///
-    /// - Throws: ``Refusal``.
+    /// - Throws: as ``replace(in:with:choice:)``.
     /// - Returns: nil if there is no such group.
     package func add(_ rule: TopicRule, to group: EntityID) async throws -> TopicRuleRecord? {
         let id = EntityID.random()
@@ -148,6 +148,13 @@ package struct TopicRuleStore: Sendable {
     private static func insert(
         _ rules: [(id: EntityID, rule: TopicRule)], from place: Int, in group: EntityID, on db: isolated Connection
     ) throws {
+        // A build before would make a message of what tells a presence, and tell none.
+        if rules.contains(where: { $0.rule.draft.presence != nil }), try !StoredForm.presence.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "presence")
+        }
+        if rules.contains(where: { $0.rule.draft.decode != nil }), try !StoredForm.decodingRules.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "decode")
+        }
         for (index, (id, rule)) in rules.enumerated() {
             let filter = rule.pattern.filter.description
             try db.execute(
@@ -159,9 +166,10 @@ package struct TopicRuleStore: Sendable {
             try db.execute(
                 """
                 INSERT INTO topic_rules (id, group_id, place, pattern, filter, subtopic, thing_path, split, split_path,
-                    retained)
+                    retained, presence, decode)
                 VALUES (\(id), \(group), \(Int32(place + index)), \(draft.filter), \(filter), \(draft.subtopic),
-                    \(draft.thing), \(draft.split), \(draft.splitPath), \(draft.retained))
+                    \(draft.thing), \(draft.split), \(draft.splitPath), \(draft.retained),
+                    \(try draft.presence.map(TopicRows.text)), \(draft.decode))
                 """)
         }
     }

@@ -7,6 +7,7 @@ internal import Synchronization
 package final class UnreadableRows: Sendable {
     package enum Kind: String, Sendable, CaseIterable {
         case webhook, profile, source, account, org
+        case orgWebhook = "org_webhook"
         case noticeChannel = "notice_channel"
         case groupTLS = "group_tls"
         case installation

@@ -31,7 +31,7 @@ extension WebhookStore {
     ) throws -> (Webhook, key: Int32, waits: Bool)? {
         let found = try db.query(
             "SELECT \(Self.columns), w.key FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF w"
-        ) { row in (stored: try self.read(row), webhook: try self.decode(row), key: try row.int32(18)) }
+        ) { row in (stored: try self.read(row), webhook: try self.decode(row), key: try row.int32(19)) }
         guard let old = found.first else { return nil }
         // The key may come back, and with it everything that the owners have not said again.
         if let unopened = old.stored.unopened, unopened.missingKey != nil {
@@ -61,29 +61,37 @@ extension WebhookStore {
         try Self.startAfresh([old.key], on: db)
         let isEnabled = draft.status(after: old.webhook.status) == .enabled
         let waits = isEnabled ? try WaitingRetries.hurry([old.key], on: db).isPartial : false
-        if draft.options.conditions != old.webhook.options.conditions {
-            try db.execute("DELETE FROM condition_memory WHERE webhook_key = \(old.key)")
-        }
-        // What another edge tells of is the same.
-        if draft.options.conditions?.mark != old.webhook.options.conditions?.mark {
-            try db.execute("DELETE FROM alarms WHERE webhook_key = \(old.key)")
-        }
-        if draft.policy.perThing != old.webhook.policy.perThing
-            || draft.policy.duplicates != old.webhook.policy.duplicates
-        {
-            try db.execute("DELETE FROM thinned_things WHERE webhook_key = \(old.key)")
-        }
-        if draft.options.trigger != old.webhook.options.trigger {
-            try db.execute("DELETE FROM thing_silences WHERE webhook_key = \(old.key)")
-        }
+        try Self.forget(what: old.webhook, remembers: [old.key], becoming: draft, on: db)
         return try db.query("SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id)", self.decode).first
             .map { ($0, old.key, waits) }
+    }
+
+    /// What was remembered for these webhooks and means something else from now on.
+    static func forget(
+        what old: Webhook, remembers keys: [Int32], becoming draft: WebhookDraft, on db: isolated Connection
+    ) throws {
+        if draft.options.conditions != old.options.conditions {
+            try db.execute("DELETE FROM condition_memory WHERE webhook_key = ANY(\(keys))")
+        }
+        // What another edge tells of is the same.
+        if draft.options.conditions?.mark != old.options.conditions?.mark {
+            try db.execute("DELETE FROM alarms WHERE webhook_key = ANY(\(keys))")
+        }
+        if draft.policy.perThing != old.policy.perThing || draft.policy.duplicates != old.policy.duplicates {
+            try db.execute("DELETE FROM thinned_things WHERE webhook_key = ANY(\(keys))")
+        }
+        if draft.options.trigger != old.options.trigger {
+            try db.execute("DELETE FROM thing_silences WHERE webhook_key = ANY(\(keys))")
+        }
     }
 
     /// - Throws: ``StorageError/notYet(field:)`` while an instance lives that would fire it for more than it says.
     static func requireReaders(of trigger: Trigger, on db: isolated Connection) throws {
         if !trigger.paths.isEmpty || !trigger.kind.isOfEarlierForm, try !StoredForm.dataTriggers.isReadByAll(on: db) {
             throw StorageError.notYet(field: trigger.paths.isEmpty ? "trigger.type" : "trigger.paths")
+        }
+        if trigger.kind.isOfPresence, try !StoredForm.presence.isReadByAll(on: db) {
+            throw StorageError.notYet(field: "trigger.type")
         }
         guard trigger.choosesThings, try !StoredForm.chosenThings.isReadByAll(on: db) else { return }
         let field = trigger.labels.isEmpty ? trigger.profiles.isEmpty ? "external_ids" : "profiles" : "labels"
@@ -132,7 +140,7 @@ extension WebhookStore {
     }
 
     /// What has failed before no longer counts.
-    private static func startAfresh(_ keys: [Int32], on db: isolated Connection) throws {
+    static func startAfresh(_ keys: [Int32], on db: isolated Connection) throws {
         try db.execute(
             """
             UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL

@@ -40,8 +40,11 @@ struct WebhookSecrets: Codable, Sendable {
     }
 
     func sealed(by box: SecretBox, of webhook: EntityID) throws -> [UInt8] {
-        try box.seal(Array(JSONEncoder().encode(self)), of: webhook, in: .webhookSecrets)
+        try box.seal(self.json(), of: webhook, in: .webhookSecrets)
     }
+
+    /// What is sealed.
+    func json() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 
     /// What is stored, with a signing key if it has none; as it is, if a newer version wrote what this one does not know.
     static func completed(_ json: [UInt8], _ makeKey: () -> SigningKey) throws -> [UInt8] {

@@ -53,8 +53,12 @@ package struct WebhookStore: Sendable {
                         \(rows.map(\.record.createdAt)),
                         \(rows.map(\.record.updatedAt)), \(array: urls.map(\.query)))
                     """)
+                // Those of its org are not the group's to count.
                 let counts = try db.query(
-                    "SELECT count(*) FROM webhooks WHERE group_id = ANY(\(groups)) GROUP BY group_id"
+                    """
+                    SELECT count(*) FROM webhooks WHERE group_id = ANY(\(groups)) AND org_webhook_id IS NULL
+                    GROUP BY group_id
+                    """
                 ) { try $0.int64(0) }
                 guard counts.allSatisfy({ $0 <= most }) else { throw TooMany() }
             }
@@ -100,13 +104,17 @@ package struct WebhookStore: Sendable {
     /// How all webhooks of a group are named in the log.
     package func addresses(in group: EntityID) async throws -> [WebhookKey: WebhookAddress] {
         let pairs = try await self.pool.withConnection { db in
-            try db.query("SELECT key, id, url, url_query FROM webhooks WHERE group_id = \(group)") { row in
+            try db.query("SELECT key, id, url, url_query, org_webhook_id FROM webhooks WHERE group_id = \(group)") {
+                row in
                 let id = try row.entityID(1)
                 // What cannot be read of it is told where the webhook is.
                 var faults: [String] = []
                 let (url, _) = SealedQuery.read(
-                    try row.string(2), row.isNull(3) ? nil : try row.bytes(3), of: id, by: self.box, &faults)
-                return (WebhookKey(rawValue: try row.int32(0)), WebhookAddress(id: id, url: url))
+                    try row.string(2), row.isNull(3) ? nil : try row.bytes(3),
+                    of: try row.entityID(row.isNull(4) ? 1 : 4), by: self.box, &faults)
+                return (
+                    WebhookKey(rawValue: try row.int32(0)), WebhookAddress(id: id, url: url, isOrgs: !row.isNull(4))
+                )
             }
         }
         return Dictionary(pairs) { first, _ in first }
@@ -148,6 +156,30 @@ package struct WebhookStore: Sendable {
         return Dictionary(pairs) { first, _ in first }
     }
 
+    /// Those of the ids that are copies of orgs' webhooks, each with the webhook that it is a copy of.
+    package func definitions(of ids: [EntityID]) async throws -> [EntityID: EntityID] {
+        let pairs = try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT id, org_webhook_id FROM webhooks WHERE id = ANY(\(ids)) AND org_webhook_id IS NOT NULL"
+            ) { row in (try row.entityID(0), try row.entityID(1)) }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
+    /// The copies of an org's webhook.
+    package func list(
+        copiesOf definition: EntityID, _ request: PageRequest, _ filter: WebhookFilter
+    ) async throws -> Page<Webhook> {
+        try await self.pool.withConnection { db in
+            try db.page(
+                select: Self.columns,
+                from: """
+                    FROM \(Self.tables) WHERE org_webhook_id = \(definition) AND \(request.nameCondition)
+                    AND \(filter.condition)
+                    """, size: Self.size, request, self.decode)
+        }
+    }
+
     package func list(
         in group: EntityID, _ request: PageRequest, _ filter: WebhookFilter = WebhookFilter()
     ) async throws -> Page<Webhook> {
@@ -183,7 +215,7 @@ package struct WebhookStore: Sendable {
     static let columns: Query = """
         id, group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,
-        coalesce(c.skipped, 0), trigger, url_query
+        coalesce(c.skipped, 0), trigger, url_query, org_webhook_id
         """
 
     /// Of what a webhook has the most of: its headers and options.
@@ -191,7 +223,8 @@ package struct WebhookStore: Sendable {
 
     func read(_ row: borrowing Row) throws -> StoredWebhook {
         StoredWebhook(
-            of: try row.entityID(0), url: try row.string(3), query: row.isNull(17) ? nil : try row.bytes(17),
+            of: try row.entityID(row.isNull(18) ? 0 : 18), url: try row.string(3),
+            query: row.isNull(17) ? nil : try row.bytes(17),
             status: try row.string(5), policy: try row.json(7), trigger: try row.string(16),
             sealed: try row.bytes(4), box: self.box)
     }
@@ -210,7 +243,8 @@ package struct WebhookStore: Sendable {
             id: try row.entityID(0), group: try row.entityID(1), name: try row.string(2), url: stored.url,
             headers: stored.secrets.headerList, status: stored.status,
             statusReason: row.isNull(6) ? nil : try row.string(6), fault: stored.fault, policy: stored.policy,
-            options: stored.options, version: try row.int64(8), record: record)
+            options: stored.options, version: try row.int64(8), record: record,
+            definition: row.isNull(18) ? nil : try row.entityID(18))
     }
 }
 
@@ -218,8 +252,11 @@ package struct WebhookStore: Sendable {
 package struct WebhookAddress: Sendable {
     package let id: EntityID
     package let url: WebhookURL
+    /// Whether it is a copy of one of the org's, which nobody of the group sees more of than where it leads.
+    package let isOrgs: Bool
 
-    package init(id: EntityID, url: WebhookURL) {
+    package init(id: EntityID, url: WebhookURL, isOrgs: Bool = false) {
+        self.isOrgs = isOrgs
         self.id = id
         self.url = url
     }

@@ -13,6 +13,7 @@ package struct AuditNote: Sendable {
         case source(EntityID)
         case thing(EntityID)
         case org(EntityID)
+        case orgWebhook(EntityID)
         case noticeChannel(EntityID)
         /// Of a thing at a webhook, with its id.
         case alarm(String, WebhookKey, EntityID)
@@ -44,6 +45,8 @@ package struct AuditNote: Sendable {
         case .source(let id): ("source", "id::text, name::text, group_id FROM sources WHERE id = \(id)")
         case .thing(let id): ("thing", "id::text, name::text, group_id FROM things WHERE id = \(id)")
         case .org(let id): ("org", "id::text, NULL::text, NULL::uuid FROM orgs WHERE id = \(id)")
+        case .orgWebhook(let id):
+            ("org_webhook", "id::text, name::text, NULL::uuid FROM org_webhooks WHERE id = \(id)")
         case .noticeChannel(let id):
             ("notice_channel", "id::text, name::text, group_id FROM notice_channels WHERE id = \(id)")
         case .alarm(let id, let key, let thing):

@@ -38,7 +38,7 @@ package struct Author: Sendable, Equatable {
     package static let sealing = Author(.service, id: "sealing")
 
     /// As the triggers read it: `audit_actor` in the migrations.
-    private var text: String {
+    fileprivate var text: String {
         let parts = [self.kind.rawValue, self.id, self.address, self.isRoot ? "true" : "false", self.key]
         do {
             return String(decoding: try JSONEncoder().encode(parts), as: UTF8.self)
@@ -58,13 +58,6 @@ package struct Author: Sendable, Equatable {
 extension Endpoint {
     /// A copy on whose connections changes are this author's, unless a task says that they are somebody else's.
     package func changing(as author: Author) -> Endpoint {
-        self.with(setting: Attribution.setting, author.startupText)
-    }
-}
-
-extension Author {
-    /// For `-c` of a connection's options, where spaces and backslashes part what they stand in.
-    fileprivate var startupText: String {
-        self.text.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
+        self.with(setting: Attribution.setting, author.text)
     }
 }

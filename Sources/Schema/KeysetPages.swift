@@ -35,7 +35,7 @@ extension PageRequest {
     }
 
     /// What a row is ordered by, as texts: two columns.
-    fileprivate var key: Query {
+    var key: Query {
         switch self.order {
         case .createdAt, .updatedAt, .lastSeen, .lastTriggeredAt:
             "(extract(epoch FROM \(self.column)) * 1000000)::bigint::text AS position, id::text AS identity"
@@ -44,7 +44,7 @@ extension PageRequest {
     }
 
     /// `ORDER BY …`. What can be NULL stands last; of the others that is not said, so that an index has their order.
-    fileprivate var clause: Query {
+    var clause: Query {
         let direction: Query = self.direction == .ascending ? "ASC" : "DESC"
         return switch self.order {
         case .id: "ORDER BY id \(direction)"
@@ -54,7 +54,7 @@ extension PageRequest {
     }
 
     /// True for all that stand behind where the page begins.
-    fileprivate func behind(_ ids: IDKind) -> Query {
+    func behind(_ ids: IDKind) -> Query {
         self.start.cursor.flatMap { Self.condition(self, $0, ids) } ?? "true"
     }
 
@@ -99,19 +99,29 @@ extension Connection {
         select columns: Query, from condition: Query, size: Query? = nil, _ request: PageRequest,
         ids: PageRequest.IDKind = .uuid, _ decode: (borrowing Row) throws -> Item
     ) throws -> Page<Item> {
-        var isCut = false
-        let found = try self.query(
-            .page(
-                "\(columns), \(request.key)", of: "\(condition) AND \(request.behind(ids)) \(request.clause)",
-                size: size, limit: request.limit, offset: request.start.offset)
-        ) { row in
-            isCut = try row.bool(row.width - 1)
-            return (item: try decode(row), key: try row.texts(row.width - 3..<row.width - 1))
-        }
+        let (found, isCut) = try self.found(
+            columns, of: "\(condition) AND \(request.behind(ids)) \(request.clause)", size: size, request,
+            offset: request.start.offset, decode)
         return try Page(found, isCut: isCut, from: request.start, limit: request.limit, order: request.orderName) {
             most in
             try self.query("SELECT count(*) FROM (SELECT \(condition) LIMIT \(most)) AS counted") { try $0.int64(0) }[0]
         }
+    }
+
+    /// A page's rows with what they are ordered by, one more if there is one, and whether some were left out as these are
+    /// large enough.
+    func found<Item: Sendable>(
+        _ columns: Query, of rows: Query, size: Query?, _ request: PageRequest, offset: Int64,
+        _ decode: (borrowing Row) throws -> Item
+    ) throws -> (rows: [(item: Item, key: [String?])], isCut: Bool) {
+        var isCut = false
+        let found = try self.query(
+            .page("\(columns), \(request.key)", of: rows, size: size, limit: request.limit, offset: offset)
+        ) { row in
+            isCut = try row.bool(row.width - 1)
+            return (item: try decode(row), key: try row.texts(row.width - 3..<row.width - 1))
+        }
+        return (found, isCut)
     }
 }
 

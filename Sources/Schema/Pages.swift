@@ -142,4 +142,36 @@ package struct Page<Item: Sendable>: Sendable {
         }
         self.init(total: total.count, isCapped: total.isCapped, items: shown.map(\.item), next: next)
     }
+
+    /// The page of a look that goes no further than so many rows, of which some are what is asked for: it may have fewer than it
+    /// could, even none, and go on all the same.
+    ///
+    /// - Parameters:
+    ///   - shown: the page's rows, each with what it is ordered by.
+    ///   - hasMore: whether one more was found.
+    ///   - end: what the last row that was looked at is ordered by, if there may be more behind it.
+    ///   - start: where the page begins.
+    ///   - order: as in ``PageCursor/order``.
+    ///   - counted: how many there are among the first rows of the whole list, and whether there are more rows than those; nil if
+    ///     the page says it, or nobody counted.
+    package init(
+        _ shown: ArraySlice<(item: Item, key: [String?])>, hasMore: Bool, end: [String?]?, from start: PageStart,
+        order: String, counted: (count: Int64, isCapped: Bool)?
+    ) {
+        let position = start.position + Int64(shown.count)
+        let next = (hasMore ? shown.last?.key : end).map { PageCursor(order: order, position: position, key: $0) }
+        // How many an offset has passed over is not known, if there are none behind them.
+        let isReached = start.cursor != nil || start.offset == 0 || !shown.isEmpty
+        let total: (count: Int64, isCapped: Bool)
+        if next == nil, isReached {
+            total = (position, false)
+        } else {
+            let least = hasMore ? position + 1 : isReached ? position : 0
+            total = (
+                max(least, min(counted?.count ?? 0, Self.mostCounted)),
+                counted.map { $0.isCapped || $0.count > Self.mostCounted } ?? true
+            )
+        }
+        self.init(total: total.count, isCapped: total.isCapped, items: shown.map(\.item), next: next)
+    }
 }

@@ -14,9 +14,18 @@ package enum StoredForm: Int16, Sendable {
     /// Triggers that a build before does not know, and those that ask something of payloads: it would fire for all messages. And
     /// answers that are kept for a time: it would not keep them.
     case dataTriggers = 5
+    /// Triggers of presence, and topic rules that tell it: a build before would tell nothing.
+    case presence = 6
+    /// Copies of orgs' webhooks, whose seal is bound to another id than theirs: a build before would open none, and let groups
+    /// change them.
+    case orgWebhooks = 7
+    /// Payloads in Protocol Buffers: a build before would read them, and the messages that wait, as if they were JSON.
+    case protobuf = 8
+    /// Topic rules that decode payloads: a build before would take these for JSON, and make nothing of them.
+    case decodingRules = 9
 
     /// The newest that this build reads, and with it all before.
-    package static let newest = StoredForm.dataTriggers
+    package static let newest = StoredForm.decodingRules
 
     /// Whether every instance that lives reads it. One that was taken for dead and comes back may be another that does not.
     package func isReadByAll(on db: isolated Connection) throws -> Bool {

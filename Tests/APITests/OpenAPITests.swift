@@ -164,6 +164,7 @@ struct OpenAPITests {
             ("TopicRules", TopicRulesDTO(.init(choice: .all, granted: [], rules: []), [])),
             ("Member", MemberDTO(Member(id: "m", role: .viewer))),
             ("Profile", ProfileDTO(ProfileRecord(id: id, group: id, name: "p", configJSON: "{}"))),
+            ("DescriptorSet", DescriptorSetDTO([])),
             ("Thing", ThingDTO(ThingRecord(id: id, group: id, profile: id, name: "t"), key: nil)),
             ("ThingsMade", ThingsMadeDTO(rows: 0, things: [])),
             ("RowFault", RowFault(1, InvalidField("name", "is required"))),

@@ -20,7 +20,7 @@ struct WebhookFieldTests {
     private static let others: Set<String> = [
         "name", "url", "headers", "status", "secret", "signature", "id", "group_id", "status_reason", "version",
         "created_at", "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped",
-        "activity", "waiting_for", "health",
+        "activity", "waiting_for", "health", "org_webhook_id",
     ]
 
     private static let root = Result {

@@ -53,6 +53,28 @@ struct TopicPresetTests {
         }
     }
 
+    @Test(
+        "tell whether things are there, where their systems say it",
+        arguments: [
+            ("zigbee2mqtt", "zigbee2mqtt/kitchen/availability", #"{"state":"online"}"#, true),
+            ("zigbee2mqtt", "zigbee2mqtt/kitchen/availability", "offline", false),
+            ("tasmota", "tele/plug-7/LWT", "Online", true), ("tasmota", "tele/plug-7/LWT", "Offline", false),
+            ("tasmota", "tele/plug-7/SENSOR", "Offline", nil),
+            ("shelly-gen1", "shellies/shellyht-7A1B2C/online", "false", false),
+            ("shelly", "shelly/shellyplus1-a8032abe54dc/online", "true", true),
+            ("homie", "homie/5/boiler/$state", "lost", false), ("homie", "homie/5/boiler/$state", "sleeping", nil),
+            ("homie-4", "homie/kettle/$state", "alert", true),
+            ("sparkplug-b", "spBv1.0/plant/DBIRTH/line-3/press", "\u{8}", true),
+            ("sparkplug-b", "spBv1.0/plant/NDEATH/line-3", "", false),
+            ("sparkplug-b", "spBv1.0/plant/NDATA/line-3", "", nil),
+        ] as [(String, String, String, Bool?)])
+    func presence(id: String, topic: String, payload: String, isConnected: Bool?) throws {
+        let preset = try #require(try TopicPreset.all().first { $0.id == id })
+        let rule = try #require(preset.rules.first { $0.pattern.filter.matches(topic) })
+        let part = rule.take(try #require(TopicLevels(topic)), Array(payload.utf8)).parts.first
+        #expect(part?.isConnected == isConnected && part?.isDelivered == true)
+    }
+
     @Test("grant what their rules need, and say where the topics are described")
     func granted() throws {
         for preset in try TopicPreset.all() {

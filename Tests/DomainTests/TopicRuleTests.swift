@@ -60,6 +60,44 @@ struct TopicRuleTests {
         #expect(self.words(try self.taken(draft, "up", payload)) == expected)
     }
 
+    @Test(
+        "say whether the thing is connected, by what a JSON text says, by another scalar as it is written, and by a plain text",
+        arguments: [
+            ("state", #"{"state":"online"}"#, true), ("state", #"{"state":"offline"}"#, false),
+            ("state", #"{"state":"\u006fnline"}"#, true), ("state", #"{"state":true}"#, true),
+            ("state", #"{"state":0}"#, false), ("state", #"{"state":0.0}"#, nil), ("state", #"{"state":"idle"}"#, nil),
+            ("state", #"{"state":["online"]}"#, nil), ("state", "{}", nil), ("state", "online", true),
+            ("state", #""offline""#, false), (nil, "online", true), (nil, "true", true), (nil, "Online", nil),
+            (nil, "online ", nil), (nil, "online\u{0}", true), (nil, #"{"state":"online"}"#, nil), (nil, "", nil),
+            (nil, String(repeating: "online", count: 1_000), nil),
+        ] as [(String?, String, Bool?)])
+    func presence(path: String?, payload: String, isConnected: Bool?) throws {
+        let told = TopicPresence.Draft(path: path, online: ["online", "true"], offline: ["offline", "0"])
+        for deliver in [nil, true, false] {
+            var draft = Draft(filter: "a/{thing}", presence: told)
+            draft.presence?.deliver = deliver
+            let parts = try self.taken(draft, "a/x", payload).parts
+            guard deliver == false, isConnected == nil else {
+                #expect(parts.count == 1)
+                #expect(parts.first?.isConnected == isConnected && parts.first?.isDelivered == (deliver != false))
+                continue
+            }
+            #expect(parts.isEmpty, "it is for nobody")
+        }
+    }
+
+    @Test("say it of each part, and of a thing that the payload names")
+    func presenceOfParts() throws {
+        let told = TopicPresence.Draft(path: "s", online: ["up"], offline: ["down"])
+        let list = Draft(filter: "up", thing: "id", split: "array", presence: told)
+        let parts = try self.taken(list, "up", #"[{"id":"a","s":"up"},{"id":"b","s":"down"},{"id":"c"}]"#).parts
+        #expect(parts.map(\.isConnected) == [true, false, nil])
+        let one = Draft(filter: "up", thing: "id", presence: told)
+        #expect(try self.taken(one, "up", #"{"id":"a","s":"down"}"#).parts.map(\.isConnected) == [false])
+        let keys = Draft(filter: "up", split: "keys", presence: .init(online: ["1"], offline: ["0"]))
+        #expect(try self.taken(keys, "up", #"{"a":1,"b":"0"}"#).parts.map(\.isConnected) == [true, false])
+    }
+
     @Test("split a message into so many and no more")
     func bound() throws {
         let draft = Draft(filter: "up/{thing}", split: "array")
@@ -91,6 +129,27 @@ struct TopicRuleTests {
             (Draft(filter: "a/{thing}", subtopic: "{kind}"), "subtopic {kind} is not in the filter"),
             (Draft(filter: "a/{thing}", subtopic: "{thing"), "subtopic { is not closed"),
             (Draft(filter: "a/{thing}", subtopic: "+"), "subtopic must not hold wildcards"),
+            (Draft(filter: "a/{thing}", presence: .init()), "presence.online or offline must hold a value"),
+            (Draft(filter: "a/{thing}", presence: .init(always: "on")), "presence.always must be online or offline"),
+            (
+                Draft(filter: "a/{thing}", presence: .init(online: ["1"], always: "online")),
+                "presence.always leaves nothing"
+            ),
+            (
+                Draft(filter: "a/{thing}", presence: .init(path: "a..b", online: ["1"])),
+                "presence.path must be a path"
+            ),
+            (
+                Draft(filter: "a/{thing}", presence: .init(online: ["1"], offline: ["0", "1"])),
+                "presence.offline[1] stands there twice"
+            ),
+            (Draft(filter: "a/{thing}", presence: .init(online: [""])), "presence.online[0] must be a text of 1 to"),
+            (
+                Draft(
+                    filter: "a/{thing}",
+                    presence: .init(online: (0...TopicPresence.mostValues).map(String.init))),
+                "presence.online must hold at most"
+            ),
         ])
     func wrong(draft: Draft, expected: String) {
         do throws(InvalidField) {
@@ -126,6 +185,45 @@ struct TopicTableTests {
         #expect(self.subtopics(try self.table(.first, rules).find("a/t")) == ["x"])
         #expect(self.subtopics(try self.table(.all, rules).find("a/t")) == ["x", "y"])
         #expect(self.subtopics(try self.table(.all, rules).find("b/t")) == nil)
+    }
+
+    @Test("tell a presence, and make one message of what another rule takes too")
+    func presence() throws {
+        let told = TopicPresence.Draft(online: ["1"], offline: ["0"], deliver: false)
+        let table = try self.table(
+            .all,
+            [
+                (1, .init(filter: "a/{thing}")), (2, .init(filter: "a/+", thing: "x")),
+                (3, .init(filter: "a/{thing}/{rest:#}", subtopic: "", presence: told)),
+            ])
+        guard case .rules(let match) = table.find("a/t") else {
+            Issue.record("no rule")
+            return
+        }
+        let parts = match.take(Array("1".utf8)).parts
+        #expect(parts.count == 1 && parts.first?.isConnected == true && parts.first?.isDelivered == true)
+        #expect(match.take(Array("2".utf8)).parts.map(\.isConnected) == [nil])
+    }
+
+    @Test("hear of a presence what the broker had kept, which is a message only where they ask for that")
+    func keptPresence() throws {
+        let told = TopicPresence.Draft(online: ["1"], offline: ["0"])
+        for (retained, isDelivered) in [(false, false), (true, true)] {
+            let table = try self.table(
+                .first,
+                [
+                    (1, .init(filter: "a/{thing}")),
+                    (2, .init(filter: "a/+/{thing}", retained: retained, presence: told)),
+                ])
+            #expect(table.subscriptions.map(\.retained) == [false, true])
+            guard case .rules(let match) = table.find("a/b/t", isRetained: true) else {
+                Issue.record("no rule")
+                return
+            }
+            let parts = match.take(Array("0".utf8)).parts
+            #expect(parts.map(\.isConnected) == [false] && parts.map(\.isDelivered) == [isDelivered])
+            #expect(match.take(Array("2".utf8)).parts.count == (retained ? 1 : 0))
+        }
     }
 
     @Test("are looked for in the table of the group that they are of, and nothing of another's is changed with them")

@@ -158,7 +158,8 @@ struct TriggerNameTests {
             ("USER_ADDED", .memberAdded, .userAdded), ("NEW_USER", .memberAdded, .newUser),
             ("USER_DELETED", .memberRemoved, .userDeleted), ("DELETED_USER", .memberRemoved, .deletedUser),
             ("USER_META_UPDATED", .userMetaUpdated, nil), ("UPDATED_USER", .userMetaUpdated, .updatedUser),
-            ("USER_SELF_REGISTERED", .userSelfRegistered, nil),
+            ("USER_SELF_REGISTERED", .userSelfRegistered, nil), ("THING_CONNECTED", .thingConnected, nil),
+            ("THING_DISCONNECTED", .thingDisconnected, nil),
         ] as [(String, TriggerKind, TriggerAlias?)])
     func named(text: String, kind: TriggerKind, alias: TriggerAlias?) throws {
         let name = try #require(TriggerName(rawValue: text))

@@ -134,6 +134,20 @@ private struct Stage {
         }
     }
 
+    /// Who is connected and who is not, by what they are called.
+    func waitForPresence(_ expected: [String]) async throws {
+        try await waitUntil("\(expected)") {
+            try await self.site.database.pool.withConnection { db in
+                try db.query(
+                    """
+                    SELECT t.external_id || ' ' || CASE WHEN p.connected THEN 'true' ELSE 'false' END
+                    FROM thing_presence AS p JOIN things AS t ON t.id = p.thing_id ORDER BY 1
+                    """
+                ) { try $0.string(0) }
+            } == expected
+        }
+    }
+
     /// Until the broker has no other filters for this client.
     func waitForFilters(_ filters: String..., of client: String = "a") async throws {
         try await waitUntil("the filters \(filters)") {
@@ -266,6 +280,45 @@ struct TopicRuleTests {
                 try await stage.publish("a/three", "three")
                 try await waitUntil("the refusal") { stage.metrics.refused.current(.unknownThing) == 1 }
                 #expect(stage.metrics.newThings.current == 2)
+            }
+        }
+    }
+
+    @Test("tell whether things are connected, of what the broker had kept too, and once however often it is said")
+    func presence() async throws {
+        try await Stage.with { stage in
+            try await stage.grant("z/#", "t/#")
+            try await stage.make("lamp", "plug", "hall")
+            var options = WebhookOptions()
+            options.trigger = Trigger(kind: .thingConnected)
+            _ = try await Fixture.webhook(
+                EntityID.random(), named: "other", in: stage.site.group, policy: DeliveryPolicy(), options: options,
+                of: stage.site.database, box: SecretBox(key: nil))
+            try await stage.publish("z/hall/availability", "offline", more: ["-r"])
+            try await stage.add(
+                .init(
+                    filter: "z/{thing}/availability", subtopic: "availability",
+                    presence: .init(path: "state", online: ["online"], offline: ["offline"])))
+            try await stage.add(
+                .init(filter: "t/{thing}", presence: .init(online: ["Online"], offline: ["Offline"], deliver: false)))
+            try await stage.receiving {
+                try await stage.waitForPresence(["hall false"])
+                #expect(try await stage.taken().isEmpty, "what was kept is no message")
+                for _ in 0..<3 { try await stage.publish("z/lamp/availability", #"{"state":"online"}"#) }
+                try await stage.publish("t/plug", "Online")
+                try await stage.publish("t/plug", "something else")
+                try await stage.waitForPresence(["hall false", "lamp true", "plug true"])
+                try await stage.publish("t/plug", "Offline")
+                try await stage.publish("t/plug", "Offline", more: ["-r"])
+                try await stage.waitForPresence(["hall false", "lamp true", "plug false"])
+                try await stage.waitFor(Array(repeating: #"lamp availability {"state":"online"}"#, count: 3))
+                let events = try await stage.site.database.pool.withConnection { db in
+                    try db.query("SELECT kind || ' ' || (details ->> 'external_id') FROM events ORDER BY 1") {
+                        try $0.string(0)
+                    }
+                }
+                #expect(events == ["THING_CONNECTED lamp", "THING_CONNECTED plug"])
+                #expect(RefusalReason.allCases.allSatisfy { stage.metrics.refused.current($0) == 0 })
             }
         }
     }

@@ -20,6 +20,8 @@ struct Place: Sendable {
     var spare = Place.random()
     var thing = Place.random()
     var webhook = Place.random()
+    /// One that there is not: to whoever is not root that makes no difference.
+    var orgWebhook = Place.random()
     /// A webhook that is fired by hand.
     var manual = Place.random()
     var source = Place.random()
@@ -50,6 +52,7 @@ struct Place: Sendable {
         switch collection {
         case "groups": self.group
         case "orgs": self.org
+        case "org-webhooks": self.orgWebhook
         case "profiles": self.profile
         case "things": self.thing
         case "webhooks": self.webhook
@@ -173,6 +176,16 @@ enum AccessTable {
         AccessRow("GET /orgs/{id}/notices", .rootAlone),
         AccessRow("PUT /orgs/{id}/notices", .rootAlone) { _ in #"{"channels":[]}"# },
         AccessRow("POST /orgs/{id}/notices/test", .rootAlone, 404) { _ in #"{"channel_id":"\#(name())"}"# },
+        AccessRow("GET /orgs/{id}/webhooks", .rootAlone),
+        // One that is complete would be in all groups from then on.
+        AccessRow("POST /orgs/{id}/webhooks", .rootAlone, 400) { _ in #"[{"name":"w"}]"# },
+        AccessRow("GET /org-webhooks/{id}", .rootAlone, 404),
+        AccessRow("PUT /org-webhooks/{id}", .rootAlone, 404, with: webhook),
+        AccessRow("DELETE /org-webhooks/{id}", .rootAlone, 404),
+        AccessRow("PUT /org-webhooks/{id}/status", .rootAlone, 404) { _ in #"{"status":"ENABLED"}"# },
+        AccessRow("GET /org-webhooks/{id}/copies", .rootAlone, 404),
+        AccessRow("GET /org-webhooks/{id}/secret", .rootAlone, 404),
+        AccessRow("POST /org-webhooks/{id}/secret/rotate", .rootAlone, 404),
         AccessRow("GET /orgs/{id}/secret", .rootAlone), AccessRow("POST /orgs/{id}/secret/rotate", .rootAlone),
     ]
 
@@ -214,6 +227,7 @@ enum AccessTable {
         AccessRow("POST /groups/{id}/profiles", .member(.admin), 201) { _ in #"[{"name":"\#(name())","config":{}}]"# },
         AccessRow("GET /groups/{id}/profiles", .member(.viewer)),
         AccessRow("GET /profiles/{id}", .member(.viewer)),
+        AccessRow("GET /profiles/{id}/descriptors", .member(.viewer), 404),
         AccessRow("PUT /profiles/{id}", .member(.admin), with: named, target: { $0.spare }),
         AccessRow("DELETE /profiles/{id}", .member(.admin), 204, usesUp: true, target: { $0.spare }),
     ]

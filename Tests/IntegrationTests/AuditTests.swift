@@ -91,6 +91,7 @@ extension WholeServiceTests {
                     "UPDATE commands SET state = 'pending', due_at = NULL, claimed_until = NULL WHERE id = '\(id)'")
                 try await walk.call("DELETE /commands/{id}", id, leaves: ["cancelled thing"])
                 try await Self.walkNotices(&walk, group, root, org)
+                try await Self.walkOrgWebhooks(&walk, root, org)
                 try await walk.call("DELETE /things/{id}/messages", thing, leaves: ["erased thing"])
                 try await walk.call("DELETE /things/{id}", thing, leaves: ["removed thing"])
                 let profile = try await installation.api.call("GET", "/groups/\(group)/profiles").value(of: "id") ?? ""
@@ -164,6 +165,24 @@ extension WholeServiceTests {
             }
             try await walk.call(
                 "PUT /me", "", #"{"email":"MARKER@example.com","metadata":{"m":"MARKER"}}"#, leaves: ["created user"])
+        }
+
+        /// What follows from them in the group is not told besides.
+        private static func walkOrgWebhooks(_ walk: inout Walk, _ root: APIClient, _ org: String) async throws {
+            let made = try await walk.call(
+                "POST /orgs/{id}/webhooks", org, #"[{"name":"O","url":"https://example.com/MARKER?k=MARKER"}]"#,
+                leaves: ["created org_webhook"], by: root)
+            let id = try #require(made.value(of: "id"))
+            try await walk.call(
+                "PUT /org-webhooks/{id}", id,
+                #"{"name":"O","url":"https://example.com/MARKER","headers":{"X-Key":"MARKER"}}"#,
+                leaves: ["updated org_webhook"], by: root)
+            try await walk.call(
+                "PUT /org-webhooks/{id}/status", id, #"{"status":"DISABLED"}"#, leaves: ["updated org_webhook"],
+                by: root)
+            try await walk.call(
+                "POST /org-webhooks/{id}/secret/rotate", id, leaves: ["updated org_webhook"], by: root)
+            try await walk.call("DELETE /org-webhooks/{id}", id, leaves: ["removed org_webhook"], by: root)
         }
 
         private static func walkThings(_ walk: inout Walk, _ group: String) async throws -> String {

@@ -32,6 +32,25 @@ struct CommandTests {
             (["SMTP_URL": "smtp+plain://user:password@a", "SMTP_FROM": "a@b"], "SMTP_URL"),
             (["SMTP_URL": "smtp://a", "SMTP_FROM": "a@b\nBcc: c@d"], "SMTP_FROM"),
             (["SMTP_TLS_CA_FILE": "/does/not/exist"], "SMTP_TLS_CA_FILE"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?a=b"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"], "OTEL_EXPORTER_OTLP_PROTOCOL"),
+            (["OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"], "OTEL_EXPORTER_OTLP_COMPRESSION"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "do-not-show"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "a=do-not-show%0d%0ab:c"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "do-not-show host=x"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_EXPORTER_OTLP_HEADERS": "content-length=1"], "OTEL_EXPORTER_OTLP_HEADERS"),
+            (["OTEL_RESOURCE_ATTRIBUTES": "production"], "OTEL_RESOURCE_ATTRIBUTES"),
+            (["OTEL_TRACES_SAMPLER": "sometimes"], "OTEL_TRACES_SAMPLER"),
+            (
+                ["OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.5"],
+                "OTEL_TRACES_SAMPLER_ARG"
+            ),
+            (
+                ["OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "5%"],
+                "OTEL_TRACES_SAMPLER_ARG"
+            ),
             (["AUTH_JWKS_FILE": "/etc/passwd"], "AUTH_ISSUER"),
             (["AUTH_JWKS_FILE": "/etc/passwd", "AUTH_ISSUER": "x"], "AUTH_AUDIENCE"),
             (["AUTH_OIDC_ISSUER": "https://id.example"], "AUTH_AUDIENCE"),
@@ -142,8 +161,11 @@ struct CommandTests {
 
     @Test("explains itself")
     func help() async throws {
-        for command in ["serve", "migrate", "dev", "token", "check-config", "health", "top", "replay", "why", "import"]
-        {
+        let commands = [
+            "serve", "migrate", "dev", "token", "check-config", "doctor", "health", "top", "replay", "why", "import",
+            "apply", "export",
+        ]
+        for command in commands {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
             #expect(end == "exited(0)" && output.contains("USAGE: hookline \(command)"), "\(command)")
         }
@@ -180,6 +202,9 @@ struct CommandTests {
             // What a receiver does with the key of a delivery it does elsewhere.
             let sent = try await self.runShellBlocks(of: "docs/commands.md", in: folder) { !$0.contains("COMMAND_KEY") }
             #expect(sent.contains(#""state":"pending""#), "\(sent)")
+            let applied = try await self.runShellBlocks(of: "docs/as-code.md", in: folder)
+            #expect(applied.contains("+ webhook Alerts") && applied.contains("All is as hookline.yaml says."))
+            #expect(!applied.contains("s3cret"), "\(applied)")
             try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
@@ -220,6 +245,7 @@ struct CommandTests {
             ln -sfn dev .hookline
             source .hookline/env
             curl() { command curl -sS -f "$@"; }
+            hookline() { "\(HooklineProcess.binary)" "$@"; }
             trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
             \(blocks.joined(separator: "\n"))
             """

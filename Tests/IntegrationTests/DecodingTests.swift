@@ -74,5 +74,59 @@ extension WholeServiceTests {
                 #expect(receiver.requests.filter { $0.path == "/hot" }.allSatisfy { $0.body == hot.body })
             }
         }
+
+        /// message T { string s = 1; int32 n = 2; repeated T t = 3; }
+        private static let descriptors = "CjIiKAoBVBIJCgFzGAEgASgJEgkKAW4YAiABKAUSDQoBdBgDIAMoCzICLlRiBnByb3RvMw=="
+        private static let protobuf = """
+            {"content_type":"application/protobuf","write":true,"webhook":true,\
+            "decode":{"format":"protobuf","type":"T","descriptors":"\(descriptors)"}}
+            """
+
+        @Test(
+            "a thing that sends Protocol Buffers is read by its profile's descriptor set, also once the profile has another"
+        )
+        func protobuf() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with(profile: Self.protobuf) { installation, _ in
+                let (api, path) = (installation.api, "/profiles/\(installation.profile)")
+                _ = try await installation.webhook("raw", receiver.url("/raw"))
+                _ = try await installation.webhook(
+                    "made", receiver.url("/made"),
+                    #""conditions":[{"path":"n","operator":"lt","value":9}],"body":"{\"n\":{payload.n},\"all\":{payload}}""#
+                )
+                let bytes: [UInt8] = [0x0A, 0x01, 0x61, 0x10, 0x05]
+                try await Self.publish(bytes, installation)
+                try await waitUntil("both deliveries") { receiver.requests.count == 2 }
+                let raw = try #require(receiver.requests.first { $0.path == "/raw" })
+                #expect(raw.bytes == bytes && raw.headers["content-type"] == "application/protobuf")
+                let view = #"{"s":"a","n":5,"t":[]}"#
+                #expect(receiver.requests.first { $0.path == "/made" }?.body == #"{"n":5,"all":\#(view)}"#)
+                // What is answered names the set, and may be saved as it is; the set itself is asked for.
+                let shown = try await api.call("GET", path)
+                #expect(shown.body.contains("\"sha256\"") && !shown.body.contains(Self.descriptors), "\(shown.body)")
+                let digest = try #require(shown.body.firstMatch(of: /"sha256":"([0-9a-f]{64})"/)?.output.1)
+                func draft(_ type: String, _ digest: Substring) -> String {
+                    """
+                    {"name":"Profile","config":{"write":true,"webhook":true,"decode":{"format":"protobuf",\
+                    "type":"\(type)","descriptors":{"sha256":"\(digest)","size":52}}}}
+                    """
+                }
+                #expect(try await api.call("PUT", path, draft("T", digest)).status == 200)
+                let set = try await api.call("GET", path + "/descriptors")
+                #expect(set.body.contains(#""types":["T"]"#) && set.body.contains(Self.descriptors), "\(set.body)")
+                let wrong = try await api.call("PUT", path, draft("U", digest))
+                #expect(wrong.status == 400 && wrong.body.contains("config.decode.type is no message"), "\(wrong.body)")
+                let strange = try await api.call("PUT", path, draft("T", Substring(String(repeating: "0", count: 64))))
+                #expect(strange.status == 400 && strange.body.contains("config.decode.descriptors"), "\(strange.body)")
+                // What is kept is read by what it came in with, from the database once nobody else has it.
+                #expect(
+                    try await api.call(
+                        "PUT", path, #"{"name":"Profile","config":{"write":true,"webhook":true,"decode":"cbor"}}"#
+                    ).status == 200)
+                #expect(try await api.call("GET", path + "/descriptors").status == 404)
+                let kept = try await api.call("GET", "/things/\(installation.thing)/messages")
+                #expect(kept.body.contains(#""decoded":\#(view)"#), "\(kept.body)")
+            }
+        }
     }
 }

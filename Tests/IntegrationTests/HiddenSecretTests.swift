@@ -74,6 +74,10 @@ extension WholeServiceTests {
                     // The same; the receiver is reached without it.
                     values[setting] = "http://hookline:\(markers.make(setting))@127.0.0.1:1"
                     values["DELIVERY_NO_PROXY"] = "127.0.0.1"
+                case "OTEL_EXPORTER_OTLP_HEADERS":
+                    // To a collector that is not there.
+                    values[setting] = "authorization=\(markers.make(setting))"
+                    values["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
                 default:
                     // One that is new is covered by this, unless it has a form of its own.
                     values[setting] = markers.make(setting)

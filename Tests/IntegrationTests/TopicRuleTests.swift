@@ -161,6 +161,131 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("tell that a device is gone when the broker publishes its last will, and that it is back")
+        func lastWill() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let (group, thing, api) = (installation.group, installation.thing, installation.api)
+                _ = try await root.call("PUT", "/groups/\(group)", #"{"name":"Group","allowed_topics":["tele/#"]}"#)
+                for kind in ["THING_CONNECTED", "THING_DISCONNECTED"] {
+                    _ = try await installation.webhook(kind, receiver.url("/\(kind)"), #""trigger":"\#(kind)""#)
+                }
+                _ = try await api.create(
+                    "/groups/\(group)/topic-rules",
+                    #"{"filter":"tele/{thing}/LWT","presence":{"online":["Online"],"offline":["Offline"],"deliver":false}}"#
+                )
+                func known(_ part: String) async throws -> Bool {
+                    try await api.call("GET", "/things/\(thing)").body.contains(part)
+                }
+                #expect(try await !known("connected"))
+                let device = try await ChildProcess.start(
+                    "mosquitto_sub",
+                    [
+                        "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-i", "device", "-t",
+                        "cmnd/device/#",
+                        "--will-topic", "tele/\(thing)/LWT", "--will-payload", "Offline", "--will-qos", "1",
+                    ], logFile: "\(installation.folder)/device.log")
+                // Until its rule is followed.
+                try await waitUntil("the device to be there") {
+                    try await installation.publish("Online", topic: "tele/\(thing)/LWT")
+                    return try await known(#""connected":true"#)
+                }
+                // A will is one of a session that there is.
+                try await waitUntil("its session at the broker") {
+                    try await installation.publish("ping", topic: "cmnd/device/x")
+                    return Files.read("\(installation.folder)/device.log")?.contains("ping") == true
+                }
+                for _ in 0..<3 { try await installation.publish("Online", topic: "tele/\(thing)/LWT") }
+                device.signal(9)
+                await device.waitForExit()
+                try await waitUntil("its last will") { try await known(#""connected":false"#) }
+                try await installation.publish("Online", topic: "tele/\(thing)/LWT")
+                try await waitUntil("what is told") {
+                    receiver.requests(at: "/THING_CONNECTED").count == 2
+                        && receiver.requests(at: "/THING_DISCONNECTED").count == 1
+                }
+                let gone = try #require(receiver.requests(at: "/THING_DISCONNECTED").first)
+                #expect(gone.headers["x-hookline-trigger"] == "THING_DISCONNECTED")
+                #expect(gone.body.contains(#""thing_id":"\#(thing)""#) && gone.body.contains(#""disconnected_at": "#))
+                for (query, isThere) in [("true", true), ("false", false)] {
+                    let list = try await api.call("GET", "/groups/\(group)/things?connected=\(query)")
+                    #expect(list.status == 200 && list.body.contains(thing) == isThere, "\(list.body)")
+                }
+                let wrong = try await api.call("GET", "/groups/\(group)/things?connected=maybe")
+                #expect(wrong.status == 400 && wrong.body.contains("connected"))
+                #expect(
+                    try await installation.sql("SELECT count(*) FROM transient_messages WHERE event IS NULL") == "0")
+            }
+            await receiver.stop()
+        }
+
+        @Test("read payloads that are no JSON, and make messages of JSON for several things of one")
+        func decoding() async throws {
+            let receiver = try await Receiver.start()
+            let profile = #"{"content_type":"application/cbor","write":true,"webhook":true,"decode":"cbor"}"#
+            try await Installation.with(profile: profile) { installation, running in
+                let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
+                let (group, api) = (installation.group, installation.api)
+                _ = try await root.call("PUT", "/groups/\(group)", #"{"name":"Group","allowed_topics":["gw/#"]}"#)
+                var things: [String: String] = [:]
+                for name in ["one", "two"] {
+                    things[name] = try await api.create(
+                        "/groups/\(group)/things",
+                        #"[{"name":"\#(name)","external_id":"\#(name)","profile_id":"\#(installation.profile)"}]"#)
+                }
+                try await installation.addWebhook("own", receiver.url())
+                let rules = "/groups/\(group)/topic-rules"
+                let useless = try await api.call("POST", rules, #"{"filter":"gw/{thing}","decode":"cbor"}"#)
+                #expect(useless.status == 400 && useless.body.contains("decode is for rules"), "\(useless.body)")
+                _ = try await api.create(
+                    rules, #"{"filter":"gw/readings","thing":"id","split":"array","decode":"cbor"}"#)
+                let listed = try await api.call("GET", rules)
+                #expect(listed.body.contains(#""decode":"cbor""#), "\(listed.body)")
+
+                // [{"id": "one", "t": 21.5}, {"id": "two", "t": -1}]
+                let readings: [UInt8] =
+                    [0x82, 0xA2, 0x62, 0x69, 0x64, 0x63, 0x6F, 0x6E, 0x65, 0x61, 0x74, 0xF9, 0x4D, 0x60]
+                    + [0xA2, 0x62, 0x69, 0x64, 0x63, 0x74, 0x77, 0x6F, 0x61, 0x74, 0x20]
+                for (payload, expected) in [
+                    (readings, [#""content_type":"application/json""#, things["one"] ?? "?", things["two"] ?? "?"]),
+                    ([0x82], [#""refused":["undecoded"]"#, "cbor: it ends in the middle, at byte 1"]),
+                ] {
+                    let question =
+                        #"{"topic":"gw/readings","payload_base64":"\#(Data(payload).base64EncodedString())"}"#
+                    let told = try await api.call("POST", rules + "/explain", question)
+                    for part in expected { #expect(told.status == 200 && told.body.contains(part), "\(told.body)") }
+                }
+
+                func publish(_ bytes: [UInt8]) async throws {
+                    // By a file, because an argument is text.
+                    let file = installation.folder + "/payload"
+                    try Data(bytes).write(to: URL(fileURLWithPath: file))
+                    try await ChildProcess.complete(
+                        "mosquitto_pub",
+                        [
+                            "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-q", "1", "-t", "gw/readings",
+                            "-f", file,
+                        ])
+                }
+                // Until the rule is followed.
+                try await waitUntil("both things' messages") {
+                    try await publish(readings)
+                    return receiver.has(body: #"{"id":"one","t":21.5}"#) && receiver.has(body: #"{"id":"two","t":-1}"#)
+                }
+                for (name, body) in [("one", #"{"id":"one","t":21.5}"#), ("two", #"{"id":"two","t":-1}"#)] {
+                    let request = try #require(receiver.requests.first { $0.body == body }, "\(name)")
+                    #expect(request.headers["content-type"] == "application/json")
+                    #expect(request.headers["x-hookline-thing-id"] == things[name])
+                }
+                try await publish([0x82])
+                try await waitUntil("the refusal to be told") {
+                    try await api.call("GET", rules).body.contains(#""reason":"undecoded""#)
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("hold over a restart, and what was published meanwhile arrives")
         func restart() async throws {
             let receiver = try await Receiver.start()

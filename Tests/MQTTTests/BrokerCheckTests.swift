@@ -27,6 +27,26 @@ struct BrokerCheckTests {
         }
     }
 
+    @Test("only asks what a broker says of itself, without a right to anything there")
+    func greeting() async throws {
+        func greeting(of mosquitto: LocalMosquitto) async throws -> [BrokerCheck.Finding] {
+            let broker = Session.Configuration(
+                host: "127.0.0.1", port: mosquitto.port, clientID: "", topicFilters: [])
+            return try await BrokerCheck(broker, below: "check", count: 0, token: "t", logger: silentLogger).greeting()
+        }
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("topic readwrite other/#\n", to: "\(folder)/acl")
+        try await LocalMosquitto.with(extra: ["acl_file \(folder)/acl", "retain_available false"]) { mosquitto, _ in
+            let found = try await greeting(of: mosquitto)
+            #expect(found.contains { $0.subject == "protocol" && $0.weight == .good }, "\(found)")
+            #expect(found.contains { $0.subject == "retained" && $0.weight == .weak }, "\(found)")
+        }
+        try await LocalMosquitto.with(anonymous: false) { mosquitto, _ in
+            let error = await #expect(throws: MQTTError.self) { try await greeting(of: mosquitto) }
+            #expect(error?.kind == .refused)
+        }
+    }
+
     @Test("says how many messages were thrown away, and what else is not there")
     func bad() async throws {
         let limits = ["max_queued_messages 100", "retain_available false"]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from packets import CONNECT, PUBLISH, Packets, client_id, messages_in, mqtt_end, postgres_end
+from packets import CONNECT, PUBLISH, Packets, client_id, messages_in, mqtt_end
 from tasks import first_of
 
 TO_SERVER, TO_CLIENT = "to server", "to client"
@@ -36,6 +36,11 @@ class Link:
     def cut(self):
         for connection in list(self.connections):
             connection.cut()
+
+    def silence(self):
+        """Nothing goes through any more, and nobody is told so."""
+        for flow in self.flows.values():
+            flow.clear()
 
     async def serve(self, reader, writer):
         connection = None
@@ -107,7 +112,7 @@ class Connection:
         return True
 
     def find_client_id(self, data):
-        if self.link.end is not postgres_end and self.client_id is None:
+        if self.link.end is mqtt_end and self.client_id is None:
             for packet in self.packets[TO_SERVER].feed(data):
                 if packet[0] >> 4 == CONNECT:
                     self.client_id = client_id(packet)

@@ -7,20 +7,15 @@ Needs Debian's postgresql and mosquitto; a C compiler for steps of clocks; root 
 import argparse
 import asyncio
 import os
-import pathlib
 import random
-import signal
 import sys
-import traceback
 
+import ending
 import report
-from processes import Failure
 from run import LONGEST_REST, Run
 from schedule import KINDS
 from servers import can_mount
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = [REPOSITORY / f".build/{kind}/hookline" for kind in ("release", "debug")]
 # For starting, for pauses that a fault's end may need, and for ending.
 OVERHEAD = 240
 
@@ -30,7 +25,7 @@ def arguments():
     parser.add_argument("--seed", type=int, help="default: any, which is printed")
     parser.add_argument("--minutes", type=float, default=3, help="of faults; default: 3")
     parser.add_argument("--rate", type=float, default=200, help="messages a second; default: 200")
-    parser.add_argument("--binary", help="default: the release build if there is one, or else the debug build")
+    ending.add_binary(parser)
     parser.add_argument("--report", help="a file that gets the row of the table")
     parser.add_argument("--without", default="", help='kinds of faults to leave out, such as "clock,full disk"')
     parser.add_argument("--keep", action="store_true", help="keep the folder even if all is well")
@@ -41,30 +36,16 @@ def arguments():
         parser.error(f"there is no fault {unknown}; there are: {', '.join(KINDS)}")
     if options.seed is None:
         options.seed = random.randrange(1_000_000)
-    binary = options.binary or next((path for path in BINARIES if path.exists()), BINARIES[-1])
-    options.binary = pathlib.Path(binary).resolve()
-    if not options.binary.exists():
-        parser.error(f"there is no {options.binary}: build it first")
+    options.binary = ending.binary_of(options, parser)
     return options
 
 
 async def carry_out(options):
     """Returns whether all is well."""
-    main = asyncio.current_task()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # The first one; the others find us ending everything.
-        asyncio.get_running_loop().add_signal_handler(number, lambda: main.cancelling() or main.cancel())
     run = Run(options)
     wrong = ["it did not come to its end"]
     try:
-        async with asyncio.timeout(options.minutes * 60 + LONGEST_REST + OVERHEAD):
-            await run.carry_out()
-        wrong = run.result.wrong
-    except TimeoutError:
-        wrong = ["it took too long"]
-    except (Failure, OSError, ExceptionGroup) as failure:
-        traceback.print_exc()
-        wrong = [f"the nemesis itself failed: {failure!r}"]
+        wrong = await ending.carry_out(run, options.minutes * 60 + LONGEST_REST + OVERHEAD) or run.result.wrong
     finally:
         await run.world.close(is_kept=bool(wrong) or options.keep)
         tell(run, options, wrong)

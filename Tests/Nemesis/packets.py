@@ -20,6 +20,11 @@ def postgres_end(buffer, start):
     return start + 1 + int.from_bytes(buffer[start + 1 : start + 5])
 
 
+def any_end(buffer, start):
+    """Of a stream that nobody looks into: whatever is there is whole."""
+    return len(buffer) if len(buffer) > start else None
+
+
 def mqtt_end(buffer, start):
     body = mqtt_body(buffer, start)
     return body and body[1]

@@ -63,9 +63,13 @@ min_wal_size = 16MB
         self.disk = disk
         self.data = disk.folder / "data"
         self.port = free_port()
-        self.bin = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+        self.bin = self.binaries()
         command = [self.bin / "postgres", "-D", self.data, "-p", self.port]
         self.process = Process("database", command, folder / "postgres.log", **unprivileged())
+
+    @staticmethod
+    def binaries():
+        return max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
 
     def url(self, port=None):
         return f"postgresql://postgres@127.0.0.1:{port or self.port}/postgres?sslmode=disable&gssencmode=disable"

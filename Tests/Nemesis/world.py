@@ -30,12 +30,15 @@ class World:
         self.folder.chmod(0o755)
         self.options = options
         self.ledger = Ledger(seconds)
-        self.disk = Disk(self.folder / "disk", 200 + int(40 * options.minutes), options.may_mount)
-        self.database = Database(self.folder, self.disk)
+        self.make_database()
         self.broker = Broker(self.folder)
         self.clock_library = build_library(self.folder)
         self.links, self.instances, self.receivers, self.tasks = {}, {}, {}, []
         self.webhook_ids = {}
+
+    def make_database(self):
+        self.disk = Disk(self.folder / "disk", 200 + int(40 * self.options.minutes), self.options.may_mount)
+        self.database = Database(self.folder, self.disk)
 
     async def start(self):
         await self.database.prepare()
@@ -67,18 +70,20 @@ class World:
         self.tasks.append(asyncio.create_task(work))
 
     async def add_instance(self, name):
-        ways = {
-            "database": Link(f"{name}-database", self.database.port, postgres_end),
-            "broker": Link(f"{name}-broker", self.broker.port, mqtt_end, self.ledger.handed_over),
-        }
-        for link in ways.values():
-            await link.open()
-            self.links[link.name] = link
-        url = self.database.url(ways["database"].port)
+        broker = await self.link(f"{name}-broker", self.broker.port, mqtt_end, self.ledger.handed_over)
         clock = Clock(self.clock_library, self.folder / f"{name}.clock")
-        self.instances[name] = Instance(
-            name, self.options.binary, self.folder, clock, url, ways["broker"].port, self.say
-        )
+        url = await self.way_to_database(name)
+        self.instances[name] = Instance(name, self.options.binary, self.folder, clock, url, broker.port, self.say)
+
+    async def way_to_database(self, name):
+        """The url for an instance."""
+        return self.database.url((await self.link(f"{name}-database", self.database.port, postgres_end)).port)
+
+    async def link(self, *parts):
+        link = Link(*parts)
+        await link.open()
+        self.links[link.name] = link
+        return link
 
     async def furnish(self, instance):
         """Makes groups, things and webhooks, and answers the things' ids."""
@@ -130,11 +135,14 @@ class World:
         for instance in self.instances.values():
             await instance.end(signal.SIGKILL)
         await self.broker.end()
+        await self.end_database()
+        if not is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def end_database(self):
         self.disk.free()
         await self.database.end("immediate")
         self.disk.unmount()
-        if not is_kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def raise_failures(self):
         """Of what is kept running beside the run."""

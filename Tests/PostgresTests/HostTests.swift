@@ -59,10 +59,23 @@ struct HostTests {
     @Test("are handed to libpq one at a time, the name beside the address")
     func parameters() throws {
         let endpoint = try Endpoint("host=a,b port=1,2 user=u connect_timeout=9 client_encoding=LATIN1")
-        let given = endpoint.parameters(for: Server(host: endpoint.hosts[1], address: "10.0.0.2"), "any")
+        let given = endpoint.parameters(
+            for: Server(host: endpoint.hosts[1], address: "10.0.0.2"), "any", hasSettings: true)
         let values = Dictionary(given.map { ($0.keyword, $0.value) }) { first, _ in first + " and another" }
         #expect(values["host"] == "b" && values["hostaddr"] == "10.0.0.2" && values["port"] == "2")
         #expect(values["client_encoding"] == "UTF8" && values["connect_timeout"] == nil)
+    }
+
+    @Test("begin a session with the settings of a copy, behind what the url says and as one word each")
+    func settings() throws {
+        let endpoint = try Endpoint("host=a user=u options='-c work_mem=1MB'").with(setting: "x.y", #"a \ b"#)
+        let server = Server(host: endpoint.hosts[0], address: nil)
+        func options(_ hasSettings: Bool) -> [String] {
+            endpoint.parameters(for: server, "any", hasSettings: hasSettings).filter { $0.keyword == "options" }.map(
+                \.value)
+        }
+        #expect(options(true) == [#"-c work_mem=1MB -c x.y=a\ \\\ b"#])
+        #expect(options(false) == ["-c work_mem=1MB"])
     }
 
     @Test("are tried in the order of what is known of them")

@@ -41,6 +41,10 @@ struct SealedColumnTests {
                 try db.execute("INSERT INTO orgs (id) VALUES (\(org))")
             }
             _ = try await OrgKeyStore(self.fixture.database, box: box).keys(of: org)
+            let webhook = Webhook(
+                id: .random(), group: org, name: "w", url: try WebhookURL(Self.url + "&org=1"), headers: [])
+            _ = try await OrgWebhookStore(self.fixture.database, box: box)
+                .create([(webhook, SigningKeys(current: WebhookStore.randomKey()))], in: org)
             _ = try await InstallationSecretStore(self.fixture.database, box: box).secret(for: "commands")
             _ = try await GroupTLSStore(self.fixture.database, box: box).change(self.fixture.group) {
                 $0.minimum = .v13
@@ -160,6 +164,8 @@ struct SealedColumnTests {
             try db.execute("DELETE FROM webhooks WHERE \(column.kind != .webhook)")
             try db.execute("UPDATE webhooks SET secrets = '' WHERE \(column != .webhookSecrets)")
             try db.execute("UPDATE webhooks SET url_query = NULL WHERE \(column != .webhookQuery)")
+            try db.execute("UPDATE org_webhooks SET secrets = '' WHERE \(column != .orgWebhookSecrets)")
+            try db.execute("UPDATE org_webhooks SET url_query = NULL WHERE \(column != .orgWebhookQuery)")
             try db.execute("DELETE FROM sources WHERE \(column != .sourceSecret)")
             try db.execute("DELETE FROM notice_channels WHERE \(column != .noticeTarget)")
             try db.execute("DELETE FROM group_tls WHERE \(column != .groupTLS)")

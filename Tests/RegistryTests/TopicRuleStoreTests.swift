@@ -113,6 +113,73 @@ struct TopicRuleStoreTests {
         #expect(try await self.subscribed().first.map { $0.number > after[1].number } == true, "as if it were new")
     }
 
+    @Test("keep how they tell a presence, and are not written while an instance lives that would not")
+    func presence() async throws {
+        try await self.grant(["a/#"])
+        _ = try await self.fixture.store()
+        let told = TopicPresence.Draft(path: "a.b", online: ["on", "1"], offline: ["off/x"], deliver: false)
+        let rule = try TopicRule(.init(filter: "a/{thing}", presence: told))
+        _ = try await self.fixture.database.pool.withConnection { try $0.execute("UPDATE sessions SET reads = 5") }
+        await #expect(throws: StorageError.notYet(field: "presence")) {
+            try await self.rules.add(rule, to: self.fixture.group)
+        }
+        await #expect(throws: StorageError.notYet(field: "presence")) {
+            try await self.rules.replace(in: self.fixture.group, with: [(nil, rule)], choice: nil)
+        }
+        try await self.add("a/{thing}")
+        _ = try await self.fixture.database.pool.withConnection { try $0.execute("UPDATE sessions SET reads = 6") }
+        let added = try #require(try await self.rules.add(rule, to: self.fixture.group))
+        let kept = try #require(try await self.rules.find(self.fixture.group))
+        #expect(kept.rules.map(\.draft.presence) == [nil, told])
+        #expect(try await self.subscribed().map(\.retained) == [true], "for the presence")
+        // What is as it was stays the row that it was.
+        let all: [(id: EntityID?, rule: TopicRule)] = try kept.rules.map { ($0.id, try TopicRule($0.draft)) }
+        _ = try await self.rules.replace(in: self.fixture.group, with: all.reversed(), choice: nil)
+        #expect(try await self.rules.find(self.fixture.group)?.rules.first?.id == added.id)
+        let (group, broken) = (self.fixture.group, #"{"online":5}"#)
+        _ = try await self.fixture.database.pool.withConnection { db in
+            try db.execute("UPDATE topic_rules SET presence = \(broken) WHERE id = \(added.id) AND group_id = \(group)")
+        }
+        #expect(try await self.subscribed().map(\.retained) == [false], "one that cannot be read takes nothing")
+    }
+
+    @Test("keep how payloads are written, and are not written while an instance lives that would take them for JSON")
+    func decoding() async throws {
+        try await self.grant(["a/#"])
+        _ = try await self.fixture.store()
+        let rule = try TopicRule(.init(filter: "a/{subtopic}", thing: "id", split: "array", decode: "cbor"))
+        let (before, form) = (StoredForm.decodingRules.rawValue - 1, StoredForm.decodingRules.rawValue)
+        _ = try await self.fixture.database.pool.withConnection {
+            try $0.execute("UPDATE sessions SET reads = \(before)")
+        }
+        await #expect(throws: StorageError.notYet(field: "decode")) {
+            try await self.rules.add(rule, to: self.fixture.group)
+        }
+        await #expect(throws: StorageError.notYet(field: "decode")) {
+            try await self.rules.replace(in: self.fixture.group, with: [(nil, rule)], choice: nil)
+        }
+        try await self.add("a/{thing}")
+        _ = try await self.fixture.database.pool.withConnection {
+            try $0.execute("UPDATE sessions SET reads = \(form)")
+        }
+        let added = try #require(try await self.rules.add(rule, to: self.fixture.group))
+        let kept = try #require(try await self.rules.find(self.fixture.group))
+        #expect(kept.rules.map(\.draft.decode) == [nil, "cbor"] && kept.rules.last?.draft == rule.draft)
+        #expect(try await self.subscribed().map(\.filter.description) == ["a/+"])
+        // What is as it was stays the row that it was; another format is another rule.
+        let all: [(id: EntityID?, rule: TopicRule)] = try kept.rules.map { ($0.id, try TopicRule($0.draft)) }
+        _ = try await self.rules.replace(in: self.fixture.group, with: all.reversed(), choice: nil)
+        #expect(try await self.rules.find(self.fixture.group)?.rules.first?.id == added.id)
+        var draft = rule.draft
+        draft.decode = "msgpack"
+        _ = try await self.rules.replace(in: self.fixture.group, with: [(added.id, try TopicRule(draft))], choice: nil)
+        #expect(try await self.rules.find(self.fixture.group)?.rules.map(\.draft.decode) == ["msgpack"])
+        _ = try await self.fixture.database.pool.withConnection { db in
+            try db.execute("UPDATE topic_rules SET decode = 'asn1'")
+        }
+        #expect(try await self.subscribed().isEmpty, "one that cannot be read takes nothing")
+    }
+
     @Test("are put in order as they stand in the list, and keep what they are")
     func order() async throws {
         try await self.grant(["a/#"])

@@ -40,6 +40,7 @@ struct StoredTriggerTests {
             (Trigger(paths: ["t"]), 4, "trigger.paths"), (Trigger(kind: .logEvent), 4, "trigger.type"),
             (Trigger(kind: .userMetaUpdated), 4, "trigger.type"),
             (Trigger(kind: .userSelfRegistered), 4, "trigger.type"),
+            (Trigger(kind: .thingConnected), 5, "trigger.type"), (Trigger(kind: .thingDisconnected), 4, "trigger.type"),
             (Trigger(labels: ["a"]), 2, "trigger.labels"), (Trigger(named: TriggerName(.deviceAdded)), 0, nil),
         ] as [(Trigger, Int16, String?)])
     func earlier(trigger: Trigger, reads: Int16, field: String?) async throws {
@@ -56,7 +57,7 @@ struct StoredTriggerTests {
             refused = place
         }
         #expect(refused == field)
-        _ = try await fixture.database.pool.withConnection { try $0.execute("UPDATE sessions SET reads = 5") }
+        _ = try await fixture.database.pool.withConnection { try $0.execute("UPDATE sessions SET reads = 6") }
         let saved = try await fixture.webhooks().update(fixture.webhook) { _ in draft }
         #expect(saved?.options.trigger == trigger)
         #expect(try await fixture.webhooks().find(fixture.webhook)?.options.trigger == trigger)

@@ -37,6 +37,11 @@ struct MigrationTests {
         "6fbebdbd1595be45ce659877ec0caa176035799d9a07c8c537f4e80eb93b67b9",
         "4b8b8f59caf08de0cd541e0402bb419e6000c19c7212c214fc4d90ef29872d96",
         "6602c2a737423cb3e1d593962444b2ac5af6a7ae3263982c311d589a6cfb4f5b",
+        "c6036b4ba34eef72496170bc54383ac76b4b834f7d467fa67e230cd2abbab2bf",
+        "73966ccd487f50d4a28270cc026bcd12dffa86171950b619e389a811c6b9b055",
+        "e2d1be2eb8161ec1252a3de9f231f11a757b431b1bf1f8fc7f07165bda685fe5",
+        "d79e76e44b1676b0210fc02aa1379c4d93a57b1cc1bc07b04e84c94216619353",
+        "1ef81c6e441c7406e65e8bf954a6e9c23c0236ecfcc705f52f3c5807981580a4",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -126,6 +126,13 @@ struct GroupRoutes: Sendable {
             throw APIError(
                 status: .forbidden,
                 message: "\(field): only members of the org's groups, and root, make groups in it", field: field)
+        } catch is GroupStore.OrgTooLarge {
+            throw APIError.orgTooLarge
+        }
+        // Those of an org may have webhooks from the first.
+        let inOrgs = created.filter { $0.org != nil }
+        if !inOrgs.isEmpty {
+            await self.refresh(inOrgs.count > 100 ? [.all] : inOrgs.map { .webhooks(group: $0.id) })
         }
         return try Response.json(.created, created.map { GroupDTO($0, role: .owner) })
     }

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Registry
+internal import Values
 
 /// What a group's rules make of a message.
 struct TopicExplanation: Sendable {
@@ -14,7 +15,7 @@ struct TopicExplanation: Sendable {
         let why: String?
     }
 
-    init(_ topic: String, _ payload: [UInt8], isRetained: Bool, _ rules: TopicRuleStore.Rules) {
+    init(_ topic: String, _ payload: [UInt8], isRetained: Bool, received: Instant, _ rules: TopicRuleStore.Rules) {
         var (found, taken): ([Rule], TopicRule.Taken) = ([], TopicRule.Taken())
         let levels = TopicLevels(topic)
         var isTaken = false
@@ -27,7 +28,7 @@ struct TopicExplanation: Sendable {
                         "its filter is for other topics"
                     } else if !rules.covers(rule.pattern.filter) {
                         "the group's allowed_topics do not cover it"
-                    } else if isRetained, !rule.retained {
+                    } else if isRetained, !rule.looksAtRetained {
                         "it takes no messages that the broker has kept"
                     } else if isTaken, rules.choice == .first {
                         "a rule before it takes the message"
@@ -36,7 +37,7 @@ struct TopicExplanation: Sendable {
                     }
                 if why == nil, let levels {
                     isTaken = true
-                    taken.add(rule.take(levels, payload))
+                    taken.add(rule.take(levels, payload, isRetained: isRetained, received: received))
                 }
             } catch {
                 why = "\(error)"
@@ -55,6 +56,8 @@ struct TopicExplanationDTO: Encodable {
     let parts: [PartDTO]
     /// Why nothing is made of it, or of parts of it.
     let refused: [String]
+    /// What is wrong with a payload that a rule cannot decode.
+    let undecoded: String?
 
     struct RuleDTO: Encodable {
         let id: String
@@ -70,6 +73,12 @@ struct TopicExplanationDTO: Encodable {
         let thing_id: String?
         let subtopic: String
         let payload: BodyDTO
+        /// Whether it says that the thing is connected; nil if it says nothing of that.
+        let connected: Bool?
+        /// The message's type, where a rule has made JSON of the payload; nil if the thing's profile says it.
+        let content_type: String?
+        /// Whether it is a message of the thing.
+        let delivered: Bool
     }
 
     init(_ explanation: TopicExplanation, _ known: [String: EntityID]) {
@@ -80,8 +89,10 @@ struct TopicExplanationDTO: Encodable {
         self.parts = explanation.taken.parts.map { part in
             PartDTO(
                 thing: part.thing, thing_id: known[part.thing]?.description, subtopic: part.subtopic,
-                payload: BodyDTO(part.payload))
+                payload: BodyDTO(part.payload), connected: part.isConnected,
+                content_type: part.isMadeJSON ? ProfileConfig.defaultContentType : nil, delivered: part.isDelivered)
         }
         self.refused = explanation.taken.refused.map(\.rawValue)
+        self.undecoded = explanation.taken.undecoded?.description
     }
 }

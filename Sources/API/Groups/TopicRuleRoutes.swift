@@ -9,6 +9,7 @@ struct TopicRuleRoutes: Sendable {
     let refusals: TopicRefusals
     let access: Access
     let refresh: RouteRefresh
+    let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("groups/:id/topic-rules") { _, context in
@@ -71,7 +72,8 @@ struct TopicRuleRoutes: Sendable {
         }
         guard let rules = try await self.rules.find(group) else { throw APIError.notFound("group") }
         let explanation = TopicExplanation(
-            topic, try TryRoutes.payload(body), isRetained: try body.bool("retained") ?? false, rules)
+            topic, try TryRoutes.payload(body), isRetained: try body.bool("retained") ?? false,
+            received: self.wallClock.now, rules)
         let known = try await self.rules.things(called: explanation.taken.parts.map(\.thing), in: group)
         return try Response.json(TopicExplanationDTO(explanation, known))
     }
@@ -121,7 +123,34 @@ extension TopicRule {
             Draft(
                 filter: filter, subtopic: try object.string("subtopic"), thing: try object.string("thing"),
                 split: try object.string("split"), splitPath: try object.string("split_path"),
-                retained: try object.bool("retained") ?? false), at: object.path)
+                retained: try object.bool("retained") ?? false,
+                presence: try object.object("presence").map(TopicPresence.Draft.init),
+                decode: try object.string("decode")), at: object.path)
+    }
+}
+
+extension TopicPresence.Draft {
+    init(_ object: JSONObject) throws(InvalidField) {
+        self.init(
+            path: try object.string("path"), online: try object.strings("online") ?? [],
+            offline: try object.strings("offline") ?? [], always: try object.string("always"),
+            deliver: try object.bool("deliver"))
+    }
+}
+
+struct TopicPresenceDTO: Encodable {
+    let path: String?
+    let online: [String]?
+    let offline: [String]?
+    let always: String?
+    let deliver: Bool?
+
+    init(_ draft: TopicPresence.Draft) {
+        self.path = draft.path
+        self.online = draft.online.isEmpty ? nil : draft.online
+        self.offline = draft.offline.isEmpty ? nil : draft.offline
+        self.always = draft.always
+        self.deliver = draft.deliver
     }
 }
 
@@ -171,6 +200,9 @@ struct TopicRuleDTO: Encodable {
     let split: String?
     let split_path: String?
     let retained: Bool
+    let presence: TopicPresenceDTO?
+    /// How payloads are written; nil is JSON.
+    let decode: String?
     /// Whether the group's grants cover it: else it takes nothing.
     let granted: Bool
     /// What of it this version cannot read.
@@ -185,6 +217,8 @@ struct TopicRuleDTO: Encodable {
         self.split = draft.split
         self.split_path = draft.splitPath
         self.retained = draft.retained
+        self.presence = draft.presence.map(TopicPresenceDTO.init)
+        self.decode = draft.decode
         self.granted = isGranted
         self.fault = fault
     }

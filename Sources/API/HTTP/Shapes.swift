@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 
 // The bodies that there are. A test compares them with openapi.json, and with what is answered.
 
@@ -12,8 +12,12 @@ extension Shape {
         "name", "org_id", "allowed_networks", "allowed_topics", "new_thing_profile_id", "new_things_per_hour",
         ignored: mainflux.subtracting(["org_id"]).union(["role"]))
     static let groupTLS = GroupTLS.shape
-    static let topicRule = Shape.flat(
-        "id", "filter", "subtopic", "thing", "split", "split_path", "retained", ignored: ["granted", "fault"])
+    static let topicRule = Shape.object(
+        [
+            "id": .any, "filter": .any, "subtopic": .any, "thing": .any, "split": .any, "split_path": .any,
+            "retained": .any, "presence": .flat("path", "online", "offline", "always", "deliver"),
+            "decode": .any,
+        ], ignored: ["granted", "fault"])
     static let topicRules = Shape.object(
         ["match": .any, "rules": .list(topicRule)], ignored: ["allowed_topics", "refused"])
     static let topicQuestion = Shape.flat("topic", "retained", "payload", "payload_base64")
@@ -40,13 +44,14 @@ extension Shape {
     /// A profile's `config` keeps whatever its owners want.
     static let profile = Shape.flat(
         "name", "config", "labels", "metadata", ignored: mainflux.subtracting(["metadata"]).union(["unreadable"]))
+    private static let ofThing: Set<String> = ["last_seen_at", "connected", "connected_at", "disconnected_at"]
     static let thing = Shape.flat(
         "id", "name", "profile_id", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]).union(ofThing))
     /// One of many: its profile may be named too.
     static let newThing = Shape.flat(
         "id", "name", "profile_id", "profile", "key", "external_id", "labels", "metadata",
-        ignored: mainflux.subtracting(["metadata"]).union(["external_key", "last_seen_at"]))
+        ignored: mainflux.subtracting(["metadata"]).union(["external_key"]).union(ofThing))
     static let thingIDs = Shape.flat("thing_ids", "external_ids")
     static let thingMove = Shape.flat("group_id", "profile_id")
 
@@ -62,9 +67,10 @@ extension Shape {
         ignored: [
             "id", "group_id", "org_id", "owner_id", "thing_id", "profile_id", "status_reason", "version", "created_at",
             "updated_at", "last_triggered_at", "attempts", "consecutive_failures", "last_status", "skipped", "activity",
-            "waiting_for", "health",
+            "waiting_for", "health", "org_webhook_id",
         ])
 
+    static let orgWebhookStatus = Shape.flat("status")
     static let webhookIDs = Shape.flat("webhook_ids")
     static let webhookStatus = Shape.flat("webhook_ids", "status")
     static let rotation = Shape.flat("secret", "overlap_seconds")
@@ -98,4 +104,16 @@ extension Shape {
 
     static let sample = Shape.flat("sample", "apply_schema")
     static let listening = Shape.flat("timeout")
+}
+
+/// The bodies that can be declared in a file.
+package enum DeclarableBodies {
+    package static let org = Shape.org
+    package static let group = Shape.group
+    package static let member = Shape.member
+    package static let profile = Shape.profile
+    package static let thing = Shape.thing
+    package static let topicRule = Shape.topicRule
+    package static let webhook = Shape.webhook
+    package static let source = Shape.source
 }

@@ -67,6 +67,13 @@ package struct ProviderRequest: Sendable {
     package var authorization: String?
     /// How much of the answer is wanted. What is longer is cut there, and is to be refused.
     package var most: Int
+
+    package init(url: WebhookURL, form: [UInt8]? = nil, authorization: String? = nil, most: Int) {
+        self.url = url
+        self.form = form
+        self.authorization = authorization
+        self.most = most
+    }
 }
 
 package enum ProviderAnswer: Sendable {

@@ -51,6 +51,20 @@ package final class IdentityProvider: Service {
         (self.requests, self.request) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
+    /// Looks at the provider's documents once.
+    ///
+    /// - Returns: why they are of no use now; nil if they are.
+    package static func problem(
+        of configuration: ProviderConfiguration, fetch: @escaping ProviderFetch, logger: Logger
+    ) async -> String? {
+        do throws(Problem) {
+            _ = try await IdentityProvider(configuration, fetch: fetch, logger: logger).read()
+            return nil
+        } catch {
+            return error.text
+        }
+    }
+
     // MARK: What is known
 
     /// The keys at hand, after a look at the provider if this one is not among them and a look may be made.

@@ -137,10 +137,12 @@ struct TopicRuleDraftDTO: Encodable {
     let filter: String
     let subtopic: String?
     let retained: Bool?
+    let presence: TopicPresenceDTO?
 
     init(_ draft: TopicRule.Draft) {
         self.filter = draft.filter
         self.subtopic = draft.subtopic
         self.retained = draft.retained ? true : nil
+        self.presence = draft.presence.map(TopicPresenceDTO.init)
     }
 }

@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Journal
 internal import NIOCore
+internal import Observability
 internal import Registry
 internal import Schema
 internal import Values

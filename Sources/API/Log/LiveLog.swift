@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Journal
+internal import Observability
 internal import Registry
 internal import Schema
 internal import Values
@@ -49,8 +50,13 @@ struct LiveLog: Sendable {
         }
         routes.get("webhooks/:id/log/live") { request, context in
             let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
+            let own =
+                webhook.definition == nil
+                ? role
+                : try await self.webhooks.access.require(
+                    .viewer, in: webhook.group, for: context.caller(), seeking: "webhook")
             return try self.response(
-                to: request, of: .webhook(webhook.id), in: webhook.group, seenBy: role, context.caller())
+                to: request, of: .webhook(webhook.id), in: webhook.group, seenBy: own, context.caller())
         }
     }
 
@@ -118,7 +124,7 @@ struct LiveLog: Sendable {
                 let key = try await self.webhooks.webhooks.key(of: id)
             else { return reading }
             group = webhook.group
-            reading.webhooks = [key: WebhookAddress(id: id, url: webhook.url)]
+            reading.webhooks = [key: WebhookAddress(id: id, url: webhook.url, isOrgs: webhook.definition != nil)]
         }
         var query = LogQuery()
         query.statuses = Set(LogEntry.Status.allCases)

@@ -20,6 +20,7 @@ struct LogEntryDTO: Encodable, Sendable {
     let thing_name: String?
 
     init(_ entry: LogEntry, _ webhook: WebhookAddress?, _ names: [EntityID: String] = [:], seenBy role: Role) {
+        let role = webhook?.isOrgs == true ? .viewer : role
         self.trigger_id = entry.delivery.text
         self.webhook_id = webhook?.id.description
         self.status = entry.status.rawValue

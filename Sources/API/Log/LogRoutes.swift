@@ -16,7 +16,8 @@ struct LogRoutes: Sendable {
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/log") { request, context in
             let (webhook, role) = try await self.webhooks.find(context, needing: .viewer)
-            let address = WebhookAddress(id: webhook.id, url: webhook.url)
+            let address = WebhookAddress(
+                id: webhook.id, url: webhook.url, isOrgs: webhook.definition != nil)
             return try await self.list(
                 request, of: [try await self.webhooks.key(of: webhook): address], in: webhook.group,
                 seenBy: role, context.caller())
@@ -51,6 +52,11 @@ struct LogRoutes: Sendable {
         guard query.order != .url || role >= .editor else {
             throw APIError(
                 status: .forbidden, message: "order url needs the role editor in the group", field: "order")
+        }
+        guard query.order != .url || !webhooks.values.contains(where: \.isOrgs) else {
+            throw APIError(
+                status: .forbidden, message: "order url does not go where a webhook of the organization is",
+                field: "order")
         }
         if let format = try request.exportFormat() {
             return try self.export(query, of: webhooks, in: group, as: format, to: caller, seenBy: role)
@@ -169,8 +175,10 @@ struct LogRoutes: Sendable {
         guard let (target, group) = try await self.webhooks.webhooks.target(of: id.webhook) else {
             throw APIError.notFound("delivery")
         }
-        let role = try await self.webhooks.access.require(
+        var role = try await self.webhooks.access.require(
             .viewer, in: group, for: context.caller(), seeking: "delivery")
+        // What the org's webhook sends is not the group's to see.
+        if try await !self.webhooks.webhooks.definitions(of: [target.id]).isEmpty { role = .viewer }
         guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
         var subjects = Set(history.sent.filter(\.hasThing).map { target.subject(of: $0) })
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }

@@ -6,6 +6,7 @@ internal import Registry
 struct ExplainRoutes: Sendable {
     let explainer: Explainer
     let access: Access
+    let webhooks: WebhookStore
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("things/:id/explain") { try await self.explain($0, $1) }
@@ -22,7 +23,9 @@ struct ExplainRoutes: Sendable {
         let answer = try await self.explainer.explain(
             thing.id, subtopic: try TryRoutes.subtopic(object), payload: isGiven ? try TryRoutes.payload(object) : nil,
             isWritten: isGiven && (try object.string("payload_base64")) == nil, webhook: try object.id("webhook_id"))
-        return try Response.json(ExplanationDTO(answer, seenBy: role))
+        let ids = answer.explanation.webhooks.map(\.target.id)
+        let orgs = try await self.webhooks.definitions(of: ids)
+        return try Response.json(ExplanationDTO(answer, orgs: Set(orgs.keys), seenBy: role))
     }
 }
 
@@ -77,7 +80,8 @@ struct ExplanationDTO: Encodable {
         let url: String
     }
 
-    init(_ answer: Explainer.Answer, seenBy role: Role) {
+    /// - Parameter orgs: the webhooks that are copies of the org's.
+    init(_ answer: Explainer.Answer, orgs: Set<EntityID> = [], seenBy role: Role) {
         switch answer.message.origin {
         case .given: self.message_source = "given"
         case .kept: self.message_source = "newest"
@@ -90,7 +94,8 @@ struct ExplanationDTO: Encodable {
             WebhookDTO(
                 webhook: NameDTO(
                     id: webhook.target.id.description, name: answer.names[webhook.target.key] ?? "",
-                    url: ShownURL.text(webhook.target.url.text, to: role)),
+                    url: ShownURL.text(
+                        webhook.target.url.text, to: orgs.contains(webhook.target.id) ? .viewer : role)),
                 would: webhook.would.rawValue, steps: webhook.steps.map(StepDTO.init))
         }
         self.webhooks_total = answer.total

@@ -27,6 +27,7 @@ struct ThingRoutes: Sendable {
             choice.externalID = request.text("external_id")
             choice.profile = try request.queryID("profile")
             choice.labels = try request.labels()
+            choice.isConnected = try request.flag("connected")
             let page = try await self.things.list(in: group, choosing: choice, pageRequest)
             return try Response.json(PageDTO("things", page, pageRequest) { ThingDTO($0, key: nil) })
         }
@@ -131,8 +132,15 @@ struct ThingDTO: Encodable {
     let metadata: JSONValue
     let key: String?
     let last_seen_at: Int64?
+    /// As topic rules tell it; absent if that is not known.
+    let connected: Bool?
+    let connected_at: Int64?
+    let disconnected_at: Int64?
 
     init(_ thing: ThingRecord, key: ThingKey?) {
+        self.connected = thing.presence?.isConnected
+        self.connected_at = thing.presence?.connectedAt?.milliseconds
+        self.disconnected_at = thing.presence?.disconnectedAt?.milliseconds
         self.last_seen_at = thing.lastSeen?.milliseconds
         self.external_id = thing.externalID
         self.labels = thing.labels

@@ -49,7 +49,8 @@ struct TryRoutes: Sendable {
 
     /// `{"webhook"?: {…}, "message"?: {…}, "dry_run"?: bool}`; `webhook` is what would be changed.
     private func testSaved(_ request: Request, _ context: APIContext) async throws -> Response {
-        let (webhook, role) = try await self.webhooks.find(context, needing: .editor)
+        // What it sends is not for the group to see, nor to have go elsewhere.
+        let (webhook, role) = try await self.webhooks.findOwn(context)
         let object = try JSONObject(try await JSON.optionalBody(of: request, as: .test), at: "")
         let key = try await self.webhooks.key(of: webhook)
         guard var (target, _) = try await self.webhooks.webhooks.target(of: key) else {
@@ -173,7 +174,7 @@ struct TryRoutes: Sendable {
         if kind.isOfMessages, let thing = try fields.id("thing_id") {
             let isWritten = try fields.string("payload_base64") == nil
             let own = try await self.explainer.decoder(of: thing, in: group)
-            decoder = own.flatMap { $0.format.isText || !isWritten ? $0 : nil }
+            decoder = own.flatMap { $0.format.isText || !isWritten ? $0.chosen(for: subtopic) : nil }
         }
         return Message(
             id: self.ids.next(1)[0],

@@ -8,6 +8,8 @@ struct WebhookDTO: Encodable {
     let fields: [(name: String, value: JSONValue)]
 
     init(_ webhook: Webhook, seenBy role: Role) {
+        // What the org has is the org's: whatever they are in the group, they see where it leads.
+        let role = webhook.definition == nil ? role : .viewer
         self.record = RecordDTO(webhook, seenBy: role)
         self.fields = webhook.policy.answer(seenBy: role) + webhook.options.answer(seenBy: role)
     }
@@ -27,6 +29,8 @@ struct WebhookDTO: Encodable {
 struct RecordDTO: Encodable {
     let id: String
     let group_id: String
+    /// Of a copy: the org's webhook that it is of.
+    let org_webhook_id: String?
     let name: String
     let url: String
     let headers: [String: String]
@@ -50,6 +54,7 @@ struct RecordDTO: Encodable {
     init(_ webhook: Webhook, seenBy role: Role) {
         self.id = webhook.id.description
         self.group_id = webhook.group.description
+        self.org_webhook_id = webhook.definition?.description
         self.name = webhook.name
         self.url = ShownURL.text(webhook.url.text, to: role)
         self.headers = Dictionary(

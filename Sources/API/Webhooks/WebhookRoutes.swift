@@ -59,19 +59,27 @@ struct WebhookRoutes: Sendable {
         }
         routes.put("webhooks/:id") { try await self.update($0, $1) }
         routes.delete("webhooks/:id") { _, context in
-            let (webhook, _) = try await self.find(context, needing: .editor)
+            let (webhook, _) = try await self.findOwn(context)
             try await self.webhooks.remove([webhook.id])
             await self.refresh([.webhooks(group: webhook.group)])
             return Response.noContent
         }
     }
 
+    /// - Returns: and what of it the caller sees as: of a copy of the org's webhook all see what viewers see.
     func find(_ context: APIContext, needing needed: Role) async throws -> (Webhook, Role) {
         guard let webhook = try await self.webhooks.find(try context.id(of: "webhook")) else {
             throw APIError.notFound("webhook")
         }
         let role = try await self.access.require(
             needed, in: webhook.group, for: context.caller(), seeking: "webhook")
+        return (webhook, webhook.definition == nil ? role : .viewer)
+    }
+
+    /// One that is the group's own, for its editors to change.
+    func findOwn(_ context: APIContext) async throws -> (Webhook, Role) {
+        let (webhook, role) = try await self.find(context, needing: .editor)
+        if let definition = webhook.definition { throw APIError.isOrgs(webhook.id, definition) }
         return (webhook, role)
     }
 
@@ -87,7 +95,8 @@ struct WebhookRoutes: Sendable {
         let now = self.wallClock.now
         for object in objects {
             let draft = try WebhookDraft(object, changing: nil)
-            try await self.checkAddress(of: draft, in: group, at: object)
+            let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
+            try self.checkAddress(of: draft, allowing: networks, at: object)
             try self.checkCertificate(of: draft, changing: nil, at: object)
             var webhook = Webhook(
                 id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
@@ -107,14 +116,17 @@ struct WebhookRoutes: Sendable {
     }
 
     /// A literal address that no request will go to is told now; names are looked up with every request.
-    private func checkAddress(of draft: WebhookDraft, in group: EntityID, at object: JSONObject) async throws {
+    ///
+    /// - Parameter networks: what its group may reach beyond what all may.
+    func checkAddress(
+        of draft: WebhookDraft, allowing networks: [Network], at object: JSONObject
+    ) throws(InvalidField) {
         var urls = [("url", draft.url)]
         if draft.options.auth.kind == .oauth2, let url = try? WebhookURL(draft.options.auth.tokenURL ?? "") {
             urls.append(("auth.token_url", url))
         }
         for (field, url) in urls {
             guard let address = IPAddress(url.host) else { continue }
-            let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
             guard self.addressGuard.allowing(networks).permits(address) else {
                 throw InvalidField(object.name(field), "must not point to \(address), an address that is not public")
             }
@@ -122,7 +134,7 @@ struct WebhookRoutes: Sendable {
     }
 
     /// One that has ended since it was saved may stay, so that everything else can be changed.
-    private func checkCertificate(
+    func checkCertificate(
         of draft: WebhookDraft, changing webhook: Webhook?, at object: JSONObject
     ) throws(InvalidField) {
         guard let client = draft.options.clientCertificate, client != webhook?.options.clientCertificate else { return }
@@ -139,7 +151,7 @@ struct WebhookRoutes: Sendable {
         return try await self.answer(page, pageRequest, request) { _ in role }
     }
 
-    private func answer(
+    func answer(
         _ page: Page<Webhook>, _ pageRequest: PageRequest, _ request: Request, role: (Webhook) -> Role
     ) async throws -> Response {
         var items = page.items.map { WebhookDTO($0, seenBy: role($0)) }
@@ -183,13 +195,14 @@ struct WebhookRoutes: Sendable {
     }
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
-        let (webhook, role) = try await self.find(context, needing: .editor)
+        let (webhook, role) = try await self.findOwn(context)
         let object = try JSONObject(try await JSON.body(of: request, as: .webhook), at: "")
         guard try object.string("secret") == nil else {
             throw InvalidField("secret", "is changed by POST /webhooks/{id}/secret/rotate")
         }
         let draft = try WebhookDraft(object, changing: webhook)
-        try await self.checkAddress(of: draft, in: webhook.group, at: object)
+        let networks = try await self.access.groups.find(webhook.group)?.allowedNetworks ?? []
+        try self.checkAddress(of: draft, allowing: networks, at: object)
         try self.checkCertificate(of: draft, changing: webhook, at: object)
         let updated = try await self.webhooks.update(webhook.id) { try WebhookDraft(object, changing: $0) }
         guard let updated else { throw APIError.notFound("webhook") }
@@ -238,12 +251,22 @@ struct WebhookRoutes: Sendable {
             least = min(least, role)
         }
         guard least >= .editor else { throw APIError.forbidden(.editor) }
+        let definitions = try await self.webhooks.definitions(of: ids)
+        for id in ids {
+            if let definition = definitions[id] { throw APIError.isOrgs(id, definition) }
+        }
         return (ids, Set(groups.values))
     }
 }
 
+extension APIError {
+    fileprivate static func isOrgs(_ webhook: EntityID, _ definition: EntityID) -> APIError {
+        .conflict("webhook \(webhook) is its organization's: root changes it, at /org-webhooks/\(definition)")
+    }
+}
+
 extension Request {
-    fileprivate func webhookFilter() throws -> WebhookFilter {
+    func webhookFilter() throws -> WebhookFilter {
         var filter = WebhookFilter()
         filter.ids = try self.ids()
         // UNREADABLE is what comes of reading: nobody stores it.

@@ -13,7 +13,7 @@ struct WebhookSecretRoutes: Sendable {
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("webhooks/:id/secret") { _, context in
-            let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+            let (webhook, _) = try await self.webhooks.findOwn(context)
             guard let keys = try await self.store.signingKeys(of: webhook.id) else {
                 throw APIError.notFound("secret")
             }
@@ -21,7 +21,7 @@ struct WebhookSecretRoutes: Sendable {
             return try Response.json(SecretDTO(keys.current))
         }
         routes.post("webhooks/:id/secret/rotate") { request, context in
-            let (webhook, _) = try await self.webhooks.find(context, needing: .editor)
+            let (webhook, _) = try await self.webhooks.findOwn(context)
             let rotation = try KeyRotation(
                 try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: ""))
             let key = try await self.store.rotateSigningKey(

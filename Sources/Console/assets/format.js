@@ -185,6 +185,8 @@ export const triggers = {
   THING_REMOVED: "Thing removed",
   THING_FIRST_MESSAGE: "First message",
   THING_SILENT: "Thing silent",
+  THING_CONNECTED: "Thing connected",
+  THING_DISCONNECTED: "Thing disconnected",
   MEMBER_ADDED: "Member added",
   MEMBER_REMOVED: "Member removed",
   MEMBER_UPDATED: "Member updated",

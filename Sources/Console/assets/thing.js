@@ -98,6 +98,10 @@ export async function show({ me, item: thing, group, query: asked, signal, can, 
           facts(
             ["Id", identity(thing.id)],
             ["Last seen", moment(thing.last_seen_at)],
+            ...(thing.connected === undefined ? [] : [[
+              thing.connected ? "Connected since" : "Disconnected since",
+              moment(thing.connected ? thing.connected_at : thing.disconnected_at),
+            ]]),
             ["External id", thing.external_id ?? "–"],
             [
               "Labels",

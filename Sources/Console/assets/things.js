@@ -81,7 +81,7 @@ export async function show(context) {
         ),
       );
     }
-    if (page.total === 0) {
+    if (page.total === 0 && page.next === undefined) {
       return replace(
         thingList,
         state.order === "last_seen" ? sortedAgain() : "",
@@ -118,7 +118,12 @@ export async function show(context) {
           const profile = profiles.find(({ id }) => id === thing.profile_id);
           const flag = (isOn) => h("span", { class: `badge ${isOn ? "good" : ""}` }, isOn ? "yes" : "no");
           const cells = [
-            h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
+            h(
+              "span",
+              {},
+              h("a", { class: "name", href: `#/thing/${thing.id}` }, thing.name),
+              thing.connected === false ? h("span", { class: "muted" }, " (disconnected)") : "",
+            ),
             moment(thing.last_seen_at),
             thing.external_id === undefined ? "–" : h("code", { class: "break" }, thing.external_id),
             badges(thing.labels),

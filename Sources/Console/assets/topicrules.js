@@ -9,6 +9,17 @@ import { attempt, busy, empty } from "./ui.js";
 
 const splits = [["", "One message"], ["array", "Each element of an array"], ["keys", "Each member of an object"]];
 
+/** How payloads may be written, as a profile's decode. */
+const formats = [
+  ["", "JSON"],
+  ["cbor", "CBOR"],
+  ["msgpack", "MessagePack"],
+  ["senml", "SenML"],
+  ["sparkplug_b", "Sparkplug B"],
+  ["text", "Text"],
+  ["csv", "CSV"],
+];
+
 /** The part of the group's page with its rules, and what root grants it. */
 export function topicRules(group, { signal, can, me, refreshGroups }) {
   const list = h("div", {});
@@ -26,8 +37,7 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
       return replace(
         list,
         empty("No topic rules", "Things publish below things/. Rules take other topics, such as zigbee2mqtt/{thing}."),
-        granted,
-        nothing || "",
+        h("div", { class: "below" }, granted, nothing || ""),
       );
     }
     const columns = [{ label: "Filter" }, { label: "Subtopic" }, { label: "Thing" }, {
@@ -65,26 +75,39 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
               rule.granted ? "" : h("span", { class: "muted" }, ` (${rule.fault ?? "not granted: it takes nothing"})`),
             ),
             rule.subtopic ?? "",
-            rule.split ? `${rule.split} ${rule.split_path ?? ""} ${rule.thing ?? ""}` : rule.thing ?? "in the topic",
+            h(
+              "span",
+              {},
+              rule.split ? `${rule.split} ${rule.split_path ?? ""} ${rule.thing ?? ""}` : rule.thing ?? "in the topic",
+              rule.decode ? h("span", { class: "muted" }, ` of ${rule.decode}`) : "",
+              rule.presence ? h("span", { class: "muted" }, " and its presence") : "",
+            ),
             out || "",
           ];
         }),
       }),
       h(
-        "p",
-        { class: "muted" },
-        found.match === "all"
-          ? "Every rule that is for a topic takes it."
-          : "The first rule that is for a topic takes it.",
+        "div",
+        { class: "below" },
+        h(
+          "p",
+          { class: "muted" },
+          found.match === "all"
+            ? "Every rule that is for a topic takes it."
+            : "The first rule that is for a topic takes it.",
+        ),
+        granted,
+        nothing || "",
       ),
-      granted,
-      nothing || "",
     );
   };
   const add = () => {
     const filter = input("", { autofocus: true, required: true, placeholder: "zigbee2mqtt/{thing}" });
     const [subtopic, thing, splitPath] = [input(""), input(""), input("")];
     const split = select("", splits);
+    const decode = select("", formats);
+    const [presencePath, online, offline] = [input(""), input(""), input("")];
+    const values = (written) => written.value.split(",").map((each) => each.trim()).filter((each) => each !== "");
     return formDialog(
       `A topic rule of “${group.name}”`,
       [
@@ -92,7 +115,11 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
         field("Subtopic", "subtopic", subtopic, "If the filter does not say it: a text, with names of the filter."),
         field("Thing", "thing", thing, "If the filter does not say it: a path in the payload."),
         field("Of one payload", "split", split),
+        field("Written as", "decode", decode, "How the payload is written, where it is looked into."),
         field("Parts at", "split_path", splitPath, "A path to the array or object; empty is all of it."),
+        field("Connected if it says", "presence.online", online, "Such as online, with commas between several."),
+        field("Disconnected if it says", "presence.offline", offline, "Such as offline."),
+        field("Says it at", "presence.path", presencePath, "A path in the payload; empty is all of it."),
       ],
       "Add",
       async () => {
@@ -102,6 +129,10 @@ export function topicRules(group, { signal, can, me, refreshGroups }) {
           thing: thing.value || null,
           split: split.value || null,
           split_path: splitPath.value || null,
+          decode: decode.value || null,
+          presence: online.value || offline.value
+            ? { path: presencePath.value || null, online: values(online), offline: values(offline) }
+            : null,
         });
         await load();
       },

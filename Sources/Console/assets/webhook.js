@@ -40,15 +40,17 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
       }),
   }, isOff ? "Enable" : "Disable");
   const resends = resendSection(webhook, { signal, mayCancel: can("editor") });
+  // The organization's is not the group's to change.
+  const isOwn = !webhook.org_webhook_id;
   const actions = can("editor") && [
-    h("button", { type: "button", onclick: () => testDialog(webhook) }, "Test"),
-    change,
-    h("a", { class: "button primary", href: `#/webhook/${webhook.id}/edit` }, "Edit"),
+    isOwn && h("button", { type: "button", onclick: () => testDialog(webhook) }, "Test"),
+    isOwn && change,
+    isOwn && h("a", { class: "button primary", href: `#/webhook/${webhook.id}/edit` }, "Edit"),
     menu("More actions", [
       webhook.trigger.type === "MANUAL" && ["Fire now", () => fire(webhook)],
       ["Send messages again", () => resendDialog(webhook, signal, resends.load)],
-      ["Rotate the secret", () => rotate(webhook, reload)],
-      ["Delete", async () => {
+      isOwn && ["Rotate the secret", () => rotate(webhook, reload)],
+      isOwn && ["Delete", async () => {
         if (await removeWebhooks([webhook]).catch((error) => toast(error.message, "bad"))) go(at("webhooks"));
       }, "danger"],
     ]),
@@ -64,6 +66,12 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
     h(
       "div",
       { class: "stack" },
+      !isOwn &&
+        h(
+          "div",
+          { class: "note" },
+          "This webhook is the organization's: all its groups have it, and root alone changes it.",
+        ),
       webhook.status_reason &&
         h(
           "div",
@@ -94,7 +102,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
       h(
         "div",
         { class: "grid" },
-        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor"))),
+        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor") && isOwn)),
         h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, group, signal)),
       ),
       charts(webhook, health, signal),
@@ -103,7 +111,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         signal,
         mayRetry: can("editor"),
         onResend: resends.load,
-        isWhole: can("editor"),
+        isWhole: can("editor") && isOwn,
         hint: () => hint(webhook, group, me, signal, at),
       }),
     ),

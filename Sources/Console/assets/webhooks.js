@@ -162,7 +162,9 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
           drawBulk();
         },
       });
-      boxes.push(box);
+      // The organization's is not the group's to change.
+      const isOwn = !webhook.org_webhook_id;
+      if (isOwn) boxes.push(box);
       const isOff = webhook.status !== "ENABLED";
       const actions = menu(`Actions for ${webhook.name}`, [
         ["Edit", () => go(`#/webhook/${webhook.id}/edit`)],
@@ -179,6 +181,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
           {},
           h("a", { class: "name", href: `#/webhook/${webhook.id}` }, webhook.name),
           h("div", { class: "muted small break" }, webhook.url),
+          !isOwn && h("div", { class: "muted small" }, "The organization's"),
           webhook.health.last_error && h("div", { class: "fault small break" }, webhook.health.last_error.error),
         ),
         statusBadge(webhook.status, webhook.health),
@@ -189,7 +192,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
       ];
       return tableRow(
         shown,
-        can("editor") ? [box, ...cells, actions] : cells,
+        can("editor") ? [isOwn ? box : "", ...cells, isOwn ? actions : ""] : cells,
         opensBy(() => go(`#/webhook/${webhook.id}`)),
       );
     });

@@ -10,25 +10,38 @@ package final class PayloadDecoder: Sendable {
     /// By which it is made again: it stands beside each message, so that a message is read as its profile said when it came in.
     package let text: String
     private let csv: CSVRows
+    private let protobuf: ProtobufChoice?
 
     private init(_ format: PayloadFormat) {
         self.format = format
         self.text = format.rawValue
         self.csv = CSVRows()
+        self.protobuf = nil
     }
 
     private init(_ csv: CSVRows) {
         self.format = .csv
         self.csv = csv
         self.text = csv.text
+        self.protobuf = nil
+    }
+
+    init(_ protobuf: ProtobufChoice) {
+        self.format = .protobuf
+        self.csv = CSVRows()
+        self.text = protobuf.text
+        self.protobuf = protobuf
     }
 
     private static let plain = Dictionary(
-        uniqueKeysWithValues: PayloadFormat.allCases.filter { $0 != .json }.map { ($0.rawValue, PayloadDecoder($0)) })
+        uniqueKeysWithValues: PayloadFormat.allCases.filter { $0 != .json && $0 != .protobuf }.map {
+            ($0.rawValue, PayloadDecoder($0))
+        })
 
     /// - Parameter text: ``text``; nil if this version does not know it.
     package static func of(_ text: String) -> PayloadDecoder? {
         if let plain = Self.plain[text] { return plain }
+        if let protobuf = ProtobufChoice(stored: text) { return PayloadDecoder(protobuf) }
         guard let json = RawJSON(Array(text.utf8)), let csv = CSVRows(stored: json) else { return nil }
         return PayloadDecoder(csv)
     }
@@ -49,13 +62,34 @@ package final class PayloadDecoder: Sendable {
             let all = PayloadFormat.allCases.map(\.rawValue).joined(separator: ", ")
             throw InvalidField(at, "must be one of \(all)")
         }
-        let allowed: Set<String> = format == .csv ? ["format", "header", "columns", "separator"] : ["format"]
+        let allowed: Set<String> =
+            switch format {
+            case .csv: ["format", "header", "columns", "separator"]
+            case .protobuf: ["format", "descriptors", "type", "types"]
+            default: ["format"]
+            }
         if let options, let other = options.fields.keys.sorted().first(where: { !allowed.contains($0) }) {
             throw InvalidField(options.name(other), "is not an option of \(format.rawValue)")
         }
         if format == .csv, let options { return PayloadDecoder(try CSVRows(options)) }
+        if format == .protobuf {
+            guard let options else {
+                throw InvalidField(at, "must be an object with format, descriptors and type where it is protobuf")
+            }
+            return PayloadDecoder(try ProtobufChoice(options))
+        }
         return Self.plain[format.rawValue]
     }
+
+    /// The descriptor set that it reads by; nil if it needs none.
+    package var descriptors: DescriptorReference? { self.protobuf?.descriptors }
+
+    /// What reads the payloads of a subtopic, which may be of a type of their own. It stands beside a message, this one in a profile.
+    package func chosen(for subtopic: String) -> PayloadDecoder { self.protobuf?.chosen(for: subtopic) ?? self }
+
+    /// - Parameter path: where a profile's `decode` stands.
+    /// - Throws: which type there is not in the descriptor set, if that is known.
+    package func checkTypes(at path: String) throws(InvalidField) { try self.protobuf?.checkTypes(at: path) }
 
     /// How long a view of so many bytes may be, so that a small payload comes to no large one.
     package static func longestView(of count: Int) -> Int {
@@ -83,6 +117,7 @@ package final class PayloadDecoder: Sendable {
                 try view.append(quoted: payload[...], at: 0)
                 return view.bytes
             case .csv: return try self.csv.read(payload, view)
+            case .protobuf: return try self.protobuf?.read(payload, view) ?? []
             }
         } catch {
             throw UndecodedPayload(format: self.format, offset: error.offset, reason: error.reason)
@@ -90,6 +125,8 @@ package final class PayloadDecoder: Sendable {
     }
 }
 
-extension PayloadDecoder: Equatable {
+extension PayloadDecoder: Hashable {
     package static func == (a: PayloadDecoder, b: PayloadDecoder) -> Bool { a.text == b.text }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.text) }
 }

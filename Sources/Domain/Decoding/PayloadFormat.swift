@@ -2,13 +2,13 @@
 package enum PayloadFormat: String, Sendable, CaseIterable {
     case json, cbor, msgpack, senml
     case sparkplugB = "sparkplug_b"
-    case text, csv
+    case text, csv, protobuf
 
     /// Whether a payload can be written as text, so that who gives one in a request has what a thing sends.
     package var isText: Bool {
         switch self {
         case .json, .senml, .text, .csv: true
-        case .cbor, .msgpack, .sparkplugB: false
+        case .cbor, .msgpack, .sparkplugB, .protobuf: false
         }
     }
 }
@@ -29,9 +29,23 @@ package struct UndecodedPayload: Error, Sendable, Equatable, CustomStringConvert
 struct DecodingFault: Error {
     let reason: String
     let offset: Int?
+    /// In which field, from without; empty if that is not said.
+    private(set) var path = ""
 
     init(_ reason: String, at offset: Int? = nil) {
         self.reason = reason
         self.offset = offset
+    }
+
+    private static let longestPath = 100
+
+    /// The same, as seen from the message that the field stands in, or from the list that the element does.
+    func within(_ step: String) -> DecodingFault {
+        var fault = self
+        // Of what is nested deeply the innermost is told.
+        guard self.path.utf8.count < Self.longestPath else { return self }
+        let isJoined = self.path.isEmpty || self.path.hasPrefix("[")
+        fault.path = "\(step)\(isJoined ? "" : ".")\(self.path)"
+        return fault
     }
 }

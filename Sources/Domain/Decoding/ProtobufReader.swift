@@ -32,18 +32,6 @@ struct ProtobufReader {
         var range = 0..<0
     }
 
-    private static func varint(_ input: inout ByteInput) throws(DecodingFault) -> UInt64 {
-        let offset = input.position
-        var number: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 70, by: 7) {
-            let byte = try input.next()
-            guard shift < 63 || byte < 2 else { break }
-            number |= UInt64(byte & 0x7F) << shift
-            if byte < 0x80 { return number }
-        }
-        throw DecodingFault("a number is longer than 64 bits", at: offset)
-    }
-
     /// The wire type of a field's own.
     private static func wire(of kind: ProtobufSchema.Kind) -> UInt64 {
         switch kind {
@@ -71,7 +59,7 @@ struct ProtobufReader {
         var found: [Found] = []
         while !input.isAtEnd {
             let offset = input.position
-            let key = try Self.varint(&input)
+            let key = try input.varint()
             guard key >> 3 > 0, key >> 3 < 1 << 29 else {
                 throw DecodingFault("a field's number is \(key >> 3)", at: offset)
             }
@@ -79,10 +67,10 @@ struct ProtobufReader {
             let place = fields.firstIndex { $0.number == key >> 3 }
             var one = Found(place: place ?? -1, offset: offset)
             switch key & 7 {
-            case 0: one.number = try Self.varint(&input)
+            case 0: one.number = try input.varint()
             case 1: one.number = try input.littleEndian(8)
             case 2:
-                let bytes = try input.take(try Self.varint(&input))
+                let bytes = try input.take(try input.varint())
                 one.range = bytes.startIndex..<bytes.endIndex
             case 5: one.number = try input.littleEndian(4)
             default: throw DecodingFault("a field has the wire type \(key & 7)", at: offset)
@@ -93,7 +81,7 @@ struct ProtobufReader {
                 var packed = ByteInput(self.bytes, one.range)
                 while !packed.isAtEnd {
                     try self.count(at: offset)
-                    found.append(Found(place: place, offset: offset, number: try Self.varint(&packed)))
+                    found.append(Found(place: place, offset: offset, number: try packed.varint()))
                 }
                 continue
             }

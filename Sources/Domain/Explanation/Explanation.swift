@@ -104,7 +104,8 @@ package struct Explanation: Sendable {
         let isView = message.isWritten && scene.profile.decoder?.format.isText == false
         var index = message.payload.map {
             PayloadIndex(
-                $0, by: isView ? nil : scene.profile.decoder, received: now, paths: scene.conditionPaths)
+                $0, by: isView ? nil : scene.profile.decoder?.chosen(for: message.subtopic), received: now,
+                paths: scene.conditionPaths)
         }
         index?.properties = message.properties
         if let step = Self.decoding(by: scene.profile, index, isView: isView) { steps.append(step) }

@@ -46,4 +46,14 @@ package indirect enum Shape: Sendable {
     package static func flat(_ names: String..., ignored: Set<String> = []) -> Shape {
         .object(Dictionary(uniqueKeysWithValues: names.map { ($0, .any) }), ignored: ignored)
     }
+
+    /// The same for whoever sends nothing back that was answered: what would be ignored is no field.
+    package var withoutIgnored: Shape {
+        switch self {
+        case .any: .any
+        case .object(let shapes, _): .object(shapes.mapValues(\.withoutIgnored))
+        case .list(let shape): .list(shape.withoutIgnored)
+        case .either(let one, let other): .either(one.withoutIgnored, other.withoutIgnored)
+        }
+    }
 }

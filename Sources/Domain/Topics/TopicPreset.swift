@@ -38,16 +38,26 @@ package struct TopicPreset: Sendable {
                 grants: ["zigbee2mqtt/#"],
                 rules: [
                     .init(filter: "zigbee2mqtt/{thing}", subtopic: "state"),
-                    .init(filter: "zigbee2mqtt/{thing}/availability", subtopic: "availability"),
+                    .init(
+                        filter: "zigbee2mqtt/{thing}/availability", subtopic: "availability",
+                        presence: .init(path: "state", online: ["online"], offline: ["offline"])),
                 ]),
             try TopicPreset(
                 "tasmota", "Tasmota", "Telemetry, results of commands, and the last will (tele/<device>/LWT).",
                 docs: "https://tasmota.github.io/docs/MQTT/", grants: ["tele/#", "stat/#"],
-                rules: [.init(filter: "tele/{thing}/{subtopic:#}"), .init(filter: "stat/{thing}/{subtopic:#}")]),
+                rules: [
+                    .init(
+                        filter: "tele/{thing}/LWT", subtopic: "LWT",
+                        presence: .init(online: ["Online"], offline: ["Offline"])),
+                    .init(filter: "tele/{thing}/{subtopic:#}"), .init(filter: "stat/{thing}/{subtopic:#}"),
+                ]),
             try TopicPreset(
                 "shelly-gen1", "Shelly (first generation)", "All that a device says of itself.",
                 docs: "https://shelly-api-docs.shelly.cloud/gen1/#mqtt-support", grants: ["shellies/#"],
                 rules: [
+                    .init(
+                        filter: "shellies/{thing}/online", subtopic: "online",
+                        presence: .init(online: ["true"], offline: ["false"])),
                     .init(filter: "shellies/{thing}/{subtopic}"),
                     .init(filter: "shellies/{thing}/{kind}/{rest:#}", subtopic: "{kind}/{rest}"),
                 ]),
@@ -59,12 +69,17 @@ package struct TopicPreset: Sendable {
                 rules: [
                     .init(filter: "shelly/{thing}/events/rpc", subtopic: "events"),
                     .init(filter: "shelly/{thing}/status/{component}", subtopic: "status/{component}"),
-                    .init(filter: "shelly/{thing}/online", subtopic: "online"),
+                    .init(
+                        filter: "shelly/{thing}/online", subtopic: "online",
+                        presence: .init(online: ["true"], offline: ["false"])),
                 ]),
             try TopicPreset(
                 "homie", "Homie 5", "Attributes and properties of devices, each a text of its own.",
                 docs: "https://homieiot.github.io/specification/", grants: ["homie/5/#"],
                 rules: [
+                    .init(
+                        filter: "homie/5/{thing}/$state", subtopic: "$state",
+                        presence: .init(online: ["ready"], offline: ["disconnected", "lost"])),
                     .init(filter: "homie/5/{thing}/{attribute}", subtopic: "{attribute}"),
                     .init(filter: "homie/5/{thing}/{node}/{property}", subtopic: "{node}/{property}"),
                 ]),
@@ -72,6 +87,9 @@ package struct TopicPreset: Sendable {
                 "homie-4", "Homie 3 and 4", "Attributes and properties of devices, each a text of its own.",
                 docs: "https://homieiot.github.io/specification/spec-core-v4_0_0/", grants: ["homie/+/#"],
                 rules: [
+                    .init(
+                        filter: "homie/{thing}/$state", subtopic: "$state",
+                        presence: .init(online: ["ready", "alert"], offline: ["disconnected", "lost"])),
                     .init(filter: "homie/{thing}/{attribute}", subtopic: "{attribute}"),
                     .init(filter: "homie/{thing}/{node}/{property}", subtopic: "{node}/{property}"),
                 ]),
@@ -103,6 +121,10 @@ package struct TopicPreset: Sendable {
     }
 
     private static func sparkplug(_ kinds: [String], _ end: String) -> [TopicRule.Draft] {
-        kinds.map { kind in TopicRule.Draft(filter: "spBv1.0/{group}/\(kind)/\(end)", subtopic: kind) }
+        kinds.map { kind in
+            let always = kind.hasSuffix("BIRTH") ? "online" : kind.hasSuffix("DEATH") ? "offline" : nil
+            return TopicRule.Draft(
+                filter: "spBv1.0/{group}/\(kind)/\(end)", subtopic: kind, presence: always.map { .init(always: $0) })
+        }
     }
 }

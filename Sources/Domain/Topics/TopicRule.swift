@@ -1,3 +1,5 @@
+package import Values
+
 /// What a group makes of messages that are not published below `things/`: of which thing they are, and of which subtopic.
 package struct TopicRule: Sendable, Hashable {
     /// How one message tells of several things.
@@ -20,11 +22,19 @@ package struct TopicRule: Sendable, Hashable {
         package var splitPath: String?
         /// Whether messages that the broker had kept before it was subscribed to are taken too.
         package var retained: Bool
+        /// What they say of whether the thing is connected.
+        package var presence: TopicPresence.Draft?
+        /// How the payload is written, where the rule looks into it: a format's name; nil is JSON. A profile says it of a thing,
+        /// which is not known yet.
+        package var decode: String?
 
         package init(
             filter: String, subtopic: String? = nil, thing: String? = nil, split: String? = nil,
-            splitPath: String? = nil, retained: Bool = false
+            splitPath: String? = nil, retained: Bool = false, presence: TopicPresence.Draft? = nil,
+            decode: String? = nil
         ) {
+            self.decode = decode
+            self.presence = presence
             self.filter = filter
             self.subtopic = subtopic
             self.thing = thing
@@ -40,13 +50,20 @@ package struct TopicRule: Sendable, Hashable {
     let thing: JSONPath?
     let split: Split?
     let splitPath: JSONPath
+    let presence: TopicPresence?
+    /// What makes JSON of the payload; nil if it is JSON, or is not looked into.
+    let decoder: PayloadDecoder?
 
     package var retained: Bool { self.draft.retained }
+    /// Whether it looks at messages that the broker had kept: what they say of a thing's presence is so still.
+    package var looksAtRetained: Bool { self.draft.retained || self.presence != nil }
 
     /// The most rules of a group.
     package static let most = 1_000
     /// The most messages that one is split into; what is beyond is refused.
     package static let mostParts = 256
+    /// What a rule can say of how payloads are written: what needs nothing more than its name.
+    package static let formats: [PayloadFormat] = [.json, .cbor, .msgpack, .senml, .sparkplugB, .text, .csv]
 
     /// - Parameter path: where it stands in a body, for what is said of its fields.
     package init(_ draft: Draft, at path: String = "") throws(InvalidField) {
@@ -78,9 +95,28 @@ package struct TopicRule: Sendable, Hashable {
         self.subtopic = try SubtopicTemplate(
             draft.subtopic ?? (pattern.names("subtopic") ? "{subtopic}" : ""), names: pattern,
             field: name("subtopic"))
+        var presence: TopicPresence?
+        if let draft = draft.presence { presence = try TopicPresence(draft, at: name("presence")) }
+        self.presence = presence
         self.split = split
         self.pattern = pattern
+        self.decoder = try Self.decoder(draft, name("decode"))
+        var draft = draft
+        if self.decoder == nil { draft.decode = nil }
         self.draft = draft
+    }
+
+    private static func decoder(_ draft: Draft, _ field: String) throws(InvalidField) -> PayloadDecoder? {
+        guard let text = draft.decode else { return nil }
+        guard let format = PayloadFormat(rawValue: text), Self.formats.contains(format) else {
+            throw InvalidField(field, "must be one of \(Self.formats.map(\.rawValue).joined(separator: ", "))")
+        }
+        guard draft.thing != nil || draft.split != nil || draft.presence?.path != nil else {
+            throw InvalidField(
+                field, "is for rules that look into payloads: with thing, split or presence.path; nothing would read it"
+            )
+        }
+        return PayloadDecoder.of(format.rawValue)
     }
 
     private static func path(_ text: String?, _ field: String) throws(InvalidField) -> JSONPath? {
@@ -97,6 +133,25 @@ extension TopicRule {
         package let thing: String
         package let subtopic: String
         package let payload: [UInt8]
+        /// Whether it was cut out of the JSON that was made of the message, and is JSON whatever its thing's profile says.
+        package let isMadeJSON: Bool
+        /// Whether the thing is connected; nil if that is not said.
+        package fileprivate(set) var isConnected: Bool?
+        /// Whether it is a message of the thing; what is none says of its presence alone.
+        package fileprivate(set) var isDelivered: Bool
+
+        /// What it is as a message.
+        fileprivate struct Content: Hashable {
+            let thing: String
+            let subtopic: String
+            let payload: [UInt8]
+            let isMadeJSON: Bool
+        }
+
+        fileprivate var content: Content {
+            Content(
+                thing: self.thing, subtopic: self.subtopic, payload: self.payload, isMadeJSON: self.isMadeJSON)
+        }
     }
 
     /// Why a rule makes nothing of a message, or of a part of it.
@@ -108,11 +163,15 @@ extension TopicRule {
         /// What it was to be split by is not there, or has too many parts.
         case notSplit = "not_split"
         case badSubtopic = "subtopic"
+        /// No JSON could be made of it as the rule's `decode` has it.
+        case undecoded
     }
 
     package struct Taken: Sendable {
         package var parts: [Part] = []
         package var refused: [Refusal] = []
+        /// What is wrong with a payload of which no JSON could be made.
+        package fileprivate(set) var undecoded: UndecodedPayload?
 
         package init() {}
 
@@ -121,16 +180,32 @@ extension TopicRule {
             if self.parts.isEmpty {
                 self.parts = other.parts
             } else {
-                let known = Set(self.parts)
-                self.parts += other.parts.filter { !known.contains($0) }
+                let known = Dictionary(
+                    zip(self.parts.map(\.content), self.parts.indices), uniquingKeysWith: { first, _ in first })
+                for part in other.parts {
+                    guard let place = known[part.content] else {
+                        self.parts.append(part)
+                        continue
+                    }
+                    self.parts[place].isDelivered = self.parts[place].isDelivered || part.isDelivered
+                    self.parts[place].isConnected = self.parts[place].isConnected ?? part.isConnected
+                }
             }
             self.refused += other.refused
+            self.undecoded = self.undecoded ?? other.undecoded
         }
     }
 
     /// What the rule makes of a message whose topic its filter takes.
-    package func take(_ topic: TopicLevels, _ payload: [UInt8]) -> Taken {
+    ///
+    /// - Parameters:
+    ///   - isRetained: whether the broker had kept it.
+    ///   - received: when it came in, for times in the payload that are relative to that.
+    package func take(
+        _ topic: TopicLevels, _ payload: [UInt8], isRetained: Bool = false, received: Instant = .first
+    ) -> Taken {
         var taken = Taken()
+        let isDelivered = (!isRetained || self.retained) && self.presence?.isDelivered != false
         let subtopic = self.subtopic.text(topic, self.pattern)
         guard subtopic.utf8.count <= ThingTopic.longestSubtopic,
             subtopic.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
@@ -139,23 +214,42 @@ extension TopicRule {
             return taken
         }
         let named = self.pattern.value(of: "thing", in: topic)
-        func add(_ thing: String?, _ payload: [UInt8]) {
+        func add(_ thing: String?, _ payload: [UInt8], _ isConnected: Bool?) {
             if let thing, ThingName.isName(thing) {
-                taken.parts.append(Part(thing: thing, subtopic: subtopic, payload: payload))
+                // What the broker had kept and what says nothing of a presence is for nobody.
+                guard isDelivered || isConnected != nil else { return }
+                taken.parts.append(
+                    Part(
+                        thing: thing, subtopic: subtopic, payload: payload,
+                        isMadeJSON: self.decoder != nil && self.split != nil, isConnected: isConnected,
+                        isDelivered: isDelivered))
             } else {
                 taken.refused.append(.noThing)
             }
         }
-        if self.split == nil, self.thing == nil {
-            add(named, payload)
+        let isNamedByTopic = self.split == nil && self.thing == nil
+        if isNamedByTopic, self.decoder == nil {
+            add(named, payload, self.presence?.isConnected(by: payload))
             return taken
         }
-        guard let json = RawJSON(payload: payload) else {
-            taken.refused.append(.notJSON)
+        let json: RawJSON
+        do throws(UndecodedPayload) {
+            guard let read = try self.json(of: payload, received: received) else {
+                taken.refused.append(.notJSON)
+                return taken
+            }
+            json = read
+        } catch {
+            // A last will is a text perhaps, whatever the thing itself writes.
+            if isNamedByTopic { add(named, payload, self.presence?.isConnected(by: payload)) }
+            if taken.parts.isEmpty, taken.refused.isEmpty {
+                taken.refused.append(.undecoded)
+                taken.undecoded = error
+            }
             return taken
         }
         guard let split else {
-            add(self.name(in: json), payload)
+            add(isNamedByTopic ? named : self.name(in: json), payload, self.presence?.isConnected(by: json))
             return taken
         }
         let parts = json.value(at: self.splitPath).flatMap { Self.parts(of: $0, by: split) } ?? []
@@ -163,8 +257,17 @@ extension TopicRule {
             taken.refused.append(.notSplit)
             return taken
         }
-        for part in parts { add(part.key ?? named ?? self.name(in: part.value), Array(part.value.text)) }
+        for part in parts {
+            add(
+                part.key ?? named ?? self.name(in: part.value), Array(part.value.text),
+                self.presence?.isConnected(by: part.value))
+        }
         return taken
+    }
+
+    private func json(of payload: [UInt8], received: Instant) throws(UndecodedPayload) -> RawJSON? {
+        guard let decoder else { return RawJSON(payload: payload) }
+        return RawJSON(try decoder.view(of: payload, received: received))
     }
 
     private func name(in json: RawJSON) -> String? {

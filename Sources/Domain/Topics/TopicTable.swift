@@ -1,3 +1,5 @@
+package import Values
+
 /// The rules of all groups, as messages find them. A value without I/O.
 package struct TopicTable: Sendable {
     /// Which of a group's rules take a message.
@@ -63,7 +65,7 @@ package struct TopicTable: Sendable {
                     Entry(group: id, position: position, rule: rule.rule, number: rule.number), for: filter)
                 filters[rule.number] = Subscription(
                     filter: filter, number: rule.number,
-                    retained: rule.rule.retained || filters[rule.number]?.retained == true)
+                    retained: rule.rule.looksAtRetained || filters[rule.number]?.retained == true)
             }
         }
         self.subscriptions = filters.values.sorted { $0.number < $1.number }
@@ -96,11 +98,17 @@ package struct TopicTable: Sendable {
         package let group: EntityID
         package let rules: [TopicRule]
         package let topic: TopicLevels
+        /// Whether the broker had kept it.
+        package let isRetained: Bool
 
         /// What these rules make of it: what two of them make of it alike is one.
-        package func take(_ payload: [UInt8]) -> TopicRule.Taken {
+        ///
+        /// - Parameter received: when it came in.
+        package func take(_ payload: [UInt8], received: Instant = .first) -> TopicRule.Taken {
             var all = TopicRule.Taken()
-            for rule in self.rules { all.add(rule.take(self.topic, payload)) }
+            for rule in self.rules {
+                all.add(rule.take(self.topic, payload, isRetained: self.isRetained, received: received))
+            }
             return all
         }
     }
@@ -122,7 +130,7 @@ package struct TopicTable: Sendable {
     ) -> Finding {
         guard !self.isEmpty, let levels = TopicLevels(topic) else { return .none }
         var found = self.trie.values(for: levels)
-        if isRetained { found.removeAll { !$0.rule.retained } }
+        if isRetained { found.removeAll { !$0.rule.looksAtRetained } }
         guard !found.isEmpty else { return .none }
         // A broker may send a message once for each subscription that takes it. It is taken where the oldest of them is named:
         // who has a later one had that as well when it was published. One of a subscription that is no more was published when
@@ -138,6 +146,6 @@ package struct TopicTable: Sendable {
         let group = found[0].group
         var rules = found.filter { $0.group == group }.map(\.rule)
         if self.groups[group]?.choice == .first { rules = Array(rules.prefix(1)) }
-        return .rules(Match(group: group, rules: rules, topic: levels))
+        return .rules(Match(group: group, rules: rules, topic: levels, isRetained: isRetained))
     }
 }

@@ -8,6 +8,9 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     case thingRemoved = "THING_REMOVED"
     /// No message of a thing for a set time, and again when it is back.
     case thingSilent = "THING_SILENT"
+    /// As a topic rule tells it, see ``TopicPresence``.
+    case thingConnected = "THING_CONNECTED"
+    case thingDisconnected = "THING_DISCONNECTED"
     case memberAdded = "MEMBER_ADDED"
     case memberRemoved = "MEMBER_REMOVED"
     case memberUpdated = "MEMBER_UPDATED"
@@ -22,14 +25,17 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
 
     /// What a webhook may have.
     package static let allCases: [TriggerKind] = [
-        .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .memberAdded,
-        .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual,
+        .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .thingConnected,
+        .thingDisconnected, .memberAdded, .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered,
+        .manual,
     ]
 
     /// Whether a thing is what it happens to.
     package var isOfThing: Bool {
         switch self {
-        case .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent: true
+        case .message, .logEvent, .thingCreated, .thingFirstMessage, .thingRemoved, .thingSilent, .thingConnected,
+            .thingDisconnected:
+            true
         case .memberAdded, .memberRemoved, .memberUpdated, .userMetaUpdated, .userSelfRegistered, .manual, .unknown:
             false
         }
@@ -38,10 +44,13 @@ package enum TriggerKind: String, Sendable, Codable, CaseIterable {
     /// Whether builds know it from before there were log events and what users do.
     package var isOfEarlierForm: Bool {
         switch self {
-        case .logEvent, .userMetaUpdated, .userSelfRegistered: false
+        case .logEvent, .userMetaUpdated, .userSelfRegistered, .thingConnected, .thingDisconnected: false
         default: true
         }
     }
+
+    /// Whether it is what topic rules tell of a thing, which builds before do not.
+    package var isOfPresence: Bool { self == .thingConnected || self == .thingDisconnected }
 
     /// Whether things' messages make it fire; otherwise events do.
     package var isOfMessages: Bool { self == .message || self == .logEvent }

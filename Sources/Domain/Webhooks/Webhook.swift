@@ -17,13 +17,17 @@ package struct Webhook: Sendable {
     package var version: Int64
     /// What has become of it so far.
     package var record: WebhookRecord
+    /// The webhook of its group's org that it is a copy of; nil if it is the group's own.
+    package let definition: EntityID?
 
     package init(
         id: EntityID, group: EntityID, name: String, url: WebhookURL, headers: [Header],
         status: WebhookStatus = .enabled, statusReason: String? = nil, fault: String? = nil,
         policy: DeliveryPolicy = DeliveryPolicy(),
-        options: WebhookOptions = WebhookOptions(), version: Int64 = 1, record: WebhookRecord = WebhookRecord()
+        options: WebhookOptions = WebhookOptions(), version: Int64 = 1, record: WebhookRecord = WebhookRecord(),
+        definition: EntityID? = nil
     ) {
+        self.definition = definition
         self.id = id
         self.group = group
         self.name = name

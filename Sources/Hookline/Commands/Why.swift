@@ -61,7 +61,7 @@ struct ExplanationText {
         let rest = answer.total - answer.explanation.webhooks.count
         if rest > 0, !answer.explanation.webhooks.isEmpty { lines += ["", "\(rest) more webhooks are not shown."] }
         // Names and payloads are others': nothing of them reaches the terminal as anything but text.
-        self.text = lines.map(Self.printable).joined(separator: "\n")
+        self.text = lines.map(\.printable).joined(separator: "\n")
     }
 
     private static func words(_ fate: Fate) -> String {
@@ -84,11 +84,5 @@ struct ExplanationText {
                 return
                     "      \(String(repeating: " ", count: width))  \(finding.isMet ? "met    " : "not met") \(finding.rule): found \(finding.found ?? "nothing")\(before)"
             }
-    }
-
-    private static func printable(_ line: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 }

@@ -46,6 +46,8 @@ struct ServiceConfiguration: Sendable {
     var accounts: AccountKeeper.Configuration?
     /// nil sends no mail.
     var mail: MailSettings?
+    /// nil traces nothing.
+    var traces: TraceSettings?
 
     init(_ settings: SettingsReader, cores: Int) throws {
         self.log = try LogConfiguration(settings)
@@ -96,6 +98,7 @@ struct ServiceConfiguration: Sendable {
         self.accounts = try Self.accounts(settings, mqtt: self.mqtt, secrets: self.secrets)
         self.mail = try MailSettings(settings)
         self.api.hasMail = self.mail != nil
+        self.traces = try TraceSettings(settings)
         self.api.broker = .init(
             url: try Self.brokerURL(settings, self.mqtt), hasAccounts: self.accounts != nil)
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))

@@ -35,6 +35,34 @@ struct Setting: Sendable {
             key: "metrics.webhooks", help: "how many webhooks have metrics of their own; the others are added up",
             fallback: "1000"),
         Setting(
+            key: "otel.exporter_otlp_endpoint",
+            help: "OpenTelemetry collector that takes traces at /v1/traces below it, by OTLP over HTTP",
+            fallback: "no traces"),
+        Setting(
+            key: "otel.exporter_otlp_traces_endpoint", help: "the whole url where it takes traces",
+            fallback: "OTEL_EXPORTER_OTLP_ENDPOINT/v1/traces"),
+        Setting(
+            key: "otel.exporter_otlp_headers",
+            help: "headers for it: KEY=VALUE, parted by commas, with values percent-encoded", fallback: "none",
+            isSecret: true),
+        Setting(
+            key: "otel.exporter_otlp_protocol", help: "how it is told: http/json or http/protobuf",
+            fallback: "http/json"),
+        Setting(
+            key: "otel.exporter_otlp_compression", help: "whether it is sent that compressed: gzip or none",
+            fallback: "none"),
+        Setting(key: "otel.service_name", help: "what this is called in traces", fallback: "hookline"),
+        Setting(
+            key: "otel.resource_attributes",
+            help: "what else they say of it: KEY=VALUE, parted by commas, with values percent-encoded",
+            fallback: "none"),
+        Setting(
+            key: "otel.traces_sampler",
+            help: "what is traced: parentbased_always_on, parentbased_always_off, parentbased_traceidratio, always_on,"
+                + " always_off or traceidratio",
+            fallback: "parentbased_always_on"),
+        Setting(key: "otel.traces_sampler_arg", help: "the part of the traces, for a ratio: 0.05", fallback: "1"),
+        Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
         Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
         Setting(

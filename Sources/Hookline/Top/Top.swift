@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Domain
 internal import Glibc
 internal import Journal
+internal import Observability
 internal import Postgres
 internal import Values
 
@@ -39,14 +40,19 @@ struct Top: AsyncParsableCommand {
         let connected = try reader.secret("postgres.url").map { _ in try CommandDatabase(reader, of: "top") }
         defer { connected?.close() }
         let store = connected.map { WebhookActivityStore($0.database) }
+        // The more webhooks there are, the longer it takes to count what waits for them, and the less often it is done.
+        let readings = SharedReading<Int, WebhookReading>(lifetime: .zero)
         let title = "hookline \(version)  \(instances.map(\.description).joined(separator: " "))"
         var before = try await Self.sample(instances, store)
+        var earlier = before.webhooks
         var shown = 0
         while self.count.map({ shown < $0 }) ?? true {
             try await Task.sleep(for: interval)
-            let now = try await Self.sample(instances, store)
+            let now = try await Self.sample(instances, store, readings)
+            if now.webhooks?.at != before.webhooks?.at { earlier = before.webhooks }
+            let view = TopView(now, since: before, webhooksSince: earlier)
             Screen().show { width, height in
-                TopView(now, since: before).lines(
+                view.lines(
                     title: "\(title)  \(WallClock.system.now.text)", width: width, height: height)
             }
             before = now
@@ -56,7 +62,8 @@ struct Top: AsyncParsableCommand {
     }
 
     private static func sample(
-        _ instances: [InstanceAddress], _ store: WebhookActivityStore?
+        _ instances: [InstanceAddress], _ store: WebhookActivityStore?,
+        _ readings: SharedReading<Int, WebhookReading>? = nil
     ) async throws -> TopSample {
         var metrics = MetricsSample()
         var unreachable: [String] = []
@@ -72,11 +79,23 @@ struct Top: AsyncParsableCommand {
                 unreachable.append("\(instance): \(error)")
             }
         }
-        var webhooks: [WebhookActivity]?
-        do { webhooks = try await store?.active(limit: Self.mostWebhooks) } catch let error as PostgresError {
+        var webhooks: WebhookReading?
+        do {
+            if let store {
+                let read = { @Sendable () async throws -> WebhookReading in
+                    WebhookReading(webhooks: try await store.active(limit: Self.mostWebhooks), at: Self.seconds)
+                }
+                // The first connects, which says nothing of how long the others take.
+                if let readings {
+                    webhooks = try await readings.value(of: 0, read: read)
+                } else {
+                    webhooks = try await read()
+                }
+            }
+        } catch let error as PostgresError {
             // It may come back, and to see that is what this is for.
             unreachable.append("the database: \(error.message)")
-            webhooks = []
+            webhooks = WebhookReading(webhooks: [], at: Self.seconds)
         }
         return TopSample(at: Self.seconds, metrics: metrics, unreachable: unreachable, webhooks: webhooks)
     }

@@ -9,19 +9,29 @@ struct TopSample: Sendable {
     let metrics: MetricsSample
     /// Instances that did not answer, and why.
     let unreachable: [String]
-    /// nil if there is no database to ask.
-    let webhooks: [WebhookActivity]?
+    /// nil if there is no database to ask. The same as before if it is too early to ask again.
+    let webhooks: WebhookReading?
+}
+
+/// What the database says of the webhooks at one time.
+struct WebhookReading: Sendable {
+    let webhooks: [WebhookActivity]
+    /// As in ``TopSample``.
+    let at: Double
 }
 
 /// The screen, made of two samples.
 struct TopView {
     private let now: TopSample
     private let before: TopSample
+    private let earlier: WebhookReading?
     private let seconds: Double
 
-    init(_ now: TopSample, since before: TopSample) {
+    /// - Parameter earlier: the reading of the webhooks before that of `now`, which may be older than `before`.
+    init(_ now: TopSample, since before: TopSample, webhooksSince earlier: WebhookReading?) {
         self.now = now
         self.before = before
+        self.earlier = earlier
         self.seconds = max(0.001, now.at - before.at)
     }
 
@@ -33,9 +43,9 @@ struct TopView {
         var lines = [title] + self.now.unreachable.map { "not reachable: \($0)" }
         lines += self.summary.flatMap { Self.folded($0, width) }
         let table = Columns(width: width)
-        if let webhooks = self.now.webhooks {
+        if let reading = self.now.webhooks {
             lines += ["", table.row("WEBHOOK", "TO", "STATUS", ["OK/S", "FAILED/S", "WAITING", "LAST", "IN A ROW"])]
-            let rows = self.rows(webhooks, table)
+            let rows = self.rows(reading, table)
             let room = max(1, height - lines.count - 1)
             lines += rows.prefix(room)
             if rows.count > room { lines.append("… and \(rows.count - room) more") }
@@ -93,13 +103,14 @@ struct TopView {
     }
 
     /// The busiest first, then those with most waiting.
-    private func rows(_ webhooks: [WebhookActivity], _ table: Columns) -> [String] {
-        let earlier = Dictionary((self.before.webhooks ?? []).map { ($0.id, $0) }) { first, _ in first }
-        let rated = webhooks.map { webhook in
+    private func rows(_ reading: WebhookReading, _ table: Columns) -> [String] {
+        let earlier = Dictionary((self.earlier?.webhooks ?? []).map { ($0.id, $0) }) { first, _ in first }
+        let seconds = max(0.001, reading.at - (self.earlier?.at ?? 0))
+        let rated = reading.webhooks.map { webhook in
             let before = earlier[webhook.id] ?? webhook
             return (
-                webhook: webhook, ok: Double(webhook.succeeded.subtracting(before.succeeded)) / self.seconds,
-                failed: Double(webhook.failed.subtracting(before.failed)) / self.seconds
+                webhook: webhook, ok: Double(webhook.succeeded.subtracting(before.succeeded)) / seconds,
+                failed: Double(webhook.failed.subtracting(before.failed)) / seconds
             )
         }
         let sorted = rated.sorted {

@@ -167,6 +167,7 @@ extension DeliveryStore {
             messages += try db.query(
                 "SELECT \(MessageRow.selection), true FROM messages WHERE id = ANY(\(kept))", MessageRow.decode)
         }
+        try DescriptorSets.load(for: messages, on: db)
         return Dictionary(messages.map { ($0.id, $0) }) { first, _ in first }
     }
 }

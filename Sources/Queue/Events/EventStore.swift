@@ -33,7 +33,7 @@ package struct EventPlan: Sendable {
 
 /// Events from the time that they are noted until they are on their way as deliveries.
 package struct EventStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     /// The database's time; tests have their own.
     var now: Query = "now()"
 

@@ -36,6 +36,15 @@ extension HousekeepingStore {
             ),
             ("activity of things", "UPDATE thing_activity SET last_at = \(self.now) WHERE last_at > \(self.now)"),
             ("sightings of things", "UPDATE thing_sightings SET seen_at = \(self.now) WHERE seen_at > \(self.now)"),
+            (
+                "presence of things",
+                """
+                UPDATE thing_presence SET
+                    connected_at = CASE WHEN connected_at > \(self.now) THEN \(self.now) ELSE connected_at END,
+                    disconnected_at = CASE WHEN disconnected_at > \(self.now) THEN \(self.now) ELSE disconnected_at END
+                WHERE connected_at > \(self.now) OR disconnected_at > \(self.now)
+                """
+            ),
             ("silences", "UPDATE thing_silences SET since = \(self.now) WHERE since > \(self.now)"),
         ]
         var steps: [HousekeepingStep] = []

@@ -111,6 +111,7 @@ struct ResendPayloads {
                 Read(payload: try $0.bytes(1), decoder: try $0.decoder(2), properties: try $0.properties(3))
             )
         }
+        try DescriptorSets.load(for: read, decoder: { $0.1.decoder }, on: db)
         self.loaded = Dictionary(read) { first, _ in first }
         return self.loaded.removeValue(forKey: message.id) ?? Read()
     }

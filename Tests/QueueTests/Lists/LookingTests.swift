@@ -121,11 +121,29 @@ struct LookingTests {
                 #expect(read < 2_000, "\(order)")
             }
         },
+        Look("things by a part of their names", 70_000) { looked, database in
+            let things = ThingStore(database, box: looked.fixture.box)
+            for order in [PageRequest.Order.id, .createdAt, .name] {
+                var request = PageRequest()
+                (request.order, request.name) = (order, "that none has")
+                let read = try await looked.rowsRead { _ in
+                    let page = try await things.list(in: looked.fleet, request, mostNames: 10_000)
+                    #expect(page.items.isEmpty && page.isCapped && page.next != nil, "what is behind was not looked at")
+                }
+                #expect(read < 22_000, "\(order)")
+            }
+        },
         Look("kept messages of a thing", 11_000) { looked, database in
             let page = try await MessageStore(database).list(
                 of: looked.thing, in: looked.fixture.group, from: nil, to: nil, subtopic: nil, start: PageStart(),
                 limit: 25)
             #expect(page.total == 10_000 && page.isCapped && page.items.count == 25)
+        },
+        Look("kept messages of a subtopic that is rare", 24_000) { looked, database in
+            let page = try await MessageStore(database).list(
+                of: looked.thing, in: looked.fixture.group, from: nil, to: nil, subtopic: "rare", start: PageStart(),
+                limit: 25, mostLookedAt: 10_000)
+            #expect(page.items.isEmpty && page.isCapped && page.next != nil, "what is older was not looked at")
         },
     ]
 
@@ -140,5 +158,28 @@ struct LookingTests {
                 #expect(read < look.most + 1_500, "\(look.what)")
             }
         }
+    }
+
+    @Test("parts of names are looked for in an index alone, in the order of names")
+    func names() async throws {
+        let looked = try await Looked()
+        let things = ThingStore(looked.database, box: looked.fixture.box)
+        func fetched() async throws -> Int64 {
+            try await looked.database.pool.withConnection { db in
+                try db.execute("SELECT pg_stat_force_next_flush()")
+                return try db.query(
+                    "SELECT sum(idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname = 'things'"
+                ) { try $0.int64(0) }[0]
+            }
+        }
+        var request = PageRequest()
+        (request.order, request.name) = (.name, "9999")
+        let before = try await fetched()
+        let read = try await looked.rowsRead { _ in
+            let page = try await things.list(in: looked.fleet, request)
+            #expect(page.items.map(\.name) == ["Thing 9999", "Thing 39999", "Thing 29999", "Thing 19999"])
+        }
+        #expect(read >= Looked.rows)
+        #expect(try await fetched() - before < 1_000)
     }
 }

@@ -205,6 +205,51 @@ struct PagingTests {
         }
     }
 
+    @Test(
+        "show each kept message of a subtopic once, however few messages are looked at for a page",
+        arguments: [1, 2, 5, 58, 59, 60, 20_000] as [Int64])
+    func subtopics(mostLookedAt: Int64) async throws {
+        let fixture = try await Fixture()
+        let store = MessageStore(fixture.database)
+        let thing = EntityID.random()
+        let time = try await fixture.count("SELECT (extract(epoch FROM now()) * 1000)::bigint")
+        let now = MessageID.first(at: Instant(clampingMilliseconds: time)).rawValue
+        let day = Int64(86_400_000) << 22
+        for (days, count): (Int64, Int64) in [(0, 3), (1, 1), (6, 20), (40, 5), (200, 30)] {
+            let first = now - days * day
+            _ = try await fixture.database.pool.withConnection { db in
+                try db.execute(
+                    """
+                    INSERT INTO messages (id, thing_id, group_id, subtopic, content_type, payload)
+                    SELECT \(first) - n * 4194304, \(thing), \(fixture.group),
+                        CASE WHEN n % 3 = 0 THEN 'often' WHEN n = 20 THEN 'rare' ELSE 'other' END, 't', 'p'
+                    FROM generate_series(1, \(count)) AS n
+                    """)
+            }
+        }
+        for (subtopic, count) in [("often", 18), ("rare", 2), ("other", 39), ("none", 0)] {
+            func page(_ start: PageStart) async throws -> Page<Message> {
+                try await store.list(
+                    of: thing, in: fixture.group, from: nil, to: nil, subtopic: subtopic, start: start, limit: 7,
+                    mostLookedAt: mostLookedAt)
+            }
+            let found = try await self.all {
+                try await page(self.start($0))
+            } adding: { _ in
+            }
+            #expect(found.count == count && found.allSatisfy { $0.subtopic == subtopic })
+            #expect(found.map(\.id) == Set(found.map(\.id)).sorted(by: >), "the newest first")
+            let first = try await page(PageStart())
+            #expect(first.isCapped ? first.total <= count : first.total == count)
+            #expect(first.isCapped == (mostLookedAt < 59))
+            if mostLookedAt > 59 {
+                let behind = try await page(PageStart(offset: 2))
+                #expect(
+                    behind.items.map(\.id) == Array(found.map(\.id).dropFirst(2).prefix(7)) && behind.total == count)
+            }
+        }
+    }
+
     @Test("end early where what they show is large, show one at least, and go on behind it")
     func large() async throws {
         let fixture = try await Fixture()

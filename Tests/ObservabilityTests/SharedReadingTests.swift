@@ -1,7 +1,6 @@
+import Observability
 import Synchronization
 import Testing
-
-@testable import API
 
 @Suite("A reading that is shared")
 struct SharedReadingTests {

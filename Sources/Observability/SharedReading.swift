@@ -2,7 +2,7 @@
 ///
 /// A reading is good for a while, or for twenty times as long as it took, if that is more: so that looking takes a twentieth of a
 /// connection's time at the most, however many look, and however much there is to be counted.
-actor SharedReading<Key: Hashable & Sendable, Value: Sendable> {
+package actor SharedReading<Key: Hashable & Sendable, Value: Sendable> {
     private struct Reading {
         var result: Result<Value, any Error>?
         var goodUntil: ContinuousClock.Instant
@@ -14,15 +14,16 @@ actor SharedReading<Key: Hashable & Sendable, Value: Sendable> {
     private let now: @Sendable () -> ContinuousClock.Instant
     private var readings: [Key: Reading] = [:]
 
-    init(lifetime: Duration, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+    /// - Parameter lifetime: how long a reading is good at least, and for how long what went wrong is told again.
+    package init(lifetime: Duration, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
         self.lifetime = lifetime
         self.now = now
     }
 
-    var count: Int { self.readings.count }
+    package var count: Int { self.readings.count }
 
     /// - Throws: what whoever read met, which is shared as well.
-    func value(of key: Key, read: @Sendable () async throws -> Value) async throws -> Value {
+    package func value(of key: Key, read: @Sendable () async throws -> Value) async throws -> Value {
         while self.readings[key]?.waiting != nil {
             await withCheckedContinuation { self.readings[key]?.waiting?.append($0) }
         }

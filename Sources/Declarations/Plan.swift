@@ -1,0 +1,126 @@
+package import Domain
+
+/// What is to be done so that something is as it is declared.
+package struct Change: Sendable, Equatable {
+    package let kind: DeclaredKind
+    package let label: String
+    /// Whether it is to be made.
+    package let isNew: Bool
+    package let differences: [Difference]
+    /// Secrets that are sent although nobody can tell whether they are others.
+    package let secrets: [String]
+
+    package init(
+        _ kind: DeclaredKind, _ label: String, isNew: Bool, _ differences: [Difference], secrets: [String] = []
+    ) {
+        self.kind = kind
+        self.label = label
+        self.isNew = isNew
+        self.differences = differences
+        self.secrets = secrets
+    }
+
+    package var isNothing: Bool { !self.isNew && self.differences.isEmpty && self.secrets.isEmpty }
+
+    /// As people read it: a line for it, and one for each field. Nothing of a secret is in it.
+    package var lines: [String] {
+        guard !self.isNothing else { return [] }
+        let head = "\(self.isNew ? "+" : "~") \(self.kind.rawValue) \(self.label)"
+        let fields = self.differences.map { difference in
+            let after = self.shown(difference.after, difference.field)
+            guard !self.isNew, !Difference.isNothing(difference.before) else {
+                return "    + \(difference.field): \(after)"
+            }
+            let before = self.shown(difference.before, difference.field)
+            guard !Difference.isNothing(difference.after) else { return "    - \(difference.field): \(before)" }
+            return "    ~ \(difference.field): "
+                + (before == after ? "\(after) (hidden, and another)" : "\(before) -> \(after)")
+        }
+        return [head.printable] + (fields + self.secrets.map { "    ~ \($0): set" }).map(\.printable)
+    }
+
+    private static let longest = 160
+
+    private func shown(_ value: JSONValue?, _ field: String) -> String {
+        let text: String
+        switch (self.kind, field, value) {
+        case (.webhook, "url", .string(let url)?), (.org, "notification_url", .string(let url)?):
+            text = ShownURL.origin(url)
+        case (.webhook, "headers", let value?), (.webhook, "auth", let value?), (.webhook, "query", let value?),
+            (.source, "auth", let value?):
+            text = value.masked().text
+        case (_, "secret", _?), (_, "key", _?): text = "***"
+        case (.webhook, "client_certificate", let value?):
+            text = if case .object = value { "(a certificate)" } else { "(another certificate)" }
+        case (_, _, let value): text = (value ?? .null).text
+        }
+        return text.count <= Self.longest ? text : "\(text.prefix(Self.longest))…"
+    }
+}
+
+extension JSONValue {
+    /// With what it is made of, and none of its texts but the names that are no secrets.
+    fileprivate func masked(as name: String = "") -> JSONValue {
+        switch self {
+        case .string:
+            ["type", "key", "vendor", "algorithm", "encoding", "client_auth"].contains(name) ? self : .string("***")
+        case .array(let values): .array(values.map { $0.masked() })
+        case .object(let fields):
+            .object(
+                JSONFields(
+                    Dictionary(fields.map { ($0.key, $0.value.masked(as: $0.key)) }) { first, _ in first }))
+        default: self
+        }
+    }
+}
+
+/// The rules of a group as they are to be: those that the file names, in its order, and behind them those that it does not.
+package enum RulePlan {
+    /// - Parameters:
+    ///   - declared: without references.
+    ///   - present: as answered.
+    /// - Returns: the list to put in place of the present one, with ids of those that there are.
+    /// - Throws: ``InvalidField`` if a rule is named by an id that there is not.
+    package static func list(
+        _ declared: [Declared], from present: [JSONFields]
+    ) throws(InvalidField) -> [JSONFields] {
+        var rest = present
+        var list: [JSONFields] = []
+        for rule in declared {
+            let index = rest.firstIndex { fields in
+                if let id = rule.id { return fields["id"] == .string(id.description) }
+                return fields["filter"] == .string(rule.was ?? rule.label) || fields["filter"] == .string(rule.label)
+            }
+            guard index != nil || rule.id == nil else { throw InvalidField(rule.path, "is no rule that there is") }
+            var fields = rule.fields
+            if let index {
+                // What it does not mention stays.
+                var whole = Self.written(rest.remove(at: index))
+                for (name, value) in fields { whole[name] = value }
+                fields = whole
+            }
+            list.append(fields)
+        }
+        return list + rest.map(Self.written)
+    }
+
+    /// One as it is sent back.
+    package static func written(_ rule: JSONFields) -> JSONFields {
+        var fields: JSONFields = [:]
+        for name in ["id", "filter", "subtopic", "thing", "split", "split_path", "retained"] {
+            if let value = rule[name], value != .null { fields[name] = value }
+        }
+        return fields
+    }
+
+    /// - Returns: whether the lists say the same in the same order.
+    package static func isSame(_ one: [JSONFields], _ other: [JSONFields]) -> Bool {
+        one.count == other.count
+            && zip(one, other).allSatisfy { one, other in
+                Set(one.keys).union(other.keys).allSatisfy { name in
+                    let nothing: JSONValue = name == "retained" ? .bool(false) : .null
+                    return Difference.isSame(one[name] ?? nothing, other[name] ?? nothing)
+                }
+            }
+    }
+}

@@ -1,0 +1,167 @@
+internal import Domain
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+internal import Values
+internal import WebhookClient
+
+/// A running Hookline, by its HTTP API.
+struct APIConnection: Sendable {
+    /// Without a slash at its end.
+    let url: String
+    private let key: Secret
+    private let client: ClientConfiguration
+
+    /// Why the API did not do what it was asked.
+    struct Refusal: Error, CustomStringConvertible {
+        let request: String
+        /// 0 if nobody answered.
+        let status: Int
+        let reason: String
+
+        var description: String {
+            "\(self.request): \(self.status == 0 ? "" : "\(self.status) ")\(self.reason)".printable
+        }
+
+        /// Whether nobody knows if it was done.
+        var isUncertain: Bool { self.status == 0 }
+    }
+
+    private static let largestAnswer = 64 * 1_024 * 1_024
+
+    /// - Parameter caFile: PEM with authorities beside the system's; nil for none.
+    /// - Throws: ``InvalidSetting`` for what cannot be used.
+    init(url: String, key: Secret, caFile: String?) throws {
+        let url = try Self.base(url)
+        guard key.reveal().utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !key.reveal().isEmpty else {
+            throw InvalidSetting(setting: "HOOKLINE_KEY", reason: "must be an API key or a token")
+        }
+        (self.url, self.key) = (url, key)
+        var client = ClientConfiguration(resolver: Resolver(threads: .singleton))
+        // Who calls chooses where to.
+        client.addressGuard = AddressGuard(allowed: ["0.0.0.0/0", "::/0"].compactMap { Network($0) })
+        client.firstByteTimeout = .seconds(60)
+        client.bodyTimeout = .seconds(60)
+        client.totalTimeout = .seconds(120)
+        client.keptBody = Self.largestAnswer
+        do {
+            let roots = try caFile.map { try NIOSSLCertificate.fromPEMFile($0) } ?? []
+            client.tls = try ClientConfiguration.makeTLSContext(additionalRoots: roots)
+        } catch {
+            throw InvalidSetting(setting: "--ca-file", reason: "\(caFile ?? "") cannot be read: \(error)")
+        }
+        self.client = client
+    }
+
+    /// The url of an API without a slash at its end.
+    ///
+    /// - Throws: ``InvalidSetting``.
+    static func base(_ text: String) throws(InvalidSetting) -> String {
+        var url = text
+        while url.last == "/" { url.removeLast() }
+        do throws(WebhookURL.Refusal) { _ = try WebhookURL(url) } catch {
+            throw InvalidSetting(setting: "HOOKLINE_URL", reason: error.reason)
+        }
+        guard !url.contains("?") else { throw InvalidSetting(setting: "HOOKLINE_URL", reason: "must not have a query") }
+        return url
+    }
+
+    /// One request; what is answered, or null.
+    ///
+    /// - Throws: ``Refusal`` for every answer but 2xx, and if there is none.
+    @discardableResult
+    func call(_ method: String, _ path: String, _ body: JSONValue? = nil) async throws -> JSONValue {
+        let request = "\(method) \(path)"
+        let url: WebhookURL
+        do throws(WebhookURL.Refusal) { url = try WebhookURL(self.url + path) } catch {
+            throw Refusal(request: request, status: 0, reason: error.reason)
+        }
+        let text = body.map { Array($0.text.utf8) }
+        for _ in 0..<Self.mostTries {
+            let outcome = await self.send(method, url, text)
+            switch outcome {
+            case .failure(let failure):
+                throw Refusal(request: request, status: 0, reason: "\(self.url): \(failure)")
+            case .response(429, _, let wait):
+                try await Task.sleep(for: .seconds(min(max(wait.flatMap { Int($0) } ?? 1, 1), 60)))
+            case .response(let status, let bytes, _):
+                let answer = bytes.isEmpty ? .null : try? JSONValue(reading: bytes)
+                guard (200..<300).contains(status) else {
+                    var reason = ""
+                    if case .object(let fields)? = answer, case .string(let text)? = fields["error"] { reason = text }
+                    throw Refusal(request: request, status: status, reason: reason)
+                }
+                guard let answer else {
+                    throw Refusal(request: request, status: status, reason: "the answer is no JSON of Hookline's")
+                }
+                return answer
+            }
+        }
+        throw Refusal(request: request, status: 429, reason: "too many requests")
+    }
+
+    private static let mostTries = 5
+
+    private func send(_ method: String, _ url: WebhookURL, _ body: [UInt8]?) async -> Outcome {
+        await SingleRequest.send(
+            to: url, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: self.client
+        ) { [key] buffer in
+            buffer.writeString(
+                """
+                \(method) \(url.requestTarget) HTTP/1.1\r
+                host: \(url.authority)\r
+                user-agent: hookline/\(version)\r
+                accept: application/json\r
+                authorization: Bearer \(key.reveal())\r
+
+                """)
+            if let body {
+                buffer.writeString("content-type: application/json\r\ncontent-length: \(body.count)\r\n\r\n")
+                buffer.writeBytes(body)
+            } else {
+                buffer.writeString("content-length: 0\r\n\r\n")
+            }
+        }
+    }
+
+    /// All of a list, page by page.
+    ///
+    /// - Parameters:
+    ///   - key: what the elements stand under.
+    ///   - most: how many there may be.
+    func list(_ path: String, _ key: String, most: Int = 100_000) async throws -> [JSONFields] {
+        var all: [JSONFields] = []
+        var cursor = ""
+        while true {
+            let separator = path.contains("?") ? "&" : "?"
+            let page = try await self.call("GET", "\(path)\(separator)limit=100&dir=asc\(cursor)")
+            guard case .object(let fields) = page, case .array(let elements)? = fields[key] else { return all }
+            for case .object(let element) in elements { all.append(element) }
+            guard all.count <= most else {
+                throw Refusal(request: "GET \(path)", status: 200, reason: "has more than \(most) \(key)")
+            }
+            guard case .string(let next)? = fields["next"] else { return all }
+            cursor = "&cursor=" + Self.escaped(next)
+        }
+    }
+
+    /// Those of a kind, in the order of their names.
+    ///
+    /// - Parameter name: those alone whose name has this in it.
+    func list(_ kind: ResourceKind, at path: String, name: String? = nil) async throws -> [JSONFields] {
+        let named = name.map { "&name=\(Self.escaped($0))" } ?? ""
+        return try await self.list("\(path)?order=name\(named)", kind.rawValue, most: Self.mostListed)
+    }
+
+    /// Beyond that nobody reads a list.
+    private static let mostListed = 10_000
+
+    private static func escaped(_ text: String) -> String {
+        text.utf8.reduce(into: "") { text, byte in
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            text += isPlain ? String(UnicodeScalar(byte)) : "%" + Hex.encode([byte]).uppercased()
+        }
+    }
+}

@@ -1,0 +1,169 @@
+internal import ArgumentParser
+internal import Domain
+
+extension ResourceKind: ExpressibleByArgument {
+    package init?(argument: String) { self.init(naming: argument) }
+}
+
+/// Which installation is asked, and how the answer is written.
+struct ClientArguments: ParsableArguments {
+    @OptionGroup var api: APIArguments
+
+    @Option(help: "The group, by name or id; not needed where there is only one.")
+    var group: String?
+
+    @Option(name: [.customShort("o"), .customLong("output")], help: "table, or json for programs.")
+    var output = OutputFormat.table
+
+    // MARK: Names
+
+    /// The path of the list that one of this kind is in.
+    func listPath(of kind: ResourceKind, _ api: APIConnection) async throws -> String {
+        if kind == .groups { return "/groups" }
+        if kind == .webhooks, self.group == nil { return "/webhooks" }
+        return "/groups/\(try await self.groupID(api))/\(kind.rawValue)"
+    }
+
+    private func groupID(_ api: APIConnection) async throws -> String {
+        if let group {
+            if EntityID(group) != nil { return group }
+            return try NamedChoice.id(
+                of: group, .groups, among: Self.named(try await api.list(.groups, at: "/groups", name: group)))
+        }
+        let groups = Self.named(try await api.list(.groups, at: "/groups"))
+        guard let only = groups.first, groups.count == 1 else {
+            throw ClientProblem(
+                groups.isEmpty ? "there is no group" : "there are \(groups.count) groups: name one by --group")
+        }
+        return only.id
+    }
+
+    /// - Parameter name: a name, or an id.
+    func id(of name: String, _ kind: ResourceKind, _ api: APIConnection) async throws -> String {
+        if EntityID(name) != nil { return name }
+        let found = try await api.list(kind, at: try await self.listPath(of: kind, api), name: name)
+        return try NamedChoice.id(of: name, kind, among: Self.named(found))
+    }
+
+    private static func named(_ objects: [JSONFields]) -> [(id: String, name: String)] {
+        objects.compactMap { object in
+            guard case .string(let id)? = object["id"], case .string(let name)? = object["name"] else { return nil }
+            return (id, name)
+        }
+    }
+}
+
+struct GetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "List groups, things, profiles, webhooks or sources of an installation.")
+
+    @Argument(help: "What to list.", completion: .list(ResourceKind.allCases.map(\.rawValue))) var kind: ResourceKind
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws {
+        let api = try self.client.api.connection()
+        let found = try await api.list(self.kind, at: try await self.client.listPath(of: self.kind, api))
+        print(
+            self.client.output == .json
+                ? JSONValue.array(found.map { .object($0) }).text
+                : ClientText.table(found, columns: self.kind.columns))
+    }
+}
+
+struct DescribeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Show all there is of one thing, webhook or the like.")
+
+    @Argument(help: "What it is.", completion: .list(ResourceKind.allCases.map(\.one))) var kind: ResourceKind
+    @Argument(help: "Its name or id.") var name: String
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws {
+        let api = try self.client.api.connection()
+        let id = try await self.client.id(of: self.name, self.kind, api)
+        let found = try await api.call("GET", "/\(self.kind.rawValue)/\(id)")
+        guard self.client.output == .table, case .object(let fields) = found else { return print(found.text) }
+        print(ClientText.fields(fields))
+    }
+}
+
+struct DeleteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Remove one, for good.",
+        discussion: "It is not asked again; name it by its id if you are not sure which it is.")
+
+    @Argument(help: "What it is.", completion: .list(ResourceKind.allCases.map(\.one))) var kind: ResourceKind
+    @Argument(help: "Its name or id.") var name: String
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws {
+        let api = try self.client.api.connection()
+        let id = try await self.client.id(of: self.name, self.kind, api)
+        try await api.call("DELETE", "/\(self.kind.rawValue)/\(id)")
+        print("\(self.kind.one) \(id) is removed.")
+    }
+}
+
+/// What `enable` and `disable` have in common.
+private func setStatus(_ status: String, of name: String, _ client: ClientArguments) async throws {
+    let api = try client.api.connection()
+    let id = try await client.id(of: name, .webhooks, api)
+    try await api.call(
+        "PUT", "/webhooks/status",
+        .object(["webhook_ids": .array([.string(id)]), "status": .string(status)]))
+    print("webhook \(id) is \(status).")
+}
+
+struct EnableCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enable", abstract: "Let a webhook be called; what waits for a retry is sent now.")
+
+    @Argument(help: "Its name or id.") var webhook: String
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws { try await setStatus("ENABLED", of: self.webhook, self.client) }
+}
+
+struct DisableCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "disable", abstract: "Let a webhook not be called.")
+
+    @Argument(help: "Its name or id.") var webhook: String
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws { try await setStatus("DISABLED", of: self.webhook, self.client) }
+}
+
+struct TestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "test", abstract: "Call a webhook to try it out, and show each step with the answer.",
+        discussion: "Ends with 0 if it succeeded, with 1 if it did not.")
+
+    @Argument(help: "Its name or id.") var webhook: String
+    @Flag(help: "Render the request and send nothing.") var dryRun = false
+    @OptionGroup var client: ClientArguments
+
+    func run() async throws {
+        let api = try self.client.api.connection()
+        let id = try await self.client.id(of: self.webhook, .webhooks, api)
+        let report = try await api.call("POST", "/webhooks/\(id)/test", .object(["dry_run": .bool(self.dryRun)]))
+        guard case .object(let fields) = report else { throw ClientProblem("the answer is no report") }
+        if self.client.output == .json { print(report.text) } else { Self.show(fields) }
+        guard fields["success"] == .bool(true) else { throw ExitCode(1) }
+    }
+
+    private static func show(_ report: JSONFields) {
+        if case .array(let steps)? = report["steps"] {
+            for case .object(let step) in steps {
+                let mark = step["ok"] == .bool(true) ? "ok" : "no"
+                let texts = ["name", "detail", "error"].compactMap { field -> String? in
+                    guard case .string(let text)? = step[field] else { return nil }
+                    return text.printable
+                }
+                print("\(mark)  \(texts.joined(separator: "  "))")
+            }
+        }
+        var rest = report
+        rest["steps"] = nil
+        print(ClientText.fields(rest))
+    }
+}

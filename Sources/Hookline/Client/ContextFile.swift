@@ -1,0 +1,100 @@
+internal import ArgumentParser
+internal import Domain
+internal import Glibc
+internal import LocalServices
+
+/// Where contexts are kept: `$XDG_CONFIG_HOME/hookline/contexts.json`, or else below `~/.config`.
+struct ContextFile: Sendable {
+    private let folder: String
+    private var path: String { "\(self.folder)/contexts.json" }
+
+    init() throws {
+        if let base = Self.environment("XDG_CONFIG_HOME") {
+            self.folder = "\(base)/hookline"
+        } else if let home = Self.environment("HOME") {
+            self.folder = "\(home)/.config/hookline"
+        } else {
+            throw ClientProblem("neither HOME nor XDG_CONFIG_HOME says where contexts are kept")
+        }
+    }
+
+    func read() throws -> ClientContexts {
+        guard let text = Files.read(self.path) else { return ClientContexts() }
+        do throws(InvalidField) { return try ClientContexts(reading: Array(text.utf8)) } catch {
+            throw ClientProblem("\(self.path): \(error)")
+        }
+    }
+
+    func write(_ contexts: ClientContexts) throws {
+        var folder = ""
+        for part in self.folder.split(separator: "/") {
+            folder += "/\(part)"
+            if !Files.exists(folder) { try Files.makeFolder(folder, mode: 0o700) }
+        }
+        // Whole or not at all, and for nobody else to read.
+        try Files.write(contexts.text, to: "\(self.path).new", mode: 0o600)
+        guard rename("\(self.path).new", self.path) == 0 else {
+            throw ClientProblem("\(self.path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// nil if it is not set, or empty.
+    static func environment(_ name: String) -> String? {
+        guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
+        return value
+    }
+}
+
+struct ContextCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "context", abstract: "The installations that get, describe and the like ask.",
+        subcommands: [Set.self, Use.self, List.self])
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keep an installation under a name, and use it from now on.")
+
+        @Argument(help: "Its name here.") var name: String
+        @Option(help: "The url of its API, such as https://hookline.example.com.") var url: String
+        @Option(help: "A file with an API key or a token; it is read anew each time.", completion: .file())
+        var keyFile: String
+
+        func run() async throws {
+            _ = try APIConnection.base(self.url)
+            let path = self.keyFile.hasPrefix("/") ? self.keyFile : "\(Files.currentFolder)/\(self.keyFile)"
+            guard Files.exists(path) else { throw ClientProblem("\(path) cannot be read") }
+            let file = try ContextFile()
+            var contexts = try file.read()
+            contexts.places[self.name] = .init(url: self.url, keyFile: path)
+            contexts.current = self.name
+            try file.write(contexts)
+            print("\(self.name) is used from now on.")
+        }
+    }
+
+    struct Use: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Use one from now on.")
+
+        @Argument(help: "Its name.", completion: APIArguments.contexts) var name: String
+
+        func run() async throws {
+            let file = try ContextFile()
+            var contexts = try file.read()
+            _ = try contexts.place(self.name)
+            contexts.current = self.name
+            try file.write(contexts)
+            print("\(self.name) is used from now on.")
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show them; the one that is used has a star.")
+
+        func run() async throws {
+            let contexts = try ContextFile().read()
+            for (name, place) in contexts.places.sorted(by: { $0.key < $1.key }) {
+                print("\(name == contexts.current ? "*" : " ") \(name)  \(place.url)")
+            }
+        }
+    }
+}

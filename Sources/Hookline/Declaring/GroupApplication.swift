@@ -1,0 +1,231 @@
+internal import Declarations
+internal import Domain
+
+/// Carries a group's plan out, and takes back what it has done of it if something fails.
+struct GroupApplication {
+    private var plan: GroupPlan
+    private let connection: APIConnection
+    /// The group's id.
+    private var id = ""
+    private var undos: [Undo] = []
+
+    private struct Undo {
+        let what: String
+        let method: String
+        /// nil for what nobody can take back.
+        let path: String?
+        var body: JSONValue?
+    }
+
+    /// What came of it.
+    enum Outcome {
+        case done
+        /// - Parameters:
+        ///   - reason: why it was not all done.
+        ///   - left: what could not be taken back; empty if the group is as it was.
+        case undone(reason: String, left: [String])
+    }
+
+    private static let atOnce = 100
+
+    init(_ plan: GroupPlan, _ connection: APIConnection) {
+        self.plan = plan
+        self.connection = connection
+    }
+
+    mutating func run() async -> Outcome {
+        do {
+            try await self.carryOut()
+            return .done
+        } catch {
+            var left: [String] = []
+            if let refusal = error as? APIConnection.Refusal, refusal.isUncertain, refusal.request.first != "G" {
+                left.append("it is not known whether this was done: \(refusal.request)")
+            }
+            // A group that is new goes with all that is in it.
+            for undo in self.plan.group.present == nil ? self.undos.prefix(1).reversed() : self.undos.reversed() {
+                guard let path = undo.path else {
+                    left.append(undo.what)
+                    continue
+                }
+                do { try await self.connection.call(undo.method, path, undo.body) } catch {
+                    left.append("\(undo.what): \(error)")
+                }
+            }
+            return .undone(reason: "\(error)", left: left)
+        }
+    }
+
+    private mutating func carryOut() async throws {
+        try await self.group()
+        try await self.make(self.plan.profiles, "profiles") { $0.references.profiles[$1] = $2 }
+        for item in self.plan.profiles { try await self.change(item, "PUT", "/profiles", whole: ["name", "config"]) }
+        try await self.changeGroup { $0 == "new_thing_profile_id" }
+        try await self.make(self.plan.things, "things") { $0.references.things[$1] = $2 }
+        for item in self.plan.things { try await self.change(item, "PATCH", "/things", whole: []) }
+        try await self.members()
+        try await self.rules()
+        try await self.make(self.plan.webhooks, "webhooks") { _, _, _ in }
+        for item in self.plan.webhooks {
+            try await self.change(item, "PUT", "/webhooks", whole: ["name", "url", "headers"])
+        }
+        try await self.make(self.plan.sources, "sources") { _, _, _ in }
+        for item in self.plan.sources { try await self.change(item, "PUT", "/sources", whole: ["name"]) }
+    }
+
+    private func fields(of item: GroupPlan.Item) throws(InvalidField) -> JSONFields {
+        try Planning(references: self.plan.references, setsSecrets: self.plan.setsSecrets)
+            .fields(of: item.declared, beside: item.present)
+    }
+
+    // MARK: The group itself
+
+    private mutating func group() async throws {
+        if let id = self.plan.group.id {
+            self.id = id
+        } else {
+            var body: JSONFields = ["name": .string(self.plan.group.declared.label)]
+            body["org_id"] = self.plan.group.declared.fields["org_id"]
+            let made = try await self.connection.call("POST", "/groups", .array([.object(body)]))
+            guard let id = Self.ids(made).first else { throw Self.strange("POST /groups") }
+            self.id = id
+            self.undos.append(
+                Undo(what: "the new group \(self.plan.group.declared.label)", method: "DELETE", path: "/groups/\(id)"))
+        }
+        try await self.changeGroup { $0 != "new_thing_profile_id" }
+    }
+
+    /// - Parameter isMeant: which of its fields; its profile is there only when profiles are.
+    private mutating func changeGroup(_ isMeant: (String) -> Bool) async throws {
+        let item = self.plan.group
+        let fields = try self.fields(of: item)
+        let changed = item.change.differences.map(\.field).filter {
+            isMeant($0) && (item.present != nil || !["name", "org_id"].contains($0))
+        }
+        guard !changed.isEmpty else { return }
+        guard !changed.contains("org_id") else {
+            throw InvalidField("\(item.declared.path).org_id", "of a group that there is cannot be changed")
+        }
+        var body: JSONFields = ["name": .string(item.declared.label)]
+        var former: JSONFields = ["name": .string(item.present?.string("name") ?? item.declared.label)]
+        for name in changed {
+            body[name] = fields[name]
+            let nothing: JSONValue = name.hasPrefix("allowed_") ? .array([]) : .null
+            former[name] = item.present?[name] ?? nothing
+        }
+        let path = "/groups/\(self.id)"
+        try await self.connection.call("PUT", path, .object(body))
+        self.undos.append(Undo(what: "the group's own fields", method: "PUT", path: path, body: .object(former)))
+    }
+
+    private mutating func members() async throws {
+        let changed = self.plan.members.filter { !$0.change.isNothing }
+        guard !changed.isEmpty else { return }
+        let path = "/groups/\(self.id)/members"
+        try await self.connection.call("PUT", path, .array(changed.map { .object($0.declared.fields) }))
+        let new = changed.filter { $0.present == nil }.map { JSONValue.string($0.declared.label) }
+        let former = changed.compactMap { item in
+            item.present.map { present in
+                JSONValue.object(["member_id": .string(item.declared.label), "role": present["role"] ?? .null])
+            }
+        }
+        if !former.isEmpty {
+            self.undos.append(Undo(what: "members' roles", method: "PUT", path: path, body: .array(former)))
+        }
+        if !new.isEmpty {
+            self.undos.append(
+                Undo(what: "new members", method: "DELETE", path: path, body: .object(["member_ids": .array(new)])))
+        }
+    }
+
+    private mutating func rules() async throws {
+        let match = self.plan.declared.match
+        guard self.plan.rules != nil || (match != nil && match != self.plan.formerMatch ?? "first") else { return }
+        let path = "/groups/\(self.id)/topic-rules"
+        var body: JSONFields = ["rules": .array((self.plan.rules ?? self.plan.formerRules).map(JSONValue.object))]
+        if let match { body["match"] = .string(match) }
+        try await self.connection.call("PUT", path, .object(body))
+        self.undos.append(
+            Undo(
+                what: "topic rules", method: "PUT", path: path,
+                body: .object([
+                    "match": .string(self.plan.formerMatch ?? "first"),
+                    "rules": .array(self.plan.formerRules.map(JSONValue.object)),
+                ])))
+    }
+
+    // MARK: What is in it
+
+    /// Makes what there is not, many at once, each of which is made whole or not at all.
+    ///
+    /// - Parameter note: told the name and the id of each.
+    private mutating func make(
+        _ items: [GroupPlan.Item], _ list: String, _ note: (inout GroupPlan, String, String) -> Void
+    ) async throws {
+        let new = items.filter { $0.present == nil }
+        for start in stride(from: 0, to: new.count, by: Self.atOnce) {
+            let some = new[start..<min(start + Self.atOnce, new.count)]
+            var bodies: [JSONValue] = []
+            for item in some {
+                var fields = try self.fields(of: item)
+                if let id = item.declared.id { fields["id"] = .string(id.description) }
+                bodies.append(.object(fields))
+            }
+            let path = "/groups/\(self.id)/\(list)"
+            let ids = Self.ids(try await self.connection.call("POST", path, .array(bodies)))
+            guard ids.count == some.count else { throw Self.strange("POST \(path)") }
+            for (item, id) in zip(some, ids) {
+                note(&self.plan, item.declared.label, id)
+                self.undos.append(
+                    Undo(
+                        what: "the new \(item.declared.kind.rawValue) \(item.declared.label)", method: "DELETE",
+                        path: "/\(list)/\(id)"))
+            }
+        }
+    }
+
+    /// Changes what there is.
+    ///
+    /// - Parameter whole: fields that have to be sent along, for they are replaced by what is sent.
+    private mutating func change(
+        _ item: GroupPlan.Item, _ method: String, _ base: String, whole: [String]
+    ) async throws {
+        guard let present = item.present, let id = item.id, !item.change.isNothing else { return }
+        let fields = try self.fields(of: item)
+        var body: JSONFields = [:]
+        var former: JSONFields = [:]
+        for name in whole {
+            body[name] = fields[name] ?? present[name]
+            former[name] = present[name]
+        }
+        let secrets = item.change.secrets.compactMap { $0.split(separator: ".").first.map(String.init) }
+        for name in item.change.differences.map(\.field) + secrets {
+            body[name] = fields[name]
+            former[name] = present[name] ?? .null
+        }
+        if former["status"] == .string("DISABLED_DUE_TO_ERRORS") || former["status"] == .string("UNREADABLE") {
+            former["status"] = nil
+        }
+        // It was never shown.
+        former["key"] = nil
+        let path = "\(base)/\(id)"
+        try await self.connection.call(method, path, .object(body))
+        let what = "\(item.declared.kind.rawValue) \(item.declared.label)"
+        if !item.change.secrets.isEmpty {
+            self.undos.append(Undo(what: "the former secret of \(what) is not known", method: method, path: nil))
+        }
+        guard !former.keys.isEmpty else { return }
+        self.undos.append(Undo(what: what, method: method, path: path, body: .object(former)))
+    }
+
+    private static func ids(_ answer: JSONValue) -> [String] {
+        guard case .array(let elements) = answer else { return [] }
+        return elements.compactMap { element in
+            if case .object(let fields) = element { fields.string("id") } else { nil }
+        }
+    }
+
+    private static func strange(_ request: String) -> APIConnection.Refusal {
+        APIConnection.Refusal(request: request, status: 0, reason: "the answer is not Hookline's")
+    }
+}
