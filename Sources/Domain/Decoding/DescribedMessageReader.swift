@@ -35,16 +35,6 @@ struct DescribedMessageReader {
         self.view = view
     }
 
-    /// A value of a field.
-    private struct Found {
-        /// Among its message's fields.
-        let place: Int
-        let offset: Int
-        var number: UInt64 = 0
-        /// Of what has a length, and of groups.
-        var range = 0..<0
-    }
-
     // MARK: What is there
 
     /// What is found takes more memory than its bytes.
@@ -60,8 +50,8 @@ struct DescribedMessageReader {
     /// - Parameter ranges: where it stands; in several places if it comes in parts, as a single message may.
     private mutating func values(
         in ranges: [Range<Int>], of message: DescribedMessage
-    ) throws(DecodingFault) -> [Found] {
-        var found: [Found] = []
+    ) throws(DecodingFault) -> [PlacedValue] {
+        var found: [PlacedValue] = []
         for range in ranges {
             var input = ByteInput(self.bytes, range)
             while !input.isAtEnd {
@@ -77,14 +67,11 @@ struct DescribedMessageReader {
             }
         }
         if message.hasOneofs { found = Self.withoutReplaced(found, of: message) }
-        // As most are.
-        if zip(found, found.dropFirst()).allSatisfy({ $0.place <= $1.place }) { return found }
-        return found.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(
-            \.element)
+        return found.inOrder
     }
 
     private mutating func take(
-        _ one: WireField, _ field: DescribedField, _ place: Int, _ found: inout [Found]
+        _ one: WireField, _ field: DescribedField, _ place: Int, _ found: inout [PlacedValue]
     ) throws(DecodingFault) {
         let wire = field.kind.wire
         if one.wire == 2, wire != 2, field.isRepeated {
@@ -99,21 +86,21 @@ struct DescribedMessageReader {
                     case 5: try packed.littleEndian(4)
                     default: try packed.varint()
                     }
-                found.append(Found(place: place, offset: offset, number: number))
+                found.append(PlacedValue(place: place, offset: offset, number: number))
             }
             return
         }
         var isFitting = one.wire == wire
         if case .message = field.kind, one.wire == 3 { isFitting = true }
         guard isFitting else { throw DecodingFault("it has the wire type \(one.wire)", at: one.offset) }
-        found.append(Found(place: place, offset: one.offset, number: one.value, range: one.range))
+        found.append(PlacedValue(place: place, offset: one.offset, number: one.value, range: one.range))
     }
 
     /// Of the members of a oneof the last is the one, and those before it are as if they had never been.
-    private static func withoutReplaced(_ found: [Found], of message: DescribedMessage) -> [Found] {
+    private static func withoutReplaced(_ found: [PlacedValue], of message: DescribedMessage) -> [PlacedValue] {
         var chosen: [UInt64: Int] = [:]
         var replaced: Set<UInt64> = []
-        var kept: [Found] = []
+        var kept: [PlacedValue] = []
         for one in found.reversed() {
             if let oneof = message.fields[one.place].oneof {
                 if chosen[oneof, default: one.place] != one.place { replaced.insert(oneof) }
@@ -143,7 +130,7 @@ struct DescribedMessageReader {
     }
 
     private mutating func members(
-        of message: DescribedMessage, _ found: [Found], isFirst: Bool, _ depth: Int
+        of message: DescribedMessage, _ found: [PlacedValue], isFirst: Bool, _ depth: Int
     ) throws(DecodingFault) {
         var (isFirst, start) = (isFirst, 0)
         var absent = message.shownAbsent[...]
@@ -172,7 +159,7 @@ struct DescribedMessageReader {
 
     /// - Parameter found: at least one.
     private mutating func field(
-        _ field: DescribedField, _ found: ArraySlice<Found>, _ depth: Int
+        _ field: DescribedField, _ found: ArraySlice<PlacedValue>, _ depth: Int
     ) throws(DecodingFault) {
         if field.isMap, case .message(let entry) = field.kind { return try self.map(found, entry, depth) }
         if field.isRepeated { return try self.list(field, found, depth) }
@@ -180,7 +167,7 @@ struct DescribedMessageReader {
     }
 
     private mutating func list(
-        _ field: DescribedField, _ found: ArraySlice<Found>, _ depth: Int
+        _ field: DescribedField, _ found: ArraySlice<PlacedValue>, _ depth: Int
     ) throws(DecodingFault) {
         try self.view.append("[")
         for index in found.indices {
@@ -196,7 +183,7 @@ struct DescribedMessageReader {
 
     /// The last of them, and of messages all together; what is absent is the default.
     private mutating func value(
-        of kind: DescribedField.Kind, _ found: ArraySlice<Found>, at offset: Int = 0, _ depth: Int
+        of kind: DescribedField.Kind, _ found: ArraySlice<PlacedValue>, at offset: Int = 0, _ depth: Int
     ) throws(DecodingFault) {
         if case .message(let type) = kind {
             return try self.message(type, found.map(\.range), at: found.first?.offset ?? offset, depth + 1)
@@ -210,12 +197,12 @@ struct DescribedMessageReader {
 
     /// Of a key that comes again the last counts.
     private mutating func map(
-        _ found: ArraySlice<Found>, _ entry: Int, _ depth: Int
+        _ found: ArraySlice<PlacedValue>, _ entry: Int, _ depth: Int
     ) throws(DecodingFault) {
         let message = self.types.messages[entry]
         guard let (key, value) = message.entryPlaces else { return try self.view.append("{}") }
         var places: [[UInt8]: Int] = [:]
-        var entries: [(key: [UInt8], value: ArraySlice<Found>, offset: Int)] = []
+        var entries: [(key: [UInt8], value: ArraySlice<PlacedValue>, offset: Int)] = []
         for one in found {
             let parts = try self.values(in: [one.range], of: message)
             let name = try self.name(of: message.fields[key].kind, parts.last { $0.place == key })
@@ -238,7 +225,7 @@ struct DescribedMessageReader {
     }
 
     /// A map's key as JSON has it, which is text whatever it is.
-    private func name(of kind: DescribedField.Kind, _ found: Found?) throws(DecodingFault) -> [UInt8] {
+    private func name(of kind: DescribedField.Kind, _ found: PlacedValue?) throws(DecodingFault) -> [UInt8] {
         var text = JSONView(longest: .max)
         if let found {
             try Self.append(found, kind, self.bytes, self.types, to: &text)
@@ -250,7 +237,8 @@ struct DescribedMessageReader {
 
     /// What is no message.
     private static func append(
-        _ found: Found, _ kind: DescribedField.Kind, _ bytes: [UInt8], _ types: DescribedTypes, to view: inout JSONView
+        _ found: PlacedValue, _ kind: DescribedField.Kind, _ bytes: [UInt8], _ types: DescribedTypes,
+        to view: inout JSONView
     ) throws(DecodingFault) {
         let (number, low) = (found.number, UInt32(truncatingIfNeeded: found.number))
         switch kind {
@@ -282,9 +270,9 @@ struct DescribedMessageReader {
     // MARK: Messages with a form of their own
 
     private mutating func wellKnown(
-        _ known: WellKnownMessage, _ message: DescribedMessage, _ found: [Found], at offset: Int, _ depth: Int
+        _ known: WellKnownMessage, _ message: DescribedMessage, _ found: [PlacedValue], at offset: Int, _ depth: Int
     ) throws(DecodingFault) {
-        func last(_ number: UInt64) -> Found? { found.last { message.fields[$0.place].number == number } }
+        func last(_ number: UInt64) -> PlacedValue? { found.last { message.fields[$0.place].number == number } }
         switch known {
         case .timestamp, .duration:
             let seconds = Int64(bitPattern: last(1)?.number ?? 0)

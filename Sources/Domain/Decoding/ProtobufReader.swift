@@ -22,16 +22,6 @@ struct ProtobufReader {
         self.view = view
     }
 
-    /// A field as it stands on the wire.
-    private struct Found {
-        /// Among its message's fields.
-        let place: Int
-        let offset: Int
-        var number: UInt64 = 0
-        /// Of what has a length.
-        var range = 0..<0
-    }
-
     /// The wire type of a field's own.
     private static func wire(of kind: ProtobufSchema.Kind) -> UInt64 {
         switch kind {
@@ -53,47 +43,30 @@ struct ProtobufReader {
     /// The fields of a message that are known, in the order of their numbers, and those of one number in theirs.
     private mutating func fields(
         of role: ProtobufSchema.Role, _ range: Range<Int>
-    ) throws(DecodingFault) -> [Found] {
+    ) throws(DecodingFault) -> [PlacedValue] {
         let fields = role.fields
         var input = ByteInput(self.bytes, range)
-        var found: [Found] = []
+        var found: [PlacedValue] = []
         while !input.isAtEnd {
-            let offset = input.position
-            let key = try input.varint()
-            guard key >> 3 > 0, key >> 3 < 1 << 29 else {
-                throw DecodingFault("a field's number is \(key >> 3)", at: offset)
-            }
-            try self.count(at: offset)
-            let place = fields.firstIndex { $0.number == key >> 3 }
-            var one = Found(place: place ?? -1, offset: offset)
-            switch key & 7 {
-            case 0: one.number = try input.varint()
-            case 1: one.number = try input.littleEndian(8)
-            case 2:
-                let bytes = try input.take(try input.varint())
-                one.range = bytes.startIndex..<bytes.endIndex
-            case 5: one.number = try input.littleEndian(4)
-            default: throw DecodingFault("a field has the wire type \(key & 7)", at: offset)
-            }
-            guard let place else { continue }
-            if key & 7 == 2, fields[place].isRepeated, case .datatype = fields[place].kind {
+            var one = try input.key()
+            try self.count(at: one.offset)
+            try input.read(&one)
+            guard let place = fields.firstIndex(where: { $0.number == one.number }) else { continue }
+            if one.wire == 2, fields[place].isRepeated, case .datatype = fields[place].kind {
                 // Several numbers together.
                 var packed = ByteInput(self.bytes, one.range)
                 while !packed.isAtEnd {
-                    try self.count(at: offset)
-                    found.append(Found(place: place, offset: offset, number: try packed.varint()))
+                    try self.count(at: one.offset)
+                    found.append(PlacedValue(place: place, offset: one.offset, number: try packed.varint()))
                 }
                 continue
             }
-            guard key & 7 == Self.wire(of: fields[place].kind) else {
-                throw DecodingFault("\(fields[place].name) has the wire type \(key & 7)", at: offset)
+            guard one.wire == Self.wire(of: fields[place].kind) else {
+                throw DecodingFault("\(fields[place].name) has the wire type \(one.wire)", at: one.offset)
             }
-            found.append(one)
+            found.append(PlacedValue(place: place, offset: one.offset, number: one.value, range: one.range))
         }
-        // As most are.
-        if zip(found, found.dropFirst()).allSatisfy({ $0.place <= $1.place }) { return found }
-        return found.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(
-            \.element)
+        return found.inOrder
     }
 
     private mutating func message(
@@ -145,7 +118,7 @@ struct ProtobufReader {
     }
 
     private mutating func list(
-        _ found: ArraySlice<Found>, _ field: ProtobufSchema.Field, _ depth: Int
+        _ found: ArraySlice<PlacedValue>, _ field: ProtobufSchema.Field, _ depth: Int
     ) throws(DecodingFault) {
         try self.view.append("[")
         for (place, one) in found.enumerated() {
@@ -156,7 +129,7 @@ struct ProtobufReader {
     }
 
     /// `{"key": {…}}`.
-    private mutating func properties(_ found: [Found], _ depth: Int) throws(DecodingFault) {
+    private mutating func properties(_ found: [PlacedValue], _ depth: Int) throws(DecodingFault) {
         let fields = ProtobufSchema.Role.propertySet.fields
         let (keys, values) = (found.filter { $0.place == 0 }, found.filter { $0.place == 1 })
         guard keys.count == values.count else {
@@ -174,7 +147,7 @@ struct ProtobufReader {
     }
 
     /// The values of its columns.
-    private mutating func row(_ found: [Found], _ depth: Int) throws(DecodingFault) {
+    private mutating func row(_ found: [PlacedValue], _ depth: Int) throws(DecodingFault) {
         try self.view.append("[")
         for (column, element) in found.enumerated() {
             if column > 0 { try self.view.append(",") }
@@ -192,7 +165,7 @@ struct ProtobufReader {
 
     /// - Parameter type: a value's datatype, by which it is read.
     private mutating func value(
-        _ found: Found, _ field: ProtobufSchema.Field, type: UInt64?, _ depth: Int
+        _ found: PlacedValue, _ field: ProtobufSchema.Field, type: UInt64?, _ depth: Int
     ) throws(DecodingFault) {
         let slice = self.bytes[found.range]
         switch field.kind {

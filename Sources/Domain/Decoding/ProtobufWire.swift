@@ -9,6 +9,25 @@ struct WireField {
     var range = 0..<0
 }
 
+/// A value of a field that is known.
+struct PlacedValue {
+    /// Among its message's fields.
+    let place: Int
+    let offset: Int
+    var number: UInt64 = 0
+    /// Of what has a length, and of groups.
+    var range = 0..<0
+}
+
+extension [PlacedValue] {
+    /// In the order of their fields, and those of one field in theirs.
+    var inOrder: Self {
+        // As most are.
+        if zip(self, self.dropFirst()).allSatisfy({ $0.place <= $1.place }) { return self }
+        return self.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element)
+    }
+}
+
 extension ByteInput {
     mutating func varint() throws(DecodingFault) -> UInt64 {
         let offset = self.position
@@ -22,29 +41,28 @@ extension ByteInput {
         throw DecodingFault("a number is longer than 64 bits", at: offset)
     }
 
-    /// A field's number and its wire type.
-    private mutating func key() throws(DecodingFault) -> (number: UInt64, wire: UInt64, offset: Int) {
+    /// A field's number and its wire type; its value comes next.
+    mutating func key() throws(DecodingFault) -> WireField {
         let offset = self.position
         let key = try self.varint()
         guard key >> 3 > 0, key >> 3 < 1 << 29 else {
             throw DecodingFault("a field's number is \(key >> 3)", at: offset)
         }
-        return (key >> 3, key & 7, offset)
+        return WireField(number: key >> 3, wire: key & 7, offset: offset)
     }
 
     mutating func field() throws(DecodingFault) -> WireField {
-        let key = try self.key()
-        var field = WireField(number: key.number, wire: key.wire, offset: key.offset)
-        switch key.wire {
-        case 3: field.range = try self.group(key.number)
-        case 4: throw DecodingFault("a group ends where none is open", at: key.offset)
+        var field = try self.key()
+        switch field.wire {
+        case 3: field.range = try self.group(field.number)
+        case 4: throw DecodingFault("a group ends where none is open", at: field.offset)
         default: try self.read(&field)
         }
         return field
     }
 
     /// What is no group.
-    private mutating func read(_ field: inout WireField) throws(DecodingFault) {
+    mutating func read(_ field: inout WireField) throws(DecodingFault) {
         switch field.wire {
         case 0: field.value = try self.varint()
         case 1: field.value = try self.littleEndian(8)
@@ -61,7 +79,7 @@ extension ByteInput {
         let start = self.position
         var open = [number]
         while true {
-            let key = try self.key()
+            var key = try self.key()
             switch key.wire {
             case 3:
                 try JSONView.check(depth: open.count, at: key.offset)
@@ -72,8 +90,7 @@ extension ByteInput {
                 }
                 if open.isEmpty { return start..<key.offset }
             default:
-                var passed = WireField(number: key.number, wire: key.wire, offset: key.offset)
-                try self.read(&passed)
+                try self.read(&key)
             }
         }
     }
