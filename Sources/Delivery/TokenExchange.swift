@@ -40,18 +40,10 @@ struct TokenExchange: Sendable {
             body.appendPercentEncoded(value.utf8)
         }
         let authorization = self.authorization.map { "authorization: \($0)\r\n" } ?? ""
-        buffer.writeString(
-            """
-            POST \(self.url.requestTarget) HTTP/1.1\r
-            host: \(self.url.authority)\r
-            user-agent: \(WebhookTarget.userAgent)\r
-            accept: application/json\r
-            \(authorization)content-type: application/x-www-form-urlencoded\r
-            content-length: \(body.count)\r
-            \r
-
-            """)
-        buffer.writeBytes(body)
+        buffer.writeRequest(
+            "POST", to: self.url,
+            "accept: application/json\r\n\(authorization)content-type: application/x-www-form-urlencoded\r\n",
+            body: body)
     }
 
     /// What is asked for, and who asks where no header says it.

@@ -32,6 +32,9 @@ package struct AddressGuard: Sendable {
         self.allowed = allowed
     }
 
+    /// For what the operator names, which is wherever it is; metadata services are refused all the same.
+    package static let everywhere = AddressGuard(allowed: ["0.0.0.0/0", "::/0"].compactMap { Network($0) })
+
     /// The same guard with more blocks opened, for one group.
     package func allowing(_ more: [Network]) -> AddressGuard {
         more.isEmpty ? self : AddressGuard(allowed: self.allowed + more)

@@ -16,23 +16,11 @@ extension ClientConfiguration {
             var client = client
             client.keptBody = request.most
             let outcome = await SingleRequest.send(to: request.url, on: eventLoop, configuration: client) { buffer in
-                buffer.writeString(
-                    """
-                    \(request.form == nil ? "GET" : "POST") \(request.url.requestTarget) HTTP/1.1\r
-                    host: \(request.url.authority)\r
-                    user-agent: \(WebhookTarget.userAgent)\r
-                    accept: application/json\r
-
-                    """)
-                if let authorization = request.authorization {
-                    buffer.writeString("authorization: \(authorization)\r\n")
-                }
-                if let form = request.form {
-                    buffer.writeString(
-                        "content-type: application/x-www-form-urlencoded\r\ncontent-length: \(form.count)\r\n")
-                }
-                buffer.writeString("\r\n")
-                if let form = request.form { buffer.writeBytes(form) }
+                let authorization = request.authorization.map { "authorization: \($0)\r\n" } ?? ""
+                let type = request.form == nil ? "" : "content-type: application/x-www-form-urlencoded\r\n"
+                buffer.writeRequest(
+                    request.form == nil ? "GET" : "POST", to: request.url,
+                    "accept: application/json\r\n\(authorization)\(type)", body: request.form)
             }
             return switch outcome {
             case .response(let status, let body, _): .answer(status: status, body: body)

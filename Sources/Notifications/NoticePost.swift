@@ -11,17 +11,8 @@ struct NoticePost {
 
     func send(_ client: ClientConfiguration, on eventLoop: any EventLoop) async -> Outcome {
         await SingleRequest.send(to: self.url, on: eventLoop, configuration: client) { buffer in
-            buffer.writeString(
-                """
-                POST \(self.url.requestTarget) HTTP/1.1\r
-                host: \(self.url.authority)\r
-                user-agent: \(WebhookTarget.userAgent)\r
-                content-type: application/json\r
-                \(self.head)content-length: \(self.body.count)\r
-                \r
-
-                """)
-            buffer.writeBytes(self.body)
+            buffer.writeRequest(
+                "POST", to: self.url, "content-type: application/json\r\n" + self.head, body: self.body)
         }
     }
 

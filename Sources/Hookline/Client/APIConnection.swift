@@ -39,7 +39,7 @@ struct APIConnection: Sendable {
         (self.url, self.key) = (url, key)
         var client = ClientConfiguration(resolver: Resolver(threads: .singleton))
         // Who calls chooses where to.
-        client.addressGuard = AddressGuard(allowed: ["0.0.0.0/0", "::/0"].compactMap { Network($0) })
+        client.addressGuard = .everywhere
         client.firstByteTimeout = .seconds(60)
         client.bodyTimeout = .seconds(60)
         client.totalTimeout = .seconds(120)
@@ -85,16 +85,17 @@ struct APIConnection: Sendable {
             case .response(429, _, let wait):
                 try await Task.sleep(for: .seconds(min(max(wait.flatMap { Int($0) } ?? 1, 1), 60)))
             case .response(let status, let bytes, _):
-                let answer = bytes.isEmpty ? .null : try? JSONValue(reading: bytes)
-                guard (200..<300).contains(status) else {
-                    var reason = ""
-                    if case .object(let fields)? = answer, case .string(let text)? = fields["error"] { reason = text }
-                    throw Refusal(request: request, status: status, reason: reason)
+                let isSuccess = (200..<300).contains(status)
+                var (answer, reason) = (JSONValue.null, "")
+                do throws(InvalidField) {
+                    if !bytes.isEmpty { answer = try JSONValue(reading: bytes) }
+                } catch {
+                    // Something that stands before the API has answered.
+                    if isSuccess { reason = "the answer is no JSON of Hookline's" }
                 }
-                guard let answer else {
-                    throw Refusal(request: request, status: status, reason: "the answer is no JSON of Hookline's")
-                }
-                return answer
+                if isSuccess, reason.isEmpty { return answer }
+                if case .object(let fields) = answer, case .string(let text)? = fields["error"] { reason = text }
+                throw Refusal(request: request, status: status, reason: reason)
             }
         }
         throw Refusal(request: request, status: 429, reason: "too many requests")
@@ -106,21 +107,10 @@ struct APIConnection: Sendable {
         await SingleRequest.send(
             to: url, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: self.client
         ) { [key] buffer in
-            buffer.writeString(
-                """
-                \(method) \(url.requestTarget) HTTP/1.1\r
-                host: \(url.authority)\r
-                user-agent: hookline/\(version)\r
-                accept: application/json\r
-                authorization: Bearer \(key.reveal())\r
-
-                """)
-            if let body {
-                buffer.writeString("content-type: application/json\r\ncontent-length: \(body.count)\r\n\r\n")
-                buffer.writeBytes(body)
-            } else {
-                buffer.writeString("content-length: 0\r\n\r\n")
-            }
+            let type = body == nil ? "" : "content-type: application/json\r\n"
+            buffer.writeRequest(
+                method, to: url, agent: "hookline/\(version)",
+                "accept: application/json\r\nauthorization: Bearer \(key.reveal())\r\n\(type)", body: body ?? [])
         }
     }
 
@@ -157,11 +147,8 @@ struct APIConnection: Sendable {
     private static let mostListed = 10_000
 
     private static func escaped(_ text: String) -> String {
-        text.utf8.reduce(into: "") { text, byte in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-            text += isPlain ? String(UnicodeScalar(byte)) : "%" + Hex.encode([byte]).uppercased()
-        }
+        var bytes: [UInt8] = []
+        bytes.appendPercentEncoded(text.utf8)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -118,9 +118,8 @@ struct NetworkCheck: Sendable {
         var direct = client
         direct.proxy = nil
         // The operator's own.
-        let everywhere = AddressGuard(allowed: ["0.0.0.0/0", "::/0"].compactMap { Network($0) })
         let fetch = direct.fetch(
-            guardedBy: everywhere, on: MultiThreadedEventLoopGroup.singletonMultiThreadedEventLoopGroup.next())
+            guardedBy: .everywhere, on: MultiThreadedEventLoopGroup.singletonMultiThreadedEventLoopGroup.next())
         switch await fetch(ProviderRequest(url: url, most: 4_096)) {
         case .answer(200, let body) where String(decoding: body, as: UTF8.self).contains("\"hookline\""):
             return .init(.ok, "public url", "\(text) leads to an instance")
