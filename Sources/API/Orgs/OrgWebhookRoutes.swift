@@ -73,12 +73,7 @@ struct OrgWebhookRoutes: Sendable {
         let now = self.wallClock.now
         for object in objects {
             let draft = try self.draft(object, changing: nil)
-            var webhook = Webhook(
-                id: .random(), group: org, name: draft.name, url: draft.url, headers: draft.headers,
-                status: draft.status(after: .enabled), policy: draft.policy, options: draft.options)
-            webhook.record.createdAt = now
-            webhook.record.updatedAt = now
-            created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
+            created.append((draft.webhook(in: org, at: now), SigningKeys(current: try SigningKey.wanted(by: object))))
         }
         try created.map(\.webhook.name).refuseRepetition(of: "name")
         let made = created
@@ -172,20 +167,24 @@ extension APIError {
 }
 
 private struct OrgWebhookDTO: Encodable {
-    let id: String
-    let org_id: String
-    let name: String
-    let url: String
-    let headers: [String: String]
-    let status: String
-    /// What of it this version cannot read.
-    let status_reason: String?
-    let version: Int64
-    let created_at: Int64
-    let updated_at: Int64
-    /// How its copies are, of one that is asked for by itself.
-    let copies: CopiesDTO?
+    private let record: Record
     private let fields: [(name: String, value: JSONValue)]
+
+    struct Record: Encodable {
+        let id: String
+        let org_id: String
+        let name: String
+        let url: String
+        let headers: [String: String]
+        let status: String
+        /// What of it this version cannot read.
+        let status_reason: String?
+        let version: Int64
+        let created_at: Int64
+        let updated_at: Int64
+        /// How its copies are, of one that is asked for by itself.
+        let copies: CopiesDTO?
+    }
 
     struct CopiesDTO: Encodable {
         let ok: Int64
@@ -195,39 +194,18 @@ private struct OrgWebhookDTO: Encodable {
 
     init(_ found: OrgWebhook, _ standings: [WebhookHealth: Int64]? = nil) {
         let webhook = found.webhook
-        self.id = webhook.id.description
-        self.org_id = found.org.description
-        self.name = webhook.name
-        self.url = ShownURL.text(webhook.url.text, to: .owner)
-        self.headers = Dictionary(webhook.headers.map { ($0.name, $0.value) }) { first, _ in first }
-        self.status = webhook.status.rawValue
-        self.status_reason = webhook.fault
-        self.version = webhook.version
-        self.created_at = webhook.record.createdAt.milliseconds
-        self.updated_at = webhook.record.updatedAt.milliseconds
-        self.copies = standings.map {
-            CopiesDTO(ok: $0[.ok] ?? 0, failing: $0[.failing] ?? 0, off: $0[.off] ?? 0)
-        }
+        self.record = Record(
+            id: webhook.id.description, org_id: found.org.description, name: webhook.name,
+            url: ShownURL.text(webhook.url.text, to: .owner),
+            headers: Dictionary(webhook.headers.map { ($0.name, $0.value) }) { first, _ in first },
+            status: webhook.status.rawValue, status_reason: webhook.fault, version: webhook.version,
+            created_at: webhook.record.createdAt.milliseconds, updated_at: webhook.record.updatedAt.milliseconds,
+            copies: standings.map { CopiesDTO(ok: $0[.ok] ?? 0, failing: $0[.failing] ?? 0, off: $0[.off] ?? 0) })
         self.fields = webhook.policy.answer(seenBy: .owner) + webhook.options.answer(seenBy: .owner)
     }
 
-    private enum CodingKeys: CodingKey {
-        case id, org_id, name, url, headers, status, status_reason, version, created_at, updated_at, copies
-    }
-
     func encode(to encoder: any Encoder) throws {
-        var record = encoder.container(keyedBy: CodingKeys.self)
-        try record.encode(self.id, forKey: .id)
-        try record.encode(self.org_id, forKey: .org_id)
-        try record.encode(self.name, forKey: .name)
-        try record.encode(self.url, forKey: .url)
-        try record.encode(self.headers, forKey: .headers)
-        try record.encode(self.status, forKey: .status)
-        try record.encodeIfPresent(self.status_reason, forKey: .status_reason)
-        try record.encode(self.version, forKey: .version)
-        try record.encode(self.created_at, forKey: .created_at)
-        try record.encode(self.updated_at, forKey: .updated_at)
-        try record.encodeIfPresent(self.copies, forKey: .copies)
+        try self.record.encode(to: encoder)
         var values = encoder.container(keyedBy: FieldKey.self)
         for (name, value) in self.fields { try values.encode(value, forKey: FieldKey(name)) }
     }

@@ -115,6 +115,16 @@ struct ActivityDTO: Encodable {
 }
 
 extension WebhookDraft {
+    /// A new one.
+    func webhook(in group: EntityID, at now: Instant) -> Webhook {
+        var webhook = Webhook(
+            id: .random(), group: group, name: self.name, url: self.url, headers: self.headers,
+            status: self.status(after: .enabled), policy: self.policy, options: self.options)
+        webhook.record.createdAt = now
+        webhook.record.updatedAt = now
+        return webhook
+    }
+
     /// Read-only fields that clients send along (`id`, `group_id`, …) are ignored.
     ///
     /// - Parameter webhook: as it is, when it is changed. Name, url and headers are replaced; of the rest what is not

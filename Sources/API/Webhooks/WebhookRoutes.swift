@@ -98,12 +98,7 @@ struct WebhookRoutes: Sendable {
             let networks = try await self.access.groups.find(group)?.allowedNetworks ?? []
             try self.checkAddress(of: draft, allowing: networks, at: object)
             try self.checkCertificate(of: draft, changing: nil, at: object)
-            var webhook = Webhook(
-                id: .random(), group: group, name: draft.name, url: draft.url, headers: draft.headers,
-                status: draft.status(after: .enabled), policy: draft.policy, options: draft.options)
-            webhook.record.createdAt = now
-            webhook.record.updatedAt = now
-            created.append((webhook, SigningKeys(current: try SigningKey.wanted(by: object))))
+            created.append((draft.webhook(in: group, at: now), SigningKeys(current: try SigningKey.wanted(by: object))))
         }
         try created.map(\.webhook.name).refuseRepetition(of: "name")
         do {
