@@ -70,19 +70,29 @@ struct GetCommand: AsyncParsableCommand {
     }
 }
 
-struct DescribeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "describe", abstract: "Show all there is of one thing, webhook or the like.")
-
+/// Which one is meant, and where.
+struct NamedArguments: ParsableArguments {
     @Argument(help: "What it is.", completion: .list(ResourceKind.allCases.map(\.one))) var kind: ResourceKind
     @Argument(help: "Its name or id.") var name: String
     @OptionGroup var client: ClientArguments
 
-    func run() async throws {
+    func find() async throws -> (id: String, path: String, api: APIConnection) {
         let api = try self.client.api.connection()
         let id = try await self.client.id(of: self.name, self.kind, api)
-        let found = try await api.call("GET", "/\(self.kind.rawValue)/\(id)")
-        guard self.client.output == .table, case .object(let fields) = found else { return print(found.text) }
+        return (id, "/\(self.kind.rawValue)/\(id)", api)
+    }
+}
+
+struct DescribeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Show all there is of one thing, webhook or the like.")
+
+    @OptionGroup var named: NamedArguments
+
+    func run() async throws {
+        let (_, path, api) = try await self.named.find()
+        let found = try await api.call("GET", path)
+        guard self.named.client.output == .table, case .object(let fields) = found else { return print(found.text) }
         print(ClientText.fields(fields))
     }
 }
@@ -92,15 +102,12 @@ struct DeleteCommand: AsyncParsableCommand {
         commandName: "delete", abstract: "Remove one, for good.",
         discussion: "It is not asked again; name it by its id if you are not sure which it is.")
 
-    @Argument(help: "What it is.", completion: .list(ResourceKind.allCases.map(\.one))) var kind: ResourceKind
-    @Argument(help: "Its name or id.") var name: String
-    @OptionGroup var client: ClientArguments
+    @OptionGroup var named: NamedArguments
 
     func run() async throws {
-        let api = try self.client.api.connection()
-        let id = try await self.client.id(of: self.name, self.kind, api)
-        try await api.call("DELETE", "/\(self.kind.rawValue)/\(id)")
-        print("\(self.kind.one) \(id) is removed.")
+        let (id, path, api) = try await self.named.find()
+        try await api.call("DELETE", path)
+        print("\(self.named.kind.one) \(id) is removed.")
     }
 }
 
