@@ -6,49 +6,6 @@ import Testing
 extension WholeServiceTests {
     @Suite("The audit")
     struct AuditTests {
-        /// Calls each route as its owner would, and gathers what that left in the audit.
-        private struct Walk {
-            let installation: Installation
-            private(set) var walked: Set<String> = []
-
-            init(_ installation: Installation) { self.installation = installation }
-
-            /// It changes nothing.
-            mutating func forget(_ route: String) { self.walked.remove(route) }
-
-            private func newest() async throws -> String {
-                try await self.installation.sql("SELECT coalesce(max(id), 0) FROM audit WHERE id < 1::bigint << 62")
-                    .trimmingCharacters(in: .whitespacesAndNewlines)
-            }
-
-            /// - Parameters:
-            ///   - route: as openapi.json has it.
-            ///   - id: what stands for `{id}`.
-            ///   - leaves: what is entered, in order: the action and the kind of object.
-            @discardableResult
-            mutating func call(
-                _ route: String, _ id: String = "", _ body: String? = nil, leaves: [String], by api: APIClient? = nil
-            ) async throws -> HTTPAnswer {
-                self.walked.insert(route)
-                let last = try await self.newest()
-                let parts = route.split(separator: " ")
-                let path = parts[1].replacingOccurrences(of: "{id}", with: id)
-                let user = api == nil ? "owner" : "root"
-                let answer = try await (api ?? self.installation.api).call(String(parts[0]), path, body)
-                #expect((200..<300).contains(answer.status), "\(route): \(answer.status) \(answer.body)")
-                let entered = try await self.installation.sql(
-                    """
-                    SELECT action || ' ' || object_kind || coalesce(' from ' || address, '') || ' ' || count FROM audit
-                    WHERE id > \(last) AND actor_kind = 'user' AND actor_id = '\(user)' AND is_root = \(api != nil)
-                    ORDER BY at, id
-                    """)
-                #expect(
-                    entered.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-                        == leaves.map { "\($0) from 127.0.0.1 1" }, "\(route)")
-                return answer
-            }
-        }
-
         /// The routes that change something, by what openapi.json says.
         private static func changing(_ api: APIClient) async throws -> Set<String> {
             let text = try await api.call("GET", "/openapi.json").body
@@ -66,7 +23,7 @@ extension WholeServiceTests {
         @Test("has an entry for every route that changes something, and in none of them a secret")
         func routes() async throws {
             try await Installation.with { installation, running in
-                var walk = Walk(installation)
+                var walk = AuditWalk(installation)
                 let root = try await running.hookline.api(token: HooklineProcess.token(user: "root", root: true))
                 let org = "00000000-0000-4000-8000-0000000000aa"
                 let made = try await walk.call(
@@ -111,7 +68,7 @@ extension WholeServiceTests {
             }
         }
 
-        private static func walkGroup(_ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String)
+        private static func walkGroup(_ walk: inout AuditWalk, _ group: String, _ root: APIClient, _ org: String)
             async throws
         {
             try await walk.call("PUT /groups/{id}", group, #"{"name":"G 2"}"#, leaves: ["updated group"])
@@ -144,7 +101,7 @@ extension WholeServiceTests {
         }
 
         private static func walkNotices(
-            _ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String
+            _ walk: inout AuditWalk, _ group: String, _ root: APIClient, _ org: String
         ) async throws {
             let channel = #"{"name":"N","type":"slack","url":"http://127.0.0.1:9/MARKER?k=MARKER"}"#
             for (path, id, api) in [
@@ -168,7 +125,7 @@ extension WholeServiceTests {
         }
 
         /// What follows from them in the group is not told besides.
-        private static func walkOrgWebhooks(_ walk: inout Walk, _ root: APIClient, _ org: String) async throws {
+        private static func walkOrgWebhooks(_ walk: inout AuditWalk, _ root: APIClient, _ org: String) async throws {
             let made = try await walk.call(
                 "POST /orgs/{id}/webhooks", org, #"[{"name":"O","url":"https://example.com/MARKER?k=MARKER"}]"#,
                 leaves: ["created org_webhook"], by: root)
@@ -185,7 +142,7 @@ extension WholeServiceTests {
             try await walk.call("DELETE /org-webhooks/{id}", id, leaves: ["removed org_webhook"], by: root)
         }
 
-        private static func walkThings(_ walk: inout Walk, _ group: String) async throws -> String {
+        private static func walkThings(_ walk: inout AuditWalk, _ group: String) async throws -> String {
             let profile = try await walk.call(
                 "POST /groups/{id}/profiles", group, #"[{"name":"P","config":{"webhook":true,"own":"MARKER"}}]"#,
                 leaves: ["created profile"])
@@ -222,7 +179,7 @@ extension WholeServiceTests {
             #"{"name":"\#(name)","url":"http://127.0.0.1:9/MARKER?k=MARKER","failure_limit":0,"headers":{"X-Key":"MARKER \#(name)"}\#(more)}"#
         }
 
-        private static func walkWebhooks(_ walk: inout Walk, _ group: String, _ thing: String) async throws {
+        private static func walkWebhooks(_ walk: inout AuditWalk, _ group: String, _ thing: String) async throws {
             let first = try await walk.call(
                 "POST /things/{id}/webhooks", thing, "[\(Self.webhook("1"))]", leaves: ["created webhook"])
             let manual = try await walk.call(
@@ -280,7 +237,7 @@ extension WholeServiceTests {
             }
         }
 
-        private static func walkSources(_ walk: inout Walk, _ group: String, _ thing: String) async throws {
+        private static func walkSources(_ walk: inout AuditWalk, _ group: String, _ thing: String) async throws {
             let made = try await walk.call(
                 "POST /groups/{id}/sources", group, #"[{"name":"S","thing_id":"\#(thing)"}]"#,
                 leaves: ["created source"])
@@ -295,7 +252,7 @@ extension WholeServiceTests {
         }
 
         private static func walkKeys(
-            _ walk: inout Walk, _ group: String, _ root: APIClient, _ org: String
+            _ walk: inout AuditWalk, _ group: String, _ root: APIClient, _ org: String
         ) async throws {
             for (path, id) in [("/groups/{id}/keys", group), ("/me/keys", "")] {
                 let made = try await walk.call(
