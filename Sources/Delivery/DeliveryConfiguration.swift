@@ -5,7 +5,7 @@ package import WebhookClient
 /// How deliveries are made.
 package struct DeliveryConfiguration: Sendable {
     /// The most requests at a time to one webhook whose receiver does well with them.
-    package var connectionsPerWebhook = 256
+    package var connectionsPerWebhook = 400
     /// Connections to receivers, over all webhooks and event loops.
     package var connectionLimits = ConnectionLimits()
     /// How long what is known of a webhook's receiver outlives its last request.
