@@ -122,6 +122,7 @@ let package = Package(
                 .embedInCode("0033_org_webhooks.sql"),
                 .embedInCode("0034_decoding_rules.sql"),
                 .embedInCode("0035_names_searched.sql"),
+                .embedInCode("0036_webhooks_written.sql"),
             ],
             swiftSettings: common),
 

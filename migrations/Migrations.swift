@@ -39,5 +39,6 @@ package enum MigrationFiles {
         (33, "org webhooks", PackageResources._033_org_webhooks_sql),
         (34, "decoding rules", PackageResources._034_decoding_rules_sql),
         (35, "names searched", PackageResources._035_names_searched_sql),
+        (36, "webhooks written", PackageResources._036_webhooks_written_sql),
     ]
 }

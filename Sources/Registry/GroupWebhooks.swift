@@ -39,14 +39,6 @@ package struct GroupWebhooks: Sendable {
         }
     }
 
-    /// Of these webhooks' keys those that are known.
-    func keys(among webhooks: [WebhookTarget]) -> [WebhookKey] {
-        webhooks.map(\.key).filter { key in
-            let index = self.all.place(of: key)
-            return index < self.all.count && self.all[index].key == key
-        }
-    }
-
     /// The webhook as it is known, if it is the same.
     func keeping(_ webhook: WebhookTarget) -> WebhookTarget {
         let index = self.all.place(of: webhook.key)

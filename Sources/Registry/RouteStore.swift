@@ -153,7 +153,7 @@ package struct RouteStore: Sendable {
         }
     }
 
-    /// Reads of a group's webhooks what was written since they were read: a save costs as much as what is saved.
+    /// Reads of a group's webhooks what was written or removed since they were read: a save costs as much as what is saved.
     private func change(
         of group: EntityID, from former: GroupWebhooks?, on db: isolated Connection
     ) throws -> GroupWebhooks.Change {
@@ -163,23 +163,19 @@ package struct RouteStore: Sendable {
             let all = try self.webhooks("w.group_id = \(group)", on: db)
             return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen)
         }
+        // What was restored into another database has the numbers of the one that it is from: those to come are not looked at.
+        let since: Query =
+            "written >= \(former.seen) AND written < pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
         // One that could not be read may be readable without having been written.
         let faulty = former.all.filter { $0.fault != nil }.map(\.key.rawValue)
         let written = try self.webhooks(
-            """
-            w.group_id = \(group)
-            AND (age(w.xmin) <= age(\(former.seen)::text::xid8::xid) OR w.key = ANY(\(faulty)))
-            """, on: db)
-        let count = try db.query("SELECT count(*) FROM webhooks WHERE group_id = \(group)") { try $0.int64(0) }.first
-        let known = former.all.count + written.count - former.keys(among: written).count
-        var removed: Set<WebhookKey> = []
-        if count != Int64(known) {
-            let present = try db.query("SELECT key FROM webhooks WHERE group_id = \(group)") {
-                WebhookKey(rawValue: try $0.int32(0))
-            }
-            removed = Set((former.all + written).map(\.key)).subtracting(present)
-        }
-        return GroupWebhooks.Change(of: group, from: former, written: written, removed: removed, seen: seen)
+            faulty.isEmpty
+                ? "w.group_id = \(group) AND \(since)"
+                : "w.group_id = \(group) AND (\(since) OR w.key = ANY(\(faulty)))", on: db)
+        let removed = try db.query(
+            "SELECT webhook_key FROM erasures WHERE group_id = \(group) AND webhook_key IS NOT NULL AND \(since)"
+        ) { WebhookKey(rawValue: try $0.int32(0)) }
+        return GroupWebhooks.Change(of: group, from: former, written: written, removed: Set(removed), seen: seen)
     }
 
     /// A few at a time, so that what the server sends of all of them is not in memory at once.

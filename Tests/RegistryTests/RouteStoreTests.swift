@@ -139,6 +139,33 @@ struct RouteStoreTests {
         #expect(routes.webhook(keys[0])?.version == 2)
     }
 
+    @Test("that were restored from a database that had counted further are read when they are written, and only then")
+    func restored() async throws {
+        let fixture = try await Fixture()
+        let other = try await Fixture.webhook(
+            .random(), named: "other", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database,
+            box: fixture.box)
+        _ = try await fixture.database.pool.withConnection { db in
+            try db.execute("ALTER TABLE webhooks DISABLE TRIGGER note_written")
+            try db.execute("UPDATE webhooks SET written = 1000000000000")
+            try db.execute("UPDATE erasures SET written = 1000000000000")
+            try db.execute("ALTER TABLE webhooks ENABLE TRIGGER note_written")
+        }
+        let store = RouteStore(fixture.database, box: fixture.box)
+        var routes = try await store.load()
+        for written in [[], [other.key], []] {
+            _ = try await fixture.database.pool.withConnection { db in
+                try db.execute(
+                    "UPDATE webhooks SET version = version + 1 WHERE key = ANY(\(written.map(\.rawValue)))")
+            }
+            let known = routes.groups[fixture.group]
+            let news = try await store.changes([.webhooks(group: fixture.group)], known: { _ in known })
+            guard case .some(let edit) = news else { return #expect(Bool(false), "it is not everything") }
+            #expect(edit.webhooks.map { $0.changed.map(\.key) } == [written])
+            edit.apply(to: &routes)
+        }
+    }
+
     @Test("say nothing of names: those of a few things are read, with what they were called in a group that had them")
     func names() async throws {
         let fixture = try await Fixture()
