@@ -18,6 +18,11 @@ actor Dispatcher {
     private let wish: @Sendable ([ClaimWish]) -> Void
     private let currentTarget: @Sendable (WebhookKey) -> WebhookTarget?
     private var lanes: [WebhookKey: Lane] = [:]
+    private var arrivals = Arrivals()
+    private var isMakingLanes = false
+    /// A lane that is made reads templates and sends its first request: some 50 µs. More at a time would hold up the others of this
+    /// loop, and a message may go to ten thousand webhooks.
+    private static let mostMadeAtOnce = 100
     /// Lanes that are to follow their webhooks, changed or gone.
     private var following: Set<WebhookKey> = []
     private var openBreakers: Set<WebhookKey> = []
@@ -47,15 +52,67 @@ actor Dispatcher {
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
+        let most = self.lanes.count + Self.mostMadeAtOnce
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
+            let key = deliveries[index].webhook.key
+            guard self.mayHaveLane(key, most: most) else {
+                self.arrivals[key].deliveries.append(deliveries[index])
+                continue
+            }
             let lane = self.lane(for: deliveries[index].webhook)
             lane.accept(deliveries[index])
-            touched.insert(lane.key)
+            touched.insert(key)
         }
         let now = NIODeadline.now()
         for key in touched { self.lanes[key]?.pump(now: now) }
-        for key in backlog { self.currentLane(of: key)?.noteBacklog() }
+        for key in backlog {
+            if self.mayHaveLane(key, most: most) {
+                self.currentLane(of: key)?.noteBacklog()
+            } else {
+                self.arrivals[key].hasBacklog = true
+            }
+        }
         self.claimWhereWanted(backlog)
+        self.makeLanesSoon()
+    }
+
+    // MARK: Lanes
+
+    /// Whether a webhook has a lane, or gets one at once.
+    ///
+    /// - Parameter most: of lanes, so that no more than ``mostMadeAtOnce`` are made.
+    private func mayHaveLane(_ key: WebhookKey, most: Int) -> Bool {
+        // Those that wait for theirs go on doing so, what comes for them behind what has come.
+        self.lanes[key] != nil || (self.lanes.count < most && !self.arrivals.contains(key))
+    }
+
+    /// Makes lanes for what has arrived a little later, and some at a time: the loop sees to others in between.
+    private func makeLanesSoon() {
+        guard !self.isMakingLanes, !self.arrivals.isEmpty else { return }
+        self.isMakingLanes = true
+        self.eventLoop.scheduleTask(in: .milliseconds(1)) {
+            self.assumeIsolated { dispatcher in
+                dispatcher.isMakingLanes = false
+                dispatcher.makeLanes(Self.mostMadeAtOnce)
+                dispatcher.makeLanesSoon()
+            }
+        }
+    }
+
+    private func makeLanes(_ most: Int) {
+        let now = NIODeadline.now()
+        var made: [WebhookKey] = []
+        while made.count < most, let key = self.arrivals.first {
+            let target = self.arrivals[key].deliveries.first?.webhook
+            guard let lane = target.map(self.lane(for:)) ?? self.currentLane(of: key) else {
+                // Removed meanwhile, and with it what waits.
+                self.arrivals.remove(key)
+                continue
+            }
+            lane.pump(now: now)
+            made.append(key)
+        }
+        self.claimWhereWanted(made)
     }
 
     private func lane(for target: WebhookTarget) -> Lane {
@@ -70,6 +127,12 @@ actor Dispatcher {
             lane.update(to: current, isCurrent: true)
         } else {
             self.following.insert(target.key)
+        }
+        // Whatever it is made for: what comes from the database now is behind what has arrived.
+        if let arrival = self.arrivals.remove(target.key) {
+            for delivery in arrival.deliveries { lane.accept(delivery) }
+            if arrival.hasBacklog { lane.noteBacklog() }
+            if let due = arrival.due { lane.noteDue(at: due) }
         }
         return lane
     }
@@ -99,8 +162,16 @@ actor Dispatcher {
 
     /// What the database says has fallen due, beyond what this instance knows of.
     func noteDues(_ dues: [WebhookKey: Instant]) {
-        for (key, due) in dues { self.currentLane(of: key)?.noteDue(at: due) }
+        let most = self.lanes.count + Self.mostMadeAtOnce
+        for (key, due) in dues {
+            if self.mayHaveLane(key, most: most) {
+                self.currentLane(of: key)?.noteDue(at: due)
+            } else {
+                self.arrivals[key].due = min(due, self.arrivals[key].due ?? due)
+            }
+        }
         self.claimWhereWanted(dues.keys)
+        self.makeLanesSoon()
     }
 
     /// - Parameter claims: by webhook; those that failed are not among them.
@@ -215,6 +286,8 @@ actor Dispatcher {
     func renewed(until end: ContinuousClock.Instant, wasLost: Bool) {
         self.context.leaseEnd = end
         if wasLost { self.context.leaseLosses += 1 }
+        // All of it goes back.
+        if wasLost { self.makeLanes(self.arrivals.count) }
         let now = NIODeadline.now()
         // What sleeps has nothing to send that its own alarm does not wake it for.
         let lanes = wasLost ? Array(self.lanes.values) : self.context.busyLanes
@@ -249,6 +322,7 @@ actor Dispatcher {
         for lane in self.lanes.values { lane.close() }
         self.context.connections.close()
         self.lanes = [:]
+        self.arrivals = Arrivals()
         self.context.flush()
     }
 }

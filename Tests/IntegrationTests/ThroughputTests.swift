@@ -59,6 +59,23 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("a message to hundreds of webhooks goes to each of them, and a thing's messages in their order")
+        func many() async throws {
+            let receiver = try await Receiver.start()
+            let webhooks = 600
+            try await Installation.with { installation, _ in
+                let all = (1...webhooks).map { #"{"name":"\#($0)","url":"\#(receiver.url("/\($0)"))"}"# }
+                _ = try await installation.api.create(
+                    "/groups/\(installation.group)/webhooks", "[\(all.joined(separator: ","))]")
+                try await installation.publish(1...5)
+                try await waitUntil("all of them") { receiver.requests.count == webhooks * 5 }
+            }
+            let bodies = Dictionary(grouping: receiver.requests, by: \.path).mapValues { $0.map(\.body) }
+            #expect(bodies.count == webhooks)
+            #expect(bodies.values.allSatisfy { $0 == (1...5).map { #"{"n":\#($0)}"# } })
+            await receiver.stop()
+        }
+
         @Test("a webhook that falls behind says what it waits for")
         func reasons() async throws {
             let (well, failing) = (try await Receiver.start(), try await Receiver.start())

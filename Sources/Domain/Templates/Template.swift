@@ -104,15 +104,21 @@ package struct Template: Sendable, Equatable {
                 case "\"" where self.kind == .json:
                     self.isInString.toggle()
                     self.take(1)
-                default: self.take(1)
+                default: self.take(to: self.rest.dropFirst().endOfPlain)
                 }
             }
             self.flush()
         }
 
         private mutating func take(_ count: Int) {
-            self.literal.unicodeScalars.append(contentsOf: self.rest.prefix(count))
-            self.rest = self.rest.dropFirst(count)
+            self.take(to: self.rest.index(self.rest.startIndex, offsetBy: count, limitedBy: self.rest.endIndex))
+        }
+
+        /// - Parameter end: nil is the end of the text.
+        private mutating func take(to end: Substring.Index?) {
+            let end = end ?? self.rest.endIndex
+            self.literal += Substring(self.rest[..<end])
+            self.rest = self.rest[end...]
         }
 
         private mutating func flush() {
@@ -187,6 +193,18 @@ package struct Template: Sendable, Equatable {
             }
             self.rest = behind[behind.index(after: end)...]
             return parsed
+        }
+    }
+}
+
+extension Substring.UnicodeScalarView {
+    /// Where the first stands that may mean something in a template. Its bytes are looked at: most of them are just text.
+    fileprivate var endOfPlain: Substring.Index? {
+        Substring(self).utf8.firstIndex { byte in
+            switch byte {
+            case UInt8(ascii: "{"), UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "\""): true
+            default: false
+            }
         }
     }
 }
