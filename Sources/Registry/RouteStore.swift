@@ -8,10 +8,13 @@ package import Schema
 package struct RouteStore: Sendable {
     let pool: Pool
     private let box: SecretBox
+    private let readsUsers: Bool
 
-    package init(_ database: Database, box: SecretBox) {
+    /// - Parameter readsUsers: whether it matters which user a group counts for.
+    package init(_ database: Database, box: SecretBox, readsUsers: Bool = false) {
         self.pool = database.pool
         self.box = box
+        self.readsUsers = readsUsers
     }
 
     /// A change that was announced: which rows to read again.
@@ -159,9 +162,10 @@ package struct RouteStore: Sendable {
     ) throws -> GroupWebhooks.Change {
         // Looked at first: what begins meanwhile is read with the next change, once more if need be.
         let seen = try Self.oldestRunning(on: db)
+        let user = try self.users(of: [group], on: db)[group]
         guard let former else {
             let all = try self.webhooks("w.group_id = \(group)", on: db)
-            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen)
+            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen, user: user)
         }
         // One that could not be read may be readable without having been written.
         let faulty = former.all.filter { $0.fault != nil }.map(\.key.rawValue)
@@ -179,7 +183,13 @@ package struct RouteStore: Sendable {
             }
             removed = Set((former.all + written).map(\.key)).subtracting(present)
         }
-        return GroupWebhooks.Change(of: group, from: former, written: written, removed: removed, seen: seen)
+        return GroupWebhooks.Change(
+            of: group, from: former, written: written, removed: removed, seen: seen, user: user)
+    }
+
+    /// Nothing is asked where it does not matter.
+    private func users(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: String] {
+        self.readsUsers && !groups.isEmpty ? try GroupUsers.read(of: groups, on: db) : [:]
     }
 
     /// A few at a time, so that what the server sends of all of them is not in memory at once.
@@ -211,10 +221,10 @@ package struct RouteStore: Sendable {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
         let seen = try Self.oldestRunning(on: db)
-        for (group, found) in Dictionary(
-            grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
-        {
-            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
+        let groups = Dictionary(grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
+        let users = try self.users(of: Array(groups.keys), on: db)
+        for (group, found) in groups {
+            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen, user: users[group]))
         }
         for (id, thing) in try Self.things(things, selectors: routes.selectors, on: db) {
             routes.set(thing: id, to: thing)
