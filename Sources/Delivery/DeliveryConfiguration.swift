@@ -14,6 +14,8 @@ package struct DeliveryConfiguration: Sendable {
     package var defaults = DeliveryDefaults()
     /// What all webhooks of a group share; nil is no limit.
     package var groupRate: RateLimit?
+    /// What all webhooks share of the groups that count for one user; nil is no limit.
+    package var userRate: RateLimit?
     /// Finished attempts are recorded together: when this many have gathered…
     package var completionBatch = 500
     /// …or this much payload, which is in memory until then…

@@ -20,6 +20,8 @@ package struct DeliveryPorts: Sendable {
     package let responses: ResponsePort?
     /// Whether a topic that is not below `things/` is the thing's own by rules of the group.
     package let isOwnTopic: @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool
+    /// The user that a group counts for; nil is nobody. It is asked before each request if users' requests are limited.
+    package let user: @Sendable (_ group: EntityID) -> String?
     package let tally: WebhookTally
     /// What receivers send commands with; nil if they cannot.
     package let commandKeys: CommandKeys?
@@ -35,7 +37,8 @@ package struct DeliveryPorts: Sendable {
         responses: ResponsePort?,
         isOwnTopic: @escaping @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool = { _, _, _ in
             false
-        }, tally: WebhookTally, commandKeys: CommandKeys? = nil
+        }, user: @escaping @Sendable (_ group: EntityID) -> String? = { _ in nil },
+        tally: WebhookTally, commandKeys: CommandKeys? = nil
     ) {
         self.isOwnTopic = isOwnTopic
         self.target = target
@@ -44,6 +47,7 @@ package struct DeliveryPorts: Sendable {
         self.facts = facts
         self.readFacts = readFacts
         self.responses = responses
+        self.user = user
         self.tally = tally
         self.commandKeys = commandKeys
     }

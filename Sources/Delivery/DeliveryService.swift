@@ -21,7 +21,7 @@ package struct DeliveryService: Service {
     let logger: Logger
     let ledger: LaneLedger
     private let completer: Completer
-    private let quotas: GroupQuotas?
+    private let quotas: Quotas?
     let dispatchers: [Dispatcher]
     let claims: ClaimLine
     private let factsLine: FactsLine
@@ -35,7 +35,8 @@ package struct DeliveryService: Service {
     ) {
         let ledger = LaneLedger()
         let completer = Completer(store: store, ledger: ledger, metrics: metrics, logger: logger)
-        let quotas = configuration.groupRate.map(GroupQuotas.init)
+        let quotas = Quotas(
+            group: configuration.groupRate, eachUser: configuration.userRate, user: ports.user)
         let claims = ClaimLine()
         let factsLine = FactsLine()
         self.configuration = configuration

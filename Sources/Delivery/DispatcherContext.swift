@@ -14,7 +14,7 @@ extension Dispatcher {
         let wallClock: WallClock
         let metrics: Metrics
         let ledger: LaneLedger
-        let quotas: GroupQuotas?
+        let quotas: Quotas?
         let ports: DeliveryPorts
         /// Takes back a wish for a claim, if it is not being granted yet.
         let withdrawWish: @Sendable (WebhookKey) -> Bool
@@ -43,7 +43,7 @@ extension Dispatcher {
 
         init(
             eventLoop: any EventLoop, configuration: DeliveryConfiguration, connections: SharedConnections,
-            wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: GroupQuotas?,
+            wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: Quotas?,
             ports: DeliveryPorts, completer: Completer, factsLine: FactsLine, log: RateLimitedLog,
             traces: TraceRecorder?,
             withdrawWish: @escaping @Sendable (WebhookKey) -> Bool

@@ -9,7 +9,8 @@ struct Gate {
         case now
         /// As many as may be are under way; the end of one of them is the time to ask again.
         case full
-        case at(Int64)
+        /// Then, and what is waited for.
+        case at(Int64, Holdup.Reason)
     }
 
     private var breaker = Breaker(most: ConcurrencyLimit.modest)
@@ -37,7 +38,7 @@ struct Gate {
 
     /// Whether nothing can go out now, whatever there is.
     func isShut(now: Int64) -> Bool {
-        self.pausedUntil > now || self.breaker.allowance(now: now) == 0
+        self.closure(now: now) != nil
     }
 
     /// When something can go out again; the past if it can now.
@@ -75,20 +76,20 @@ struct Gate {
     ///
     /// - Parameters:
     ///   - isStuck: whether nothing of what is under way ends. Then there are no more than it would have anyway.
-    ///   - quota: takes from what several webhooks share, or says how long until there is something.
+    ///   - quota: takes from what several webhooks share, or says what is used up and how long until there is something.
     mutating func admit(
-        inFlight: Int, isStuck: Bool = false, now: Int64, quota: (Int64) -> Int64?
+        inFlight: Int, isStuck: Bool = false, now: Int64, quota: (Int64) -> Quotas.Refusal?
     ) -> Admission {
-        if self.pausedUntil > now { return .at(self.pausedUntil) }
+        if self.pausedUntil > now { return .at(self.pausedUntil, .pause) }
         let allowance = min(self.allowance(now: now), isStuck ? ConcurrencyLimit.modest : .max)
         guard inFlight < allowance else {
-            if allowance == 0, let probeAt = self.breaker.probeAt { return .at(probeAt) }
+            if allowance == 0, let probeAt = self.breaker.probeAt { return .at(probeAt, .breaker) }
             return .full
         }
-        if let wait = self.bucket?.take(now: now) { return .at(now.adding(wait)) }
-        if let wait = quota(now) {
+        if let wait = self.bucket?.take(now: now) { return .at(now.adding(wait), .rate) }
+        if let refusal = quota(now) {
             self.bucket?.giveBack()
-            return .at(now.adding(wait))
+            return .at(now.adding(refusal.wait), refusal.reason)
         }
         return .now
     }
@@ -96,11 +97,10 @@ struct Gate {
     /// Whether there are as many requests at a time as there may ever be.
     var isAtMost: Bool { self.limit.height >= self.limit.most }
 
-    /// What a request has to wait for that was let in for later.
-    func obstacle(now: Int64) -> Holdup.Reason {
+    /// What nothing can go out for, whatever there is; nil if it is not shut.
+    func closure(now: Int64) -> Holdup.Reason? {
         if self.pausedUntil > now { return .pause }
-        if self.breaker.isOpen, self.breaker.allowance(now: now) == 0 { return .breaker }
-        return self.bucket.map { $0.available(now: now) < 1 } == true ? .rate : .groupRate
+        return self.breaker.allowance(now: now) == 0 ? .breaker : nil
     }
 
     /// Until when nothing goes out, and why, for people; each nil if it is in nobody's way.

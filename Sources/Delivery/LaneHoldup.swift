@@ -20,7 +20,7 @@ extension Lane {
 
     private func reason(now: NIODeadline, wallNow: Instant, isYoung: Bool) -> Holdup.Reason? {
         guard self.target.status == .enabled else { return .disabled }
-        if self.gate.isShut(now: now.nanoseconds) { return self.gate.obstacle(now: now.nanoseconds) }
+        if let closure = self.gate.closure(now: now.nanoseconds) { return closure }
         if self.gate.isOpen { return .breaker }
         if self.queue.first != nil, !isYoung { return self.obstacle ?? .connections }
         if self.queue.oldestInLine != nil, !isYoung { return .order }

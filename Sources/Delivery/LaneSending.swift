@@ -57,8 +57,8 @@ extension Lane {
                 self.pool.isPressed = true
                 self.obstacle = self.gate.isOpen ? .breaker : self.gate.isAtMost ? .limit : .receiver
                 return
-            case .at(let later):
-                self.obstacle = self.gate.obstacle(now: time)
+            case .at(let later, let reason):
+                self.obstacle = reason
                 return self.wake(at: later)
             case .now: self.sendNext(delivery, authorization: authorization, now: now, wallNow: wallNow)
             }

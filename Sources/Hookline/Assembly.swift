@@ -56,8 +56,8 @@ struct Assembly {
             id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
         let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
-            store: RouteStore(database, box: box), endpoint: self.configuration.postgres,
-            unreadable: unreadable, logger: self.logger)
+            store: RouteStore(database, box: box, readsUsers: self.configuration.delivery.userRate != nil),
+            endpoint: self.configuration.postgres, unreadable: unreadable, logger: self.logger)
         let defaults = self.configuration.delivery.defaults
         let housekeeper = Housekeeper(
             store: HousekeepingStore(database), partitions: PartitionStore(database), clock: clock,
@@ -140,6 +140,7 @@ struct Assembly {
                 facts: { routes.facts(of: $0, $1) }, readFacts: { try await routes.readFacts(of: $0, $1) },
                 responses: ResponsePort { responder.respond($0) },
                 isOwnTopic: { topic, thing, group in routes.withRoutes { $0.isOwn(topic, of: thing, in: group) } },
+                user: { group in routes.withRoutes { $0.user(of: group) } },
                 tally: tally, commandKeys: commandKeys), traces: traces)
         try await delivery.resumeBacklog()
         let mqttSession = try Session(mqtt, on: pools.intakeThread, logger: self.logger)

@@ -278,11 +278,13 @@ package struct GroupStore: Sendable {
             try await self.pool.transaction { db in
                 // One change at a time per group, so that two owners cannot demote each other at once.
                 try db.execute("SELECT FROM groups WHERE id = \(group) FOR UPDATE")
+                let former = try GroupUsers.read(of: [group], on: db)
                 try change(db)
                 let owners = try db.query(
                     "SELECT count(*) FROM memberships WHERE group_id = \(group) AND role = 'owner'"
                 ) { try $0.int64(0) }
                 guard owners != [0] else { throw NoOwnerLeft() }
+                if try GroupUsers.read(of: [group], on: db) != former { try GroupUsers.announce([group], on: db) }
             }
             return true
         } catch is NoOwnerLeft {

@@ -6,6 +6,8 @@ package struct GroupWebhooks: Sendable {
     package let all: [WebhookTarget]
     /// What was written by transactions from this number on (`xid8`) may not be here.
     let seen: Int64
+    /// The user that the group counts for; nil if there is none, or it does not matter.
+    let user: String?
     /// Those that messages go to: all but the disabled.
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
@@ -20,8 +22,9 @@ package struct GroupWebhooks: Sendable {
     /// - Parameters:
     ///   - all: in the order of their keys.
     ///   - former: as the group was known.
-    init(_ all: [WebhookTarget], seen: Int64, from former: GroupWebhooks?) {
+    init(_ all: [WebhookTarget], seen: Int64, user: String?, from former: GroupWebhooks?) {
         self.all = all
+        self.user = user
         self.seen = seen
         // Nearly always they are the same, and then so is the memory.
         self.receiving = all.allSatisfy(\.receivesMessages) ? all : all.filter(\.receivesMessages)
@@ -53,13 +56,22 @@ package struct GroupWebhooks: Sendable {
         let webhooks: GroupWebhooks?
         let removed: [WebhookKey]
         let changed: [WebhookTarget]
+        /// Whether it was known, and counts for another user now.
+        private let isOfAnotherUser: Bool
+
+        /// The webhooks for which something is otherwise than it was.
+        var concerned: [WebhookKey] {
+            self.removed + (self.isOfAnotherUser ? self.webhooks?.all ?? [] : self.changed).map(\.key)
+        }
 
         /// - Parameters:
         ///   - former: as the group was known. Targets that did not change stay the same objects.
         ///   - webhooks: all there are now.
         ///   - seen: see ``GroupWebhooks/seen``.
+        ///   - user: see ``GroupWebhooks/user``.
         package init(
-            of group: EntityID, from former: GroupWebhooks?, to webhooks: [WebhookTarget], seen: Int64 = 0
+            of group: EntityID, from former: GroupWebhooks?, to webhooks: [WebhookTarget], seen: Int64 = 0,
+            user: String? = nil
         ) {
             let written = webhooks.sorted { $0.key.rawValue < $1.key.rawValue }
             var (known, removed, changed) = ((former?.all ?? [])[...], [WebhookKey](), [WebhookTarget]())
@@ -76,9 +88,10 @@ package struct GroupWebhooks: Sendable {
                 return webhook
             }
             self.group = group
-            self.webhooks = merged.isEmpty ? nil : GroupWebhooks(merged, seen: seen, from: former)
+            self.webhooks = merged.isEmpty ? nil : GroupWebhooks(merged, seen: seen, user: user, from: former)
             self.removed = removed + known.map(\.key)
             self.changed = changed
+            self.isOfAnotherUser = former.map { $0.user != user } ?? false
         }
 
         /// What was written takes the place of what was; the others stay as they are without being looked at.
@@ -88,7 +101,7 @@ package struct GroupWebhooks: Sendable {
         ///   - removed: those that are gone.
         init(
             of group: EntityID, from former: GroupWebhooks, written: [WebhookTarget], removed: Set<WebhookKey>,
-            seen: Int64
+            seen: Int64, user: String?
         ) {
             var (all, changed) = (former.all, [WebhookTarget]())
             if !removed.isEmpty { all.removeAll { removed.contains($0.key) } }
@@ -103,9 +116,10 @@ package struct GroupWebhooks: Sendable {
                 changed.append(webhook)
             }
             self.group = group
-            self.webhooks = all.isEmpty ? nil : GroupWebhooks(all, seen: seen, from: former)
+            self.webhooks = all.isEmpty ? nil : GroupWebhooks(all, seen: seen, user: user, from: former)
             self.removed = Array(removed)
             self.changed = changed
+            self.isOfAnotherUser = former.user != user
         }
     }
 }

@@ -234,7 +234,7 @@ package final class RouteKeeper: Service {
                     if let topics { routes.set(topics: topics) }
                 }
                 self.changedWebhooks.withLock { changed in
-                    for change in edit.webhooks { changed.formUnion(change.removed + change.changed.map(\.key)) }
+                    for change in edit.webhooks { changed.formUnion(change.concerned) }
                 }
             }
             self.noteUnreadable()

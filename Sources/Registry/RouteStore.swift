@@ -8,10 +8,13 @@ package import Schema
 package struct RouteStore: Sendable {
     let pool: Pool
     private let box: SecretBox
+    private let readsUsers: Bool
 
-    package init(_ database: Database, box: SecretBox) {
+    /// - Parameter readsUsers: whether it matters which user a group counts for.
+    package init(_ database: Database, box: SecretBox, readsUsers: Bool = false) {
         self.pool = database.pool
         self.box = box
+        self.readsUsers = readsUsers
     }
 
     /// A change that was announced: which rows to read again.
@@ -159,9 +162,10 @@ package struct RouteStore: Sendable {
     ) throws -> GroupWebhooks.Change {
         // Looked at first: what begins meanwhile is read with the next change, once more if need be.
         let seen = try Self.oldestRunning(on: db)
+        let user = try self.users(of: [group], on: db)[group]
         guard let former else {
             let all = try self.webhooks("w.group_id = \(group)", on: db)
-            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen)
+            return GroupWebhooks.Change(of: group, from: nil, to: all, seen: seen, user: user)
         }
         // What was restored into another database has the numbers of the one that it is from: those to come are not looked at.
         let since: Query =
@@ -175,7 +179,13 @@ package struct RouteStore: Sendable {
         let removed = try db.query(
             "SELECT webhook_key FROM erasures WHERE group_id = \(group) AND webhook_key IS NOT NULL AND \(since)"
         ) { WebhookKey(rawValue: try $0.int32(0)) }
-        return GroupWebhooks.Change(of: group, from: former, written: written, removed: Set(removed), seen: seen)
+        return GroupWebhooks.Change(
+            of: group, from: former, written: written, removed: Set(removed), seen: seen, user: user)
+    }
+
+    /// Nothing is asked where it does not matter.
+    private func users(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: String] {
+        self.readsUsers && !groups.isEmpty ? try GroupUsers.read(of: groups, on: db) : [:]
     }
 
     /// A few at a time, so that what the server sends of all of them is not in memory at once.
@@ -207,10 +217,10 @@ package struct RouteStore: Sendable {
             routes.set(profile: profile.id, to: profile.config, fault: profile.fault)
         }
         let seen = try Self.oldestRunning(on: db)
-        for (group, found) in Dictionary(
-            grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
-        {
-            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen))
+        let groups = Dictionary(grouping: try self.webhooksInPages(webhooks, known: known, on: db), by: \.group)
+        let users = try self.users(of: Array(groups.keys), on: db)
+        for (group, found) in groups {
+            routes.apply(GroupWebhooks.Change(of: group, from: nil, to: found, seen: seen, user: users[group]))
         }
         for (id, thing) in try Self.things(things, selectors: routes.selectors, on: db) {
             routes.set(thing: id, to: thing)

@@ -125,6 +125,9 @@ package struct Routes: Sendable {
         for thing in things { self.things[thing]?.seen = minute }
     }
 
+    /// The user that a group counts for; nil if there is none, or none of its webhooks is known.
+    package func user(of group: EntityID) -> String? { self.groups[group]?.user }
+
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }
 
     /// nil removes.
@@ -170,18 +173,23 @@ package struct Routes: Sendable {
         var kept = self
         for (group, webhooks) in self.groups {
             guard let known = former[group] else { continue }
-            let change = GroupWebhooks.Change(of: group, from: known, to: webhooks.all, seen: webhooks.seen)
+            let change = GroupWebhooks.Change(
+                of: group, from: known, to: webhooks.all, seen: webhooks.seen, user: webhooks.user)
             kept.groups[group] = change.webhooks
             for webhook in change.webhooks?.all ?? [] { kept.webhooksByKey[webhook.key] = webhook }
         }
         return kept
     }
 
-    /// Those that are not as these groups have them, and those that are gone.
+    /// Those that are not as these groups have them or count for another user, and those that are gone.
     func webhooks(otherThanIn former: [EntityID: GroupWebhooks]) -> [WebhookKey] {
         var known = Dictionary(
             former.values.lazy.flatMap(\.all).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
-        return self.webhooksByKey.values.filter { known.removeValue(forKey: $0.key) !== $0 }.map(\.key) + known.keys
+        let moved = self.groups.filter { group, webhooks in
+            former[group].map { $0.user != webhooks.user } ?? false
+        }
+        return self.webhooksByKey.values
+            .filter { known.removeValue(forKey: $0.key) !== $0 || moved[$0.group] != nil }.map(\.key) + known.keys
     }
 
     /// Takes over everything from `other`, keeping the targets that did not change.

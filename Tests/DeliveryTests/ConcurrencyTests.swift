@@ -77,7 +77,7 @@ private struct Simulation {
         while self.offered == nil || self.waiting >= 1 {
             switch self.gate.admit(inFlight: self.underWay.count, now: self.now, quota: { _ in nil }) {
             case .full: return nil
-            case .at(let later): return later
+            case .at(let later, _): return later
             case .now:
                 self.waiting -= 1
                 self.start()

@@ -47,7 +47,7 @@ struct GateTests {
         gate.learn(.good, isResent: true, pause: nil, startedAt: probe, now: probe, using: &self.generator)
         #expect(gate.isOpen && !gate.isShut(now: probe))
         gate.learn(.bad, isResent: true, pause: nil, startedAt: probe, now: probe, using: &self.generator)
-        #expect(gate.isShut(now: probe) && !gate.isShut(now: probe + 2 * Self.second))
+        #expect(gate.closure(now: probe) == .pause && !gate.isShut(now: probe + 2 * Self.second))
     }
 
     @Test("says how much could go out before long, and how much is of use to have at hand")
@@ -72,13 +72,13 @@ struct GateTests {
         #expect(gate.coming(now: 2 * Self.second) == 1, "a probe")
     }
 
-    @Test("keeps the rate, and gives back a request that the group's quota does not allow")
+    @Test("keeps the rate, and gives back a request that a quota does not allow, which it names")
     mutating func rate() {
         var gate = Gate(most: 9)
         gate.follow(RateLimit(perSecond: 1, burst: 1), now: 0)
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in 7 } == .at(7))
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in .init(reason: .userRate, wait: 7) } == .at(7, .userRate))
         #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
-        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second))
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second, .rate))
         gate.follow(nil, now: 0)
         #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
     }
@@ -88,7 +88,7 @@ struct GateTests {
         var gate = Gate(most: 9)
         gate.learn(.bad, pause: .seconds(60), startedAt: 0, now: 0, using: &self.generator)
         #expect(gate.isShut(now: 59 * Self.second))
-        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .at(60 * Self.second))
+        #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .at(60 * Self.second, .pause))
         #expect(!gate.isShut(now: 60 * Self.second))
         gate.startAfresh()
         #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .now)
@@ -109,22 +109,15 @@ struct GateTests {
                     .bad, isResent: isResent && at > 0, pause: .seconds(pause), startedAt: 0, now: at * Self.second,
                     using: &self.generator)
             }
-            #expect(gate.isShut(now: opensAt * Self.second - 1) && !gate.isShut(now: opensAt * Self.second))
-            #expect(gate.admit(inFlight: 0, now: 4 * Self.second) { _ in nil } == .at(opensAt * Self.second))
+            #expect(gate.closure(now: opensAt * Self.second - 1) == .pause && !gate.isShut(now: opensAt * Self.second))
+            #expect(gate.admit(inFlight: 0, now: 4 * Self.second) { _ in nil } == .at(opensAt * Self.second, .pause))
         }
     }
 
-    @Test("shares a rate among instances, and a group's among its webhooks")
+    @Test("shares a rate among instances")
     func shares() {
         #expect(RateLimit(perSecond: 10, burst: 4).share(of: 1) == RateLimit(perSecond: 10, burst: 4))
         #expect(RateLimit(perSecond: 10, burst: 4).share(of: 5) == RateLimit(perSecond: 2, burst: 1))
-        let quotas = GroupQuotas(RateLimit(perSecond: 1, burst: 4))
-        let (group, other) = (EntityID.random(), EntityID.random())
-        #expect((0..<6).filter { _ in quotas.take(group, now: 0) == nil }.count == 4)
-        #expect(quotas.take(other, now: 0) == nil)
-        quotas.share(among: 2, groups: [group], now: 0)
-        #expect(quotas.take(group, now: Self.second) == 1_000_000_000, "half a request has come back")
-        #expect(quotas.take(group, now: 2 * Self.second) == nil)
     }
 }
 

@@ -1,7 +1,7 @@
-import Registry
 import Testing
 
 @testable import Domain
+@testable import Registry
 
 @Suite("Routes")
 struct RoutesTests {
@@ -59,6 +59,36 @@ struct RoutesTests {
         #expect(routes.webhook(WebhookKey(rawValue: 1)) === kept)
         #expect(routes.webhook(WebhookKey(rawValue: 2)) == nil)
         #expect(routes.webhook(WebhookKey(rawValue: 3)) == nil)
+    }
+
+    @Test("know whom a group counts for, and that all of its webhooks are concerned if that changes")
+    func users() throws {
+        var routes = Routes()
+        let (group, other) = (EntityID.random(), EntityID.random())
+        let targets = [try Self.target(1, group: group), try Self.target(2, group: group)]
+        let elsewhere = try Self.target(3, group: other)
+        func change(_ targets: [WebhookTarget], in group: EntityID, user: String?) -> GroupWebhooks.Change {
+            GroupWebhooks.Change(of: group, from: routes.groups[group], to: targets, user: user)
+        }
+        func keys(_ webhooks: [WebhookKey]) -> Set<Int32> { Set(webhooks.map(\.rawValue)) }
+        for (targets, group) in [(targets, group), ([elsewhere], other)] {
+            let first = change(targets, in: group, user: "a")
+            #expect(keys(first.concerned) == keys(targets.map(\.key)))
+            routes.apply(first)
+        }
+        #expect(routes.user(of: group) == "a" && routes.user(of: other) == "a" && routes.user(of: .random()) == nil)
+        #expect(change(targets, in: group, user: "a").concerned.isEmpty)
+        let former = routes.groups
+        let moved = change(targets, in: group, user: "b")
+        #expect(keys(moved.concerned) == [1, 2])
+        routes.apply(moved)
+        #expect(routes.user(of: group) == "b" && routes.webhook(WebhookKey(rawValue: 1)) === targets[0])
+        #expect(keys(routes.webhooks(otherThanIn: former)) == [1, 2])
+        #expect(routes.keeping(former).user(of: group) == "b")
+        let without = change([targets[0]], in: group, user: nil)
+        #expect(keys(without.concerned) == [1, 2])
+        routes.apply(without)
+        #expect(routes.user(of: group) == nil)
     }
 
     @Test("pass by webhooks that their owners have disabled, but not those that Hookline has")

@@ -14,6 +14,8 @@ package struct Holdup: Sendable, Equatable {
         case rate
         /// What all webhooks of its group share.
         case groupRate = "group_rate"
+        /// What all webhooks share of the groups that count for one user.
+        case userRate = "user_rate"
         /// The message before it of the same thing.
         case order
         /// The next try of what has failed.
@@ -53,6 +55,8 @@ package struct Holdup: Sendable, Equatable {
             "The receiver asked to be left alone (Retry-After), or its host could not be looked up. Saving the webhook ends that."
         case .rate: "rate_limit lets no more out. A higher rate, or overflow, keeps what waits from growing old."
         case .groupRate: "The group's webhooks share a rate, DELIVERY_GROUP_RATE, which is used up."
+        case .userRate:
+            "The webhooks of all groups that count for the same user share a rate, DELIVERY_USER_RATE, which is used up."
         case .order:
             "A thing's message waits for the one before it. Where order does not matter, the ordering none sends them at the same time."
         case .retry: "What has failed waits for its next try. The log says why it failed; a replay sends it now."

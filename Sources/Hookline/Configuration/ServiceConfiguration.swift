@@ -90,6 +90,7 @@ struct ServiceConfiguration: Sendable {
             "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
+        self.delivery.userRate = try settings.rate("delivery.user_rate", default: nil)
         self.delivery.largestResponse = try settings.integer(
             "respond.largest_body", in: 1...(1024 * 1024), default: self.delivery.largestResponse)
         self.addressGuard = AddressGuard(allowed: try settings.networks("delivery.allowed_networks"))

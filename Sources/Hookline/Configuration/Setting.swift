@@ -181,6 +181,10 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.group_rate",
             help: "requests per second that the webhooks of a group share, with a burst: 100/500", fallback: "none"),
+        Setting(
+            key: "delivery.user_rate",
+            help: "requests per second that the webhooks share of all groups that count for one user: 100/500",
+            fallback: "none"),
         Setting(key: "delivery.connect_timeout", help: "for connecting", fallback: "5s"),
         Setting(
             key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
