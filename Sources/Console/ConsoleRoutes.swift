@@ -57,6 +57,8 @@ package struct ConsoleRoutes: Sendable {
         Asset("logtable.js", PackageResources.logtable_js),
         Asset("members.js", PackageResources.members_js),
         Asset("topicrules.js", PackageResources.topicrules_js),
+        Asset("org.js", PackageResources.org_js),
+        Asset("orgwebhook.js", PackageResources.orgwebhook_js),
         Asset("overlays.js", PackageResources.overlays_js),
         Asset("notices.js", PackageResources.notices_js),
         Asset("overview.js", PackageResources.overview_js),
