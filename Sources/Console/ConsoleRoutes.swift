@@ -62,6 +62,8 @@ package struct ConsoleRoutes: Sendable {
         Asset("overlays.js", PackageResources.overlays_js),
         Asset("notices.js", PackageResources.notices_js),
         Asset("overview.js", PackageResources.overview_js),
+        Asset("profileform.js", PackageResources.profileform_js),
+        Asset("protobuf.js", PackageResources.protobuf_js),
         Asset("rawjson.js", PackageResources.rawjson_js),
         Asset("resend.js", PackageResources.resend_js),
         Asset("router.js", PackageResources.router_js),
