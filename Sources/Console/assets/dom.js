@@ -54,6 +54,7 @@ const shapes = {
   notices: "M6 17V10a6 6 0 0 1 12 0v7l2 2H4zM10 22h4",
   keys: "M15 15a6 6 0 1 0-5-3l-7 7v3h4v-3h3v-3l2-2a6 6 0 0 0 3 1zM16 8h.01",
   members: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M17 4a4 4 0 0 1 0 7m2 4c2 1 3 3 3 6",
+  org: "M9 3h6v5H9zM3 16h6v5H3zM15 16h6v5h-6zM12 8v4M6 16v-4h12v4",
   log: "M4 6h16M4 12h10M4 18h13M19 12h1",
   audit: "M6 3h9l4 4v14H6zM9 12h7M9 16h7M9 8h3",
   broker: "M12 21v-7M8.5 10.5a5 5 0 0 1 7 0M5 7a10 10 0 0 1 14 0M12 14h.01",

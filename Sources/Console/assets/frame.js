@@ -6,7 +6,10 @@ import { chooseZone, zone, zones } from "./format.js";
 import { groupPicker } from "./groups.js";
 import { at, can, state } from "./state.js";
 
-/** Those that are about a group are shown to who is in one: others have no right to anything in them. */
+/**
+ * Those that are about a group are shown to who is in one: others have no right to anything in them. What is about an organization
+ * is shown where the group at hand is of one.
+ */
 const sections = [
   { section: "overview", label: "Overview", isOfGroup: true },
   { section: "webhooks", label: "Webhooks", isOfGroup: true },
@@ -17,6 +20,7 @@ const sections = [
   { section: "notices", label: "Notices", isOfGroup: true },
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
+  { section: "org", label: "Organization", isOfGroup: true, isOfOrg: true, needs: "root" },
   { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },
   { section: "broker", label: "Broker", isOfGroup: true, needs: "root" },
 ];
@@ -52,7 +56,9 @@ function drawSide() {
   const side = document.querySelector(".side");
   if (!side) return;
   side.classList.remove("open");
-  const visible = sections.filter(({ isOfGroup, needs }) => (!isOfGroup || state.group) && mayUse(needs));
+  const visible = sections.filter(({ isOfGroup, isOfOrg, needs }) =>
+    (!isOfGroup || state.group) && (!isOfOrg || state.group.org_id) && mayUse(needs)
+  );
   const link = ({ section, label }) =>
     h(
       "li",

@@ -1,14 +1,16 @@
-// What a webhook's fields may be, as the API describes itself: limits, choices and defaults stand nowhere else in these pages.
+// What fields may be, as the API describes itself: limits, choices and defaults stand nowhere else in these pages.
 
 import { description } from "./api.js";
 
 let schemas;
 
+const read = async (signal) => (schemas ??= (await description(signal)).components.schemas);
+
 /** The fields of a webhook. */
-export async function webhookFields(signal) {
-  schemas ??= (await description(signal)).components.schemas;
-  return new Fields(schemas);
-}
+export const webhookFields = async (signal) => new Fields(await read(signal));
+
+/** How many bytes a descriptor set may have. */
+export const longestDescriptorSet = async (signal) => (await read(signal)).DescriptorSet.properties.size.maximum;
 
 class Fields {
   constructor(schemas) {

@@ -1,4 +1,4 @@
-// Which page is shown. Places are behind the `#`: #/<group>/webhooks, #/webhook/<id>.
+// Which page is shown. Places are behind the `#`: #/<group>/webhooks, #/webhook/<id>, #/org/<id>.
 
 import * as api from "./api.js";
 import { h, replace } from "./dom.js";
@@ -12,13 +12,14 @@ import { failure, loading } from "./ui.js";
 const id = "([0-9a-f-]{36})";
 
 /**
- * Addresses, and what is shown there. A page of one thing finds its group by it: `owner` is what to read.
+ * Addresses, and what is shown there. A page of one thing finds its group by it: `owner` is what to read. Organizations are in no
+ * group: the one at hand stays.
  *
- * @type {[string, (...parts: string[]) => {section: string, module: string, group?: string, owner?: string}][]}
+ * @type {[string, (...parts: string[]) => {section: string, module: string, group?: string, org?: string, owner?: string}][]}
  */
 const pages = [
   [
-    `/${id}/(overview|webhooks|alarms|things|sources|notices|keys|members|audit|broker)`,
+    `/${id}/(overview|webhooks|alarms|things|sources|notices|keys|members|org|audit|broker)`,
     (group, section) => ({ section, module: section, group }),
   ],
   [`/${id}/log`, (group) => ({ section: "log", module: "grouplog", group })],
@@ -29,6 +30,10 @@ const pages = [
   [`/thing/${id}`, (id) => ({ section: "things", module: "thing", owner: `/things/${id}` })],
   [`/source/${id}`, (id) => ({ section: "sources", module: "source", owner: `/sources/${id}` })],
   [`/source/${id}/edit`, (id) => ({ section: "sources", module: "sourceform", owner: `/sources/${id}` })],
+  [`/org/${id}`, (org) => ({ section: "org", module: "org", org })],
+  [`/org/${id}/new`, (org) => ({ section: "org", module: "webhookform", org })],
+  [`/org-webhook/${id}`, (id) => ({ section: "org", module: "orgwebhook", owner: `/org-webhooks/${id}` })],
+  [`/org-webhook/${id}/edit`, (id) => ({ section: "org", module: "webhookform", owner: `/org-webhooks/${id}` })],
   ["/groups", () => ({ section: "members", module: "members" })],
 ];
 
@@ -46,6 +51,8 @@ const modules = {
   notices: () => import("./notices.js"),
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
+  org: () => import("./org.js"),
+  orgwebhook: () => import("./orgwebhook.js"),
   audit: () => import("./audit.js"),
   broker: () => import("./broker.js"),
   grouplog: () => import("./grouplog.js"),
@@ -113,7 +120,7 @@ export async function show() {
 }
 
 async function open(page, query, signal) {
-  const { section, module, group, owner } = page;
+  const { section, module, group, org, owner } = page;
   const item = owner && await api.get(owner, signal);
   const wanted = group ?? item?.group_id;
   if (wanted && state.group?.id !== wanted) setGroup(await api.get(`/groups/${wanted}`, signal));
@@ -123,6 +130,7 @@ async function open(page, query, signal) {
   return showPage({
     me: state.me,
     group: state.group,
+    org,
     item,
     query,
     signal,

@@ -4,10 +4,10 @@ import { annotations, badges, labelsOf } from "./annotations.js";
 import { all, get, post, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { publishLine } from "./format.js";
-import { check, debounced, field, input, select, toggle } from "./fields.js";
+import { debounced, field, input, select, toggle } from "./fields.js";
 import { opensBy, pager, table, tableRow, turn } from "./lists.js";
 import { confirmDeletion, formDialog, menu, showOnce } from "./overlays.js";
-import { Written } from "./rawjson.js";
+import { editProfile } from "./profileform.js";
 import { importThings } from "./thingimport.js";
 import { attempt, busy, empty, head, identity, moment, toast } from "./ui.js";
 
@@ -382,62 +382,6 @@ async function editUnknown({ id }, profiles) {
         new_things_per_hour: Number(perHour.value),
       });
       toast("Saved");
-    },
-  );
-}
-
-function editProfile(group, profile, done) {
-  const before = profile?.config ?? new Written('{"content_type":"application/json","webhook":true,"write":false}');
-  const config = before.value;
-  const name = input(profile?.name, { autofocus: true, required: true });
-  const type = input(config.content_type ?? "application/json");
-  // What has options of its own stays as it is unless another is chosen.
-  const former = config.decode ?? "json";
-  const isPlain = typeof former === "string";
-  const decode = select(isPlain ? former : "", [
-    ...(isPlain ? [] : [["", `${former.format} (with options)`]]),
-    ["json", "JSON, or as they are"],
-    ["cbor", "CBOR"],
-    ["msgpack", "MessagePack"],
-    ["senml", "SenML (JSON or CBOR)"],
-    ["sparkplug_b", "Sparkplug B"],
-    ["text", "text"],
-    ["csv", "CSV, with the names of its columns in the first row"],
-  ]);
-  const failure = select(config.decode_failure ?? "deliver", [
-    ["deliver", "are delivered as they are"],
-    ["refuse", "are refused"],
-  ]);
-  const webhook = check("webhook", "config.webhook", config.webhook === true, "Messages go to the group's webhooks.");
-  const write = check("write", "config.write", config.write === true, "Messages are kept and can be read.");
-  const noted = annotations(profile);
-  return formDialog(
-    profile ? `Edit “${profile.name}”` : "New profile",
-    [
-      field("Name", "name", name),
-      field("Content type", "config.content_type", type, "Of the messages, as receivers are told."),
-      field("Payloads are", "config.decode", decode, "Templates and conditions read the JSON that is made of them."),
-      field("Those of which none can be made", "config.decode_failure", failure),
-      webhook.element,
-      write.element,
-      ...noted.fields,
-    ],
-    profile ? "Save" : "Create profile",
-    async () => {
-      const draft = {
-        name: name.value,
-        config: before.changed({
-          content_type: type.value,
-          webhook: webhook.box.checked,
-          write: write.box.checked,
-          ...(decode.value !== "" && decode.value !== former ? { decode: decode.value } : {}),
-          ...(failure.value !== (config.decode_failure ?? "deliver") ? { decode_failure: failure.value } : {}),
-        }),
-        ...noted.read(),
-      };
-      if (profile) await put(`/profiles/${profile.id}`, draft);
-      else await post(`/groups/${group.id}/profiles`, [draft]);
-      await done();
     },
   );
 }

@@ -49,7 +49,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
     menu("More actions", [
       webhook.trigger.type === "MANUAL" && ["Fire now", () => fire(webhook)],
       ["Send messages again", () => resendDialog(webhook, signal, resends.load)],
-      isOwn && ["Rotate the secret", () => rotate(webhook, reload)],
+      isOwn && ["Rotate the secret", () => rotate(`/webhooks/${webhook.id}`, reload)],
       isOwn && ["Delete", async () => {
         if (await removeWebhooks([webhook]).catch((error) => toast(error.message, "bad"))) go(at("webhooks"));
       }, "danger"],
@@ -70,7 +70,14 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
         h(
           "div",
           { class: "note" },
-          "This webhook is the organization's: all its groups have it, and root alone changes it.",
+          h(
+            "span",
+            { class: "grow" },
+            "This webhook is the organization's, ",
+            h("code", { class: "break" }, group.org_id),
+            ": all its groups have it, and root alone changes it. ",
+            me.root && h("a", { href: `#/org-webhook/${webhook.org_webhook_id}` }, "To the organization's webhook"),
+          ),
         ),
       webhook.status_reason &&
         h(
@@ -102,7 +109,12 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
       h(
         "div",
         { class: "grid" },
-        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, can("editor") && isOwn)),
+        h(
+          "section",
+          { class: "card" },
+          h("h2", {}, "About"),
+          about(webhook, can("editor") && isOwn ? `/webhooks/${webhook.id}` : undefined),
+        ),
         h("section", { class: "card" }, h("h2", {}, "Health"), healthFacts(webhook, group, signal)),
       ),
       charts(webhook, health, signal),
@@ -165,7 +177,8 @@ const whyLink = (webhook, group, signal) =>
         : h("span", { class: "muted" }, "there is no thing yet"),
   );
 
-const about = (webhook, isEditor) =>
+/** What it is; for an organization's page too. `keeper` is whose secret may be seen, if it may. */
+export const about = (webhook, keeper) =>
   facts(
     ["Sends to", h("span", {}, h("code", {}, webhook.method), " ", h("span", { class: "break" }, webhook.url))],
     ["Trigger", [
@@ -196,16 +209,16 @@ const about = (webhook, isEditor) =>
       h("span", {}, moment(webhook.updated_at), h("span", { class: "muted" }, ` · version ${webhook.version}`)),
     ],
     webhook.description && ["Description", webhook.description],
-    isEditor && ["Signing secret", secret(webhook)],
+    keeper && ["Signing secret", secret(keeper)],
   );
 
-function secret(webhook) {
+function secret(keeper) {
   const place = h("span", { class: "row tight" });
   const reveal = h("button", {
     type: "button",
     onclick: () =>
       busy(reveal, async () => {
-        const answer = await get(`/webhooks/${webhook.id}/secret`);
+        const answer = await get(`${keeper}/secret`);
         replace(place, h("code", { class: "break" }, answer.secret), copyButton(answer.secret, "the secret"));
       }),
   }, "Show");
@@ -309,7 +322,8 @@ function charts(webhook, place, signal) {
   );
 }
 
-const rotate = (webhook, reload) => {
+/** - keeper: whose secret it is, as the API knows it. */
+export const rotate = (keeper, reload) => {
   const overlap = input("86400", { type: "number", min: "0" });
   return formDialog(
     "Rotate the secret",
@@ -323,7 +337,7 @@ const rotate = (webhook, reload) => {
     ],
     "Make a new secret",
     async () => {
-      await post(`/webhooks/${webhook.id}/secret/rotate`, { overlap_seconds: Number(overlap.value) });
+      await post(`${keeper}/secret/rotate`, { overlap_seconds: Number(overlap.value) });
       toast("There is a new secret");
       reload();
     },

@@ -1,6 +1,6 @@
 // Making and changing a webhook: every field, a preview of the request, and a test before it is saved.
 
-import { get, post, put } from "./api.js";
+import { get, post, put, query } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
@@ -48,42 +48,95 @@ function presetPart(presets, chosen, choose) {
   );
 }
 
-export async function show({ group, item, query, signal, can, at, go }) {
+/**
+ * Whose a webhook is: where it is kept and tried, and where its pages are. `lists` is what its trigger may name; `test(parts, until)`
+ * tries it, and is undefined where there is no message of anybody's to try it with.
+ */
+function ofGroup({ group, item, can, at }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
+  if (item?.org_webhook_id) throw new Error("This webhook is the organization's: root alone changes it.");
+  const list = `/groups/${group.id}/webhooks`;
+  const kept = item && `/webhooks/${item.id}`;
+  return {
+    list,
+    kept,
+    lists: { things: thingsOf(group.id), profiles: profilesOf(group.id) },
+    test: (parts, until) => post(`${kept ?? list}/test`, parts, until),
+    isSent: true,
+    all: ["Webhooks", at("webhooks")],
+    adding: at("webhooks/new"),
+    page: (id) => `#/webhook/${id}`,
+  };
+}
+
+/** An organization's is tried as if it were a new one of a group of it: the group at hand, or else the first. */
+async function ofOrg({ me, group, org, item, signal }) {
+  if (!me.root) throw new Error("What an organization has is root's to set.");
+  const { groups } = group?.org_id === org
+    ? { groups: [group] }
+    : await get(`/groups${query({ org_id: org, limit: 1, order: "name", dir: "asc" })}`, signal);
+  const [among] = groups;
+  // What the form leaves out, because it stays as it is, has to be said of a new one. The key of a certificate cannot be, and what the
+  // request is like does not depend on it.
+  const whole = ({ webhook, ...more }) => ({
+    ...more,
+    webhook: {
+      conditions: item?.conditions,
+      ...webhook,
+      auth: item?.auth.type === webhook.auth.type ? { ...item.auth, ...webhook.auth } : webhook.auth,
+      ...(more.dry_run ? { client_certificate: null } : {}),
+    },
+  });
+  return {
+    list: `/orgs/${org}/webhooks`,
+    kept: item && `/org-webhooks/${item.id}`,
+    lists: { things: undefined, profiles: undefined },
+    test: among && ((parts, until) => post(`/groups/${among.id}/webhooks/test`, whole(parts), until)),
+    // One that there is would not be signed by its own key.
+    isSent: among !== undefined && item === undefined,
+    remark: among && `As it is in the group “${among.name}”.`,
+    all: ["Organization", `#/org/${org}`],
+    adding: `#/org/${org}/new`,
+    page: (id) => `#/org-webhook/${id}`,
+  };
+}
+
+export async function show(context) {
+  const { item, query: asked, signal, go } = context;
   const isNew = item === undefined;
-  const [fields, { presets }] = await Promise.all([
+  const org = context.org ?? item?.org_id;
+  const [home, fields, { presets }] = await Promise.all([
+    org ? ofOrg({ ...context, org }) : ofGroup(context),
     webhookFields(signal),
     isNew ? get("/presets", signal) : { presets: [] },
   ]);
-  const preset = presets.find(({ id }) => id === query.preset);
+  const preset = presets.find(({ id }) => id === asked.preset);
   const webhook = item ?? { ...initial(fields), ...preset?.webhook };
   let samplePayload;
   const sample = () => samplePayload;
   const parts = [
     basics(webhook, fields, sample),
     requestPart(webhook, fields, sample),
-    triggerPart(webhook, fields, { things: thingsOf(group.id), profiles: profilesOf(group.id), signal }),
+    triggerPart(webhook, fields, { ...home.lists, signal }),
     authPart(webhook, fields),
     deliveryPart(webhook, fields),
     morePart(webhook, fields, isNew),
   ];
   const draft = () => Object.assign({}, ...parts.map((part) => part.read()));
 
-  const test = (parts, until) =>
-    post(isNew ? `/groups/${group.id}/webhooks/test` : `/webhooks/${webhook.id}/test`, parts, until);
-
   // The preview: what the request would be, made by the server itself of the newest real message.
   const preview = h("div", { class: "stack tight", "aria-live": "polite" }, loading());
-  let asked = new AbortController();
+  let asking = new AbortController();
   const refresh = debounced(async () => {
+    if (!home.test) return replace(preview, h("p", { class: "muted" }, "There is no group yet to show it for."));
     // What was asked for before no longer matters.
-    asked.abort();
-    asked = new AbortController();
+    asking.abort();
+    asking = new AbortController();
     try {
       const values = draft();
-      const report = await test(
+      const report = await home.test(
         { webhook: { ...values, name: values.name || "preview" }, dry_run: true },
-        AbortSignal.any([signal, asked.signal]),
+        AbortSignal.any([signal, asking.signal]),
       );
       readSample(report);
       const failed = report.steps.find((step) => step.error);
@@ -104,6 +157,7 @@ export async function show({ group, item, query, signal, can, at, go }) {
             sample: "Of a made-up message: none has come in yet.",
           }[report.message_source] ?? "",
         ),
+        home.remark && h("p", { class: "hint" }, home.remark),
         failed && h("p", { class: "fault" }, failed.error),
         report.skipped && h("p", { class: "note wait" }, sentence(report.skipped)),
         report.request && requestView(report.request),
@@ -147,7 +201,7 @@ export async function show({ group, item, query, signal, can, at, go }) {
         }
         replace(trial, loading());
         try {
-          const report = await test({ webhook: values });
+          const report = await home.test({ webhook: values });
           readSample(report);
           replace(trial, reportView(report), h("div", {}, testButton("Test again")));
           trial.querySelector("button").focus();
@@ -169,23 +223,21 @@ export async function show({ group, item, query, signal, can, at, go }) {
       onchange: refresh,
       onsubmit: onSubmit(problem, async () => {
         const values = draft();
-        const saved = isNew
-          ? (await post(`/groups/${group.id}/webhooks`, [values]))[0]
-          : await put(`/webhooks/${webhook.id}`, values);
+        const saved = isNew ? (await post(home.list, [values]))[0] : await put(home.kept, values);
         settle(form);
         toast(isNew ? `“${saved.name}” created` : "Saved");
-        go(`#/webhook/${saved.id}`);
+        go(home.page(saved.id));
       }),
     },
     isNew &&
-      presetPart(presets, preset, (id) => go(at(`webhooks/new${id && `?preset=${id}`}`))),
+      presetPart(presets, preset, (id) => go(`${home.adding}${id && `?preset=${id}`}`)),
     parts.map((part) => part.element),
-    h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial),
+    home.isSent && h("section", { class: "card stack" }, h("h2", {}, "Try it out"), trial),
     problem,
     h(
       "div",
       { class: "actions" },
-      h("a", { class: "button", href: isNew ? at("webhooks") : `#/webhook/${webhook.id}` }, "Cancel"),
+      h("a", { class: "button", href: isNew ? home.all[1] : home.page(webhook.id) }, "Cancel"),
       h("button", { class: "primary" }, isNew ? "Create webhook" : "Save"),
     ),
   );
@@ -194,7 +246,7 @@ export async function show({ group, item, query, signal, can, at, go }) {
   return [
     head({
       title: isNew ? "New webhook" : `Edit ${webhook.name}`,
-      crumbs: isNew ? ["Webhooks", at("webhooks")] : [webhook.name, `#/webhook/${webhook.id}`],
+      crumbs: isNew ? home.all : [webhook.name, home.page(webhook.id)],
     }),
     h(
       "div",

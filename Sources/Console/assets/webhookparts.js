@@ -161,7 +161,7 @@ export function requestPart(webhook, fields, sample) {
   };
 }
 
-/** - lists: the group's things and profiles, as `thingpicker.js` has them. */
+/** - lists: the group's things and profiles, as `thingpicker.js` has them; without them the trigger names none. */
 export function triggerPart(webhook, fields, { things, profiles, signal }) {
   const { trigger } = webhook;
   // What is called by another name keeps it.
@@ -179,7 +179,7 @@ export function triggerPart(webhook, fields, { things, profiles, signal }) {
   const labels = input((trigger.labels ?? []).join(", "), { placeholder: "outdoor, site=Berlin" });
   const externalIDs = h("textarea", { rows: 2, value: (trigger.external_ids ?? []).join("\n"), spellcheck: "false" });
   const several = { signal, isMultiple: true, none: "All; type a name to choose" };
-  const chosenProfiles = picker({
+  const chosenProfiles = profiles && picker({
     ...several,
     label: "Profiles",
     name: "trigger.profiles",
@@ -187,7 +187,7 @@ export function triggerPart(webhook, fields, { things, profiles, signal }) {
     among: profiles,
     chosen: trigger.profiles ?? [],
   });
-  const chosenThings = picker({
+  const chosenThings = things && picker({
     ...several,
     label: "Things",
     name: "trigger.things",
@@ -200,9 +200,9 @@ export function triggerPart(webhook, fields, { things, profiles, signal }) {
     { class: "fields" },
     field("Labels", "trigger.labels", labels, "Things that have all of them. None: all."),
     field("External ids", "trigger.external_ids", externalIDs, "One in a line; things besides those chosen."),
-    chosenProfiles.element,
+    chosenProfiles?.element,
   );
-  const ofThings = chosenThings.element;
+  const ofThings = chosenThings?.element;
   const [ofSubtopics, ofPaths, ofCodes, ofLevels, ofAfter] = [
     field("Subtopics", "trigger.subtopics", subtopics, "None: all."),
     field("Data at", "trigger.paths", paths, "Paths into the payload, of which one is there. None: all."),
@@ -215,8 +215,8 @@ export function triggerPart(webhook, fields, { things, profiles, signal }) {
     ofSubtopics.hidden = ofPaths.hidden = chosenKind !== "MESSAGE";
     ofCodes.hidden = ofLevels.hidden = chosenKind !== "LOG_EVENT";
     ofAfter.hidden = chosenKind !== "THING_SILENT";
-    ofThings.hidden = !["MESSAGE", "LOG_EVENT"].includes(chosenKind) && !chosenKind.startsWith("THING_");
-    chosenBy.hidden = ofThings.hidden;
+    chosenBy.hidden = !["MESSAGE", "LOG_EVENT"].includes(chosenKind) && !chosenKind.startsWith("THING_");
+    if (ofThings) ofThings.hidden = chosenBy.hidden;
   };
   kind.addEventListener("change", showKind);
   showKind();
@@ -240,11 +240,10 @@ export function triggerPart(webhook, fields, { things, profiles, signal }) {
         ...(ofSubtopics.hidden ? {} : { subtopics: words(subtopics.value), paths: words(paths.value) }),
         ...(ofCodes.hidden ? {} : { codes: words(codes.value), levels: words(levels.value) }),
         ...(ofAfter.hidden ? {} : { after: numberOrNull(after) }),
-        ...(ofThings.hidden ? {} : {
-          things: chosenThings.read(),
+        ...(chosenBy.hidden ? {} : {
+          ...(things ? { things: chosenThings.read(), profiles: chosenProfiles.read() } : {}),
           labels: labelsOf(labels.value),
           external_ids: externalIDs.value.split("\n").map((line) => line.trim()).filter((line) => line !== ""),
-          profiles: chosenProfiles.read(),
         }),
       },
       // What was not touched is not sent.

@@ -51,7 +51,7 @@ export async function removeWebhooks(webhooks) {
 /** What a list can be narrowed down by, besides the name. */
 const filters = ["status", "trigger", "health", "host"];
 
-export async function show({ group, query: asked, signal, can, at, go, setQuery }) {
+export async function show({ me, group, query: asked, signal, can, at, go, setQuery }) {
   const state = {
     name: asked.name ?? "",
     order: asked.order ?? "name",
@@ -163,6 +163,7 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
         },
       });
       // The organization's is not the group's to change.
+      const whose = "The organization's";
       const isOwn = !webhook.org_webhook_id;
       if (isOwn) boxes.push(box);
       const isOff = webhook.status !== "ENABLED";
@@ -181,7 +182,12 @@ export async function show({ group, query: asked, signal, can, at, go, setQuery 
           {},
           h("a", { class: "name", href: `#/webhook/${webhook.id}` }, webhook.name),
           h("div", { class: "muted small break" }, webhook.url),
-          !isOwn && h("div", { class: "muted small" }, "The organization's"),
+          !isOwn &&
+            h(
+              "div",
+              { class: "muted small" },
+              me.root ? h("a", { href: `#/org-webhook/${webhook.org_webhook_id}` }, whose) : whose,
+            ),
           webhook.health.last_error && h("div", { class: "fault small break" }, webhook.health.last_error.error),
         ),
         statusBadge(webhook.status, webhook.health),
