@@ -4,12 +4,12 @@ CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
-	scripts/compare-openapi scripts/test_compare_openapi.py
+	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py
 SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis try-failover fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test test-console test-faults test-nemesis try-failover fuzz mutants build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -54,6 +54,12 @@ try-failover: setup setup-tests ## PostgreSQL with a standby, switched, killed, 
 
 fuzz: setup ## What reads bytes of others, with bytes that nobody thought of: make fuzz MINUTES=10 READER=template
 	@MINUTES=$(MINUTES) READER=$(READER) scripts/fuzz
+
+LEAST := 90
+
+mutants: setup setup-tests ## Whether tests notice small mistakes, tried one by one (hours): make mutants ROOM=Queue ONLY=401,402 JOBS=2
+	scripts/mutants $(addprefix --flag=,$(SWIFT_FLAGS)) $(addprefix --room=,$(ROOM)) --only=$(ONLY) \
+		--jobs=$(or $(JOBS),1) --least=$(LEAST)
 
 build: setup
 	swift build $(SWIFT_FLAGS)
@@ -107,6 +113,7 @@ lint: setup setup-tests
 	cd $(CONSOLE) && $(DENO) fmt --check && $(DENO) lint && $(DENO) check assets/*.js
 	.build/python/bin/ruff format --check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
+	scripts/mutants --check
 
 try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
 	@scripts/setup debootstrap docker-compose iproute2 debhelper lintian chrpath

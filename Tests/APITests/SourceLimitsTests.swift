@@ -32,9 +32,30 @@ struct SourceLimitsTests {
         #expect(self.limits.count(.unauthorized, of: door, now: 10 * Self.second) == 1)
     }
 
-    private static func door() -> SourceDoor {
+    @Test("follows its rate from the next call on when that is changed")
+    func changed() {
+        let id = EntityID.random()
+        func taken(_ burst: Int, version: Int64) -> Int {
+            var settings = SourceSettings()
+            settings.rateLimit = RateLimit(perSecond: 1, burst: burst)
+            let door = Self.door(id, settings, version: version)
+            return (0..<9).filter { _ in self.limits.take(.callers, of: door, now: 0) == nil }.count
+        }
+        #expect(taken(2, version: 1) == 2 && taken(2, version: 1) == 0)
+        let other = EntityID.random()
+        var settings = SourceSettings()
+        settings.rateLimit = RateLimit(perSecond: 1, burst: 8)
+        #expect(self.limits.take(.callers, of: Self.door(other, settings), now: 0) == nil)
+        settings.rateLimit = RateLimit(perSecond: 1, burst: 3)
+        let lower = Self.door(other, settings, version: 2)
+        #expect((0..<9).filter { _ in self.limits.take(.callers, of: lower, now: 0) == nil }.count == 3)
+    }
+
+    private static func door(
+        _ id: EntityID = .random(), _ settings: SourceSettings = SourceSettings(), version: Int64 = 1
+    ) -> SourceDoor {
         SourceDoor(
-            id: .random(), group: .random(), thing: .random(), isEnabled: true, isListening: false,
-            settings: SourceSettings(), version: 1, keyHash: [1], secret: nil, key: 1)
+            id: id, group: .random(), thing: .random(), isEnabled: true, isListening: false,
+            settings: settings, version: version, keyHash: [1], secret: nil, key: 1)
     }
 }

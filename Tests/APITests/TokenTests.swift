@@ -188,6 +188,18 @@ struct OutsideTokenTests {
         }
     }
 
+    @Test("has an address only where its issuer has made sure of it")
+    func email() async throws {
+        let verifier = try await self.verifier()
+        for (verified, email) in [
+            ("true", "a@id.example"), ("false", nil), (#""true""#, nil), ("1", nil), ("-", nil),
+        ] as [(String, String?)] {
+            let claims = ["email": #""a@id.example""#, "email_verified": verified]
+            let caller = try await verifier.caller(of: Self.issuer.token(Self.claims(claims)))
+            #expect(caller.email?.text == email, "\(verified)")
+        }
+    }
+
     @Test("makes root and gives roles by the claims that the operator names, and by no others")
     func rights() async throws {
         let group = try #require(EntityID("00000000-0000-4000-8000-000000000001"))

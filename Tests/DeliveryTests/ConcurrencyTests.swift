@@ -201,6 +201,24 @@ struct ConcurrencyTests {
         }
     }
 
+    @Test("is tried again half a minute after the last of many refusals, however many there were")
+    func refusedOften() {
+        var limit = ConcurrencyLimit(most: 256)
+        let second: Int64 = 1_000_000_000
+        func sample(_ startedAt: Int64) -> ConcurrencyLimit.Sample {
+            ConcurrencyLimit.Sample(startedAt: startedAt, latency: 1, level: 16, inFlight: 16)
+        }
+        for number in Int64(1)...30 {
+            limit.failed(sample(number * second), isTooMuch: true, now: number * second)
+        }
+        #expect(limit.height == 1)
+        let (early, late) = (61 * second, 63 * second)
+        limit.succeeded(sample(early), now: early)
+        #expect(limit.height == 1, "it was too much")
+        for _ in 1...3 { limit.succeeded(sample(late), now: late) }
+        #expect(limit.height > 1)
+    }
+
     @Test("falls once for what was under way together, and not for what a message is refused for")
     func once() {
         var limit = ConcurrencyLimit(most: 256)

@@ -94,6 +94,33 @@ struct GateTests {
         #expect(gate.admit(inFlight: 0, now: 1) { _ in nil } == .now)
     }
 
+    @Test("begins anew with a webhook that was changed, whatever its former receiver could not do")
+    mutating func afresh() {
+        var gate = Gate(most: 64)
+        let sample = ConcurrencyLimit.Sample(startedAt: 0, latency: 1, level: 4, inFlight: 4)
+        gate.learn(.bad, isTooMuch: true, of: sample, pause: nil, now: 0, using: &self.generator)
+        #expect(gate.allowance(now: 0) == 2)
+        gate.startAfresh()
+        #expect(gate.allowance(now: 0) == 4)
+    }
+
+    @Test("says what a request waits for, for as long as it does")
+    mutating func obstacles() {
+        var gate = Gate(most: 9)
+        gate.follow(RateLimit(perSecond: 1, burst: 1), now: 0)
+        #expect(gate.obstacle(now: 0) == .groupRate, "nothing of its own is in the way")
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
+        #expect(gate.obstacle(now: 0) == .rate && gate.obstacles(now: 0).rateFreeAt == Self.second)
+        gate.learn(.good, pause: .seconds(9), startedAt: 0, now: 0, using: &self.generator)
+        let end = 9 * Self.second
+        #expect(gate.obstacle(now: 1) == .pause && gate.obstacles(now: 1).pausedUntil == end)
+        #expect(gate.obstacles(now: end).pausedUntil == nil && gate.obstacles(now: end).rateFreeAt == nil)
+        for _ in 1...Breaker.threshold {
+            gate.learn(.bad, pause: nil, startedAt: end, now: end, using: &self.generator)
+        }
+        #expect(gate.obstacle(now: end) == .breaker && gate.obstacles(now: end).probeAt == gate.opensAt)
+    }
+
     @Test(
         "stays shut for the longest of several pauses, whichever comes last",
         arguments: [
@@ -118,6 +145,18 @@ struct GateTests {
     func shares() {
         #expect(RateLimit(perSecond: 10, burst: 4).share(of: 1) == RateLimit(perSecond: 10, burst: 4))
         #expect(RateLimit(perSecond: 10, burst: 4).share(of: 5) == RateLimit(perSecond: 2, burst: 1))
+    }
+}
+
+extension GateTests {
+    @Test("forgets what a group has used with its webhooks, and gives one that is new this instance's share")
+    func quotas() {
+        let quotas = GroupQuotas(RateLimit(perSecond: 1, burst: 4))
+        let (gone, staying) = (EntityID.random(), EntityID.random())
+        func taken(_ group: EntityID) -> Int { (0..<9).filter { _ in quotas.take(group, now: 0) == nil }.count }
+        #expect(taken(gone) == 4 && taken(staying) == 4)
+        quotas.share(among: 2, groups: [staying], now: 0)
+        #expect(taken(staying) == 0 && taken(gone) == 2 && taken(.random()) == 2)
     }
 }
 

@@ -1,4 +1,5 @@
 import Domain
+import NIOCore
 import Testing
 import WebhookClient
 
@@ -30,5 +31,18 @@ struct TokenExchangeTests {
             return
         }
         #expect(lifetime == seconds)
+    }
+
+    @Test("is asked for by a client whose name and secret may have any sign")
+    func credentials() throws {
+        var auth = WebhookAuth()
+        (auth.kind, auth.clientID, auth.clientSecret) = (.oauth2, "a:b%", "c d")
+        auth.tokenURL = "https://provider.example.com/token"
+        let exchange = try #require(TokenExchange(auth, wallClock: WallClock { 0 }))
+        var buffer = ByteBuffer()
+        exchange.write(to: &buffer)
+        let request = String(decoding: buffer.readableBytesView, as: UTF8.self)
+        let shown = Base64.encode(Array("a%3Ab%25:c%20d".utf8))
+        #expect(request.contains("\r\nauthorization: Basic \(shown)\r\n"), "\(request)")
     }
 }

@@ -259,6 +259,19 @@ struct BreakerTests {
         #expect(pause <= Breaker.firstPause * 12 / 10)
     }
 
+    @Test("is widened by what does not count while nothing has failed since the last success, and not beyond its most")
+    mutating func widened() {
+        var breaker = Breaker(most: 6)
+        breaker.widen()
+        #expect(breaker.allowance(now: 0) == 5)
+        breaker.failed(startedAt: 0, now: 0, using: &self.generator)
+        breaker.widen()
+        #expect(breaker.allowance(now: 0) == 5)
+        breaker.succeeded()
+        for _ in 1...3 { breaker.widen() }
+        #expect(breaker.allowance(now: 0) == 6)
+    }
+
     @Test("pauses for less than the time as often as for more: those that opened together do not probe together")
     mutating func jitter() {
         var pauses: [Int64] = []

@@ -18,4 +18,14 @@ struct LatencyBucketsTests {
         #expect(twice.percentile(0.5) == buckets.percentile(0.5))
         #expect(LatencyBuckets(counts: buckets.counts) == buckets)
     }
+
+    @Test("have each what takes as long as they reach, and nothing that takes longer")
+    func bounds() {
+        for (index, bound) in LatencyBuckets.bounds.enumerated() {
+            var buckets = LatencyBuckets()
+            buckets.record(microseconds: bound)
+            buckets.record(microseconds: bound + 1)
+            #expect(buckets.counts[index] == 1 && buckets.counts[index + 1] == 1, "\(bound)")
+        }
+    }
 }

@@ -83,6 +83,17 @@ struct SignatureSchemeTests {
         for vendor in [SignatureScheme.Vendor.github, .shopify, .custom] { #expect(replay(vendor, [:]) == nil) }
     }
 
+    @Test("without the time that they should have are good at none, whatever is signed")
+    func withoutTime() {
+        var scheme = SignatureScheme(vendor: .custom)
+        scheme.header = "X-Mine"
+        let code = "0e0607c634942569b144e991806df0edbff0695d1f4e4549bc298252b4fc4d6d"
+        #expect(self.verifies(scheme, ["x-mine": code], ".{}", "secret"))
+        scheme.timestampHeader = "X-When"
+        // What is signed is the same, and it has no time.
+        #expect(!self.verifies(scheme, ["x-mine": code], "{}", "secret"))
+    }
+
     @Test("know the events' ids")
     func ids() {
         func id(_ vendor: SignatureScheme.Vendor, _ headers: [String: String], _ body: String) -> String? {

@@ -34,6 +34,8 @@ struct SuccessRuleTests {
     func values() {
         #expect(Self.error(SuccessRule(path: "a[1].n", equals: "1.50"), #"{"a":[0,{"n":1.5}]}"#) == nil)
         #expect(Self.error(SuccessRule(path: "a", equals: #"{"x":1,"y":2}"#), #"{"a":{"y":2.0,"x":1}}"#) == nil)
+        #expect(Self.error(SuccessRule(path: "a", equals: #""1""#), #"{"a":"1"}"#) == nil)
+        #expect(Self.error(SuccessRule(path: "a", equals: #""1""#), #"{"a":1}"#) != nil, "a number is no text")
         #expect(Self.error(SuccessRule(path: "a", matches: "ok*"), #"{"a":"ok\u0021"}"#) == nil)
         #expect(Self.error(SuccessRule(path: "a", matches: "2??"), #"{"a":204}"#) == nil)
         #expect(

@@ -49,7 +49,9 @@ struct AlarmIntakeTests {
     }
 
     /// A site with a webhook that has this edge, alone or beside the one that every site has.
-    private static func site(_ edge: Conditions.Edge, isAlone: Bool = true) async throws -> Site {
+    private static func site(
+        _ edge: Conditions.Edge, for duration: Int64? = nil, isAlone: Bool = true
+    ) async throws -> Site {
         let site = try await Site()
         try await site.routes.load()
         let group = try #require(site.routes.withRoutes { $0.resolve(site.thing)?.group })
@@ -57,7 +59,8 @@ struct AlarmIntakeTests {
             _ = try await site.database.pool.withConnection { try $0.execute("DELETE FROM webhooks") }
         }
         var options = WebhookOptions()
-        options.conditions = Conditions(rules: [.init(path: "", operator: .gt, value: "30")], edge: edge)
+        options.conditions = Conditions(
+            rules: [.init(path: "", operator: .gt, value: "30")], edge: edge, duration: duration)
         _ = try await Fixture.webhook(
             .random(), named: "edge", in: group, policy: DeliveryPolicy(), options: options, of: site.database,
             box: SecretBox(key: nil))
@@ -99,6 +102,28 @@ struct AlarmIntakeTests {
         #expect(try await Self.count(site, "SELECT max(changed) FROM alarms") == changed)
         #expect(try await Self.count(site, "SELECT xmin::text::bigint FROM alarms") == version, "it is the same row")
         #expect(try await Self.count(site, "SELECT count(*) FROM transient_messages") == 1)
+        await site.proxy.stop()
+    }
+
+    @Test(
+        "is told of without another when it has lasted, but for conditions that are others by now", arguments: [0, 1])
+    func lasting(change: Int64) async throws {
+        let site = try await Self.site(.becomes, for: 60)
+        let lanes = RememberingLanes()
+        try await Self.intake(site, lanes, slot: 1).take(Self.batch(site.thing, ["31"]))
+        #expect(try await Self.count(site, "SELECT count(*) FROM alarms WHERE NOT is_active") == 1)
+        _ = try await site.database.pool.withConnection { db in
+            try db.execute("UPDATE alarms SET due_at = now() - interval '1 second', mark = mark + \(change)")
+        }
+        let clock = AlarmClock(
+            store: AlarmStore(site.database), routes: site.routes, lanes: lanes.port,
+            ids: MessageIDGenerator(slot: 2, now: { 1_800_000_060_000 }),
+            wallClock: WallClock { 1_800_000_060_000_000 }, logger: silentLogger)
+        #expect(try await !clock.turn(), "there was one")
+        let told: Int64 = change == 0 ? 1 : 0
+        #expect(try await Self.count(site, "SELECT count(*) FROM alarms WHERE is_active") == told)
+        #expect(try await Self.count(site, "SELECT count(*) FROM alarms") == told)
+        #expect(try await Self.count(site, "SELECT count(*) FROM alarm_crossings") == told)
         await site.proxy.stop()
     }
 

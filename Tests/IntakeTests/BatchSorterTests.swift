@@ -64,6 +64,55 @@ struct BatchSorterTests {
         #expect(sorted.skips.count == 2 + 4)
         #expect(sorted.skips.last?.reason == "condition not met: c exists: the payload is not JSON")
         #expect(sorted.unknownThings.count == 1)
+        #expect(sorted.unforwarded == [.filtered: 1], "what goes to nobody is counted")
+    }
+
+    @Test("takes what is as large as it may be, and nothing that is larger")
+    func largest() throws {
+        var routes = Routes()
+        let thing = try self.add([[]], to: &routes)
+        let sorter = BatchSorter(ids: MessageIDGenerator(slot: 0, now: { 0 }), largestPayload: 3)
+        let sorted = sorter.sort(self.batch([(thing, "123"), (thing, "1234")]), memory: [:]) { things in
+            things.map { routes.resolve($0) }
+        }
+        #expect(sorted.messages.map(\.payload.count) == [3] && sorted.refused == [.payloadTooLarge: 1])
+    }
+
+    @Test("tells of a thing's first message until that is noted")
+    func newThings() throws {
+        var routes = Routes()
+        let thing = try self.add([[]], to: &routes)
+        let batch = self.batch([(thing, "1"), (thing, "2")])
+        func sort() -> SortedBatch {
+            self.sorter.sort(batch, memory: [:]) { things in things.map { routes.resolve($0) } }
+        }
+        #expect(sort().newThings == [thing])
+        routes.noteSent([thing])
+        #expect(sort().newThings.isEmpty)
+    }
+
+    @Test("takes an alarm for its own only if these conditions have raised it")
+    func alarms() throws {
+        var options = WebhookOptions()
+        options.conditions = Conditions(rules: [.init(path: "", operator: .gt, value: "30")], edge: .becomes)
+        let (thing, group, profile) = (EntityID.random(), EntityID.random(), EntityID.random())
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: group, version: 1,
+            url: try WebhookURL("http://example.com/"), headers: [], options: options)
+        var routes = Routes()
+        routes.set(profile: profile, to: ProfileConfig(webhook: true))
+        routes.set(webhooksOf: group, to: [target])
+        routes.set(thing: thing, to: .init(group: group, profile: profile))
+        let subject = ConditionSubject(webhook: target.key, thing: thing)
+        let mark = try #require(target.conditions?.mark)
+        let id = MessageID(rawValue: 1)
+        for (known, calls) in [(mark, 0), (mark &+ 1, 1)] {
+            let alarm = KnownAlarm(Alarm(raised: id, changed: id, isActive: true), mark: known)
+            let sorted = self.sorter.sort(self.batch([(thing, "31")]), memory: [:], alarms: [subject: alarm]) {
+                things in things.map { routes.resolve($0) }
+            }
+            #expect(sorted.deliveries.count == calls)
+        }
     }
 
     @Test("passes by who waits for other data or other log events, before anything of theirs is read or counted")

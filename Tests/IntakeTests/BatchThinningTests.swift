@@ -75,6 +75,8 @@ struct BatchThinningTests {
         let next = try #require(sorted.thinning.changes.first)
         #expect(next.replaced == waiting.message && next.former == change.changedBy)
         #expect(sorted.thinning.leftOut.isEmpty, "whether it still waited is for the commit to say")
+        sorted.thinning.note(removed: [DeliveryID(message: waiting.message, webhook: WebhookKey(rawValue: 99))])
+        #expect(sorted.thinning.leftOut.isEmpty, "that was another's")
         sorted.thinning.note(removed: [waiting])
         #expect(sorted.thinning.leftOut == [.perThing: 1] && sorted.thinning.skips.map(\.delivery) == [waiting])
     }
@@ -88,6 +90,15 @@ struct BatchThinningTests {
         #expect(sorted.deliveries.map(\.webhook.key.rawValue) == [0, 1, 2, 1, 1, 2])
         #expect(sorted.messages.count == 3)
         #expect(sorted.thinning.leftOut == [.perThing: 2, .duplicate: 1])
+    }
+
+    @Test("keeps all of what is to be kept, whatever is left out")
+    func kept() throws {
+        let ground = try Ground(isKept: true, [Self.policy { $0.perThing = ThingRate(every: 60) }])
+        let sorted = ground.sort((1...4).map { (ground.thing, "\($0)") })
+        #expect(sorted.messages.map(Self.text) == ["1", "2", "3", "4"])
+        #expect(sorted.thinning.later.map { Self.text($0.delivery.message) } == ["4"])
+        #expect(sorted.thinning.leftOut == [.perThing: 2])
     }
 
     @Test("asks for what is remembered only where something is left out")

@@ -35,4 +35,13 @@ struct LingerTests {
         linger.note(1, now: start + .seconds(2))
         #expect(linger.wait == .zero)
     }
+
+    @Test("is made in a rush that comes after a long quiet time as in one that is the first")
+    func afterQuiet() {
+        var linger = Linger(longest: .milliseconds(2))
+        let start = ContinuousClock.now
+        for number in 0..<1_000 { linger.note(1, now: start + .milliseconds(number)) }
+        for number in 0..<200 { linger.note(1, now: start + .seconds(60) + .milliseconds(number)) }
+        #expect(linger.wait == .milliseconds(2))
+    }
 }

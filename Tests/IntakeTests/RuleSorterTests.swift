@@ -92,6 +92,15 @@ struct RuleSorterTests {
         #expect(sorted.ruleRefusals[.init(group: self.group, reason: "payload_too_large")]?.count == 1)
     }
 
+    @Test("a message that is larger than what may be published is refused, whatever would be made of it")
+    func tooLarge() throws {
+        let sorted = try self.sort(
+            [self.received("s/one", Array(repeating: 0x31, count: 21))], [.init(filter: "s/{thing}")],
+            largestPayload: 20)
+        #expect(sorted.messages.isEmpty && sorted.refused == [.payloadTooLarge: 1] && sorted.count == 1)
+        #expect(sorted.ruleRefusals[.init(group: self.group, reason: "payload_too_large")]?.count == 1)
+    }
+
     @Test("times that are relative are so to when the message came in")
     func relative() throws {
         let sorted = try self.sort(

@@ -186,6 +186,14 @@ extension WholeServiceTests {
                 #expect(try await root.call("GET", "/webhooks/\(webhook)").value(of: "Secret") == "s3cret")
                 let stranger = hookline.api(token: try await HooklineProcess.token(user: "stranger"))
                 #expect(try await stranger.call("GET", "/webhooks").body.contains(#""total":0"#))
+                let members = #"{"member_ids":["viewer","editor"]}"#
+                #expect(
+                    try await status("viewer", "DELETE", "\(group)/members", members) == 403, "leaving is one's own")
+                let other = try await installation.api.create("/groups", #"[{"name":"another"}]"#)
+                #expect(
+                    try await installation.api.call(
+                        "PATCH", "/groups/\(other)/webhooks", #"{"webhook_ids":["\#(webhook)"]}"#
+                    ).status == 404, "it is none of that group's")
                 // The only owner can neither leave nor step down.
                 #expect(
                     try await installation.api.call("DELETE", "\(group)/members", #"{"member_ids":["owner"]}"#).status

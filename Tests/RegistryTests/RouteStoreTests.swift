@@ -166,6 +166,22 @@ struct RouteStoreTests {
         }
     }
 
+    @Test("of a group are other ones when they may reach other networks")
+    func networks() async throws {
+        let fixture = try await Fixture()
+        let store = RouteStore(fixture.database, box: fixture.box)
+        var routes = try await store.load()
+        let key = fixture.target.key
+        let networks = try ["10.0.0.0/8"].map { try #require(Network($0)) }
+        for allowed in [networks, []] {
+            let isThere = try await GroupStore(fixture.database).update(
+                fixture.group, name: "g", allowedNetworks: allowed)
+            try await self.read([.webhooks(group: fixture.group)], by: store, into: &routes)
+            #expect(isThere && routes.webhook(key)?.allowedNetworks == allowed)
+        }
+        #expect(routes.webhook(key)?.version == fixture.target.version + 2)
+    }
+
     @Test("say nothing of names: those of a few things are read, with what they were called in a group that had them")
     func names() async throws {
         let fixture = try await Fixture()

@@ -190,6 +190,12 @@ struct ThingStoreTests {
         #expect(known(3, .annotations))
         memory.forget(thingsOf: [profile])
         #expect(!known(3, .names))
+        memory.remember(facts(2, bytes: 400), readAt: memory.age)
+        for _ in 1...9 {
+            memory.remember(facts(1, bytes: 400), readAt: memory.age)
+            memory.forget([things[1]])
+        }
+        #expect(known(2, .annotations), "what is forgotten takes no room")
     }
 
     @Test("are marked in routes with what webhooks of their group choose by, whichever comes first")

@@ -101,6 +101,19 @@ struct LookupTableTests {
         #expect(self.started(&table, now: self.at(40)) == ["slow0"])
     }
 
+    @Test("a host is slow from two seconds on, well before nobody waits for it any more")
+    func slowness() {
+        for (seconds, order) in [(1, ["a", "b"]), (2, ["b", "a"]), (3, ["b", "a"])] as [(Int64, [String])] {
+            var table = self.table()
+            _ = table.ask("a", for: self.loud, 0, now: self.at(0))
+            #expect(table.start(now: self.at(0)) == "a")
+            _ = table.finish("a", Self.good, now: self.at(seconds))
+            _ = table.ask("a", for: self.loud, 0, now: self.at(30))
+            _ = table.ask("b", for: self.quiet, 0, now: self.at(30))
+            #expect(self.started(&table, now: self.at(30)) == order, "\(seconds)")
+        }
+    }
+
     @Test("of one group's slow hosts one is looked up at a time, so that its good ones are found")
     func slowOfOne() {
         var table = self.table()

@@ -89,6 +89,20 @@ struct ResolverTests {
         try await server.stop()
     }
 
+    @Test("a name that also points inside is connected to at none of its addresses, whichever comes first")
+    func inside() async throws {
+        let names = Names([
+            "outside.example": try Self.addresses("127.0.0.1", "10.0.0.1"),
+            "inside.example": try Self.addresses("10.0.0.1", "127.0.0.1"),
+        ])
+        try await self.with(names) { resolver in
+            for name in ["outside", "inside"] {
+                let outcome = try await Self.outcome("http://\(name).example:1/", by: resolver)
+                #expect(outcome.failure?.kind == "address", "\(outcome)")
+            }
+        }
+    }
+
     @Test("all who wait for a host are served by one lookup")
     func shared() async throws {
         let names = Names([:])

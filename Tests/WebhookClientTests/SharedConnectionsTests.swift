@@ -129,6 +129,18 @@ struct SharedConnectionsTests {
         try await server.stop()
     }
 
+    @Test("are closed when nobody has used them for a while")
+    func idle() async throws {
+        let server = try await TellingServer.start()
+        let loop = try await Webhooks.start { $0.idleTimeout = .milliseconds(50) }
+        #expect(try await loop.send("/a", by: 0, port: server.port).text == "/a")
+        try await waitUntil("it to be closed") { try await loop.count() == 0 }
+        #expect(try await loop.send("/b", by: 0, port: server.port).text == "/b")
+        #expect(server.connections == 2)
+        try await loop.close()
+        try await server.stop()
+    }
+
     @Test("go to another group only when nothing has come behind the last answer for a while")
     func settled() async throws {
         let server = try await TellingServer.start()

@@ -23,4 +23,16 @@ struct UnresolvedCommitsTests {
         commits.settle([self.message(13, "a"), self.message(14, "b")])
         #expect(commits.isEmpty)
     }
+
+    @Test("are remembered within bounds, in which those that are settled make room")
+    func bounded() {
+        var commits = UnresolvedCommits(mostMessages: 2, mostBytes: 3)
+        for id in Int64(1)...9 {
+            commits.note([self.message(id, "abc")])
+            #expect(commits.former(of: [self.message(100, "abc")]) == [MessageID(rawValue: id)])
+            commits.settle([self.message(100, "abc")])
+        }
+        commits.note((1...3).map { self.message($0, "") })
+        #expect(commits.former(of: (11...13).map { self.message($0, "") }).count == 2)
+    }
 }

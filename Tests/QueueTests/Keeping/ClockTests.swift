@@ -86,6 +86,15 @@ struct DatabaseClockTests {
         #expect(!clock.isTrusted, "one of the two is wrong")
     }
 
+    @Test(
+        "has days that begin at midnight, before 1970 too",
+        arguments: [
+            (0, 0), (86_399_999, 0), (86_400_000, 1), (-1, -1), (-86_400_000, -1), (-86_400_001, -2),
+        ] as [(Int64, Int64)])
+    func days(milliseconds: Int64, day: Int64) {
+        #expect(DayNumber.of(milliseconds: milliseconds) == day)
+    }
+
     @Test("does not tremble with the network")
     func steady() async throws {
         let clocks = Clocks()

@@ -131,6 +131,14 @@ struct LaneQueueTests {
         #expect(queue.penned == LaneLedger.Size())
     }
 
+    @Test("counts nothing as penned that it has given back")
+    func penGivenBack() throws {
+        var queue = LaneQueue()
+        for number in 1...2 { queue.appendToPen(try self.delivery(number, 0)) }
+        let back = queue.takeAll(inOrder: false)
+        #expect(back.count == 2 && queue.penned == LaneLedger.Size() && queue.isIdle)
+    }
+
     @Test("keeps what came during the end of a backlog behind it, and gives everything back on demand")
     func pen() throws {
         var queue = LaneQueue()
@@ -347,6 +355,20 @@ struct BacklogTests {
         #expect(backlog.wantsClaim(wallNow: 0), "what was spilled is next")
         #expect(!backlog.isCatchingUp)
         #expect(ledger.isSpilling(self.key), "and nothing may overtake it")
+    }
+
+    @Test("is claimed when the first of it falls due, in whatever order that is said, and again when a claim fails")
+    func due() {
+        var backlog = Backlog()
+        backlog.note(due: 50)
+        backlog.note(due: 20)
+        backlog.note(due: 90)
+        #expect(backlog.claimAt == 20)
+        #expect(!backlog.wantsClaim(wallNow: 19) && backlog.wantsClaim(wallNow: 20))
+        backlog.beginClaim()
+        #expect(!backlog.wantsClaim(wallNow: 99))
+        backlog.claimFailed()
+        #expect(backlog.wantsClaim(wallNow: 0))
     }
 
     @Test("gives up a pen that is empty and that nothing can come into")
