@@ -1,6 +1,7 @@
 internal import Domain
 internal import MQTT
 internal import Registry
+internal import Values
 
 extension MessageProperties {
     /// What is kept of what a publish said of itself: all of it if a webhook of the group may ask for it, or the message is kept;
@@ -45,7 +46,7 @@ extension ReceivedMessage {
         Message(
             id: id, thing: thing, group: route.group, subtopic: subtopic,
             contentType: isMadeJSON ? ProfileConfig.defaultContentType : self.type(by: route.profile),
-            payload: payload, traceparent: TraceContext.checked(self.traceparent), isKept: route.profile.write,
+            payload: payload, traceparent: SpanContext.checked(self.traceparent), isKept: route.profile.write,
             receivedNanoseconds: now, decoder: isMadeJSON ? nil : route.profile.decoder?.chosen(for: subtopic),
             properties: self.properties(by: route, noting: &leftOut))
     }
