@@ -22,11 +22,9 @@ test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browse
 	swift build $(SWIFT_FLAGS) --build-tests
 	scripts/run-all-tests $(SWIFT_FLAGS) --skip-build
 
-CONSOLE_TESTS := .build/python/bin/pytest -c Tests/Console/pytest.ini Tests/Console
-
 test-console: setup setup-tests ## The console in a browser, with pictures of its pages in .build/console
 	swift build $(SWIFT_FLAGS) --product hookline
-	$(CONSOLE_TESTS)
+	scripts/run-console-tests
 
 # What is installed is not what `make test` runs: the release build is optimized across modules, and looks for no
 # overlapping accesses.
