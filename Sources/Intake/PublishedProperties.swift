@@ -35,7 +35,7 @@ extension ReceivedMessage {
     /// What it is as a message of a thing, with its payload or a part of it.
     ///
     /// - Parameters:
-    ///   - isMadeJSON: whether the payload is JSON that a topic rule has made, whatever the profile says of its things.
+    ///   - isMadeJSON: whether the payload is JSON that a topic rule has cut out or made, whatever the profile says of its things.
     ///   - now: monotonic, in nanoseconds.
     ///   - leftOut: counts properties that were over the bounds.
     @inline(__always)
