@@ -9,7 +9,7 @@ SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Pa
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis try-failover fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -55,6 +55,9 @@ fuzz: setup ## What reads bytes of others, with bytes that nobody thought of: ma
 
 build: setup
 	swift build $(SWIFT_FLAGS)
+
+docs: setup ## What Threads, Postgres and MQTT are for and how they are used, by docc, in .build/docs
+	scripts/build-docs $(SWIFT_FLAGS)
 
 # One binary without the Swift runtime beside it. Much of what a message costs lies in small functions of other modules,
 # which are specialized and inlined only across their boundaries; and in checks for overlapping access to class
