@@ -9,7 +9,7 @@ SWIFT_SOURCES := Package.swift Sources Tests migrations Benchmarks/Parts Fuzz/Pa
 
 MINUTES := 3
 
-.PHONY: run test test-console test-faults test-nemesis try-failover fuzz mutants build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -22,11 +22,9 @@ test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browse
 	swift build $(SWIFT_FLAGS) --build-tests
 	scripts/run-all-tests $(SWIFT_FLAGS) --skip-build
 
-CONSOLE_TESTS := .build/python/bin/pytest -c Tests/Console/pytest.ini Tests/Console
-
 test-console: setup setup-tests ## The console in a browser, with pictures of its pages in .build/console
 	swift build $(SWIFT_FLAGS) --product hookline
-	$(CONSOLE_TESTS)
+	scripts/run-console-tests
 
 # What is installed is not what `make test` runs: the release build is optimized across modules, and looks for no
 # overlapping accesses.
@@ -63,6 +61,9 @@ mutants: setup setup-tests ## Whether tests notice small mistakes, tried one by 
 
 build: setup
 	swift build $(SWIFT_FLAGS)
+
+docs: setup ## What Threads, Postgres and MQTT are for and how they are used, by docc, in .build/docs
+	scripts/build-docs $(SWIFT_FLAGS)
 
 # One binary without the Swift runtime beside it. Much of what a message costs lies in small functions of other modules,
 # which are specialized and inlined only across their boundaries; and in checks for overlapping access to class

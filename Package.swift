@@ -129,7 +129,7 @@ let package = Package(
         .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
 
         // The service.
-        .target(name: "Observability", dependencies: [logging], swiftSettings: common),
+        .target(name: "Observability", dependencies: ["Values", logging], swiftSettings: common),
         .target(name: "Schema", dependencies: ["Domain", "Migrations", "Postgres", "Values"], swiftSettings: common),
         .target(
             name: "Journal",
@@ -329,7 +329,8 @@ let package = Package(
         .testTarget(
             name: "DeclarationsTests", dependencies: ["API", "Declarations", "Domain"], swiftSettings: common),
         .testTarget(name: "MainfluxTests", dependencies: ["Domain", "Mainflux", "Registry"], swiftSettings: common),
-        .testTarget(name: "ObservabilityTests", dependencies: ["Observability", logging], swiftSettings: common),
+        .testTarget(
+            name: "ObservabilityTests", dependencies: ["Observability", "Values", logging], swiftSettings: common),
         .testTarget(
             name: "IntegrationTests", dependencies: ["LocalServices", "TestSupport"], swiftSettings: common),
     ]

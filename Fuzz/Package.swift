@@ -19,7 +19,10 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let package = Package(
     name: "hookline-fuzz",
     platforms: [.macOS(.v15)],
-    dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.0")],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
     targets: [
         .target(name: "Values", path: "Sources/Values", swiftSettings: settings),
         .target(
@@ -34,10 +37,16 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "API", dependencies: ["Domain", "Values"], path: "Sources/API", exclude: ["openapi.json"],
-            sources: ["HTTP/EventFrame.swift", "HTTP/JSONWriter.swift", "HTTP/Shapes.swift"],
+            sources: [
+                "HTTP/EventFrame.swift", "HTTP/JSONWriter.swift", "HTTP/ReachedAddress.swift", "HTTP/Shapes.swift",
+            ],
             swiftSettings: settings),
+        .target(
+            name: "Declarations", dependencies: ["Domain", .product(name: "Yams", package: "Yams")],
+            path: "Sources/Declarations", swiftSettings: settings),
         .executableTarget(
-            name: "Readers", dependencies: ["API", "Domain", "Schema", "Values", "WebhookClient", crypto],
+            name: "Readers",
+            dependencies: ["API", "Declarations", "Domain", "Schema", "Values", "WebhookClient", crypto],
             path: "Readers", swiftSettings: settings,
             // Debian's gold does not link what the coverage adds.
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),

@@ -18,6 +18,7 @@ struct Reader: Sendable {
         .json, .index, .number, .conditions, .schema, .template, .request, .signature, .source, .response, .retryAfter,
         .url, .topic, .rules, .ids, .times, .encodings, .keys, .body, .events, .cursor,
         .pattern, .certificate, .table, .cbor, .msgpack, .senml, .sparkplug, .text, .csv, .protobuf,
+        .declaration, .reached,
     ]
 
     /// Named by the environment, because all arguments are libFuzzer's.

@@ -98,7 +98,10 @@ extension Reader {
         let text = Input(bytes).text
         if let id = EntityID(text) { expect(id.description == text.lowercased(), "an id has one form") }
         if let id = DeliveryID(text) { expect(DeliveryID(id.text) == id, "a delivery's id is read again") }
-        if let trace = TraceContext.checked(text) { expect(trace == text, "a trace is passed on as it is") }
+        if let trace = SpanContext(text) {
+            expect(SpanContext.checked(text) == text, "a trace is passed on as it is")
+            expect(SpanContext(trace.traceparent) == trace, "where it stands is read again")
+        }
         for address in [IPAddress(ipv4: text), IPAddress(ipv6: text)].compactMap(\.self) {
             expect(IPAddress(address.description) == address, "an address is read again as it is written")
             _ = AddressGuard().permits(address)

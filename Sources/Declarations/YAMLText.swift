@@ -17,6 +17,9 @@ package enum YAMLText {
     private static let first = ["name", "id", "external_id", "filter", "member_id", "type"]
     private static let last = ["members", "profiles", "things", "topic_rules", "webhooks", "sources"]
 
+    /// A name with its quotes that is longer has to be marked as one: others may have 1024 characters (YAML 1.2, section 7.4).
+    private static let longestKey = 1_000
+
     /// What names something stands at its beginning, and what is in it at its end.
     private static func rank(_ name: String) -> Int {
         if let index = Self.first.firstIndex(of: name) { return index - Self.first.count }
@@ -40,9 +43,12 @@ package enum YAMLText {
             let members = fields.sorted { (Self.rank($0.key), $0.key) < (Self.rank($1.key), $1.key) }
             return .block(
                 members.flatMap { name, value in
+                    let key = Self.text(name)
+                    let isLong = key.utf8.count > Self.longestKey
                     switch Self.form(value) {
-                    case .inline(let text): ["\(Self.text(name)): \(text)"]
-                    case .block(let lines): ["\(Self.text(name)):"] + lines.map { "  \($0)" }
+                    case .inline(let text): return isLong ? ["? \(key)", ": \(text)"] : ["\(key): \(text)"]
+                    case .block(let lines):
+                        return (isLong ? ["? \(key)", ":"] : ["\(key):"]) + lines.map { "  \($0)" }
                     }
                 })
         case .string(let text): return .inline(Self.text(text))

@@ -136,7 +136,8 @@ struct BatchSorter: Sendable {
                 }
                 guard part.isDelivered else { continue }
                 let message = received.message(
-                    id, of: thing, on: part.subtopic, part.payload, isMadeJSON: part.isMadeJSON, by: route, at: now,
+                    id, of: thing, on: part.subtopic, part.payload,
+                    isMadeJSON: part.isJSON(beside: route.profile.decoder), by: route, at: now,
                     noting: &sorted.leftOutProperties)
                 self.take(message, by: route, hasMemory: memory != nil, run: &run, in: &sorted)
             }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import MQTT
 internal import Registry
+internal import Values
 
 extension MessageProperties {
     /// What is kept of what a publish said of itself: all of it if a webhook of the group may ask for it, or the message is kept;
@@ -34,7 +35,7 @@ extension ReceivedMessage {
     /// What it is as a message of a thing, with its payload or a part of it.
     ///
     /// - Parameters:
-    ///   - isMadeJSON: whether the payload is JSON that a topic rule has made, whatever the profile says of its things.
+    ///   - isMadeJSON: whether the payload is JSON that a topic rule has cut out or made, whatever the profile says of its things.
     ///   - now: monotonic, in nanoseconds.
     ///   - leftOut: counts properties that were over the bounds.
     @inline(__always)
@@ -45,7 +46,7 @@ extension ReceivedMessage {
         Message(
             id: id, thing: thing, group: route.group, subtopic: subtopic,
             contentType: isMadeJSON ? ProfileConfig.defaultContentType : self.type(by: route.profile),
-            payload: payload, traceparent: TraceContext.checked(self.traceparent), isKept: route.profile.write,
+            payload: payload, traceparent: SpanContext.checked(self.traceparent), isKept: route.profile.write,
             receivedNanoseconds: now, decoder: isMadeJSON ? nil : route.profile.decoder?.chosen(for: subtopic),
             properties: self.properties(by: route, noting: &leftOut))
     }

@@ -49,7 +49,7 @@ struct RuleSorter {
                 if let why = taken.undecoded { sorted.whyUndecoded = why.description }
                 for part in taken.parts {
                     // What is made of a payload may be longer than that.
-                    guard !part.isMadeJSON || part.payload.count <= largestPayload else {
+                    guard part.origin != .made || part.payload.count <= largestPayload else {
                         Self.refuse(received, .payloadTooLarge, of: match.group, in: &sorted)
                         continue
                     }

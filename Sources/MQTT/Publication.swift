@@ -7,6 +7,8 @@ package struct Publication: Sendable {
     let properties: Properties?
 
     /// - Parameters:
+    ///   - payload: any bytes.
+    ///   - topic: without wildcards.
     ///   - qos: 0 to 2; at 0 nobody says whether the broker has it.
     ///   - isRetained: whether the broker keeps it for who subscribes later.
     ///   - properties: what goes along with it; nil is nothing.

@@ -61,7 +61,9 @@ package actor Publisher {
 
     /// Publishes each at QoS 1, whatever becomes of the others.
     ///
-    /// - Parameter window: how many may be unanswered at a time.
+    /// - Parameters:
+    ///   - publications: in the order in which they go out.
+    ///   - window: how many may be unanswered at a time.
     package nonisolated func publish(_ publications: [Publication], window: Int) async -> PublishReport {
         do throws(MQTTError) {
             return try await self.interruptible { [timeout] link in

@@ -51,7 +51,9 @@ package struct Migrator: Sendable {
     /// How often a step is tried whose locks are not to be had: for a backup's time.
     private static let mostTries = 3_600
 
-    /// - Parameter lockTimeout: how long a step asks for a table before it lets those pass who have come to stand behind it.
+    /// - Parameters:
+    ///   - migrations: all that there are, in their order.
+    ///   - lockTimeout: how long a step asks for a table before it lets those pass who have come to stand behind it.
     package init(_ migrations: [Migration], lockTimeout: Duration = .seconds(2)) {
         self.migrations = migrations
         self.lockTimeout = lockTimeout
@@ -59,7 +61,9 @@ package struct Migrator: Sendable {
 
     /// Applies what is missing and answers it.
     ///
-    /// - Parameter onStep: told before each, and how many are done, of how many.
+    /// - Parameters:
+    ///   - connection: one that is in no transaction.
+    ///   - onStep: told before each, and how many are done, of how many.
     /// - Throws: ``PostgresError`` of kind `migration` if an applied one differs, or is unknown to this program.
     package func apply(
         on connection: isolated Connection, onStep: (Migration, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
@@ -136,7 +140,7 @@ package struct Migrator: Sendable {
             """)
     }
 
-    /// What ``apply(on:)`` would apply. Changes nothing.
+    /// What ``apply(on:onStep:)`` would apply. Changes nothing.
     package func pending(on connection: isolated Connection) throws -> [Migration] {
         let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { row in
             try row.bool(0)

@@ -52,7 +52,7 @@ struct ResultSet: ~Copyable {
 
 /// One row, for as long as the closure it is handed to runs. Columns count from 0; values are in binary format.
 ///
-/// It can be neither copied nor stored, so the pointer cannot outlive the ``ResultSet`` that made it.
+/// It can be neither copied nor stored, so the pointer cannot outlive the result that it is of.
 @safe
 package struct Row: ~Copyable {
     private let result: OpaquePointer

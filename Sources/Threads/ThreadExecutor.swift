@@ -150,6 +150,7 @@ extension ThreadExecutor {
     ///
     /// - Parameters:
     ///   - descriptor: what to poll, or -1 to wait for a wake-up alone.
+    ///   - events: what it is waited for; ``Readiness/failed`` is told without being asked for.
     ///   - deadline: nil waits for ever.
     package func wait(
         for descriptor: Int32, events: Readiness, until deadline: ContinuousClock.Instant?

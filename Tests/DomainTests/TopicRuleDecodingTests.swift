@@ -16,8 +16,8 @@ struct TopicRuleDecodingTests {
     /// Things with what they say: the payload as it came is `raw`.
     private func words(_ taken: TopicRule.Taken, _ payload: [UInt8]) -> [String] {
         taken.parts.map { part in
-            let text = part.isMadeJSON ? String(decoding: part.payload, as: UTF8.self) : "other bytes"
-            return "\(part.thing) \(!part.isMadeJSON && part.payload == payload ? "raw" : text)"
+            let text = part.origin == .made ? String(decoding: part.payload, as: UTF8.self) : "other bytes"
+            return "\(part.thing) \(part.origin == .published && part.payload == payload ? "raw" : text)"
         } + taken.refused.map(\.rawValue)
     }
 
@@ -149,6 +149,48 @@ struct TopicRuleDecodingTests {
         let parts = Draft(filter: "up", thing: "id", split: "array", presence: told, decode: "cbor")
         #expect(
             try self.taken(parts, Self.bytes("81 a2 626964 6161 6173 626f6e")).parts.map(\.isConnected) == [true])
+    }
+
+    /// Payloads by rules without `decode`, and by what a profile's decoders their parts are JSON and nothing else.
+    private static let cutCases: [(Draft, String, [String])] = [
+        (list, #"[{"id":"a","t":1},{"id":"b"}]"#, [#"a {"id":"a","t":1}"#, #"b {"id":"b"}"#]),
+        (keys, #"{"a":5,"b":"x"}"#, ["a 5", #"b "x""#]),
+        (
+            Draft(filter: "up", split: "keys", splitPath: "r"), #"{"r":{"a":[{"n":"t","v":1}]}}"#,
+            [#"a [{"n":"t","v":1}]"#]
+        ),
+    ]
+
+    @Test("cut JSON into JSON, of which only a format that is JSON makes more", arguments: Self.cutCases)
+    func cut(draft: Draft, payload: String, expected: [String]) throws {
+        let taken = try self.taken(draft, Array(payload.utf8))
+        #expect(taken.parts.map { "\($0.thing) \(String(decoding: $0.payload, as: UTF8.self))" } == expected)
+        for part in taken.parts {
+            #expect(part.origin == .cut && !part.isJSON(beside: nil))
+            for decode in ["cbor", "msgpack", "sparkplug_b", "text", "csv"] {
+                let decoder = try #require(PayloadDecoder.of(decode))
+                #expect(part.isJSON(beside: decoder), "\(decode)")
+            }
+            let senml = try #require(PayloadDecoder.of("senml"))
+            #expect(!part.isJSON(beside: senml))
+        }
+    }
+
+    @Test("leave it to the profile what is whole, and to nobody what they have decoded and cut")
+    func whole() throws {
+        let payload = Self.bytes("81 a1 626964 6161")
+        let cbor = try #require(PayloadDecoder.of("cbor"))
+        let senml = try #require(PayloadDecoder.of("senml"))
+        for draft in [
+            Draft(filter: "{thing}"), Draft(filter: "up", thing: "[0].id", decode: "cbor"),
+        ] {
+            let part = try #require(try self.taken(draft, payload).parts.first)
+            #expect(part.origin == .published && !part.isJSON(beside: cbor) && !part.isJSON(beside: nil))
+        }
+        var draft = Self.list
+        draft.decode = "cbor"
+        let part = try #require(try self.taken(draft, payload).parts.first)
+        #expect(part.origin == .made && [nil, cbor, senml].allSatisfy { part.isJSON(beside: $0) })
     }
 
     @Test("are JSON where they say nothing, or say that")

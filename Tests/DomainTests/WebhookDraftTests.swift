@@ -92,19 +92,3 @@ struct RoleTests {
         #expect(Role.admin < Role.owner)
     }
 }
-
-@Suite("A trace context from a device")
-struct TraceContextTests {
-    @Test(
-        "is passed on only if it is one",
-        arguments: [
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true),
-            ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n", false),
-            ("", false), ("x", false),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736000f067aa0ba902b7-01", false),
-        ])
-    func checked(text: String, isValid: Bool) {
-        #expect(TraceContext.checked(text) == (isValid ? text : nil))
-    }
-}

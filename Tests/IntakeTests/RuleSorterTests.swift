@@ -16,12 +16,13 @@ struct RuleSorterTests {
         ReceivedMessage(topic: topic, payload: payload, traceparent: nil)
     }
 
-    /// The group's only thing is `one`, and writes CBOR.
+    /// The group's only thing is `one`, and writes CBOR if nothing else is said.
     private func sort(
-        _ messages: [ReceivedMessage], _ rules: [TopicRule.Draft], largestPayload: Int = 1_048_576
+        _ messages: [ReceivedMessage], _ rules: [TopicRule.Draft], largestPayload: Int = 1_048_576,
+        type: String = "application/cbor", decode: String = "cbor"
     ) throws -> SortedBatch {
-        var config = ProfileConfig(contentType: "application/cbor", write: true, webhook: true)
-        config.decoder = PayloadDecoder.of("cbor")
+        var config = ProfileConfig(contentType: type, write: true, webhook: true)
+        config.decoder = PayloadDecoder.of(decode)
         config.refusesUndecoded = true
         let profile = EntityID.random()
         var routes = Routes()
@@ -69,6 +70,23 @@ struct RuleSorterTests {
         #expect(other.decoder == PayloadDecoder.of("cbor"))
         #expect(sorted.unknownNames == [ThingName("two", in: self.group): 1])
         #expect(sorted.count == 3 && sorted.refused == [.unknownThing: 1])
+    }
+
+    @Test(
+        "parts of JSON are JSON, but if the profile's format is JSON too",
+        arguments: [
+            ("application/cbor", "cbor", "application/json", nil), ("text/plain", "text", "application/json", nil),
+            ("application/x-tasmota", "json", "application/x-tasmota", nil),
+            ("application/senml+json", "senml", "application/senml+json", "senml"),
+        ])
+    func cut(type: String, decode: String, sentType: String, sentDecoder: String?) throws {
+        let sorted = try self.sort(
+            [self.received("k", Array(#"{"one":[{"n":"t","v":1}]}"#.utf8))], [.init(filter: "k", split: "keys")],
+            type: type, decode: decode)
+        let message = try #require(sorted.messages.first)
+        #expect(String(decoding: message.payload, as: UTF8.self) == #"[{"n":"t","v":1}]"#)
+        #expect(message.contentType == sentType && message.decoder?.text == sentDecoder)
+        #expect(sorted.messages.count == 1 && sorted.refused.isEmpty)
     }
 
     @Test("what cannot be decoded is refused, counted for the group, and why is told")

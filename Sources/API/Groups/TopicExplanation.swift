@@ -90,7 +90,8 @@ struct TopicExplanationDTO: Encodable {
             PartDTO(
                 thing: part.thing, thing_id: known[part.thing]?.description, subtopic: part.subtopic,
                 payload: BodyDTO(part.payload), connected: part.isConnected,
-                content_type: part.isMadeJSON ? ProfileConfig.defaultContentType : nil, delivered: part.isDelivered)
+                content_type: part.origin == .made ? ProfileConfig.defaultContentType : nil, delivered: part.isDelivered
+            )
         }
         self.refused = explanation.taken.refused.map(\.rawValue)
         self.undecoded = explanation.taken.undecoded?.description

@@ -11,6 +11,9 @@ package enum PayloadFormat: String, Sendable, CaseIterable {
         case .cbor, .msgpack, .sparkplugB, .protobuf: false
         }
     }
+
+    /// Whether a payload may be JSON that means something more: SenML has a form in JSON (RFC 8428, section 5).
+    package var isJSON: Bool { self == .json || self == .senml }
 }
 
 /// Why no JSON can be made of a payload.

@@ -127,30 +127,48 @@ package struct TopicRule: Sendable, Hashable {
 }
 
 extension TopicRule {
+    /// Where a payload comes from.
+    package enum Origin: Sendable {
+        /// It is what was published.
+        case published
+        /// It was cut out of JSON that was published.
+        case cut
+        /// It was cut out of the JSON that was made of what was published.
+        case made
+    }
+
     /// What a message is of.
     package struct Part: Sendable, Hashable {
         /// What the thing is called by who publishes.
         package let thing: String
         package let subtopic: String
         package let payload: [UInt8]
-        /// Whether it was cut out of the JSON that was made of the message, and is JSON whatever its thing's profile says.
-        package let isMadeJSON: Bool
+        package let origin: Origin
         /// Whether the thing is connected; nil if that is not said.
         package fileprivate(set) var isConnected: Bool?
         /// Whether it is a message of the thing; what is none says of its presence alone.
         package fileprivate(set) var isDelivered: Bool
+
+        /// Whether it is JSON and nothing else, although the profile of its thing has this decoder: what was cut is no CBOR,
+        /// whatever its thing publishes by itself. Of a format that is JSON it may be all the same.
+        package func isJSON(beside decoder: PayloadDecoder?) -> Bool {
+            switch self.origin {
+            case .published: false
+            case .cut: decoder.map { !$0.format.isJSON } ?? false
+            case .made: true
+            }
+        }
 
         /// What it is as a message.
         fileprivate struct Content: Hashable {
             let thing: String
             let subtopic: String
             let payload: [UInt8]
-            let isMadeJSON: Bool
+            let origin: Origin
         }
 
         fileprivate var content: Content {
-            Content(
-                thing: self.thing, subtopic: self.subtopic, payload: self.payload, isMadeJSON: self.isMadeJSON)
+            Content(thing: self.thing, subtopic: self.subtopic, payload: self.payload, origin: self.origin)
         }
     }
 
@@ -214,14 +232,14 @@ extension TopicRule {
             return taken
         }
         let named = self.pattern.value(of: "thing", in: topic)
+        let origin: Origin = self.split == nil ? .published : self.decoder == nil ? .cut : .made
         func add(_ thing: String?, _ payload: [UInt8], _ isConnected: Bool?) {
             if let thing, ThingName.isName(thing) {
                 // What the broker had kept and what says nothing of a presence is for nobody.
                 guard isDelivered || isConnected != nil else { return }
                 taken.parts.append(
                     Part(
-                        thing: thing, subtopic: subtopic, payload: payload,
-                        isMadeJSON: self.decoder != nil && self.split != nil, isConnected: isConnected,
+                        thing: thing, subtopic: subtopic, payload: payload, origin: origin, isConnected: isConnected,
                         isDelivered: isDelivered))
             } else {
                 taken.refused.append(.noThing)

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Spans as a collector is sent them: `ExportTraceServiceRequest` of OTLP 1
 /// (https://opentelemetry.io/docs/specs/otlp/, https://github.com/open-telemetry/opentelemetry-proto).
 package struct SpanEncoding: Sendable {

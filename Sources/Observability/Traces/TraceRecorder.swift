@@ -1,4 +1,5 @@
 internal import Synchronization
+package import Values
 
 /// Decides what is traced, and keeps what was until it is exported. Whoever traces has one; without one nothing is traced, and
 /// nothing more is done than to look whether there is one.

@@ -1,3 +1,5 @@
+package import Values
+
 /// Which traces are recorded: OpenTelemetry's built-in samplers
 /// (https://opentelemetry.io/docs/specs/otel/trace/sdk/#built-in-samplers).
 ///

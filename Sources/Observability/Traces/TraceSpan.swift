@@ -1,3 +1,5 @@
+package import Values
+
 /// One thing that was done, and how long it took: a span of OpenTelemetry, as it is once it has ended.
 package struct TraceSpan: Sendable, Equatable {
     /// The numbers are those of the protocol.

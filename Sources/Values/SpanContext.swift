@@ -19,23 +19,36 @@ package struct SpanContext: Hashable, Sendable {
     /// - Returns: nil for what is none: another length, other digits than those of lower case, version `ff`, or an id of zeros.
     ///   Of later versions what is known of this one is taken.
     package init?(_ traceparent: String) {
-        var numbers: [UInt64] = []
-        let fields = [(0, 2), (3, 16), (19, 16), (36, 16), (53, 2)]
-        let bytes = Array(traceparent.utf8)
-        guard bytes.count == 55, [2, 35, 52].allSatisfy({ bytes[$0] == UInt8(ascii: "-") }) else { return nil }
-        for (start, length) in fields {
-            var number: UInt64 = 0
-            for byte in bytes[start..<(start + length)] {
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(byte - UInt8(ascii: "0"))
-                case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
-                default: return nil
-                }
+        let text = traceparent.utf8
+        guard text.count == 55 else { return nil }
+        var (version, high, low, span, flags): (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+        for (position, byte) in text.enumerated() {
+            let digit: UInt64
+            switch byte {
+            case UInt8(ascii: "-"):
+                guard position == 2 || position == 35 || position == 52 else { return nil }
+                continue
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(byte - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte - UInt8(ascii: "a") + 10)
+            default: return nil
             }
-            numbers.append(number)
+            switch position {
+            case 0...1: version = version << 4 | digit
+            case 3...18: high = high << 4 | digit
+            case 19...34: low = low << 4 | digit
+            case 36...51: span = span << 4 | digit
+            case 53...54: flags = flags << 4 | digit
+            default: return nil
+            }
         }
-        guard numbers[0] != 0xFF, numbers[1] | numbers[2] != 0, numbers[3] != 0 else { return nil }
-        self.init(traceHigh: numbers[1], traceLow: numbers[2], span: numbers[3], isSampled: numbers[4] & 1 == 1)
+        guard version != 0xFF, high | low != 0, span != 0 else { return nil }
+        self.init(traceHigh: high, traceLow: low, span: span, isSampled: flags & 1 == 1)
+    }
+
+    /// The text if it is one, otherwise nil: it comes from a device and goes into a header.
+    package static func checked(_ traceparent: String?) -> String? {
+        guard let traceparent, SpanContext(traceparent) != nil else { return nil }
+        return traceparent
     }
 
     package var traceparent: String { "00-\(self.traceText)-\(self.spanText)-\(self.isSampled ? "01" : "00")" }
