@@ -107,7 +107,9 @@ package enum RulePlan {
     /// One as it is sent back.
     package static func written(_ rule: JSONFields) -> JSONFields {
         var fields: JSONFields = [:]
-        for name in ["id", "filter", "subtopic", "thing", "split", "split_path", "retained"] {
+        for name in [
+            "id", "filter", "subtopic", "thing", "split", "split_path", "retained", "presence", "decode",
+        ] {
             if let value = rule[name], value != .null { fields[name] = value }
         }
         return fields
@@ -118,9 +120,24 @@ package enum RulePlan {
         one.count == other.count
             && zip(one, other).allSatisfy { one, other in
                 Set(one.keys).union(other.keys).allSatisfy { name in
-                    let nothing: JSONValue = name == "retained" ? .bool(false) : .null
-                    return Difference.isSame(one[name] ?? nothing, other[name] ?? nothing)
+                    Difference.isSame(Self.plain(one[name], name), Self.plain(other[name], name))
                 }
             }
+    }
+
+    /// Without what is as good as left out.
+    private static func plain(_ value: JSONValue?, _ name: String) -> JSONValue {
+        switch (name, value) {
+        case ("retained", nil), ("retained", .null?): .bool(false)
+        case ("decode", .string("json")?): .null
+        case ("presence", .object(let fields)?):
+            .object(
+                JSONFields(
+                    Dictionary(
+                        uniqueKeysWithValues: fields.filter { !Difference.isNothing($0.value) }.map {
+                            ($0.key, $0.value)
+                        })))
+        default: value ?? .null
+        }
     }
 }
