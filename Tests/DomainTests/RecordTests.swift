@@ -170,6 +170,19 @@ struct LogFollowingTests {
         #expect(told == (0..<1_000).map(String.init))
     }
 
+    @Test("looks do not go back further and further where what is followed is seldom")
+    func advanced() {
+        var following = LogFollowing(from: 0, lookback: 100)
+        _ = following.take([Self.entry("a", 100)])
+        _ = following.finish(isCut: false)
+        following.advance(toNewest: 1_000)
+        #expect(following.from == 900)
+        following.advance(toNewest: 500)
+        #expect(following.from == 900)
+        let hasNew = following.take([Self.entry("c", 950), Self.entry("b", 899)])
+        #expect(hasNew && Self.ids(following.finish(isCut: false)) == ["c"])
+    }
+
     @Test("a first look has gone back far enough where no attempt that is under way could have begun")
     func lookedBack() {
         var following = LogFollowing(from: 0, lookback: 100)

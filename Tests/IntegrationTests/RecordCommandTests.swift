@@ -24,7 +24,8 @@ extension WholeServiceTests {
                 let api = installation.api
                 receiver.set(.answer(400), at: "/bad")
                 _ = try await installation.webhook("Good", receiver.url())
-                let bad = try await installation.webhook("Bad", receiver.url("/bad"), #""failure_limit":0"#)
+                let bad = try await installation.webhook(
+                    "Bad", receiver.url("/bad"), #""failure_limit":0,"max_attempts":1"#)
                 try await installation.publish(#"{"t":21.5}"#, subtopic: "room")
                 try await waitUntil("the failure to be listed and the success to be logged") {
                     let failed = try await api.call("GET", "/webhooks/\(bad)/deliveries")

@@ -71,18 +71,29 @@ package struct LogFollowing: Sendable {
     package mutating func finish(isCut: Bool) -> [JSONFields] {
         defer { (self.found, self.oldest) = ([], .max) }
         if isCut, self.oldest < .max { self.from = max(self.from, self.oldest + 1) }
-        let newest = self.known.lazy.map(\.date).max() ?? 0
-        self.from = max(self.from, newest - self.lookback)
+        if let newest = self.known.lazy.map(\.date).max() { self.advance(toNewest: newest) }
         if self.known.count > self.mostRemembered {
             let dates = self.known.map(\.date).sorted()
             self.from = max(self.from, dates[dates.count - self.mostRemembered / 2])
         }
-        let from = self.from
-        self.known = self.known.filter { $0.date >= from }
+        self.forget()
         // Pages have the newest first, and of those of one time as well.
         return self.found.enumerated().sorted { one, other in
             (one.element.date, other.offset) < (other.element.date, one.offset)
         }.map(\.element.entry)
+    }
+
+    /// Looks go back by ``lookback`` from the newest of the whole log, of which the entries that are followed may be few.
+    ///
+    /// - Parameter newest: its time, in milliseconds since 1970, from before the last look.
+    package mutating func advance(toNewest newest: Int64) {
+        self.from = max(self.from, newest - self.lookback)
+        self.forget()
+    }
+
+    private mutating func forget() {
+        let from = self.from
+        self.known = self.known.filter { $0.date >= from }
     }
 
     /// Forgets what a look has found that has failed on its way, so that the next one finds it.

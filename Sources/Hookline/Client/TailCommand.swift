@@ -77,24 +77,38 @@ struct TailCommand: AsyncParsableCommand {
         _ following: inout LogFollowing, _ path: String, _ query: RecordQuery, _ api: APIConnection, isBack: Bool,
         most: Int
     ) async throws -> (new: [JSONFields], isCut: Bool) {
+        // Of the whole log: what is followed may be seldom, and a look must not go back further and further for it.
+        let newest = isBack ? try await Self.newest(path, api) : nil
         var query = query
         query.from = Instant(milliseconds: following.from)
-        var (cursor, count, isCut): (String?, Int, Bool) = (nil, 0, false)
+        var (cursor, count, pages, isCut): (String?, Int, Int, Bool) = (nil, 0, 0, false)
         while true {
             let page = try await api.page(
                 path + query.parameters(limit: APIConnection.largestPage, behind: cursor), "log")
             let hasNew = following.take(page.elements)
             count += page.elements.count
+            pages += 1
             guard let next = page.next else { break }
             if hasNew, count >= most {
                 isCut = true
                 break
             }
             guard hasNew || (isBack && count < Self.mostLookedBack) else { break }
+            // A page may be short or empty, and go on.
+            guard pages < most / APIConnection.largestPage else { break }
             if following.from == 0, following.hasLookedBack { break }
             cursor = next
         }
-        return (following.finish(isCut: isCut), isCut)
+        let new = following.finish(isCut: isCut)
+        if let newest { following.advance(toNewest: newest) }
+        return (new, isCut)
+    }
+
+    /// When the newest attempt of a log began; nil if there is none.
+    private static func newest(_ path: String, _ api: APIConnection) async throws -> Int64? {
+        var query = RecordQuery()
+        query.status = "ok,failed,skipped"
+        return try await api.page(path + query.parameters(limit: 1), "log").elements.first?["date"]?.wholeNumber
     }
 
     private static func mayPass(_ refusal: APIConnection.Refusal) -> Bool {
