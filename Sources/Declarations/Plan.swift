@@ -9,6 +9,8 @@ package struct Change: Sendable, Equatable {
     package let differences: [Difference]
     /// Secrets that are sent although nobody can tell whether they are others.
     package let secrets: [String]
+    /// Whether it is to be removed.
+    package let isRemoval: Bool
 
     package init(
         _ kind: DeclaredKind, _ label: String, isNew: Bool, _ differences: [Difference], secrets: [String] = []
@@ -18,14 +20,35 @@ package struct Change: Sendable, Equatable {
         self.isNew = isNew
         self.differences = differences
         self.secrets = secrets
+        self.isRemoval = false
     }
 
-    package var isNothing: Bool { !self.isNew && self.differences.isEmpty && self.secrets.isEmpty }
+    /// What is there and is to be there no more.
+    package init(removing kind: DeclaredKind, _ label: String) {
+        self.kind = kind
+        self.label = label
+        self.isNew = false
+        self.differences = []
+        self.secrets = []
+        self.isRemoval = true
+    }
+
+    package var isNothing: Bool {
+        !self.isNew && !self.isRemoval && self.differences.isEmpty && self.secrets.isEmpty
+    }
+
+    /// How many are to be made, changed and removed, in words.
+    package static func summary(of changes: [Change]) -> String {
+        let (new, removed) = (changes.count { $0.isNew }, changes.count { $0.isRemoval })
+        let rest = removed == 0 ? "" : ", \(removed) to be removed"
+        return "\(new) to be made, \(changes.count - new - removed) to be changed\(rest)."
+    }
 
     /// As people read it: a line for it, and one for each field. Nothing of a secret is in it.
     package var lines: [String] {
         guard !self.isNothing else { return [] }
-        let head = "\(self.isNew ? "+" : "~") \(self.kind.rawValue) \(self.label)"
+        let mark = self.isRemoval ? "-" : self.isNew ? "+" : "~"
+        let head = "\(mark) \(self.kind.rawValue) \(self.label)"
         let fields = self.differences.map { difference in
             let after = self.shown(difference.after, difference.field)
             guard !self.isNew, !Difference.isNothing(difference.before) else {
@@ -107,7 +130,9 @@ package enum RulePlan {
     /// One as it is sent back.
     package static func written(_ rule: JSONFields) -> JSONFields {
         var fields: JSONFields = [:]
-        for name in ["id", "filter", "subtopic", "thing", "split", "split_path", "retained"] {
+        for name in [
+            "id", "filter", "subtopic", "thing", "split", "split_path", "retained", "presence", "decode",
+        ] {
             if let value = rule[name], value != .null { fields[name] = value }
         }
         return fields
@@ -118,9 +143,24 @@ package enum RulePlan {
         one.count == other.count
             && zip(one, other).allSatisfy { one, other in
                 Set(one.keys).union(other.keys).allSatisfy { name in
-                    let nothing: JSONValue = name == "retained" ? .bool(false) : .null
-                    return Difference.isSame(one[name] ?? nothing, other[name] ?? nothing)
+                    Difference.isSame(Self.plain(one[name], name), Self.plain(other[name], name))
                 }
             }
+    }
+
+    /// Without what is as good as left out.
+    private static func plain(_ value: JSONValue?, _ name: String) -> JSONValue {
+        switch (name, value) {
+        case ("retained", nil), ("retained", .null?): .bool(false)
+        case ("decode", .string("json")?): .null
+        case ("presence", .object(let fields)?):
+            .object(
+                JSONFields(
+                    Dictionary(
+                        uniqueKeysWithValues: fields.filter { !Difference.isNothing($0.value) }.map {
+                            ($0.key, $0.value)
+                        })))
+        default: value ?? .null
+        }
     }
 }

@@ -15,7 +15,7 @@ struct HooklineCommand: AsyncParsableCommand {
             Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self, Top.self, Replay.self,
             Why.self, Import.self, Apply.self, Export.self, CheckBroker.self, Doctor.self, ContextCommand.self,
             GetCommand.self, DescribeCommand.self, DeleteCommand.self, EnableCommand.self, DisableCommand.self,
-            TestCommand.self,
+            TestCommand.self, TailCommand.self, RetryCommand.self, ResendCommand.self,
         ])
 
     static func main() async {

@@ -296,6 +296,29 @@ struct DifferenceTests {
             try plan(#"[{"id":"0191e000-0000-4000-8000-000000000002","filter":"z/{thing}"}]"#)
         }
     }
+
+    @Test(
+        "a rule keeps what it says of presence and of how payloads are written, and is the same with what is as good as absent"
+    )
+    func wholeRules() throws {
+        let present = try fields(
+            #"{"id":"a","filter":"x/{thing}","retained":false,"presence":{"path":"s","online":["on"],"offline":[]},"decode":"cbor"}"#
+        )
+        let written = RulePlan.written(present)
+        #expect(written["presence"] == present["presence"] && written["decode"] == .string("cbor"))
+        let same = try fields(
+            #"{"id":"a","filter":"x/{thing}","presence":{"path":"s","online":["on"]},"decode":"cbor"}"#)
+        #expect(RulePlan.isSame([written], [same]))
+        for other in [
+            #"{"id":"a","filter":"x/{thing}","presence":{"path":"s","online":["on"]},"decode":"json"}"#,
+            #"{"id":"a","filter":"x/{thing}","presence":{"path":"t","online":["on"]},"decode":"cbor"}"#,
+            #"{"id":"a","filter":"x/{thing}","decode":"cbor"}"#,
+        ] { #expect(try !RulePlan.isSame([written], [fields(other)])) }
+        #expect(
+            RulePlan.isSame(
+                [try fields(#"{"filter":"x/{thing}","decode":"json"}"#)],
+                [try fields(#"{"filter":"x/{thing}","retained":false}"#)]))
+    }
 }
 
 @Suite("A file of what there is")

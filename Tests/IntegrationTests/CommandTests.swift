@@ -163,7 +163,7 @@ struct CommandTests {
     func help() async throws {
         let commands = [
             "serve", "migrate", "dev", "token", "check-config", "doctor", "health", "top", "replay", "why", "import",
-            "apply", "export",
+            "apply", "export", "tail", "retry", "resend",
         ]
         for command in commands {
             let (end, output) = try await HooklineProcess.run([command, "--help"])
@@ -205,6 +205,8 @@ struct CommandTests {
             let applied = try await self.runShellBlocks(of: "docs/as-code.md", in: folder)
             #expect(applied.contains("+ webhook Alerts") && applied.contains("All is as hookline.yaml says."))
             #expect(!applied.contains("s3cret"), "\(applied)")
+            let asked = try await self.runShellBlocks(of: "docs/cli.md", in: folder)
+            #expect(asked.contains("DATE") && asked.contains(#"{"trigger_id":"#), "\(asked)")
             try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)

@@ -135,6 +135,38 @@ struct APIConnection: Sendable {
         }
     }
 
+    /// The newest of a list, page by page.
+    ///
+    /// - Parameters:
+    ///   - key: what the elements stand under.
+    ///   - most: how many there are to be at the most.
+    func newest(_ path: String, _ key: String, _ query: RecordQuery, most: Int) async throws -> [JSONFields] {
+        var all: [JSONFields] = []
+        var cursor: String?
+        while all.count < most {
+            let limit = min(most - all.count, Self.largestPage)
+            let page = try await self.page(path + query.parameters(limit: limit, behind: cursor), key)
+            all += page.elements
+            guard let next = page.next else { break }
+            cursor = next
+        }
+        return all
+    }
+
+    static let largestPage = 200
+
+    /// One page, and where the next begins.
+    ///
+    /// - Throws: ``Refusal``, also for what is no page.
+    func page(_ path: String, _ key: String) async throws -> (elements: [JSONFields], next: String?) {
+        guard case .object(let fields) = try await self.call("GET", path), case .array(let elements)? = fields[key]
+        else { throw Refusal(request: "GET \(path)", status: 200, reason: "the answer is no page of Hookline's") }
+        let objects = elements.compactMap { element -> JSONFields? in
+            if case .object(let fields) = element { fields } else { nil }
+        }
+        return (objects, fields.string("next"))
+    }
+
     /// Those of a kind, in the order of their names.
     ///
     /// - Parameter name: those alone whose name has this in it.

@@ -24,7 +24,7 @@ struct ClientArguments: ParsableArguments {
         return "/groups/\(try await self.groupID(api))/\(kind.rawValue)"
     }
 
-    private func groupID(_ api: APIConnection) async throws -> String {
+    func groupID(_ api: APIConnection) async throws -> String {
         if let group {
             if EntityID(group) != nil { return group }
             return try NamedChoice.id(
@@ -53,20 +53,60 @@ struct ClientArguments: ParsableArguments {
     }
 }
 
+/// What `get` lists.
+enum ListedKind: ExpressibleByArgument {
+    case resources(ResourceKind)
+    case records(RecordKind)
+
+    static let names = ResourceKind.allCases.map(\.rawValue) + RecordKind.allCases.map(\.rawValue)
+    static var allValueStrings: [String] { Self.names }
+
+    init?(argument: String) {
+        if let kind = ResourceKind(naming: argument) {
+            self = .resources(kind)
+        } else if let kind = RecordKind(rawValue: argument) {
+            self = .records(kind)
+        } else {
+            return nil
+        }
+    }
+}
+
 struct GetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "get", abstract: "List groups, things, profiles, webhooks or sources of an installation.")
+        commandName: "get", abstract: "List what there is of an installation, or deliveries, a log or messages.",
+        discussion: """
+            groups, things, profiles, webhooks and sources by name; deliveries of a webhook that failed or wait (--webhook, \
+            --status); the log of a group or a webhook (--webhook, --thing, --status, --since, --until, --text); kept messages of a thing \
+            (--thing, --since, --until, --subtopic). Records come with the newest first, up to --limit.
+            """)
 
-    @Argument(help: "What to list.", completion: .list(ResourceKind.allCases.map(\.rawValue))) var kind: ResourceKind
+    @Argument(help: "What to list.", completion: .list(ListedKind.names)) var kind: ListedKind
+    @OptionGroup var records: RecordArguments
     @OptionGroup var client: ClientArguments
+
+    func validate() throws {
+        switch self.kind {
+        case .resources(let kind): try self.records.check(allowed: [], of: kind.rawValue)
+        case .records(let kind): try self.records.check(allowed: kind.filters, of: kind.rawValue)
+        }
+    }
 
     func run() async throws {
         let api = try self.client.api.connection()
-        let found = try await api.list(self.kind, at: try await self.client.listPath(of: self.kind, api))
-        print(
-            self.client.output == .json
-                ? JSONValue.array(found.map { .object($0) }).text
-                : ClientText.table(found, columns: self.kind.columns))
+        let isJSON = self.client.output == .json
+        switch self.kind {
+        case .resources(let kind):
+            let found = try await api.list(kind, at: try await self.client.listPath(of: kind, api))
+            print(
+                isJSON
+                    ? JSONValue.array(found.map { .object($0) }).text
+                    : ClientText.table(found, columns: kind.columns))
+        case .records(let kind):
+            let found = try await self.records.list(kind, self.client, api)
+            print(
+                isJSON ? JSONValue.array(found.map { .object($0) }).text : RecordText.table(found, of: kind))
+        }
     }
 }
 
@@ -83,17 +123,57 @@ struct NamedArguments: ParsableArguments {
     }
 }
 
+/// What `describe` shows.
+enum DescribedKind: ExpressibleByArgument {
+    case resource(ResourceKind)
+    case delivery, message
+
+    static let names = ResourceKind.allCases.map(\.one) + ["delivery", "message"]
+    static var allValueStrings: [String] { Self.names }
+
+    init?(argument: String) {
+        switch argument {
+        case "delivery", "deliveries": self = .delivery
+        case "message", "messages": self = .message
+        default:
+            guard let kind = ResourceKind(naming: argument) else { return nil }
+            self = .resource(kind)
+        }
+    }
+}
+
 struct DescribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "describe", abstract: "Show all there is of one thing, webhook or the like.")
+        commandName: "describe",
+        abstract: "Show all there is of one thing, webhook or the like, of a delivery or a message.",
+        discussion: "A message is named by its id and --thing, or by the id of a delivery of it.")
 
-    @OptionGroup var named: NamedArguments
+    @Argument(help: "What it is.", completion: .list(DescribedKind.names)) var kind: DescribedKind
+    @Argument(help: "Its name or id.") var name: String
+    @Option(help: "Whose message it is, by name or id.") var thing: String?
+    @OptionGroup var client: ClientArguments
+
+    func validate() throws {
+        if case .message = self.kind { return }
+        guard self.thing == nil else { throw ValidationError("--thing goes with messages alone.") }
+    }
 
     func run() async throws {
-        let (_, path, api) = try await self.named.find()
-        let found = try await api.call("GET", path)
-        guard self.named.client.output == .table, case .object(let fields) = found else { return print(found.text) }
-        print(ClientText.fields(fields))
+        let api = try self.client.api.connection()
+        let isJSON = self.client.output == .json
+        switch self.kind {
+        case .resource(let kind):
+            let id = try await self.client.id(of: self.name, kind, api)
+            let found = try await api.call("GET", "/\(kind.rawValue)/\(id)")
+            guard !isJSON, case .object(let fields) = found else { return print(found.text) }
+            print(ClientText.fields(fields))
+        case .delivery:
+            let found = try await api.delivery(self.name)
+            print(isJSON ? JSONValue.object(found).text : RecordText.whole(found))
+        case .message:
+            let found = try await api.message(self.name, of: self.thing, self.client)
+            print(isJSON ? JSONValue.object(found).text : RecordText.whole(found))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make groups and what is in them what a file says, by the HTTP API.",
         discussion: """
-            What is to be done is shown and asked about first. What the file does not name stays as it is; nothing is removed. Each \
+            What is to be done is shown and asked about first. What the file does not name stays as it is, unless --prune says otherwise. Each \
             group is changed as a whole: if something of it fails, what was done of it is taken back. docs/as-code.md says what a file may hold. \
             Ends with 0 if all is as the file says, with 1 if it could not be made so, and with 2 if --dry-run finds that something is \
             to be done.
@@ -28,7 +28,20 @@ struct Apply: AsyncParsableCommand {
     @Flag(help: "Send secrets that cannot be compared, too: keys of things, secrets of sources, keys of certificates.")
     var setSecrets = false
 
+    @Option(help: "A file that keeps what applies have made or written; --prune needs it.", completion: .file())
+    var state: String?
+
+    @Flag(
+        help: "Remove what applies have made or written, by the file of --state, and the file does not name any more.")
+    var prune = false
+
     @OptionGroup var api: APIArguments
+
+    func validate() throws {
+        guard !self.prune || self.state != nil else {
+            throw ValidationError("--prune needs --state, by which it is known what may be removed.")
+        }
+    }
 
     /// Ends the command with 1 and this message.
     struct Failure: Error, CustomStringConvertible {
@@ -44,28 +57,57 @@ struct Apply: AsyncParsableCommand {
     func run() async throws {
         let text = try self.read()
         let connection = try self.api.connection()
-        let plans: [GroupPlan]
-        let orgs: [GroupPlan.Item]
+        let file = self.state.map { OwnershipFile(path: $0) }
+        var owned = try file?.read(of: connection.url)
+        let plan: Plan
         do {
             let declaration = try Declaration(text.value, shapes: Self.shapes)
-            (plans, orgs) = try await self.plan(declaration, connection)
+            plan = try await self.plan(declaration, self.prune ? owned : nil, connection)
         } catch let error as InvalidField {
             throw Failure(description: self.told(error, text))
         }
-        let changes = plans.flatMap(\.changes) + orgs.map(\.change).filter { !$0.isNothing }
-        for plan in plans where !plan.changes.isEmpty { Self.show(plan) }
-        for line in orgs.flatMap(\.change.lines) { print(line) }
-        guard !changes.isEmpty else { return print("All is as \(self.file) says.") }
-        let new = changes.count { $0.isNew }
-        print("\(new) to be made, \(changes.count - new) to be changed.")
+        self.show(plan)
+        guard !plan.changes.isEmpty else { return print("All is as \(self.file) says.") }
+        print(Change.summary(of: plan.changes))
         if self.dryRun { throw ExitCode(2) }
         try self.ask()
-        for plan in plans where !plan.changes.isEmpty { try await Self.carryOut(plan, connection) }
-        for org in orgs where !org.change.isNothing {
+        for group in plan.groups where !group.changes.isEmpty {
+            let application = try await Self.carryOut(group, connection)
+            for (entry, name) in application.written { owned?.add(entry, name: name) }
+            for entry in application.removed + group.pruning.gone { owned?.remove(entry) }
+            if let owned { try file?.write(owned) }
+        }
+        for org in plan.orgs where !org.change.isNothing {
             try await connection.call(
                 "PUT", "/orgs/\(org.declared.label)", .object(try Self.fields(of: org, self.folder)))
         }
+        for group in plan.removals {
+            guard let known = owned else { break }
+            try await group.carryOut(known, connection)
+            owned?.removeGroup(group.id)
+            if let owned { try file?.write(owned) }
+        }
         print("Done.")
+    }
+
+    /// What is to be done.
+    private struct Plan {
+        var groups: [GroupPlan] = []
+        var orgs: [GroupPlan.Item] = []
+        var removals: [GroupRemoval] = []
+        /// What is declared no more and stays, with why.
+        var kept: [String] = []
+
+        var changes: [Change] {
+            self.groups.flatMap(\.changes) + self.orgs.map(\.change).filter { !$0.isNothing }
+                + self.removals.map(\.change)
+        }
+    }
+
+    private func show(_ plan: Plan) {
+        for group in plan.groups where !group.changes.isEmpty { Self.show(group) }
+        for line in (plan.orgs.map(\.change) + plan.removals.map(\.change)).flatMap(\.lines) { print(line) }
+        for line in plan.groups.flatMap(\.pruning.kept) + plan.kept { print("Stays: \(line)".printable) }
     }
 
     // MARK: The file
@@ -94,23 +136,47 @@ struct Apply: AsyncParsableCommand {
     // MARK: The plan
 
     private func plan(
-        _ declaration: Declaration, _ connection: APIConnection
-    ) async throws -> ([GroupPlan], [GroupPlan.Item]) {
+        _ declaration: Declaration, _ owned: Ownership?, _ connection: APIConnection
+    ) async throws -> Plan {
         let groups = declaration.groups.isEmpty ? [] : try await connection.list("/groups", "groups")
-        var plans: [GroupPlan] = []
+        var plan = Plan()
         for group in declaration.groups {
-            plans.append(
+            plan.groups.append(
                 try await GroupPlan(
-                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, connection))
+                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, pruning: owned, connection))
         }
-        var orgs: [GroupPlan.Item] = []
         for org in declaration.orgs {
-            var present: JSONFields = [:]
-            if case .object(let fields) = try await connection.call("GET", "/orgs/\(org.label)") { present = fields }
             let planning = Planning(references: References(folder: self.folder), setsSecrets: self.setSecrets)
-            orgs.append(try planning.plan(org, present))
+            plan.orgs.append(try planning.plan(org, try await Self.present(org, declaration, connection)))
         }
-        return (plans, orgs)
+        if let owned {
+            let declared = Set(plan.groups.compactMap(\.group.id))
+            for entry in owned.entries where entry.kind == .group && !declared.contains(entry.id) {
+                guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else { continue }
+                if removal.others.isEmpty { plan.removals.append(removal) } else { plan.kept.append(removal.reason) }
+            }
+        }
+        return plan
+    }
+
+    /// What there is of an org; nil if there is none, but one of the file's groups will be the first in it.
+    private static func present(
+        _ org: Declared, _ declaration: Declaration, _ connection: APIConnection
+    ) async throws -> JSONFields? {
+        do {
+            if case .object(let fields) = try await connection.call("GET", "/orgs/\(org.label)") { return fields }
+            return [:]
+        } catch let refusal as APIConnection.Refusal where refusal.status == 404 {
+            let isMade = declaration.groups.contains { group in
+                group.group.text("org_id").flatMap { EntityID($0) } == org.id
+            }
+            guard isMade else {
+                throw InvalidField(
+                    "\(org.path).id",
+                    "is no org that there is: it comes into being with the first group that has it as org_id")
+            }
+            return nil
+        }
     }
 
     private static func fields(of org: GroupPlan.Item, _ folder: String) throws(InvalidField) -> JSONFields {
@@ -137,10 +203,12 @@ struct Apply: AsyncParsableCommand {
         }
     }
 
-    private static func carryOut(_ plan: GroupPlan, _ connection: APIConnection) async throws {
+    private static func carryOut(
+        _ plan: GroupPlan, _ connection: APIConnection
+    ) async throws -> GroupApplication {
         var application = GroupApplication(plan, connection)
         switch await application.run() {
-        case .done: return
+        case .done: return application
         case .undone(let reason, let left):
             let name = plan.group.declared.label
             var lines = ["group \(name): \(reason)".printable]

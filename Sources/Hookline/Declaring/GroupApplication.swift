@@ -8,6 +8,9 @@ struct GroupApplication {
     /// The group's id.
     private var id = ""
     private var undos: [Undo] = []
+    /// What was made or written, with its name, and what was removed.
+    private(set) var written: [(entry: Ownership.Entry, name: String)] = []
+    private(set) var removed: [Ownership.Entry] = []
 
     private struct Undo {
         let what: String
@@ -71,6 +74,37 @@ struct GroupApplication {
         }
         try await self.make(self.plan.sources, "sources") { _, _, _ in }
         for item in self.plan.sources { try await self.change(item, "PUT", "/sources", whole: ["name"]) }
+        // Nobody can take that back, so all else is done before.
+        for item in self.plan.pruning.removed { try await self.remove(item) }
+    }
+
+    private mutating func remove(_ item: Pruning.Item) async throws {
+        let (kind, id) = (item.entry.kind, item.entry.id)
+        switch kind {
+        // With the list of rules.
+        case .topicRule: break
+        case .member:
+            try await self.connection.call(
+                "DELETE", "/groups/\(self.id)/members", .object(["member_ids": .array([.string(id)])]))
+            self.undos.append(
+                Undo(
+                    what: "member \(item.name)", method: "PUT", path: "/groups/\(self.id)/members",
+                    body: .array([.object(["member_id": .string(id), "role": item.fields["role"] ?? .null])])))
+        case .profile, .thing, .webhook, .source:
+            do { try await self.connection.call("DELETE", "/\(kind.rawValue)s/\(id)") } catch let refusal
+                as APIConnection.Refusal where refusal.status == 404
+            {
+                // Somebody else was before us.
+            }
+            self.undos.append(
+                Undo(what: "\(kind.rawValue) \(item.name) is removed for good", method: "DELETE", path: nil))
+        case .org, .group: return
+        }
+        self.removed.append(item.entry)
+    }
+
+    private mutating func note(_ kind: DeclaredKind, _ id: String, _ name: String) {
+        self.written.append((Ownership.Entry(kind, in: self.id, id: id), name))
     }
 
     private func fields(of item: GroupPlan.Item) throws(InvalidField) -> JSONFields {
@@ -89,6 +123,7 @@ struct GroupApplication {
             let made = try await self.connection.call("POST", "/groups", .array([.object(body)]))
             guard let id = Self.ids(made).first else { throw Self.strange("POST /groups") }
             self.id = id
+            self.note(.group, id, self.plan.group.declared.label)
             self.undos.append(
                 Undo(what: "the new group \(self.plan.group.declared.label)", method: "DELETE", path: "/groups/\(id)"))
         }
@@ -123,6 +158,7 @@ struct GroupApplication {
         guard !changed.isEmpty else { return }
         let path = "/groups/\(self.id)/members"
         try await self.connection.call("PUT", path, .array(changed.map { .object($0.declared.fields) }))
+        for item in changed { self.note(.member, item.declared.label, item.declared.label) }
         let new = changed.filter { $0.present == nil }.map { JSONValue.string($0.declared.label) }
         let former = changed.compactMap { item in
             item.present.map { present in
@@ -145,6 +181,9 @@ struct GroupApplication {
         var body: JSONFields = ["rules": .array((self.plan.rules ?? self.plan.formerRules).map(JSONValue.object))]
         if let match { body["match"] = .string(match) }
         try await self.connection.call("PUT", path, .object(body))
+        for rule in self.plan.writtenRules {
+            if let filter = rule.string("filter") { self.note(.topicRule, filter, filter) }
+        }
         self.undos.append(
             Undo(
                 what: "topic rules", method: "PUT", path: path,
@@ -176,6 +215,7 @@ struct GroupApplication {
             guard ids.count == some.count else { throw Self.strange("POST \(path)") }
             for (item, id) in zip(some, ids) {
                 note(&self.plan, item.declared.label, id)
+                self.note(item.declared.kind, id, item.declared.label)
                 self.undos.append(
                     Undo(
                         what: "the new \(item.declared.kind.rawValue) \(item.declared.label)", method: "DELETE",
@@ -210,6 +250,7 @@ struct GroupApplication {
         former["key"] = nil
         let path = "\(base)/\(id)"
         try await self.connection.call(method, path, .object(body))
+        self.note(item.declared.kind, id, item.declared.label)
         let what = "\(item.declared.kind.rawValue) \(item.declared.label)"
         if !item.change.secrets.isEmpty {
             self.undos.append(Undo(what: "the former secret of \(what) is not known", method: method, path: nil))

@@ -27,12 +27,15 @@ struct GroupPlan: Sendable {
     var references: References
     /// Whether secrets are sent that cannot be compared.
     let setsSecrets: Bool
+    /// What is declared no more; nothing unless it is asked for.
+    private(set) var pruning = Pruning()
 
     /// In the order in which they are carried out.
     var changes: [Change] {
         var changes = [self.group.change] + (self.profiles + self.things + self.members).map(\.change)
         if let change = self.ruleChange { changes.append(change) }
         return (changes + (self.webhooks + self.sources).map(\.change)).filter { !$0.isNothing }
+            + self.pruning.removed.map { Change(removing: $0.entry.kind, $0.name) }
     }
 
     private var ruleChange: Change? {
@@ -58,11 +61,13 @@ struct GroupPlan: Sendable {
         return Change(.topicRule, "(the list)", isNew: false, differences)
     }
 
-    /// - Parameter groups: those that the caller sees.
+    /// - Parameters:
+    ///   - groups: those that the caller sees.
+    ///   - pruning: what of it may be removed if it is declared no more; nil if nothing is removed.
     /// - Throws: ``InvalidField`` with the place in the file, ``APIConnection/Refusal``.
     init(
         _ declared: DeclaredGroup, among groups: [JSONFields], in folder: String, setsSecrets: Bool,
-        _ connection: APIConnection
+        pruning owned: Ownership?, _ connection: APIConnection
     ) async throws {
         self.declared = declared
         self.setsSecrets = setsSecrets
@@ -70,7 +75,7 @@ struct GroupPlan: Sendable {
         let group = try Self.find(declared.group, among: groups)
         var present = PresentGroup(group: group ?? [:])
         if let group {
-            let needsThings = !(declared.things + declared.sources + declared.webhooks).isEmpty
+            let needsThings = !(declared.things + declared.sources + declared.webhooks).isEmpty || owned != nil
             present = try await connection.everything(in: group, mostThings: needsThings ? 100_000 : nil)
         }
         let profiles = try declared.profiles.map { ($0, try Self.find($0, among: present.profiles)) }
@@ -86,10 +91,47 @@ struct GroupPlan: Sendable {
         self.sources = try declared.sources.map { try item.plan($0, try Self.find($0, among: present.sources)) }
         self.formerRules = present.rules.map(RulePlan.written)
         self.formerMatch = present.match
-        if !declared.topicRules.isEmpty {
-            let rules = try RulePlan.list(declared.topicRules, from: present.rules)
+        if let owned, group != nil { self.pruning = try self.pruned(owned, present, item) }
+        let removed = Set(self.pruning.removed.lazy.filter { $0.entry.kind == .topicRule }.map(\.entry.id))
+        if !declared.topicRules.isEmpty || !removed.isEmpty {
+            let rules = try RulePlan.list(
+                declared.topicRules, from: present.rules.filter { !removed.contains($0.string("filter") ?? "") })
             if !RulePlan.isSame(rules, self.formerRules) { self.rules = rules }
         }
+    }
+
+    /// Rules of the file that were not there as they are to be.
+    var writtenRules: [JSONFields] {
+        guard let rules else { return [] }
+        return rules.prefix(self.declared.topicRules.count).filter { rule in
+            !self.formerRules.contains { RulePlan.isSame([$0], [rule]) }
+        }
+    }
+
+    private func pruned(
+        _ owned: Ownership, _ present: PresentGroup, _ planning: Planning
+    ) throws(InvalidField) -> Pruning {
+        let items = self.profiles + self.things + self.members + self.webhooks + self.sources
+        var declared: Set<Ownership.Entry> = []
+        var after: [JSONFields] = []
+        for item in items + [self.group] {
+            if let id = item.present?.string(item.declared.kind.identity), let group = self.group.id {
+                declared.insert(.init(item.declared.kind, in: group, id: id))
+            }
+            // As it will be: the file says what it refers to, and what it does not mention stays.
+            var whole = item.present ?? [:]
+            for (name, value) in try planning.fields(of: item.declared, beside: item.present) { whole[name] = value }
+            after.append(whole)
+        }
+        for rule in self.declared.topicRules {
+            for fields in present.rules {
+                guard let group = self.group.id, let filter = fields.string("filter") else { continue }
+                guard filter == rule.label || filter == rule.was || fields.string("id") == rule.id?.description
+                else { continue }
+                declared.insert(.init(.topicRule, in: group, id: filter))
+            }
+        }
+        return Pruning(owned, present, declared: declared, after: after)
     }
 
     /// What is there of a resource; nil if it is to be made.

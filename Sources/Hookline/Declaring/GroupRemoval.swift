@@ -1,0 +1,48 @@
+internal import Declarations
+internal import Domain
+
+/// A group that applies of the file have made, and that the file names no more.
+struct GroupRemoval: Sendable {
+    let id: String
+    let name: String
+    /// What others have in it; only without any of it the group is removed.
+    let others: [String]
+
+    var change: Change { Change(removing: .group, self.name) }
+
+    /// A few of many.
+    var reason: String {
+        let named = self.others.prefix(3).joined(separator: ", ")
+        return "group \(self.name) holds what no apply has made: \(named)\(self.others.count > 3 ? " and more" : "")"
+    }
+
+    /// - Returns: nil if it is there no more.
+    static func look(at id: String, _ owned: Ownership, _ connection: APIConnection) async throws -> GroupRemoval? {
+        var group: JSONFields = [:]
+        do {
+            if case .object(let fields) = try await connection.call("GET", "/groups/\(id)") { group = fields }
+        } catch let refusal as APIConnection.Refusal where refusal.status == 404 {
+            return nil
+        }
+        var user: String?
+        if case .object(let me) = try await connection.call("GET", "/me") { user = me.string("user_id") }
+        let present = try await connection.everything(in: group, mostThings: 100_000)
+        var others = owned.others(in: present, besideMember: user)
+        others += try await connection.list("/groups/\(id)/keys", "keys").map { "key \($0.string("name") ?? "")" }
+        if case .object(let notices) = try await connection.call("GET", "/groups/\(id)/notices"),
+            case .array(let channels)? = notices["channels"]
+        {
+            for case .object(let channel) in channels { others.append("notices to \(channel.string("name") ?? "")") }
+        }
+        return GroupRemoval(id: id, name: group.string("name") ?? id, others: others)
+    }
+
+    /// Looks once more before it is done, for somebody may have put something into it since it was planned.
+    ///
+    /// - Throws: ``Apply/Failure``, ``APIConnection/Refusal``.
+    func carryOut(_ owned: Ownership, _ connection: APIConnection) async throws {
+        guard let now = try await Self.look(at: self.id, owned, connection) else { return }
+        guard now.others.isEmpty else { throw Apply.Failure(description: "\(now.reason), so it stays.".printable) }
+        try await connection.call("DELETE", "/groups/\(self.id)")
+    }
+}

@@ -1,0 +1,145 @@
+import Declarations
+import Domain
+import Testing
+
+private let group = "0191e000-0000-4000-8000-00000000000a"
+
+private func id(_ number: Int) -> String { "0191e000-0000-4000-8000-00000000000\(number)" }
+
+private func fields(_ text: String) throws -> JSONFields {
+    guard case .object(let fields) = try JSONValue(reading: Array(text.utf8)) else {
+        throw InvalidField("test", "is no object")
+    }
+    return fields
+}
+
+@Suite("What applies have made, and may remove")
+struct OwnershipTests {
+    /// A profile, a thing of it, a webhook and a source that name the thing, a member and a rule.
+    private static func present() throws -> PresentGroup {
+        var present = PresentGroup(group: try fields(#"{"id":"\#(group)","name":"G","new_thing_profile_id":null}"#))
+        present.profiles = [try fields(#"{"id":"\#(id(1))","group_id":"\#(group)","name":"P"}"#)]
+        present.things = [try fields(#"{"id":"\#(id(2))","group_id":"\#(group)","profile_id":"\#(id(1))","name":"T"}"#)]
+        present.webhooks = [
+            try fields(#"{"id":"\#(id(3))","name":"W","trigger":{"type":"MESSAGE","things":["\#(id(2))"]}}"#)
+        ]
+        present.sources = [try fields(#"{"id":"\#(id(4))","name":"S","thing_id":"\#(id(2))"}"#)]
+        present.members = [try fields(#"{"member_id":"eve","role":"viewer"}"#)]
+        present.rules = [try fields(#"{"id":"\#(id(5))","filter":"a/{thing}"}"#)]
+        return present
+    }
+
+    private static let all: [Ownership.Entry] = [
+        .init(.source, in: group, id: id(4)), .init(.webhook, in: group, id: id(3)),
+        .init(.topicRule, in: group, id: "a/{thing}"), .init(.member, in: group, id: "eve"),
+        .init(.thing, in: group, id: id(2)), .init(.profile, in: group, id: id(1)),
+    ]
+
+    private static func owned(_ entries: [Ownership.Entry]) -> Ownership {
+        var owned = Ownership(url: "http://127.0.0.1:9021")
+        for entry in entries { owned.add(entry, name: "n") }
+        return owned
+    }
+
+    @Test("is read as it is written, a line for each, and in the same order however it came about")
+    func text() throws {
+        var owned = Self.owned(Self.all)
+        owned.add(.init(.group, in: group, id: group), name: "a \"b\"\n")
+        #expect(try Ownership(reading: Array(owned.text.utf8)) == owned)
+        #expect(owned.text.split(separator: "\n").count == 9 && owned.text.hasSuffix("]}\n"))
+        #expect(Self.owned(Self.all.reversed()).text == Self.owned(Self.all).text)
+        let empty = Ownership(url: "http://x")
+        #expect(try Ownership(reading: Array(empty.text.utf8)) == empty)
+        owned.removeGroup(group)
+        #expect(owned.entries.isEmpty)
+    }
+
+    @Test(
+        "what is no such file is refused by its field",
+        arguments: [
+            ("{}", "version"), (#"{"version":2,"url":"x"}"#, "version"), (#"{"version":1}"#, "url"),
+            (#"{"version":1,"url":"x","owned":[{"kind":"moon","id":"1","group":"g"}]}"#, "owned[0]"),
+            (#"{"version":1,"url":"x","owned":[{"kind":"thing","id":"1"}]}"#, "owned[0]"),
+        ])
+    func refused(text: String, field: String) {
+        let error = #expect(throws: InvalidField.self) { try Ownership(reading: Array(text.utf8)) }
+        #expect(error?.field == field)
+    }
+
+    @Test("all that is owned and declared no more goes, what refers to others first")
+    func everything() throws {
+        let pruning = Pruning(Self.owned(Self.all), try Self.present(), declared: [], after: [])
+        #expect(pruning.removed.map(\.entry) == Self.all && pruning.kept.isEmpty && pruning.gone.isEmpty)
+        #expect(pruning.removed.map(\.name) == ["S", "W", "n", "n", "T", "P"])
+    }
+
+    @Test("nothing goes that is nobody's or still declared")
+    func nothing() throws {
+        let none = Pruning(Self.owned([]), try Self.present(), declared: [], after: [])
+        #expect(none.removed.isEmpty && none.kept.isEmpty)
+        let elsewhere = Self.all.map { Ownership.Entry($0.kind, in: id(9), id: $0.id) }
+        #expect(Pruning(Self.owned(elsewhere), try Self.present(), declared: [], after: []).removed.isEmpty)
+        let present = try Self.present()
+        let after = present.lists.flatMap(\.1)
+        let declared = Pruning(Self.owned(Self.all), present, declared: Set(Self.all), after: after)
+        #expect(declared.removed.isEmpty && declared.kept.isEmpty && declared.gone.isEmpty)
+    }
+
+    @Test("what stays keeps what it refers to, and what that refers to")
+    func kept() throws {
+        // The source is somebody else's.
+        let pruning = Pruning(Self.owned(Array(Self.all.dropFirst())), try Self.present(), declared: [], after: [])
+        #expect(pruning.removed.map(\.entry.kind) == [.webhook, .topicRule, .member])
+        #expect(
+            pruning.kept == ["thing T is referred to by what stays", "profile P is referred to by what stays"])
+    }
+
+    @Test("what is to be made or changed keeps what it will refer to, and no more what it does")
+    func after() throws {
+        let webhook = Self.all[1]
+        let rest = Array(Self.all.dropFirst())
+        var present = try Self.present()
+        present.sources = []
+        let other = try fields(#"{"id":"\#(id(3))","name":"W","trigger":{"type":"MANUAL"}}"#)
+        let changed = Pruning(Self.owned(rest), present, declared: [webhook], after: [other])
+        #expect(changed.removed.map(\.entry.kind) == [.topicRule, .member, .thing, .profile])
+        let new = try fields(#"{"name":"New","profile_id":"\#(id(1).uppercased())"}"#)
+        let made = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, new])
+        #expect(made.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+        let group = try fields(#"{"new_thing_profile_id":"\#(id(1))"}"#)
+        let usual = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, group])
+        #expect(usual.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+    }
+
+    @Test("what somebody else has removed is told as gone")
+    func gone() throws {
+        var present = try Self.present()
+        present.members = []
+        let pruning = Pruning(Self.owned(Self.all), present, declared: [], after: [])
+        #expect(pruning.gone == [Self.all[3]] && pruning.removed.count == 5)
+    }
+
+    @Test("what others have in a group is named, but for copies of webhooks of its org and who asks")
+    func others() throws {
+        var present = try Self.present()
+        #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
+        #expect(
+            Self.owned([]).others(in: present, besideMember: "eve") == [
+                "source S", "webhook W", "topic rule a/{thing}", "thing T", "profile P",
+            ])
+        #expect(Self.owned(Array(Self.all.dropLast())).others(in: present, besideMember: nil) == ["profile P"])
+        present.webhooks = [try fields(#"{"id":"\#(id(8))","org_webhook_id":"\#(id(9))","name":"Copy"}"#)]
+        #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
+    }
+
+    @Test("the plan shows what is removed by a minus, and counts it only where there is some")
+    func shown() {
+        let removal = Change(removing: .webhook, "W\u{1B}")
+        #expect(removal.lines == ["- webhook W "] && !removal.isNothing)
+        let new = Change(.thing, "T", isNew: true, [])
+        let changed = Change(.thing, "U", isNew: false, [Difference("name", from: nil, to: .string("U"))])
+        #expect(Change.summary(of: [new, changed]) == "1 to be made, 1 to be changed.")
+        #expect(
+            Change.summary(of: [removal, changed, removal]) == "0 to be made, 1 to be changed, 2 to be removed.")
+    }
+}

@@ -1,0 +1,154 @@
+import LocalServices
+import TestSupport
+import Testing
+
+extension WholeServiceTests {
+    @Suite("Configuration as code that is declared no more")
+    struct PruneTests {
+        private static func apply(
+            _ text: String, _ arguments: [String], on installation: Installation, in folder: String
+        ) async throws -> (end: String, output: String) {
+            try Files.write(text, to: "\(folder)/hookline.yaml")
+            let key = try await HooklineProcess.token(user: "owner", root: true)
+            return try await HooklineProcess.run(
+                ["apply", "-f", "\(folder)/hookline.yaml", "--state", "\(folder)/state.json"] + arguments,
+                ["HOOKLINE_URL": installation.api.base, "HOOKLINE_KEY": key])
+        }
+
+        private static func names(_ list: String, _ installation: Installation) async throws -> [String] {
+            try await installation.api.call("GET", "/groups/\(installation.group)/\(list)").values(of: "name").sorted()
+        }
+
+        private static func file(_ url: String) -> String {
+            """
+            groups:
+              - name: Group
+                allowed_topics: [zigbee/#]
+                members: [{member_id: eve, role: viewer}]
+                profiles: [{name: Made}]
+                things: [{external_id: made-1, name: Made, profile_id: {profile: Made}}]
+                topic_rules: {rules: [{filter: "zigbee/{thing}"}]}
+                webhooks: [{name: Made, url: "\(url)", trigger: {things: [{thing: made-1}]}}, {name: Kept, url: "\(url)"}]
+                sources: [{name: Made, thing_id: {thing: made-1}}]
+            """
+        }
+
+        @Test("goes with --prune alone, if an apply has made it, and what others made stays")
+        func group() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let url = "http://127.0.0.1:9/"
+                _ = try await installation.webhook("Foreign", url)
+                let made = try await Self.apply(Self.file(url), ["--yes", "--prune"], on: installation, in: folder)
+                #expect(made.end == "exited(0)" && !made.output.contains("removed"), "\(made)")
+                let again = try await Self.apply(
+                    Self.file(url), ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(again.end == "exited(0)" && again.output.contains("All is as"), "\(again)")
+
+                let shorter = "groups: [{name: Group, webhooks: [{name: Kept, url: \"\(url)\"}]}]\n"
+                let plain = try await Self.apply(shorter, ["--dry-run"], on: installation, in: folder)
+                #expect(plain.end == "exited(0)" && plain.output.contains("All is as"), "\(plain)")
+                let planned = try await Self.apply(shorter, ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(planned.end == "exited(2)", "\(planned)")
+                #expect(planned.output.contains("0 to be made, 1 to be changed, 6 to be removed."), "\(planned)")
+                for kind in ["source", "webhook", "thing", "profile"] {
+                    #expect(planned.output.contains("- \(kind) Made\n"), "\(planned)")
+                }
+                #expect(planned.output.contains("- member eve\n") && !planned.output.contains("Foreign"), "\(planned)")
+                #expect(try await Self.names("webhooks", installation) == ["Foreign", "Kept", "Made"])
+
+                let done = try await Self.apply(shorter, ["--yes", "--prune"], on: installation, in: folder)
+                #expect(done.end == "exited(0)", "\(done)")
+                #expect(try await Self.names("webhooks", installation) == ["Foreign", "Kept"])
+                #expect(try await Self.names("things", installation) == ["Thing"])
+                #expect(try await Self.names("profiles", installation) == ["Profile"])
+                #expect(try await Self.names("sources", installation) == [])
+                let group = "/groups/\(installation.group)"
+                #expect(try await !installation.api.call("GET", "\(group)/members").body.contains("eve"))
+                #expect(try await !installation.api.call("GET", "\(group)/topic-rules").body.contains("zigbee/{thing}"))
+                let state = try #require(Files.read("\(folder)/state.json"))
+                #expect(state.contains("\"Kept\"") && !state.contains("\"Made\""), "\(state)")
+                let over = try await Self.apply(shorter, ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(over.end == "exited(0)", "\(over)")
+            }
+        }
+
+        @Test("stays while something of others refers to it, and a group while it holds such")
+        func referredTo() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let new = """
+                    groups:
+                      - name: Fleet
+                        profiles: [{name: Made}]
+                        things: [{name: Made, profile_id: {profile: Made}}]
+                    """
+                let made = try await Self.apply(new, ["--yes"], on: installation, in: folder)
+                #expect(made.end == "exited(0)", "\(made)")
+                let groups = try await installation.api.call("GET", "/groups?name=Fleet")
+                let fleet = try #require(groups.value(of: "id"))
+                let thing = try #require(
+                    try await installation.api.call("GET", "/groups/\(fleet)/things").value(of: "id"))
+                let source = try await installation.api.create(
+                    "/groups/\(fleet)/sources", #"[{"name":"Foreign","thing_id":"\#(thing)"}]"#)
+
+                let bare = try await Self.apply(
+                    "groups: [{name: Fleet}]\n", ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(bare.end == "exited(0)" && bare.output.contains("Stays: thing Made is referred to"), "\(bare)")
+                let gone = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(gone.end == "exited(0)" && gone.output.contains("source Foreign"), "\(gone)")
+                #expect(try await installation.api.call("GET", "/groups/\(fleet)").status == 200)
+
+                #expect(try await installation.api.call("DELETE", "/sources/\(source)").status == 204)
+                let unasked = try await Self.apply("groups: []\n", ["--yes"], on: installation, in: folder)
+                #expect(unasked.end == "exited(0)" && unasked.output.contains("All is as"), "\(unasked)")
+                let removed = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(removed.end == "exited(0)" && removed.output.contains("- group Fleet\n"), "\(removed)")
+                #expect(try await installation.api.call("GET", "/groups/\(fleet)").status == 404)
+                // The other is nobody's who applies.
+                #expect(try await installation.api.call("GET", "/groups/\(installation.group)").status == 200)
+            }
+        }
+
+        @Test("--prune does not go without a state, and a state of another installation is refused")
+        func refused() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let stateless = try await HooklineProcess.run(["apply", "-f", "\(folder)/none.yaml", "--prune"])
+                #expect(stateless.end == "exited(64)" && stateless.output.contains("--state"), "\(stateless)")
+                try Files.write(
+                    #"{"version":1,"url":"https://elsewhere.example","owned":[]}"#, to: "\(folder)/state.json")
+                let other = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(other.end == "exited(1)" && other.output.contains("https://elsewhere.example"), "\(other)")
+            }
+        }
+
+        @Test("a file may begin with an org that its first group makes; one that nothing makes is told with its line")
+        func org() async throws {
+            try await Installation.with { installation, running in
+                let folder = try Files.makeTemporaryFolder()
+                let org = "0191e000-0000-4000-8000-0000000000aa"
+                let text = """
+                    orgs:
+                      - {id: \(org), notification_url: "http://127.0.0.1:9/notices"}
+                    groups:
+                      - {name: First, org_id: \(org)}
+                    """
+                let planned = try await Self.apply(text, ["--dry-run"], on: installation, in: folder)
+                #expect(planned.end == "exited(2)" && planned.output.contains("+ org \(org)\n"), "\(planned)")
+                #expect(planned.output.contains("2 to be made, 0 to be changed."), "\(planned)")
+                let done = try await Self.apply(text, ["--yes"], on: installation, in: folder)
+                #expect(done.end == "exited(0)", "\(done)")
+                let root = await running.hookline.api(token: try await HooklineProcess.token(user: "owner", root: true))
+                #expect(
+                    try await root.call("GET", "/orgs/\(org)").value(of: "notification_url")
+                        == "http://127.0.0.1:9/notices")
+                let again = try await Self.apply(text, ["--dry-run"], on: installation, in: folder)
+                #expect(again.end == "exited(0)", "\(again)")
+                let alone = try await Self.apply(
+                    "orgs:\n  - id: 0191e000-0000-4000-8000-0000000000bb\n", ["--yes"], on: installation, in: folder)
+                #expect(alone.end == "exited(1)" && alone.output.contains(":2: orgs[0].id"), "\(alone)")
+            }
+        }
+    }
+}
