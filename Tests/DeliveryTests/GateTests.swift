@@ -108,17 +108,17 @@ struct GateTests {
     mutating func obstacles() {
         var gate = Gate(most: 9)
         gate.follow(RateLimit(perSecond: 1, burst: 1), now: 0)
-        #expect(gate.obstacle(now: 0) == .groupRate, "nothing of its own is in the way")
+        #expect(gate.closure(now: 0) == nil && gate.obstacles(now: 0).rateFreeAt == nil)
         #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
-        #expect(gate.obstacle(now: 0) == .rate && gate.obstacles(now: 0).rateFreeAt == Self.second)
+        #expect(gate.closure(now: 0) == nil && gate.obstacles(now: 0).rateFreeAt == Self.second)
         gate.learn(.good, pause: .seconds(9), startedAt: 0, now: 0, using: &self.generator)
         let end = 9 * Self.second
-        #expect(gate.obstacle(now: 1) == .pause && gate.obstacles(now: 1).pausedUntil == end)
+        #expect(gate.closure(now: 1) == .pause && gate.obstacles(now: 1).pausedUntil == end)
         #expect(gate.obstacles(now: end).pausedUntil == nil && gate.obstacles(now: end).rateFreeAt == nil)
         for _ in 1...Breaker.threshold {
             gate.learn(.bad, pause: nil, startedAt: end, now: end, using: &self.generator)
         }
-        #expect(gate.obstacle(now: end) == .breaker && gate.obstacles(now: end).probeAt == gate.opensAt)
+        #expect(gate.closure(now: end) == .breaker && gate.obstacles(now: end).probeAt == gate.opensAt)
     }
 
     @Test(
@@ -150,8 +150,8 @@ struct GateTests {
 
 extension GateTests {
     @Test("forgets what a group has used with its webhooks, and gives one that is new this instance's share")
-    func quotas() {
-        let quotas = GroupQuotas(RateLimit(perSecond: 1, burst: 4))
+    func quotas() throws {
+        let quotas = try #require(Quotas(group: RateLimit(perSecond: 1, burst: 4), eachUser: nil) { _ in nil })
         let (gone, staying) = (EntityID.random(), EntityID.random())
         func taken(_ group: EntityID) -> Int { (0..<9).filter { _ in quotas.take(group, now: 0) == nil }.count }
         #expect(taken(gone) == 4 && taken(staying) == 4)

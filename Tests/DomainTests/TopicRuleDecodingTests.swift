@@ -181,10 +181,10 @@ struct TopicRuleDecodingTests {
         let payload = Self.bytes("81 a1 626964 6161")
         let cbor = try #require(PayloadDecoder.of("cbor"))
         let senml = try #require(PayloadDecoder.of("senml"))
-        for draft in [
-            Draft(filter: "{thing}"), Draft(filter: "up", thing: "[0].id", decode: "cbor"),
+        for (draft, topic) in [
+            (Draft(filter: "up/{thing}"), "up/a"), (Draft(filter: "up", thing: "[0].id", decode: "cbor"), "up"),
         ] {
-            let part = try #require(try self.taken(draft, payload).parts.first)
+            let part = try #require(try self.taken(draft, payload, topic: topic).parts.first)
             #expect(part.origin == .published && !part.isJSON(beside: cbor) && !part.isJSON(beside: nil))
         }
         var draft = Self.list
