@@ -164,7 +164,7 @@ struct Setting: Sendable {
             fallback: "none"),
         Setting(
             key: "delivery.connections",
-            help: "most requests at a time per webhook, as far as its receiver does well with them", fallback: "256"),
+            help: "most requests at a time per webhook, as far as its receiver does well with them", fallback: "400"),
         Setting(
             key: "delivery.origin_connections", help: "most connections to one origin, shared by its webhooks",
             fallback: "four times DELIVERY_CONNECTIONS"),
