@@ -123,6 +123,7 @@ let package = Package(
                 .embedInCode("0034_decoding_rules.sql"),
                 .embedInCode("0035_names_searched.sql"),
                 .embedInCode("0036_webhooks_written.sql"),
+                .embedInCode("0037_removals_searched.sql"),
             ],
             swiftSettings: common),
 

@@ -15,4 +15,3 @@ CREATE INDEX webhooks_written ON webhooks (group_id, written) WHERE written IS N
 -- Each removal has a row here already. The default is stable, so the rows that there are get the number of this transaction, which is
 -- later than theirs and harmless.
 ALTER TABLE erasures ADD COLUMN written bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint;
-CREATE INDEX erasures_of_webhooks ON erasures (group_id, written) WHERE webhook_key IS NOT NULL;

@@ -40,5 +40,6 @@ package enum MigrationFiles {
         (34, "decoding rules", PackageResources._034_decoding_rules_sql),
         (35, "names searched", PackageResources._035_names_searched_sql),
         (36, "webhooks written", PackageResources._036_webhooks_written_sql),
+        (37, "removals searched", PackageResources._037_removals_searched_sql),
     ]
 }

@@ -103,16 +103,19 @@ actor Dispatcher {
         let now = NIODeadline.now()
         var made: [WebhookKey] = []
         while made.count < most, let key = self.arrivals.first {
-            let target = self.arrivals[key].deliveries.first?.webhook
-            guard let lane = target.map(self.lane(for:)) ?? self.currentLane(of: key) else {
-                // Removed meanwhile, and with it what waits.
-                self.arrivals.remove(key)
-                continue
-            }
+            guard let lane = self.makeLane(of: key) else { continue }
             lane.pump(now: now)
             made.append(key)
         }
         self.claimWhereWanted(made)
+    }
+
+    /// Makes the lane of a webhook that something has arrived for; nil if it was removed meanwhile, and with it what waits.
+    private func makeLane(of key: WebhookKey) -> Lane? {
+        let target = self.arrivals[key].deliveries.first?.webhook
+        if let lane = target.map(self.lane(for:)) ?? self.currentLane(of: key) { return lane }
+        self.arrivals.remove(key)
+        return nil
     }
 
     private func lane(for target: WebhookTarget) -> Lane {
@@ -286,8 +289,8 @@ actor Dispatcher {
     func renewed(until end: ContinuousClock.Instant, wasLost: Bool) {
         self.context.leaseEnd = end
         if wasLost { self.context.leaseLosses += 1 }
-        // All of it goes back.
-        if wasLost { self.makeLanes(self.arrivals.count) }
+        // What has arrived goes back with the rest, before anything goes out or is claimed.
+        if wasLost { while let key = self.arrivals.first { _ = self.makeLane(of: key) } }
         let now = NIODeadline.now()
         // What sleeps has nothing to send that its own alarm does not wake it for.
         let lanes = wasLost ? Array(self.lanes.values) : self.context.busyLanes

@@ -10,7 +10,7 @@ import Testing
 @Suite("Whom a group counts for")
 struct GroupUserTests {
     struct Case: Sendable, CustomTestStringConvertible {
-        /// Who is a member: since which day, and as what.
+        /// Who is a member: since which day, and as what. The group was made on the first.
         let members: [(id: String, day: Int64, role: Role)]
         let user: String?
 
@@ -20,13 +20,16 @@ struct GroupUserTests {
     }
 
     @Test(
-        "is who has been a member for longest of those who may change its webhooks",
+        "is who made it while they may change its webhooks, or else the owner who has been a member for longest",
         arguments: [
             Case(members: [], user: nil),
             Case(members: [("a", 1, .viewer)], user: nil),
             Case(members: [("a", 1, .owner), ("b", 2, .owner)], user: "a"),
             Case(members: [("a", 2, .owner), ("b", 1, .owner)], user: "b"),
             Case(members: [("a", 1, .viewer), ("b", 2, .owner)], user: "b"),
+            // Who was made an editor of what another has made could not remove it.
+            Case(members: [("a", 2, .editor)], user: nil),
+            Case(members: [("a", 2, .editor), ("b", 2, .admin), ("c", 3, .owner)], user: "c"),
             // Who makes another the owner is not rid of it.
             Case(members: [("a", 1, .editor), ("b", 2, .owner)], user: "a"),
             Case(members: [("a", 1, .admin), ("b", 2, .owner), ("c", 3, .editor)], user: "a"),
@@ -40,6 +43,7 @@ struct GroupUserTests {
         let (ids, days, roles) = (members.map(\.id), members.map(\.day), members.map(\.role.rawValue))
         let found = try await fixture.database.pool.withConnection { db in
             try db.execute("DELETE FROM memberships WHERE group_id = \(group)")
+            try db.execute("UPDATE groups SET created_at = '2026-01-02' WHERE id = \(group)")
             try db.execute(
                 """
                 INSERT INTO memberships (group_id, member_id, role, created_at)

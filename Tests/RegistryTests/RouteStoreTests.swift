@@ -145,7 +145,11 @@ struct RouteStoreTests {
         let other = try await Fixture.webhook(
             .random(), named: "other", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database,
             box: fixture.box)
+        let gone = try await Fixture.webhook(
+            .random(), named: "gone", in: fixture.group, policy: DeliveryPolicy(), of: fixture.database,
+            box: fixture.box)
         _ = try await fixture.database.pool.withConnection { db in
+            try db.execute("DELETE FROM webhooks WHERE key = \(gone.key.rawValue)")
             try db.execute("ALTER TABLE webhooks DISABLE TRIGGER note_written")
             try db.execute("UPDATE webhooks SET written = 1000000000000")
             try db.execute("UPDATE erasures SET written = 1000000000000")
@@ -162,6 +166,7 @@ struct RouteStoreTests {
             let news = try await store.changes([.webhooks(group: fixture.group)], known: { _ in known })
             guard case .some(let edit) = news else { return #expect(Bool(false), "it is not everything") }
             #expect(edit.webhooks.map { $0.changed.map(\.key) } == [written])
+            #expect(edit.webhooks.map(\.removed.count) == [0])
             edit.apply(to: &routes)
         }
     }

@@ -42,7 +42,8 @@ struct MigrationTests {
         "e2d1be2eb8161ec1252a3de9f231f11a757b431b1bf1f8fc7f07165bda685fe5",
         "d79e76e44b1676b0210fc02aa1379c4d93a57b1cc1bc07b04e84c94216619353",
         "1ef81c6e441c7406e65e8bf954a6e9c23c0236ecfcc705f52f3c5807981580a4",
-        "ce91754d09b390aff077a7b0db17a65f3e2dedb6dae4382b72d0a59fb7b243fe",
+        "f9ba34a4e336cfc12040412a0a916f585b066dc4baf4c242f3fe72ab361aa68f",
+        "54cf5a80d06ef02b59a2e3b20a1c425ff16b352d6b50420d463bad2890cea781",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")
