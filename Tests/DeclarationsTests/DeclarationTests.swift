@@ -298,6 +298,25 @@ struct DifferenceTests {
     }
 
     @Test(
+        "rules are put back with the ids that there are still, and anew where they went",
+        arguments: [
+            (#"[]"#, ["", ""]), (#"[{"id":"b","filter":"y/{thing}"}]"#, ["", "b"]),
+            (#"[{"id":"b","filter":"z/{thing}"},{"filter":"n/{thing}"},{"id":"a","filter":"x/{thing}"}]"#, ["a", "b"]),
+        ])
+    func formerRules(after: String, ids: [String]) throws {
+        guard case .array(let values) = try json(after) else { throw InvalidField("test", "is no list") }
+        let rules = values.compactMap { value in
+            if case .object(let fields) = value { fields } else { nil }
+        }
+        let former = try [
+            fields(#"{"id":"a","filter":"x/{thing}","subtopic":"s"}"#), fields(#"{"id":"b","filter":"y/{thing}"}"#),
+        ]
+        let again = RulePlan.former(former, after: rules)
+        #expect(again.map { $0["id"] ?? .string("") } == ids.map { .string($0) })
+        #expect(again.map { $0["filter"] } == former.map { $0["filter"] } && again[0]["subtopic"] == .string("s"))
+    }
+
+    @Test(
         "a rule keeps what it says of presence and of how payloads are written, and is the same with what is as good as absent"
     )
     func wholeRules() throws {

@@ -110,6 +110,38 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("a rule that is gone is put back if something else of its group fails")
+        func takenBack() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                func file(_ rest: String) -> String {
+                    "groups:\n  - name: Group\n    allowed_topics: [zigbee/#]\n\(rest)"
+                }
+                let rules = """
+                        topic_rules: {match: all, rules: [{filter: "zigbee/b/{thing}"}, {filter: "zigbee/{thing}", subtopic: s}]}
+
+                    """
+                let made = try await Self.apply(file(rules), ["--yes"], on: installation, in: folder)
+                #expect(made.end == "exited(0)", "\(made)")
+                let list = "/groups/\(installation.group)/topic-rules"
+                let before = try await installation.api.call("GET", list)
+                #expect(before.values(of: "filter") == ["zigbee/b/{thing}", "zigbee/{thing}"], "\(before.body)")
+                // The thing is none that there is, and nobody but the service can know.
+                let bad = """
+                        topic_rules: {match: first, rules: [{filter: "zigbee/b/{thing}"}]}
+                        sources: [{name: Bad, thing_id: 0191e000-0000-4000-8000-0000000000aa}]
+
+                    """
+                let failed = try await Self.apply(file(bad), ["--yes", "--prune"], on: installation, in: folder)
+                #expect(failed.end == "exited(1)", "\(failed)")
+                #expect(failed.output.contains("What was done of this group is taken back.\n"), "\(failed)")
+                let after = try await installation.api.call("GET", list)
+                for field in ["filter", "subtopic", "match"] {
+                    #expect(after.values(of: field) == before.values(of: field), "\(field): \(after.body)")
+                }
+            }
+        }
+
         @Test("--prune does not go without a state, and a state of another installation is refused")
         func refused() async throws {
             try await Installation.with { installation, _ in

@@ -178,7 +178,8 @@ struct GroupApplication {
         let match = self.plan.declared.match
         guard self.plan.rules != nil || (match != nil && match != self.plan.formerMatch ?? "first") else { return }
         let path = "/groups/\(self.id)/topic-rules"
-        var body: JSONFields = ["rules": .array((self.plan.rules ?? self.plan.formerRules).map(JSONValue.object))]
+        let rules = self.plan.rules ?? self.plan.formerRules
+        var body: JSONFields = ["rules": .array(rules.map(JSONValue.object))]
         if let match { body["match"] = .string(match) }
         try await self.connection.call("PUT", path, .object(body))
         for rule in self.plan.writtenRules {
@@ -189,7 +190,7 @@ struct GroupApplication {
                 what: "topic rules", method: "PUT", path: path,
                 body: .object([
                     "match": .string(self.plan.formerMatch ?? "first"),
-                    "rules": .array(self.plan.formerRules.map(JSONValue.object)),
+                    "rules": .array(RulePlan.former(self.plan.formerRules, after: rules).map(JSONValue.object)),
                 ])))
     }
 
