@@ -78,11 +78,14 @@ package struct Ownership: Sendable, Equatable {
     package func others(in present: PresentGroup, besideMember user: String?) -> [String] {
         let group = present.group.text("id") ?? ""
         var others: [String] = []
+        var met: Set<Entry> = []
         for (kind, list) in present.lists {
             for fields in list {
                 // A copy is its org's, and goes with the group.
                 guard fields["org_webhook_id"] ?? .null == .null, let id = fields.text(kind.identity) else { continue }
-                guard !self.has(Entry(kind, in: group, id: id)), kind != .member || id != user else { continue }
+                let entry = Entry(kind, in: group, id: id)
+                // Of several rules with one filter no more than one is owned.
+                guard !self.has(entry) || !met.insert(entry).inserted, kind != .member || id != user else { continue }
                 others.append("\(kind.rawValue) \(fields.text("name") ?? id)")
             }
         }
@@ -138,12 +141,19 @@ package struct Pruning: Sendable {
         var there: Set<Ownership.Entry> = []
         var stays = Set(after.flatMap { Self.texts(of: .object($0)) })
         var candidates: [Item] = []
+        let filters = Dictionary(
+            present.rules.compactMap { $0.text(DeclaredKind.topicRule.identity) }.map { ($0, 1) }, uniquingKeysWith: +)
         for (kind, list) in present.lists {
             for fields in list {
                 guard let id = fields.text(kind.identity) else { continue }
                 let entry = Ownership.Entry(kind, in: group, id: id)
-                there.insert(entry)
+                let isFirst = there.insert(entry).inserted
                 if declared.contains(entry) { continue }
+                // Which of them an apply has made nobody knows.
+                if kind == .topicRule, owned.has(entry), filters[id] ?? 0 > 1 {
+                    if isFirst { self.kept.append("topic rule \(id): several rules have this filter") }
+                    continue
+                }
                 if owned.has(entry) {
                     candidates.append(
                         Item(entry: entry, name: fields.text("name") ?? owned.name(of: entry), fields: fields))

@@ -111,6 +111,24 @@ struct OwnershipTests {
         #expect(usual.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
     }
 
+    @Test("of several rules with one filter none goes, and all but one are of others")
+    func alike() throws {
+        var present = try Self.present()
+        present.rules += [
+            try fields(#"{"id":"\#(id(6))","filter":"a/{thing}"}"#), try fields(#"{"id":"\#(id(7))","filter":"b/{thing}"}"#),
+            try fields(#"{"id":"\#(id(8))","filter":"a/{thing}"}"#),
+        ]
+        let owned = Self.owned(Self.all + [.init(.topicRule, in: group, id: "b/{thing}")])
+        let pruning = Pruning(owned, present, declared: [], after: [])
+        #expect(pruning.removed.filter { $0.entry.kind == .topicRule }.map(\.entry.id) == ["b/{thing}"])
+        #expect(pruning.kept == ["topic rule a/{thing}: several rules have this filter"] && pruning.gone.isEmpty)
+        #expect(
+            owned.others(in: present, besideMember: nil) == ["topic rule a/{thing}", "topic rule a/{thing}"])
+        let declared = Pruning(
+            owned, present, declared: [.init(.topicRule, in: group, id: "a/{thing}")], after: [])
+        #expect(declared.kept.isEmpty)
+    }
+
     @Test("what somebody else has removed is told as gone")
     func gone() throws {
         var present = try Self.present()
