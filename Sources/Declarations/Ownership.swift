@@ -172,6 +172,13 @@ package struct Pruning: Sendable {
         self.gone = owned.entries.filter { $0.group == group && $0.kind != .group && !there.contains($0) }
     }
 
+    /// What is gone alone.
+    package var withoutRemovals: Pruning {
+        var pruning = Pruning()
+        pruning.gone = self.gone
+        return pruning
+    }
+
     /// All ids that stand in it, wherever.
     private static func texts(of value: JSONValue, without own: String? = nil) -> Set<String> {
         switch value {

@@ -150,6 +150,14 @@ package enum RulePlan {
         }
     }
 
+    /// Filters that rules had before and none has after: of those that are removed, and of those that have another one now.
+    package static func lost(_ former: [JSONFields], after rules: [JSONFields]) -> [String] {
+        func filters(_ rules: [JSONFields]) -> [String] {
+            rules.compactMap { if case .string(let filter)? = $0["filter"] { filter } else { nil } }
+        }
+        return Set(filters(former)).subtracting(filters(rules)).sorted()
+    }
+
     /// - Returns: whether the lists say the same in the same order.
     package static func isSame(_ one: [JSONFields], _ other: [JSONFields]) -> Bool {
         one.count == other.count

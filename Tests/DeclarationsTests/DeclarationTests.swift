@@ -317,6 +317,19 @@ struct DifferenceTests {
     }
 
     @Test(
+        "a filter is lost with the last rule that has it",
+        arguments: [
+            (["a", "b"], ["b", "a"], []), (["a", "b"], ["b"], ["a"]), (["a"], ["b"], ["a"]), (["a", "a"], ["a"], []),
+            (["b", "a", "a"], [], ["a", "b"]), ([], ["a"], []),
+        ] as [([String], [String], [String])])
+    func lostFilters(former: [String], after: [String], lost: [String]) throws {
+        func rules(_ filters: [String]) throws -> [JSONFields] {
+            try filters.map { try fields(#"{"id":"1","filter":"\#($0)/{thing}"}"#) }
+        }
+        #expect(RulePlan.lost(try rules(former), after: try rules(after)) == lost.map { "\($0)/{thing}" })
+    }
+
+    @Test(
         "a rule keeps what it says of presence and of how payloads are written, and is the same with what is as good as absent"
     )
     func wholeRules() throws {

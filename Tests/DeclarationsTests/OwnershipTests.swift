@@ -135,6 +135,8 @@ struct OwnershipTests {
         present.members = []
         let pruning = Pruning(Self.owned(Self.all), present, declared: [], after: [])
         #expect(pruning.gone == [Self.all[3]] && pruning.removed.count == 5)
+        let alone = pruning.withoutRemovals
+        #expect(alone.gone == pruning.gone && alone.removed.isEmpty && alone.kept.isEmpty)
     }
 
     @Test("what others have in a group is named, but for copies of webhooks of its org and who asks")

@@ -142,6 +142,47 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("what somebody removed or a new name replaced is owned no more: who makes it again keeps it")
+        func forgotten() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let group = "/groups/\(installation.group)"
+                func file(_ rule: String, _ rest: String = "") -> String {
+                    "groups: [{name: Group, allowed_topics: [zigbee/#], topic_rules: {rules: [{\(rule)}]}\(rest)}]\n"
+                }
+                func state() throws -> String { try #require(Files.read("\(folder)/state.json")) }
+                let first = file(#"filter: "zigbee/a/{thing}""#, ", members: [{member_id: eve, role: viewer}]")
+                let made = try await Self.apply(first, ["--yes"], on: installation, in: folder)
+                #expect(made.end == "exited(0)", "\(made)")
+                #expect(try state().contains("\"eve\"") && state().contains("zigbee/a/{thing}"))
+
+                let removed = try await installation.api.call("DELETE", "\(group)/members", #"{"member_ids":["eve"]}"#)
+                #expect(removed.status == 204, "\(removed.body)")
+                let same = file(#"filter: "zigbee/a/{thing}""#)
+                let looked = try await Self.apply(same, ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(looked.end == "exited(0)" && looked.output.contains("All is as"), "\(looked)")
+                #expect(try state().contains("\"eve\""))
+                // Nothing is to be done, and it is forgotten all the same.
+                let nothing = try await Self.apply(same, ["--yes"], on: installation, in: folder)
+                #expect(nothing.end == "exited(0)" && nothing.output.contains("All is as"), "\(nothing)")
+                #expect(try !state().contains("\"eve\"") && state().contains("zigbee/a/{thing}"))
+
+                let named = file(#"filter: "zigbee/b/{thing}", was: "zigbee/a/{thing}""#)
+                let renamed = try await Self.apply(named, ["--yes"], on: installation, in: folder)
+                #expect(renamed.end == "exited(0)", "\(renamed)")
+                #expect(try !state().contains("zigbee/a/{thing}") && state().contains("zigbee/b/{thing}"))
+
+                let member = try await installation.api.call(
+                    "PUT", "\(group)/members", #"[{"member_id":"eve","role":"viewer"}]"#)
+                let rule = try await installation.api.call(
+                    "POST", "\(group)/topic-rules", #"{"filter":"zigbee/a/{thing}"}"#)
+                #expect(member.status < 300 && rule.status == 201, "\(member.body) \(rule.body)")
+                let over = try await Self.apply(
+                    file(#"filter: "zigbee/b/{thing}""#), ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(over.end == "exited(0)" && over.output.contains("All is as"), "\(over)")
+            }
+        }
+
         @Test("--prune does not go without a state, and a state of another installation is refused")
         func refused() async throws {
             try await Installation.with { installation, _ in

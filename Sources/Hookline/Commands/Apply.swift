@@ -62,10 +62,11 @@ struct Apply: AsyncParsableCommand {
         let plan: Plan
         do {
             let declaration = try Declaration(text.value, shapes: Self.shapes)
-            plan = try await self.plan(declaration, self.prune ? owned : nil, connection)
+            plan = try await self.plan(declaration, owned, connection)
         } catch let error as InvalidField {
             throw Failure(description: self.told(error, text))
         }
+        if !self.dryRun { try self.note(plan, &owned, file) }
         self.show(plan)
         guard !plan.changes.isEmpty else { return print("All is as \(self.file) says.") }
         print(Change.summary(of: plan.changes))
@@ -74,7 +75,7 @@ struct Apply: AsyncParsableCommand {
         for group in plan.groups where !group.changes.isEmpty {
             let application = try await Self.carryOut(group, connection)
             for (entry, name) in application.written { owned?.add(entry, name: name) }
-            for entry in application.removed + group.pruning.gone { owned?.remove(entry) }
+            for entry in application.removed { owned?.remove(entry) }
             if let owned { try file?.write(owned) }
         }
         for org in plan.orgs where !org.change.isNothing {
@@ -88,6 +89,16 @@ struct Apply: AsyncParsableCommand {
             if let owned { try file?.write(owned) }
         }
         print("Done.")
+    }
+
+    /// What was found is noted whatever is done: what is gone must not stay owned, for somebody may make something that is called so.
+    private func note(_ plan: Plan, _ owned: inout Ownership?, _ file: OwnershipFile?) throws {
+        guard var found = owned else { return }
+        for group in plan.groups {
+            for entry in group.pruning.gone { found.remove(entry) }
+        }
+        if found != owned { try file?.write(found) }
+        owned = found
     }
 
     /// What is to be done.
@@ -143,13 +154,14 @@ struct Apply: AsyncParsableCommand {
         for group in declaration.groups {
             plan.groups.append(
                 try await GroupPlan(
-                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, pruning: owned, connection))
+                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, owned: owned,
+                    prunes: self.prune, connection))
         }
         for org in declaration.orgs {
             let planning = Planning(references: References(folder: self.folder), setsSecrets: self.setSecrets)
             plan.orgs.append(try planning.plan(org, try await Self.present(org, declaration, connection)))
         }
-        if let owned {
+        if self.prune, let owned {
             let declared = Set(plan.groups.compactMap(\.group.id))
             for entry in owned.entries where entry.kind == .group && !declared.contains(entry.id) {
                 guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else { continue }

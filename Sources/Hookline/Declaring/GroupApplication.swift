@@ -8,7 +8,7 @@ struct GroupApplication {
     /// The group's id.
     private var id = ""
     private var undos: [Undo] = []
-    /// What was made or written, with its name, and what was removed.
+    /// What was made or written, with its name, and what is there no more.
     private(set) var written: [(entry: Ownership.Entry, name: String)] = []
     private(set) var removed: [Ownership.Entry] = []
 
@@ -184,6 +184,9 @@ struct GroupApplication {
         try await self.connection.call("PUT", path, .object(body))
         for rule in self.plan.writtenRules {
             if let filter = rule.string("filter") { self.note(.topicRule, filter, filter) }
+        }
+        self.removed += RulePlan.lost(self.plan.formerRules, after: rules).map {
+            Ownership.Entry(.topicRule, in: self.id, id: $0)
         }
         self.undos.append(
             Undo(
