@@ -65,12 +65,23 @@ package struct Ownership: Sendable, Equatable {
 
     package mutating func add(_ entry: Entry, name: String) { self.names[entry] = name }
 
+    /// Notes what it is called now, if it is owned.
+    package mutating func rename(_ entry: Entry, to name: String) {
+        if self.has(entry) { self.names[entry] = name }
+    }
+
     package mutating func remove(_ entry: Entry) { self.names[entry] = nil }
 
     /// With a group goes all that is in it.
     package mutating func removeGroup(_ id: String) { self.names = self.names.filter { $0.key.group != id } }
 
     // MARK: What may be removed
+
+    /// What an owned group was called when an apply met it last; nil if it is called so still. Who gave it another name has use for it.
+    package func formerName(ofGroup id: String, called name: String) -> String? {
+        guard let former = self.names[Entry(.group, in: id, id: id)], former != name else { return nil }
+        return former
+    }
 
     /// What is in a group beside what is owned, in words, a few of it: a group that holds such is nobody's to remove.
     ///

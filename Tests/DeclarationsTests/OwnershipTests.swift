@@ -115,7 +115,8 @@ struct OwnershipTests {
     func alike() throws {
         var present = try Self.present()
         present.rules += [
-            try fields(#"{"id":"\#(id(6))","filter":"a/{thing}"}"#), try fields(#"{"id":"\#(id(7))","filter":"b/{thing}"}"#),
+            try fields(#"{"id":"\#(id(6))","filter":"a/{thing}"}"#),
+            try fields(#"{"id":"\#(id(7))","filter":"b/{thing}"}"#),
             try fields(#"{"id":"\#(id(8))","filter":"a/{thing}"}"#),
         ]
         let owned = Self.owned(Self.all + [.init(.topicRule, in: group, id: "b/{thing}")])
@@ -150,6 +151,21 @@ struct OwnershipTests {
         #expect(Self.owned(Array(Self.all.dropLast())).others(in: present, besideMember: nil) == ["profile P"])
         present.webhooks = [try fields(#"{"id":"\#(id(8))","org_webhook_id":"\#(id(9))","name":"Copy"}"#)]
         #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
+    }
+
+    @Test("a group that somebody renamed is told by its former name, until an apply notes the new one")
+    func renamed() {
+        let entry = Ownership.Entry(.group, in: group, id: group)
+        var owned = Self.owned(Self.all)
+        #expect(owned.formerName(ofGroup: group, called: "Fleet") == nil)
+        owned.rename(entry, to: "Fleet")
+        #expect(!owned.has(entry))
+        owned.add(entry, name: "Fleet")
+        #expect(owned.formerName(ofGroup: group, called: "Fleet") == nil)
+        #expect(owned.formerName(ofGroup: group, called: "Fleet 2") == "Fleet")
+        #expect(owned.formerName(ofGroup: id(9), called: "Fleet 2") == nil)
+        owned.rename(entry, to: "Fleet 2")
+        #expect(owned.formerName(ofGroup: group, called: "Fleet 2") == nil && owned.name(of: entry) == "Fleet 2")
     }
 
     @Test("the plan shows what is removed by a minus, and counts it only where there is some")

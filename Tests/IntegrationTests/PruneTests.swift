@@ -183,6 +183,47 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("a group that somebody renamed stays until the file says which it is; one that is not to be seen is told")
+        func renamedGroup() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let made = try await Self.apply("groups: [{name: Fleet}]\n", ["--yes"], on: installation, in: folder)
+                #expect(made.end == "exited(0)", "\(made)")
+                let fleet = try #require(
+                    try await installation.api.call("GET", "/groups?name=Fleet").value(of: "id"))
+                let renamed = try await installation.api.call("PUT", "/groups/\(fleet)", #"{"name":"Fleet 2"}"#)
+                #expect(renamed.status == 200, "\(renamed.body)")
+
+                let kept = try await Self.apply(
+                    "groups: [{name: Fleet}]\n", ["--dry-run", "--prune"], on: installation, in: folder)
+                #expect(kept.end == "exited(2)" && !kept.output.contains("- group"), "\(kept)")
+                #expect(
+                    kept.output.contains("Stays: group Fleet 2 was renamed from Fleet; was or id says so\n"), "\(kept)")
+                let unnamed = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(unnamed.end == "exited(0)" && unnamed.output.contains("was renamed from Fleet"), "\(unnamed)")
+                #expect(try await installation.api.call("GET", "/groups/\(fleet)").status == 200)
+
+                let said = try await Self.apply(
+                    "groups: [{name: Fleet 3, was: Fleet 2}]\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(said.end == "exited(0)" && !said.output.contains("Stays"), "\(said)")
+                #expect(try #require(Files.read("\(folder)/state.json")).contains("\"Fleet 3\""))
+                let removed = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(removed.end == "exited(0)" && removed.output.contains("- group Fleet 3\n"), "\(removed)")
+                #expect(try await installation.api.call("GET", "/groups/\(fleet)").status == 404)
+
+                let again = try await Self.apply("groups: [{name: Gone}]\n", ["--yes"], on: installation, in: folder)
+                #expect(again.end == "exited(0)", "\(again)")
+                let gone = try #require(
+                    try await installation.api.call("GET", "/groups?name=Gone").value(of: "id"))
+                #expect(try await installation.api.call("DELETE", "/groups/\(gone)").status == 204)
+                let unseen = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(unseen.end == "exited(0)", "\(unseen)")
+                #expect(
+                    unseen.output.contains("Stays: group Gone is not there, or not to be seen with this key\n"),
+                    "\(unseen)")
+            }
+        }
+
         @Test("--prune does not go without a state, and a state of another installation is refused")
         func refused() async throws {
             try await Installation.with { installation, _ in

@@ -76,6 +76,9 @@ struct Apply: AsyncParsableCommand {
             let application = try await Self.carryOut(group, connection)
             for (entry, name) in application.written { owned?.add(entry, name: name) }
             for entry in application.removed { owned?.remove(entry) }
+            if let id = group.group.id {
+                owned?.rename(.init(.group, in: id, id: id), to: group.group.declared.label)
+            }
             if let owned { try file?.write(owned) }
         }
         for org in plan.orgs where !org.change.isNothing {
@@ -96,6 +99,9 @@ struct Apply: AsyncParsableCommand {
         guard var found = owned else { return }
         for group in plan.groups {
             for entry in group.pruning.gone { found.remove(entry) }
+            if let id = group.group.id, let name = group.group.present?.string("name") {
+                found.rename(.init(.group, in: id, id: id), to: name)
+            }
         }
         if found != owned { try file?.write(found) }
         owned = found
@@ -164,8 +170,11 @@ struct Apply: AsyncParsableCommand {
         if self.prune, let owned {
             let declared = Set(plan.groups.compactMap(\.group.id))
             for entry in owned.entries where entry.kind == .group && !declared.contains(entry.id) {
-                guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else { continue }
-                if removal.others.isEmpty { plan.removals.append(removal) } else { plan.kept.append(removal.reason) }
+                guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else {
+                    plan.kept.append("group \(owned.name(of: entry)) is not there, or not to be seen with this key")
+                    continue
+                }
+                if let reason = removal.reason { plan.kept.append(reason) } else { plan.removals.append(removal) }
             }
         }
         return plan
