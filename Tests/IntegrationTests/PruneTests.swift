@@ -1,3 +1,4 @@
+import Glibc
 import LocalServices
 import TestSupport
 import Testing
@@ -221,6 +222,46 @@ extension WholeServiceTests {
                 #expect(
                     unseen.output.contains("Stays: group Gone is not there, or not to be seen with this key\n"),
                     "\(unseen)")
+            }
+        }
+
+        @Test("nothing is begun that the state cannot tell of, and a state stays whole on a full disk, with its mode")
+        func unwritten() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let (state, next) = ("\(folder)/state.json", "\(folder)/state.json.new")
+                let first = try await Self.apply("groups: [{name: First}]\n", ["--yes"], on: installation, in: folder)
+                #expect(first.end == "exited(0)", "\(first)")
+                #expect(Files.mode(of: state) == 0o600)
+                chmod(state, 0o640)
+                let before = try #require(Files.read(state))
+
+                #expect(symlink("/dev/full", next) == 0)
+                let second = "groups: [{name: First}, {name: Second}]\n"
+                let full = try await Self.apply(second, ["--yes"], on: installation, in: folder)
+                #expect(full.end == "exited(1)" && full.output.contains("state.json.new"), "\(full)")
+                #expect(Files.read(state) == before)
+                #expect(
+                    try await installation.api.call("GET", "/groups").values(of: "name").sorted() == ["First", "Group"])
+
+                #expect(unlink(next) == 0)
+                let done = try await Self.apply(second, ["--yes"], on: installation, in: folder)
+                #expect(done.end == "exited(0)", "\(done)")
+                #expect(try #require(Files.read(state)).contains("\"Second\"") && Files.mode(of: state) == 0o640)
+            }
+        }
+
+        @Test("a file is written whole, or the writer is told")
+        func files() throws {
+            let path = try Files.makeTemporaryFolder() + "/file"
+            try Files.write("ä\n", to: path, mode: 0o600)
+            #expect(Files.read(path) == "ä\n" && Files.mode(of: path) == 0o600)
+            try Files.write("", to: path)
+            #expect(Files.read(path) == "" && Files.mode(of: path) == 0o644)
+            #expect(Files.mode(of: path + "s") == nil)
+            try Files.write("x", to: "/dev/null")
+            for text in ["x", String(repeating: "x", count: 1_000_000)] {
+                #expect(throws: LocalServiceError.self) { try Files.write(text, to: "/dev/full") }
             }
         }
 

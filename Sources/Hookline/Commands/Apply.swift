@@ -72,6 +72,8 @@ struct Apply: AsyncParsableCommand {
         print(Change.summary(of: plan.changes))
         if self.dryRun { throw ExitCode(2) }
         try self.ask()
+        // What cannot be noted is not begun.
+        if let owned { try file?.write(owned) }
         for group in plan.groups where !group.changes.isEmpty {
             let application = try await Self.carryOut(group, connection)
             for (entry, name) in application.written { owned?.add(entry, name: name) }
