@@ -105,11 +105,12 @@ package struct Ownership: Sendable, Equatable {
 }
 
 extension PresentGroup {
-    /// By what is in it, in the order in which it is removed: what refers to others goes before them.
+    /// By what is in it, in the order in which it is removed: what refers to others goes before them, and members last, for one of
+    /// them may be who lends the caller a right.
     package var lists: [(DeclaredKind, [JSONFields])] {
         [
-            (.source, self.sources), (.webhook, self.webhooks), (.topicRule, self.rules), (.member, self.members),
-            (.thing, self.things), (.profile, self.profiles),
+            (.source, self.sources), (.webhook, self.webhooks), (.topicRule, self.rules),
+            (.thing, self.things), (.profile, self.profiles), (.member, self.members),
         ]
     }
 }
@@ -145,8 +146,10 @@ package struct Pruning: Sendable {
     /// - Parameters:
     ///   - declared: what the file names of what is there.
     ///   - after: what is to be of it and of what is made, and the group itself. What one of these refers to stays.
+    ///   - user: who asks, and who would see nothing more of the group without being its member.
     package init(
-        _ owned: Ownership, _ present: PresentGroup, declared: Set<Ownership.Entry>, after: [JSONFields]
+        _ owned: Ownership, _ present: PresentGroup, declared: Set<Ownership.Entry>, after: [JSONFields],
+        besideMember user: String? = nil
     ) {
         let group = present.group.text("id") ?? ""
         var there: Set<Ownership.Entry> = []
@@ -163,6 +166,10 @@ package struct Pruning: Sendable {
                 // Which of them an apply has made nobody knows.
                 if kind == .topicRule, owned.has(entry), filters[id] ?? 0 > 1 {
                     if isFirst { self.kept.append("topic rule \(id): several rules have this filter") }
+                    continue
+                }
+                if kind == .member, id == user, owned.has(entry) {
+                    self.kept.append("member \(id) is who applies")
                     continue
                 }
                 if owned.has(entry) {

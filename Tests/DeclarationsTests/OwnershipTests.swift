@@ -31,8 +31,8 @@ struct OwnershipTests {
 
     private static let all: [Ownership.Entry] = [
         .init(.source, in: group, id: id(4)), .init(.webhook, in: group, id: id(3)),
-        .init(.topicRule, in: group, id: "a/{thing}"), .init(.member, in: group, id: "eve"),
-        .init(.thing, in: group, id: id(2)), .init(.profile, in: group, id: id(1)),
+        .init(.topicRule, in: group, id: "a/{thing}"), .init(.thing, in: group, id: id(2)),
+        .init(.profile, in: group, id: id(1)), .init(.member, in: group, id: "eve"),
     ]
 
     private static func owned(_ entries: [Ownership.Entry]) -> Ownership {
@@ -70,7 +70,7 @@ struct OwnershipTests {
     func everything() throws {
         let pruning = Pruning(Self.owned(Self.all), try Self.present(), declared: [], after: [])
         #expect(pruning.removed.map(\.entry) == Self.all && pruning.kept.isEmpty && pruning.gone.isEmpty)
-        #expect(pruning.removed.map(\.name) == ["S", "W", "n", "n", "T", "P"])
+        #expect(pruning.removed.map(\.name) == ["S", "W", "n", "T", "P", "n"])
     }
 
     @Test("nothing goes that is nobody's or still declared")
@@ -102,13 +102,13 @@ struct OwnershipTests {
         present.sources = []
         let other = try fields(#"{"id":"\#(id(3))","name":"W","trigger":{"type":"MANUAL"}}"#)
         let changed = Pruning(Self.owned(rest), present, declared: [webhook], after: [other])
-        #expect(changed.removed.map(\.entry.kind) == [.topicRule, .member, .thing, .profile])
+        #expect(changed.removed.map(\.entry.kind) == [.topicRule, .thing, .profile, .member])
         let new = try fields(#"{"name":"New","profile_id":"\#(id(1).uppercased())"}"#)
         let made = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, new])
-        #expect(made.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+        #expect(made.removed.map(\.entry.kind) == [.topicRule, .thing, .member])
         let group = try fields(#"{"new_thing_profile_id":"\#(id(1))"}"#)
         let usual = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, group])
-        #expect(usual.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+        #expect(usual.removed.map(\.entry.kind) == [.topicRule, .thing, .member])
     }
 
     @Test("of several rules with one filter none goes, and all but one are of others")
@@ -130,12 +130,22 @@ struct OwnershipTests {
         #expect(declared.kept.isEmpty)
     }
 
+    @Test("who applies stays a member")
+    func caller() throws {
+        let own = Pruning(
+            Self.owned(Self.all), try Self.present(), declared: [], after: [], besideMember: "eve")
+        #expect(own.removed.map(\.entry) == Self.all.dropLast() && own.kept == ["member eve is who applies"])
+        let nobody = Pruning(
+            Self.owned(Self.all.dropLast()), try Self.present(), declared: [], after: [], besideMember: "eve")
+        #expect(nobody.kept.isEmpty && nobody.removed.count == 5)
+    }
+
     @Test("what somebody else has removed is told as gone")
     func gone() throws {
         var present = try Self.present()
         present.members = []
         let pruning = Pruning(Self.owned(Self.all), present, declared: [], after: [])
-        #expect(pruning.gone == [Self.all[3]] && pruning.removed.count == 5)
+        #expect(pruning.gone == [Self.all[5]] && pruning.removed.count == 5)
         let alone = pruning.withoutRemovals
         #expect(alone.gone == pruning.gone && alone.removed.isEmpty && alone.kept.isEmpty)
     }
@@ -148,7 +158,8 @@ struct OwnershipTests {
             Self.owned([]).others(in: present, besideMember: "eve") == [
                 "source S", "webhook W", "topic rule a/{thing}", "thing T", "profile P",
             ])
-        #expect(Self.owned(Array(Self.all.dropLast())).others(in: present, besideMember: nil) == ["profile P"])
+        let owned = Self.owned(Self.all.filter { $0.kind != .profile })
+        #expect(owned.others(in: present, besideMember: nil) == ["profile P"])
         present.webhooks = [try fields(#"{"id":"\#(id(8))","org_webhook_id":"\#(id(9))","name":"Copy"}"#)]
         #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
     }

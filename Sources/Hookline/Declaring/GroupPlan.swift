@@ -96,7 +96,8 @@ struct GroupPlan: Sendable {
         self.formerRules = present.rules.map(RulePlan.written)
         self.formerMatch = present.match
         if let owned, group != nil {
-            let pruning = try self.pruned(owned, present, item)
+            let user = prunes ? try await connection.user() : nil
+            let pruning = try self.pruned(owned, present, item, besideMember: user)
             self.pruning = prunes ? pruning : pruning.withoutRemovals
         }
         let removed = Set(self.pruning.removed.lazy.filter { $0.entry.kind == .topicRule }.map(\.entry.id))
@@ -116,7 +117,7 @@ struct GroupPlan: Sendable {
     }
 
     private func pruned(
-        _ owned: Ownership, _ present: PresentGroup, _ planning: Planning
+        _ owned: Ownership, _ present: PresentGroup, _ planning: Planning, besideMember user: String?
     ) throws(InvalidField) -> Pruning {
         let items = self.profiles + self.things + self.members + self.webhooks + self.sources
         var declared: Set<Ownership.Entry> = []
@@ -138,7 +139,7 @@ struct GroupPlan: Sendable {
                 declared.insert(.init(.topicRule, in: group, id: filter))
             }
         }
-        return Pruning(owned, present, declared: declared, after: after)
+        return Pruning(owned, present, declared: declared, after: after, besideMember: user)
     }
 
     /// What is there of a resource; nil if it is to be made.

@@ -29,8 +29,7 @@ struct GroupRemoval: Sendable {
         } catch let refusal as APIConnection.Refusal where refusal.status == 404 {
             return nil
         }
-        var user: String?
-        if case .object(let me) = try await connection.call("GET", "/me") { user = me.string("user_id") }
+        let user = try await connection.user()
         let present = try await connection.everything(in: group, mostThings: 100_000)
         var others = owned.others(in: present, besideMember: user)
         others += try await connection.list("/groups/\(id)/keys", "keys").map { "key \($0.string("name") ?? "")" }
