@@ -71,9 +71,9 @@ package enum Files {
         // Before there is anything to read in it.
         if isFile { fchmod(fileno(file), mode) }
         guard fputs(text, file) >= 0, fflush(file) == 0, !isFile || fsync(fileno(file)) == 0 else {
-            let failure = failure()
+            let reason = failure()
             fclose(file)
-            throw failure
+            throw reason
         }
         guard fclose(file) == 0 else { throw failure() }
     }
