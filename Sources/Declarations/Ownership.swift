@@ -102,6 +102,24 @@ package struct Ownership: Sendable, Equatable {
         }
         return others
     }
+
+    /// What is in a group that no file can name, in words: keys that somebody may use, notices, and TLS.
+    ///
+    /// - Parameters:
+    ///   - tls: as it is answered, like the others; nil if something is set that cannot be read.
+    package static func others(keys: [JSONFields], notices: JSONFields, tls: JSONFields?) -> [String] {
+        var others: [String] = []
+        // One that was revoked or has expired nobody can use again.
+        for key in keys where ["ACTIVE", "UNREADABLE"].contains(key.text("status")) {
+            others.append("key \(key.text("name") ?? "")")
+        }
+        if case .array(let channels)? = notices["channels"] {
+            for case .object(let channel) in channels { others.append("notices to \(channel.text("name") ?? "")") }
+        }
+        let isSet = ["client_certificate", "authorities", "minimum"].contains { tls?[$0] ?? .null != .null }
+        if tls == nil || isSet { others.append("its TLS") }
+        return others
+    }
 }
 
 extension PresentGroup {

@@ -164,6 +164,33 @@ struct OwnershipTests {
         #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
     }
 
+    @Test(
+        "keys that live, notices and TLS are of others; keys that have ended and what is not set are nothing",
+        arguments: [
+            (#"{"name":"k","status":"ACTIVE"}"#, "{}", "{}", ["key k"]),
+            (#"{"name":"k","status":"UNREADABLE"}"#, "{}", "{}", ["key k"]),
+            (#"{"name":"k","status":"REVOKED"}"#, "{}", "{}", []),
+            (#"{"name":"k","status":"EXPIRED"}"#, "{}", "{}", []),
+            (#"{"name":"k","status":"MEMBERSHIP_ENDED"}"#, "{}", "{}", []),
+            ("{}", #"{"channels":[{"name":"Mail"},{"name":"Hook"}]}"#, "{}", ["notices to Mail", "notices to Hook"]),
+            (
+                "{}", #"{"channels":[]}"#,
+                #"{"client_certificate":null,"authorities":null,"trusted":[],"minimum":null}"#, []
+            ),
+            ("{}", "{}", #"{"client_certificate":{"private_key":"***"},"trusted":[]}"#, ["its TLS"]),
+            ("{}", "{}", #"{"authorities":"x","trusted":[]}"#, ["its TLS"]),
+            ("{}", "{}", #"{"trusted":[],"minimum":"1.3"}"#, ["its TLS"]),
+        ] as [(String, String, String, [String])])
+    func unnameable(key: String, notices: String, tls: String, others: [String]) throws {
+        let found = Ownership.others(keys: [try fields(key)], notices: try fields(notices), tls: try fields(tls))
+        #expect(found == others)
+    }
+
+    @Test("TLS that cannot be read is of others")
+    func unreadable() {
+        #expect(Ownership.others(keys: [], notices: [:], tls: nil) == ["its TLS"])
+    }
+
     @Test("a group that somebody renamed is told by its former name, until an apply notes the new one")
     func renamed() {
         let entry = Ownership.Entry(.group, in: group, id: group)

@@ -264,6 +264,32 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("a group with TLS of its own or a live key stays, and goes with a revoked one")
+        func unnameable() async throws {
+            try await Installation.with { installation, _ in
+                let folder = try Files.makeTemporaryFolder()
+                let made = try await Self.apply("groups: [{name: Fleet}]\n", ["--yes"], on: installation, in: folder)
+                #expect(made.end == "exited(0)", "\(made)")
+                let fleet = try #require(
+                    try await installation.api.call("GET", "/groups?name=Fleet").value(of: "id"))
+                let group = "/groups/\(fleet)"
+                let tls = try await installation.api.call("PUT", "\(group)/tls", #"{"minimum":"1.3"}"#)
+                #expect(tls.status == 200, "\(tls.body)")
+                let key = try await installation.api.create("\(group)/keys", #"[{"name":"Panel","role":"viewer"}]"#)
+                for (expected, method, path, body) in [
+                    ("key Panel, its TLS", "DELETE", "\(group)/tls", nil),
+                    ("key Panel\n", "DELETE", "\(group)/keys", #"{"key_ids":["\#(key)"]}"#),
+                ] as [(String, String, String, String?)] {
+                    let kept = try await Self.apply(
+                        "groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                    #expect(kept.end == "exited(0)" && kept.output.contains(expected), "\(kept)")
+                    #expect(try await installation.api.call(method, path, body).status == 204)
+                }
+                let removed = try await Self.apply("groups: []\n", ["--yes", "--prune"], on: installation, in: folder)
+                #expect(removed.end == "exited(0)" && removed.output.contains("- group Fleet\n"), "\(removed)")
+            }
+        }
+
         @Test("--prune does not go without a state, and a state of another installation is refused")
         func refused() async throws {
             try await Installation.with { installation, _ in

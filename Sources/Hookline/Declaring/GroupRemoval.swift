@@ -32,15 +32,24 @@ struct GroupRemoval: Sendable {
         let user = try await connection.user()
         let present = try await connection.everything(in: group, mostThings: 100_000)
         var others = owned.others(in: present, besideMember: user)
-        others += try await connection.list("/groups/\(id)/keys", "keys").map { "key \($0.string("name") ?? "")" }
-        if case .object(let notices) = try await connection.call("GET", "/groups/\(id)/notices"),
-            case .array(let channels)? = notices["channels"]
-        {
-            for case .object(let channel) in channels { others.append("notices to \(channel.string("name") ?? "")") }
-        }
+        var notices: JSONFields = [:]
+        if case .object(let fields) = try await connection.call("GET", "/groups/\(id)/notices") { notices = fields }
+        others += Ownership.others(
+            keys: try await connection.list("/groups/\(id)/keys", "keys"), notices: notices,
+            tls: try await Self.tls(of: id, connection))
         let name = group.string("name") ?? id
         return GroupRemoval(
             id: id, name: name, formerName: owned.formerName(ofGroup: id, called: name), others: others)
+    }
+
+    /// nil if something is set that the installation's key of secrets does not open.
+    private static func tls(of id: String, _ connection: APIConnection) async throws -> JSONFields? {
+        do {
+            guard case .object(let fields) = try await connection.call("GET", "/groups/\(id)/tls") else { return nil }
+            return fields
+        } catch let refusal as APIConnection.Refusal where refusal.status == 409 {
+            return nil
+        }
     }
 
     /// Looks once more before it is done, for somebody may have put something into it since it was planned.
