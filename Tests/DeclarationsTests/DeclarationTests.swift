@@ -125,6 +125,27 @@ struct DeclarationTests {
         #expect(error?.field == place)
     }
 
+    @Test(
+        "what a rule says of presence and of how payloads are written is checked like the rest of it",
+        arguments: [
+            (#""presence":{"always":"maybe"}"#, "presence.always"),
+            (#""presence":{"path":"","online":["on"]}"#, "presence.path"),
+            (#""presence":{"path":"s","online":[1]}"#, "presence.online"),
+            (#""presence":"online""#, "presence"),
+            (#""decode":"morse","presence":{"path":"s","online":["on"]}"#, "decode"),
+            (#""decode":"cbor""#, "decode"),
+            (#""decode":"cbor","presence":{"path":"s","online":["on"],"offline":["off"]}"#, nil),
+            (#""presence":{"always":"online"}"#, nil),
+        ] as [(String, String?)])
+    func ruleFields(rule: String, field: String?) throws {
+        let file = try json(
+            #"{"groups":[{"name":"x","topic_rules":{"rules":[{"filter":"a/{thing}",\#(rule)}]}}]}"#)
+        var place: String?
+        do throws(InvalidField) { _ = try Declaration(file, shapes: shapes) } catch { place = error.field }
+        let prefix = "groups[0].topic_rules.rules[0]."
+        #expect(field.map { place?.hasPrefix(prefix + $0) == true } ?? (place == nil), "\(place ?? "")")
+    }
+
     @Test("references stand where the API takes a text, and are told by their place")
     func references() throws {
         let declaration = try Declaration(
