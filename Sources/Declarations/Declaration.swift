@@ -153,7 +153,8 @@ package struct DeclaredGroup: Sendable {
         return TopicRule.Draft(
             filter: rule.label, subtopic: try object.string("subtopic"), thing: try object.string("thing"),
             split: try object.string("split"), splitPath: try object.string("split_path"),
-            retained: try object.bool("retained") ?? false)
+            retained: try object.bool("retained") ?? false,
+            presence: try object.object("presence").map(TopicPresence.Draft.init), decode: try object.string("decode"))
     }
 }
 

@@ -65,6 +65,11 @@ package struct Ownership: Sendable, Equatable {
 
     package mutating func add(_ entry: Entry, name: String) { self.names[entry] = name }
 
+    /// Notes what it is called now, if it is owned.
+    package mutating func rename(_ entry: Entry, to name: String) {
+        if self.has(entry) { self.names[entry] = name }
+    }
+
     package mutating func remove(_ entry: Entry) { self.names[entry] = nil }
 
     /// With a group goes all that is in it.
@@ -72,30 +77,58 @@ package struct Ownership: Sendable, Equatable {
 
     // MARK: What may be removed
 
+    /// What an owned group was called when an apply met it last; nil if it is called so still. Who gave it another name has use for it.
+    package func formerName(ofGroup id: String, called name: String) -> String? {
+        guard let former = self.names[Entry(.group, in: id, id: id)], former != name else { return nil }
+        return former
+    }
+
     /// What is in a group beside what is owned, in words, a few of it: a group that holds such is nobody's to remove.
     ///
     /// - Parameter user: who asks, and so is a member by having made it.
     package func others(in present: PresentGroup, besideMember user: String?) -> [String] {
         let group = present.group.text("id") ?? ""
         var others: [String] = []
+        var met: Set<Entry> = []
         for (kind, list) in present.lists {
             for fields in list {
                 // A copy is its org's, and goes with the group.
                 guard fields["org_webhook_id"] ?? .null == .null, let id = fields.text(kind.identity) else { continue }
-                guard !self.has(Entry(kind, in: group, id: id)), kind != .member || id != user else { continue }
+                let entry = Entry(kind, in: group, id: id)
+                // Of several rules with one filter no more than one is owned.
+                guard !self.has(entry) || !met.insert(entry).inserted, kind != .member || id != user else { continue }
                 others.append("\(kind.rawValue) \(fields.text("name") ?? id)")
             }
         }
         return others
     }
+
+    /// What is in a group that no file can name, in words: keys that somebody may use, notices, and TLS.
+    ///
+    /// - Parameters:
+    ///   - tls: as it is answered, like the others; nil if something is set that cannot be read.
+    package static func others(keys: [JSONFields], notices: JSONFields, tls: JSONFields?) -> [String] {
+        var others: [String] = []
+        // One that was revoked or has expired nobody can use again.
+        for key in keys where ["ACTIVE", "UNREADABLE"].contains(key.text("status")) {
+            others.append("key \(key.text("name") ?? "")")
+        }
+        if case .array(let channels)? = notices["channels"] {
+            for case .object(let channel) in channels { others.append("notices to \(channel.text("name") ?? "")") }
+        }
+        let isSet = ["client_certificate", "authorities", "minimum"].contains { tls?[$0] ?? .null != .null }
+        if tls == nil || isSet { others.append("its TLS") }
+        return others
+    }
 }
 
 extension PresentGroup {
-    /// By what is in it, in the order in which it is removed: what refers to others goes before them.
+    /// By what is in it, in the order in which it is removed: what refers to others goes before them, and members last, for one of
+    /// them may be who lends the caller a right.
     package var lists: [(DeclaredKind, [JSONFields])] {
         [
-            (.source, self.sources), (.webhook, self.webhooks), (.topicRule, self.rules), (.member, self.members),
-            (.thing, self.things), (.profile, self.profiles),
+            (.source, self.sources), (.webhook, self.webhooks), (.topicRule, self.rules),
+            (.thing, self.things), (.profile, self.profiles), (.member, self.members),
         ]
     }
 }
@@ -131,19 +164,32 @@ package struct Pruning: Sendable {
     /// - Parameters:
     ///   - declared: what the file names of what is there.
     ///   - after: what is to be of it and of what is made, and the group itself. What one of these refers to stays.
+    ///   - user: who asks, and who would see nothing more of the group without being its member.
     package init(
-        _ owned: Ownership, _ present: PresentGroup, declared: Set<Ownership.Entry>, after: [JSONFields]
+        _ owned: Ownership, _ present: PresentGroup, declared: Set<Ownership.Entry>, after: [JSONFields],
+        besideMember user: String? = nil
     ) {
         let group = present.group.text("id") ?? ""
         var there: Set<Ownership.Entry> = []
         var stays = Set(after.flatMap { Self.texts(of: .object($0)) })
         var candidates: [Item] = []
+        let filters = Dictionary(
+            present.rules.compactMap { $0.text(DeclaredKind.topicRule.identity) }.map { ($0, 1) }, uniquingKeysWith: +)
         for (kind, list) in present.lists {
             for fields in list {
                 guard let id = fields.text(kind.identity) else { continue }
                 let entry = Ownership.Entry(kind, in: group, id: id)
-                there.insert(entry)
+                let isFirst = there.insert(entry).inserted
                 if declared.contains(entry) { continue }
+                // Which of them an apply has made nobody knows.
+                if kind == .topicRule, owned.has(entry), filters[id] ?? 0 > 1 {
+                    if isFirst { self.kept.append("topic rule \(id): several rules have this filter") }
+                    continue
+                }
+                if kind == .member, id == user, owned.has(entry) {
+                    self.kept.append("member \(id) is who applies")
+                    continue
+                }
                 if owned.has(entry) {
                     candidates.append(
                         Item(entry: entry, name: fields.text("name") ?? owned.name(of: entry), fields: fields))
@@ -160,6 +206,13 @@ package struct Pruning: Sendable {
         }
         self.removed = candidates
         self.gone = owned.entries.filter { $0.group == group && $0.kind != .group && !there.contains($0) }
+    }
+
+    /// What is gone alone.
+    package var withoutRemovals: Pruning {
+        var pruning = Pruning()
+        pruning.gone = self.gone
+        return pruning
     }
 
     /// All ids that stand in it, wherever.

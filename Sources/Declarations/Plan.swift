@@ -138,6 +138,26 @@ package enum RulePlan {
         return fields
     }
 
+    /// The former list as it is put back.
+    ///
+    /// - Parameter rules: those that were put in its place. What is not among them is made anew: a list with an id that there is
+    ///   no more is refused.
+    package static func former(_ former: [JSONFields], after rules: [JSONFields]) -> [JSONFields] {
+        former.map { rule in
+            var rule = rule
+            if let id = rule["id"], !rules.contains(where: { $0["id"] == id }) { rule["id"] = nil }
+            return rule
+        }
+    }
+
+    /// Filters that rules had before and none has after: of those that are removed, and of those that have another one now.
+    package static func lost(_ former: [JSONFields], after rules: [JSONFields]) -> [String] {
+        func filters(_ rules: [JSONFields]) -> [String] {
+            rules.compactMap { if case .string(let filter)? = $0["filter"] { filter } else { nil } }
+        }
+        return Set(filters(former)).subtracting(filters(rules)).sorted()
+    }
+
     /// - Returns: whether the lists say the same in the same order.
     package static func isSame(_ one: [JSONFields], _ other: [JSONFields]) -> Bool {
         one.count == other.count

@@ -59,13 +59,30 @@ package func waitUntil(
 }
 
 package enum Files {
+    /// - Parameter mode: of a file; a device or a pipe keeps what it has.
+    /// - Throws: ``LocalServiceError`` unless all of it is on the disk.
     package static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws {
-        guard let file = fopen(path, "w") else {
-            throw LocalServiceError("\(path) cannot be written: \(String(cString: strerror(errno)))")
+        func failure() -> LocalServiceError {
+            LocalServiceError("\(path) cannot be written: \(String(cString: strerror(errno)))")
         }
-        defer { fclose(file) }
-        fputs(text, file)
-        chmod(path, mode)
+        guard let file = fopen(path, "w") else { throw failure() }
+        var status = stat()
+        let isFile = fstat(fileno(file), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        // Before there is anything to read in it.
+        if isFile { fchmod(fileno(file), mode) }
+        guard fputs(text, file) >= 0, fflush(file) == 0, !isFile || fsync(fileno(file)) == 0 else {
+            let reason = failure()
+            fclose(file)
+            throw reason
+        }
+        guard fclose(file) == 0 else { throw failure() }
+    }
+
+    /// Who may do what with a file, as `chmod` has it; nil if there is none.
+    package static func mode(of path: String) -> UInt32? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return status.st_mode & 0o777
     }
 
     package static func read(_ path: String) -> String? {

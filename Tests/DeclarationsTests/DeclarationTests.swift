@@ -125,6 +125,27 @@ struct DeclarationTests {
         #expect(error?.field == place)
     }
 
+    @Test(
+        "what a rule says of presence and of how payloads are written is checked like the rest of it",
+        arguments: [
+            (#""presence":{"always":"maybe"}"#, "presence.always"),
+            (#""presence":{"path":"","online":["on"]}"#, "presence.path"),
+            (#""presence":{"path":"s","online":[1]}"#, "presence.online"),
+            (#""presence":"online""#, "presence"),
+            (#""decode":"morse","presence":{"path":"s","online":["on"]}"#, "decode"),
+            (#""decode":"cbor""#, "decode"),
+            (#""decode":"cbor","presence":{"path":"s","online":["on"],"offline":["off"]}"#, nil),
+            (#""presence":{"always":"online"}"#, nil),
+        ] as [(String, String?)])
+    func ruleFields(rule: String, field: String?) throws {
+        let file = try json(
+            #"{"groups":[{"name":"x","topic_rules":{"rules":[{"filter":"a/{thing}",\#(rule)}]}}]}"#)
+        var place: String?
+        do throws(InvalidField) { _ = try Declaration(file, shapes: shapes) } catch { place = error.field }
+        let prefix = "groups[0].topic_rules.rules[0]."
+        #expect(field.map { place?.hasPrefix(prefix + $0) == true } ?? (place == nil), "\(place ?? "")")
+    }
+
     @Test("references stand where the API takes a text, and are told by their place")
     func references() throws {
         let declaration = try Declaration(
@@ -295,6 +316,38 @@ struct DifferenceTests {
         #expect(throws: InvalidField.self) {
             try plan(#"[{"id":"0191e000-0000-4000-8000-000000000002","filter":"z/{thing}"}]"#)
         }
+    }
+
+    @Test(
+        "rules are put back with the ids that there are still, and anew where they went",
+        arguments: [
+            (#"[]"#, ["", ""]), (#"[{"id":"b","filter":"y/{thing}"}]"#, ["", "b"]),
+            (#"[{"id":"b","filter":"z/{thing}"},{"filter":"n/{thing}"},{"id":"a","filter":"x/{thing}"}]"#, ["a", "b"]),
+        ])
+    func formerRules(after: String, ids: [String]) throws {
+        guard case .array(let values) = try json(after) else { throw InvalidField("test", "is no list") }
+        let rules = values.compactMap { value in
+            if case .object(let fields) = value { fields } else { nil }
+        }
+        let former = try [
+            fields(#"{"id":"a","filter":"x/{thing}","subtopic":"s"}"#), fields(#"{"id":"b","filter":"y/{thing}"}"#),
+        ]
+        let again = RulePlan.former(former, after: rules)
+        #expect(again.map { $0["id"] ?? .string("") } == ids.map { .string($0) })
+        #expect(again.map { $0["filter"] } == former.map { $0["filter"] } && again[0]["subtopic"] == .string("s"))
+    }
+
+    @Test(
+        "a filter is lost with the last rule that has it",
+        arguments: [
+            (["a", "b"], ["b", "a"], []), (["a", "b"], ["b"], ["a"]), (["a"], ["b"], ["a"]), (["a", "a"], ["a"], []),
+            (["b", "a", "a"], [], ["a", "b"]), ([], ["a"], []),
+        ] as [([String], [String], [String])])
+    func lostFilters(former: [String], after: [String], lost: [String]) throws {
+        func rules(_ filters: [String]) throws -> [JSONFields] {
+            try filters.map { try fields(#"{"id":"1","filter":"\#($0)/{thing}"}"#) }
+        }
+        #expect(RulePlan.lost(try rules(former), after: try rules(after)) == lost.map { "\($0)/{thing}" })
     }
 
     @Test(

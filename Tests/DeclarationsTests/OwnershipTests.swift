@@ -31,8 +31,8 @@ struct OwnershipTests {
 
     private static let all: [Ownership.Entry] = [
         .init(.source, in: group, id: id(4)), .init(.webhook, in: group, id: id(3)),
-        .init(.topicRule, in: group, id: "a/{thing}"), .init(.member, in: group, id: "eve"),
-        .init(.thing, in: group, id: id(2)), .init(.profile, in: group, id: id(1)),
+        .init(.topicRule, in: group, id: "a/{thing}"), .init(.thing, in: group, id: id(2)),
+        .init(.profile, in: group, id: id(1)), .init(.member, in: group, id: "eve"),
     ]
 
     private static func owned(_ entries: [Ownership.Entry]) -> Ownership {
@@ -70,7 +70,7 @@ struct OwnershipTests {
     func everything() throws {
         let pruning = Pruning(Self.owned(Self.all), try Self.present(), declared: [], after: [])
         #expect(pruning.removed.map(\.entry) == Self.all && pruning.kept.isEmpty && pruning.gone.isEmpty)
-        #expect(pruning.removed.map(\.name) == ["S", "W", "n", "n", "T", "P"])
+        #expect(pruning.removed.map(\.name) == ["S", "W", "n", "T", "P", "n"])
     }
 
     @Test("nothing goes that is nobody's or still declared")
@@ -102,13 +102,42 @@ struct OwnershipTests {
         present.sources = []
         let other = try fields(#"{"id":"\#(id(3))","name":"W","trigger":{"type":"MANUAL"}}"#)
         let changed = Pruning(Self.owned(rest), present, declared: [webhook], after: [other])
-        #expect(changed.removed.map(\.entry.kind) == [.topicRule, .member, .thing, .profile])
+        #expect(changed.removed.map(\.entry.kind) == [.topicRule, .thing, .profile, .member])
         let new = try fields(#"{"name":"New","profile_id":"\#(id(1).uppercased())"}"#)
         let made = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, new])
-        #expect(made.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+        #expect(made.removed.map(\.entry.kind) == [.topicRule, .thing, .member])
         let group = try fields(#"{"new_thing_profile_id":"\#(id(1))"}"#)
         let usual = Pruning(Self.owned(rest), present, declared: [webhook], after: [other, group])
-        #expect(usual.removed.map(\.entry.kind) == [.topicRule, .member, .thing])
+        #expect(usual.removed.map(\.entry.kind) == [.topicRule, .thing, .member])
+    }
+
+    @Test("of several rules with one filter none goes, and all but one are of others")
+    func alike() throws {
+        var present = try Self.present()
+        present.rules += [
+            try fields(#"{"id":"\#(id(6))","filter":"a/{thing}"}"#),
+            try fields(#"{"id":"\#(id(7))","filter":"b/{thing}"}"#),
+            try fields(#"{"id":"\#(id(8))","filter":"a/{thing}"}"#),
+        ]
+        let owned = Self.owned(Self.all + [.init(.topicRule, in: group, id: "b/{thing}")])
+        let pruning = Pruning(owned, present, declared: [], after: [])
+        #expect(pruning.removed.filter { $0.entry.kind == .topicRule }.map(\.entry.id) == ["b/{thing}"])
+        #expect(pruning.kept == ["topic rule a/{thing}: several rules have this filter"] && pruning.gone.isEmpty)
+        #expect(
+            owned.others(in: present, besideMember: nil) == ["topic rule a/{thing}", "topic rule a/{thing}"])
+        let declared = Pruning(
+            owned, present, declared: [.init(.topicRule, in: group, id: "a/{thing}")], after: [])
+        #expect(declared.kept.isEmpty)
+    }
+
+    @Test("who applies stays a member")
+    func caller() throws {
+        let own = Pruning(
+            Self.owned(Self.all), try Self.present(), declared: [], after: [], besideMember: "eve")
+        #expect(own.removed.map(\.entry) == Self.all.dropLast() && own.kept == ["member eve is who applies"])
+        let nobody = Pruning(
+            Self.owned(Self.all.dropLast()), try Self.present(), declared: [], after: [], besideMember: "eve")
+        #expect(nobody.kept.isEmpty && nobody.removed.count == 5)
     }
 
     @Test("what somebody else has removed is told as gone")
@@ -116,7 +145,9 @@ struct OwnershipTests {
         var present = try Self.present()
         present.members = []
         let pruning = Pruning(Self.owned(Self.all), present, declared: [], after: [])
-        #expect(pruning.gone == [Self.all[3]] && pruning.removed.count == 5)
+        #expect(pruning.gone == [Self.all[5]] && pruning.removed.count == 5)
+        let alone = pruning.withoutRemovals
+        #expect(alone.gone == pruning.gone && alone.removed.isEmpty && alone.kept.isEmpty)
     }
 
     @Test("what others have in a group is named, but for copies of webhooks of its org and who asks")
@@ -127,9 +158,52 @@ struct OwnershipTests {
             Self.owned([]).others(in: present, besideMember: "eve") == [
                 "source S", "webhook W", "topic rule a/{thing}", "thing T", "profile P",
             ])
-        #expect(Self.owned(Array(Self.all.dropLast())).others(in: present, besideMember: nil) == ["profile P"])
+        let owned = Self.owned(Self.all.filter { $0.kind != .profile })
+        #expect(owned.others(in: present, besideMember: nil) == ["profile P"])
         present.webhooks = [try fields(#"{"id":"\#(id(8))","org_webhook_id":"\#(id(9))","name":"Copy"}"#)]
         #expect(Self.owned(Self.all).others(in: present, besideMember: nil).isEmpty)
+    }
+
+    @Test(
+        "keys that live, notices and TLS are of others; keys that have ended and what is not set are nothing",
+        arguments: [
+            (#"{"name":"k","status":"ACTIVE"}"#, "{}", "{}", ["key k"]),
+            (#"{"name":"k","status":"UNREADABLE"}"#, "{}", "{}", ["key k"]),
+            (#"{"name":"k","status":"REVOKED"}"#, "{}", "{}", []),
+            (#"{"name":"k","status":"EXPIRED"}"#, "{}", "{}", []),
+            (#"{"name":"k","status":"MEMBERSHIP_ENDED"}"#, "{}", "{}", []),
+            ("{}", #"{"channels":[{"name":"Mail"},{"name":"Hook"}]}"#, "{}", ["notices to Mail", "notices to Hook"]),
+            (
+                "{}", #"{"channels":[]}"#,
+                #"{"client_certificate":null,"authorities":null,"trusted":[],"minimum":null}"#, []
+            ),
+            ("{}", "{}", #"{"client_certificate":{"private_key":"***"},"trusted":[]}"#, ["its TLS"]),
+            ("{}", "{}", #"{"authorities":"x","trusted":[]}"#, ["its TLS"]),
+            ("{}", "{}", #"{"trusted":[],"minimum":"1.3"}"#, ["its TLS"]),
+        ] as [(String, String, String, [String])])
+    func unnameable(key: String, notices: String, tls: String, others: [String]) throws {
+        let found = Ownership.others(keys: [try fields(key)], notices: try fields(notices), tls: try fields(tls))
+        #expect(found == others)
+    }
+
+    @Test("TLS that cannot be read is of others")
+    func unreadable() {
+        #expect(Ownership.others(keys: [], notices: [:], tls: nil) == ["its TLS"])
+    }
+
+    @Test("a group that somebody renamed is told by its former name, until an apply notes the new one")
+    func renamed() {
+        let entry = Ownership.Entry(.group, in: group, id: group)
+        var owned = Self.owned(Self.all)
+        #expect(owned.formerName(ofGroup: group, called: "Fleet") == nil)
+        owned.rename(entry, to: "Fleet")
+        #expect(!owned.has(entry))
+        owned.add(entry, name: "Fleet")
+        #expect(owned.formerName(ofGroup: group, called: "Fleet") == nil)
+        #expect(owned.formerName(ofGroup: group, called: "Fleet 2") == "Fleet")
+        #expect(owned.formerName(ofGroup: id(9), called: "Fleet 2") == nil)
+        owned.rename(entry, to: "Fleet 2")
+        #expect(owned.formerName(ofGroup: group, called: "Fleet 2") == nil && owned.name(of: entry) == "Fleet 2")
     }
 
     @Test("the plan shows what is removed by a minus, and counts it only where there is some")

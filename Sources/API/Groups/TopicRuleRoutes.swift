@@ -129,15 +129,6 @@ extension TopicRule {
     }
 }
 
-extension TopicPresence.Draft {
-    init(_ object: JSONObject) throws(InvalidField) {
-        self.init(
-            path: try object.string("path"), online: try object.strings("online") ?? [],
-            offline: try object.strings("offline") ?? [], always: try object.string("always"),
-            deliver: try object.bool("deliver"))
-    }
-}
-
 struct TopicPresenceDTO: Encodable {
     let path: String?
     let online: [String]?

@@ -38,7 +38,7 @@ package struct LogFollowing: Sendable {
 
     /// - Parameters:
     ///   - from: in milliseconds since 1970.
-    ///   - lookback: in milliseconds, longer than an attempt takes.
+    ///   - lookback: in milliseconds. An attempt that ends when another is known that began so much later is not told.
     package init(from: Int64, lookback: Int64 = 120_000, mostRemembered: Int = 50_000) {
         self.from = from
         self.lookback = lookback

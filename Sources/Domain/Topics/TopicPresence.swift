@@ -25,6 +25,14 @@ package struct TopicPresence: Sendable, Hashable {
             self.deliver = deliver
         }
 
+        /// As the API and files that declare rules have it.
+        package init(_ object: JSONObject) throws(InvalidField) {
+            self.init(
+                path: try object.string("path"), online: try object.strings("online") ?? [],
+                offline: try object.strings("offline") ?? [], always: try object.string("always"),
+                deliver: try object.bool("deliver"))
+        }
+
         private enum CodingKeys: String, CodingKey { case path, online, offline, always, deliver }
 
         package init(from decoder: any Decoder) throws {

@@ -62,19 +62,25 @@ struct Apply: AsyncParsableCommand {
         let plan: Plan
         do {
             let declaration = try Declaration(text.value, shapes: Self.shapes)
-            plan = try await self.plan(declaration, self.prune ? owned : nil, connection)
+            plan = try await self.plan(declaration, owned, connection)
         } catch let error as InvalidField {
             throw Failure(description: self.told(error, text))
         }
+        if !self.dryRun { try self.note(plan, &owned, file) }
         self.show(plan)
         guard !plan.changes.isEmpty else { return print("All is as \(self.file) says.") }
         print(Change.summary(of: plan.changes))
         if self.dryRun { throw ExitCode(2) }
         try self.ask()
+        // What cannot be noted is not begun.
+        if let owned { try file?.write(owned) }
         for group in plan.groups where !group.changes.isEmpty {
             let application = try await Self.carryOut(group, connection)
             for (entry, name) in application.written { owned?.add(entry, name: name) }
-            for entry in application.removed + group.pruning.gone { owned?.remove(entry) }
+            for entry in application.removed { owned?.remove(entry) }
+            if let id = group.group.id {
+                owned?.rename(.init(.group, in: id, id: id), to: group.group.declared.label)
+            }
             if let owned { try file?.write(owned) }
         }
         for org in plan.orgs where !org.change.isNothing {
@@ -88,6 +94,19 @@ struct Apply: AsyncParsableCommand {
             if let owned { try file?.write(owned) }
         }
         print("Done.")
+    }
+
+    /// What was found is noted whatever is done: what is gone must not stay owned, for somebody may make something that is called so.
+    private func note(_ plan: Plan, _ owned: inout Ownership?, _ file: OwnershipFile?) throws {
+        guard var found = owned else { return }
+        for group in plan.groups {
+            for entry in group.pruning.gone { found.remove(entry) }
+            if let id = group.group.id, let name = group.group.present?.string("name") {
+                found.rename(.init(.group, in: id, id: id), to: name)
+            }
+        }
+        if found != owned { try file?.write(found) }
+        owned = found
     }
 
     /// What is to be done.
@@ -143,17 +162,21 @@ struct Apply: AsyncParsableCommand {
         for group in declaration.groups {
             plan.groups.append(
                 try await GroupPlan(
-                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, pruning: owned, connection))
+                    group, among: groups, in: self.folder, setsSecrets: self.setSecrets, owned: owned,
+                    prunes: self.prune, connection))
         }
         for org in declaration.orgs {
             let planning = Planning(references: References(folder: self.folder), setsSecrets: self.setSecrets)
             plan.orgs.append(try planning.plan(org, try await Self.present(org, declaration, connection)))
         }
-        if let owned {
+        if self.prune, let owned {
             let declared = Set(plan.groups.compactMap(\.group.id))
             for entry in owned.entries where entry.kind == .group && !declared.contains(entry.id) {
-                guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else { continue }
-                if removal.others.isEmpty { plan.removals.append(removal) } else { plan.kept.append(removal.reason) }
+                guard let removal = try await GroupRemoval.look(at: entry.id, owned, connection) else {
+                    plan.kept.append("group \(owned.name(of: entry)) is not there, or not to be seen with this key")
+                    continue
+                }
+                if let reason = removal.reason { plan.kept.append(reason) } else { plan.removals.append(removal) }
             }
         }
         return plan

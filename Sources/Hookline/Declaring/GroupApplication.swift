@@ -8,7 +8,7 @@ struct GroupApplication {
     /// The group's id.
     private var id = ""
     private var undos: [Undo] = []
-    /// What was made or written, with its name, and what was removed.
+    /// What was made or written, with its name, and what is there no more.
     private(set) var written: [(entry: Ownership.Entry, name: String)] = []
     private(set) var removed: [Ownership.Entry] = []
 
@@ -178,18 +178,22 @@ struct GroupApplication {
         let match = self.plan.declared.match
         guard self.plan.rules != nil || (match != nil && match != self.plan.formerMatch ?? "first") else { return }
         let path = "/groups/\(self.id)/topic-rules"
-        var body: JSONFields = ["rules": .array((self.plan.rules ?? self.plan.formerRules).map(JSONValue.object))]
+        let rules = self.plan.rules ?? self.plan.formerRules
+        var body: JSONFields = ["rules": .array(rules.map(JSONValue.object))]
         if let match { body["match"] = .string(match) }
         try await self.connection.call("PUT", path, .object(body))
         for rule in self.plan.writtenRules {
             if let filter = rule.string("filter") { self.note(.topicRule, filter, filter) }
+        }
+        self.removed += RulePlan.lost(self.plan.formerRules, after: rules).map {
+            Ownership.Entry(.topicRule, in: self.id, id: $0)
         }
         self.undos.append(
             Undo(
                 what: "topic rules", method: "PUT", path: path,
                 body: .object([
                     "match": .string(self.plan.formerMatch ?? "first"),
-                    "rules": .array(self.plan.formerRules.map(JSONValue.object)),
+                    "rules": .array(RulePlan.former(self.plan.formerRules, after: rules).map(JSONValue.object)),
                 ])))
     }
 

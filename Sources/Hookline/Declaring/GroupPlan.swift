@@ -63,11 +63,12 @@ struct GroupPlan: Sendable {
 
     /// - Parameters:
     ///   - groups: those that the caller sees.
-    ///   - pruning: what of it may be removed if it is declared no more; nil if nothing is removed.
+    ///   - owned: what applies have made or written; nil if that is not kept.
+    ///   - prunes: whether what of it is declared no more is removed.
     /// - Throws: ``InvalidField`` with the place in the file, ``APIConnection/Refusal``.
     init(
         _ declared: DeclaredGroup, among groups: [JSONFields], in folder: String, setsSecrets: Bool,
-        pruning owned: Ownership?, _ connection: APIConnection
+        owned: Ownership?, prunes: Bool, _ connection: APIConnection
     ) async throws {
         self.declared = declared
         self.setsSecrets = setsSecrets
@@ -75,7 +76,10 @@ struct GroupPlan: Sendable {
         let group = try Self.find(declared.group, among: groups)
         var present = PresentGroup(group: group ?? [:])
         if let group {
-            let needsThings = !(declared.things + declared.sources + declared.webhooks).isEmpty || owned != nil
+            let ownsThings =
+                owned?.entries.contains { $0.kind == .thing && $0.group == group.string("id") } ?? false
+            let needsThings =
+                prunes || ownsThings || !(declared.things + declared.sources + declared.webhooks).isEmpty
             present = try await connection.everything(in: group, mostThings: needsThings ? 100_000 : nil)
         }
         let profiles = try declared.profiles.map { ($0, try Self.find($0, among: present.profiles)) }
@@ -91,7 +95,11 @@ struct GroupPlan: Sendable {
         self.sources = try declared.sources.map { try item.plan($0, try Self.find($0, among: present.sources)) }
         self.formerRules = present.rules.map(RulePlan.written)
         self.formerMatch = present.match
-        if let owned, group != nil { self.pruning = try self.pruned(owned, present, item) }
+        if let owned, group != nil {
+            let user = prunes ? try await connection.user() : nil
+            let pruning = try self.pruned(owned, present, item, besideMember: user)
+            self.pruning = prunes ? pruning : pruning.withoutRemovals
+        }
         let removed = Set(self.pruning.removed.lazy.filter { $0.entry.kind == .topicRule }.map(\.entry.id))
         if !declared.topicRules.isEmpty || !removed.isEmpty {
             let rules = try RulePlan.list(
@@ -109,7 +117,7 @@ struct GroupPlan: Sendable {
     }
 
     private func pruned(
-        _ owned: Ownership, _ present: PresentGroup, _ planning: Planning
+        _ owned: Ownership, _ present: PresentGroup, _ planning: Planning, besideMember user: String?
     ) throws(InvalidField) -> Pruning {
         let items = self.profiles + self.things + self.members + self.webhooks + self.sources
         var declared: Set<Ownership.Entry> = []
@@ -131,7 +139,7 @@ struct GroupPlan: Sendable {
                 declared.insert(.init(.topicRule, in: group, id: filter))
             }
         }
-        return Pruning(owned, present, declared: declared, after: after)
+        return Pruning(owned, present, declared: declared, after: after, besideMember: user)
     }
 
     /// What is there of a resource; nil if it is to be made.

@@ -25,9 +25,9 @@ struct OwnershipFile: Sendable {
         return owned
     }
 
-    /// Whole or not at all.
+    /// Whole or not at all. Who may read it is for its owner to say: at first nobody else.
     func write(_ owned: Ownership) throws {
-        try Files.write(owned.text, to: "\(self.path).new")
+        try Files.write(owned.text, to: "\(self.path).new", mode: Files.mode(of: self.path) ?? 0o600)
         guard rename("\(self.path).new", self.path) == 0 else {
             throw Apply.Failure(
                 description: "\(self.path) cannot be written: \(String(cString: strerror(errno)))".printable)

@@ -2,6 +2,11 @@ internal import Declarations
 internal import Domain
 
 extension APIConnection {
+    /// Who calls; nil if the API does not say.
+    func user() async throws -> String? {
+        if case .object(let me) = try await self.call("GET", "/me") { me.string("user_id") } else { nil }
+    }
+
     /// Everything in a group.
     ///
     /// - Parameter mostThings: how many things it may have; nil leaves them out.
