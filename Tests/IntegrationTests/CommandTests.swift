@@ -177,6 +177,27 @@ struct CommandTests {
         #expect(try await HooklineProcess.run(["--version"]).output.contains("."))
     }
 
+    @Test("starts with `dev` in a folder that was removed and is made again, where only its owner may look")
+    func devAnew() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.makeFolder("\(folder)/own", mode: 0o700)
+        for round in 1...2 {
+            let process = try await ChildProcess.start(
+                HooklineProcess.binary, ["dev", "--folder", "\(folder)/own/dev"], environment: [:],
+                logFile: "\(folder)/log\(round)")
+            do {
+                try await waitUntil("the guide") {
+                    Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
+                }
+            } catch {
+                await process.stop(SIGINT)
+                throw error
+            }
+            await process.stop(SIGINT)
+            try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
+        }
+    }
+
     @Test("runs everything by itself with `dev`: the lines that it prints work as they stand")
     func dev() async throws {
         let folder = try Files.makeTemporaryFolder()

@@ -17,10 +17,11 @@ struct DevEnvironment: Sendable {
     /// Starts both; whatever is missing on this machine is named.
     static func start(in folder: String) async throws -> DevEnvironment {
         try Files.makeFolder(folder)
+        let isNew = !Files.exists("\(folder)/secrets_key")
         let secret = try self.secret("jwt_secret", in: folder) { Hex.encode($0) }
         let secretsKey = try self.secret("secrets_key", in: folder) { Base64.encode($0) }
         let cluster = try await LocalPostgres.prepare(
-            in: try self.clusterFolder(in: folder), port: try freePort(),
+            in: try self.clusterFolder(in: folder, secretsKey: secretsKey, isNew: isNew), port: try freePort(),
             // Enough for a laptop; losing the last moments with the whole machine is fine here.
             settings: ["shared_buffers": "128MB", "max_wal_size": "1GB"])
         let postgres = try await cluster.start()
@@ -43,13 +44,20 @@ struct DevEnvironment: Sendable {
     }
 
     /// PostgreSQL runs as another user when we are root, and that user must get to its files. Where it could not, they
-    /// are kept under `/var/tmp`.
-    private static func clusterFolder(in folder: String) throws -> String {
+    /// are kept under `/var/tmp`, by a name that goes with the folder's secrets: a folder that was removed and is made again has others,
+    /// and they open nothing of the database that it had.
+    private static func clusterFolder(in folder: String, secretsKey: String, isNew: Bool) throws -> String {
         guard getuid() == 0, !Files.othersCanEnter(folder) else { return "\(folder)/postgres" }
-        let digest = SHA256.hash(data: Array(folder.utf8)).prefix(6).map { String($0, radix: 16) }.joined()
-        let elsewhere = "/var/tmp/hookline-dev-\(digest)"
-        try Files.makeFolder(elsewhere)
-        return "\(elsewhere)/postgres"
+        func elsewhere(_ name: String) -> String {
+            let digest = SHA256.hash(data: Array(name.utf8)).prefix(6).map { String($0, radix: 16) }.joined()
+            return "/var/tmp/hookline-dev-\(digest)"
+        }
+        // Earlier versions went by the folder alone.
+        let former = elsewhere(folder)
+        if !isNew, Files.exists(former) { return "\(former)/postgres" }
+        let path = elsewhere("\(folder) \(secretsKey)")
+        try Files.makeFolder(path)
+        return "\(path)/postgres"
     }
 
     /// A random secret that stays the same from one start to the next.
