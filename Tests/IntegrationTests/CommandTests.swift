@@ -190,10 +190,10 @@ struct CommandTests {
                     Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
                 }
             } catch {
-                await process.stop(SIGINT)
+                await process.stop()
                 throw error
             }
-            await process.stop(SIGINT)
+            await process.stop()
             try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
         }
     }
