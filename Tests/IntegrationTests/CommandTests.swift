@@ -177,27 +177,6 @@ struct CommandTests {
         #expect(try await HooklineProcess.run(["--version"]).output.contains("."))
     }
 
-    @Test("starts with `dev` in a folder that was removed and is made again, where only its owner may look")
-    func devAnew() async throws {
-        let folder = try Files.makeTemporaryFolder()
-        try Files.makeFolder("\(folder)/own", mode: 0o700)
-        for round in 1...2 {
-            let process = try await ChildProcess.start(
-                HooklineProcess.binary, ["dev", "--folder", "\(folder)/own/dev"], environment: [:],
-                logFile: "\(folder)/log\(round)")
-            do {
-                try await waitUntil("the guide") {
-                    Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
-                }
-            } catch {
-                await process.stop()
-                throw error
-            }
-            await process.stop()
-            try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
-        }
-    }
-
     @Test("runs everything by itself with `dev`: the lines that it prints work as they stand")
     func dev() async throws {
         let folder = try Files.makeTemporaryFolder()
@@ -247,6 +226,28 @@ struct CommandTests {
         await process.stop()
         let end = await process.waitForExit()
         #expect(end == "exited(0)", "\(guide().suffix(2_000))")
+        try await self.startAnew(in: folder)
+    }
+
+    /// Starts `dev` in a folder where only its owner may look, and once more after it was removed. It is a part of the test above, because
+    /// two that start at once may choose the same ports.
+    private func startAnew(in folder: String) async throws {
+        try Files.makeFolder("\(folder)/own", mode: 0o700)
+        for round in 1...2 {
+            let process = try await ChildProcess.start(
+                HooklineProcess.binary, ["dev", "--folder", "\(folder)/own/dev"], environment: [:],
+                logFile: "\(folder)/log\(round)")
+            do {
+                try await waitUntil("the guide, round \(round)", within: .seconds(120)) {
+                    Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
+                }
+            } catch {
+                await process.stop()
+                throw error
+            }
+            await process.stop()
+            try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
+        }
     }
 
     /// Runs what a page shows to be typed, as it would be; a request that is not taken ends it. Answers what was said.
