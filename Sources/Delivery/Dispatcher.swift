@@ -93,16 +93,16 @@ actor Dispatcher {
         self.eventLoop.scheduleTask(in: .milliseconds(1)) {
             self.assumeIsolated { dispatcher in
                 dispatcher.isMakingLanes = false
-                dispatcher.makeLanes(Self.mostMadeAtOnce)
+                dispatcher.makeLanes()
                 dispatcher.makeLanesSoon()
             }
         }
     }
 
-    private func makeLanes(_ most: Int) {
+    private func makeLanes() {
         let now = NIODeadline.now()
         var made: [WebhookKey] = []
-        while made.count < most, let key = self.arrivals.first {
+        while made.count < Self.mostMadeAtOnce, let key = self.arrivals.first {
             guard let lane = self.makeLane(of: key) else { continue }
             lane.pump(now: now)
             made.append(key)

@@ -284,7 +284,7 @@ package struct GroupStore: Sendable {
                     "SELECT count(*) FROM memberships WHERE group_id = \(group) AND role = 'owner'"
                 ) { try $0.int64(0) }
                 guard owners != [0] else { throw NoOwnerLeft() }
-                if try GroupUsers.read(of: [group], on: db) != former { try GroupUsers.announce([group], on: db) }
+                if try GroupUsers.read(of: [group], on: db) != former { try GroupUsers.announce(group, on: db) }
             }
             return true
         } catch is NoOwnerLeft {

@@ -23,13 +23,8 @@ enum GroupUsers {
         return Dictionary(pairs) { first, _ in first }
     }
 
-    /// Has all instances read these groups again, once the transaction is over.
-    static func announce(_ groups: [EntityID], on db: isolated Connection) throws {
-        if groups.count > 100 {
-            try db.execute("SELECT pg_notify(\(RouteStore.channel), 'all')")
-        } else {
-            try db.execute(
-                "SELECT pg_notify(\(RouteStore.channel), 'webhooks:' || id) FROM unnest(\(groups)) AS g (id)")
-        }
+    /// Has all instances read the group again, once the transaction is over.
+    static func announce(_ group: EntityID, on db: isolated Connection) throws {
+        try db.execute("SELECT pg_notify(\(RouteStore.channel), \("webhooks:\(group)"))")
     }
 }
