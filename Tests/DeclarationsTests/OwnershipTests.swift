@@ -6,13 +6,6 @@ private let group = "0191e000-0000-4000-8000-00000000000a"
 
 private func id(_ number: Int) -> String { "0191e000-0000-4000-8000-00000000000\(number)" }
 
-private func fields(_ text: String) throws -> JSONFields {
-    guard case .object(let fields) = try JSONValue(reading: Array(text.utf8)) else {
-        throw InvalidField("test", "is no object")
-    }
-    return fields
-}
-
 @Suite("What applies have made, and may remove")
 struct OwnershipTests {
     /// A profile, a thing of it, a webhook and a source that name the thing, a member and a rule.
