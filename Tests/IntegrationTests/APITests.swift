@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeAPITests {
     @Suite("The API")
     struct APITests {
         @Test(

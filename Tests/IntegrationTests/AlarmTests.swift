@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeInstallationTests {
     @Suite("Conditions with an edge")
     struct AlarmTests {
         private struct List: Decodable {

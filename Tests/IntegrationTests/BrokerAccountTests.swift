@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeInstallationTests {
     @Suite("Accounts at the broker")
     struct BrokerAccountTests {
         private static let settings = [

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeInstallationTests {
     @Suite("A look at an installation")
     struct DoctorTests {
         private struct Report: Decodable {

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeAPITests {
     @Suite("API keys")
     struct KeyTests {
         /// Makes a key of the group.

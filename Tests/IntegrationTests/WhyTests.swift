@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension WholeInstallationTests {
     @Suite("Why a message arrives or does not")
     struct WhyTests {
         private struct Explanation: Decodable {
