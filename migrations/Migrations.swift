@@ -1,7 +1,7 @@
 /// The numbered SQL files of this folder, embedded in the binary.
 ///
-/// A new step is a new file, named here and in `Package.swift`. A file that has been released is never edited: its
-/// checksum is in every database it was applied to.
+/// A new step is a new file, named here. A file that has been released is never edited: its checksum is in every database it was
+/// applied to.
 package enum MigrationFiles {
     package static let all: [(version: Int32, name: String, sql: [UInt8])] = [
         (1, "initial", PackageResources._001_initial_sql),

@@ -1,3 +1,4 @@
+import Foundation
 import LocalServices
 import TestSupport
 import Testing
@@ -266,11 +267,8 @@ extension WholeAPITests {
             try await Installation.with { installation, running in
                 let answer = try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/openapi.json")
                 #expect(answer.status == 200)
-                for path in [
-                    "/webhooks/{id}", "/things/{id}/webhooks", "/groups/{id}/members", "/things/{id}/messages",
-                ] {
-                    #expect(answer.body.contains("\"\(path)\""), "\(path)")
-                }
+                let file = HooklineProcess.root + "/Sources/API/openapi.json"
+                #expect(answer.body == (try String(contentsOfFile: file, encoding: .utf8)), "as it is written")
                 let health = try await HTTP.get("http://127.0.0.1:\(await running.hookline.port)/health")
                 #expect(health.value(of: "status") == "pass")
                 _ = installation
