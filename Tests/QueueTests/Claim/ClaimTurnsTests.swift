@@ -118,7 +118,7 @@ struct ClaimTurnsTests {
     }
 
     @Test("gives groups turns, however many lanes of one wait, and a group's lanes turns among themselves")
-    func groups() {
+    func turnsOfGroups() {
         var turns = self.turns((1...9).map { self.wish($0) } + [self.wish(20, of: 1), self.wish(30, of: 2)])
         #expect(self.next(&turns) == [1, 20, 30, 2])
         turns.add(self.wish(21, of: 1, isFirst: false))
