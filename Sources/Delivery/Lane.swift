@@ -88,7 +88,7 @@ final class Lane {
         for delivery in deliveries {
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
-        self.dispatcher.ledger.startSpilling(self.key)
+        self.dispatcher.ledger.startSpilling(self.key, of: self.target.group)
         self.backlog.note()
     }
 
@@ -219,7 +219,8 @@ final class Lane {
         self.noteBusy()
         let isFirst = self.backlog.beginClaim()
         return ClaimWish(
-            webhook: self.key, isInOrder: self.isInOrder, returning: self.queue.returningThings,
+            webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
+            returning: self.queue.returningThings,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
             losses: self.dispatcher.leaseLosses)
     }
@@ -330,7 +331,7 @@ final class Lane {
         guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
         if self.backlog.isClaiming {
-            guard self.dispatcher.withdrawWish(self.key) else { return }
+            guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
             self.backlog.claimFailed()
         }
         self.putBack(self.queue.takeAll(but: most, inOrder: self.isInOrder))

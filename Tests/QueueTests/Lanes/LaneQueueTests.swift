@@ -314,7 +314,7 @@ struct BacklogTests {
     @Test("opens the pen when a claim that sees everything has found it")
     func through() {
         let ledger = LaneLedger()
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         var backlog = Backlog()
         backlog.note()
         // Each line: what a claim comes back with, and whether the pen opens, new deliveries go into it, and still spill.
@@ -335,7 +335,7 @@ struct BacklogTests {
 
     /// One whose first claim has found the end, so that new deliveries go into the pen.
     private func catchingUp(_ ledger: LaneLedger) -> Backlog {
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         var backlog = Backlog()
         backlog.note()
         backlog.beginClaim()
@@ -348,7 +348,7 @@ struct BacklogTests {
         let ledger = LaneLedger()
         var backlog = self.catchingUp(ledger)
         #expect(backlog.isCatchingUp)
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         backlog.beginClaim()
         let didOpen = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
         #expect(didOpen, "all that is older than the pen is out")
@@ -377,7 +377,7 @@ struct BacklogTests {
         var backlog = self.catchingUp(ledger)
         backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(backlog.isCatchingUp, "something may come yet")
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(!backlog.isCatchingUp)
     }
