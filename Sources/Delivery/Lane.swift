@@ -70,6 +70,7 @@ final class Lane {
     }
 
     private func enqueue(_ delivery: Delivery) {
+        if self.target.batching != nil, delivery.wasTried { return self.queue.putBehindTried(delivery) }
         guard self.target.overflow == .wait else { return self.enqueueLeavingOut(delivery) }
         if !self.target.isInLine { return self.queue.appendSideBySide(delivery) }
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
@@ -211,9 +212,14 @@ final class Lane {
         if let coming {
             // A request may take several.
             let (inRequests, overflows) = coming.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
-            most = overflows ? most : min(most, inRequests - self.queue.count)
+            // What only waits for more to come is in nobody's way.
+            let count = self.isGathering ? 0 : self.queue.count
+            most = overflows ? most : min(most, inRequests - count)
             // A few now and again a few would cost more than all together.
-            guard overflows || self.queue.count <= inRequests / 2 else { return nil }
+            guard overflows || count <= inRequests / 2 else { return nil }
+            // For less than a request may have, one that failed would come in parts.
+            let least = min(self.target.batching?.mostItems ?? 1, self.dispatcher.configuration.claimBatch)
+            guard most >= least else { return nil }
         }
         guard most > 0 else { return nil }
         self.noteBusy()
@@ -334,7 +340,7 @@ final class Lane {
             guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
             self.backlog.claimFailed()
         }
-        self.putBack(self.queue.takeAll(but: most, inOrder: self.isInOrder))
+        self.putBack(self.queue.takeAll(but: self.queue.whole(most), inOrder: self.isInOrder))
     }
 
     func close() {

@@ -50,6 +50,29 @@ struct DeliveryStoreTests {
         #expect(none.deliveries.isEmpty && none.isPartial && none.missingBytes == 100)
     }
 
+    @Test("that went out together are claimed together, unless there is room for nothing else")
+    func bundles() async throws {
+        let fixture = try await Fixture()
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
+        let store = DeliveryStore(fixture.database, session: session)
+        for numbers in [1...3, 4...6] as [ClosedRange<Int64>] {
+            var deliveries = try await fixture.commit(fixture.deliveries(numbers, leased: true), by: session)
+            let first = deliveries[0].message.id
+            for index in deliveries.indices { deliveries[index].bundle = first }
+            _ = try await store.complete(
+                deliveries.map {
+                    fixture.result($0, .retried(due: numbers.lowerBound == 1 ? 6_000 : 6_001), status: 500)
+                })
+        }
+        func claimed(_ count: Int64) async throws -> [UInt8] {
+            try await store.claim(fixture.target.key, inOrder: false, count: count, bytes: 1_000, now: 7_000)
+                .deliveries.map { $0.message.payload[0] }
+        }
+        #expect(try await claimed(5) == [1, 2, 3], "the second is left whole")
+        #expect(try await claimed(2) == [4, 5], "the first is more than there is room for")
+        #expect(try await claimed(5) == [6])
+    }
+
     @Test("go away when they have succeeded, with their payload once it was the last")
     func succeeded() async throws {
         let fixture = try await Fixture()
