@@ -6,12 +6,22 @@ package struct OrgRecord: Sendable {
     package let id: EntityID
     /// Where it is told of its groups' webhooks; nil if nowhere.
     package let notificationURL: String?
+
+    package init(id: EntityID, notificationURL: String?) {
+        self.id = id
+        self.notificationURL = notificationURL
+    }
 }
 
 /// A group of an org, as far as the org's members know it.
 package struct OrgGroup: Sendable {
     package let id: EntityID
     package let name: String
+
+    package init(id: EntityID, name: String) {
+        self.id = id
+        self.name = name
+    }
 }
 
 /// Orgs and their members. Who is a member of an org is by that a member of none of its groups.
