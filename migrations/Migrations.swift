@@ -41,5 +41,6 @@ package enum MigrationFiles {
         (35, "names searched", PackageResources._035_names_searched_sql),
         (36, "webhooks written", PackageResources._036_webhooks_written_sql),
         (37, "removals searched", PackageResources._037_removals_searched_sql),
+        (38, "org members", PackageResources._038_org_members_sql),
     ]
 }

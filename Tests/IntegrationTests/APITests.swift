@@ -329,7 +329,8 @@ extension WholeAPITests {
                     ("(GET|PUT|POST|PATCH) /webhooks/", webhook),
                     ("GET /commands/", command.value(of: "id") ?? ""),
                     ("GET /deliveries/", delivery ?? ""), ("(GET|PUT|POST) /sources/", source),
-                    ("(GET|PUT|POST) /orgs/", Self.org), ("(GET|PUT|POST) /org-webhooks/", orgWebhook),
+                    ("(GET|PUT|POST) /orgs/", Self.org), ("DELETE /orgs/[^/]*/", Self.org),
+                    ("(GET|PUT|POST) /org-webhooks/", orgWebhook),
                 ]
                 let removed = try await Self.objectsToRemove(in: installation).map { ("DELETE \($0)[^/]*$", $1) }
                 // Not the one whose key is replaced meanwhile.
