@@ -124,6 +124,7 @@ let package = Package(
                 .embedInCode("0035_names_searched.sql"),
                 .embedInCode("0036_webhooks_written.sql"),
                 .embedInCode("0037_removals_searched.sql"),
+                .embedInCode("0039_groups_in_rows.sql"),
             ],
             swiftSettings: common),
 

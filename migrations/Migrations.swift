@@ -41,5 +41,6 @@ package enum MigrationFiles {
         (35, "names searched", PackageResources._035_names_searched_sql),
         (36, "webhooks written", PackageResources._036_webhooks_written_sql),
         (37, "removals searched", PackageResources._037_removals_searched_sql),
+        (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
     ]
 }
