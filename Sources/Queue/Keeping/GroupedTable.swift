@@ -83,9 +83,13 @@ enum GroupedTable: String, Sendable, CaseIterable {
 
     /// Asks that every row have one, of those that are written from now on. Once it is known of all, the column itself says it.
     var demand: String {
+        // It may be there, if whoever asked for it ended before it was known of all.
         """
-        ALTER TABLE \(self.rawValue) DROP CONSTRAINT IF EXISTS has_group;
-        ALTER TABLE \(self.rawValue) ADD CONSTRAINT has_group CHECK (\(self.group) IS NOT NULL) NOT VALID
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = '\(self.rawValue)'::regclass AND conname = 'has_group') THEN
+                ALTER TABLE \(self.rawValue) ADD CONSTRAINT has_group CHECK (\(self.group) IS NOT NULL) NOT VALID;
+            END IF;
+        END $$
         """
     }
     var validation: String { "ALTER TABLE \(self.rawValue) VALIDATE CONSTRAINT has_group" }
