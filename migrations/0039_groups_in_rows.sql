@@ -58,6 +58,8 @@ CREATE TABLE group_fillings (
     -- Rows that were filled in so far, and those that somebody had locked, which are for the next time through.
     filled bigint NOT NULL DEFAULT 0,
     passed bigint NOT NULL DEFAULT 0,
+    -- Who wrote after that has named groups, or the trigger has.
+    began_at timestamptz NOT NULL DEFAULT now(),
     -- When to look again.
     due_at timestamptz NOT NULL DEFAULT '-infinity',
     -- Since when no row has none, and none can be written.

@@ -94,17 +94,19 @@ extension HousekeepingStore {
     /// A log is looked at once an hour: what lacks its group was there first, and is found first.
     private func lookThrough(_ table: GroupedTable) async throws -> Progress? {
         try await self.inTurn("groups of \(table.rawValue)") { db in
-            var look: Query = "SELECT EXISTS (SELECT FROM \(table.name) WHERE \(table.lacks))"
+            var look = table.look
             look.timeout = .seconds(300)
             let isComplete = try db.query(look) { try $0.bool(0) } == [false]
-            if !isComplete {
-                try db.execute(
-                    """
-                    UPDATE group_fillings SET due_at = \(self.now) + interval '1 hour' WHERE relation = \(table.rawValue)
-                    """)
-            }
+            if !isComplete { try self.putOff(table, on: db) }
             return Progress(isComplete: isComplete, isLast: true)
         }
+    }
+
+    private func putOff(_ table: GroupedTable, on db: isolated Connection) throws {
+        try db.execute(
+            """
+            UPDATE group_fillings SET due_at = \(self.now) + interval '1 hour' WHERE relation = \(table.rawValue)
+            """)
     }
 
     /// Has the column take no row without a group. What all wait for takes a moment; the rows are read beside those who write.
@@ -125,6 +127,7 @@ extension HousekeepingStore {
         } catch let error as PostgresError where error.sqlState == .checkViolation {
             // Whoever changes such a row must not be kept from it.
             _ = try await carryOut(table.withdrawal)
+            if table.isLog { _ = try await self.inTurn(turn) { try self.putOff(table, on: $0) } }
             throw error
         }
         return try await self.inTurn(turn) { db in

@@ -36,7 +36,16 @@ enum GroupedTable: String, Sendable, CaseIterable {
     /// Whether a row lacks its group.
     var lacks: Query { "\(self.groupColumn) IS NULL" }
 
-    var isLog: Bool { self.key.isEmpty }
+    /// Of a log: the column of the time that its partitions go by.
+    private var time: String? {
+        switch self {
+        case .attempts, .skips: "at"
+        case .attemptBatches: "last_at"
+        case .deliveries, .batches, .counters, .stats, .memory, .thinned: nil
+        }
+    }
+
+    var isLog: Bool { self.time != nil }
     var name: Query { Query(stringLiteral: self.rawValue) }
 
     private func each(_ separator: String, _ text: (Column) -> String) -> Query {
@@ -78,6 +87,15 @@ enum GroupedTable: String, Sendable, CaseIterable {
                 AND \(self.lacks)
             ORDER BY \(self.columns) FOR UPDATE OF t SKIP LOCKED) AS r
         WHERE \(self.each(" AND ") { "d.\($0.name) = r.\($0.name)" })
+        """
+    }
+
+    /// Whether a log has rows that lack it, among those of before it was there: later partitions are not read. A day more, for clocks that
+    /// differ.
+    var look: Query {
+        """
+        SELECT EXISTS (SELECT FROM \(self.name) WHERE \(self.lacks) AND \(Query(stringLiteral: self.time ?? "now()"))
+            < (SELECT began_at + interval '1 day' FROM group_fillings WHERE relation = \(self.rawValue)))
         """
     }
 

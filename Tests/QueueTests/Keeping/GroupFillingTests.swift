@@ -187,6 +187,23 @@ struct GroupFillingTests {
         for table in Self.logs { #expect(try await self.isDemanded(table, fixture), "\(table)") }
     }
 
+    @Test("are looked for where a log is of before; what lacks one elsewhere all the same is left for an hour")
+    func laterPartitions() async throws {
+        let fixture = try await Fixture()
+        try await self.write(Self.logs, 3, fixture)
+        _ = try await fixture.database.pool.transaction { db in
+            // As if these rows were from long after.
+            try db.execute("UPDATE group_fillings SET began_at = began_at - interval '2 days'")
+        }
+        let housekeeping = fixture.housekeeping(at: Self.now)
+        let first = try await housekeeping.fillGroups()
+        #expect(
+            Set(first.steps.filter { !$0.isDone }.map(\.name))
+                == Set(Self.logs.map { "fill in groups of \($0.rawValue)" }))
+        for table in Self.logs { #expect(try await !self.isDemanded(table, fixture), "\(table)") }
+        #expect(try await housekeeping.fillGroups().steps.isEmpty)
+    }
+
     @Test("do not become anybody's obstacle: a table that lacks one all the same takes changes of it as before")
     func withdrawn() async throws {
         let fixture = try await Fixture()
