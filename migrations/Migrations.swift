@@ -42,5 +42,6 @@ package enum MigrationFiles {
         (36, "webhooks written", PackageResources._036_webhooks_written_sql),
         (37, "removals searched", PackageResources._037_removals_searched_sql),
         (38, "org members", PackageResources._038_org_members_sql),
+        (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
     ]
 }

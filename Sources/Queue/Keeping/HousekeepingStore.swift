@@ -4,9 +4,11 @@ package import Schema
 
 /// What crashes and races leave behind, what is over, and what waited too long. All of it goes by the database's clock.
 package struct HousekeepingStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     /// The database's time; tests have their own.
     var now: Query = "now()"
+    /// How many parts of a table's groups are filled in at one look (see ``fillGroups()``): 200,000 rows, in a few seconds.
+    var mostParts = 200
     let progress = SweepProgress()
 
     package init(_ database: Database) {
@@ -131,9 +133,9 @@ package struct HousekeepingStore: Sendable {
                         AND b.message_ids[array_length(b.message_ids, 1)] < r.id
                     RETURNING b.*)
                 INSERT INTO deliveries
-                    (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure)
+                    (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure, group_id)
                 SELECT id, batch_id, due_at, webhook_key, coalesce(octet_length(t.payload), octet_length(m.payload), 0),
-                    is_kept, now(), \(reason)
+                    is_kept, now(), \(reason), each.group_id
                 FROM (SELECT *, remaining_messages(message_ids, done) AS id FROM taken) AS each
                 LEFT JOIN transient_messages AS t USING (id) LEFT JOIN messages AS m USING (id)
                 ON CONFLICT DO NOTHING
