@@ -5,7 +5,7 @@ internal import Domain
 /// A message may go to 20,000 webhooks of a group, whose lanes would take all there is, each no more than what every lane may
 /// have. So where there are several groups each may have a share whatever the others do; and of what they have beyond their
 /// shares one has at most fifteen sixteenths of what the others leave of fifteen sixteenths of the whole. Groups that want
-/// more than there is come to have as much as each other, however many webhooks are theirs.
+/// more than there is come to have about as much as each other, however many webhooks are theirs.
 struct GroupShares {
     typealias Size = LaneLedger.Size
 

@@ -128,9 +128,12 @@ struct GroupSharesTests {
         for round in 0..<120 {
             self.done(held.prefix(250), in: ledger)
             held.removeFirst(250)
-            // The first is always asked first.
+            // Each in its turn is the first to ask.
             let start = round * 250 % 5_000
-            for crowd in crowds { held += self.lease(crowd.deliveries(to: start..<start + 250), in: ledger) }
+            for index in crowds.indices {
+                let crowd = crowds[(round + index) % count]
+                held += self.lease(crowd.deliveries(to: start..<start + 250), in: ledger)
+            }
             #expect(ledger.count == held.count && held.count <= Self.total)
         }
         let shares = crowds.map { crowd in held.count { $0.webhook.group == crowd.group } }
