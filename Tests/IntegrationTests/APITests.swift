@@ -388,6 +388,8 @@ extension WholeAPITests {
                     #expect(answer.status == 400)
                 }
                 #expect(try await installation.api.call("GET", "/webhooks?name=a%00b").status == 400)
+                let unreadable = try await installation.api.call("GET", "/webhooks?limit=1&name=caf%E9")
+                #expect(unreadable.status == 400 && unreadable.body.contains(#""field":"name""#), "\(unreadable)")
                 let other = try await installation.api.call("TRACE", "/groups")
                 #expect(other.status == 405 && other.headers["allow"] == "GET, HEAD, POST")
             }

@@ -93,6 +93,7 @@ struct ErrorMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             try request.refuseZeroBytes()
+            try request.refuseWhatIsNoText()
             return try await next(request, context)
         } catch let error as APIError {
             throw error

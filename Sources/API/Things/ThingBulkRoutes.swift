@@ -23,6 +23,7 @@ struct ThingBulkRoutes: Sendable {
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.editor, group, for: context.caller())
+        try request.refuseParameters(otherThan: ["profile", "dry_run"])
         let isDry: DryRun? = try request.choice("dry_run")
         let rows = try await Self.rows(of: request)
         var faults: [RowFault] = []
