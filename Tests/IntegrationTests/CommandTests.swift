@@ -288,7 +288,9 @@ struct CommandTests {
     func health() async throws {
         let port = try freePort()
         let away = try await HooklineProcess.run(["health"], ["HTTP_PORT": "\(port)"])
-        #expect(away.end == "exited(1)" && away.output.contains("not reachable at 127.0.0.1:\(port)"))
+        #expect(
+            away.end == "exited(1)" && away.output.contains("not reachable at 127.0.0.1:\(port): nothing listens there")
+        )
         let postgres = try await SharedPostgres.shared.makeDatabase()
         let folder = try Files.makeTemporaryFolder()
         let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())

@@ -23,6 +23,16 @@ extension WholeInstallationTests {
                     #expect(answer.status == 400 && answer.value(of: "field") == "subtopic", "\(wrong): \(answer.body)")
                 }
                 #expect(try await installation.api.call("POST", "\(path)/a%00b", "1").status == 400)
+                // Bytes that are no UTF-8 are no shorter topic.
+                for wrong in ["k%FCche", "%C3%28", "a/%E2%82"] {
+                    let answer = try await installation.api.call("POST", "\(path)/\(wrong)", "1")
+                    #expect(answer.status == 400, "\(wrong): \(answer.status) \(answer.body)")
+                    let command = try await installation.api.call(
+                        "POST", "/things/\(installation.thing)/commands/\(wrong)", "1")
+                    #expect(command.status == 400, "\(wrong): \(command.status) \(command.body)")
+                }
+                let named = try await installation.api.call("POST", "\(path)/a?content_type=%FF", "1")
+                #expect(named.status == 400 && named.value(of: "field") == "content_type", "\(named.body)")
                 let unknown = try await installation.api.call(
                     "POST", "/things/00000000-0000-4000-8000-000000000001/messages", "1")
                 #expect(unknown.status == 404)

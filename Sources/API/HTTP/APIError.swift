@@ -92,7 +92,6 @@ struct ErrorMiddleware: RouterMiddleware {
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
-            try request.refuseZeroBytes()
             try request.refuseWhatIsNoText()
             return try await next(request, context)
         } catch let error as APIError {

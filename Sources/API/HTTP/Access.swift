@@ -109,16 +109,21 @@ extension Request {
             && !self.head.headerFields.contains { $0.name.canonicalName == "host" }
     }
 
-    /// A text of the query. Forms and most clients write a space as `+` (https://url.spec.whatwg.org/#urlencoded-parsing).
-    func text(_ name: String) -> String? {
+    /// The texts of the query, in their order. Forms and most clients write a space as `+`
+    /// (https://url.spec.whatwg.org/#urlencoded-parsing).
+    var queryTexts: [(name: String, value: String)] {
         let query = (self.uri.query ?? "").replacing("+", with: "%20")
-        return URLComponents(string: "/?\(query)")?.queryItems?.first { $0.name == name }?.value
+        let items = URLComponents(string: "/?\(query)")?.queryItems ?? []
+        return items.compactMap { item in item.value.map { (name: item.name, value: $0) } }
+    }
+
+    func text(_ name: String) -> String? {
+        self.queryTexts.first { $0.name == name }?.value
     }
 
     /// A text that may be given several times.
     func texts(_ name: String) -> [String] {
-        let query = (self.uri.query ?? "").replacing("+", with: "%20")
-        return URLComponents(string: "/?\(query)")?.queryItems?.filter { $0.name == name }.compactMap(\.value) ?? []
+        self.queryTexts.filter { $0.name == name }.map(\.value)
     }
 
     /// Labels, all of which something must have: `label=a&label=b`, or `label=a,b`.

@@ -7,29 +7,11 @@ import Testing
 @testable import API
 
 @Suite("The query of a request")
-struct QueryTextTests {
+struct QueryParameterTests {
     private static func request(_ path: String) -> Request {
         Request(
             head: HTTPRequest(method: .delete, scheme: "http", authority: "x", path: path),
             body: RequestBody(buffer: ByteBuffer()))
-    }
-
-    @Test(
-        "is read if it is text, and otherwise the parameter is told that is none",
-        arguments: [
-            ("", nil), ("name=caf%C3%A9", nil), ("name=caf\u{e9}", nil), ("name=100%", nil), ("name=%zz&b=%4", nil),
-            ("name=caf%E9", "name"), ("limit=1&name=%ff&host=%ff", "name"), ("a=%C3&b=%A9", "a"), ("%ff=1", "%ff"),
-            ("name=%ED%A0%80", "name"),
-        ] as [(String, String?)])
-    func text(_ query: String, _ name: String?) {
-        #expect(Request.nameOfNoText(in: query) == name)
-    }
-
-    @Test("is refused where it is none, and not of a source")
-    func refused() throws {
-        #expect(throws: InvalidField.self) { try Self.request("/webhooks?name=%ff").refuseWhatIsNoText() }
-        try Self.request("/in/x?name=%ff").refuseWhatIsNoText()
-        try Self.request("/webhooks?name=a").refuseWhatIsNoText()
     }
 
     @Test("of what cannot be taken back has no parameter that there is not, and none twice")
