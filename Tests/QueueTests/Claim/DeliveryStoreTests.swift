@@ -105,6 +105,14 @@ struct DeliveryStoreTests {
         #expect(claim.deliveries[0].message.isKept)
         #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") == 1)
         #expect(try await fixture.count("SELECT consecutive_failures::bigint FROM webhook_counters") == 2)
+        // It has a row of its own by now, and fails by the database's clock.
+        let before = try await fixture.count("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        let again = Delivery(message: claim.deliveries[0].message, webhook: fixture.target, isLeased: true)
+        _ = try await store.complete([fixture.result(again, .failed(reason: "enough"), status: 500)])
+        let failed: Query = "SELECT count(*) FROM deliveries WHERE failure = 'enough' AND failed_at"
+        let start: Query = "to_timestamp(\(before) / 1000000.0)"
+        #expect(try await fixture.count("\(failed) IS NOT NULL") == 2)
+        #expect(try await fixture.count("\(failed) BETWEEN \(start) AND clock_timestamp()") == 1)
     }
 
     @Test("of a session that ended, expired or started anew are free for others")
