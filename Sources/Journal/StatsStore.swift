@@ -135,7 +135,7 @@ package struct StatsStore: Sendable {
         }
         let counters = skipped.sorted { $0.key < $1.key }
         try await self.pool.transaction { db in
-            guard try SessionMark.counted.advance(to: number, of: session, on: db) else { return }
+            guard try SessionMark.counted.advance(to: number, of: session, on: db) != nil else { return }
             if !ofWebhooks.isEmpty {
                 try db.execute(
                     Self.upsert(

@@ -144,20 +144,21 @@ extension DeliveryStore {
         return taken
     }
 
-    /// When it is worth asking again.
+    /// When it is worth asking again. Of a webhook that is gone nothing is known.
     private static func nextDues(
         _ webhooks: [WebhookKey], on db: isolated Connection
     ) throws -> [WebhookKey: Instant] {
         let dues = try db.query(
             """
-            SELECT k, due FROM (
-                SELECT k, least(
-                    (SELECT due_at FROM deliveries
-                     WHERE webhook_key = k AND leased_by IS NULL AND failed_at IS NULL ORDER BY due_at LIMIT 1),
-                    (SELECT due_at FROM delivery_batches
-                     WHERE webhook_key = k AND leased_by IS NULL ORDER BY batch_id LIMIT 1)) AS due
-                FROM unnest(\(webhooks.map(\.rawValue))) AS k) AS dues
-            WHERE due IS NOT NULL
+            SELECT w.key, least(s.due_at, b.due_at) FROM webhooks AS w
+                LEFT JOIN LATERAL (
+                    SELECT due_at FROM deliveries AS d
+                    WHERE d.webhook_key = w.key AND d.leased_by IS NULL AND d.failed_at IS NULL
+                    ORDER BY due_at LIMIT 1) AS s ON true
+                LEFT JOIN LATERAL (
+                    SELECT due_at FROM delivery_batches AS d WHERE d.webhook_key = w.key AND d.leased_by IS NULL
+                    ORDER BY batch_id LIMIT 1) AS b ON true
+            WHERE w.key = ANY(\(webhooks.map(\.rawValue))) AND (s.due_at IS NOT NULL OR b.due_at IS NOT NULL)
             """
         ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }
         return Dictionary(dues) { first, _ in first }
