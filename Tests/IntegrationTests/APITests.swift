@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeAPITests {
+extension WholeServiceTests {
     @Suite("The API")
     struct APITests {
         @Test(

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Conditions with an edge")
     struct AlarmTests {
         private struct List: Decodable {

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Accounts at the broker")
     struct BrokerAccountTests {
         private static let settings = [

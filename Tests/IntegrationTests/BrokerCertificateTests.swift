@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("A certificate for the broker")
     struct BrokerCertificateTests {
         /// An authority, and what it has signed, as PEM files in a folder.

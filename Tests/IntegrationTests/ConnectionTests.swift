@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeAPITests {
+extension WholeServiceTests {
     @Suite("Those who call the API otherwise than they should")
     struct ConnectionTests {
         /// What is answered to these bytes until the connection ends, or `end` was said.

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("A look at an installation")
     struct DoctorTests {
         private struct Report: Decodable {

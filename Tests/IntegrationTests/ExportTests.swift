@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("What is taken along, and what is erased")
     struct ExportTests {
         private func lines(_ answer: HTTPAnswer) -> [Substring] {

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("What a webhook says about its requests")
     struct FieldTests {
         @Test("methods, bodies, queries, headers and authentication are as it says, with the values of the message")

@@ -2,6 +2,10 @@ import LocalServices
 import TestSupport
 import Testing
 
+/// Everything that runs the built binary, one at a time: the machine is small and the tests load it.
+@Suite(.serialized)
+enum WholeServiceTests {}
+
 extension WholeServiceTests {
     @Suite("Forwarding")
     struct ForwardingTests {

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeAPITests {
+extension WholeServiceTests {
     @Suite("Lists page by page")
     struct PageTests {
         @Test("every list says where the next page begins, and takes that back from its own pages alone")

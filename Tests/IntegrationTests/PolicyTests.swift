@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("What a webhook says about its delivery")
     struct PolicyTests {
         private func webhook(_ installation: Installation, _ receiver: Receiver, _ fields: String) async throws

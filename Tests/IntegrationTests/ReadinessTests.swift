@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Whether it is ready")
     struct ReadinessTests {
         /// Waits until the database's part of `/ready` is this.

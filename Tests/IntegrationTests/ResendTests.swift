@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Sending kept messages once more")
     struct ResendTests {
         private static let keeping = #"{"content_type":"application/json","write":true,"webhook":true}"#

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Sources")
     struct SourceTests {
         private func make(_ installation: Installation, _ fields: String) async throws -> HTTPAnswer {

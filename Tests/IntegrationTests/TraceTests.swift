@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("Traces")
     struct TraceTests {
         private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeInstallationTests {
+extension WholeServiceTests {
     @Suite("What makes a webhook fire")
     struct TriggerEventTests {
         @Test("messages by their subtopics, things and conditions; what was not sent is in the log with its reason")
