@@ -39,6 +39,9 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
+/// Files that are not Swift, as texts in the code of their target.
+let embedText: [Target.PluginUsage] = [.plugin(name: "EmbedText")]
+
 let package = Package(
     name: "hookline",
     platforms: [.macOS(.v15)],
@@ -88,44 +91,10 @@ let package = Package(
         .target(name: "Domain", dependencies: ["Values", crypto, cryptoExtras], swiftSettings: common),
         .target(name: "Gzip", dependencies: ["CZlib"], swiftSettings: cRoom),
         .target(name: "Mail", dependencies: ["CCurl", "Domain", "Threads", "Values"], swiftSettings: cRoom),
+        .plugin(name: "EmbedText", capability: .buildTool(), dependencies: ["embed-text"]),
+        .executableTarget(name: "embed-text", path: "Plugins/embed-text", swiftSettings: common),
         .target(
-            name: "Migrations", path: "migrations",
-            resources: [
-                .embedInCode("0001_initial.sql"), .embedInCode("0002_delivery_policies.sql"),
-                .embedInCode("0003_broker_accounts.sql"), .embedInCode("0004_abandoned_clients.sql"),
-                .embedInCode("0005_delivery_batches.sql"), .embedInCode("0006_webhook_fields.sql"),
-                .embedInCode("0007_sources.sql"), .embedInCode("0008_group_stats.sql"),
-                .embedInCode("0009_safe_to_repeat.sql"),
-                .embedInCode("0010_sessions_over.sql"),
-                .embedInCode("0011_lists.sql"),
-                .embedInCode("0012_waiting_messages.sql"),
-                .embedInCode("0013_json_as_written.sql"),
-                .embedInCode("0014_api_keys.sql"),
-                .embedInCode("0015_audit.sql"),
-                .embedInCode("0016_broker_identity.sql"),
-                .embedInCode("0017_erasure.sql"),
-                .embedInCode("0018_sealed_queries.sql"),
-                .embedInCode("0019_notices.sql"),
-                .embedInCode("0020_resends.sql"),
-                .embedInCode("0021_egress.sql"),
-                .embedInCode("0022_alarms.sql"),
-                .embedInCode("0023_thinned_things.sql"),
-                .embedInCode("0024_things_as_named.sql"),
-                .embedInCode("0025_topic_rules.sql"),
-                .embedInCode("0026_decoding.sql"),
-                .embedInCode("0027_message_properties.sql"),
-                .embedInCode("0028_commands.sql"),
-                .embedInCode("0029_looked_at.sql"),
-                .embedInCode("0030_user_events.sql"),
-                .embedInCode("0031_descriptor_sets.sql"),
-                .embedInCode("0032_presence.sql"),
-                .embedInCode("0033_org_webhooks.sql"),
-                .embedInCode("0034_decoding_rules.sql"),
-                .embedInCode("0035_names_searched.sql"),
-                .embedInCode("0036_webhooks_written.sql"),
-                .embedInCode("0037_removals_searched.sql"),
-            ],
-            swiftSettings: common),
+            name: "Migrations", path: "migrations", swiftSettings: common, plugins: embedText),
 
         .target(name: "LocalServices", dependencies: [subprocess, systemPackage], swiftSettings: common),
 
@@ -193,7 +162,7 @@ let package = Package(
         .target(name: "Declarations", dependencies: ["Domain", yams], swiftSettings: common),
         .target(
             name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
-            exclude: ["deno.json"], resources: [.embedInCode("assets")], swiftSettings: common),
+            exclude: ["deno.json"], swiftSettings: common, plugins: embedText),
         .target(
             name: "API",
             dependencies: [
@@ -201,11 +170,7 @@ let package = Package(
                 crypto,
                 httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
-            resources: [
-                .embedInCode("Webhooks/presets.json"), .embedInCode("Sources/sourcepresets.json"),
-                .embedInCode("openapi.json"),
-            ],
-            swiftSettings: common),
+            swiftSettings: common, plugins: embedText),
         .executableTarget(
             name: "Hookline",
             dependencies: [
@@ -268,8 +233,8 @@ let package = Package(
             name: "APITests",
             dependencies: [
                 "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
-                "Values", httpTypes,
-                hummingbird, logging, nioCore, nioEmbedded, nioHTTPTypes,
+                "Values", "embed-text", httpTypes, hummingbird, logging, nioCore, nioEmbedded,
+                nioHTTPTypes,
             ],
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport", "Values"], swiftSettings: common),

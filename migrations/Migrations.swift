@@ -1,7 +1,7 @@
 /// The numbered SQL files of this folder, embedded in the binary.
 ///
-/// A new step is a new file, named here and in `Package.swift`. A file that has been released is never edited: its
-/// checksum is in every database it was applied to.
+/// A new step is a new file, named here. A file that has been released is never edited: its checksum is in every database it was
+/// applied to.
 package enum MigrationFiles {
     package static let all: [(version: Int32, name: String, sql: [UInt8])] = [
         (1, "initial", PackageResources._001_initial_sql),
@@ -41,5 +41,7 @@ package enum MigrationFiles {
         (35, "names searched", PackageResources._035_names_searched_sql),
         (36, "webhooks written", PackageResources._036_webhooks_written_sql),
         (37, "removals searched", PackageResources._037_removals_searched_sql),
+        (38, "org members", PackageResources._038_org_members_sql),
+        (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
     ]
 }

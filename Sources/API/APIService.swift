@@ -178,7 +178,7 @@ func makeRouter(
     let groups = GroupStore(database)
     let things = ThingStore(database, box: box)
     let apiKeys = APIKeyStore(database)
-    let access = Access(groups: groups, things: things, keys: apiKeys)
+    let access = Access(groups: groups, things: things, keys: apiKeys, orgs: OrgStore(database))
     let door = KeyDoor(store: apiKeys, noteUse: noteUse, wallClock: wallClock)
     let verifier = identity.verifier(wallClock)
     SignInRoutes(identity, verifier: verifier, metrics: system.metrics, users: UserStore(database)).add(to: router)
@@ -240,11 +240,12 @@ func makeRouter(
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
-        store: NotificationStore(database), keys: OrgKeyStore(database, box: box),
+        store: NotificationStore(database), orgs: access.orgs, keys: OrgKeyStore(database, box: box),
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
+    OrgMemberRoutes(orgs: access.orgs, access: access).add(to: routes)
     OrgWebhookRoutes(
-        store: OrgWebhookStore(database, box: box), webhooks: webhooks, audit: AuditStore(database),
+        store: OrgWebhookStore(database, box: box), webhooks: webhooks, access: access, audit: AuditStore(database),
         wallClock: wallClock
     ).add(to: routes)
     GroupRoutes(groups: groups, access: access, refresh: refresh).add(to: routes)

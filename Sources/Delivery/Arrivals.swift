@@ -1,7 +1,9 @@
 internal import Domain
 internal import Values
+internal import WebhookClient
 
-/// What has come for webhooks that have no lane yet, for a moment: the webhooks in the order in which they came.
+/// What has come for webhooks that have no lane yet, for a moment. Groups take turns, and of each the webhooks in the order in which
+/// they came, so that 20,000 of one keep nobody else waiting.
 struct Arrivals {
     struct Arrival {
         /// In the order in which they came.
@@ -13,9 +15,10 @@ struct Arrivals {
     }
 
     private var arrivals: [WebhookKey: Arrival] = [:]
-    /// Those that are gone stay until all are.
-    private var order: [WebhookKey] = []
-    private var next = 0
+    /// Those that are gone stay until it is their turn, or all are.
+    private var order = FairQueue<EntityID?, WebhookKey>()
+    /// Whose turn it is.
+    private var turn: WebhookKey?
 
     var isEmpty: Bool { self.arrivals.isEmpty }
     /// How many webhooks there are.
@@ -23,30 +26,36 @@ struct Arrivals {
 
     func contains(_ key: WebhookKey) -> Bool { self.arrivals[key] != nil }
 
-    /// What has come for a webhook. It is among them once something is changed.
-    subscript(key: WebhookKey) -> Arrival {
-        get { self.arrivals[key] ?? Arrival() }
+    /// What has come for a webhook.
+    subscript(key: WebhookKey) -> Arrival { self.arrivals[key] ?? Arrival() }
+
+    /// What has come for a webhook of a group, if it is known of which. It is among them once something is changed.
+    subscript(key: WebhookKey, of group: EntityID?) -> Arrival {
+        get { self[key] }
         _modify {
-            if self.arrivals[key] == nil { self.order.append(key) }
+            if self.arrivals[key] == nil { self.order.append(key, of: group) }
             yield &self.arrivals[key, default: Arrival()]
         }
     }
 
-    /// The webhook that has waited longest.
+    /// The webhook whose turn it is, the same until it is removed.
     var first: WebhookKey? {
         mutating get {
-            while self.next < self.order.count {
-                if self.arrivals[self.order[self.next]] != nil { return self.order[self.next] }
-                self.next += 1
+            while self.turn.map({ self.arrivals[$0] == nil }) ?? true {
+                guard let next = self.order.popFirst() else {
+                    self.turn = nil
+                    break
+                }
+                self.turn = next
             }
-            return nil
+            return self.turn
         }
     }
 
     @discardableResult
     mutating func remove(_ key: WebhookKey) -> Arrival? {
         let removed = self.arrivals.removeValue(forKey: key)
-        if self.arrivals.isEmpty { (self.order, self.next) = ([], 0) }
+        if self.arrivals.isEmpty { (self.order, self.turn) = (FairQueue(), nil) }
         return removed
     }
 }

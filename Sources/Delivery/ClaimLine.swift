@@ -34,15 +34,16 @@ final class ClaimLine: Sendable {
         if !isEmpty { self.signal.yield() }
     }
 
-    func withdraw(_ webhook: WebhookKey) -> Bool {
-        self.state.withLock { $0.turns.withdraw(webhook) }
+    func withdraw(_ webhook: WebhookKey, of group: EntityID) -> Bool {
+        self.state.withLock { $0.turns.withdraw(webhook, of: group) }
     }
 
     func next(in ledger: LaneLedger) -> [ClaimTurns.Turn] {
         self.state.withLock { state in
             state.turns.next { wish, most, mostBytes in
                 ledger.reserveForClaim(
-                    wish.webhook, penned: wish.penned, most: most, mostBytes: mostBytes, least: wish.leastBytes)
+                    wish.webhook, of: wish.group, penned: wish.penned, most: most, mostBytes: mostBytes,
+                    least: wish.leastBytes)
             }
         }
     }

@@ -6,7 +6,7 @@ internal import Queue
 internal import Schema
 internal import Synchronization
 
-/// Records finished attempts, in batches and in order.
+/// Records finished attempts, in batches, and those of a group in order.
 ///
 /// What it holds is bounded without a limit of its own: a delivery gives back its room in the ``LaneLedger`` only when
 /// it has been recorded. While the database is away results wait here, and new deliveries stay with the broker.
@@ -46,8 +46,12 @@ final class Completer: Sendable {
     /// - Parameter onRecorded: told of every batch that is in the database.
     func run(onRecorded: @Sendable ([DeliveryResult]) -> Void) async {
         var plan = SettlePlan()
+        var queue = RecordingQueue()
         for await _ in self.signals {
-            while let batch = self.take() {
+            while true {
+                queue.append(self.takePending())
+                let batch = queue.take(Self.mostPerTransaction)
+                guard !batch.isEmpty else { break }
                 plan.add(batch)
                 guard await self.carryOut(&plan) else {
                     // The service is ending without the database: the deliveries are sent again after the restart.
@@ -60,16 +64,10 @@ final class Completer: Sendable {
         }
     }
 
-    private func take() -> [DeliveryResult]? {
+    private func takePending() -> [DeliveryResult] {
         self.pending.withLock { pending in
-            guard !pending.isEmpty else { return nil }
-            if pending.count <= Self.mostPerTransaction {
-                defer { pending = [] }
-                return pending
-            }
-            let batch = pending.prefix(Self.mostPerTransaction)
-            pending.removeFirst(batch.count)
-            return Array(batch)
+            defer { pending = [] }
+            return pending
         }
     }
 

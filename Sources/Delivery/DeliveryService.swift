@@ -62,7 +62,7 @@ package struct DeliveryService: Service {
                         limits: configuration.connectionLimits.share(of: eventLoops.count)),
                     wallClock: wallClock, metrics: metrics, ledger: ledger, quotas: quotas, ports: ports,
                     completer: completer,
-                    factsLine: factsLine, log: log, traces: traces, withdrawWish: { claims.withdraw($0) }),
+                    factsLine: factsLine, log: log, traces: traces, withdrawWish: { claims.withdraw($0, of: $1) }),
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
     }
@@ -130,8 +130,9 @@ package struct DeliveryService: Service {
     /// Has what waits from before go out ahead of what comes in new. To be called before anything does.
     package func resumeBacklog() async throws {
         let now = self.wallClock.now
-        for (webhook, due) in try await self.store.due() where due <= now && self.isEnabled(webhook) {
-            self.ledger.startSpilling(webhook)
+        for (webhook, due) in try await self.store.due() where due <= now {
+            guard let target = self.ports.target(webhook), target.status == .enabled else { continue }
+            self.ledger.startSpilling(webhook, of: target.group)
         }
     }
 

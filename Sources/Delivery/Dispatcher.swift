@@ -56,7 +56,7 @@ actor Dispatcher {
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
             let key = deliveries[index].webhook.key
             guard self.mayHaveLane(key, most: most) else {
-                self.arrivals[key].deliveries.append(deliveries[index])
+                self.arrivals[key, of: deliveries[index].webhook.group].deliveries.append(deliveries[index])
                 continue
             }
             let lane = self.lane(for: deliveries[index].webhook)
@@ -69,7 +69,7 @@ actor Dispatcher {
             if self.mayHaveLane(key, most: most) {
                 self.currentLane(of: key)?.noteBacklog()
             } else {
-                self.arrivals[key].hasBacklog = true
+                self.arrivals[key, of: self.currentTarget(key)?.group].hasBacklog = true
             }
         }
         self.claimWhereWanted(backlog)
@@ -170,7 +170,7 @@ actor Dispatcher {
             if self.mayHaveLane(key, most: most) {
                 self.currentLane(of: key)?.noteDue(at: due)
             } else {
-                self.arrivals[key].due = min(due, self.arrivals[key].due ?? due)
+                self.arrivals[key, of: self.currentTarget(key)?.group].due = min(due, self.arrivals[key].due ?? due)
             }
         }
         self.claimWhereWanted(dues.keys)

@@ -17,7 +17,7 @@ extension Dispatcher {
         let quotas: Quotas?
         let ports: DeliveryPorts
         /// Takes back a wish for a claim, if it is not being granted yet.
-        let withdrawWish: @Sendable (WebhookKey) -> Bool
+        let withdrawWish: @Sendable (WebhookKey, _ group: EntityID) -> Bool
         let factsLine: FactsLine
         let log: RateLimitedLog
         /// nil if nothing is traced.
@@ -46,7 +46,7 @@ extension Dispatcher {
             wallClock: WallClock, metrics: Metrics, ledger: LaneLedger, quotas: Quotas?,
             ports: DeliveryPorts, completer: Completer, factsLine: FactsLine, log: RateLimitedLog,
             traces: TraceRecorder?,
-            withdrawWish: @escaping @Sendable (WebhookKey) -> Bool
+            withdrawWish: @escaping @Sendable (WebhookKey, _ group: EntityID) -> Bool
         ) {
             self.withdrawWish = withdrawWish
             self.factsLine = factsLine

@@ -70,6 +70,7 @@ final class Lane {
     }
 
     private func enqueue(_ delivery: Delivery) {
+        if self.target.batching != nil, delivery.wasTried { return self.queue.putBehindTried(delivery) }
         guard self.target.overflow == .wait else { return self.enqueueLeavingOut(delivery) }
         if !self.target.isInLine { return self.queue.appendSideBySide(delivery) }
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
@@ -88,7 +89,7 @@ final class Lane {
         for delivery in deliveries {
             self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
-        self.dispatcher.ledger.startSpilling(self.key)
+        self.dispatcher.ledger.startSpilling(self.key, of: self.target.group)
         self.backlog.note()
     }
 
@@ -211,15 +212,21 @@ final class Lane {
         if let coming {
             // A request may take several.
             let (inRequests, overflows) = coming.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
-            most = overflows ? most : min(most, inRequests - self.queue.count)
+            // What only waits for more to come is in nobody's way.
+            let count = self.isGathering ? 0 : self.queue.count
+            most = overflows ? most : min(most, inRequests - count)
             // A few now and again a few would cost more than all together.
-            guard overflows || self.queue.count <= inRequests / 2 else { return nil }
+            guard overflows || count <= inRequests / 2 else { return nil }
+            // For less than a request may have, one that failed would come in parts.
+            let least = min(self.target.batching?.mostItems ?? 1, self.dispatcher.configuration.claimBatch)
+            guard most >= least else { return nil }
         }
         guard most > 0 else { return nil }
         self.noteBusy()
         let isFirst = self.backlog.beginClaim()
         return ClaimWish(
-            webhook: self.key, isInOrder: self.isInOrder, returning: self.queue.returningThings,
+            webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
+            returning: self.queue.returningThings,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
             losses: self.dispatcher.leaseLosses)
     }
@@ -330,10 +337,10 @@ final class Lane {
         guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
         if self.backlog.isClaiming {
-            guard self.dispatcher.withdrawWish(self.key) else { return }
+            guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
             self.backlog.claimFailed()
         }
-        self.putBack(self.queue.takeAll(but: most, inOrder: self.isInOrder))
+        self.putBack(self.queue.takeAll(but: self.queue.whole(most), inOrder: self.isInOrder))
     }
 
     func close() {

@@ -121,12 +121,18 @@ extension Lane {
 
     // MARK: Batches
 
+    /// Whether what is at hand is too little for a request yet, and was not one before.
+    var isGathering: Bool {
+        guard let batching = self.target.batching, let first = self.queue.first else { return false }
+        return self.inFlight == 0 && !first.wasTried && self.queue.count < batching.mostItems
+    }
+
     /// Whether what waits is enough for a request, or has waited long enough. One request at a time, so that a thing's
     /// messages keep their order, if there is one.
     private func isBatchReady(_ batching: Batching, first: Delivery, wallNow: Instant, now: Int64) -> Bool {
         guard self.inFlight == 0 || self.target.ordering == .none, !self.isGivingUp else { return false }
         // What failed together goes out together, as it was.
-        guard first.bundle == nil else { return true }
+        guard !first.wasTried else { return true }
         let waited = (wallNow - first.message.id.time).milliseconds
         // Negative if the clock was set back; then nobody can tell how long it has waited.
         guard waited < batching.longestWait, waited > -1_000,
@@ -156,7 +162,8 @@ extension Lane {
         guard let request = rendered.request, let first = sent.first else { return }
         let together = sent.map { delivery in
             var delivery = delivery
-            delivery.bundle = sent.count > 1 ? first.message.id : nil
+            // Also of one: it would else be sent with others, under another id, to a receiver that may have had it.
+            delivery.bundle = first.message.id
             return delivery
         }
         let special = Attempt.Special(

@@ -108,13 +108,34 @@ struct Verdict {
 }
 
 extension Verdict {
+    /// Everybody who sees the log, and whoever gets notices, reads of it what viewers see of a webhook's url: what is behind the
+    /// host may be a secret, as it is where a receiver moves to https.
+    ///
     /// - Parameter location: as the receiver says it.
     static func redirection(to location: String) -> String {
-        // What is behind the path may be a secret.
-        let path = location.unicodeScalars.prefix { $0 != "?" && $0 != "#" }
-        let target = String(String.UnicodeScalarView(path.filter { (0x21...0x7E).contains($0.value) }.prefix(300)))
-        return "redirect: to \(target), and redirections are not followed; if that is the right place, call it instead"
+        "redirect: to \(Self.place(of: location)), and redirections are not followed; "
+            + "if that is the right place, which the answer's header location has, call it instead"
     }
+
+    /// Scheme and host of a location, or that it is on the same host.
+    private static func place(of location: String) -> String {
+        let printable = String(
+            String.UnicodeScalarView(location.unicodeScalars.filter { (0x21...0x7E).contains($0.value) }))
+        guard let slashes = printable.firstRange(of: "//") else { return "another path of the same host" }
+        let scheme = printable[..<slashes.lowerBound]
+        // A path may have slashes too, and so may what stands behind it.
+        guard scheme.isEmpty || scheme.last == ":" && !scheme.contains(where: { "/?#".contains($0) }) else {
+            return "another path of the same host"
+        }
+        let rest = printable[slashes.upperBound...]
+        let authority = rest.prefix { !"/?#\\".contains($0) }
+        let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? authority
+        let behind = rest.dropFirst(authority.count)
+        return String("\(scheme)//\(host)".prefix(Self.mostOfPlace)) + (behind.isEmpty || behind == "/" ? behind : "/…")
+    }
+
+    /// More than any scheme and host have.
+    private static let mostOfPlace = 300
 }
 
 extension Delivery {

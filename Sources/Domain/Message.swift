@@ -70,7 +70,8 @@ package struct Delivery: Sendable {
     package var isLeased: Bool
     /// The row in which it stands with others; nil if it has one of its own.
     package var batch: DeliveryBatch?
-    /// Those that were sent in one request and failed have the same, and are sent together again.
+    /// Those that were sent in one request and failed have the same, and are sent together again. One that a webhook with
+    /// batches was sent alone has its own.
     package var bundle: MessageID?
 
     package init(

@@ -14,18 +14,40 @@ package enum RetryAfter {
             }
             return .milliseconds(Int64(saturating: min(seconds, 1e9) * 1_000))
         }
-        return Self.date(text).map { max(.zero, $0 - now) }
+        return Self.date(text, now: now).map { max(.zero, $0 - now) }
     }
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that senders may use.
-    private static func date(_ text: String) -> Instant? {
+    /// In one of the three forms that whoever reads it must take (RFC 9110, section 5.6.7), of which only the first is written
+    /// today: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
+    private static func date(_ text: String, now: Instant) -> Instant? {
         let parts = text.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 6, parts[0].hasSuffix(","), parts[5] == "GMT" || parts[5] == "UTC",
-            let day = Int64(parts[1]), (1...31).contains(day),
-            let month = Self.months.firstIndex(of: parts[2].lowercased()),
-            let year = Int64(parts[3]), (1970...9999).contains(year)
+        switch parts.count {
+        case 6 where parts[0].hasSuffix(",") && Self.isGreenwich(parts[5]):
+            return Self.instant(Int64(parts[3]), parts[2], parts[1], parts[4])
+        case 4 where parts[0].hasSuffix(",") && Self.isGreenwich(parts[3]):
+            let date = parts[1].split(separator: "-", omittingEmptySubsequences: false)
+            guard date.count == 3, date[2].utf8.count == 2, let year = Int64(date[2]) else { return nil }
+            return Self.instant(Self.fullYear(year, now), date[1], date[0], parts[2])
+        case 5:
+            return Self.instant(Int64(parts[4]), parts[1], parts[2], parts[3])
+        default: return nil
+        }
+    }
+
+    private static func isGreenwich(_ zone: Substring) -> Bool { zone == "GMT" || zone == "UTC" }
+
+    /// Of two digits the year nearest to now that is not more than 50 years ahead.
+    private static func fullYear(_ year: Int64, _ now: Instant) -> Int64 {
+        let present = CivilDate(day: now.seconds / 86_400).year
+        let full = present - present % 100 + year
+        return full > present + 50 ? full - 100 : full
+    }
+
+    private static func instant(_ year: Int64?, _ month: Substring, _ day: Substring, _ time: Substring) -> Instant? {
+        guard let year, (1970...9999).contains(year), let day = Int64(day), (1...31).contains(day),
+            let month = Self.months.firstIndex(of: month.lowercased())
         else { return nil }
-        let clock = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        let clock = time.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
         guard clock.count == 3, let hour = clock[0], let minute = clock[1], let second = clock[2],
             (0...23).contains(hour), (0...59).contains(minute), (0...60).contains(second)
         else { return nil }

@@ -48,12 +48,11 @@ package struct TokenBucket: Sendable {
         self.tokens = min(Double(self.limit.burst), self.tokens + 1)
     }
 
-    /// Goes on with another limit; what has been used stays used.
+    /// Goes on with another limit; what has been used stays used, and what is beyond a lower burst is over when it is looked at next.
     package mutating func change(to limit: RateLimit, now: Int64) {
         guard limit != self.limit else { return }
         self.refill(now: now)
         self.limit = limit
-        self.tokens = min(self.tokens, Double(limit.burst))
     }
 
     private mutating func refill(now: Int64) {

@@ -244,7 +244,7 @@ struct BatchSorter: Sendable {
                 }
             }
             if !hasMemory, webhook.remembers {
-                Self.miss(ConditionSubject(webhook: webhook.key, thing: message.thing), of: webhook, in: &sorted)
+                Self.miss(webhook.subject(message.thing), of: webhook, in: &sorted)
                 continue
             }
             // Gone over once, for all of the group's webhooks.
@@ -252,7 +252,7 @@ struct BatchSorter: Sendable {
                 payload = Self.index(message, by: route, in: &sorted)
             }
             if let index = payload, let conditions = webhook.conditions {
-                let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
+                let subject = webhook.subject(message.thing)
                 let reason =
                     if let edge = conditions.edge {
                         Self.judge(message, conditions, edge, subject, index, budget: &budget, in: &sorted)

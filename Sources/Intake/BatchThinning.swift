@@ -34,7 +34,7 @@ struct BatchThinning {
     ) -> Thinning.Verdict {
         self.hasJudged = true
         let message = delivery.message
-        let subject = ConditionSubject(webhook: delivery.webhook.key, thing: message.thing)
+        let subject = delivery.webhook.subject(message.thing)
         let thing = self.things[subject] ?? ThinnedThing()
         let judgment = thinning.judge(message.id, message.payload, index, after: thing.memory, budget: &budget)
         if let memory = judgment.memory {

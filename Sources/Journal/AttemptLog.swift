@@ -26,10 +26,12 @@ package struct AttemptLog {
 
     private static func counters(_ results: [DeliveryResult]) -> Query {
         struct Sum {
+            let group: EntityID
             var attempts: Int64 = 0
             var succeeded: Int64 = 0
             /// Whether there was anything but of resends, and a success of it.
-            var (isJudged, isReset) = (false, false)
+            var isJudged = false
+            var isReset = false
             var trailingFailures: Int32 = 0
             var failingSince: Instant?
             var lastStatus: Int32?
@@ -55,7 +57,8 @@ package struct AttemptLog {
         var sums: [Int32: Sum] = [:]
         for index in results.indices {
             guard let at = results[index].attempt?.at, results[index].attempt?.wasSent == true else { continue }
-            sums[results[index].delivery.webhook.key.rawValue, default: Sum()].add(
+            let webhook = results[index].delivery.webhook
+            sums[webhook.key.rawValue, default: Sum(group: webhook.group)].add(
                 succeeded: results[index].hasSucceeded, isTelling: results[index].isTelling,
                 status: results[index].attempt?.status, at: at)
         }
@@ -66,8 +69,8 @@ package struct AttemptLog {
                 \(rows.map(\.value.trailingFailures)),
                 \(array: rows.map(\.value.failingSince)),
                 \(array: rows.map(\.value.lastStatus)),
-                \(rows.map(\.value.lastAt)))
-                AS r (k, a, s, f, since, st, l)
+                \(rows.map(\.value.lastAt)), \(rows.map(\.value.group)))
+                AS r (k, a, s, f, since, st, l, g)
             """
         // Nearly always all is judged, and what was added up says it.
         let isPlain = rows.allSatisfy { $0.value.isJudged && $0.value.isReset == ($0.value.succeeded > 0) }
@@ -85,8 +88,8 @@ package struct AttemptLog {
         """
         INSERT INTO webhook_counters AS c
             (webhook_key, attempts, succeeded, failed, consecutive_failures, failing_since, last_status,
-             last_attempt_at)
-        SELECT k, a, s, a - s, f, since, st, l FROM \(rows)
+             last_attempt_at, webhook_group_id)
+        SELECT k, a, s, a - s, f, since, st, l, g FROM \(rows)
         ON CONFLICT (webhook_key) DO UPDATE SET
             attempts = c.attempts + excluded.attempts, succeeded = c.succeeded + excluded.succeeded,
             failed = c.failed + excluded.failed,
@@ -94,7 +97,8 @@ package struct AttemptLog {
                 ELSE c.consecutive_failures + excluded.consecutive_failures END,
             failing_since = CASE WHEN \(isReset) THEN excluded.failing_since
                 ELSE coalesce(c.failing_since, excluded.failing_since) END,
-            last_status = \(lastStatus), last_attempt_at = excluded.last_attempt_at
+            last_status = \(lastStatus), last_attempt_at = excluded.last_attempt_at,
+            webhook_group_id = excluded.webhook_group_id
         RETURNING webhook_key, consecutive_failures, failing_since, is_recovering, told,
             coalesce(told_at < now() - make_interval(secs => \(NoticeEvent.windowSeconds)), true)
         """

@@ -67,6 +67,7 @@ struct AttemptRows {
         var messages = ArrayParameter(of: Int64.self, count: logged.count, bytesPerElement: 8)
         var things = ArrayParameter(of: EntityID.self, count: logged.count)
         var webhooks = ArrayParameter(of: Int32.self, count: logged.count, bytesPerElement: 4)
+        var groups = ArrayParameter(of: EntityID.self, count: logged.count)
         var latencies = ArrayParameter(of: Int32.self, count: logged.count, bytesPerElement: 4)
         var numbers = ArrayParameter(of: Int16.self, count: logged.count, bytesPerElement: 2)
         var statuses = ArrayParameter(of: Int16.self, count: logged.count, bytesPerElement: 2)
@@ -77,6 +78,7 @@ struct AttemptRows {
             messages.append((attempt.peculiarities?.items.first ?? result.delivery.message.id).rawValue)
             things.append(result.delivery.message.thing)
             webhooks.append(result.delivery.webhook.key.rawValue)
+            groups.append(result.delivery.webhook.group)
             latencies.append(attempt.latencyMicroseconds)
             numbers.append(Int16(clamping: result.delivery.attempts + 1))
             if let status = attempt.status { statuses.append(status) } else { statuses.appendNull() }
@@ -86,15 +88,15 @@ struct AttemptRows {
         let items = MessageIDLists(logged.map { $0.attempt.peculiarities?.items ?? [] })
         return """
             INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, error, response,
-                version, succeeded, target, headers, items)
-            SELECT t, m, th, w, l, n, st, er, re, v, su, ta, he, CASE WHEN e >= s THEN ids[s:e] END
+                version, succeeded, target, headers, items, group_id)
+            SELECT t, m, th, w, l, n, st, er, re, v, su, ta, he, CASE WHEN e >= s THEN ids[s:e] END, g
             FROM (SELECT \(items.all) AS ids) AS lists,
                 unnest(\(times.parameter), \(messages.parameter), \(things.parameter), \(webhooks.parameter),
                     \(latencies.parameter), \(numbers.parameter), \(statuses.parameter), \(errors.parameter),
                     \(responses.parameter), \(logged.map(\.result.delivery.webhook.version)),
                     \(logged.map(\.result.hasSucceeded)), \(array: logged.map { $0.attempt.peculiarities?.target }),
-                    \(array: logged.map { $0.attempt.peculiarities?.headers?.text }), \(items.starts), \(items.ends))
-                    AS r (t, m, th, w, l, n, st, er, re, v, su, ta, he, s, e)
+                    \(array: logged.map { $0.attempt.peculiarities?.headers?.text }), \(items.starts), \(items.ends),
+                    \(groups.parameter)) AS r (t, m, th, w, l, n, st, er, re, v, su, ta, he, s, e, g)
             """
     }
 
@@ -108,6 +110,7 @@ struct AttemptRows {
         var (firsts, lasts): ([Instant], [Instant]) = ([], [])
         var (firstMessages, lastMessages): ([Int64], [Int64]) = ([], [])
         var (starts, ends, answered): ([Int32], [Int32], [Bool]) = ([], [], [])
+        let groups = rows.map { results[$0.indices[0]].delivery.webhook.group }
         var position: Int32 = 0
         for (_, indices) in rows {
             var (first, last) = (Instant.last, Instant.first)
@@ -143,13 +146,13 @@ struct AttemptRows {
         // An array of arrays would have to be rectangular, so each row's is a slice of one.
         return """
             INSERT INTO attempt_batches (webhook_key, version, status, first_at, last_at, first_message_id,
-                last_message_id, attempts, offsets_us, latencies_us, message_ids, thing_ids, responses)
-            SELECT w, v, st, fa, la, fm, lm, e - s + 1, o[s:e], l[s:e], m[s:e], t[s:e], CASE WHEN a THEN b[s:e] END
+                last_message_id, attempts, offsets_us, latencies_us, message_ids, thing_ids, responses, group_id)
+            SELECT w, v, st, fa, la, fm, lm, e - s + 1, o[s:e], l[s:e], m[s:e], t[s:e], CASE WHEN a THEN b[s:e] END, g
             FROM (SELECT \(offsets.parameter) AS o, \(latencies.parameter) AS l, \(messages.parameter) AS m,
                     \(things.parameter) AS t, \(responses.parameter) AS b) AS lists,
                 unnest(\(rows.map(\.key.webhook)), \(rows.map(\.key.version)), \(rows.map(\.key.status)), \(firsts),
-                    \(lasts), \(firstMessages), \(lastMessages), \(starts), \(ends), \(answered))
-                    AS r (w, v, st, fa, la, fm, lm, s, e, a)
+                    \(lasts), \(firstMessages), \(lastMessages), \(starts), \(ends), \(answered), \(groups))
+                    AS r (w, v, st, fa, la, fm, lm, s, e, a, g)
             """
     }
 }

@@ -128,15 +128,20 @@ package struct StatsStore: Sendable {
         guard !increments.isEmpty || !skips.isEmpty else { return }
         let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
         let ofGroups = Self.rows(increments) { $0.group }
-        var skipped: [Int32: Int64] = [:]
+        var skipped: [Int32: (count: Int64, group: EntityID)] = [:]
         for increment in increments where increment.count.skipped > 0 {
             guard let webhook = increment.webhook else { continue }
-            skipped[webhook.rawValue, default: 0] += increment.count.skipped
+            skipped[webhook.rawValue, default: (0, increment.group)].count += increment.count.skipped
         }
         let counters = skipped.sorted { $0.key < $1.key }
         try await self.pool.transaction { db in
-            guard try SessionMark.counted.advance(to: number, of: session, on: db) else { return }
-            if !ofWebhooks.isEmpty { try db.execute(Self.upsert(ofWebhooks, into: "webhook_stats", by: "webhook_key")) }
+            guard try SessionMark.counted.advance(to: number, of: session, on: db) != nil else { return }
+            if !ofWebhooks.isEmpty {
+                try db.execute(
+                    Self.upsert(
+                        ofWebhooks, into: "webhook_stats", by: "webhook_key", more: ", group_id",
+                        adding: ", group_id = excluded.group_id"))
+            }
             if !ofGroups.isEmpty {
                 try db.execute(
                     Self.upsert(
@@ -146,24 +151,26 @@ package struct StatsStore: Sendable {
             if !counters.isEmpty {
                 try db.execute(
                     """
-                    INSERT INTO webhook_counters AS c (webhook_key, skipped)
-                    SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value)))
-                    ON CONFLICT (webhook_key) DO UPDATE SET skipped = c.skipped + excluded.skipped
+                    INSERT INTO webhook_counters AS c (webhook_key, skipped, webhook_group_id)
+                    SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value.count)), \(counters.map(\.value.group)))
+                    ON CONFLICT (webhook_key) DO UPDATE SET skipped = c.skipped + excluded.skipped,
+                        webhook_group_id = excluded.webhook_group_id
                     """)
             }
             guard !skips.isEmpty else { return }
             try db.execute(
                 """
-                INSERT INTO skips (at, webhook_key, message_id, thing_id, reason)
+                INSERT INTO skips (at, webhook_key, message_id, thing_id, reason, group_id)
                 SELECT * FROM unnest(\(skips.map(\.at)),
                     \(skips.map(\.delivery.webhook.rawValue)), \(skips.map(\.delivery.message.rawValue)),
-                    \(skips.map(\.thing)), \(skips.map(\.reason)))
+                    \(skips.map(\.thing)), \(skips.map(\.reason)), \(skips.map(\.group)))
                 """)
         }
     }
 
     private struct RowKey<Owner: Hashable & Sendable>: Hashable {
         let owner: Owner
+        let group: EntityID
         let period: String
         let start: Instant
     }
@@ -179,7 +186,8 @@ package struct StatsStore: Sendable {
             guard let owner = owner(increment) else { continue }
             for (period, length) in [("m", StatsPeriod.minute.length), ("h", StatsPeriod.hour.length)] {
                 let start = increment.minute.rounded(downTo: length)
-                rows[RowKey(owner: owner, period: period, start: start), default: StatsCount()].add(increment.count)
+                let key = RowKey(owner: owner, group: increment.group, period: period, start: start)
+                rows[key, default: StatsCount()].add(increment.count)
             }
         }
         return rows.sorted {
@@ -200,8 +208,8 @@ package struct StatsStore: Sendable {
             SELECT owner, p::"char", t, su, fa, sk, string_to_array(la, ',')::bigint[]\(more)
             FROM unnest(\(rows.map(\.key.owner)), \(rows.map(\.key.period)),
                 \(rows.map(\.key.start)), \(rows.map(\.value.succeeded)),
-                \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)))
-                AS r (owner, p, t, su, fa, sk, la, messages)
+                \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)),
+                \(rows.map(\.key.group))) AS r (owner, p, t, su, fa, sk, la, messages, group_id)
             ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
                 failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
                 latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))\(sums)

@@ -230,45 +230,21 @@ package struct GroupStore: Sendable {
 
     /// The roles of some members in a group; who is none is missing.
     package func roles(in group: EntityID, of members: [String]) async throws -> [String: Role] {
-        let pairs = try await self.pool.withConnection { db in
-            try db.query(
-                "SELECT member_id, role FROM memberships WHERE group_id = \(group) AND member_id = ANY(\(members))"
-            ) { row in (try row.string(0), Role(rawValue: try row.string(1)) ?? .viewer) }
-        }
-        return Dictionary(pairs) { first, _ in first }
+        try await self.pool.withConnection { try MemberRows.ofGroup(group).roles(of: members, on: $0) }
     }
 
     /// Adds members, or changes their roles. False if that would leave the group without an owner.
     package func setMembers(_ members: [Member], in group: EntityID) async throws -> Bool {
-        try await self.changeMembers(of: group) { db in
-            try db.execute(
-                """
-                INSERT INTO memberships (group_id, member_id, role)
-                SELECT \(group), * FROM unnest(\(members.map(\.id)), \(members.map(\.role.rawValue)))
-                ON CONFLICT (group_id, member_id) DO UPDATE SET role = excluded.role
-                """)
-        }
+        try await self.changeMembers(of: group) { try MemberRows.ofGroup(group).set(members, on: $0) }
     }
 
     /// False if that would leave the group without an owner.
     package func removeMembers(_ ids: [String], from group: EntityID) async throws -> Bool {
-        try await self.changeMembers(of: group) { db in
-            try db.execute("DELETE FROM memberships WHERE group_id = \(group) AND member_id = ANY(\(ids))")
-        }
+        try await self.changeMembers(of: group) { try MemberRows.ofGroup(group).remove(ids, on: $0) }
     }
 
     package func members(of group: EntityID, _ request: PageRequest) async throws -> Page<Member> {
-        try await self.pool.withConnection { db in
-            try db.page(
-                select: "id, role",
-                from: """
-                    FROM (SELECT member_id AS id, member_id AS name, role, created_at, created_at AS updated_at
-                          FROM memberships WHERE group_id = \(group)) AS members WHERE \(request.nameCondition)
-                    """, request, ids: .text
-            ) { row in
-                Member(id: try row.string(0), role: Role(rawValue: try row.string(1)) ?? .viewer)
-            }
-        }
+        try await self.pool.withConnection { try MemberRows.ofGroup(group).page(request, on: $0) }
     }
 
     private func changeMembers(

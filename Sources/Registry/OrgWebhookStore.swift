@@ -83,13 +83,6 @@ package struct OrgWebhookStore: Sendable {
         }
     }
 
-    /// Whether there is such an org.
-    package func has(org: EntityID) async throws -> Bool {
-        try await self.pool.withConnection { db in
-            try db.query("SELECT EXISTS (SELECT FROM orgs WHERE id = \(org))") { try $0.bool(0) } == [true]
-        }
-    }
-
     package func list(in org: EntityID, _ request: PageRequest) async throws -> Page<OrgWebhook> {
         try await self.pool.withConnection { db in
             try db.page(

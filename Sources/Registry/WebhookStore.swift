@@ -135,13 +135,15 @@ package struct WebhookStore: Sendable {
     /// Counts a request that was made to try a webhook out.
     ///
     /// - Parameter url: where it went, which may be one that the webhook does not have yet.
-    package func countTest(of key: WebhookKey, to url: WebhookURL) async throws {
+    package func countTest(of key: WebhookKey, in group: EntityID, to url: WebhookURL) async throws {
         try await self.pool.transaction { db in
             try db.note(AuditNote(.tested, .webhook(key), url: url.text))
             try db.execute(
                 """
-                INSERT INTO webhook_counters AS c (webhook_key, attempts) VALUES (\(key.rawValue), 1)
-                ON CONFLICT (webhook_key) DO UPDATE SET attempts = c.attempts + 1
+                INSERT INTO webhook_counters AS c (webhook_key, attempts, webhook_group_id)
+                VALUES (\(key.rawValue), 1, \(group))
+                ON CONFLICT (webhook_key) DO UPDATE SET attempts = c.attempts + 1,
+                    webhook_group_id = excluded.webhook_group_id
                 """)
         }
     }
@@ -187,7 +189,7 @@ package struct WebhookStore: Sendable {
             try db.page(
                 select: Self.columns,
                 from: """
-                    FROM \(Self.tables) WHERE group_id = \(group) AND \(request.nameCondition) AND \(filter.condition)
+                    FROM \(Self.tables) WHERE w.group_id = \(group) AND \(request.nameCondition) AND \(filter.condition)
                     """, size: Self.size, request, self.decode)
         }
     }
@@ -200,7 +202,7 @@ package struct WebhookStore: Sendable {
             try db.page(
                 select: Self.columns,
                 from: """
-                    FROM \(Self.tables) WHERE group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: sight, org: org)))
+                    FROM \(Self.tables) WHERE w.group_id IN (SELECT id FROM groups WHERE \(GroupStore.visible(to: sight, org: org)))
                     AND \(request.nameCondition) AND \(filter.condition)
                     """, size: Self.size, request, self.decode)
         }
@@ -213,7 +215,7 @@ package struct WebhookStore: Sendable {
 
     static let tables: Query = "webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key"
     static let columns: Query = """
-        id, group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
+        id, w.group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,
         coalesce(c.skipped, 0), trigger, url_query, org_webhook_id
         """

@@ -1,5 +1,6 @@
 internal import Domain
 package import Postgres
+package import Values
 
 /// The number of a running instance, new with each start. Deliveries are leased to it.
 package struct SessionID: RawRepresentable, Hashable, Sendable {
@@ -39,26 +40,25 @@ package enum SessionMark: Sendable {
     /// Advances the mark, and makes this transaction one that does not wait for the disk.
     ///
     /// - Parameter number: grows from transaction to transaction of this kind; the same if one is repeated.
-    /// - Returns: false if it was written before, and nothing is left to be done.
+    /// - Returns: the transaction's time by the database's clock; nil if it was written before, and nothing is left to be done.
     package func advance(
         to number: Int64, of session: SessionIdentity, on db: isolated Connection
-    ) throws -> Bool {
-        let isAdvanced = try db.query(
+    ) throws -> Instant? {
+        let advanced = try db.query(
             """
             UPDATE sessions SET \(self.column) = \(number) WHERE id = \(session.id.rawValue) AND \(self.column) < \(number)
-            RETURNING set_config('synchronous_commit', 'off', true)
+            RETURNING set_config('synchronous_commit', 'off', true), now()
             """
-        ) { _ in true }
-        if !isAdvanced.isEmpty { return true }
+        ) { try $0.instant(1) }
+        if let time = advanced.first { return time }
         // A session that was taken for dead has no row; it comes back with the next renewal, or here.
-        let isRestored = try db.query(
+        return try db.query(
             """
             INSERT INTO sessions (id, client_id, shared_group, expires_at, reads, \(self.column)) OVERRIDING SYSTEM VALUE
             VALUES (\(session.id.rawValue), \(session.clientID), \(session.sharedGroup), now(),
                 \(StoredForm.newest.rawValue), \(number))
-            ON CONFLICT (id) DO NOTHING RETURNING set_config('synchronous_commit', 'off', true)
+            ON CONFLICT (id) DO NOTHING RETURNING set_config('synchronous_commit', 'off', true), now()
             """
-        ) { _ in true }
-        return !isRestored.isEmpty
+        ) { try $0.instant(1) }.first
     }
 }

@@ -1,4 +1,3 @@
-internal import DequeModule
 internal import Domain
 internal import NIOCore
 
@@ -22,8 +21,8 @@ final class Origin {
     private(set) var idle: [HTTPConnection] = []
     /// Pools that may use these connections.
     var users = 0
-    /// By ``Standing``.
-    private var lines: [Deque<ConnectionPool>] = [[], []]
+    /// By ``Standing``. Owners take turns, however many webhooks of one wait.
+    private var lines: [FairQueue<EntityID?, ConnectionPool>] = [FairQueue(), FairQueue()]
 
     init(_ place: Place, most: Int) {
         self.place = place
@@ -54,6 +53,8 @@ final class Origin {
     // MARK: Who waits
 
     func hasLine(_ standing: Standing) -> Bool { !self.lines[standing.rawValue].isEmpty }
-    func wait(_ pool: ConnectionPool, _ standing: Standing) { self.lines[standing.rawValue].append(pool) }
+    func wait(_ pool: ConnectionPool, _ standing: Standing) {
+        self.lines[standing.rawValue].append(pool, of: pool.owner)
+    }
     func next(_ standing: Standing) -> ConnectionPool? { self.lines[standing.rawValue].popFirst() }
 }

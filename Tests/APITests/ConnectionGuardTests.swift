@@ -104,6 +104,48 @@ struct ConnectionGuardTests {
         #expect(try told()?.status == .continue)
         _ = try channel.finish(acceptAlreadyClosed: true)
     }
+
+    @Test("hears no body in answer to HEAD, which would be taken for the next answer, and the bodies of others")
+    func headOnly() throws {
+        let channel = try Self.open()
+        let methods: [HTTPRequest.Method] = [.get, .head, .head, .get]
+        // All of them before the first is answered.
+        for method in methods {
+            try channel.writeInbound(
+                HTTPRequestPart.head(HTTPRequest(method: method, scheme: "http", authority: "x", path: "/")))
+            try channel.writeInbound(HTTPRequestPart.end(nil))
+        }
+        for method in methods {
+            try channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .notFound)))
+            try channel.writeOutbound(HTTPResponsePart.body(ByteBuffer(string: "{}")))
+            try channel.writeOutbound(HTTPResponsePart.end(nil))
+            var parts: [HTTPResponsePart] = []
+            while let part = try channel.readOutbound(as: HTTPResponsePart.self) { parts.append(part) }
+            #expect(parts.count == (method == .head ? 2 : 3), "\(method): \(parts)")
+        }
+        _ = try channel.finish()
+    }
+
+    @Test(
+        "ends after an answer if that is asked for, in any case and beside others",
+        arguments: [
+            ("close", "close"), ("Close", "close"), ("TE, close", "close"), ("keep-alive ,\tCLOSE", "close"),
+            ("keep-alive", "keep-alive"), ("closed", "closed"), ("", ""),
+        ])
+    func end(_ asked: String, _ passedOn: String) throws {
+        let channel = try Self.open()
+        try channel.writeInbound(
+            HTTPRequestPart.head(
+                HTTPRequest(
+                    method: .get, scheme: "http", authority: "x", path: "/", headerFields: [.connection: asked])))
+        guard case .head(let head) = try channel.readInbound(as: HTTPRequestPart.self) else {
+            Issue.record("no head")
+            return
+        }
+        #expect(head.headerFields[.connection] == passedOn)
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        _ = try channel.finish()
+    }
 }
 
 /// Puts a body's bytes on the channel as they are, which counts those that are not flushed.

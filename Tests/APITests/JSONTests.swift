@@ -83,6 +83,8 @@ struct JSONTests {
         for field in ["c", "d", "e"] {
             #expect(throws: InvalidField.self, "\(field)") { try object.integer(field) }
         }
+        let fraction = #expect(throws: InvalidField.self) { try object.integer("c") }
+        #expect(fraction?.reason == "must be a whole number, not 1.5")
         #expect(try object.number("c") == 1.5)
         #expect(throws: InvalidField.self) { try object.number("e") }
     }

@@ -54,7 +54,8 @@ struct ShapeTests {
 
     /// Objects of openapi.json and the shapes that they are read as.
     private static let described: [(schema: String, shape: Shape)] = [
-        ("WebhookDraft", .webhook), ("GroupDraft", .group), ("Member", .member), ("ProfileDraft", .profile),
+        ("WebhookDraft", .webhook), ("GroupDraft", .group), ("Member", .member), ("OrgMember", .member),
+        ("ProfileDraft", .profile),
         ("ThingDraft", .thing), ("ThingChange", .thing), ("ThingPatch", .thing),
         ("NewThing", .newThing), ("GroupChange", .group), ("SourceDraft", .source), ("SourceChange", .source),
         ("Grant", .signIn),

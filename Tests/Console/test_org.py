@@ -103,7 +103,7 @@ def test_root_makes_changes_and_deletes_what_all_groups_of_an_organization_have(
 
 
 def test_a_group_sees_whose_a_copy_is_and_is_offered_no_change_of_it(new_page, page, group, org, watch):
-    watch.expects(403)
+    watch.expects(404)
     kept = org.webhook()
     group.api.post(f"/groups/{org.groups[0]}/webhooks", [{"name": "Its own", "url": group.hookline.receiver}])
     copies = group.api.get(f"/groups/{org.groups[0]}/webhooks?name=plants")["webhooks"]
@@ -128,14 +128,14 @@ def test_a_group_sees_whose_a_copy_is_and_is_offered_no_change_of_it(new_page, p
     expect(page.get_by_role("menuitem")).to_have_text(["Send messages again"])
     page.keyboard.press("Escape")
     # Nor by an address.
-    for place, said in [
-        (f"webhook/{copy}/edit", "root alone changes it"),
-        (f"org/{org.id}", "root's to see"),
-        (f"org/{org.id}/new", "root's to set"),
-        (f"org-webhook/{kept['id']}", "root's to set"),
+    for place, title, said in [
+        (f"webhook/{copy}/edit", "That did not work", "its admins change it"),
+        (f"org/{org.id}", "Not found", "org not found"),
+        (f"org/{org.id}/new", "Not found", "org not found"),
+        (f"org-webhook/{kept['id']}", "Not found", "webhook not found"),
     ]:
         open_page(page, group.url("keys"), "API keys")
-        open_page(page, f"{console}#/{place}", "That did not work")
+        open_page(page, f"{console}#/{place}", title)
         expect(page.get_by_text(said)).to_be_visible()
 
     root = new_page()
@@ -150,10 +150,96 @@ def test_a_group_sees_whose_a_copy_is_and_is_offered_no_change_of_it(new_page, p
     expect(root.get_by_role("heading", level=1, name="Organization")).to_be_visible()
 
 
+def test_an_admin_who_is_in_none_of_its_groups_manages_an_organization(new_page, hookline, org):
+    user = f"admin-{uuid.uuid4().hex[:8]}"
+    hookline.root.put(f"/orgs/{org.id}/members", [{"member_id": user, "role": "admin"}])
+    page = new_page()
+    sign_in(page, hookline, hookline.token(user))
+    sections = page.get_by_role("navigation", name="Sections").get_by_role("link")
+    expect(sections).to_have_text(["Groups and members", "Organizations"])
+    page.get_by_role("link", name="Organizations", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Organizations", exact=True)).to_be_visible()
+    picture(page, "orgs")
+    page.get_by_role("table", name="Organizations").get_by_role("link", name=org.id).click()
+    expect(page.get_by_role("heading", level=1, name="Organization", exact=True)).to_be_visible()
+
+    # The members.
+    dialog = page.get_by_role("dialog")
+    for name in ["anna", "ben"]:
+        page.get_by_role("button", name="Add a member").click()
+        dialog.get_by_label("User").fill(name)
+        dialog.get_by_label("Role").select_option("viewer")
+        dialog.get_by_role("button", name="Add").click()
+        expect(page.get_by_label(f"Role of {name}")).to_have_value("viewer")
+    page.get_by_label("Role of ben").select_option("admin")
+    expect(page.get_by_text("ben is admin now")).to_be_visible()
+    page.get_by_role("button", name="Remove anna").click()
+    dialog.get_by_role("button", name="Remove “anna”").click()
+    expect(page.get_by_label("Role of anna")).to_have_count(0)
+    members = hookline.root.get(f"/orgs/{org.id}/members")["members"]
+    assert {(each["member_id"], each["role"]) for each in members} == {(user, "admin"), ("ben", "admin")}
+
+    # A webhook, of which the copies are seen and their pages, which are the groups', are not offered.
+    page.get_by_role("link", name="Add the first webhook").click()
+    expect(page.get_by_role("heading", level=1, name="New webhook")).to_be_visible()
+    preview = page.get_by_role("complementary", name="Preview")
+    expect(preview).to_contain_text("None of its groups is yours to change")
+    expect(page.get_by_role("heading", name="Try it out")).to_have_count(0)
+    page.get_by_label("Name", exact=True).fill("All plants")
+    page.get_by_label("Url", exact=True).fill(hookline.receiver)
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_role("heading", level=1, name="All plants")).to_be_visible()
+    for name in org.names:
+        expect(copies(page).get_by_text(name, exact=True)).to_be_visible()
+    expect(copies(page).get_by_role("link")).to_have_count(0)
+    page.get_by_role("button", name="Disable", exact=True).click()
+    expect(page.get_by_role("button", name="Enable", exact=True)).to_be_visible()
+
+    # Whoever leaves is offered no organization any more.
+    page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Organization").click()
+    page.get_by_role("button", name="Leave the organization").click()
+    dialog.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="You are in no organization")).to_be_visible()
+    expect(sections).to_have_text(["Groups and members"])
+
+
+def test_a_viewer_of_an_organization_is_offered_no_change_of_it(new_page, hookline, org):
+    kept = org.webhook(headers={"X-Api-Key": "s3cret"})
+    user = f"viewer-{uuid.uuid4().hex[:8]}"
+    hookline.root.put(f"/orgs/{org.id}/members", [{"member_id": user, "role": "viewer"}])
+    page = new_page()
+    sign_in(page, hookline, hookline.token(user))
+    open_page(page, org.url(), "Organization")
+    row = (
+        page.get_by_role("table", name="Webhooks of the organization").get_by_role("row").filter(has_text="All plants")
+    )
+    expect(row).to_be_visible()
+    expect(row.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_role("link", name="New webhook")).to_have_count(0)
+    table = page.get_by_role("table", name="Members of the organization")
+    expect(table.locator("tbody .name")).to_have_text([f"{user} (you)"])
+    expect(page.get_by_role("button", name="Add a member")).to_have_count(0)
+    expect(page.get_by_label(f"Role of {user}")).to_have_count(0)
+    expect(page.get_by_role("button", name="Leave the organization")).to_be_visible()
+    row.get_by_role("link", name="All plants").click()
+    expect(page.get_by_role("heading", level=1, name="All plants")).to_be_visible()
+    expect(copies(page).get_by_text(org.names[0], exact=True)).to_be_visible()
+    for name in ["Disable", "Show", "More actions"]:
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="Edit", exact=True)).to_have_count(0)
+    # Nor by an address.
+    for place in [f"org/{org.id}/new", f"org-webhook/{kept['id']}/edit"]:
+        open_page(page, org.url(), "Organization")
+        open_page(page, f"{hookline.console}#/{place}", "That did not work")
+        expect(page.get_by_text("are changed by its admins")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_an_organizations_pages_are_accessible_and_fit(new_page, hookline, org, width):
     made = org.webhook("A webhook whose name is about as long as the names that people give to them")
     org.webhook("Off", status="DISABLED")
+    members = [("a-viewer", "viewer"), ("somebody@example.com with a long name", "admin")]
+    hookline.root.put(f"/orgs/{org.id}/members", [{"member_id": id, "role": role} for id, role in members])
     page = new_page(viewport={"width": width, "height": 900})
     (sign_in_on_phone if width <= 768 else sign_in)(page, hookline, hookline.env["TOKEN"])
     open_page(page, f"{hookline.console}#/{org.groups[0]}/org", "Organization")
@@ -161,6 +247,7 @@ def test_an_organizations_pages_are_accessible_and_fit(new_page, hookline, org, 
         (org.url(), "Organization"),
         (f"{hookline.console}#/org-webhook/{made['id']}", made["name"]),
         (org.url("/new"), "New webhook"),
+        (f"{hookline.console}#/orgs", "Organizations"),
     ]:
         open_page(page, url, title)
         settle(page)

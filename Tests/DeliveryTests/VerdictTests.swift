@@ -166,10 +166,23 @@ struct VerdictTests {
                 Self.response(status), location: location, of: delivery, target: delivery.webhook,
                 defaults: DeliveryDefaults(), wallNow: Instant(clampingMilliseconds: Self.received), using: &generator)
         }
-        let verdict = try said(301, "https://example.com/new path\u{1b}?token=secret#x")
-        #expect(verdict.error?.hasPrefix("redirect: to https://example.com/newpath, ") == true, "\(verdict)")
+        for (location, place) in [
+            ("https://example.com/services/secret", "https://example.com/…"),
+            ("https://exam ple.com:8443\u{1b}?token=secret#x", "https://example.com:8443/…"),
+            ("https://me:secret@example.com/", "https://example.com/"), ("HTTP://example.com", "HTTP://example.com"),
+            ("https://me:secret@also@[::1]/x", "https://[::1]/…"), ("//example.com/secret", "//example.com/…"),
+            ("https://example.com\\secret", "https://example.com/…"), ("https:secret", "another path of the same host"),
+            ("/services/secret/", "another path of the same host"), ("secret", "another path of the same host"),
+            ("/a//secret", "another path of the same host"), ("/a://secret", "another path of the same host"),
+            ("?next=https://secret.example/", "another path of the same host"), ("", "another path of the same host"),
+        ] {
+            let error = try said(301, location).error
+            #expect(error?.hasPrefix("redirect: to \(place), ") == true, "\(location): \(error ?? "")")
+            #expect(error?.contains("secret") == false, "\(location)")
+        }
+        let verdict = try said(301, "https://example.com/")
         #expect(verdict.status == 301 && verdict.failureKind == "status")
-        #expect(try said(302, String(repeating: "x", count: 9_999)).error?.utf8.count ?? 0 < 500)
+        #expect(try said(302, "https://\(String(repeating: "x", count: 9_999))").error?.utf8.count ?? 0 < 500)
         #expect(try said(201, "https://example.com/made").error == nil)
         #expect(try said(302, "/login") { $0.successStatuses = [302] }.error == nil)
         #expect(try said(503, "/login").error == nil)

@@ -121,6 +121,12 @@ struct RetryAfterTests {
             ("Sat, 21 Nov 2026 12:00:30 GMT", .seconds(30)), ("Sat, 21 Nov 2026 11:59:00 GMT", .zero),
             ("Sun, 28 Feb 2027 00:00:00 GMT", .seconds(8_510_400)),
             ("Tue, 29 Feb 2028 00:00:00 GMT", .seconds(40_132_800 - 86_400 + 86_400)),
+            // What was written before, and must still be read (RFC 9110, section 5.6.7).
+            ("Saturday, 21-Nov-26 12:00:30 GMT", .seconds(30)), ("Saturday, 21-Nov-26 11:59:00 GMT", .zero),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", .zero), ("Sunday, 01-Jan-77 00:00:00 GMT", .zero),
+            ("Wednesday, 01-Jan-76 00:00:00 GMT", .seconds(1_549_800_000)),
+            ("Sat Nov 21 12:00:30 2026", .seconds(30)), ("Sun Nov  6 08:49:37 1994", .zero),
+            ("Tue Dec  1 00:00:00 2026", .seconds(820_800)),
         ])
     func understood(_ text: String, _ wait: Duration) {
         #expect(RetryAfter.wait(text, now: Self.now) == wait)
@@ -138,7 +144,9 @@ struct RetryAfterTests {
         arguments: [
             "", "soon", "-1", "+5", "1e3", "0x10", "Sat, 21 Nov 2026 12:00:30", "Sat, 21 Nix 2026 12:00:30 GMT",
             "Sat, 32 Nov 2026 12:00:30 GMT", "Sat, 21 Nov 2026 25:00:30 GMT", "21 Nov 2026 12:00:30 GMT",
-            "Sat, 21 Nov 2026 12:00 GMT",
+            "Sat, 21 Nov 2026 12:00 GMT", "Saturday, 21-Nov-2026 12:00:30 GMT", "Saturday, 21-Nov-26 12:00:30",
+            "Saturday, 21-Nov 12:00:30 GMT", "Sat Nov 21 12:00:30 26", "Sat Nov 32 12:00:30 2026",
+            "Sat Nix 21 12:00:30 2026",
         ])
     func ignored(_ text: String) {
         #expect(RetryAfter.wait(text, now: Self.now) == nil)

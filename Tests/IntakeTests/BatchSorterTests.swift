@@ -103,7 +103,7 @@ struct BatchSorterTests {
         routes.set(profile: profile, to: ProfileConfig(webhook: true))
         routes.set(webhooksOf: group, to: [target])
         routes.set(thing: thing, to: .init(group: group, profile: profile))
-        let subject = ConditionSubject(webhook: target.key, thing: thing)
+        let subject = target.subject(thing)
         let mark = try #require(target.conditions?.mark)
         let id = MessageID(rawValue: 1)
         for (known, calls) in [(mark, 0), (mark &+ 1, 1)] {

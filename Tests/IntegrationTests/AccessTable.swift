@@ -20,7 +20,7 @@ struct Place: Sendable {
     var spare = Place.random()
     var thing = Place.random()
     var webhook = Place.random()
-    /// One that there is not: to whoever is not root that makes no difference.
+    /// One of an org that has another group and the same members.
     var orgWebhook = Place.random()
     /// A webhook that is fired by hand.
     var manual = Place.random()
@@ -43,7 +43,7 @@ struct Place: Sendable {
     var ids: [String] {
         [
             self.group, self.org, self.profile, self.spare, self.thing, self.webhook, self.manual, self.source,
-            self.door, self.apiKey, self.delivery,
+            self.door, self.apiKey, self.delivery, self.orgWebhook,
         ]
     }
 
@@ -78,6 +78,8 @@ struct AccessRow: Sendable {
         case rootAlone
         /// This in the group; who has no role in it is told that it is not there.
         case member(Standing)
+        /// This in the org; the same.
+        case orgMember(Standing)
     }
 
     /// As `/openapi.json` has it: `PUT /webhooks/{id}`.
@@ -118,13 +120,15 @@ struct AccessRow: Sendable {
             + self.query.replacingOccurrences(of: "{key}", with: place.key)
     }
 
-    /// - Parameter withKey: whether they call with a group's API key.
-    func expected(of standing: Standing, withKey: Bool = false) -> Int {
-        let expected = self.expected(of: standing)
+    /// - Parameters:
+    ///   - inOrg: nil for who is none of its members.
+    ///   - withKey: whether they call with a group's API key.
+    func expected(of standing: Standing, inOrg: Standing? = nil, withKey: Bool = false) -> Int {
+        let expected = self.expected(of: standing, inOrg)
         return withKey && self.isForUsers && expected == self.answer ? 403 : expected
     }
 
-    private func expected(of standing: Standing) -> Int {
+    private func expected(of standing: Standing, _ inOrg: Standing?) -> Int {
         switch (self.least, standing) {
         case (.nobody, _): self.answer
         case (_, .refused): 401
@@ -132,6 +136,8 @@ struct AccessRow: Sendable {
         case (.rootAlone, _): standing == .root ? self.answer : 403
         case (.member, .stranger): 404
         case (.member(let needed), _): standing >= needed ? self.answer : 403
+        case (.orgMember, .root): self.answer
+        case (.orgMember(let needed), _): inOrg.map { $0 >= needed ? self.answer : 403 } ?? 404
         }
     }
 }
@@ -171,21 +177,27 @@ enum AccessTable {
         AccessRow("POST /in/{id}", .nobody, 202, query: "?key={key}") { _ in "{}" },
         AccessRow("GET /in/{id}", .nobody, 405), AccessRow("OPTIONS /in/{id}", .nobody, 401),
         AccessRow("OPTIONS /in/{id}", .nobody, 400, query: "?key={key}"),
-        AccessRow("GET /orgs/{id}", .rootAlone),
+        AccessRow("GET /orgs", .user), AccessRow("GET /orgs/{id}", .orgMember(.viewer)),
+        AccessRow("GET /orgs/{id}/groups", .orgMember(.viewer)),
+        AccessRow("GET /orgs/{id}/members", .orgMember(.viewer)),
+        AccessRow("PUT /orgs/{id}/members", .orgMember(.admin)) { _ in #"[{"member_id":"new","role":"viewer"}]"# },
+        AccessRow("DELETE /orgs/{id}/members", .orgMember(.admin), 204) { _ in #"{"member_ids":["nobody"]}"# },
         AccessRow("PUT /orgs/{id}", .rootAlone) { _ in #"{"notification_url":"http://127.0.0.1:9/"}"# },
         AccessRow("GET /orgs/{id}/notices", .rootAlone),
         AccessRow("PUT /orgs/{id}/notices", .rootAlone) { _ in #"{"channels":[]}"# },
         AccessRow("POST /orgs/{id}/notices/test", .rootAlone, 404) { _ in #"{"channel_id":"\#(name())"}"# },
-        AccessRow("GET /orgs/{id}/webhooks", .rootAlone),
+        AccessRow("GET /orgs/{id}/webhooks", .orgMember(.viewer)),
         // One that is complete would be in all groups from then on.
-        AccessRow("POST /orgs/{id}/webhooks", .rootAlone, 400) { _ in #"[{"name":"w"}]"# },
-        AccessRow("GET /org-webhooks/{id}", .rootAlone, 404),
-        AccessRow("PUT /org-webhooks/{id}", .rootAlone, 404, with: webhook),
-        AccessRow("DELETE /org-webhooks/{id}", .rootAlone, 404),
-        AccessRow("PUT /org-webhooks/{id}/status", .rootAlone, 404) { _ in #"{"status":"ENABLED"}"# },
-        AccessRow("GET /org-webhooks/{id}/copies", .rootAlone, 404),
-        AccessRow("GET /org-webhooks/{id}/secret", .rootAlone, 404),
-        AccessRow("POST /org-webhooks/{id}/secret/rotate", .rootAlone, 404),
+        AccessRow("POST /orgs/{id}/webhooks", .orgMember(.admin), 400) { _ in #"[{"name":"w"}]"# },
+        AccessRow("GET /org-webhooks/{id}", .orgMember(.viewer)),
+        AccessRow("GET /org-webhooks/{id}/copies", .orgMember(.viewer)),
+        AccessRow("GET /org-webhooks/{id}/secret", .orgMember(.admin)),
+        AccessRow("PUT /org-webhooks/{id}", .orgMember(.admin)) { _ in
+            #"{"name":"\#(name())","url":"http://127.0.0.1:9/","status":"DISABLED"}"#
+        },
+        AccessRow("DELETE /org-webhooks/{id}", .orgMember(.admin), 204, usesUp: true),
+        AccessRow("PUT /org-webhooks/{id}/status", .orgMember(.admin)) { _ in #"{"status":"DISABLED"}"# },
+        AccessRow("POST /org-webhooks/{id}/secret/rotate", .orgMember(.admin)),
         AccessRow("GET /orgs/{id}/secret", .rootAlone), AccessRow("POST /orgs/{id}/secret/rotate", .rootAlone),
     ]
 

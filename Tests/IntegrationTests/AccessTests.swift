@@ -14,6 +14,12 @@ extension WholeServiceTests {
             let standing: Standing
             /// Whether it is an API key of the group, and so none of any other.
             var isKey = false
+            /// In its org.
+            var inOrg: Standing?
+
+            func expects(_ row: AccessRow) -> Int {
+                row.expected(of: self.standing, inOrg: self.inOrg, withKey: self.isKey)
+            }
         }
 
         /// Makes tokens that Hookline never would: signs the claims with the secret, by this algorithm.
@@ -70,6 +76,10 @@ extension WholeServiceTests {
                 callers.append(
                     Caller(name: user, token: try await HooklineProcess.token(user: user), standing: standing))
             }
+            for (user, standing) in [("org-viewer", .viewer), ("org-admin", .admin)] as [(String, Standing)] {
+                let token = try await HooklineProcess.token(user: user)
+                callers.append(Caller(name: user, token: token, standing: .stranger, inOrg: standing))
+            }
             return callers
         }
 
@@ -79,7 +89,7 @@ extension WholeServiceTests {
         /// A group of the owner's with something of everything in it, and secrets wherever one can be.
         private func place(
             _ owner: APIClient, at receiver: Receiver, members: [String] = ["viewer", "editor", "admin"],
-            secret: String = Self.secret
+            secret: String = Self.secret, root: APIClient
         ) async throws -> Place {
             var place = Place()
             place.group = try await owner.create(
@@ -118,7 +128,29 @@ extension WholeServiceTests {
             let sample = try await owner.call(
                 "PUT", "/sources/\(place.source)/sample", #"{"sample":{"card":"\#(secret)-sample"}}"#)
             #expect(sample.status == 200)
+            place.orgWebhook = try await self.orgWebhook(owner, root, beside: place.org, secret, members)
             return place
+        }
+
+        /// A webhook of an org with a group of the owner's. It and the other org have their members, if the place has.
+        private func orgWebhook(
+            _ owner: APIClient, _ root: APIClient, beside other: String, _ secret: String, _ members: [String]
+        ) async throws -> String {
+            let org = Place.random()
+            _ = try await owner.create("/groups", #"[{"name":"\#(Place.random())","org_id":"\#(org)"}]"#)
+            if !members.isEmpty {
+                let roles =
+                    #"[{"member_id":"org-viewer","role":"viewer"},{"member_id":"org-admin","role":"admin"}]"#
+                for org in [org, other] {
+                    #expect(try await root.call("PUT", "/orgs/\(org)/members", roles).status == 200)
+                }
+            }
+            return try await root.create(
+                "/orgs/\(org)/webhooks",
+                #"""
+                [{"name":"org's","url":"http://127.0.0.1:9/\#(secret)?key=\#(secret)","status":"DISABLED",
+                  "headers":{"X-Api-Key":"\#(secret)-header"},"auth":{"type":"bearer","token":"\#(secret)-token"}}]
+                """#)
         }
 
         /// A delivery of the webhook, with an answer that is not for viewers.
@@ -194,8 +226,10 @@ extension WholeServiceTests {
                 var callers = try await Self.callers()
                 let owner = installation.api
                 let foreigner = hookline.api(token: try #require(callers.first { $0.name == "foreigner" }).token)
-                var home = try await self.place(owner, at: receiver)
-                var abroad = try await self.place(foreigner, at: receiver, members: [], secret: "s3cr3t-abroad")
+                let root = hookline.api(token: try #require(callers.first { $0.name == "root" }).token)
+                var home = try await self.place(owner, at: receiver, root: root)
+                var abroad = try await self.place(
+                    foreigner, at: receiver, members: [], secret: "s3cr3t-abroad", root: root)
                 try await self.deliver(installation, &home, by: owner)
                 try await self.deliver(installation, &abroad, by: foreigner)
 
@@ -204,7 +238,9 @@ extension WholeServiceTests {
                 try await self.refuse(callers, hookline, in: home)
                 try await self.hide(abroad, from: owner)
                 #expect(try await self.state(of: [home, abroad], installation) == before, "something was changed")
-                try await self.admit(callers, hookline, in: home) { try await self.place(owner, at: receiver) }
+                try await self.admit(callers, hookline, in: home) {
+                    try await self.place(owner, at: receiver, root: root)
+                }
                 #expect(try await self.state(of: [abroad], installation) == Array(before.suffix(1)))
             }
             await receiver.stop()
@@ -294,7 +330,11 @@ extension WholeServiceTests {
                     WHERE \(table == "groups" ? "id" : "group_id") = '\(place.group)'
                     """
                 }
-                let org = "SELECT 'orgs' || o::text FROM orgs AS o WHERE id = '\(place.org)'"
+                let org = """
+                    SELECT 'orgs' || o::text FROM orgs AS o WHERE id = '\(place.org)'
+                    UNION ALL SELECT 'org_members' || m::text FROM org_members AS m WHERE org_id = '\(place.org)'
+                    UNION ALL SELECT 'org_webhooks' || w::text FROM org_webhooks AS w WHERE id = '\(place.orgWebhook)'
+                    """
                 let rows = (parts + [org]).joined(separator: " UNION ALL ")
                 states.append(
                     try await installation.sql("SELECT md5(string_agg(row, '' ORDER BY row)) FROM (\(rows)) AS r"))
@@ -305,10 +345,10 @@ extension WholeServiceTests {
         /// Who may not is told so, and nothing else.
         private func refuse(_ callers: [Caller], _ hookline: HooklineProcess, in place: Place) async throws {
             for row in AccessTable.rows {
-                for caller in callers where row.expected(of: caller.standing, withKey: caller.isKey) != row.answer {
+                for caller in callers where caller.expects(row) != row.answer {
                     let answer = try await self.call(row, hookline.api(token: caller.token), in: place)
                     #expect(
-                        answer.status == row.expected(of: caller.standing, withKey: caller.isKey),
+                        answer.status == caller.expects(row),
                         "\(caller.name): \(row.operation)\(row.query) \(answer.body.prefix(300))")
                     #expect(!answer.body.contains(Self.secret), "\(caller.name): \(row.operation)")
                     if answer.status == 401 { #expect(answer.headers["www-authenticate"]?.hasPrefix("Bearer") == true) }
@@ -325,14 +365,19 @@ extension WholeServiceTests {
                 }
             }
             for row in AccessTable.rows {
-                guard case .member = row.least else { continue }
+                switch row.least {
+                case .member, .orgMember: break
+                case .nobody, .user, .rootAlone: continue
+                }
                 let (foreign, missing) = (
                     try await self.call(row, caller, in: place), try await self.call(row, caller, in: nowhere)
                 )
                 #expect(foreign.status == 404, "\(row.operation)\(row.query) \(foreign.body)")
                 #expect(words(foreign, place) == words(missing, nowhere), "\(row.operation)\(row.query)")
             }
-            for path in ["/groups", "/webhooks", "/webhooks?org_id=\(place.org)", "/groups?org_id=\(place.org)"] {
+            for path in [
+                "/groups", "/webhooks", "/webhooks?org_id=\(place.org)", "/groups?org_id=\(place.org)", "/orgs",
+            ] {
                 let list = try await caller.call("GET", "\(path)\(path.contains("?") ? "&" : "?")limit=200")
                 #expect(list.status == 200 && !place.ids.contains { list.body.contains($0) }, "\(path)")
             }
@@ -343,7 +388,7 @@ extension WholeServiceTests {
             _ callers: [Caller], _ hookline: HooklineProcess, in place: Place, makePlace: () async throws -> Place
         ) async throws {
             for row in AccessTable.rows {
-                for caller in callers where row.expected(of: caller.standing, withKey: caller.isKey) == row.answer {
+                for caller in callers where caller.expects(row) == row.answer {
                     // A key is of one group alone.
                     if caller.isKey, row.usesUp, row.least != .nobody { continue }
                     let place = row.usesUp ? try await makePlace() : place
@@ -351,7 +396,7 @@ extension WholeServiceTests {
                     #expect(
                         answer.status == row.answer,
                         "\(caller.name): \(row.operation)\(row.query) \(answer.body.prefix(300))")
-                    let mayKnow = caller.standing >= .editor && row.least != .nobody
+                    let mayKnow = (caller.inOrg ?? caller.standing) >= .editor && row.least != .nobody
                     #expect(mayKnow || !answer.body.contains(Self.secret), "\(caller.name): \(row.operation)")
                 }
             }

@@ -92,6 +92,10 @@ extension WholeServiceTests {
             try await walk.call(
                 "PUT /orgs/{id}", org, #"{"notification_url":"https://example.com/MARKER?k=MARKER"}"#,
                 leaves: ["updated org"], by: root)
+            let member = #"[{"member_id":"m","role":"viewer"}]"#
+            try await walk.call("PUT /orgs/{id}/members", org, member, leaves: ["created org_member"], by: root)
+            try await walk.call(
+                "DELETE /orgs/{id}/members", org, #"{"member_ids":["m"]}"#, leaves: ["removed org_member"], by: root)
             try await walk.call(
                 "PUT /groups/{id}/members", group, #"[{"member_id":"m","role":"viewer"}]"#, leaves: ["created member"])
             try await walk.call(

@@ -22,6 +22,11 @@ struct CommandTests {
             (["MQTT_HOST": "broker-1,wss://broker-2:443/mqtt"], "MQTT_HOST"),
             (["MQTT_HOST": "mqtt://broker"], "MQTT_HOST"),
             (["MQTT_SHARED_GROUP": "a/b"], "MQTT_SHARED_GROUP"),
+            (["MQTT_SHARED_GROUP": "a\u{1}b"], "MQTT_SHARED_GROUP"),
+            (["MQTT_CLIENT_ID": "a\u{1}b"], "MQTT_CLIENT_ID"), (["MQTT_CLIENT_ID": "a\u{FFFF}b"], "MQTT_CLIENT_ID"),
+            (["MQTT_CLIENT_ID": String(repeating: "x", count: 1_025)], "MQTT_CLIENT_ID"),
+            // No name server need be asked about that.
+            (["HTTP_HOST": "a..b"], "HTTP_HOST"),
             (["DELIVERY_ALLOWED_NETWORKS": "10.0.0.0/33"], "DELIVERY_ALLOWED_NETWORKS"),
             (["DELIVERY_RETRY_SCHEDULE": "soon"], "DELIVERY_RETRY_SCHEDULE"),
             (["DELIVERY_TIMEOUT": "0s"], "DELIVERY_TIMEOUT"),
@@ -283,7 +288,9 @@ struct CommandTests {
     func health() async throws {
         let port = try freePort()
         let away = try await HooklineProcess.run(["health"], ["HTTP_PORT": "\(port)"])
-        #expect(away.end == "exited(1)" && away.output.contains("not reachable at 127.0.0.1:\(port)"))
+        #expect(
+            away.end == "exited(1)" && away.output.contains("not reachable at 127.0.0.1:\(port): nothing listens there")
+        )
         let postgres = try await SharedPostgres.shared.makeDatabase()
         let folder = try Files.makeTemporaryFolder()
         let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())

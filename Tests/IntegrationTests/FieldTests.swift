@@ -273,6 +273,47 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("a request that failed waits for none that gathers, and goes out again as it was, be it of one message")
+        func triedBatches() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                _ = try await installation.webhook(
+                    "three", receiver.url("/three"),
+                    #""batch":{"max_items":3,"max_wait_ms":60000},"retry_schedule":[1,1,1,1,1,1,1,1],"failure_limit":0"#
+                )
+                receiver.set(.answer(500), at: "/three")
+                try await installation.publish(1...4)
+                try await waitUntil("a failure") { !receiver.requests(at: "/three").isEmpty }
+                receiver.set(.answer(200), at: "/three")
+                try await waitUntil("the retry") { receiver.requests(at: "/three").count > 1 }
+                let tried = receiver.requests(at: "/three")
+                #expect(tried.allSatisfy { Self.numbers($0.body) == [1, 2, 3] }, "\(tried.map(\.body))")
+                #expect(Set(tried.map { $0.headers["webhook-id"] }).count == 1)
+
+                let id = try await installation.webhook(
+                    "alone", receiver.url("/alone"),
+                    #""batch":{"max_items":3,"max_wait_ms":1},"retry_schedule":[7200],"failure_limit":0"#)
+                receiver.set(.answer(500), at: "/alone")
+                for count in 1...2 {
+                    try await installation.publish(#"{"n":\#(count)}"#)
+                    try await waitUntil("a failure of one") {
+                        try await installation.sql(
+                            """
+                            SELECT count(*) FROM deliveries AS d JOIN webhooks AS w ON w.key = d.webhook_key
+                            WHERE w.id = '\(id)' AND d.attempts = 1 AND d.leased_by IS NULL
+                            """) == "\(count)"
+                    }
+                }
+                receiver.set(.answer(200), at: "/alone")
+                let replayed = try await installation.api.call("POST", "/webhooks/\(id)/replay", #"{"since":0}"#)
+                #expect(replayed.body == #"{"replayed":2}"#)
+                try await waitUntil("both again") { receiver.requests(at: "/alone").count == 4 }
+                let byID = Dictionary(grouping: receiver.requests(at: "/alone")) { $0.headers["webhook-id"] ?? "" }
+                #expect(byID.count == 2 && byID.values.allSatisfy { $0.count == 2 && $0[0].body == $0[1].body })
+            }
+            await receiver.stop()
+        }
+
         private static func numbers(_ body: String) -> [Int] {
             body.components(of: #""n":"#).compactMap { Int($0.prefix { $0.isNumber }) }
         }

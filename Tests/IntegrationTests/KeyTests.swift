@@ -54,7 +54,7 @@ extension WholeServiceTests {
                     ("POST", "/me/keys", #"[{"name":"more"}]"#, [403, 403, 403, 403]),
                     ("GET", "/me/keys?user_id=owner", nil, [403, 403, 403, 403]),
                     ("POST", "/groups", #"[{"name":"more"}]"#, [403, 403, 403, 403]),
-                    ("GET", "/orgs/\(foreign)", nil, [403, 403, 403, 403]),
+                    ("GET", "/orgs/\(foreign)", nil, [404, 404, 404, 404]),
                     // Of another group, although whoever made the key owns it.
                     ("GET", "/groups/\(foreign)", nil, [404, 404, 404, 404]),
                     ("DELETE", "/groups/\(foreign)", nil, [404, 404, 404, 404]),

@@ -52,7 +52,7 @@ extension WholeServiceTests {
                     let answer = try await installation.api.call(method, path, body)
                     #expect(answer.status == 409 && answer.body.contains(id), "\(method) \(path): \(answer.body)")
                 }
-                #expect(try await installation.api.call("GET", "/org-webhooks/\(id)").status == 403)
+                #expect(try await installation.api.call("GET", "/org-webhooks/\(id)").status == 404)
                 let copies = try await root.call("GET", "/org-webhooks/\(id)/copies")
                 #expect(copies.body.contains(first.group) && copies.body.contains(second.group))
                 #expect(!copies.body.contains(other.group))

@@ -7,7 +7,7 @@ extension WholeServiceTests {
     struct PublishTests {
         @Test("puts the body on the bus as it is, below the subtopic of the path, and webhooks get it")
         func published() async throws {
-            try await Installation.with { installation, _ in
+            try await Installation.with { installation, running in
                 let receiver = try await Receiver.start()
                 _ = try await installation.webhook("all", receiver.url())
                 let path = "/things/\(installation.thing)/messages"
@@ -23,6 +23,18 @@ extension WholeServiceTests {
                     #expect(answer.status == 400 && answer.value(of: "field") == "subtopic", "\(wrong): \(answer.body)")
                 }
                 #expect(try await installation.api.call("POST", "\(path)/a%00b", "1").status == 400)
+                // Bytes that are no UTF-8 are no shorter topic. A client that knows of urls would leave them out.
+                let token = try await HooklineProcess.token(user: "owner")
+                for wrong in ["messages/k%FCche", "messages/%C3%28", "messages/a/%E2%82", "commands/k%FCche"] {
+                    let caller = try await RawCaller.connect(to: await running.hookline.port)
+                    try await caller.send(
+                        "POST /things/\(installation.thing)/\(wrong) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                            + "Authorization: Bearer \(token)\r\nContent-Length: 1\r\n\r\n1")
+                    try await waitUntil("the answer to \(wrong)") { caller.isClosed }
+                    #expect(caller.heard.hasPrefix("HTTP/1.1 400 "), "\(wrong): \(caller.heard)")
+                }
+                let named = try await installation.api.call("POST", "\(path)/a?content_type=%FF", "1")
+                #expect(named.status == 400 && named.value(of: "field") == "content_type", "\(named.body)")
                 let unknown = try await installation.api.call(
                     "POST", "/things/00000000-0000-4000-8000-000000000001/messages", "1")
                 #expect(unknown.status == 404)

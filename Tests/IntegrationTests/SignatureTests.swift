@@ -53,7 +53,7 @@ extension WholeServiceTests {
                 try await waitUntil("all") { receiver.requests.count == payloads.count }
                 for request in receiver.requests { try await self.check(request, secret: first) }
                 let other = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-                try await self.check(receiver.requests[0], secret: other, isValid: false)
+                try await self.check(try #require(receiver.requests.first), secret: other, isValid: false)
 
                 // A new secret: both sign for a while.
                 let rotated = try await api.call("POST", "/webhooks/\(id)/secret/rotate", #"{"overlap_seconds":600}"#)

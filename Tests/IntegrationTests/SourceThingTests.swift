@@ -88,6 +88,28 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("read what is behind their url as forms write it")
+        func query() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                try await installation.addWebhook("all", receiver.url())
+                let url = try self.url(try await self.make(installation, ["subtopic": "{query.event}"]))
+                let cases: [(written: String, meant: String?)] = [
+                    ("link+up", "link up"), ("a%2Bb", nil), ("x%20y", "x y"),
+                ]
+                for (written, meant) in cases {
+                    let body = #""\#(written)""#
+                    let answer = try await HTTP.post("\(url)&event=\(written)", body, headers: Self.json)
+                    #expect(answer.status == (meant == nil ? 400 : 202), "\(written): \(answer.body)")
+                    guard let meant else { continue }
+                    try await waitUntil("it to arrive") { receiver.has(body: body) }
+                    let request = try #require(receiver.requests.last { $0.body == body })
+                    #expect(request.headers["x-hookline-subtopic"] == meant)
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("find a thing by its label or its id, and say what they do not find")
         func found() async throws {
             let receiver = try await Receiver.start()

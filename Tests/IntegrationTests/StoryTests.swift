@@ -68,7 +68,7 @@ extension WholeServiceTests {
                     ).status == 200)
                 try await installation.publish(#"too "hot""#, subtopic: "room/1")
                 try await waitUntil("the line") { !receiver.requests.isEmpty }
-                let request = receiver.requests[0]
+                let request = try #require(receiver.requests.first)
                 #expect(request.headers["content-type"] == "application/json")
                 #expect(request.path == "/services/T00000000/B00000000/XXXXXXXX")
                 #expect(try Self.json(request)["text"] as? String == #"*\#(name)* room/1: too "hot""#)
@@ -107,10 +107,10 @@ extension WholeServiceTests {
                 try await installation.publish("21.70")
                 try await waitUntil("the refusal in the log") {
                     try await installation.api.call("GET", "/webhooks/\(webhook)/log?status=failed,waiting")
-                        .number(of: "total") ?? 0 > 0
+                        .number(of: "total") ?? 0 > 0 && !receiver.requests.isEmpty
                 }
-                #expect(receiver.requests[0].body == "api_key=K1&field1=21.70")
-                #expect(receiver.requests[0].headers["content-type"] == "application/x-www-form-urlencoded")
+                #expect(receiver.requests.first?.body == "api_key=K1&field1=21.70")
+                #expect(receiver.requests.first?.headers["content-type"] == "application/x-www-form-urlencoded")
             }
         }
 
@@ -145,7 +145,7 @@ extension WholeServiceTests {
                 try await installation.publish(#"{"humidity": 40}"#)
                 try await installation.publish(#"{"value": 21.70}"#)
                 try await waitUntil("the line") { !receiver.requests.isEmpty }
-                let request = receiver.requests[0]
+                let request = try #require(receiver.requests.first)
                 let words = request.body.split(separator: " ")
                 #expect(words.count == 3 && words[0] == "messages,thing=\(installation.thing)", "\(request.body)")
                 #expect(words.count == 3 && words[1] == "value=21.70" && Int64(words[2]) != nil, "\(request.body)")
@@ -205,7 +205,7 @@ extension WholeServiceTests {
                     "silent", receiver.url(), #""trigger":{"type":"THING_SILENT","after":10}"#)
                 try await installation.publish("1")
                 try await waitUntil("its silence") { receiver.requests.count == 1 }
-                #expect(try Self.json(receiver.requests[0])["state"] as? String == "silent")
+                #expect(try Self.json(try #require(receiver.requests.first))["state"] as? String == "silent")
                 try await installation.publish("2")
                 try await waitUntil("its return") { receiver.requests.count == 2 }
                 #expect(try Self.json(receiver.requests[1])["state"] as? String == "returned")
@@ -270,7 +270,7 @@ extension WholeServiceTests {
                 try await waitUntil("the answer") {
                     Files.read(device.file)?.contains(#"/weather {"temp": 21.70, "sky":"clear"}"#) == true
                 }
-                #expect(receiver.requests[0].path == "/weather?q=Berlin")
+                #expect(receiver.requests.first?.path == "/weather?q=Berlin")
                 await device.process.stop()
             }
         }

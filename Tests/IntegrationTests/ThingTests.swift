@@ -125,6 +125,22 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("are imported from an array of as many as may be with all that there is to say of each")
+        func importedMany() async throws {
+            try await Installation.with { installation, _ in
+                let things = (1...10_000).map {
+                    #"{"external_id":"e\#($0)","name":"Thing \#($0)","profile":"Profile","labels":["outdoor","floor=\#($0 % 9)"],"#
+                        + #""metadata":{"site":"Berlin","at":[52.5,13.4]}}"#
+                }
+                let path = "/groups/\(installation.group)/things/bulk"
+                let made = try await installation.api.call(
+                    "POST", "\(path)?dry_run=true", "[\(things.joined(separator: ","))]")
+                #expect(made.status == 200 && made.number(of: "rows") == 10_000, "\(made.body.prefix(300))")
+                let other = try await installation.api.call("POST", path, "name\nx\n", contentType: "text/plain")
+                #expect(other.status == 415 && other.body.contains("text/csv"), "\(other.status) \(other.body)")
+            }
+        }
+
         @Test("are listed by their ids, as webhooks and profiles are: none of elsewhere, and what is no id is refused")
         func byIDs() async throws {
             try await Installation.with { installation, _ in

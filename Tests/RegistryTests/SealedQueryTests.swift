@@ -55,7 +55,8 @@ struct SealedQueryTests {
             try WebhookDraft(name: old.name, url: Self.url, headers: old.headers)
         }
         #expect(updated?.url.text == Self.url)
-        try await fixture.webhooks().countTest(of: fixture.target.key, to: try WebhookURL(Self.url))
+        try await fixture.webhooks().countTest(
+            of: fixture.target.key, in: fixture.group, to: try WebhookURL(Self.url))
         #expect(try await !Self.isFound(in: fixture))
 
         for id in [made, fixture.webhook] {

@@ -44,6 +44,8 @@ struct MigrationTests {
         "1ef81c6e441c7406e65e8bf954a6e9c23c0236ecfcc705f52f3c5807981580a4",
         "f9ba34a4e336cfc12040412a0a916f585b066dc4baf4c242f3fe72ab361aa68f",
         "54cf5a80d06ef02b59a2e3b20a1c425ff16b352d6b50420d463bad2890cea781",
+        "1788b5a6b923a59b889db13aea22be1f29dc02f8ee0de6170ea1dc64771fb2b9",
+        "817157b21e5ff5a105c556cce80c798b6ee4097f049d60d8374115396ac85b33",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

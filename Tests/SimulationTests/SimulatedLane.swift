@@ -43,7 +43,7 @@ final class SimulatedLane {
             if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
             self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
-        self.ledger.startSpilling(self.target.key)
+        self.ledger.startSpilling(self.target.key, of: self.target.group)
         self.backlog.note()
     }
 
@@ -110,7 +110,7 @@ final class SimulatedLane {
         guard self.isInOrder || self.givenBack == 0,
             self.backlog.wantsClaim(wallNow: Instant(clampingMicroseconds: now)),
             let room = self.ledger.reserveForClaim(
-                self.target.key, penned: self.queue.penned, most: 4, mostBytes: 400)
+                self.target.key, of: self.target.group, penned: self.queue.penned, most: 4, mostBytes: 400)
         else { return nil }
         self.backlog.beginClaim()
         return room

@@ -18,7 +18,7 @@ extension World {
         instance.lastLook = self.database.now
         for webhook in self.webhooks {
             guard let due = self.database.due(of: webhook.key) else { continue }
-            if due <= instance.clock.microseconds { instance.ledger.startSpilling(webhook.key) }
+            if due <= instance.clock.microseconds { instance.ledger.startSpilling(webhook.key, of: webhook.group) }
         }
         self.askDue(instance, .answered)
         self.instances[id] = instance

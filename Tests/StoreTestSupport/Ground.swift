@@ -95,7 +95,7 @@ package struct Ground: Sendable {
         let store = IntakeStore(database ?? self.database, session: session)
         let memory = Dictionary(
             uniqueKeysWithValues: deliveries.map {
-                (ConditionSubject(webhook: $0.webhook.key, thing: $0.message.thing), [0: "remembered"])
+                ($0.webhook.subject($0.message.thing), [0: "remembered"])
             })
         try await store.carryOut(
             IntakeStore.Commit(messages: deliveries.map(\.message), deliveries: deliveries, memory: memory), now: 1_000)

@@ -265,4 +265,27 @@ struct SharedConnectionsTests {
         try await loop.close()
         try await server.stop()
     }
+
+    @Test("go to each owner in turn, however many webhooks of one wait")
+    func owners() async throws {
+        let server = try await TellingServer.start()
+        let loop = try await Webhooks.start(limits: ConnectionLimits(total: 1, origin: 1))
+        let (crowd, other) = (EntityID.random(), EntityID.random())
+        // While the one connection is in use, all stand in line.
+        _ = try await loop.enqueue("/hang/0", by: 0, of: crowd, port: server.port)
+        let order = Mutex<[Int]>([])
+        var outcomes: [EventLoopFuture<Outcome>] = []
+        for webhook in 1...10 {
+            let owner = webhook == 10 ? other : crowd
+            let outcome = try await loop.enqueue("/\(webhook)", by: webhook, of: owner, port: server.port)
+            outcomes.append(outcome.always { _ in order.withLock { $0.append(webhook) } })
+        }
+        try await loop.close(0)
+        for (index, outcome) in outcomes.enumerated() {
+            #expect(try await outcome.get().text == "/\(index + 1)")
+        }
+        #expect(order.withLock { $0 } == [1, 10, 2, 3, 4, 5, 6, 7, 8, 9])
+        try await loop.close()
+        try await server.stop()
+    }
 }

@@ -127,12 +127,17 @@ final class Webhooks: Sendable {
         _ = try await self.enqueue(path, by: webhook, port: port)
     }
 
-    private func enqueue(_ path: String, by webhook: Int, port: Int) async throws -> EventLoopFuture<Outcome> {
+    /// Has it sent when there is room.
+    ///
+    /// - Returns: what comes of it.
+    func enqueue(
+        _ path: String, by webhook: Int, of owner: EntityID? = nil, port: Int
+    ) async throws -> EventLoopFuture<Outcome> {
         let url = try WebhookURL("http://127.0.0.1:\(port)/")
         return try await self.eventLoop.submit {
             let done = self.eventLoop.makePromise(of: Outcome.self)
             let state = self.state.value
-            _ = state.pool(webhook, url, [])
+            _ = state.pool(webhook, url, [], owner: owner)
             state.waiting[webhook, default: []].append(Request(path, webhook, state, done))
             state.pump(webhook)
             return done.futureResult

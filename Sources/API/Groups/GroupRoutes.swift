@@ -160,18 +160,7 @@ struct GroupRoutes: Sendable {
         let id = try context.id(of: "group")
         let caller = try context.caller()
         let callersRole = try await self.access.requireGroup(.admin, id, for: caller)
-        var members: [Member] = []
-        for object in try JSONObject.list(try await JSON.body(of: request, as: .list(.member))) {
-            let member = try Name.checked(try object.string("member_id"), field: object.name("member_id"))
-            guard let role = Role(rawValue: try object.string("role") ?? "") else {
-                let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
-                throw InvalidField(object.name("role"), "must be one of \(roles)")
-            }
-            members.append(Member(id: member, role: role))
-        }
-        do throws(APIError) { try members.map(\.id).refuseRepetition(of: "member_id") } catch {
-            throw APIError(status: .badRequest, message: error.message, field: error.field)
-        }
+        let members = try await request.members(among: Role.allCases)
         // Who is not an owner can neither make owners nor unmake them.
         if callersRole < .owner {
             let current = try await self.groups.roles(in: id, of: members.map(\.id))
@@ -187,10 +176,7 @@ struct GroupRoutes: Sendable {
     private func removeMembers(_ request: Request, _ context: APIContext) async throws -> Response {
         let id = try context.id(of: "group")
         let caller = try context.caller()
-        let body = try JSONObject(try await JSON.body(of: request, as: .memberIDs), at: "")
-        guard let members = try body.strings("member_ids"), !members.isEmpty else {
-            throw InvalidField("member_ids", "must name at least one member")
-        }
+        let members = try await request.memberIDs()
         let isLeaving = members == [caller.id] && caller.hasOwnPowers
         let role = try await self.access.requireGroup(isLeaving ? .viewer : .admin, id, for: caller)
         let current = try await self.groups.roles(in: id, of: members)
@@ -244,6 +230,8 @@ struct MeDTO: Encodable {
     let expires_at: Int64?
     /// How many groups they have a role in, by role.
     let groups: [String: Int]
+    /// The same of orgs, by membership.
+    let orgs: [String: Int]
     let broker: BrokerDTO
     /// What they call with, if it is no token.
     let key: CallersKeyDTO?
@@ -261,7 +249,8 @@ struct MeDTO: Encodable {
     }
 
     init(
-        _ caller: Caller, roles: [EntityID: Role], _ broker: APIConfiguration.Broker, user: UserStore.User? = nil,
+        _ caller: Caller, roles: [EntityID: Role], inOrgs: [EntityID: Role] = [:], _ broker: APIConfiguration.Broker,
+        user: UserStore.User? = nil,
         hasMail: Bool = false
     ) throws {
         self.email = user?.email?.text
@@ -274,5 +263,6 @@ struct MeDTO: Encodable {
         self.expires_at = caller.expiresAt?.milliseconds
         self.key = caller.key.map(CallersKeyDTO.init)
         self.groups = roles.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
+        self.orgs = inOrgs.values.reduce(into: [:]) { $0[$1.rawValue, default: 0] += 1 }
     }
 }

@@ -16,7 +16,7 @@ struct APIError: Error, HTTPResponseError {
     /// What is wrong with each row of what has many.
     var rows: [RowFault]?
     var headers: HTTPFields = [:]
-    /// The group in which the caller's role is not enough, or in which they have none.
+    /// The group in which the caller's role is not enough, or the group or org in which they have none.
     var refusedIn: EntityID?
 
     static func badRequest(_ message: String) -> APIError { APIError(status: .badRequest, message: message) }
@@ -92,7 +92,7 @@ struct ErrorMiddleware: RouterMiddleware {
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
-            try request.refuseZeroBytes()
+            try request.refuseWhatIsNoText()
             return try await next(request, context)
         } catch let error as APIError {
             throw error

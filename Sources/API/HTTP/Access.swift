@@ -16,14 +16,19 @@ struct Access: Sendable {
     let groups: GroupStore
     let things: ThingStore
     let keys: APIKeyStore
+    let orgs: OrgStore
 
     /// The caller's role in the group; root has all.
     ///
-    /// - Parameter what: what the answer says was not found.
+    /// - Parameters:
+    ///   - definition: of what a copy of an org's webhook does in the group: that webhook.
+    ///   - what: what the answer says was not found.
     @discardableResult
-    func require(_ needed: Role, in group: EntityID, for caller: Caller, seeking what: String) async throws -> Role {
+    func require(
+        _ needed: Role, in group: EntityID, copyOf definition: EntityID? = nil, for caller: Caller, seeking what: String
+    ) async throws -> Role {
         if caller.isRoot { return .owner }
-        guard let role = try await self.role(of: caller, in: group) else {
+        guard let role = try await self.role(of: caller, in: group, copyOf: definition) else {
             throw APIError.notFound(what).refused(in: group)
         }
         guard role >= needed else { throw APIError.forbidden(needed).refused(in: group) }
@@ -37,6 +42,29 @@ struct Access: Sendable {
             guard try await self.groups.find(group) != nil else { throw APIError.notFound("group") }
         }
         return try await self.require(needed, in: group, for: caller, seeking: "group")
+    }
+
+    /// The caller's role in an org that the path names and that may not exist; root is as an admin.
+    @discardableResult
+    func requireOrg(_ needed: Role, _ org: EntityID, for caller: Caller) async throws -> Role {
+        if caller.isRoot {
+            guard try await self.orgs.find(org) != nil else { throw APIError.notFound("org") }
+            return .admin
+        }
+        return try Self.require(needed, try await self.role(of: caller, inOrg: org), in: org, seeking: "org")
+    }
+
+    /// - Parameters:
+    ///   - role: what the caller is in the org; nil if they have none.
+    ///   - what: what the answer says was not found.
+    static func require(
+        _ needed: Role, _ role: Role?, in org: EntityID, seeking what: String
+    ) throws(APIError) -> Role {
+        guard let role else { throw APIError.notFound(what).refused(in: org) }
+        guard role >= needed else {
+            throw APIError(status: .forbidden, message: "this needs the role \(needed.rawValue) in the org")
+        }
+        return role
     }
 
     /// The thing that the path names.
@@ -81,16 +109,21 @@ extension Request {
             && !self.head.headerFields.contains { $0.name.canonicalName == "host" }
     }
 
-    /// A text of the query. Forms and most clients write a space as `+` (https://url.spec.whatwg.org/#urlencoded-parsing).
-    func text(_ name: String) -> String? {
+    /// The texts of the query, in their order. Forms and most clients write a space as `+`
+    /// (https://url.spec.whatwg.org/#urlencoded-parsing).
+    var queryTexts: [(name: String, value: String)] {
         let query = (self.uri.query ?? "").replacing("+", with: "%20")
-        return URLComponents(string: "/?\(query)")?.queryItems?.first { $0.name == name }?.value
+        let items = URLComponents(string: "/?\(query)")?.queryItems ?? []
+        return items.compactMap { item in item.value.map { (name: item.name, value: $0) } }
+    }
+
+    func text(_ name: String) -> String? {
+        self.queryTexts.first { $0.name == name }?.value
     }
 
     /// A text that may be given several times.
     func texts(_ name: String) -> [String] {
-        let query = (self.uri.query ?? "").replacing("+", with: "%20")
-        return URLComponents(string: "/?\(query)")?.queryItems?.filter { $0.name == name }.compactMap(\.value) ?? []
+        self.queryTexts.filter { $0.name == name }.map(\.value)
     }
 
     /// Labels, all of which something must have: `label=a&label=b`, or `label=a,b`.

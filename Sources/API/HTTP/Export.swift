@@ -52,10 +52,12 @@ struct Exports: Sendable {
     /// An answer that goes on until all is written. What is cut short, because the database is away, the caller may look no
     /// longer or the service stops, ends without the last chunk, so that nobody takes it for the whole.
     ///
-    /// - Parameter read: reads the page that begins there.
+    /// - Parameters:
+    ///   - definition: as for ``Access/require(_:in:copyOf:for:seeking:)``.
+    ///   - read: reads the page that begins there.
     /// - Throws: if there is no place for it.
     func response<Row: ExportRow>(
-        as format: ExportFormat, of group: EntityID, to caller: Caller,
+        as format: ExportFormat, of group: EntityID, copyOf definition: EntityID? = nil, to caller: Caller,
         _ read: @escaping @Sendable (PageStart) async throws -> Part<Row>
     ) throws -> Response {
         let place = try self.places.take(for: caller.id)
@@ -65,7 +67,8 @@ struct Exports: Sendable {
             while true {
                 guard !Task.isShuttingDownGracefully else { throw CancellationError() }
                 guard caller.expiresAt.map({ self.wallClock.now < $0 }) ?? true else { throw APIError.unauthorized }
-                try await self.access.require(.viewer, in: group, for: caller, seeking: "group")
+                try await self.access.require(
+                    .viewer, in: group, copyOf: definition, for: caller, seeking: "group")
                 let part = try await read(start)
                 var buffer = ByteBuffer()
                 for row in part.rows { try format.write(row, to: &buffer) }

@@ -29,14 +29,21 @@ enum JSON {
     }
 
     /// The body as a tree. Errors name what is wrong with it as a whole: type, size, syntax, fields that there are not.
+    ///
+    /// - Parameters:
+    ///   - largest: in bytes.
+    ///   - most: values, at any depth.
+    ///   - other: the media type that the caller takes besides, for who sends neither.
     static func body(
-        of request: Request, as shape: Shape, upTo largest: Int = Self.largestBody
+        of request: Request, as shape: Shape, upTo largest: Int = Self.largestBody, most: Int = JSONValue.mostValues,
+        orElse other: String? = nil
     ) async throws -> JSONValue {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
         guard type == "application/json" else {
-            throw APIError(status: .unsupportedMediaType, message: "content-type must be application/json")
+            let types = ["application/json", other].compactMap(\.self).joined(separator: " or ")
+            throw APIError(status: .unsupportedMediaType, message: "content-type must be \(types)")
         }
-        let value = try JSONValue(reading: try await Self.bytes(of: request, upTo: largest))
+        let value = try JSONValue(reading: try await Self.bytes(of: request, upTo: largest), most: most)
         try shape.check(value)
         return value
     }

@@ -29,13 +29,13 @@ extension Shape {
     static let keyIDs = Shape.flat("key_ids")
     static let me = Shape.flat(
         "email", "metadata",
-        ignored: ["user_id", "root", "expires_at", "groups", "broker", "key", "token_email", "has_mail"])
+        ignored: ["user_id", "root", "expires_at", "groups", "orgs", "broker", "key", "token_email", "has_mail"])
     static let noticeChannel = Shape.flat(
         "id", "name", "type", "status", "events", "gather_seconds", "to", "url",
         ignored: ["topic", "given", "dropped", "last_given_at", "last_error", "last_error_at", "secret"])
     static let noticeChannels = Shape.object(["channels": .list(noticeChannel)])
     static let noticeTest = Shape.flat("channel_id")
-    static let org = Shape.flat("notification_url", ignored: mainflux.union(["name"]))
+    static let org = Shape.flat("notification_url", ignored: mainflux.union(["name", "role"]))
 
     static let signIn = Shape.flat("code", "code_verifier", "redirect_uri", "nonce", "refresh_token")
 

@@ -34,6 +34,14 @@ extension Caller {
     /// The user behind the call: of a key who made it.
     var user: String { self.key?.creator ?? self.id }
 
+    /// Whom memberships are looked up for; nil for a group's key, which is no user.
+    var member: String? { self.key?.group == nil ? self.id : nil }
+
+    /// What of a role in an org their key lets them have.
+    func bounded(_ role: Role?) -> Role? {
+        role.map { $0 >= .admin && (self.key?.role ?? .owner) >= .admin ? .admin : .viewer }
+    }
+
     /// Whose calls these count as. Those with all keys of one maker count together, or each key would be as much more that they may
     /// ask; and apart from their own, who must be able to revoke a key that asks too much. No user's name has a zero byte.
     var account: String { self.key.map { "\u{0}keys of \($0.creator)" } ?? self.id }
@@ -88,8 +96,40 @@ extension Access {
         return try await self.groups.roles(of: caller.id).mapValues { min($0, key.role) }
     }
 
+    /// The same, of what a copy of an org's webhook does there: the org's admins see it as the group's viewers do.
+    func role(of caller: Caller, in group: EntityID, copyOf definition: EntityID?) async throws -> Role? {
+        if let role = try await self.role(of: caller, in: group) { return role }
+        guard let definition, let role = try await self.role(of: caller, inOrgOf: definition), role >= .admin else {
+            return nil
+        }
+        return .viewer
+    }
+
+    /// The caller's role in an org, of those that there are there: a group's key has none, and a user's own does no more than its role
+    /// says. Tokens give none.
+    func role(of caller: Caller, inOrg org: EntityID) async throws -> Role? {
+        if caller.isRoot { return .admin }
+        guard let user = caller.member else { return nil }
+        return caller.bounded(try await self.orgs.role(of: user, in: org))
+    }
+
+    /// The same, of the org that a webhook is of, by its definition.
+    func role(of caller: Caller, inOrgOf definition: EntityID) async throws -> Role? {
+        if caller.isRoot { return .admin }
+        guard let user = caller.member else { return nil }
+        return caller.bounded(try await self.orgs.role(of: user, inOrgOf: definition))
+    }
+
+    /// The caller's roles in the orgs that they are a member of.
+    func rolesInOrgs(of caller: Caller) async throws -> [EntityID: Role] {
+        guard let user = caller.member else { return [:] }
+        return try await self.orgs.roles(of: user).compactMapValues { caller.bounded($0) }
+    }
+
     /// Whether the caller has this role still, for answers that go on for long: their key may have ended meanwhile.
-    func stillHas(_ needed: Role, in group: EntityID, _ caller: Caller) async throws -> Bool {
+    func stillHas(
+        _ needed: Role, in group: EntityID, copyOf definition: EntityID? = nil, _ caller: Caller
+    ) async throws -> Bool {
         var caller = caller
         if let key = caller.key {
             guard let record = try await self.keys.find(key.id), case .good(let role) = record.standing else {
@@ -97,6 +137,6 @@ extension Access {
             }
             caller = Caller(record, role: role)
         }
-        return try await self.role(of: caller, in: group).map { $0 >= needed } ?? false
+        return try await self.role(of: caller, in: group, copyOf: definition).map { $0 >= needed } ?? false
     }
 }

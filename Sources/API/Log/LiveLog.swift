@@ -54,21 +54,24 @@ struct LiveLog: Sendable {
                 webhook.definition == nil
                 ? role
                 : try await self.webhooks.access.require(
-                    .viewer, in: webhook.group, for: context.caller(), seeking: "webhook")
+                    .viewer, in: webhook.group, copyOf: webhook.definition, for: context.caller(),
+                    seeking: "webhook")
             return try self.response(
-                to: request, of: .webhook(webhook.id), in: webhook.group, seenBy: own, context.caller())
+                to: request, of: .webhook(webhook.id), in: webhook.group, copyOf: webhook.definition, seenBy: own,
+                context.caller())
         }
     }
 
     private func response(
-        to request: Request, of subject: Subject, in group: EntityID, seenBy role: Role, _ caller: Caller
+        to request: Request, of subject: Subject, in group: EntityID, copyOf definition: EntityID? = nil,
+        seenBy role: Role, _ caller: Caller
     ) throws -> Response {
         let query = try LogRoutes.query(request)
         let end = try request.end(from: self.wallClock.now, for: caller)
         return EventStream.response(in: try self.places.take(for: caller.account)) { events in
             var told: [Mark]?
             // Who has another role by now sees other things, and connects again.
-            while self.wallClock.now < end, try await self.stillHas(role, in: group, caller) {
+            while self.wallClock.now < end, try await self.stillHas(role, in: group, definition, caller) {
                 do {
                     let reading = try await self.readings.value(of: subject) { try await self.read(subject) }
                     let shown = reading.entries.filter { query.takes($0) }
@@ -98,10 +101,12 @@ struct LiveLog: Sendable {
     }
 
     /// As far as that can be asked: who looks on looks on through an outage.
-    private func stillHas(_ role: Role, in group: EntityID, _ caller: Caller) async throws -> Bool {
-        do { return try await self.webhooks.access.stillHas(role, in: group, caller) } catch let error
-            where DatabaseAvailability.mayPass(error)
-        {
+    private func stillHas(
+        _ role: Role, in group: EntityID, _ definition: EntityID?, _ caller: Caller
+    ) async throws -> Bool {
+        do {
+            return try await self.webhooks.access.stillHas(role, in: group, copyOf: definition, caller)
+        } catch let error where DatabaseAvailability.mayPass(error) {
             return true
         }
     }

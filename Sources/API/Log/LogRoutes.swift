@@ -20,7 +20,7 @@ struct LogRoutes: Sendable {
                 id: webhook.id, url: webhook.url, isOrgs: webhook.definition != nil)
             return try await self.list(
                 request, of: [try await self.webhooks.key(of: webhook): address], in: webhook.group,
-                seenBy: role, context.caller())
+                copyOf: webhook.definition, seenBy: role, context.caller())
         }
         routes.get("groups/:id/log") { request, context in
             let group = try context.id(of: "group")
@@ -44,8 +44,8 @@ struct LogRoutes: Sendable {
     // MARK: Log
 
     private func list(
-        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID, seenBy role: Role,
-        _ caller: Caller
+        _ request: Request, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID,
+        copyOf definition: EntityID? = nil, seenBy role: Role, _ caller: Caller
     ) async throws -> Response {
         let query = try Self.query(request)
         // What is hidden is not told by its order either.
@@ -59,7 +59,8 @@ struct LogRoutes: Sendable {
                 field: "order")
         }
         if let format = try request.exportFormat() {
-            return try self.export(query, of: webhooks, in: group, as: format, to: caller, seenBy: role)
+            return try self.export(
+                query, of: webhooks, in: group, copyOf: definition, as: format, to: caller, seenBy: role)
         }
         let furthest = LogStore.furthestOffset(of: webhooks.count)
         guard query.start.offset <= furthest else {
@@ -112,13 +113,13 @@ struct LogRoutes: Sendable {
     }
 
     private func export(
-        _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID, as format: ExportFormat,
-        to caller: Caller, seenBy role: Role
+        _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], in group: EntityID,
+        copyOf definition: EntityID?, as format: ExportFormat, to caller: Caller, seenBy role: Role
     ) throws -> Response {
         guard query.order == .date, !query.isAscending else {
             throw InvalidField("order", "must be date, and dir desc, where format is given")
         }
-        return try self.exports.response(as: format, of: group, to: caller) { start in
+        return try self.exports.response(as: format, of: group, copyOf: definition, to: caller) { start in
             var query = query
             (query.start, query.limit) = (start, PageRequest.highestLimit)
             let page = try await self.store.list(query, of: Array(webhooks.keys))
@@ -175,10 +176,11 @@ struct LogRoutes: Sendable {
         guard let (target, group) = try await self.webhooks.webhooks.target(of: id.webhook) else {
             throw APIError.notFound("delivery")
         }
+        let definition = try await self.webhooks.webhooks.definitions(of: [target.id])[target.id]
         var role = try await self.webhooks.access.require(
-            .viewer, in: group, for: context.caller(), seeking: "delivery")
+            .viewer, in: group, copyOf: definition, for: context.caller(), seeking: "delivery")
         // What the org's webhook sends is not the group's to see.
-        if try await !self.webhooks.webhooks.definitions(of: [target.id]).isEmpty { role = .viewer }
+        if definition != nil { role = .viewer }
         guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
         var subjects = Set(history.sent.filter(\.hasThing).map { target.subject(of: $0) })
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }

@@ -48,6 +48,8 @@ struct MeRoutes: Sendable {
         let roles = try await self.access.roles(ofMember: caller)
         let user = caller.key?.group == nil ? try await self.users.find(caller.id) : nil
         return try Response.json(
-            try MeDTO(caller, roles: roles, self.broker, user: user, hasMail: self.hasMail))
+            try MeDTO(
+                caller, roles: roles, inOrgs: try await self.access.rolesInOrgs(of: caller), self.broker, user: user,
+                hasMail: self.hasMail))
     }
 }

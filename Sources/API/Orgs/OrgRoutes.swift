@@ -5,19 +5,15 @@ internal import Registry
 internal import Schema
 internal import Values
 
-/// What an org sets for all its groups. Orgs have no members, so it is root's to say.
+/// What an org sets for all its groups, which is root's to say.
 struct OrgRoutes: Sendable {
     let store: NotificationStore
+    let orgs: OrgStore
     let keys: OrgKeyStore
     let audit: AuditStore
     let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
-        routes.get("orgs/:id") { _, context in
-            let id = try self.org(context)
-            guard let url = try await self.store.url(ofOrg: id) else { throw APIError.notFound("org") }
-            return try Response.json(OrgDTO(id: id.description, notification_url: url))
-        }
         routes.put("orgs/:id") { request, context in
             let id = try self.org(context)
             let object = try JSONObject(try await JSON.body(of: request, as: .org), at: "")
@@ -27,8 +23,10 @@ struct OrgRoutes: Sendable {
                     throw InvalidField("notification_url", error.reason)
                 }
             }
-            guard try await self.store.setURL(url, ofOrg: id) else { throw APIError.notFound("org") }
-            return try Response.json(OrgDTO(id: id.description, notification_url: url?.text))
+            guard try await self.store.setURL(url, ofOrg: id), let org = try await self.orgs.find(id) else {
+                throw APIError.notFound("org")
+            }
+            return try Response.json(OrgDTO(org, to: context.caller(), role: .admin))
         }
         self.addKeys(to: routes)
     }
@@ -59,9 +57,4 @@ struct OrgRoutes: Sendable {
         }
         return try context.id(of: "org")
     }
-}
-
-private struct OrgDTO: Encodable {
-    let id: String
-    let notification_url: String?
 }

@@ -4,38 +4,39 @@ internal import Registry
 internal import Schema
 internal import Values
 
-/// `/orgs/{id}/webhooks` and `/org-webhooks/{id}`: webhooks that all groups of an org have. Orgs have no members, so they are
-/// root's to see and to set; groups see their copies among their webhooks.
+/// `/orgs/{id}/webhooks` and `/org-webhooks/{id}`: webhooks that all groups of an org have. They are the org's members' to see and its
+/// admins' to set; groups see their copies among their webhooks.
 struct OrgWebhookRoutes: Sendable {
     let store: OrgWebhookStore
     let webhooks: WebhookRoutes
+    let access: Access
     let audit: AuditStore
     let wallClock: WallClock
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.get("orgs/:id/webhooks") { request, context in
-            let org = try self.id(of: "org", context)
-            guard try await self.store.has(org: org) else { throw APIError.notFound("org") }
+            let org = try context.id(of: "org")
+            let role = try await self.access.requireOrg(.viewer, org, for: context.caller())
             let pageRequest = try request.pageRequest()
             let page = try await self.store.list(in: org, pageRequest)
-            return try Response.json(PageDTO("webhooks", page, pageRequest) { OrgWebhookDTO($0) })
+            return try Response.json(PageDTO("webhooks", page, pageRequest) { OrgWebhookDTO($0, seenBy: role) })
         }
         routes.post("orgs/:id/webhooks") { try await self.create($0, $1) }
         routes.get("org-webhooks/:id") { _, context in
-            let webhook = try await self.find(context)
+            let (webhook, role) = try await self.find(context, needing: .viewer)
             let standings = try await self.store.standings(of: webhook.webhook.id)
-            return try Response.json(OrgWebhookDTO(webhook, standings))
+            return try Response.json(OrgWebhookDTO(webhook, standings, seenBy: role))
         }
         routes.put("org-webhooks/:id") { try await self.update($0, $1) }
         routes.delete("org-webhooks/:id") { _, context in
-            let id = try self.id(of: "webhook", context)
+            let id = try await self.id(context)
             guard let groups = try await self.store.remove(id) else { throw APIError.notFound("webhook") }
             await self.follow(groups)
             return Response.noContent
         }
         routes.put("org-webhooks/:id/status") { try await self.setStatus($0, $1) }
         routes.get("org-webhooks/:id/copies") { request, context in
-            let webhook = try await self.find(context)
+            let (webhook, _) = try await self.find(context, needing: .viewer)
             let pageRequest = try request.pageRequest(orders: PageRequest.Order.ofWebhooks)
             let page = try await self.webhooks.webhooks.list(
                 copiesOf: webhook.webhook.id, pageRequest, try request.webhookFilter())
@@ -46,13 +47,13 @@ struct OrgWebhookRoutes: Sendable {
 
     private func addKeys(to routes: RouterGroup<APIContext>) {
         routes.get("org-webhooks/:id/secret") { _, context in
-            let id = try self.id(of: "webhook", context)
+            let id = try await self.id(context)
             guard let keys = try await self.store.signingKeys(of: id) else { throw APIError.notFound("webhook") }
             try await self.audit.note(AuditNote(.shown, .orgWebhook(id)))
             return try Response.json(SecretDTO(keys.current))
         }
         routes.post("org-webhooks/:id/secret/rotate") { request, context in
-            let id = try self.id(of: "webhook", context)
+            let id = try await self.id(context)
             let rotation = try KeyRotation(
                 try JSONObject(try await JSON.optionalBody(of: request, as: .rotation), at: ""))
             let rotated = try await Self.bounded {
@@ -67,7 +68,8 @@ struct OrgWebhookRoutes: Sendable {
     }
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        let org = try self.id(of: "org", context)
+        let org = try context.id(of: "org")
+        try await self.access.requireOrg(.admin, org, for: context.caller())
         let objects = try JSONObject.list(try await JSON.body(of: request, as: .list(.webhook)))
         var created: [(webhook: Webhook, keys: SigningKeys)] = []
         let now = self.wallClock.now
@@ -85,11 +87,12 @@ struct OrgWebhookRoutes: Sendable {
         }
         guard let groups else { throw APIError.notFound("org") }
         await self.follow(groups)
-        return try Response.json(.created, made.map { OrgWebhookDTO(OrgWebhook(org: org, webhook: $0.webhook)) })
+        return try Response.json(
+            .created, made.map { OrgWebhookDTO(OrgWebhook(org: org, webhook: $0.webhook), seenBy: .admin) })
     }
 
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
-        let webhook = try await self.find(context).webhook
+        let webhook = try await self.find(context, needing: .admin).webhook.webhook
         let object = try JSONObject(try await JSON.body(of: request, as: .webhook), at: "")
         guard try object.string("secret") == nil else {
             throw InvalidField("secret", "is changed by POST /org-webhooks/{id}/secret/rotate")
@@ -103,7 +106,7 @@ struct OrgWebhookRoutes: Sendable {
 
     /// `{"status": "ENABLED"|"DISABLED"}`: of all copies, also of those that were disabled because of errors.
     private func setStatus(_ request: Request, _ context: APIContext) async throws -> Response {
-        let id = try self.id(of: "webhook", context)
+        let id = try await self.id(context)
         let body = try JSONObject(try await JSON.body(of: request, as: .orgWebhookStatus), at: "")
         guard let status = try body.string("status").flatMap(WebhookStatus.init(rawValue:)),
             status == .enabled || status == .disabled
@@ -114,7 +117,7 @@ struct OrgWebhookRoutes: Sendable {
     private func answer(_ changed: OrgWebhookStore.Changed?) async throws -> Response {
         guard let changed else { throw APIError.notFound("webhook") }
         await self.follow(changed.groups)
-        return try Response.json(OrgWebhookDTO(changed.webhook))
+        return try Response.json(OrgWebhookDTO(changed.webhook, seenBy: .admin))
     }
 
     // MARK: Rules
@@ -134,18 +137,21 @@ struct OrgWebhookRoutes: Sendable {
         return draft
     }
 
-    private func find(_ context: APIContext) async throws -> OrgWebhook {
-        guard let webhook = try await self.store.find(try self.id(of: "webhook", context)) else {
+    /// - Returns: and the caller's role in its org.
+    private func find(
+        _ context: APIContext, needing needed: Role
+    ) async throws -> (webhook: OrgWebhook, role: Role) {
+        let caller = try context.caller()
+        guard let webhook = try await self.store.find(try context.id(of: "webhook")) else {
             throw APIError.notFound("webhook")
         }
-        return webhook
+        let role = try await self.access.role(of: caller, inOrg: webhook.org)
+        return (webhook, try Access.require(needed, role, in: webhook.org, seeking: "webhook"))
     }
 
-    private func id(of what: String, _ context: APIContext) throws -> EntityID {
-        guard try context.caller().isRoot else {
-            throw APIError(status: .forbidden, message: "orgs are root's to set")
-        }
-        return try context.id(of: what)
+    /// Of one that the caller may change.
+    private func id(_ context: APIContext) async throws -> EntityID {
+        try await self.find(context, needing: .admin).webhook.webhook.id
     }
 
     private static func bounded<Result>(_ change: () async throws -> Result) async throws -> Result {
@@ -192,16 +198,19 @@ private struct OrgWebhookDTO: Encodable {
         let off: Int64
     }
 
-    init(_ found: OrgWebhook, _ standings: [WebhookHealth: Int64]? = nil) {
+    /// - Parameter role: in the org.
+    init(_ found: OrgWebhook, _ standings: [WebhookHealth: Int64]? = nil, seenBy role: Role) {
         let webhook = found.webhook
         self.record = Record(
             id: webhook.id.description, org_id: found.org.description, name: webhook.name,
-            url: ShownURL.text(webhook.url.text, to: .owner),
-            headers: Dictionary(webhook.headers.map { ($0.name, $0.value) }) { first, _ in first },
+            url: ShownURL.text(webhook.url.text, to: role),
+            headers: Dictionary(
+                webhook.headers.map { ($0.name, role >= .editor ? $0.value : "***") }
+            ) { first, _ in first },
             status: webhook.status.rawValue, status_reason: webhook.fault, version: webhook.version,
             created_at: webhook.record.createdAt.milliseconds, updated_at: webhook.record.updatedAt.milliseconds,
             copies: standings.map { CopiesDTO(ok: $0[.ok] ?? 0, failing: $0[.failing] ?? 0, off: $0[.off] ?? 0) })
-        self.fields = webhook.policy.answer(seenBy: .owner) + webhook.options.answer(seenBy: .owner)
+        self.fields = webhook.policy.answer(seenBy: role) + webhook.options.answer(seenBy: role)
     }
 
     func encode(to encoder: any Encoder) throws {

@@ -65,7 +65,7 @@ struct InboundRoutes: Sendable {
         let signed = SignedRequest(
             headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
             body: Array(buffer.readableBytesView),
-            query: Dictionary(request.uri.queryParameters.map { (String($0), String($1)) }) { first, _ in first })
+            query: Dictionary(request.queryTexts.map { ($0.name, $0.value) }) { first, _ in first })
         if let scheme = door.settings.signature {
             guard scheme.verifies(signed, secret: door.secret ?? "", now: self.wallClock.now.seconds) else {
                 try await self.refuse(bytes: signed.body.count, at: door)

@@ -13,6 +13,7 @@ struct ErasureRoutes: Sendable {
     func add(to routes: RouterGroup<APIContext>) {
         routes.delete("things/:id/messages") { request, context in
             let thing = try await self.access.thing(context, needing: .editor)
+            try request.refuseParameters(otherThan: ["from", "to"])
             let (from, to) = (try request.time("from"), try request.time("to"))
             if let from, let to, from >= to { throw InvalidField("from", "must lie before to") }
             do {

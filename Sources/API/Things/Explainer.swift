@@ -70,17 +70,17 @@ package struct Explainer: Sendable {
             thing: thing, subtopic: subtopic ?? kept?.subtopic ?? "", payload: payload ?? kept?.payload,
             properties: kept?.properties, origin: origin, isWritten: isWritten)
         let remembering = scene?.webhooks.filter { $0.conditions?.remembers == true } ?? []
-        let memory = try await self.memory.memory(
-            of: Set(remembering.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+        let memory = try await self.memory.memory(of: Set(remembering.map { $0.subject(thing) }))
         let alarms = try await self.alarms(of: thing, at: scene?.webhooks ?? [])
         let thinning = scene?.webhooks.filter { $0.thinning != nil } ?? []
-        let thinned = try await self.thinned.things(
-            Set(thinning.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+        let thinned = try await self.thinned.things(Set(thinning.map { $0.subject(thing) }))
+        // All of this thing.
+        let remembered = Dictionary(uniqueKeysWithValues: memory.map { ($0.webhook, $1) })
+        let sent = Dictionary(uniqueKeysWithValues: thinned.map { ($0.webhook, $1.memory) })
         let routed = Explanation(
             of: message, in: scene, largestPayload: self.largestPayload, now: self.wallClock.now,
             alarm: { $0.alarm(of: thing, among: alarms) },
-            memory: { memory[ConditionSubject(webhook: $0, thing: thing)] ?? [:] },
-            thinned: { thinned[ConditionSubject(webhook: $0, thing: thing)]?.memory ?? Thinning.Memory() })
+            memory: { remembered[$0] ?? [:] }, thinned: { sent[$0] ?? Thinning.Memory() })
         let wanted = routed.webhooks.map(\.target).filter { webhook == nil || $0.id == webhook }.prefix(Self.most)
         let standings = try await self.standings.standings(of: wanted.map(\.key), thing: thing)
         var gates: [WebhookKey: GateStanding] = [:]
@@ -101,7 +101,7 @@ package struct Explainer: Sendable {
         var scene = message.hasThing ? try await self.scene(message.thing) : nil
         if scene?.group != webhook.group { scene = nil }
         var memory: ConditionMemory = [:]
-        let subject = ConditionSubject(webhook: webhook.key, thing: message.thing)
+        let subject = webhook.subject(message.thing)
         if webhook.conditions?.remembers == true { memory = try await self.memory.memory(of: [subject]) }
         let alarms = try await self.alarms(of: message.thing, at: [webhook])
         let thinned = try await self.thinned.things(webhook.thinning == nil ? [] : [subject])
@@ -113,7 +113,6 @@ package struct Explainer: Sendable {
 
     private func alarms(of thing: EntityID, at webhooks: [WebhookTarget]) async throws -> AlarmMemory {
         try await self.alarms.memory(
-            of: Set(
-                webhooks.filter { $0.conditions?.edge != nil }.map { ConditionSubject(webhook: $0.key, thing: thing) }))
+            of: Set(webhooks.filter { $0.conditions?.edge != nil }.map { $0.subject(thing) }))
     }
 }

@@ -13,6 +13,8 @@ struct ThingBulkRoutes: Sendable {
 
     private static let mostRows = 10_000
     private static let largestBody = 4 * 1024 * 1024
+    /// Twenty of each thing, which is as many as there is room for where there are as many things as may be.
+    private static let mostValues = 20 * Self.mostRows
 
     func add(to routes: RouterGroup<APIContext>) {
         routes.post("groups/:id/things/bulk") { try await self.create($0, $1) }
@@ -23,6 +25,7 @@ struct ThingBulkRoutes: Sendable {
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let group = try context.id(of: "group")
         try await self.access.requireGroup(.editor, group, for: context.caller())
+        try request.refuseParameters(otherThan: ["profile", "dry_run"])
         let isDry: DryRun? = try request.choice("dry_run")
         let rows = try await Self.rows(of: request)
         var faults: [RowFault] = []
@@ -68,7 +71,8 @@ struct ThingBulkRoutes: Sendable {
     private static func rows(of request: Request) async throws -> [(Int, Result<JSONObject, InvalidField>)] {
         let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingSpaces.lowercased() }
         guard type == "text/csv" else {
-            let body = try await JSON.body(of: request, as: .list(.newThing), upTo: Self.largestBody)
+            let body = try await JSON.body(
+                of: request, as: .list(.newThing), upTo: Self.largestBody, most: Self.mostValues, orElse: "text/csv")
             guard case .array(let values) = body, !values.isEmpty else {
                 throw InvalidField("the body", "must be an array of at least one thing, or text/csv")
             }

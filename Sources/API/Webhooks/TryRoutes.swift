@@ -70,7 +70,7 @@ struct TryRoutes: Sendable {
         }
         let url = target.url
         return try await self.test(target, object, for: role) {
-            try await self.webhooks.webhooks.countTest(of: key, to: url)
+            try await self.webhooks.webhooks.countTest(of: key, in: webhook.group, to: url)
         }
     }
 

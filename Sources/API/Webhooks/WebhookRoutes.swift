@@ -72,7 +72,7 @@ struct WebhookRoutes: Sendable {
             throw APIError.notFound("webhook")
         }
         let role = try await self.access.require(
-            needed, in: webhook.group, for: context.caller(), seeking: "webhook")
+            needed, in: webhook.group, copyOf: webhook.definition, for: context.caller(), seeking: "webhook")
         return (webhook, webhook.definition == nil ? role : .viewer)
     }
 
@@ -256,7 +256,7 @@ struct WebhookRoutes: Sendable {
 
 extension APIError {
     fileprivate static func isOrgs(_ webhook: EntityID, _ definition: EntityID) -> APIError {
-        .conflict("webhook \(webhook) is its organization's: root changes it, at /org-webhooks/\(definition)")
+        .conflict("webhook \(webhook) is its organization's, whose admins change it at /org-webhooks/\(definition)")
     }
 }
 

@@ -23,7 +23,10 @@ const kinds = [
   ["topic_rule", "Topic rules"],
   ["access", "Refused calls"],
 ];
-const everywhere = [["org", "Orgs"], ["org_webhook", "Orgs' webhooks"], ["sign_in", "Refused sign-ins"]];
+const everywhere = [["org", "Orgs"], ["org_webhook", "Orgs' webhooks"], ["org_member", "Orgs' members"], [
+  "sign_in",
+  "Refused sign-ins",
+]];
 
 const columns = [
   { label: "When", class: "fit" },

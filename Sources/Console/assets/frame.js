@@ -8,7 +8,7 @@ import { at, can, state } from "./state.js";
 
 /**
  * Those that are about a group are shown to who is in one: others have no right to anything in them. What is about an organization
- * is shown where the group at hand is of one.
+ * root is shown where the group at hand is of one; others are shown those that they are members of.
  */
 const sections = [
   { section: "overview", label: "Overview", isOfGroup: true },
@@ -21,6 +21,7 @@ const sections = [
   { section: "keys", label: "API keys", isOfGroup: true },
   { section: "members", label: "Groups and members", isOfGroup: false },
   { section: "org", label: "Organization", isOfGroup: true, isOfOrg: true, needs: "root" },
+  { section: "org", label: "Organizations", isOfMember: true, address: "#/orgs" },
   { section: "audit", label: "Audit", isOfGroup: true, needs: "admin" },
   { section: "broker", label: "Broker", isOfGroup: true, needs: "root" },
 ];
@@ -52,18 +53,27 @@ export function markSection(section) {
 
 const mayUse = (needs) => needs === undefined || (needs === "root" ? state.me.root : can(needs));
 
+/** What of another group is shown once it is chosen. Who sees organizations as their member sees none as its group's. */
+const ofAGroup = () => (current === "org" && !state.me.root ? "overview" : current);
+
 function drawSide() {
   const side = document.querySelector(".side");
   if (!side) return;
   side.classList.remove("open");
-  const visible = sections.filter(({ isOfGroup, isOfOrg, needs }) =>
-    (!isOfGroup || state.group) && (!isOfOrg || state.group.org_id) && mayUse(needs)
+  const isMember = !state.me.root && Object.keys(state.me.orgs ?? {}).length > 0;
+  const visible = sections.filter(({ isOfGroup, isOfOrg, isOfMember, needs }) =>
+    (!isOfGroup || state.group) && (!isOfOrg || state.group.org_id) && (!isOfMember || isMember) && mayUse(needs)
   );
-  const link = ({ section, label }) =>
+  const link = ({ section, label, address = at(section) }) =>
     h(
       "li",
       {},
-      h("a", { href: at(section), "aria-current": section === current ? "page" : undefined }, icon(section), label),
+      h(
+        "a",
+        { href: address, "aria-current": section === current ? "page" : undefined },
+        icon(section),
+        label,
+      ),
     );
   const toggle = h("button", {
     type: "button",
@@ -76,7 +86,7 @@ function drawSide() {
   replace(
     side,
     h("div", { class: "side-top" }, brand, toggle),
-    state.group && h("div", { class: "row" }, groupPicker((group) => actions.go(`#/${group.id}/${current}`))),
+    state.group && h("div", { class: "row" }, groupPicker((group) => actions.go(`#/${group.id}/${ofAGroup()}`))),
     h("nav", { "aria-label": "Sections" }, h("ul", { class: "nav" }, visible.map(link))),
     h("div", { class: "foot" }, appearance(), zoneChoice(), signedIn()),
   );

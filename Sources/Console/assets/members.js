@@ -135,28 +135,46 @@ export async function show(context) {
 }
 
 function members(group, { signal, can, me, refreshGroups, go }) {
+  return memberSection({
+    path: `/groups/${group.id}/members`,
+    title: `Members of ${group.name}`,
+    name: group.name,
+    called: `“${group.name}”`,
+    kind: "group",
+    ranks: roles,
+    given: roles.filter(([each]) => can("owner") || each !== "owner"),
+    nobody: "Only root sees this group. Add somebody, so that they can work with it.",
+    mayAdd: can("admin"),
+    mayChange: (member) => can("owner") || (can("admin") && member.role !== "owner"),
+    left: async () => {
+      await refreshGroups();
+      go("#/groups");
+    },
+    me,
+    signal,
+  });
+}
+
+/**
+ * Who is what in a group or an organization: those who may add others, change what they are and remove them, and everybody leaves.
+ *
+ * - path: where they are kept; ranks: all roles, the least first; given: those that may be given, with what is said of each.
+ * - name, called, kind: how that is named which they are members of: in a label, in a sentence, and as what it is.
+ * - left: done when one has left who is not root.
+ */
+export function memberSection(
+  { path, title, name, called, kind, ranks, given, nobody, mayAdd, mayChange, left, me, signal },
+) {
   const list = h("div", {});
   const load = (place = {}) =>
     attempt(list, signal, async (signal) => {
-      draw(
-        await get(
-          `/groups/${group.id}/members${query({ ...place, limit: 100, order: "name", dir: "asc" })}`,
-          signal,
-        ),
-      );
+      draw(await get(`${path}${query({ ...place, limit: 100, order: "name", dir: "asc" })}`, signal));
     });
   const draw = (page) => {
     if (page.total === 0) {
-      return replace(
-        list,
-        empty(
-          "No members",
-          "Only root sees this group. Add somebody, so that they can work with it.",
-          can("admin") && addButton(),
-        ),
-      );
+      return replace(list, empty("No members", nobody, mayAdd && addButton()));
     }
-    const ranked = [...roles].reverse().map(([role]) => role);
+    const ranked = [...ranks].reverse().map(([role]) => role);
     const sorted = [...page.members].sort((a, b) => ranked.indexOf(a.role) - ranked.indexOf(b.role));
     const columns = [{ label: "User" }, { label: "Role", class: "fit" }, {
       label: "Actions",
@@ -166,23 +184,20 @@ function members(group, { signal, can, me, refreshGroups, go }) {
     replace(
       list,
       table({
-        label: `Members of ${group.name}`,
+        label: title,
         columns,
         rows: sorted.map((member) => {
-          const mayChange = can("owner") || (can("admin") && member.role !== "owner");
-          const role = mayChange
+          const isOpen = mayChange(member);
+          const role = isOpen
             ? select(
               member.role,
-              roles.filter(([each]) => can("owner") || each !== "owner").map(([each]) => [each]),
+              given.map(([each]) => [each]),
               {
                 "aria-label": `Role of ${member.member_id}`,
                 onchange: () =>
                   busy(role, async () => {
                     try {
-                      await put(`/groups/${group.id}/members`, [{
-                        member_id: member.member_id,
-                        role: role.value,
-                      }]);
+                      await put(path, [{ member_id: member.member_id, role: role.value }]);
                       toast(`${member.member_id} is ${role.value} now`);
                     } finally {
                       await load();
@@ -192,23 +207,22 @@ function members(group, { signal, can, me, refreshGroups, go }) {
             )
             : member.role;
           const isSelf = member.member_id === me.user_id;
-          const out = (mayChange || isSelf) && h("button", {
+          const out = (isOpen || isSelf) && h("button", {
             type: "button",
             class: "danger",
-            "aria-label": `${isSelf ? "Leave" : "Remove"} ${isSelf ? group.name : member.member_id}`,
+            "aria-label": `${isSelf ? "Leave" : "Remove"} ${isSelf ? name : member.member_id}`,
             onclick: async () => {
               if (
                 !await confirm(
-                  isSelf ? `Leave “${group.name}”?` : `Remove “${member.member_id}”?`,
-                  isSelf ? "You will no longer see this group." : `They will no longer see “${group.name}”.`,
+                  isSelf ? `Leave ${called}?` : `Remove “${member.member_id}”?`,
+                  isSelf ? `You will no longer see this ${kind}.` : `They will no longer see ${called}.`,
                   isSelf ? "Leave" : `Remove “${member.member_id}”`,
                 )
               ) return;
               await busy(out, async () => {
-                await remove(`/groups/${group.id}/members`, { member_ids: [member.member_id] });
+                await remove(path, { member_ids: [member.member_id] });
                 if (!isSelf || me.root) return load();
-                await refreshGroups();
-                return go("#/groups");
+                return left();
               });
             },
           }, isSelf ? "Leave" : "Remove");
@@ -228,16 +242,13 @@ function members(group, { signal, can, me, refreshGroups, go }) {
     );
   };
   const add = () => {
-    const [user, role] = [
-      input("", { autofocus: true, required: true }),
-      select("viewer", roles.filter(([each]) => can("owner") || each !== "owner")),
-    ];
+    const [user, role] = [input("", { autofocus: true, required: true }), select("viewer", given)];
     return formDialog(
-      `Add to “${group.name}”`,
+      `Add to ${called}`,
       [field("User", "member_id", user, "What their token says: its sub."), field("Role", "role", role)],
       "Add",
       async () => {
-        await put(`/groups/${group.id}/members`, [{ member_id: user.value, role: role.value }]);
+        await put(path, [{ member_id: user.value, role: role.value }]);
         await load();
       },
     );
@@ -247,7 +258,7 @@ function members(group, { signal, can, me, refreshGroups, go }) {
   return h(
     "section",
     { class: "card flush" },
-    h("div", { class: "row" }, h("h2", { class: "grow" }, `Members of ${group.name}`), can("admin") && addButton()),
+    h("div", { class: "row" }, h("h2", { class: "grow" }, title), mayAdd && addButton()),
     list,
   );
 }

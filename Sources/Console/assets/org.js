@@ -1,9 +1,10 @@
-// The webhooks of an organization, which all its groups have.
+// Organizations: who their members are, and their webhooks, which all their groups have.
 
 import { get, put, query, remove } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { trigger } from "./format.js";
-import { opensBy, table, tableRow } from "./lists.js";
+import { opensBy, pager, table, tableRow } from "./lists.js";
+import { memberSection } from "./members.js";
 import { confirmDeletion, menu } from "./overlays.js";
 import { attempt, busy, empty, head, identity, moment, statusBadge, toast } from "./ui.js";
 
@@ -31,15 +32,43 @@ const columns = [
   { label: "Actions", hides: true, class: "fit" },
 ];
 
+const roles = [["viewer", "Viewer: reads"], ["admin", "Admin: webhooks and members"]];
+
+/** What one is in an organization; fails for who is none of its members. */
+export const roleIn = async (org, signal) => (await get(`/orgs/${org}`, signal)).role;
+
+/** Those that one is a member of. */
+export function showAll({ signal, go }) {
+  const list = h("div", {});
+  const columns = [{ label: "Id" }, { label: "Your role", class: "fit" }];
+  const load = (place = {}) =>
+    attempt(list, signal, async (signal) => {
+      const page = await get(`/orgs${query({ ...place, limit: 25, order: "id", dir: "asc" })}`, signal);
+      const rows = page.orgs.map(({ id, role }) =>
+        tableRow(
+          columns,
+          [h("a", { class: "name break", href: `#/org/${id}` }, id), role],
+          opensBy(() => go(`#/org/${id}`)),
+        )
+      );
+      const shown = rows.length > 0
+        ? table({ label: "Organizations", columns, rows })
+        : empty("You are in no organization", "Root, and admins of an organization, add its members.");
+      replace(list, shown, page.total > 0 && pager(page, load));
+    });
+  load();
+  return [head({ title: "Organizations" }), h("section", { class: "card flush" }, list)];
+}
+
 /** - org: whose; that of the group at hand, unless another one is said. */
-export async function show({ me, group, org = group?.org_id, signal, go }) {
-  if (!me.root) throw new Error("What an organization has is root's to see.");
+export async function show({ me, group, org = group?.org_id, signal, go, refreshGroups }) {
   if (!org) {
     return [
       head({ title: "Organization" }),
       h("section", { class: "card" }, empty("In no organization", `“${group.name}” is a group by itself.`)),
     ];
   }
+  const mayChange = await roleIn(org, signal) === "admin";
   const list = h("div", {});
   const adding = `#/org/${org}/new`;
 
@@ -62,13 +91,13 @@ export async function show({ me, group, org = group?.org_id, signal, go }) {
         empty(
           "No webhooks yet",
           "A webhook of the organization is one of each of its groups: those that there are, and those that come.",
-          h("a", { class: "button primary", href: adding }, "Add the first webhook"),
+          mayChange && h("a", { class: "button primary", href: adding }, "Add the first webhook"),
         ),
       );
     }
     const rows = webhooks.map((webhook) => {
       const isOff = webhook.status !== "ENABLED";
-      const actions = menu(`Actions for ${webhook.name}`, [
+      const actions = mayChange && menu(`Actions for ${webhook.name}`, [
         ["Edit", () => go(`#/org-webhook/${webhook.id}/edit`)],
         [isOff ? "Enable" : "Disable", () => act(actions, () => setStatus(webhook, isOff ? "ENABLED" : "DISABLED"))],
         ["Delete", () => act(actions, () => removeWebhook(webhook)), "danger"],
@@ -84,7 +113,7 @@ export async function show({ me, group, org = group?.org_id, signal, go }) {
         statusBadge(webhook.status),
         trigger(webhook.trigger.type),
         moment(webhook.updated_at),
-        actions,
+        actions || "",
       ];
       return tableRow(columns, cells, opensBy(() => go(`#/org-webhook/${webhook.id}`)));
     });
@@ -95,7 +124,8 @@ export async function show({ me, group, org = group?.org_id, signal, go }) {
   return [
     head({
       title: "Organization",
-      actions: h("a", { class: "button primary", href: adding }, icon("plus"), "New webhook"),
+      crumbs: ["Organizations", "#/orgs"],
+      actions: mayChange && h("a", { class: "button primary", href: adding }, icon("plus"), "New webhook"),
     }),
     h(
       "div",
@@ -116,6 +146,25 @@ export async function show({ me, group, org = group?.org_id, signal, go }) {
         ),
         list,
       ),
+      memberSection({
+        path: `/orgs/${org}/members`,
+        title: "Members of the organization",
+        name: "the organization",
+        called: "the organization",
+        kind: "organization",
+        ranks: roles,
+        given: roles,
+        nobody:
+          "Root alone makes its webhooks. An admin makes them too, and gets all messages of all its groups by them.",
+        mayAdd: mayChange,
+        mayChange: () => mayChange,
+        left: async () => {
+          await refreshGroups(group?.id);
+          go("#/orgs");
+        },
+        me,
+        signal,
+      }),
     ),
   ];
 }

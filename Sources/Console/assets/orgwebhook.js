@@ -4,12 +4,13 @@ import { get, query } from "./api.js";
 import { h } from "./dom.js";
 import { number, trigger } from "./format.js";
 import { listSection, opensBy, table, tableRow } from "./lists.js";
-import { removeWebhook, setStatus } from "./org.js";
+import { removeWebhook, roleIn, setStatus } from "./org.js";
 import { menu } from "./overlays.js";
 import { busy, empty, facts, head, moment, statusBadge, toast } from "./ui.js";
 import { about, rotate } from "./webhook.js";
 
-export function show({ item: webhook, signal, go }) {
+export async function show({ me, item: webhook, signal, go }) {
+  const mayChange = await roleIn(webhook.org_id, signal) === "admin";
   const [keeper, list] = [`/org-webhooks/${webhook.id}`, `#/org/${webhook.org_id}`];
   const reload = () => go(`#/org-webhook/${webhook.id}`);
   const isOff = webhook.status !== "ENABLED";
@@ -30,7 +31,7 @@ export function show({ item: webhook, signal, go }) {
       title: webhook.name,
       crumbs: ["Organization", list],
       badge: statusBadge(webhook.status),
-      actions: [
+      actions: mayChange && [
         change(isOff ? "Enable" : "Disable", isOff ? "ENABLED" : "DISABLED"),
         h("a", { class: "button primary", href: `#/org-webhook/${webhook.id}/edit` }, "Edit"),
         menu("More actions", [
@@ -55,12 +56,12 @@ export function show({ item: webhook, signal, go }) {
           "div",
           { class: "note bad" },
           h("span", { class: "grow" }, `It is enabled, and off in ${number(off)} of its groups because of errors.`),
-          change("Enable it in all", "ENABLED"),
+          mayChange && change("Enable it in all", "ENABLED"),
         ),
       h(
         "div",
         { class: "grid" },
-        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, keeper)),
+        h("section", { class: "card" }, h("h2", {}, "About"), about(webhook, mayChange && keeper)),
         h(
           "section",
           { class: "card" },
@@ -68,7 +69,7 @@ export function show({ item: webhook, signal, go }) {
           facts(["Working", number(ok)], ["Failing", number(failing)], ["Off", number(off)]),
         ),
       ),
-      copies(webhook, { signal, go }),
+      copies(webhook, { me, signal, go }),
     ),
   ];
 }
@@ -81,21 +82,31 @@ const columns = [
   { label: "Attempts", class: "number fit" },
 ];
 
-/** A group that is gone meanwhile is called by its id. */
-const nameOf = (group, signal) =>
-  get(`/groups/${group}`, signal).then(({ name }) => name, (error) => {
-    if (error.status === 404) return group;
-    throw error;
-  });
+/** What groups of an organization are called, by their ids; what is gone meanwhile is not among them. */
+async function namesOf(ids, org, signal) {
+  if (ids.length === 0) return new Map();
+  const { groups } = await get(`/orgs/${org}/groups${query({ ids: ids.join(","), limit: 25 })}`, signal);
+  return new Map(groups.map(({ id, name }) => [id, name]));
+}
 
-/** The copies, one in each group. */
-function copies(webhook, { signal, go }) {
+/** The copies, one in each group. Their pages are the groups', for who is in those. */
+function copies(webhook, { me, signal, go }) {
+  let own;
+  const mayOpen = async (group, signal) => {
+    if (me.root) return true;
+    own ??= await get(`/groups${query({ org_id: webhook.org_id, limit: 200 })}`, signal);
+    return own.groups.some(({ id }) => id === group);
+  };
   const read = async (place, signal) => {
     const page = await get(
       `/org-webhooks/${webhook.id}/copies${query({ ...place, limit: 25, order: "name", dir: "asc" })}`,
       signal,
     );
-    const groups = await Promise.all(page.webhooks.map((copy) => nameOf(copy.group_id, signal)));
+    const names = await namesOf(page.webhooks.map((copy) => copy.group_id), webhook.org_id, signal);
+    const groups = [];
+    for (const { group_id: id } of page.webhooks) {
+      groups.push({ name: names.get(id) ?? id, isOpen: await mayOpen(id, signal) });
+    }
     return { ...page, groups };
   };
   const row = (copy, group) =>
@@ -105,7 +116,9 @@ function copies(webhook, { signal, go }) {
         h(
           "div",
           {},
-          h("a", { class: "name", href: `#/webhook/${copy.id}` }, group),
+          group.isOpen
+            ? h("a", { class: "name", href: `#/webhook/${copy.id}` }, group.name)
+            : h("span", { class: "name" }, group.name),
           // Where a group had one of that name, it is called otherwise there.
           copy.name !== webhook.name && h("div", { class: "muted small break" }, copy.name),
           copy.health.last_error && h("div", { class: "fault small break" }, copy.health.last_error.error),
@@ -115,7 +128,7 @@ function copies(webhook, { signal, go }) {
         moment(copy.last_triggered_at),
         number(copy.attempts),
       ],
-      opensBy(() => go(`#/webhook/${copy.id}`)),
+      group.isOpen ? opensBy(() => go(`#/webhook/${copy.id}`)) : {},
     );
   return listSection(
     "In the groups",

@@ -34,6 +34,7 @@ const pages = [
   [`/org/${id}/new`, (org) => ({ section: "org", module: "webhookform", org })],
   [`/org-webhook/${id}`, (id) => ({ section: "org", module: "orgwebhook", owner: `/org-webhooks/${id}` })],
   [`/org-webhook/${id}/edit`, (id) => ({ section: "org", module: "webhookform", owner: `/org-webhooks/${id}` })],
+  ["/orgs", () => ({ section: "org", module: "orgs" })],
   ["/groups", () => ({ section: "members", module: "members" })],
 ];
 
@@ -52,6 +53,7 @@ const modules = {
   keys: () => import("./keys.js"),
   members: () => import("./members.js"),
   org: () => import("./org.js"),
+  orgs: () => import("./org.js").then(({ showAll }) => ({ show: showAll })),
   orgwebhook: () => import("./orgwebhook.js"),
   audit: () => import("./audit.js"),
   broker: () => import("./broker.js"),

@@ -75,7 +75,7 @@ export function show({ me, group, item: webhook, signal, can, at, go }) {
             { class: "grow" },
             "This webhook is the organization's, ",
             h("code", { class: "break" }, group.org_id),
-            ": all its groups have it, and root alone changes it. ",
+            ": all its groups have it, and its admins change it. ",
             me.root && h("a", { href: `#/org-webhook/${webhook.org_webhook_id}` }, "To the organization's webhook"),
           ),
         ),

@@ -4,6 +4,7 @@ import { get, post, put, query } from "./api.js";
 import { h, replace } from "./dom.js";
 import { body as bodyText } from "./format.js";
 import { webhookFields } from "./limits.js";
+import { roleIn } from "./org.js";
 import { textOf, typed, Written } from "./rawjson.js";
 import { reportView, requestView, sentence } from "./testing.js";
 import { clearFaults, debounced, onSubmit, select, settle, tell, watched } from "./fields.js";
@@ -54,7 +55,7 @@ function presetPart(presets, chosen, choose) {
  */
 function ofGroup({ group, item, can, at }) {
   if (!can("editor")) throw new Error("Webhooks are changed by those with the role editor in the group.");
-  if (item?.org_webhook_id) throw new Error("This webhook is the organization's: root alone changes it.");
+  if (item?.org_webhook_id) throw new Error("This webhook is the organization's: its admins change it.");
   const list = `/groups/${group.id}/webhooks`;
   const kept = item && `/webhooks/${item.id}`;
   return {
@@ -69,13 +70,14 @@ function ofGroup({ group, item, can, at }) {
   };
 }
 
-/** An organization's is tried as if it were a new one of a group of it: the group at hand, or else the first. */
-async function ofOrg({ me, group, org, item, signal }) {
-  if (!me.root) throw new Error("What an organization has is root's to set.");
-  const { groups } = group?.org_id === org
+/** An organization's is tried as if it were a new one of a group of it that one may change: the group at hand, or else the first. */
+async function ofOrg({ group, org, item, signal, can }) {
+  if (await roleIn(org, signal) !== "admin") throw new Error("An organization's webhooks are changed by its admins.");
+  const { groups } = group?.org_id === org && can("editor")
     ? { groups: [group] }
-    : await get(`/groups${query({ org_id: org, limit: 1, order: "name", dir: "asc" })}`, signal);
-  const [among] = groups;
+    : await get(`/groups${query({ org_id: org, limit: 100, order: "name", dir: "asc" })}`, signal);
+  // As with groups' own, who tries one is an editor.
+  const among = groups.find(({ role }) => role !== "viewer");
   // What the form leaves out, because it stays as it is, has to be said of a new one. The key of a certificate cannot be, and what the
   // request is like does not depend on it.
   const whole = ({ webhook, ...more }) => ({
@@ -128,7 +130,12 @@ export async function show(context) {
   const preview = h("div", { class: "stack tight", "aria-live": "polite" }, loading());
   let asking = new AbortController();
   const refresh = debounced(async () => {
-    if (!home.test) return replace(preview, h("p", { class: "muted" }, "There is no group yet to show it for."));
+    if (!home.test) {
+      return replace(
+        preview,
+        h("p", { class: "muted" }, "None of its groups is yours to change, so there is no message to show it with."),
+      );
+    }
     // What was asked for before no longer matters.
     asking.abort();
     asking = new AbortController();

@@ -35,7 +35,9 @@ package struct JSONObject: Sendable {
         case nil, .null?: return nil
         case let value?:
             guard let number = value.wholeNumber else {
-                throw InvalidField(self.name(field), "must be a whole number, not \(value.kind)")
+                // Of a number its kind says nothing of what is wrong with it.
+                let found = if case .number = value { String(value.text.prefix(40)) } else { value.kind }
+                throw InvalidField(self.name(field), "must be a whole number, not \(found)")
             }
             return number
         }

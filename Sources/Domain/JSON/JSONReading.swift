@@ -1,11 +1,15 @@
 extension JSONValue {
+    /// Values in one request: of a megabyte of the smallest there would be half a million, which take their time to make.
+    package static let mostValues = 50_000
+
     /// Reads a whole text in one walk over it.
     ///
+    /// - Parameter most: how many values it may have.
     /// - Throws: ``InvalidField`` for what is no JSON, for half of a surrogate pair, which no text has, and for numbers that
     ///   the database does not have.
-    package init(reading bytes: [UInt8]) throws(InvalidField) {
+    package init(reading bytes: [UInt8], most: Int = Self.mostValues) throws(InvalidField) {
         var scanner = JSONScanner(bytes)
-        var reader = JSONReader()
+        var reader = JSONReader(most: most)
         scanner.skipSpace()
         let value = reader.value(&scanner, depth: 0)
         scanner.skipSpace()
@@ -25,18 +29,21 @@ private struct JSONReader {
     private(set) var fault: String?
     private(set) var hasZeroBytes = false
     private var count = 0
+    private let most: Int
 
-    /// Values in one request: of a megabyte of the smallest there would be half a million, which take their time to make.
-    private static let most = 50_000
     private static let longestName = 1_000
     private static let longestNumber = 1_024
     private static let longestExponent = 4
 
+    init(most: Int) {
+        self.most = most
+    }
+
     mutating func value(_ scanner: inout JSONScanner, depth: Int) -> JSONValue? {
         let start = scanner.position
         self.count += 1
-        guard self.count <= Self.most else {
-            self.fault = "has over \(Self.most) values"
+        guard self.count <= self.most else {
+            self.fault = "has over \(self.most) values"
             return nil
         }
         switch scanner.current {

@@ -54,7 +54,7 @@ struct ServiceConfiguration: Sendable {
         self.postgres = try Self.endpoint(settings)
         self.poolSize = try settings.integer("postgres.pool_size", in: 1...100, default: 4)
         self.api = APIConfiguration(
-            host: try settings.string("http.host") ?? "127.0.0.1",
+            host: try Self.host(settings),
             port: try settings.integer("http.port", in: 0...65_535, default: 9_021),
             metricsPort: try settings.string("metrics.port") == nil
                 ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
@@ -173,15 +173,36 @@ struct ServiceConfiguration: Sendable {
         return url.hasSuffix("/") ? String(url.dropLast()) : url
     }
 
+    /// Where the API listens.
+    private static func host(_ settings: SettingsReader) throws -> String {
+        let host = try settings.string("http.host") ?? "127.0.0.1"
+        do { _ = try SocketAddress.makeAddressResolvingHost(host, port: 0) } catch {
+            throw settings.invalid("http.host", "must be an address or a host that is known here")
+        }
+        return host
+    }
+
+    /// A name of ours that the broker is told; nil if it is not set. Of what is no text to MQTT (section 1.5.4) a broker ends the
+    /// connection, and there is room for what is put behind it.
+    private static func brokerName(_ key: String, _ settings: SettingsReader) throws -> String? {
+        guard let name = try settings.string(key) else { return nil }
+        guard name.utf8.count <= 1_024,
+            !name.unicodeScalars.contains(where: {
+                $0.properties.generalCategory == .control || $0.properties.isNoncharacterCodePoint
+            })
+        else { throw settings.invalid(key, "must have at most 1,024 bytes, and no control characters") }
+        return name
+    }
+
     private static func mqtt(_ settings: SettingsReader) throws -> Session.Configuration {
-        let group = try settings.string("mqtt.shared_group")
+        let group = try Self.brokerName("mqtt.shared_group", settings)
         if let group, TopicText.hasWildcard(group) || group.utf8.contains(UInt8(ascii: "/")) {
             throw settings.invalid("mqtt.shared_group", "must not contain /, + or #")
         }
         var mqtt = Session.Configuration(
             brokers: try Self.brokers(settings),
             // Without one the installation's own, which the database has.
-            clientID: try settings.string("mqtt.client_id") ?? "",
+            clientID: try Self.brokerName("mqtt.client_id", settings) ?? "",
             // `#` includes the level above it, so one filter takes messages with and without a subtopic.
             topicFilters: ["\(group.map { "$share/\($0)/" } ?? "")things/+/messages/#"])
         mqtt.username = try settings.string("mqtt.username")

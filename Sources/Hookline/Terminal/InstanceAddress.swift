@@ -2,6 +2,10 @@ internal import ArgumentParser
 internal import NIOCore
 internal import NIOPosix
 
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 /// Where an instance answers HTTP.
 struct InstanceAddress: Sendable, CustomStringConvertible, ExpressibleByArgument {
     let host: String
@@ -30,15 +34,40 @@ struct InstanceAddress: Sendable, CustomStringConvertible, ExpressibleByArgument
 
     private static let largestAnswer = 16 * 1_024 * 1_024
 
-    /// One request, over a connection that ends with it.
-    func get(_ path: String) async throws -> (status: Int, body: Substring) {
-        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .connectTimeout(.seconds(3))
-            .connect(host: self.host, port: self.port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
+    /// Why nobody was reached, in words.
+    struct Unreached: Error, CustomStringConvertible {
+        let description: String
+
+        init(_ error: NIOConnectionError) {
+            guard let failure = error.connectionErrors.first?.error else {
+                self.description = "there is no host of this name"
+                return
             }
+            self.description =
+                switch (failure as? IOError)?.errnoCode {
+                case ECONNREFUSED?: "nothing listens there"
+                case EHOSTUNREACH?, ENETUNREACH?: "there is no route to it from here"
+                default: "it cannot be connected to"
+                }
+        }
+    }
+
+    /// One request, over a connection that ends with it.
+    ///
+    /// - Throws: ``Unreached``; or what broke the connection.
+    func get(_ path: String) async throws -> (status: Int, body: Substring) {
+        let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+        do {
+            channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connectTimeout(.seconds(3))
+                .connect(host: self.host, port: self.port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+        } catch let error as NIOConnectionError {
+            throw Unreached(error)
+        }
         var text = try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(
                 ByteBuffer(string: "GET \(path) HTTP/1.1\r\nhost: \(self.host)\r\nconnection: close\r\n\r\n"))

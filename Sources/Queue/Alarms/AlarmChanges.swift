@@ -90,14 +90,16 @@ struct AlarmRows {
         let subjects = self.rows.map(\.last.subject)
         let known = try db.query(
             """
-            SELECT a.webhook_key, a.thing_id, a.changed FROM alarms AS a
+            SELECT a.webhook_key, a.thing_id, a.changed, a.group_id FROM alarms AS a
             JOIN unnest(\(subjects.map(\.webhook.rawValue)), \(subjects.map(\.thing))) AS r (w, t)
                 ON a.webhook_key = r.w AND a.thing_id = r.t
             ORDER BY a.webhook_key, a.thing_id FOR UPDATE OF a
             """
         ) { row in
             (
-                ConditionSubject(webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+                ConditionSubject(
+                    webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1),
+                    group: try row.entityID(3)),
                 try row.messageID(2)
             )
         }

@@ -20,7 +20,7 @@ package typealias AlarmMemory = [ConditionSubject: KnownAlarm]
 extension WebhookTarget {
     /// What is known of a thing, if it was these conditions that it was found by.
     package func alarm(of thing: EntityID, among known: AlarmMemory) -> Alarm? {
-        guard let known = known[ConditionSubject(webhook: self.key, thing: thing)],
+        guard let known = known[self.subject(thing)],
             known.mark == self.conditions?.mark
         else { return nil }
         return known.alarm
@@ -44,7 +44,7 @@ package struct AlarmStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT a.webhook_key, a.thing_id, a.raised, a.changed, a.is_active, a.mark FROM alarms AS a
+                SELECT a.webhook_key, a.thing_id, a.raised, a.changed, a.is_active, a.mark, a.group_id FROM alarms AS a
                 JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
                     ON a.webhook_key = r.w AND a.thing_id = r.t
                 """
@@ -53,7 +53,8 @@ package struct AlarmStore: Sendable {
                     raised: try row.messageID(2), changed: try row.messageID(3), isActive: try row.bool(4))
                 return (
                     subject: ConditionSubject(
-                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1),
+                        group: try row.entityID(6)),
                     known: KnownAlarm(alarm, mark: try row.int64(5))
                 )
             }

@@ -65,7 +65,8 @@ extension AlarmStore {
 
     private static func decodeDue(_ row: borrowing Row) throws -> DueAlarm {
         DueAlarm(
-            subject: ConditionSubject(webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+            subject: ConditionSubject(
+                webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1), group: try row.entityID(2)),
             group: try row.entityID(2),
             alarm: Alarm(raised: try row.messageID(3), changed: try row.messageID(4), isActive: false),
             mark: try row.int64(5), subtopic: row.isNull(6) ? "" : try row.string(6),

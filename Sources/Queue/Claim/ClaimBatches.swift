@@ -144,7 +144,7 @@ extension DeliveryStore {
                     JOIN delivery_batches AS d ON d.batch_id = s.b AND d.webhook_key = s.k AND d.first_message_id = s.f
                 WHERE d.leased_by IS NULL FOR UPDATE OF d
             ), places AS MATERIALIZED (
-                SELECT f.batch_id, f.webhook_key, f.first_message_id, f.due_at, f.is_kept, m, number, number <= f.head AS is_head,
+                SELECT f.batch_id, f.webhook_key, f.group_id, f.first_message_id, f.due_at, f.is_kept, m, number, number <= f.head AS is_head,
                     coalesce(get_bit(f.done, number - 1), 0) = 0 AS is_open,
                     CASE WHEN f.payload_bytes <= \(Self.smallRow)
                         THEN (f.payload_bytes + cardinality(f.message_ids) - 1) / cardinality(f.message_ids)
@@ -156,12 +156,12 @@ extension DeliveryStore {
                 FROM places WHERE is_head GROUP BY batch_id, webhook_key, first_message_id
             ), pieces AS (
                 INSERT INTO delivery_batches
-                    (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids)
-                SELECT batch_id, webhook_key, min(m), due_at, is_kept, count(*), sum(bytes), array_agg(m ORDER BY m)
+                    (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids, group_id)
+                SELECT batch_id, webhook_key, min(m), due_at, is_kept, count(*), sum(bytes), array_agg(m ORDER BY m), group_id
                 FROM (SELECT *, (row_number() OVER (PARTITION BY batch_id, webhook_key, first_message_id ORDER BY number) - 1)
                         / \(Self.piece) AS piece
                       FROM places WHERE is_open AND NOT is_head) AS rest
-                GROUP BY batch_id, webhook_key, first_message_id, due_at, is_kept, piece
+                GROUP BY batch_id, webhook_key, group_id, first_message_id, due_at, is_kept, piece
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue), message_ids = d.message_ids[1:length],
                     done = substring(d.done FROM 1 FOR (length + 7) / 8), deliveries = remaining, payload_bytes = h.bytes

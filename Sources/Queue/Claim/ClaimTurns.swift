@@ -1,13 +1,14 @@
-internal import DequeModule
 package import Domain
 
 /// A lane's wish for what waits for it in the database.
 package struct ClaimWish: Sendable {
     package let webhook: WebhookKey
+    /// The webhook's.
+    package let group: EntityID
     /// Whether order is strict, and then of which things nothing is to be had: see ``LaneQueue/returningThings``.
     package let isInOrder: Bool
     package let returning: [EntityID]
-    /// See ``LaneLedger/reserveForClaim(_:penned:most:mostBytes:least:)``.
+    /// See ``LaneLedger/reserveForClaim(_:of:penned:most:mostBytes:least:)``.
     package let penned: LaneLedger.Size
     /// The most deliveries that it could send.
     package let most: Int
@@ -19,11 +20,12 @@ package struct ClaimWish: Sendable {
     package let losses: Int
 
     package init(
-        webhook: WebhookKey, isInOrder: Bool = false, returning: [EntityID] = [],
+        webhook: WebhookKey, group: EntityID, isInOrder: Bool = false, returning: [EntityID] = [],
         penned: LaneLedger.Size = LaneLedger.Size(), most: Int, leastBytes: Int = 1, isFirst: Bool = true,
         losses: Int = 0
     ) {
         self.webhook = webhook
+        self.group = group
         self.isInOrder = isInOrder
         self.returning = returning
         self.penned = penned
@@ -38,6 +40,7 @@ package struct ClaimWish: Sendable {
 ///
 /// Several lanes are served by one statement, each with its part of it. Who has claimed goes to the end of the line, and who
 /// claims for the first time goes before those who come again and again, so that a short backlog does not wait for long ones.
+/// Groups take turns, and a group's lanes among themselves: one with 20,000 lanes is served no sooner than one with a single one.
 /// Room is reserved when the claim is made and not when it is wished for: what waits holds nothing. A lane waits once at a
 /// time, which is what bounds it.
 package struct ClaimTurns: Sendable {
@@ -63,8 +66,8 @@ package struct ClaimTurns: Sendable {
     }
 
     private let limits: Limits
-    private var first: Deque<ClaimWish> = []
-    private var again: Deque<ClaimWish> = []
+    private var first = ClaimQueue()
+    private var again = ClaimQueue()
 
     package init(limits: Limits = Limits()) {
         self.limits = limits
@@ -77,11 +80,8 @@ package struct ClaimTurns: Sendable {
     }
 
     /// - Returns: whether it was still waiting.
-    package mutating func withdraw(_ webhook: WebhookKey) -> Bool {
-        let count = self.count
-        self.first.removeAll { $0.webhook == webhook }
-        if self.count == count { self.again.removeAll { $0.webhook == webhook } }
-        return self.count < count
+    package mutating func withdraw(_ webhook: WebhookKey, of group: EntityID) -> Bool {
+        self.first.remove(webhook, of: group) || self.again.remove(webhook, of: group)
     }
 
     /// Those that are served by the next statement: several lanes, or one in strict order; none if nobody has room.
@@ -115,7 +115,9 @@ package struct ClaimTurns: Sendable {
         let again = self.count(
             of: self.again, lanes: self.limits.lanes - first.lanes,
             deliveries: self.limits.deliveries - first.deliveries)
-        let served = (self.first.prefix(first.lanes) + self.again.prefix(again.lanes)).map(\.most).sorted()
+        let served = [(self.first, first.lanes), (self.again, again.lanes)].flatMap { line, lanes in
+            line.walk.prefix(lanes).map(\.most)
+        }.sorted()
         var part = 1
         var left = self.limits.deliveries
         for (index, most) in served.enumerated() {
@@ -128,10 +130,10 @@ package struct ClaimTurns: Sendable {
 
     /// How many of a line are served within so many lanes and deliveries. Few large claims cost less than many small ones.
     private func count(
-        of line: Deque<ClaimWish>, lanes: Int, deliveries: Int
+        of line: ClaimQueue, lanes: Int, deliveries: Int
     ) -> (lanes: Int, deliveries: Int) {
         var count = (lanes: 0, deliveries: 0)
-        for wish in line.prefix(lanes) where count.deliveries < deliveries {
+        for wish in line.walk.prefix(lanes) where count.deliveries < deliveries {
             count.lanes += 1
             count.deliveries += min(wish.most, self.limits.worthwhile)
         }
@@ -139,19 +141,15 @@ package struct ClaimTurns: Sendable {
     }
 
     private static func take(
-        from line: inout Deque<ClaimWish>, upTo lanes: Int, looks: Int, into turns: inout [Turn],
+        from line: inout ClaimQueue, upTo lanes: Int, looks: Int, into turns: inout [Turn],
         reserve: (ClaimWish) -> LaneLedger.ClaimRoom?
     ) {
-        var waiting: [ClaimWish] = []
-        while turns.count < lanes, waiting.count < looks, let wish = line.popFirst() {
-            if turns.isEmpty || !wish.isInOrder, let room = reserve(wish) {
-                turns.append(Turn(wish: wish, room: room))
-                if wish.isInOrder { break }
-            } else {
-                waiting.append(wish)
-            }
+        line.take { passedBy in
+            turns.count < lanes && passedBy < looks && turns.first?.wish.isInOrder != true
+        } grant: { wish in
+            guard turns.isEmpty || !wish.isInOrder, let room = reserve(wish) else { return false }
+            turns.append(Turn(wish: wish, room: room))
+            return true
         }
-        // In their former places.
-        line.insert(contentsOf: waiting, at: line.startIndex)
     }
 }

@@ -75,7 +75,8 @@ extension DeliveryStore {
     }
 
     /// Leases what is due and has a row of its own, up to the first batch that waits. Instances share: what one has locked the
-    /// other skips.
+    /// other skips. A bundle of which a part waits behind is left to the next claim, unless there is room for nothing else: what
+    /// went out in one request goes out in one again, under the same id. All of it is due at the same time.
     ///
     /// - Returns: for each webhook that has such.
     private func takeSingle(
@@ -86,18 +87,31 @@ extension DeliveryStore {
             """
             WITH wanted AS MATERIALIZED (\(wanted.table)), locked AS MATERIALIZED (
                 SELECT w.k, w.b, w.n, d.* FROM wanted AS w CROSS JOIN LATERAL (
-                    SELECT message_id, due_at, payload_bytes FROM deliveries
+                    SELECT message_id, due_at, payload_bytes, bundle_id FROM deliveries
                     WHERE webhook_key = w.k AND leased_by IS NULL AND failed_at IS NULL AND due_at <= least(\(now),
                         (SELECT due_at FROM delivery_batches WHERE webhook_key = w.k AND leased_by IS NULL
                          ORDER BY batch_id LIMIT 1))
                     ORDER BY due_at, message_id LIMIT w.n FOR UPDATE SKIP LOCKED) AS d
             ), summed AS MATERIALIZED (
-                SELECT k, b, message_id, sum(payload_bytes) OVER (PARTITION BY k ORDER BY due_at, message_id) AS upto
+                SELECT k, b, message_id, due_at, bundle_id,
+                    sum(payload_bytes) OVER (PARTITION BY k ORDER BY due_at, message_id) AS upto
                 FROM locked
+            ), cut AS MATERIALIZED (
+                SELECT k, bundle_id FROM (
+                    SELECT DISTINCT ON (k) k, bundle_id, due_at, message_id FROM summed WHERE upto <= b
+                    ORDER BY k, due_at DESC, message_id DESC
+                ) AS last
+                WHERE bundle_id IS NOT NULL
+                    AND EXISTS (SELECT FROM deliveries AS d WHERE d.webhook_key = last.k AND d.leased_by IS NULL
+                        AND d.failed_at IS NULL AND d.due_at = last.due_at AND d.message_id > last.message_id
+                        AND d.bundle_id = last.bundle_id)
+                    AND EXISTS (SELECT FROM summed AS s WHERE s.k = last.k AND s.upto <= s.b
+                        AND s.bundle_id IS DISTINCT FROM last.bundle_id)
             ), taken AS (
                 UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM summed AS s
                 WHERE s.upto <= s.b AND d.message_id = s.message_id AND d.webhook_key = s.k
                     AND d.leased_by IS NULL AND d.failed_at IS NULL
+                    AND NOT EXISTS (SELECT FROM cut AS c WHERE c.k = s.k AND c.bundle_id = s.bundle_id)
                 RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id, d.resent
             )
             SELECT webhook_key, message_id, is_kept, attempts, replayed_at, bundle_id, false, 0::bigint, resent FROM taken
@@ -130,20 +144,21 @@ extension DeliveryStore {
         return taken
     }
 
-    /// When it is worth asking again.
+    /// When it is worth asking again. Of a webhook that is gone nothing is known.
     private static func nextDues(
         _ webhooks: [WebhookKey], on db: isolated Connection
     ) throws -> [WebhookKey: Instant] {
         let dues = try db.query(
             """
-            SELECT k, due FROM (
-                SELECT k, least(
-                    (SELECT due_at FROM deliveries
-                     WHERE webhook_key = k AND leased_by IS NULL AND failed_at IS NULL ORDER BY due_at LIMIT 1),
-                    (SELECT due_at FROM delivery_batches
-                     WHERE webhook_key = k AND leased_by IS NULL ORDER BY batch_id LIMIT 1)) AS due
-                FROM unnest(\(webhooks.map(\.rawValue))) AS k) AS dues
-            WHERE due IS NOT NULL
+            SELECT w.key, least(s.due_at, b.due_at) FROM webhooks AS w
+                LEFT JOIN LATERAL (
+                    SELECT due_at FROM deliveries AS d
+                    WHERE d.webhook_key = w.key AND d.leased_by IS NULL AND d.failed_at IS NULL
+                    ORDER BY due_at LIMIT 1) AS s ON true
+                LEFT JOIN LATERAL (
+                    SELECT due_at FROM delivery_batches AS d WHERE d.webhook_key = w.key AND d.leased_by IS NULL
+                    ORDER BY batch_id LIMIT 1) AS b ON true
+            WHERE w.key = ANY(\(webhooks.map(\.rawValue))) AND (s.due_at IS NOT NULL OR b.due_at IS NOT NULL)
             """
         ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }
         return Dictionary(dues) { first, _ in first }

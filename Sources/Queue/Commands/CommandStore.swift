@@ -86,6 +86,7 @@ package struct CommandStore: Sendable {
                 case .receiver(let webhook, _): (webhook.description, true)
                 }
             let waits = command.deliver == .whenSeen
+            if !waits { try self.callFormer(of: command.thing, on: db) }
             try db.execute(
                 """
                 INSERT INTO commands (id, group_id, thing_id, subtopic, payload, content_type, key, deliver, is_retained,
@@ -98,6 +99,20 @@ package struct CommandStore: Sendable {
                 """)
             return try Self.find(command.id, on: db)
         }
+    }
+
+    /// What nobody was subscribed for is tried once more, before a later one finds that its thing has come and is heard first.
+    /// No more often than when the thing is heard of; who has some in hand or makes it due need not be waited for.
+    private func callFormer(of thing: EntityID, on db: isolated Connection) throws {
+        try db.execute(
+            """
+            UPDATE commands SET due_at = \(self.now), awaits_from = NULL
+            WHERE number IN (SELECT number FROM commands
+                WHERE thing_id = \(thing) AND state = 'pending' AND ended_at IS NULL AND deliver <> 'when_seen'
+                    -- The second of two tries is a second after the first.
+                    AND (awaits_from <= \(self.now) OR due_at > \(self.now) AND due_at <= \(self.now) + interval '1 second')
+                ORDER BY number FOR UPDATE SKIP LOCKED)
+            """)
     }
 
     /// How many commands led to this one.

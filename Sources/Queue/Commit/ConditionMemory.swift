@@ -6,10 +6,29 @@ package import Schema
 package struct ConditionSubject: Hashable, Sendable {
     package let webhook: WebhookKey
     package let thing: EntityID
+    /// The webhook's, which says no more of it than the webhook does, so it tells no two apart.
+    package let group: EntityID
 
-    package init(webhook: WebhookKey, thing: EntityID) {
+    package init(webhook: WebhookKey, thing: EntityID, group: EntityID) {
         self.webhook = webhook
         self.thing = thing
+        self.group = group
+    }
+
+    package static func == (one: ConditionSubject, other: ConditionSubject) -> Bool {
+        one.webhook == other.webhook && one.thing == other.thing
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(self.webhook)
+        hasher.combine(self.thing)
+    }
+}
+
+extension WebhookTarget {
+    /// A thing's messages, as this webhook's conditions compare them.
+    package func subject(_ thing: EntityID) -> ConditionSubject {
+        ConditionSubject(webhook: self.key, thing: thing, group: self.group)
     }
 }
 
@@ -37,14 +56,15 @@ package struct ConditionMemoryStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.rule, m.value FROM condition_memory AS m
-                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
+                SELECT m.webhook_key, m.thing_id, m.rule, m.value, r.g FROM condition_memory AS m
+                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
                     ON m.webhook_key = r.w AND m.thing_id = r.t
                 """
             ) { row in
                 (
                     subject: ConditionSubject(
-                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1),
+                        group: try row.entityID(4)),
                     rule: Int(try row.int16(2)), value: try row.string(3)
                 )
             }
@@ -60,9 +80,11 @@ struct ConditionMemoryColumns {
     let upsert: Query?
 
     init(_ memory: ConditionMemory) {
-        var rows: [(webhook: Int32, thing: EntityID, rule: Int16, value: String)] = []
+        var rows: [(webhook: Int32, thing: EntityID, rule: Int16, value: String, group: EntityID)] = []
         for (subject, values) in memory {
-            for (rule, value) in values { rows.append((subject.webhook.rawValue, subject.thing, Int16(rule), value)) }
+            for (rule, value) in values {
+                rows.append((subject.webhook.rawValue, subject.thing, Int16(rule), value, subject.group))
+            }
         }
         guard !rows.isEmpty else {
             self.upsert = nil
@@ -71,9 +93,10 @@ struct ConditionMemoryColumns {
         // In order, so that instances lock the rows in the same order.
         rows.sort { ($0.webhook, $0.thing, $0.rule) < ($1.webhook, $1.thing, $1.rule) }
         self.upsert = """
-            INSERT INTO condition_memory (webhook_key, thing_id, rule, value)
-            SELECT * FROM unnest(\(rows.map(\.webhook)), \(rows.map(\.thing)), \(rows.map(\.rule)), \(rows.map(\.value)))
-            ON CONFLICT (webhook_key, thing_id, rule) DO UPDATE SET value = excluded.value
+            INSERT INTO condition_memory (webhook_key, thing_id, rule, value, group_id)
+            SELECT * FROM unnest(\(rows.map(\.webhook)), \(rows.map(\.thing)), \(rows.map(\.rule)), \(rows.map(\.value)),
+                \(rows.map(\.group)))
+            ON CONFLICT (webhook_key, thing_id, rule) DO UPDATE SET value = excluded.value, group_id = excluded.group_id
             """
     }
 }

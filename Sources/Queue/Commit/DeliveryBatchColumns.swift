@@ -12,10 +12,10 @@ struct DeliveryBatchColumns {
         let values = self.parameters
         return """
             SELECT b, w, ids[s], CASE WHEN l THEN \(values[0]) END,
-                \(values[1]), k, e - s + 1, p, ids[s:e]
+                \(values[1]), k, e - s + 1, p, ids[s:e], g
             FROM (SELECT \(values[2]) AS ids) AS lists,
-                unnest(\(values[3]), \(values[4]), \(values[5]), \(values[6]), \(values[7]), \(values[8]), \(values[9]))
-                AS r (b, w, l, k, p, s, e)
+                unnest(\(values[3]), \(values[4]), \(values[5]), \(values[6]), \(values[7]), \(values[8]), \(values[9]),
+                    \(values[10])) AS r (b, w, l, k, p, s, e, g)
             """
     }
 
@@ -23,7 +23,7 @@ struct DeliveryBatchColumns {
         guard !self.parameters.isEmpty else { return nil }
         return """
             INSERT INTO delivery_batches (batch_id, webhook_key, first_message_id, leased_by, due_at, is_kept, deliveries,
-                payload_bytes, message_ids) \(self.rows)
+                payload_bytes, message_ids, group_id) \(self.rows)
             """
     }
 
@@ -40,10 +40,14 @@ struct DeliveryBatchColumns {
     /// - Parameter now: when they fall due.
     init(_ deliveries: [Delivery], session: SessionID, now: Instant) {
         var batches: [DeliveryBatch] = []
+        var groups: [EntityID] = []
         var bytes: [ObjectIdentifier: Int64] = [:]
         for delivery in deliveries {
             guard let batch = delivery.batch else { continue }
-            if batch.first == delivery.message.id { batches.append(batch) }
+            if batch.first == delivery.message.id {
+                batches.append(batch)
+                groups.append(delivery.webhook.group)
+            }
             bytes[ObjectIdentifier(batch), default: 0] += Int64(delivery.message.size)
         }
         guard !batches.isEmpty else {
@@ -56,6 +60,7 @@ struct DeliveryBatchColumns {
             .array(lists.all), .array(batches.map(\.id.rawValue)), .array(batches.map(\.webhook.rawValue)),
             .array(batches.map(\.isLeased)), .array(batches.map(\.isKept)),
             .array(batches.map { bytes[ObjectIdentifier($0)] ?? 0 }), .array(lists.starts), .array(lists.ends),
+            .array(groups),
         ]
     }
 }

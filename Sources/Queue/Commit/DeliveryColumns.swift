@@ -25,11 +25,12 @@ struct DeliveryColumns {
         let things = single.map { $0.webhook.ordering == .thing ? $0.message.thing : nil }
         self.insertion = """
             INSERT INTO deliveries
-                (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id)
-            SELECT m, b, \(now), w, l, s, k, t
+                (message_id, batch_id, due_at, webhook_key, leased_by, payload_bytes, is_kept, thing_id, group_id)
+            SELECT m, b, \(now), w, l, s, k, t, g
             FROM unnest(\(single.map(\.message.id.rawValue)), \(batches), \(single.map(\.webhook.key.rawValue)),
                         \(array: leases), \(single.map { Int32(clamping: $0.message.size) }),
-                        \(single.map(\.message.isKept)), \(array: things)) AS d (m, b, w, l, s, k, t)
+                        \(single.map(\.message.isKept)), \(array: things), \(single.map(\.webhook.group)))
+                AS d (m, b, w, l, s, k, t, g)
             """
     }
 }

@@ -78,13 +78,15 @@ package struct ThinnedThingStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1] FROM thinned_things AS m
-                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
+                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1], r.g FROM thinned_things AS m
+                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
                     ON m.webhook_key = r.w AND m.thing_id = r.t
                 """
             ) { row in
                 (
-                    ConditionSubject(webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1)),
+                    ConditionSubject(
+                        webhook: WebhookKey(rawValue: try row.int32(0)), thing: try row.entityID(1),
+                        group: try row.entityID(4)),
                     try row.string(2), try row.messageID(3)
                 )
             }

@@ -30,10 +30,10 @@ extension IntakeStore.Commit {
         let messages = changes.map(\.changedBy.rawValue)
         let written = try db.execute(
             """
-            INSERT INTO thinned_things AS t (webhook_key, thing_id, memory, changed_by)
-            SELECT w, s, m, ARRAY[b, f] FROM unnest(\(webhooks), \(things), \(texts), \(messages),
-                \(array: changes.map(\.former?.rawValue))) AS r (w, s, m, b, f)
-            ON CONFLICT (webhook_key, thing_id) DO UPDATE SET memory = excluded.memory,
+            INSERT INTO thinned_things AS t (webhook_key, thing_id, memory, changed_by, group_id)
+            SELECT w, s, m, ARRAY[b, f], g FROM unnest(\(webhooks), \(things), \(texts), \(messages),
+                \(array: changes.map(\.former?.rawValue)), \(changes.map(\.subject.group))) AS r (w, s, m, b, f, g)
+            ON CONFLICT (webhook_key, thing_id) DO UPDATE SET memory = excluded.memory, group_id = excluded.group_id,
                 changed_by = (excluded.changed_by[1] || t.changed_by)[1:\(Self.remembered)]
             WHERE NOT excluded.changed_by[1] = ANY(array_remove(t.changed_by, NULL))
                 AND (t.changed_by[1] = excluded.changed_by[2] OR \(self.isForced))
@@ -82,11 +82,11 @@ extension IntakeStore.Commit {
         let batches = self.later.map { ids.id(for: $0.delivery.message).rawValue }
         let deliveries = self.later.map(\.delivery)
         let insertion: Query = """
-            INSERT INTO deliveries (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept)
-            SELECT m, b, u, w, s, k FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(batches),
+            INSERT INTO deliveries (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, group_id)
+            SELECT m, b, u, w, s, k, g FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(batches),
                 \(self.later.map(\.due)), \(deliveries.map(\.webhook.key.rawValue)),
                 \(deliveries.map { Int32(clamping: $0.message.size) }), \(deliveries.map(\.message.isKept)),
-                \(deliveries.map(\.message.thing))) AS d (m, b, u, w, s, k, t)
+                \(deliveries.map(\.message.thing)), \(deliveries.map(\.webhook.group))) AS d (m, b, u, w, s, k, t, g)
             """
         guard isRepeat else {
             try db.execute(insertion)

@@ -129,6 +129,12 @@ package struct Housekeeper: Service {
         self.tell(
             try await self.store.sweep(
                 keepFailed: self.configuration.keepFailed, keepCommands: self.configuration.keepCommands))
+        let groups = try await self.store.fillGroups()
+        self.tell(groups.steps)
+        for table in groups.filled where table.rows > 0 {
+            self.logger.notice(
+                "all rows have their group now", metadata: ["table": "\(table.table)", "rows": "\(table.rows)"])
+        }
         if let expired = try await self.store.expire(self.maxAges()), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
         }

@@ -4,9 +4,11 @@ package import Schema
 
 /// What crashes and races leave behind, what is over, and what waited too long. All of it goes by the database's clock.
 package struct HousekeepingStore: Sendable {
-    private let pool: Pool
+    let pool: Pool
     /// The database's time; tests have their own.
     var now: Query = "now()"
+    /// How many parts of a table's groups are filled in at one look (see ``fillGroups()``): 200,000 rows, in a few seconds.
+    var mostParts = 200
     let progress = SweepProgress()
 
     package init(_ database: Database) {
@@ -34,15 +36,13 @@ package struct HousekeepingStore: Sendable {
     ) async throws -> [HousekeepingStep] {
         var steps: [HousekeepingStep] = []
         let sweeps =
-            Sweep.allCases.map { (name: $0.rawValue, statement: self.statement($0, keepFailed, keepCommands)) }
+            Sweep.allCases.map { (name: $0.rawValue, sweeping: self.sweeping($0, keepFailed, keepCommands)) }
             + Removal.sweeps
-        for (name, query) in sweeps {
-            var statement = query
-            statement.timeout = .seconds(300)
+        for (name, sweeping) in sweeps {
             steps.append(
-                try await HousekeepingStep.run("sweep up \(name)") { [statement] in
+                try await HousekeepingStep.run("sweep up \(name)") {
                     try await self.inTurn(name) { db in
-                        let rows = try db.execute(statement)
+                        let rows = try sweeping.carryOut(on: db)
                         if rows > 0, name == Sweep.failedDeliveries.rawValue {
                             try db.note(AuditNote(.expired, .kept(name, name: nil), count: Int64(rows)))
                         }
@@ -57,33 +57,35 @@ package struct HousekeepingStore: Sendable {
         return steps
     }
 
-    private func statement(_ what: Sweep, _ keepFailed: Duration, _ keepCommands: Duration) -> Query {
+    private func sweeping(_ what: Sweep, _ keepFailed: Duration, _ keepCommands: Duration) -> Sweeping {
         // Young rows may belong to transactions that are not committed yet.
         let settled = MessageID.first(at: "\(self.now) - interval '10 minutes'")
         return switch what {
         case .failedDeliveries:
-            """
-            DELETE FROM deliveries
-            WHERE failed_at < \(self.now) - make_interval(secs => \(keepFailed.milliseconds) / 1000.0)
-            """
+            .statement(
+                """
+                DELETE FROM deliveries
+                WHERE failed_at < \(self.now) - make_interval(secs => \(keepFailed.milliseconds) / 1000.0)
+                """)
         case .commands:
-            """
-            DELETE FROM commands WHERE due_at IS NULL AND claimed_until IS NULL
-                AND ended_at < \(self.now) - make_interval(secs => \(keepCommands.milliseconds) / 1000.0)
-            """
-        case .eventIDs: "DELETE FROM source_event_ids WHERE expires_at < \(self.now)"
-        case .webhookStats: self.oldCounts("webhook_stats")
-        case .groupStats: self.oldCounts("group_stats")
+            .statement(
+                """
+                DELETE FROM commands WHERE due_at IS NULL AND claimed_until IS NULL
+                    AND ended_at < \(self.now) - make_interval(secs => \(keepCommands.milliseconds) / 1000.0)
+                """)
+        case .eventIDs: .statement("DELETE FROM source_event_ids WHERE expires_at < \(self.now)")
+        case .webhookStats: .statement(self.oldCounts("webhook_stats"))
+        case .groupStats: .statement(self.oldCounts("group_stats"))
         case .deliveries:
-            """
-            DELETE FROM deliveries AS d WHERE message_id < \(settled) AND leased_by IS NULL
-            AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = d.webhook_key)
-            """
+            .orphans(
+                Orphans(
+                    table: "deliveries", owners: .webhooks,
+                    condition: "message_id < \(settled) AND leased_by IS NULL"))
         case .batches:
-            """
-            DELETE FROM delivery_batches AS b WHERE first_message_id < \(settled) AND leased_by IS NULL
-            AND NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = b.webhook_key)
-            """
+            .orphans(
+                Orphans(
+                    table: "delivery_batches", owners: .webhooks,
+                    condition: "first_message_id < \(settled) AND leased_by IS NULL"))
         }
     }
 
@@ -131,9 +133,9 @@ package struct HousekeepingStore: Sendable {
                         AND b.message_ids[array_length(b.message_ids, 1)] < r.id
                     RETURNING b.*)
                 INSERT INTO deliveries
-                    (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure)
+                    (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure, group_id)
                 SELECT id, batch_id, due_at, webhook_key, coalesce(octet_length(t.payload), octet_length(m.payload), 0),
-                    is_kept, now(), \(reason)
+                    is_kept, now(), \(reason), each.group_id
                 FROM (SELECT *, remaining_messages(message_ids, done) AS id FROM taken) AS each
                 LEFT JOIN transient_messages AS t USING (id) LEFT JOIN messages AS m USING (id)
                 ON CONFLICT DO NOTHING

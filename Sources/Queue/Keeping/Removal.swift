@@ -65,61 +65,56 @@ package enum Removal {
 
     /// What was written about something just when it was removed, and things that nothing can wait for any more. To be
     /// carried out now and then.
-    package static var sweeps: [(name: String, statement: Query)] {
-        self.ofWebhooks.map {
+    static var sweeps: [(name: String, sweeping: Sweeping)] {
+        let orphans =
+            self.ofWebhooks.map { Orphans(table: $0, owners: .webhooks) }
+            + self.ofSources.map { Orphans(table: $0, owners: .sources) }
+        return orphans.map { ($0.name, .orphans($0)) } + self.statements.map { ($0.name, .statement($0.statement)) }
+    }
+
+    private static var statements: [(name: String, statement: Query)] {
+        [
             (
-                "\($0.sql) of webhooks that are gone",
-                "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM webhooks AS w WHERE w.key = r.webhook_key)"
-            )
-        }
-            + self.ofSources.map {
-                (
-                    "\($0.sql) of sources that are gone",
-                    "DELETE FROM \($0) AS r WHERE NOT EXISTS (SELECT FROM sources AS s WHERE s.key = r.source_key)"
-                )
-            }
-            + [
-                (
-                    "memory of things that are gone",
-                    "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
-                ),
-                (
-                    "alarms of things that are gone",
-                    "DELETE FROM alarms AS a WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id)"
-                ),
-                (
-                    "commands to things that are gone",
-                    """
-                    DELETE FROM commands AS c WHERE due_at IS NULL AND claimed_until IS NULL
-                        AND NOT EXISTS (SELECT FROM things AS t WHERE t.id = c.thing_id AND t.group_id = c.group_id)
-                    """
-                ),
-                (
-                    "crossings that nothing waits for",
-                    """
-                    DELETE FROM alarm_crossings
-                    WHERE message_id < \(MessageID.first(at: "now() - interval '31 days'" as Query))
-                    """
-                ),
-                (
-                    "what is left out of things that are gone",
-                    "DELETE FROM thinned_things AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
-                ),
-                (
-                    "counts of groups that are gone",
-                    "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)"
-                ),
-                (
-                    "API keys that ended",
-                    "DELETE FROM api_keys WHERE coalesce(ended_at, expires_at) < now() - interval '30 days'"
-                ),
-                (
-                    "uses of API keys that are gone",
-                    "DELETE FROM api_key_uses AS u WHERE NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = u.key_id)"
-                ),
-                ("resends that are over", "DELETE FROM resends WHERE ended_at < now() - interval '30 days'"),
-                // Nothing waits for longer than the longest max_age.
-                ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
-            ]
+                "memory of things that are gone",
+                "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+            ),
+            (
+                "alarms of things that are gone",
+                "DELETE FROM alarms AS a WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id)"
+            ),
+            (
+                "commands to things that are gone",
+                """
+                DELETE FROM commands AS c WHERE due_at IS NULL AND claimed_until IS NULL
+                    AND NOT EXISTS (SELECT FROM things AS t WHERE t.id = c.thing_id AND t.group_id = c.group_id)
+                """
+            ),
+            (
+                "crossings that nothing waits for",
+                """
+                DELETE FROM alarm_crossings
+                WHERE message_id < \(MessageID.first(at: "now() - interval '31 days'" as Query))
+                """
+            ),
+            (
+                "what is left out of things that are gone",
+                "DELETE FROM thinned_things AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+            ),
+            (
+                "counts of groups that are gone",
+                "DELETE FROM group_stats AS r WHERE NOT EXISTS (SELECT FROM groups AS g WHERE g.id = r.group_id)"
+            ),
+            (
+                "API keys that ended",
+                "DELETE FROM api_keys WHERE coalesce(ended_at, expires_at) < now() - interval '30 days'"
+            ),
+            (
+                "uses of API keys that are gone",
+                "DELETE FROM api_key_uses AS u WHERE NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = u.key_id)"
+            ),
+            ("resends that are over", "DELETE FROM resends WHERE ended_at < now() - interval '30 days'"),
+            // Nothing waits for longer than the longest max_age.
+            ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
+        ]
     }
 }

@@ -10,7 +10,7 @@ internal import Synchronization
 /// Memory that moves belongs to what moves. The total is a bound that nothing passes. A part of it is for what every lane
 /// may have whatever the others do, and a part of that again for lanes that have completed something of late; beyond
 /// that a lane has at most three quarters of what the others leave, and once half of the whole is in use no more
-/// than it gets done in two seconds.
+/// than it gets done in two seconds. However many lanes a group has, they leave other groups theirs (``GroupShares``).
 package final class LaneLedger: Sendable {
     package struct Limits: Sendable {
         /// Per webhook, so that one that does not answer cannot take the memory of all.
@@ -21,6 +21,10 @@ package final class LaneLedger: Sendable {
         /// What a lane may have whatever the others do; one that completes much, a quarter of what it does in a second.
         package var shareDeliveries = 16
         package var shareBytes = 64 * 1024
+        /// What a group may have whatever the others do, and a lane that has completed something of late if its group has no
+        /// more.
+        package var groupDeliveries = 128
+        package var groupBytes = 512 * 1024
 
         package init() {}
     }
@@ -54,6 +58,8 @@ package final class LaneLedger: Sendable {
     }
 
     private struct Account {
+        /// Its group's place among the ``GroupShares``.
+        let group: Int
         var size = Size()
         /// Set when something had to be left in the database: what comes later must not overtake it.
         var isSpilling = false
@@ -80,17 +86,41 @@ package final class LaneLedger: Sendable {
     private struct State {
         var accounts: [WebhookKey: Account] = [:]
         var used = Size()
+        var groups: GroupShares
         /// Whether something may be leased to this session that is not in memory.
         var isInDoubt = false
+
+        /// A lane's account. One that is new is to be put among the ``accounts``, or its group to be left.
+        mutating func account(of key: WebhookKey, _ group: EntityID) -> Account {
+            self.accounts[key] ?? Account(group: self.groups.enter(group))
+        }
+
+        mutating func add(_ size: Size, to account: inout Account) {
+            account.size += size
+            self.used += size
+            self.groups.add(size, to: account.group)
+        }
+
+        /// Puts back an account, if there is a reason to keep it.
+        mutating func keep(_ account: Account, of key: WebhookKey) {
+            if account.isOfInterest {
+                self.accounts[key] = account
+            } else {
+                self.accounts[key] = nil
+                self.groups.leave(account.group)
+            }
+        }
     }
 
     private let limits: Limits
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     /// The rows whose deliveries are in memory.
     package let held: HeldRows
 
     package init(limits: Limits = Limits()) {
         self.limits = limits
+        let share = Size(deliveries: limits.groupDeliveries, bytes: limits.groupBytes)
+        self.state = Mutex(State(groups: GroupShares(share: share)))
         self.held = HeldRows()
     }
 
@@ -107,14 +137,13 @@ package final class LaneLedger: Sendable {
         self.state.withLock { state in
             for index in deliveries.indices {
                 let key = deliveries[index].webhook.key
-                var account = state.accounts[key] ?? Account()
+                var account = state.account(of: key, deliveries[index].webhook.group)
                 let size = Size(of: deliveries[index])
                 if deliveries[index].webhook.isSentFromMemory, !account.isSpilling,
                     account.size.deliveries < deliveries[index].webhook.mostInMemory,
-                    self.fits(size.bytes, in: account, of: state)
+                    self.room(for: account, state.used, state.groups.standing(at: account.group)).fits(size.bytes)
                 {
-                    account.size += size
-                    state.used += size
+                    state.add(size, to: &account)
                     deliveries[index].isLeased = true
                 } else {
                     account.isSpilling = true
@@ -135,10 +164,9 @@ package final class LaneLedger: Sendable {
         }
         return self.state.withLock { state in
             wanted.reduce(0) { missing, want in
-                let account = state.accounts[want.key] ?? Account()
-                // Who has a backlog already gets its deliveries from there.
-                guard !account.isSpilling else { return missing }
-                let room = self.room(for: account, of: state)
+                // Who has done nothing yet makes no room; and who has a backlog already gets its deliveries from there.
+                guard let account = state.accounts[want.key], !account.isSpilling else { return missing }
+                let room = self.room(for: account, state.used, state.groups.standing(at: account.group)).size
                 let averageBytes = max(1, want.value.bytes / want.value.deliveries)
                 let short = max(0, want.value.deliveries - min(room.deliveries, room.bytes / averageBytes))
                 // What it gets done in a twentieth of a second is what it is worth waiting for.
@@ -147,48 +175,21 @@ package final class LaneLedger: Sendable {
         }
     }
 
-    private func fits(_ bytes: Int, in account: Account, of state: State) -> Bool {
-        let room = self.room(for: account, of: state)
-        if room.deliveries >= 1, room.bytes >= bytes { return true }
-        // One that is larger than what a lane has whatever the others do still gets through, alone; and so does one that is
-        // larger than all there is.
-        return account.size.deliveries == 0
-            && (state.used.deliveries == 0 || room.deliveries >= 1 && bytes <= self.bytesLeft(for: account, of: state))
-    }
-
-    /// Payload that could come in for a lane that has nothing, however much its share is.
-    private func bytesLeft(for account: Account, of state: State, isClaim: Bool = false) -> Int {
-        self.limits.totalBytes - self.kept(from: account, isClaim: isClaim).bytes - state.used.bytes
-    }
-
-    /// What is kept from a lane that has less than its share: for those that move, and for what comes in.
-    private func kept(from account: Account, isClaim: Bool = false) -> Size {
-        account.isMoving && !isClaim
-            ? Size() : Size(deliveries: self.limits.totalDeliveries / 8, bytes: self.limits.totalBytes / 8)
-    }
-
-    /// How much more a lane may have now; not less than nothing.
-    ///
-    /// - Parameter isClaim: what is in the database can wait there, so that a lane claims no more than it gets done.
-    private func room(for account: Account, of state: State, isClaim: Bool = false) -> Size {
-        let (kept, rate) = (self.kept(from: account, isClaim: isClaim), account.rate)
-        func room(
-            _ value: KeyPath<Size, Int>, total: Int, lane: Int, share: Int
-        ) -> Int {
-            let (has, used) = (account.size[keyPath: value], state.used[keyPath: value])
-            let pace = rate[keyPath: value]
-            // What is on its way at any moment is more the more goes out.
-            let ofShare = min(min(lane, max(share, pace / 4)) - has, total - kept[keyPath: value] - used)
-            var most = min(lane, (total * 3 / 4 - used + has) * 3 / 4)
-            if used > total / 2, isClaim || !account.isMoving { most = min(most, 4 * pace) }
-            return max(0, ofShare, most - has)
-        }
-        return Size(
-            deliveries: room(
-                \.deliveries, total: self.limits.totalDeliveries, lane: self.limits.laneDeliveries,
-                share: self.limits.shareDeliveries),
-            bytes: room(
-                \.bytes, total: self.limits.totalBytes, lane: self.limits.laneBytes, share: self.limits.shareBytes))
+    /// - Parameter group: how the lane's stands.
+    private func room(
+        for account: Account, _ used: Size, _ group: GroupShares.Standing, isClaim: Bool = false
+    ) -> LaneRoom {
+        let (limits, rate) = (self.limits, account.rate)
+        return LaneRoom(
+            deliveries: LaneRoom.Measure(
+                total: limits.totalDeliveries, lane: limits.laneDeliveries, share: limits.shareDeliveries,
+                groupShare: limits.groupDeliveries, has: account.size.deliveries, pace: rate.deliveries,
+                used: used.deliveries, ofGroup: group.size.deliveries, beyond: group.beyond.deliveries),
+            bytes: LaneRoom.Measure(
+                total: limits.totalBytes, lane: limits.laneBytes, share: limits.shareBytes,
+                groupShare: limits.groupBytes, has: account.size.bytes, pace: rate.bytes, used: used.bytes,
+                ofGroup: group.size.bytes, beyond: group.beyond.bytes),
+            isMoving: account.isMoving && !isClaim, areSeveral: group.areSeveral)
     }
 
     // MARK: What moves
@@ -212,8 +213,9 @@ package final class LaneLedger: Sendable {
                     most[key] = min(of, max(1, ofBytes / max(1, account.size.bytes / account.size.deliveries)))
                 }
                 account.hadTooMuch = hasTooMuch
-                state.accounts[key] = account.isOfInterest ? account : nil
+                state.keep(account, of: key)
             }
+            state.groups.turn()
             return most
         }
     }
@@ -295,34 +297,41 @@ package final class LaneLedger: Sendable {
     /// Sets aside room for a claim; nil while there is none that would be worth it.
     ///
     /// - Parameters:
+    ///   - group: the webhook's.
     ///   - penned: of what the lane has, what waits for the end of the backlog. It does not count as far as the lane's share
     ///     goes: if it kept the lane from claiming, the end would never come.
     ///   - least: how many bytes it is of no use without.
     package func reserveForClaim(
-        _ key: WebhookKey, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1
+        _ key: WebhookKey, of group: EntityID, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1
     ) -> ClaimRoom? {
         self.state.withLock { state in
-            var account = state.accounts[key] ?? Account()
+            var account = state.account(of: key, group)
             var seen = account
             seen.size -= penned
-            let room = self.room(for: seen, of: state, isClaim: true)
-            let whole = seen.size.deliveries + room.deliveries
-            // Many small claims cost more than a few large ones.
-            guard room.deliveries >= min(most, max(1, whole / 4)) else { return nil }
-            var bytes = min(mostBytes, room.bytes)
-            if bytes < least {
-                let isAlone = seen.size.deliveries == 0
-                let left = self.bytesLeft(for: seen, of: state, isClaim: true)
-                guard isAlone, least <= left || state.used.deliveries == 0 else { return nil }
-                bytes = least
+            let room = self.room(for: seen, state.used, state.groups.standing(at: account.group), isClaim: true)
+            if let size = self.claimable(in: room, most: most, mostBytes: mostBytes, least: least) {
+                state.add(size, to: &account)
+                state.accounts[key] = account
+                return ClaimRoom(
+                    deliveries: size.deliveries, bytes: size.bytes, seesAllSpills: account.uncommittedSpills == 0)
             }
-            let size = Size(deliveries: min(most, room.deliveries), bytes: bytes)
-            account.size += size
-            state.used += size
-            state.accounts[key] = account
-            return ClaimRoom(
-                deliveries: size.deliveries, bytes: size.bytes, seesAllSpills: account.uncommittedSpills == 0)
+            state.keep(account, of: key)
+            return nil
         }
+    }
+
+    private func claimable(in room: LaneRoom, most: Int, mostBytes: Int, least: Int) -> Size? {
+        let size = room.size
+        let whole = room.deliveries.has + size.deliveries
+        // Many small claims cost more than a few large ones.
+        guard size.deliveries >= min(most, max(1, whole / 4)) else { return nil }
+        var bytes = min(mostBytes, size.bytes)
+        if bytes < least {
+            let isAlone = room.deliveries.has == 0
+            guard isAlone, least <= room.bytesLeft || room.deliveries.used == 0 else { return nil }
+            bytes = least
+        }
+        return Size(deliveries: min(most, size.deliveries), bytes: bytes)
     }
 
     /// Replaces the room that was set aside by what was really claimed.
@@ -336,8 +345,14 @@ package final class LaneLedger: Sendable {
     }
 
     /// Something went back to the database: what comes later must not overtake it.
-    package func startSpilling(_ key: WebhookKey) {
-        self.state.withLock { $0.accounts[key, default: Account()].isSpilling = true }
+    ///
+    /// - Parameter group: the webhook's.
+    package func startSpilling(_ key: WebhookKey, of group: EntityID) {
+        self.state.withLock { state in
+            var account = state.account(of: key, group)
+            account.isSpilling = true
+            state.accounts[key] = account
+        }
     }
 
     /// Lets new deliveries join the lane's memory again.
@@ -353,9 +368,8 @@ package final class LaneLedger: Sendable {
         _ size: Size, completed: Size = Size(), of key: WebhookKey, in state: inout State
     ) {
         guard var account = state.accounts[key] else { return }
-        account.size -= size
+        state.add(Size(deliveries: -size.deliveries, bytes: -size.bytes), to: &account)
         account.completed += completed
-        state.used -= size
-        state.accounts[key] = account.isOfInterest ? account : nil
+        state.keep(account, of: key)
     }
 }

@@ -20,6 +20,8 @@ package struct LaneQueue {
     /// claim takes it for what is on its way, and may bring what is behind it: that goes back as well.
     private var returning: [EntityID: Int] = [:]
     private var stalledUntilClaimEnds: Set<EntityID> = []
+    /// How many at the beginning were put there because they had been tried: see ``putBehindTried(_:)``.
+    private var tried = 0
     /// How many wait to be sent, the pen left out.
     package internal(set) var count = 0
 
@@ -43,10 +45,28 @@ package struct LaneQueue {
         self.ready.append(delivery)
     }
 
+    /// Takes a delivery that was tried before what gathers for a request of several: it goes out as it was, and waits for none
+    /// that may come.
+    package mutating func putBehindTried(_ delivery: Delivery) {
+        self.ready.insert(delivery, at: self.tried)
+        self.tried += 1
+        self.count += 1
+        self.places.front -= 1
+    }
+
     /// The first `most` that are to go out together: those of a bundle, or those of none; and none of a resend with others.
     package func nextBatch(_ most: Int) -> [Delivery] {
         guard let first = self.ready.first else { return [] }
         return Array(self.ready.prefix { $0.bundle == first.bundle && $0.resent == first.resent }.prefix(most))
+    }
+
+    /// How many of the first `most` can stay when the others go: of a bundle all or none, but all of the first.
+    package func whole(_ most: Int) -> Int {
+        guard most > 0, most < self.ready.count, let bundle = self.ready[most].bundle,
+            self.ready[most - 1].bundle == bundle
+        else { return most }
+        if let last = self.ready[..<most].lastIndex(where: { $0.bundle != bundle }) { return last + 1 }
+        return self.ready[most...].firstIndex { $0.bundle != bundle } ?? self.ready.count
     }
 
     /// Puts what went out together where it came from, to go out in two requests.
@@ -59,10 +79,12 @@ package struct LaneQueue {
             self.places.front -= 1
         }
         self.count += deliveries.count
+        self.tried += deliveries.count
     }
 
     package mutating func removeFirst(_ count: Int) {
         self.ready.removeFirst(count)
+        self.tried = max(0, self.tried - count)
         self.count -= count
         self.places.front += count
     }
@@ -153,10 +175,16 @@ package struct LaneQueue {
         var all = Array(taken) + Array(self.pen)
         for chain in self.chains.values { all += chain }
         self.ready = kept
+        self.tried = min(self.tried, kept.count)
         self.count = kept.count
         self.pen = []
         self.penned = LaneLedger.Size()
         self.chains = self.chains.filter { !ended.contains($0.key) }.mapValues { _ in [] }
         return all
     }
+}
+
+extension Delivery {
+    /// Whether a receiver may have had it, or it is part of what was refused together.
+    package var wasTried: Bool { self.attempts > 0 || self.bundle != nil }
 }

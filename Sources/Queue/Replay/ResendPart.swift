@@ -177,8 +177,8 @@ struct ResendPart: Sendable {
             try db.query(
                 """
                 INSERT INTO deliveries AS d
-                    (message_id, due_at, webhook_key, payload_bytes, is_kept, thing_id, replayed_at, resent)
-                SELECT m, \(now), \(target.key.rawValue), s, true, t, \(now), \(resent.code)
+                    (message_id, due_at, webhook_key, payload_bytes, is_kept, thing_id, replayed_at, resent, group_id)
+                SELECT m, \(now), \(target.key.rawValue), s, true, t, \(now), \(resent.code), \(target.group)
                 FROM unnest(\(chosen.map(\.id)), \(chosen.map { Int32(clamping: $0.bytes) }), \(array: things)) AS r (m, s, t)
                 ON CONFLICT (message_id, webhook_key) DO UPDATE SET failed_at = NULL, failure = NULL, blocked_until = NULL,
                     attempts = 0, bundle_id = NULL, resent = excluded.resent, replayed_at = excluded.replayed_at,

@@ -9,6 +9,7 @@ internal import Values
 struct BatchedResults {
     private struct Change {
         let batch: DeliveryBatch
+        let group: EntityID
         /// What is not in the row any more.
         let done: DeliveryBatch.Marks
         /// Nothing of it is in memory any more: what remains waits to be claimed.
@@ -30,9 +31,9 @@ struct BatchedResults {
             // Nearly all have succeeded, and of those the number is all that is needed.
             if results[index].hasSucceeded {
                 let id = results[index].delivery.message.id
-                members[ObjectIdentifier(batch), default: Members(batch: batch)].ended.append(id)
+                members[ObjectIdentifier(batch), default: Members(batch, of: results[index])].ended.append(id)
             } else {
-                members[ObjectIdentifier(batch), default: Members(batch: batch)].add(results[index])
+                members[ObjectIdentifier(batch), default: Members(batch, of: results[index])].add(results[index])
             }
         }
         self.changes = members.values.map(\.change)
@@ -41,9 +42,15 @@ struct BatchedResults {
     /// The results of one batch.
     private struct Members {
         let batch: DeliveryBatch
+        let group: EntityID
         var ended: [MessageID] = []
         var released: [DeliveryResult] = []
         var leaving: [DeliveryResult] = []
+
+        init(_ batch: DeliveryBatch, of result: DeliveryResult) {
+            self.batch = batch
+            self.group = result.delivery.webhook.group
+        }
 
         mutating func add(_ result: DeliveryResult) {
             switch result.ending {
@@ -59,13 +66,14 @@ struct BatchedResults {
             let done = self.batch.marks(adding: self.ended)
             guard !self.released.isEmpty, done.remaining > self.released.count else {
                 return Change(
-                    batch: self.batch, done: done, isReleased: !self.released.isEmpty, leaving: self.leaving)
+                    batch: self.batch, group: self.group, done: done, isReleased: !self.released.isEmpty,
+                    leaving: self.leaving)
             }
             // Some are still in memory, so the row stays leased, and what is given back needs one that is not. A row is named
             // by its first message, so that one cannot name another.
             let first = self.batch.first
             return Change(
-                batch: self.batch,
+                batch: self.batch, group: self.group,
                 done: self.batch.marks(adding: self.ended + self.released.map(\.delivery.message.id)),
                 isReleased: false, leaving: self.leaving + self.released.filter { $0.delivery.message.id == first },
                 parting: self.released.map(\.delivery.message).filter { $0.id != first })
@@ -141,13 +149,13 @@ struct BatchedResults {
         }
         return """
             INSERT INTO delivery_batches
-                (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids)
-            SELECT b, w, ids[s], due, kept, e - s + 1, size, ids[s:e]
+                (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids, group_id)
+            SELECT b, w, ids[s], due, kept, e - s + 1, size, ids[s:e], g
             FROM (SELECT \(lists.all) AS ids) AS lists,
                 unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(dues),
                        \(changes.map(\.batch.isKept)),
                        \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.size) } }), \(lists.starts),
-                       \(lists.ends)) AS r (b, w, due, kept, size, s, e)
+                       \(lists.ends), \(changes.map(\.group))) AS r (b, w, due, kept, size, s, e, g)
             ON CONFLICT DO NOTHING
             """
     }
@@ -175,14 +183,15 @@ struct BatchedResults {
         return """
             INSERT INTO deliveries
                 (message_id, batch_id, webhook_key, payload_bytes, is_kept, attempts, due_at, bundle_id, failure,
-                 failed_at)
-            SELECT m, b, w, size, kept, tried, due, bundle, failure, CASE WHEN failure IS NOT NULL THEN now() END
+                 failed_at, group_id)
+            SELECT m, b, w, size, kept, tried, due, bundle, failure, CASE WHEN failure IS NOT NULL THEN now() END, g
             FROM unnest(\(deliveries.map(\.message.id.rawValue)), \(array: deliveries.map { $0.batch?.id.rawValue }),
                         \(deliveries.map(\.webhook.key.rawValue)),
                         \(deliveries.map { Int32(clamping: $0.message.size) }),
                         \(deliveries.map(\.message.isKept)), \(results.map(\.tried)), \(dues),
-                        \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures))
-                AS r (m, b, w, size, kept, tried, due, bundle, failure)
+                        \(array: deliveries.map { $0.bundle?.rawValue }), \(array: failures),
+                        \(deliveries.map(\.webhook.group)))
+                AS r (m, b, w, size, kept, tried, due, bundle, failure, g)
             ON CONFLICT DO NOTHING
             """
     }

@@ -48,8 +48,10 @@ extension DeliveryStore {
         let batched = BatchedResults(results, session: self.session)
         let log = settlement.detail == .stateAlone ? AttemptLog([]) : AttemptLog(results)
         let disabled: [DisabledWebhook] = try await self.pool.transaction { db in
-            guard try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else { return [] }
-            try single.write(on: db)
+            guard let now = try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else {
+                return []
+            }
+            try single.write(at: now, on: db)
             try batched.write(on: db)
             try ChannelNotice.tellGivenUp(by: results, on: db)
             guard let counters = log.counters else { return [] }

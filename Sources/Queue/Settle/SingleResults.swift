@@ -6,21 +6,24 @@ internal import Values
 
 /// What came of deliveries that have a row of their own.
 struct SingleResults {
-    private var succeeded: [DeliveryID] = []
-    private var unfinished: Query?
-    private var released: Query?
+    private let results: [DeliveryResult]
+    private let session: SessionID
+    private let succeeded: [DeliveryID]
+    private let released: Query?
 
     init(_ results: [DeliveryResult], session: SessionID) {
+        self.results = results
+        self.session = session
         self.succeeded = results.compactMap { result in
             if case .succeeded = result.ending { result.delivery.id } else { nil }
         }
-        self.unfinished = Self.unfinished(results, session: session)
         self.released = Self.released(results, session: session)
     }
 
-    func write(on db: isolated Connection) throws {
+    /// - Parameter now: by the database's clock.
+    func write(at now: Instant, on db: isolated Connection) throws {
         if !self.succeeded.isEmpty { try self.removeSucceeded(on: db) }
-        if let unfinished { try db.execute(unfinished) }
+        if let unfinished = self.unfinished(at: now) { try db.execute(unfinished) }
         if let released { try db.execute(released) }
     }
 
@@ -44,14 +47,14 @@ struct SingleResults {
         try UnneededPayloads.remove(payloads, on: db)
     }
 
-    private static func unfinished(_ results: [DeliveryResult], session: SessionID) -> Query? {
+    private func unfinished(at now: Instant) -> Query? {
         var messages: [Int64] = []
         var webhooks: [Int32] = []
         var tried: [Int16] = []
         var dues: [Instant?] = []
         var failures: [String?] = []
         var bundles: [Int64?] = []
-        for result in results {
+        for result in self.results {
             switch result.ending {
             case .succeeded, .released: continue
             case .retried(let due):
@@ -68,16 +71,17 @@ struct SingleResults {
         }
         guard !messages.isEmpty else { return nil }
         // Only while the lease is ours: if it ran out meanwhile, the delivery is somebody else's now. Where order is
-        // strict a delivery keeps its place, and its thing waits.
+        // strict a delivery keeps its place, and its thing waits. The time is a value, because servers that have a table's rows
+        // spread take no `now()` that depends on a row.
         return """
             UPDATE deliveries AS d
             SET due_at = CASE WHEN d.thing_id IS NULL THEN coalesce(r.due, d.due_at) ELSE d.due_at END,
                 blocked_until = CASE WHEN d.thing_id IS NOT NULL THEN r.due END,
-                failed_at = CASE WHEN r.failure IS NOT NULL THEN now() END, failure = r.failure,
+                failed_at = CASE WHEN r.failure IS NOT NULL THEN \(now) END, failure = r.failure,
                 attempts = d.attempts + r.tried, leased_by = NULL, bundle_id = r.bundle
             FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles))
                 AS r (m, w, tried, due, failure, bundle)
-            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(session.rawValue)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(self.session.rawValue)
             """
     }
 

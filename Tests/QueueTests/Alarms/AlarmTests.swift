@@ -18,7 +18,7 @@ struct AlarmTests {
         deliveries.map { delivery in
             let id = delivery.message.id
             return AlarmChange(
-                ConditionSubject(webhook: delivery.webhook.key, thing: delivery.message.thing), by: delivery.message,
+                delivery.webhook.subject(delivery.message.thing), by: delivery.message,
                 before: before, after: Alarm(raised: id, changed: id, isActive: isActive), mark: 7, dueAt: dueAt,
                 value: "31", crossing: isActive ? Crossing(to: .active, since: id.time) : nil)
         }
@@ -58,7 +58,7 @@ struct AlarmTests {
         )
         // Of the same thing: both say that they were the first.
         let late = AlarmChange(
-            ConditionSubject(webhook: ground.plain.key, thing: first[0].message.thing), by: second[0].message,
+            ground.plain.subject(first[0].message.thing), by: second[0].message,
             before: nil, after: Alarm(raised: second[0].message.id, changed: second[0].message.id, isActive: true),
             mark: 7)
         try await Self.carryOut(first, Self.changes(first), by: session, to: ground.database)

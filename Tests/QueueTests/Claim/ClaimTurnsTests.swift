@@ -1,12 +1,19 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Queue
 
-@Suite("Whose turn it is to claim")
+@Suite("Whose turn it is to claim", .ownThreads)
 struct ClaimTurnsTests {
-    private func wish(_ key: Int32, most: Int = 100, isFirst: Bool = true, isInOrder: Bool = false) -> ClaimWish {
-        ClaimWish(webhook: WebhookKey(rawValue: key), isInOrder: isInOrder, most: most, isFirst: isFirst)
+    private let groups = (0..<4).map { _ in EntityID.random() }
+
+    private func wish(
+        _ key: Int32, of group: Int = 0, most: Int = 100, isFirst: Bool = true, isInOrder: Bool = false
+    ) -> ClaimWish {
+        ClaimWish(
+            webhook: WebhookKey(rawValue: key), group: self.groups[group], isInOrder: isInOrder, most: most,
+            isFirst: isFirst)
     }
 
     private func turns(lanes: Int = 4, looks: Int = 256, _ wishes: [ClaimWish]) -> ClaimTurns {
@@ -103,10 +110,80 @@ struct ClaimTurnsTests {
     @Test("forgets a wish that is taken back")
     func withdrawn() {
         var turns = self.turns([self.wish(1), self.wish(2), self.wish(3, isFirst: false)])
-        let taken = [2, 3, 2].map { turns.withdraw(WebhookKey(rawValue: $0)) }
+        let taken = [2, 3, 2].map { turns.withdraw(WebhookKey(rawValue: $0), of: self.groups[0]) }
         #expect(taken == [true, true, false])
         #expect(self.next(&turns) == [1])
-        let granted = turns.withdraw(WebhookKey(rawValue: 1))
+        let granted = turns.withdraw(WebhookKey(rawValue: 1), of: self.groups[0])
         #expect(!granted, "it is being granted")
+    }
+
+    @Test("gives groups turns, however many lanes of one wait, and a group's lanes turns among themselves")
+    func turnsOfGroups() {
+        var turns = self.turns((1...9).map { self.wish($0) } + [self.wish(20, of: 1), self.wish(30, of: 2)])
+        #expect(self.next(&turns) == [1, 20, 30, 2])
+        turns.add(self.wish(21, of: 1, isFirst: false))
+        turns.add(self.wish(22, of: 1))
+        #expect(self.next(&turns) == [3, 22, 4, 21])
+        #expect(self.next(&turns) == [5, 6, 7, 8])
+        #expect(self.next(&turns) == [9])
+        #expect(turns.count == 0)
+    }
+
+    @Test("goes on behind the group that was served last")
+    func odd() {
+        var turns = self.turns(lanes: 3, (1...6).map { self.wish($0) } + (11...16).map { self.wish($0, of: 1) })
+        #expect(self.next(&turns) == [1, 11, 2])
+        #expect(self.next(&turns) == [12, 3, 13])
+        #expect(self.next(&turns) == [4, 14, 5])
+    }
+
+    @Test("looks at another group's lane before many of one that have no room, and does not take that one's turn")
+    func groupWithoutRoom() {
+        var turns = self.turns(looks: 3, (1...100).map { self.wish($0) } + [self.wish(200, of: 1)])
+        let crowd = Set(1...100 as ClosedRange<Int32>)
+        #expect(self.next(&turns, without: crowd) == [200])
+        turns.add(self.wish(201, of: 1))
+        #expect(self.next(&turns, without: [1]) == [201, 2, 3, 4])
+        #expect(self.next(&turns) == [1, 5, 6, 7])
+    }
+
+    @Test(
+        "serves groups that wait equally often, and everyone once, whatever their lines",
+        arguments: 0..<40 as Range<UInt64>)
+    func schedule(seed: UInt64) {
+        var generator = Seeded(seed)
+        var waiting: [Int: Set<Int32>] = [:]
+        var turns = self.turns(lanes: .random(in: 1...9, using: &generator), [])
+        var number: Int32 = 0
+        for group in self.groups.indices {
+            for _ in 0..<Int.random(in: 1...200, using: &generator) {
+                number += 1
+                turns.add(self.wish(number, of: group, most: .random(in: 1...100, using: &generator)))
+                waiting[group, default: []].insert(number)
+            }
+        }
+        var served = [Int](repeating: 0, count: self.groups.count)
+        while true {
+            let next = self.next(&turns)
+            if next.isEmpty { break }
+            for key in next {
+                guard let group = waiting.first(where: { $0.value.contains(key) })?.key else {
+                    Issue.record("\(key) was served twice")
+                    continue
+                }
+                waiting[group]?.remove(key)
+                served[group] += 1
+                if waiting.values.allSatisfy({ !$0.isEmpty }) {
+                    #expect((served.max() ?? 0) - (served.min() ?? 0) <= 1)
+                }
+            }
+            for group in self.groups.indices where Int.random(in: 0..<20, using: &generator) == 0 {
+                guard let key = waiting[group]?.min() else { continue }
+                let wasWaiting = turns.withdraw(WebhookKey(rawValue: key), of: self.groups[group])
+                #expect(wasWaiting)
+                waiting[group]?.remove(key)
+            }
+        }
+        #expect(waiting.values.allSatisfy(\.isEmpty) && turns.count == 0)
     }
 }

@@ -35,6 +35,22 @@ struct DeliveryStoreTests {
         #expect(try await store.due() == [fixture.target.key: 9_000])
     }
 
+    @Test("say when it is worth asking again, whether that stands in a row of its own or in a batch")
+    func nextDue() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let retried = try await fixture.commit(fixture.deliveries(1...1, leased: true), by: store.session)
+        _ = try await store.complete([fixture.result(retried[0], .retried(due: 4_000))])
+        try await fixture.commit(fixture.deliveries(2...3, leased: false), by: store.session, now: 9_000)
+        let key = fixture.target.key
+        let early = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 3_000)
+        #expect(early.deliveries.isEmpty && early.nextDue == 4_000)
+        let single = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 5_000)
+        #expect(single.deliveries.count == 1 && single.nextDue == 9_000)
+        let batch = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 9_000)
+        #expect(batch.deliveries.count == 2 && batch.nextDue == nil)
+    }
+
     @Test("are claimed within the memory there is for them, and say what the first would take")
     func bytes() async throws {
         let fixture = try await Fixture()
@@ -48,6 +64,29 @@ struct DeliveryStoreTests {
         #expect(claim.isPartial)
         let none = try await store.claim(fixture.target.key, inOrder: false, count: 10, bytes: 1, now: 5_000)
         #expect(none.deliveries.isEmpty && none.isPartial && none.missingBytes == 100)
+    }
+
+    @Test("that went out together are claimed together, unless there is room for nothing else")
+    func bundles() async throws {
+        let fixture = try await Fixture()
+        let session = try await SessionStore(fixture.database).start(clientID: "a", lease: .seconds(3_600)).id
+        let store = DeliveryStore(fixture.database, session: session)
+        for numbers in [1...3, 4...6] as [ClosedRange<Int64>] {
+            var deliveries = try await fixture.commit(fixture.deliveries(numbers, leased: true), by: session)
+            let first = deliveries[0].message.id
+            for index in deliveries.indices { deliveries[index].bundle = first }
+            _ = try await store.complete(
+                deliveries.map {
+                    fixture.result($0, .retried(due: numbers.lowerBound == 1 ? 6_000 : 6_001), status: 500)
+                })
+        }
+        func claimed(_ count: Int64) async throws -> [UInt8] {
+            try await store.claim(fixture.target.key, inOrder: false, count: count, bytes: 1_000, now: 7_000)
+                .deliveries.map { $0.message.payload[0] }
+        }
+        #expect(try await claimed(5) == [1, 2, 3], "the second is left whole")
+        #expect(try await claimed(2) == [4, 5], "the first is more than there is room for")
+        #expect(try await claimed(5) == [6])
     }
 
     @Test("go away when they have succeeded, with their payload once it was the last")
@@ -89,6 +128,14 @@ struct DeliveryStoreTests {
         #expect(claim.deliveries[0].message.isKept)
         #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") == 1)
         #expect(try await fixture.count("SELECT consecutive_failures::bigint FROM webhook_counters") == 2)
+        // It has a row of its own by now, and fails by the database's clock.
+        let before = try await fixture.count("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        let again = Delivery(message: claim.deliveries[0].message, webhook: fixture.target, isLeased: true)
+        _ = try await store.complete([fixture.result(again, .failed(reason: "enough"), status: 500)])
+        let failed: Query = "SELECT count(*) FROM deliveries WHERE failure = 'enough' AND failed_at"
+        let start: Query = "to_timestamp(\(before) / 1000000.0)"
+        #expect(try await fixture.count("\(failed) IS NOT NULL") == 2)
+        #expect(try await fixture.count("\(failed) BETWEEN \(start) AND clock_timestamp()") == 1)
     }
 
     @Test("of a session that ended, expired or started anew are free for others")

@@ -95,6 +95,22 @@ struct CommandStoreTests {
         #expect(try await self.store(at: 99).seen([self.thing]) == 0)
     }
 
+    @Test("that nobody was subscribed for go before a later one, which may find that their thing has come")
+    func former() async throws {
+        try await self.post("1")
+        #expect(try await self.go(.unheard) == ["1"])
+        try await self.post("2")
+        #expect(try await self.go(.unheard) == ["1", "2"])
+        try await self.post("3", at: 5)
+        #expect(try await self.go(.unheard, at: 5) == ["1", "2", "3"])
+        try await self.post("later", deliver: .whenSeen, at: 5)
+        #expect(try await self.go(at: 5) == [], "it is no sign that the thing is there")
+        try await self.post("4", at: 5)
+        #expect(try await self.go(at: 5) == ["1", "2", "3", "4"])
+        #expect(try await self.store(at: 6).seen([self.thing]) == 1)
+        #expect(try await self.go(at: 6) == ["later"])
+    }
+
     @Test(
         "are replaced by key, cancelled and expired as long as nobody has them, and taken off their topic if the broker keeps them"
     )

@@ -41,7 +41,7 @@ struct ThinningCommitTests {
         commit.later = [LaterDelivery(delivery, due: Self.due)]
         commit.thinning = [
             ThinningChange(
-                ConditionSubject(webhook: ground.plain.key, thing: Self.thing), memory: try Self.memory(number),
+                ground.plain.subject(Self.thing), memory: try Self.memory(number),
                 changedBy: delivery.message.id, former: former, replaced: replaced)
         ]
         return commit

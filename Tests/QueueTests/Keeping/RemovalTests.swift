@@ -122,6 +122,32 @@ struct RemovalTests {
         #expect(try await self.left(fixture) == [])
     }
 
+    @Test("is made up for by the numbers that rows say: what is there stays, and what may not go yet")
+    func orphans() async throws {
+        let fixture = try await Fixture()
+        let orphans = Orphans(table: "deliveries", owners: .webhooks, condition: "leased_by IS NULL")
+        let removed = try await fixture.database.pool.transaction { db in
+            let empty = try orphans.remove(timeout: .seconds(30), on: db)
+            try db.execute(
+                """
+                INSERT INTO deliveries (message_id, due_at, webhook_key, leased_by, payload_bytes, is_kept)
+                SELECT i, now(), w, l, 1, false
+                FROM generate_series(1, 3) AS i,
+                    unnest(\([fixture.target.key.rawValue, 999_998, 999_999]), \(array: [nil, 1, nil] as [Int32?]))
+                        AS r (w, l)
+                """)
+            return [
+                empty, try orphans.remove(timeout: .seconds(30), on: db),
+                try orphans.remove(timeout: .seconds(30), on: db),
+            ]
+        }
+        #expect(removed == [0, 3, 0])
+        #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE webhook_key = 999998") == 3)
+        #expect(
+            try await fixture.count(
+                "SELECT count(*) FROM deliveries WHERE webhook_key = \(fixture.target.key.rawValue)") == 3)
+    }
+
     private func remember(_ fixture: Fixture, _ thing: EntityID, age: String = "1 day") async throws {
         _ = try await fixture.database.pool.withConnection { db in
             try db.execute(

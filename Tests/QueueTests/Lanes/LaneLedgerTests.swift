@@ -39,7 +39,8 @@ struct LaneLedgerTests {
     func claimedAlone() throws {
         let ledger = self.ledger()
         let claimed = try self.deliveries(3, to: 1)
-        let room = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 500))
+        let room = try #require(
+            ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 500))
         ledger.settle(room, of: WebhookKey(rawValue: 1), claimed: claimed.map(\.message))
         #expect(ledger.count == 3)
     }
@@ -129,7 +130,7 @@ struct LaneLedgerTests {
                     held += batch.filter(\.isLeased)
                 case 2:
                     let room = ledger.reserveForClaim(
-                        WebhookKey(rawValue: key), most: .random(in: 1...9), mostBytes: 400,
+                        WebhookKey(rawValue: key), of: self.group, most: .random(in: 1...9), mostBytes: 400,
                         least: .random(in: 1...600))
                     if let room { rooms.append((room, WebhookKey(rawValue: key))) }
                 case 3:
@@ -243,7 +244,8 @@ struct LaneLedgerTests {
         ledger.plan(&batch)
         ledger.withdraw(batch)
         #expect(ledger.count == 0)
-        let room = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        let room = try #require(
+            ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100))
         #expect(room.seesAllSpills)
     }
 
@@ -252,16 +254,20 @@ struct LaneLedgerTests {
         let ledger = self.ledger()
         var batch = try self.deliveries(12, to: 1)
         ledger.plan(&batch)
-        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100) == nil, "still full")
+        #expect(
+            ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100) == nil,
+            "still full")
         ledger.release(done(batch.filter(\.isLeased)))
-        let early = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        let early = try #require(
+            ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100))
         #expect(!early.seesAllSpills)
         ledger.settle(early, of: WebhookKey(rawValue: 1), claimed: [batch[10].message])
         #expect(ledger.count == 1)
         _ = ledger.committed(batch)
         ledger.release(done([batch[10]]))
         #expect(ledger.count == 0)
-        let late = try #require(ledger.reserveForClaim(WebhookKey(rawValue: 1), most: 5, mostBytes: 100))
+        let late = try #require(
+            ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100))
         #expect(late.seesAllSpills)
         ledger.settle(late, of: WebhookKey(rawValue: 1), claimed: [])
         #expect(ledger.count == 0)
@@ -271,7 +277,7 @@ struct LaneLedgerTests {
     func firstClaim() throws {
         let ledger = self.ledger()
         let key = WebhookKey(rawValue: 1)
-        let room = try #require(ledger.reserveForClaim(key, most: 5, mostBytes: 100))
+        let room = try #require(ledger.reserveForClaim(key, of: self.group, most: 5, mostBytes: 100))
         let claimed = try self.deliveries(2, to: 1)
         ledger.settle(room, of: key, claimed: claimed.map(\.message))
         #expect(ledger.count == 2)
@@ -286,12 +292,14 @@ struct LaneLedgerTests {
         var batch = try self.deliveries(10, to: 1)
         ledger.plan(&batch)
         #expect(batch.filter(\.isLeased).count == 10)
-        #expect(ledger.reserveForClaim(key, most: 5, mostBytes: 100) == nil, "it is full")
+        #expect(ledger.reserveForClaim(key, of: self.group, most: 5, mostBytes: 100) == nil, "it is full")
         var penned = LaneLedger.Size()
         for delivery in batch { penned += LaneLedger.Size(of: delivery) }
-        let room = try #require(ledger.reserveForClaim(key, penned: penned, most: 20, mostBytes: 100))
+        let room = try #require(ledger.reserveForClaim(key, of: self.group, penned: penned, most: 20, mostBytes: 100))
         #expect(room.deliveries == 10)
-        #expect(ledger.reserveForClaim(key, penned: penned, most: 5, mostBytes: 100) == nil, "what it claims counts")
+        #expect(
+            ledger.reserveForClaim(key, of: self.group, penned: penned, most: 5, mostBytes: 100) == nil,
+            "what it claims counts")
         ledger.settle(room, of: key, claimed: batch[..<3].map(\.message))
         #expect(ledger.count == 13)
     }
@@ -300,11 +308,15 @@ struct LaneLedgerTests {
     func least() throws {
         let ledger = self.ledger()
         let key = WebhookKey(rawValue: 1)
-        let room = try #require(ledger.reserveForClaim(key, most: 5, mostBytes: 100, least: 2_000))
+        let room = try #require(ledger.reserveForClaim(key, of: self.group, most: 5, mostBytes: 100, least: 2_000))
         #expect(room.bytes == 2_000)
-        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 2), most: 5, mostBytes: 100, least: 2_000) == nil)
+        #expect(
+            ledger.reserveForClaim(WebhookKey(rawValue: 2), of: self.group, most: 5, mostBytes: 100, least: 2_000)
+                == nil)
         ledger.settle(room, of: key, claimed: [])
-        #expect(ledger.reserveForClaim(WebhookKey(rawValue: 2), most: 5, mostBytes: 100, least: 2_000) != nil)
+        #expect(
+            ledger.reserveForClaim(WebhookKey(rawValue: 2), of: self.group, most: 5, mostBytes: 100, least: 2_000)
+                != nil)
     }
 }
 

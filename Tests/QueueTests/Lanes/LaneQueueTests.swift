@@ -43,6 +43,43 @@ struct LaneQueueTests {
             batches == [[1, 2, 3], [1], [2, 3], [2], [3], [4, 5, 6, 7], [8, 9], [8], [9]])
     }
 
+    @Test("sends what was tried as it was, in its order and before what gathers")
+    func tried() throws {
+        var queue = LaneQueue()
+        for number in [5, 6] { queue.appendSideBySide(try self.delivery(number, 0)) }
+        for (number, bundle) in [(1, 1), (2, 1), (3, 3)] as [(Int, Int64)] {
+            var delivery = try self.delivery(number, 0, attempts: 1)
+            delivery.bundle = MessageID(rawValue: bundle)
+            queue.putBehindTried(delivery)
+        }
+        queue.appendSideBySide(try self.delivery(7, 0))
+        #expect(queue.count == 6)
+        // What is not worth holding is given back from behind.
+        #expect(queue.takeAll(but: 4, inOrder: false).map(\.message.id.rawValue) == [6, 7])
+        var batches: [[Int64]] = []
+        while queue.first != nil {
+            let batch = queue.nextBatch(100)
+            queue.removeFirst(batch.count)
+            batches.append(batch.map(\.message.id.rawValue))
+            if batches.count == 1 { queue.putBehindTried(try self.delivery(4, 0, attempts: 1)) }
+        }
+        #expect(batches == [[1, 2], [3], [4, 5]] && queue.isEmpty)
+    }
+
+    @Test(
+        "keeps of what went out together all or nothing, but all of what is first",
+        arguments: [(0, 0), (1, 3), (2, 3), (3, 3), (4, 3), (5, 3), (6, 6), (7, 7), (8, 8), (9, 9)])
+    func whole(_ most: Int, _ kept: Int) throws {
+        var queue = LaneQueue()
+        for (number, bundle) in [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4), (6, 4), (7, nil), (8, nil)] as [(Int, Int64?)]
+        {
+            var delivery = try self.delivery(number, 0)
+            delivery.bundle = bundle.map { MessageID(rawValue: $0) }
+            queue.appendSideBySide(delivery)
+        }
+        #expect(queue.whole(most) == kept)
+    }
+
     @Test("sends together what is of one resend, and nothing else with it")
     func resent() throws {
         var queue = LaneQueue()
@@ -314,7 +351,7 @@ struct BacklogTests {
     @Test("opens the pen when a claim that sees everything has found it")
     func through() {
         let ledger = LaneLedger()
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         var backlog = Backlog()
         backlog.note()
         // Each line: what a claim comes back with, and whether the pen opens, new deliveries go into it, and still spill.
@@ -335,7 +372,7 @@ struct BacklogTests {
 
     /// One whose first claim has found the end, so that new deliveries go into the pen.
     private func catchingUp(_ ledger: LaneLedger) -> Backlog {
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         var backlog = Backlog()
         backlog.note()
         backlog.beginClaim()
@@ -348,7 +385,7 @@ struct BacklogTests {
         let ledger = LaneLedger()
         var backlog = self.catchingUp(ledger)
         #expect(backlog.isCatchingUp)
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         backlog.beginClaim()
         let didOpen = self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger)
         #expect(didOpen, "all that is older than the pen is out")
@@ -377,7 +414,7 @@ struct BacklogTests {
         var backlog = self.catchingUp(ledger)
         backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(backlog.isCatchingUp, "something may come yet")
-        ledger.startSpilling(self.key)
+        ledger.startSpilling(self.key, of: .random())
         backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key))
         #expect(!backlog.isCatchingUp)
     }

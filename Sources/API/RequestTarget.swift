@@ -1,0 +1,57 @@
+internal import Domain
+internal import Hummingbird
+
+// The database's text has no U+0000 and would be stored without it, and what is percent-encoded and no UTF-8 is read as
+// if it were not there: a message would go to another topic, a list would have what was not asked for. Callers are told
+// instead, at the door.
+
+extension Request {
+    /// - Throws: what the caller is told if the path or the query has a zero byte, or bytes that are no text.
+    func refuseWhatIsNoText() throws {
+        let target = self.uri.string
+        guard target.utf8.contains(UInt8(ascii: "%")) else { return }
+        try self.refuseZeroBytes()
+        let parts = target.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard PercentEncoding.isText(parts[0]) else {
+            throw APIError.badRequest("the path must be UTF-8, percent-encoded")
+        }
+        // What others put behind the address of a source is not for us to judge.
+        guard parts.count == 2, !target.hasPrefix("/in/"), !target.hasPrefix("/webhooks/in/") else { return }
+        for parameter in parts[1].split(separator: UInt8(ascii: "&")) where !PercentEncoding.isText(parameter) {
+            let name = parameter.prefix { $0 != UInt8(ascii: "=") }
+            guard PercentEncoding.isText(name) else {
+                throw APIError.badRequest("the query must be UTF-8, percent-encoded")
+            }
+            throw InvalidField(String(decoding: name, as: UTF8.self), "must be UTF-8, percent-encoded")
+        }
+    }
+
+    private func refuseZeroBytes() throws {
+        guard self.uri.string.contains("%00") else { return }
+        for (name, value) in self.uri.queryParameters where value.utf8.contains(0) {
+            throw InvalidField(String(name), "must not have a zero byte")
+        }
+        throw APIError.badRequest("the path or the query has a zero byte")
+    }
+}
+
+/// RFC 3986, section 2.1.
+enum PercentEncoding {
+    /// Whether it is UTF-8 once it is decoded. A `%` without two digits behind it stands for itself, as browsers have it.
+    static func isText(_ encoded: some Collection<UInt8>) -> Bool {
+        var decoded: [UInt8] = []
+        var rest = encoded[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(2)
+            if byte == UInt8(ascii: "%"), digits.count == 2,
+                let value = Hex.decode(String(decoding: digits, as: UTF8.self))
+            {
+                decoded += value
+                rest = rest.dropFirst(2)
+            } else {
+                decoded.append(byte)
+            }
+        }
+        return String(validating: decoded, as: UTF8.self) != nil
+    }
+}

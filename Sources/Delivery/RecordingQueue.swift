@@ -1,0 +1,58 @@
+internal import Domain
+internal import Journal
+
+/// What has ended and waits to be recorded, the oldest first: a value.
+///
+/// If more waits than is recorded at a time, each group has its part of that, so that what a group's 20,000 webhooks have done
+/// keeps no other's from being recorded, and from leaving the memory. What is of one group stays in order.
+struct RecordingQueue {
+    private var results: [DeliveryResult] = []
+
+    var count: Int { self.results.count }
+
+    mutating func append(_ results: [DeliveryResult]) {
+        if self.results.isEmpty { self.results = results } else { self.results += results }
+    }
+
+    /// Takes what is recorded together.
+    mutating func take(_ most: Int) -> [DeliveryResult] {
+        guard self.results.count > most else {
+            defer { self.results = [] }
+            return self.results
+        }
+        let (part, remainder) = self.part(of: most)
+        var over = remainder
+        var (taken, left) = ([DeliveryResult](), [DeliveryResult]())
+        taken.reserveCapacity(most)
+        left.reserveCapacity(self.results.count - most)
+        var counts: [EntityID: Int] = [:]
+        for result in self.results {
+            let group = result.delivery.webhook.group
+            let count = counts[group, default: 0]
+            guard count < part || (count == part && over > 0) else {
+                left.append(result)
+                continue
+            }
+            if count == part { over -= 1 }
+            counts[group] = count + 1
+            taken.append(result)
+        }
+        self.results = left
+        return taken
+    }
+
+    /// How many each group may have, and how many of them one more: those that have waited longest. Who has fewer leaves the rest to
+    /// the others.
+    private func part(of most: Int) -> (part: Int, over: Int) {
+        var counts: [EntityID: Int] = [:]
+        for index in self.results.indices { counts[self.results[index].delivery.webhook.group, default: 0] += 1 }
+        var (left, groups) = (most, counts.count)
+        for count in counts.values.sorted() {
+            let part = left / groups
+            if count > part { return (part, left - part * groups) }
+            left -= count
+            groups -= 1
+        }
+        return (most, 0)
+    }
+}

@@ -1,0 +1,93 @@
+import Domain
+import Journal
+import TestSupport
+import Testing
+
+@testable import Delivery
+
+@Suite("What waits to be recorded", .ownThreads)
+struct RecordingQueueTests {
+    private let webhooks: [WebhookTarget]
+
+    init() throws {
+        let url = try WebhookURL("http://example.com")
+        self.webhooks = (0..<5 as Range<Int32>).map { key in
+            WebhookTarget(
+                key: WebhookKey(rawValue: key), id: .random(), group: .random(), version: 1, url: url, headers: [])
+        }
+    }
+
+    private func result(_ number: Int, of group: Int) -> DeliveryResult {
+        let webhook = self.webhooks[group]
+        let message = Message(
+            id: MessageID(rawValue: Int64(number)), thing: webhook.id, group: webhook.group, subtopic: "",
+            contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+        return DeliveryResult(
+            delivery: Delivery(message: message, webhook: webhook), ending: .succeeded, attempt: nil)
+    }
+
+    /// By group, in the order of the groups.
+    private func counts(_ results: [DeliveryResult]) -> [Int] {
+        self.webhooks.map { webhook in results.count { $0.delivery.webhook.group == webhook.group } }
+    }
+
+    @Test("is taken as it came as long as it is recorded at once")
+    func few() {
+        var queue = RecordingQueue()
+        queue.append((0..<10).map { self.result($0, of: $0 % 3) })
+        queue.append([self.result(10, of: 4)])
+        #expect(queue.take(11).map(\.delivery.message.id.rawValue) == Array(0...10))
+        #expect(queue.take(11).isEmpty)
+    }
+
+    @Test(
+        "is taken by each group's part of it, what one does not need the others'",
+        arguments: [
+            ([90, 0, 0, 0, 0], [20, 0, 0, 0, 0]), ([90, 1, 0, 0, 0], [19, 1, 0, 0, 0]),
+            ([90, 90, 3, 0, 0], [9, 8, 3, 0, 0]), ([10, 10, 10, 10, 10], [4, 4, 4, 4, 4]),
+            ([9, 6, 4, 2, 1], [7, 6, 4, 2, 1]),
+        ])
+    func parts(waiting: [Int], taken: [Int]) {
+        var queue = RecordingQueue()
+        for (group, count) in waiting.enumerated() {
+            queue.append((0..<count).map { self.result($0, of: group) })
+        }
+        #expect(self.counts(queue.take(20)) == taken)
+        #expect(queue.count == waiting.reduce(0, +) - 20)
+    }
+
+    @Test("is taken once and in the order of each group, whoever waits", arguments: 0..<40 as Range<UInt64>)
+    func schedule(seed: UInt64) {
+        var generator = Seeded(seed)
+        var queue = RecordingQueue()
+        var added = [Int](repeating: 0, count: 5)
+        var next = [Int](repeating: 0, count: 5)
+        for _ in 0..<60 {
+            let count = Int.random(in: 0...60, using: &generator)
+            var results: [DeliveryResult] = []
+            for _ in 0..<count {
+                // Most are of one group.
+                let group = max(0, Int.random(in: -20..<5, using: &generator))
+                results.append(self.result(added[group], of: group))
+                added[group] += 1
+            }
+            queue.append(results)
+            let waiting = queue.count
+            let taken = queue.take(25)
+            #expect(taken.count == min(25, waiting))
+            let counts = self.counts(taken)
+            for group in 0..<5 where counts[group] < added[group] - next[group] {
+                #expect(counts[group] >= 25 / 5, "its part, if it has so many")
+            }
+            for result in taken {
+                guard let group = self.webhooks.firstIndex(where: { $0 === result.delivery.webhook }) else { continue }
+                #expect(result.delivery.message.id.rawValue == Int64(next[group]))
+                next[group] += 1
+            }
+        }
+        while queue.count > 0 {
+            for (group, count) in self.counts(queue.take(25)).enumerated() { next[group] += count }
+        }
+        #expect(next == added)
+    }
+}
