@@ -99,7 +99,7 @@ struct LostBrokerTests {
             silent.goSilent()
             let working = try await Wire.start(to: mosquitto.port)
             var configuration = self.configuration(hole.port, silent.port, try freePort(), working.port)
-            configuration.connectTimeout = .milliseconds(500)
+            configuration.connectTimeout = .seconds(3)
             let session = try Session(configuration, logger: silentLogger)
             for count in 1...3 {
                 try await session.connect()
