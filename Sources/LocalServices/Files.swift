@@ -103,9 +103,12 @@ package enum Files {
         }
     }
 
-    /// A new folder that every user may pass through.
+    /// A new folder that every user may pass through, where `TMPDIR` says unless that is a folder of one user alone: PostgreSQL
+    /// runs as another than root.
     package static func makeTemporaryFolder() throws -> String {
-        var template = Array("/tmp/hookline-XXXXXX".utf8CString)
+        let asked = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+        let parent = !asked.isEmpty && self.othersCanEnter(asked) ? asked : "/tmp"
+        var template = Array("\(parent)/hookline-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw LocalServiceError("no temporary folder can be made") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(path, 0o755)
