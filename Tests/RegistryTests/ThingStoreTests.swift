@@ -3,6 +3,7 @@ import Postgres
 import Schema
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Registry
 
@@ -229,6 +230,31 @@ struct ThingStoreTests {
         #expect(routes.resolve(two.id)?.traits.marks?.labels == ["x"])
         let fresh = try await store.load()
         #expect(fresh.resolve(one.id)?.traits.marks?.labels == ["x"])
+    }
+
+    @Test("stay where they are while a source posts for them, which is of their group")
+    func held() async throws {
+        let ground = try await Ground()
+        let fixture = ground.fixture
+        let (group, profile) = (EntityID.random(), EntityID.random())
+        try await GroupStore(fixture.database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
+        try await ProfileStore(fixture.database).create([
+            ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
+        ])
+        let thing = ground.record("t")
+        try await ground.make(thing)
+        let sources = SourceStore(fixture.database, box: fixture.box)
+        let source = Source(
+            id: .random(), group: fixture.group, name: "s", thing: thing.id, isEnabled: true,
+            settings: SourceSettings(), createdAt: .first, updatedAt: .first)
+        try await sources.create([(source, .keyHash([1]))])
+        await #expect(throws: StorageError.inUse(by: "sources")) {
+            try await ground.things.move(thing.id, from: fixture.group, to: group, profile: profile)
+        }
+        #expect(try await ground.things.find(thing.id)?.group == fixture.group)
+        _ = try await sources.remove(source.id)
+        let moved = try await ground.things.move(thing.id, from: fixture.group, to: group, profile: profile)
+        #expect(moved?.group == group)
     }
 
     @Test("move with what their former group's deliveries say of them, and are forgotten by its webhooks")
