@@ -76,8 +76,7 @@ package func makeAPIServices(
         noteUse: { uses.note($0, at: $1) }, refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
-        server: .http1(
-            configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+        server: HTTPConnections.server,
         configuration: .init(
             address: .hostname(configuration.host, port: configuration.port),
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
@@ -91,8 +90,7 @@ package func makeAPIServices(
         uses, refusals, api,
         Application(
             router: metricsRouter,
-            server: .http1(
-                configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+            server: HTTPConnections.server,
             configuration: .init(
                 address: .hostname(configuration.host, port: metricsPort),
                 availableConnectionsDelegate: .maximum(16, logger: logger)),
