@@ -233,12 +233,12 @@ func makeRouter(
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
         channels: NoticeChannelStore(database, box: box), queue: ChannelQueue(database), access: access,
-        addressGuard: addressGuard, orgs: NotificationStore(database), audit: AuditStore(database)
+        addressGuard: addressGuard, audit: AuditStore(database)
     ).add(to: routes)
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
-        store: NotificationStore(database), orgs: access.orgs, keys: OrgKeyStore(database, box: box),
+        orgs: access.orgs, keys: OrgKeyStore(database, box: box),
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     OrgMemberRoutes(orgs: access.orgs, access: access).add(to: routes)
