@@ -76,8 +76,7 @@ package func makeAPIServices(
         noteUse: { uses.note($0, at: $1) }, refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
-        server: .http1(
-            configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+        server: HTTPConnections.server,
         configuration: .init(
             address: .hostname(configuration.host, port: configuration.port),
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
@@ -91,8 +90,7 @@ package func makeAPIServices(
         uses, refusals, api,
         Application(
             router: metricsRouter,
-            server: .http1(
-                configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+            server: HTTPConnections.server,
             configuration: .init(
                 address: .hostname(configuration.host, port: metricsPort),
                 availableConnectionsDelegate: .maximum(16, logger: logger)),
@@ -235,12 +233,12 @@ func makeRouter(
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
         channels: NoticeChannelStore(database, box: box), queue: ChannelQueue(database), access: access,
-        addressGuard: addressGuard, orgs: NotificationStore(database), audit: AuditStore(database)
+        addressGuard: addressGuard, audit: AuditStore(database)
     ).add(to: routes)
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
-        store: NotificationStore(database), orgs: access.orgs, keys: OrgKeyStore(database, box: box),
+        orgs: access.orgs, keys: OrgKeyStore(database, box: box),
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     OrgMemberRoutes(orgs: access.orgs, access: access).add(to: routes)

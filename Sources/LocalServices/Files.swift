@@ -96,6 +96,11 @@ package enum Files {
 
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    package static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Makes a folder; one that is there already is fine.
     package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
         guard mkdir(path, mode) == 0 || errno == EEXIST else {

@@ -46,7 +46,9 @@ package struct OrgWebhookStore: Sendable {
     package func create(
         _ webhooks: [(webhook: Webhook, keys: SigningKeys)], in org: EntityID
     ) async throws -> [EntityID]? {
-        try await StorageError.translate {
+        try await TakenName.locating(
+            webhooks.map(\.webhook.name), among: "SELECT name FROM org_webhooks WHERE org_id = \(org)", on: self.pool
+        ) {
             try await self.pool.transaction { db in
                 guard let groups = try OrgWebhookCopies.lock(org, on: db) else { return nil }
                 guard try StoredForm.orgWebhooks.isReadByAll(on: db) else { throw StorageError.notYet(field: "url") }

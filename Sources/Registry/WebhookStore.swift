@@ -29,10 +29,12 @@ package struct WebhookStore: Sendable {
         }
         let rows = webhooks.map(\.webhook)
         let policies = try rows.map { try PolicyJSON.encode($0.policy) }
-        try await StorageError.translate {
+        let groups = Array(Set(rows.map(\.group)))
+        try await TakenName.locating(
+            rows.map(\.name), among: "SELECT name FROM webhooks WHERE group_id = ANY(\(groups))", on: self.pool
+        ) {
             try await self.pool.transaction { db in
                 // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
-                let groups = Array(Set(rows.map(\.group)))
                 try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
                 for webhook in rows {
                     try Self.checkForm(of: webhook.options, on: db)

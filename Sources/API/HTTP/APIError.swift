@@ -93,7 +93,8 @@ struct ErrorMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             try request.refuseWhatIsNoText()
-            return try await next(request, context)
+            guard request.method == .get || request.method == .head else { return try await next(request, context) }
+            return try await DatabaseAvailability.answering(within: Self.patience) { try await next(request, context) }
         } catch let error as APIError {
             throw error
         } catch let error as InvalidField {
@@ -115,6 +116,9 @@ struct ErrorMiddleware: RouterMiddleware {
         }
     }
 
+    /// What the database has to answer who only reads. What is written as it is read, an export or a live view, has its own.
+    private static let patience = Duration.seconds(8)
+
     private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
 
     private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
@@ -123,6 +127,12 @@ struct ErrorMiddleware: RouterMiddleware {
         context.logger.error(
             "a request failed",
             metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+        if DatabaseAvailability.isLate(error) {
+            throw APIError(
+                status: .serviceUnavailable,
+                message: "the database did not answer in time: it is busy or hangs, or a table is locked; try again",
+                headers: [.retryAfter: "5"])
+        }
         throw DatabaseAvailability.mayPass(error)
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",

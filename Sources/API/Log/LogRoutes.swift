@@ -87,8 +87,8 @@ struct LogRoutes: Sendable {
     private func find(
         _ text: String, _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
     ) async throws -> Page<LogEntry> {
-        guard text.utf8.count <= Self.longestText else {
-            throw InvalidField("text", "must be at most \(Self.longestText) bytes long")
+        guard text.unicodeScalars.count <= Self.longestText else {
+            throw InvalidField("text", "must be at most \(Self.longestText) characters long")
         }
         guard query.order == .date, !query.isAscending, query.start.offset == 0 else {
             throw InvalidField("order", "must be date, dir desc and cursor in place of offset where text is given")

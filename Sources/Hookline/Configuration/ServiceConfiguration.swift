@@ -4,7 +4,6 @@ internal import Delivery
 internal import Domain
 internal import Glibc
 internal import Intake
-internal import LocalServices
 internal import Logging
 internal import MQTT
 internal import Mail
@@ -87,7 +86,7 @@ struct ServiceConfiguration: Sendable {
         self.delivery.restartPatience = try settings.duration(
             "mqtt.restart_patience", upTo: .seconds(7 * 86_400), default: self.delivery.restartPatience)
         self.delivery.grace = try settings.duration(
-            "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
+            "delivery.grace", from: .milliseconds(100), upTo: .seconds(86_400), default: self.delivery.grace)
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.userRate = try settings.rate("delivery.user_rate", default: nil)
@@ -105,18 +104,23 @@ struct ServiceConfiguration: Sendable {
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
-        self.additionalRoots = try Self.additionalRoots(settings)
+        self.additionalRoots = try settings.certificates("delivery.tls_ca_file")
         self.oldestTLS = try settings.choice("delivery.tls_minimum", default: OldestTLS.v12).version
         self.proxy = try Self.proxy(settings)
         self.commands = try Self.commandLimits(settings)
         self.commandKeyLifetime = try settings.duration(
             "commands.key_lifetime", upTo: .seconds(86_400), default: .seconds(600))
         self.housekeeping = .init()
-        self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
-        self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
-        self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
-        self.housekeeping.keepCommands = try settings.duration("retention.commands", default: .seconds(7 * 86_400))
-        self.housekeeping.keepAudit = try settings.duration("retention.audit", default: .seconds(365 * 86_400))
+        self.housekeeping.keepMessages = try settings.duration(
+            "retention.messages", from: .seconds(3_600), default: .seconds(30 * 86_400))
+        self.housekeeping.keepAttempts = try settings.duration(
+            "retention.attempts", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepFailed = try settings.duration(
+            "retention.failed", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepCommands = try settings.duration(
+            "retention.commands", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepAudit = try settings.duration(
+            "retention.audit", from: .seconds(86_400), default: .seconds(365 * 86_400))
         // A payload must outlive every delivery of it, replays included. Webhooks may ask for up to 30 days.
         guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
             throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")
@@ -130,7 +134,7 @@ struct ServiceConfiguration: Sendable {
         limits.expiry = try settings.duration(
             "commands.expiry", upTo: limits.longestExpiry, default: min(limits.expiry, limits.longestExpiry))
         limits.longestWait = try settings.duration(
-            "commands.longest_wait", upTo: .seconds(600), default: limits.longestWait)
+            "commands.longest_wait", from: .milliseconds(1), upTo: .seconds(600), default: limits.longestWait)
         limits.mostWaiting = try settings.integer(
             "commands.most_waiting", in: 0...100_000, default: limits.mostWaiting)
         limits.perThing = Int64(
@@ -208,10 +212,9 @@ struct ServiceConfiguration: Sendable {
         mqtt.username = try settings.string("mqtt.username")
         mqtt.password = try settings.secret("mqtt.password")
         mqtt.tlsCAFile = try settings.string("mqtt.tls_ca_file")
-        if let file = mqtt.tlsCAFile, !Files.exists(file) {
-            throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
-        }
         mqtt.certificate = try Self.certificate(settings, hasTLS: mqtt.tlsCAFile != nil)
+        // Of what is wrong with it libmosquitto says no more than that there is no connection.
+        _ = try settings.certificates("mqtt.tls_ca_file")
         return mqtt
     }
 
@@ -310,15 +313,6 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid(error.isOfExceptions ? "delivery.no_proxy" : "delivery.proxy", error.reason)
         }
     }
-
-    private static func additionalRoots(_ settings: SettingsReader) throws -> [NIOSSLCertificate] {
-        guard let file = try settings.string("delivery.tls_ca_file") else { return [] }
-        do {
-            return try NIOSSLCertificate.fromPEMFile(file)
-        } catch {
-            throw settings.invalid("delivery.tls_ca_file", "\(file) holds no PEM certificates")
-        }
-    }
 }
 
 /// The oldest version of TLS that is spoken with receivers.
@@ -361,7 +355,8 @@ struct LogConfiguration: Sendable {
 
 extension SettingsReader {
     func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
-        .milliseconds(try self.duration(key, upTo: .seconds(86_400), default: fallback).milliseconds)
+        .milliseconds(
+            try self.duration(key, from: .milliseconds(100), upTo: .seconds(86_400), default: fallback).milliseconds)
     }
 
     /// Requests per second, with a burst if it has one; nil for no limit.
@@ -389,10 +384,13 @@ extension SettingsReader {
         }
     }
 
-    /// What is in the file that the setting names.
-    func file(_ key: String) throws -> String? {
-        guard let path = try self.string(key) else { return nil }
-        guard let text = Files.read(path) else { throw self.invalid(key, "\(path) cannot be read") }
-        return text
+    /// Those of the PEM file that the setting names; none if it is not set.
+    func certificates(_ key: String) throws -> [NIOSSLCertificate] {
+        guard let (path, text) = try self.file(key) else { return [] }
+        // Of a file without any it says nothing.
+        let found: [NIOSSLCertificate]
+        do { found = try NIOSSLCertificate.fromPEMBytes(Array(text.utf8)) } catch { found = [] }
+        guard !found.isEmpty else { throw self.invalid(key, "\(path) holds no PEM certificates that can be read") }
+        return found
     }
 }

@@ -47,9 +47,6 @@ struct SettingsReader: Sendable {
         sources.append(Source("flag", CommandLineArgumentsProvider(arguments: ["hookline"] + flags)))
         sources.append(Source("environment", EnvironmentVariablesProvider()))
         if let file {
-            guard Files.exists(file) else {
-                throw InvalidSetting(setting: "--config-file", reason: "\(file) cannot be read")
-            }
             try Self.refuseUnknown(in: file)
             sources.append(
                 Source("file \(file)", try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file))))
@@ -82,7 +79,7 @@ struct SettingsReader: Sendable {
     /// A setting that is misspelt in the file would be one that is not set.
     private static func refuseUnknown(in file: String) throws {
         let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.variable, $0.variable + "_FILE"] : [$0.variable] })
-        let text = Files.read(file) ?? ""
+        let text = try Self.text(of: file, setting: "--config-file")
         // Lines end where the provider says they do; all of such a file would be one to it.
         guard !text.utf8.contains(UInt8(ascii: "\r")) else {
             throw InvalidSetting(setting: "--config-file", reason: "\(file) must have lines that end in LF, not CR LF")
@@ -115,14 +112,36 @@ struct SettingsReader: Sendable {
         guard let setting = Setting.all.first(where: { $0.key == key }) else {
             preconditionFailure("\(key) is not in the table of settings")
         }
-        if let found = self.first(key, isSecret: setting.isSecret), !found.value.isEmpty { return found }
-        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
-        guard let text = Files.read(file.value) else {
-            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) cannot be read")
+        if let found = self.first(key, isSecret: setting.isSecret) {
+            if !found.value.isEmpty { return found }
+            // Nobody who names a file means none: without it TLS, or who is trusted, would be another.
+            if key.hasSuffix("_file") { throw self.invalid(key, "names no file; without one it is left out") }
         }
+        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
+        let text = try Self.text(of: file.value, setting: setting.variable + "_FILE")
         let trimmed = text.trimmingSuffix(while: \.isNewline)
-        guard !trimmed.isEmpty else { return nil }
+        guard !trimmed.isEmpty else {
+            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) is empty")
+        }
         return Finding(value: String(trimmed), origin: "\(file.value), named by \(file.origin)")
+    }
+
+    /// What is in a file; a folder reads like an empty one.
+    private static func text(of path: String, setting: String) throws -> String {
+        guard !path.isEmpty else { throw InvalidSetting(setting: setting, reason: "names no file") }
+        guard !Files.isFolder(path) else { throw InvalidSetting(setting: setting, reason: "\(path) is a folder") }
+        guard let text = Files.read(path) else {
+            throw InvalidSetting(setting: setting, reason: "\(path) cannot be read")
+        }
+        return text
+    }
+
+    /// What is in the file that the setting names, which is to hold something.
+    func file(_ key: String) throws -> (path: String, text: String)? {
+        guard let path = try self.string(key) else { return nil }
+        let text = try Self.text(of: path, setting: self.invalid(key, "").setting)
+        guard !text.allSatisfy(\.isWhitespace) else { throw self.invalid(key, "\(path) is empty") }
+        return (path, text)
     }
 
     private func first(_ key: String, isSecret: Bool) -> Finding? {
@@ -147,11 +166,19 @@ struct SettingsReader: Sendable {
         return value
     }
 
-    /// - Parameter longest: no time that is waited for or kept is longer than ten years.
-    func duration(_ key: String, upTo longest: Duration = .tenYears, default fallback: Duration) throws -> Duration {
+    /// - Parameters:
+    ///   - shortest: with less the service would not do what the setting is for.
+    ///   - longest: no time that is waited for or kept is longer than ten years.
+    func duration(
+        _ key: String, from shortest: Duration = .seconds(1), upTo longest: Duration = .tenYears,
+        default fallback: Duration
+    ) throws -> Duration {
         guard let text = try self.string(key) else { return fallback }
-        guard let value = Duration(text: text), value > .zero, value <= longest else {
-            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d, at most \(longest.text)")
+        guard let value = Duration(text: text), value >= shortest, value <= longest else {
+            throw self.invalid(
+                key,
+                "must be a time such as 250ms, 5s, 10m, 2h or 7d, at least \(shortest.text) and at most \(longest.text)"
+            )
         }
         return value
     }
