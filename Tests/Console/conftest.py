@@ -172,7 +172,9 @@ def hookline(tmp_path_factory):
 def browser():
     with sync_playwright() as playwright:
         # There is no sandbox within a sandbox.
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        # Without a graphics card the second way of painting is the shorter.
+        args = ["--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
         yield browser
         browser.close()
 

@@ -80,7 +80,10 @@ package final class Installation: Sendable {
         } else {
             (cluster, _) = try await SharedPostgres.shared.running()
             server = nil
-            url = try await SharedPostgres.shared.makeDatabase()
+            // An older one makes the schema that it knows.
+            let shared = SharedPostgres.shared
+            let isOlder = binary == HooklineProcess.previousBinary
+            url = try await isOlder ? shared.makeDatabase() : shared.makeMigratedDatabase()
         }
         let mosquitto = try await prepareBroker("\(folder)/mosquitto", freePort())
         let broker = try await mosquitto.start()
