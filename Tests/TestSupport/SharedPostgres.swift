@@ -9,6 +9,7 @@ package actor SharedPostgres {
 
     /// The connection string of a new, empty database.
     package func makeDatabase() async throws -> String {
+        if let given = try await GivenPostgres.makeDatabase() { return given }
         let (cluster, _) = try await self.running()
         self.databases += 1
         let name = "test\(self.databases)"
@@ -16,7 +17,14 @@ package actor SharedPostgres {
         return cluster.url(database: name)
     }
 
-    package func running() async throws -> (LocalPostgres, ChildProcess) {
+    /// - Returns: nil in the place of a process that is not ours.
+    package func running() async throws -> (LocalPostgres, ChildProcess?) {
+        if let given = try GivenPostgres.cluster() { return (given, nil) }
+        let (cluster, process) = try await self.own()
+        return (cluster, process)
+    }
+
+    private func own() async throws -> (LocalPostgres, ChildProcess) {
         if let cluster = self.cluster { return try await cluster.value }
         // Kept by this actor, which lives as long as the run: every test that comes meanwhile waits for the same start.
         let cluster = Task {
