@@ -12,7 +12,10 @@ SELECT citus_set_coordinator_host(split_part(:'coordinator', ':', 1),
 -- The coordinator's own work is enough: it has everything that is not spread.
 SELECT citus_set_node_property(split_part(:'coordinator', ':', 1),
     coalesce(nullif(split_part(:'coordinator', ':', 2), ''), '5432')::int, 'shouldhaveshards', false);
-SELECT citus_add_node(split_part(worker, ':', 1), coalesce(nullif(split_part(worker, ':', 2), ''), '5432')::int)
-FROM unnest(string_to_array(:'workers', ',')) AS w (worker);
+-- One after the other, each in a transaction of its own. One that is there stays as it is.
+SELECT format('SELECT citus_add_node(%L, %s)', split_part(worker, ':', 1),
+    coalesce(nullif(split_part(worker, ':', 2), ''), '5432')::int)
+FROM unnest(string_to_array(:'workers', ',')) AS w (worker)
+\gexec
 
 SELECT nodename, nodeport, isactive, shouldhaveshards FROM pg_dist_node ORDER BY groupid;
