@@ -56,16 +56,18 @@ package struct APIConfiguration: Sendable {
 /// Makes the services that answer HTTP: the API, and the metrics if they have a port of their own.
 ///
 /// - Parameters:
+///   - data: by which the log is read.
 ///   - onListening: told the port once the API listens.
 package func makeAPIServices(
-    _ configuration: APIConfiguration, database: Database, box: SecretBox, identity: Identity, metrics: Metrics,
+    _ configuration: APIConfiguration, database: Database, data: Database, box: SecretBox, identity: Identity,
+    metrics: Metrics,
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
     let uses = APIKeyUses(store: APIKeyStore(database), logger: logger)
     let refusals = Refusals(store: AuditStore(database), metrics: metrics, wallClock: wallClock, logger: logger)
     let router = makeRouter(
-        database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
+        database: database, data: data, box: box, identity: identity, addressGuard: configuration.addressGuard,
         wallClock: wallClock,
         publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
         mostWebhooks: configuration.mostWebhooks, broker: configuration.broker, hasMail: configuration.hasMail,
@@ -159,7 +161,8 @@ package struct APIPorts: Sendable {
 }
 
 func makeRouter(
-    database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
+    database: Database, data: Database? = nil, box: SecretBox, identity: Identity, addressGuard: AddressGuard,
+    wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
     broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes,
     limits: RequestLimits = RequestLimits(),
@@ -199,9 +202,12 @@ func makeRouter(
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     ResendRoutes(webhooks: webhooks, store: ResendStore(database)).add(to: routes)
     let exports = Exports(access: access, wallClock: wallClock)
-    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
-        .add(to: routes)
-    LiveLog(webhooks: webhooks, store: LogStore(database), wallClock: wallClock).add(to: routes)
+    let log = LogStore(data ?? database)
+    LogRoutes(
+        webhooks: webhooks, store: log, histories: LogStore(database), stats: stats, wallClock: wallClock,
+        exports: exports
+    ).add(to: routes)
+    LiveLog(webhooks: webhooks, store: log, wallClock: wallClock).add(to: routes)
     LiveRoutes(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock

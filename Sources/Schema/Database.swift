@@ -50,8 +50,27 @@ package struct Database: Sendable {
         } catch let error as PostgresError where error.kind == .migration {
             return error.message
         } catch {
-            return (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
+            return Self.words(error)
         }
+    }
+
+    /// As ``problem(within:)``, by a way to the data that need not know how far the schema is.
+    package func problemOfData(within timeout: Duration) async -> String? {
+        do {
+            try await self.requireWritable(within: timeout)
+            return nil
+        } catch {
+            return Self.words(error)
+        }
+    }
+
+    /// - Throws: ``PostgresError``, if the server does not answer in time or takes no changes.
+    package func requireWritable(within timeout: Duration) async throws {
+        try await self.pool.withConnection { try $0.requireWritable(within: timeout) }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
     }
 }
 

@@ -19,6 +19,7 @@ struct SourcePublisherTests {
         let url = try await SharedPostgres.shared.makeMigratedDatabase()
         let database = Database(pool: Pool(endpoint: try Endpoint(url), logger: silentLogger))
         let box = SecretBox(key: nil)
+        _ = try await database.migrate()
         let (group, profile, thing, source) = (
             EntityID.random(), EntityID.random(), EntityID.random(), EntityID.random()
         )

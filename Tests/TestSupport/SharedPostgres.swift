@@ -10,6 +10,7 @@ package actor SharedPostgres {
 
     /// The connection string of a new, empty database.
     package func makeDatabase() async throws -> String {
+        if let given = try await GivenPostgres.makeDatabase() { return given }
         let (cluster, _) = try await self.running()
         self.databases += 1
         let name = "test\(self.databases)"
@@ -18,9 +19,10 @@ package actor SharedPostgres {
     }
 
     /// The connection string of a new database with the schema of this build, a copy of one that was migrated: to migrate each by
-    /// itself takes four times as long.
+    /// itself takes four times as long. On a server that is not ours it is for who uses it to migrate.
     package func makeMigratedDatabase() async throws -> String {
-        let (cluster, _) = try await self.running()
+        if GivenPostgres.isThere { return try await self.makeDatabase() }
+        let (cluster, _) = try await self.own()
         let template = try await self.migrated(in: cluster)
         self.databases += 1
         let name = "test\(self.databases)"
@@ -41,7 +43,14 @@ package actor SharedPostgres {
         return try await template.value
     }
 
-    package func running() async throws -> (LocalPostgres, ChildProcess) {
+    /// - Returns: nil in the place of a process that is not ours.
+    package func running() async throws -> (LocalPostgres, ChildProcess?) {
+        if let given = try GivenPostgres.cluster() { return (given, nil) }
+        let (cluster, process) = try await self.own()
+        return (cluster, process)
+    }
+
+    private func own() async throws -> (LocalPostgres, ChildProcess) {
         if let cluster = self.cluster { return try await cluster.value }
         // Kept by this actor, which lives as long as the run: every test that comes meanwhile waits for the same start.
         let cluster = Task {

@@ -20,6 +20,8 @@ internal import WebhookClient
 struct ServiceConfiguration: Sendable {
     var api: APIConfiguration
     var postgres: Endpoint
+    /// Another way to the same database, for what is about messages and deliveries alone; nil goes the one way.
+    var postgresData: Endpoint?
     var poolSize: Int
     var mqtt: Session.Configuration
     var intake: IntakeService.Configuration
@@ -51,6 +53,7 @@ struct ServiceConfiguration: Sendable {
     init(_ settings: SettingsReader, cores: Int) throws {
         self.log = try LogConfiguration(settings)
         self.postgres = try Self.endpoint(settings)
+        self.postgresData = try Self.dataEndpoint(settings)
         self.poolSize = try settings.integer("postgres.pool_size", in: 1...100, default: 4)
         self.api = APIConfiguration(
             host: try Self.host(settings),
@@ -145,13 +148,22 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func endpoint(_ settings: SettingsReader) throws -> Endpoint {
-        guard let url = try settings.secret("postgres.url") else {
+        guard let endpoint = try Self.endpoint(settings, "postgres.url") else {
             throw settings.invalid("postgres.url", "is required")
         }
+        return endpoint
+    }
+
+    static func dataEndpoint(_ settings: SettingsReader) throws -> Endpoint? {
+        try Self.endpoint(settings, "postgres.data_url")
+    }
+
+    private static func endpoint(_ settings: SettingsReader, _ key: String) throws -> Endpoint? {
+        guard let url = try settings.secret(key) else { return nil }
         do throws(PostgresError) {
             return try Endpoint(url.reveal())
         } catch {
-            throw settings.invalid("postgres.url", error.message)
+            throw settings.invalid(key, error.message)
         }
     }
 

@@ -47,7 +47,7 @@ struct ChannelNotice {
     /// Goes on with what is told of webhooks' failures. Nothing is done for one that succeeds as before.
     static func goOn(
         _ streaks: [FailureStreak], _ disabled: [DisabledWebhook], _ results: [DeliveryResult],
-        on db: isolated Connection
+        _ reach: SettlementReach, on db: isolated Connection
     ) throws {
         let moved = streaks.filter { $0.count > 0 || $0.story.told != .nothing }
         guard !moved.isEmpty else { return }
@@ -76,6 +76,7 @@ struct ChannelNotice {
                 stories.append((streak.webhook.rawValue, story, streak.story.told == .nothing))
             }
         }
+        if !notices.isEmpty { try reach.requireEverything() }
         guard !stories.isEmpty else { return try Self.write(notices, on: db) }
         try db.execute(
             """
@@ -102,12 +103,15 @@ struct ChannelNotice {
     // MARK: Given up
 
     /// Of each webhook once in a while, however many it is.
-    static func tellGivenUp(by results: [DeliveryResult], on db: isolated Connection) throws {
+    static func tellGivenUp(
+        by results: [DeliveryResult], _ reach: SettlementReach, on db: isolated Connection
+    ) throws {
         var reasons: [Int32: String] = [:]
         for index in results.indices {
             guard case .failed(let reason) = results[index].ending else { continue }
             reasons[results[index].delivery.webhook.key.rawValue] = reason
         }
+        if !reasons.isEmpty { try reach.requireEverything() }
         try Self.tellGivenUp(reasons, on: db)
     }
 

@@ -54,6 +54,29 @@ struct WaitingTests {
         #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
     }
 
+    @Test("stays where it is, in sight of all, where nothing inherits, and is delivered and removed")
+    func alone() async throws {
+        let fixture = try await Fixture()
+        try await fixture.database.pool.withConnection { db in
+            try db.executeScript(
+                """
+                ALTER TABLE waiting_batches NO INHERIT delivery_batches;
+                ALTER TABLE waiting_messages NO INHERIT transient_messages
+                """)
+        }
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(1...4, leased: false), by: store.session)
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.all) == 4)
+        #expect(try await fixture.count(self.apart) == 0)
+        #expect(try await fixture.count(self.batchesApart) == 0)
+        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 4, bytes: 999, now: self.late)
+        #expect(claim.deliveries.map(\.message.payload[0]).sorted() == [1, 2, 3, 4])
+        try await fixture.succeed(claim.deliveries, by: store)
+        #expect(try await fixture.count(self.all) == 0)
+        #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
+    }
+
     @Test(
         "stays where it is while its webhook's deliveries are being claimed, so that what comes behind does not go first"
     )
