@@ -225,7 +225,7 @@ package struct StatsStore: Sendable {
         let stored: Query = period == .minute ? "'m'" : "'h'"
         let (messages, source): (Query, Query) =
             switch owner {
-            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE webhook_key = \(key.rawValue)")
+            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE \(key.isOfRow)")
             case .group(let id): ("messages", "group_stats WHERE group_id = \(id)")
             }
         let rows = try await self.pool.withConnection { db in
@@ -257,7 +257,8 @@ package struct StatsStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w JOIN webhook_stats AS s ON s.webhook_key = w.key
+                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w
+                JOIN webhook_stats AS s ON s.webhook_key = w.key AND s.group_id = w.group_id
                 WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(from)
                     AND s.start < \(to)
                 """
