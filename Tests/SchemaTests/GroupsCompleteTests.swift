@@ -1,4 +1,5 @@
 import Domain
+import LocalServices
 import Migrations
 import Schema
 import TestSupport
