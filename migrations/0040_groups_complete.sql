@@ -159,6 +159,16 @@ CALL complete_groups('delivery_batches', 'group_id');
 CALL complete_groups('skips', 'group_id');
 CALL complete_groups('attempts', 'group_id');
 CALL complete_groups('attempt_batches', 'group_id');
+-- Batches have the group in their keys, the last column: nobody names the others alone as what may be there already. The new index takes
+-- the place and the name of the one before, in a moment.
+DROP INDEX CONCURRENTLY IF EXISTS delivery_batches_key;
+CREATE UNIQUE INDEX CONCURRENTLY delivery_batches_key ON delivery_batches (batch_id, webhook_key, first_message_id, group_id);
+CALL change_in_a_moment('ALTER TABLE delivery_batches DROP CONSTRAINT delivery_batches_pkey,
+    ADD CONSTRAINT delivery_batches_pkey PRIMARY KEY USING INDEX delivery_batches_key');
+DROP INDEX CONCURRENTLY IF EXISTS waiting_batches_key;
+CREATE UNIQUE INDEX CONCURRENTLY waiting_batches_key ON waiting_batches (batch_id, webhook_key, first_message_id, group_id);
+CALL change_in_a_moment('ALTER TABLE waiting_batches DROP CONSTRAINT waiting_batches_pkey,
+    ADD CONSTRAINT waiting_batches_pkey PRIMARY KEY USING INDEX waiting_batches_key');
 DROP PROCEDURE complete_groups(text, text);
 DROP PROCEDURE fill_former_groups(text, text);
 DROP PROCEDURE change_in_a_moment(text);

@@ -120,6 +120,15 @@ struct GroupsCompleteTests {
             let named = try await former.count("SELECT count(*) FROM \(name) WHERE \(group) = \(Self.group)")
             #expect(named == (table == "webhook_counters" ? 1 : count), "\(table)")
         }
+        for table in ["delivery_batches", "waiting_batches"] {
+            let key: Query = "pg_get_indexdef(to_regclass(\("\(table)_pkey")))"
+            #expect(
+                try await former.count(
+                    """
+                    SELECT count(*) FROM (SELECT \(key) AS definition) AS i
+                    WHERE definition LIKE 'CREATE UNIQUE INDEX %(batch_id, webhook_key, first_message_id, group_id)'
+                    """) == 1, "\(table)")
+        }
         // It leaves nothing that it has made for itself.
         #expect(
             try await former.count("SELECT count(*) FROM pg_trigger WHERE tgname = 'fill_former_group'") == 0)
