@@ -241,7 +241,8 @@ let package = Package(
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport", "Values"], swiftSettings: common),
         .testTarget(
-            name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
+            name: "SchemaTests",
+            dependencies: ["Domain", "LocalServices", "Migrations", "Postgres", "Schema", "TestSupport", crypto],
             swiftSettings: common),
         .testTarget(
             name: "JournalTests",

@@ -68,7 +68,7 @@ struct Assembly {
             configuration: self.configuration.housekeeping, logger: self.logger,
             maxAges: {
                 // Beside the lock under which messages find their way.
-                routes.withRoutes { Array($0.webhooks) }.map { ($0.key, defaults.maxAge(for: $0.policy)) }
+                routes.withRoutes { Array($0.webhooks) }.map { ($0.key, $0.group, defaults.maxAge(for: $0.policy)) }
             },
             onBacklog: { waiting, failed in
                 metrics.waiting.set(Int(waiting))

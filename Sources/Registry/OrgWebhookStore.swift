@@ -100,7 +100,8 @@ package struct OrgWebhookStore: Sendable {
             try db.query(
                 """
                 SELECT w.status, coalesce(c.consecutive_failures, 0) > 0, count(*)
-                FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key
+                FROM webhooks AS w
+                LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
                 WHERE w.org_webhook_id = \(id) GROUP BY 1, 2
                 """
             ) { row in

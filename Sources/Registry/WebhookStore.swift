@@ -215,7 +215,9 @@ package struct WebhookStore: Sendable {
         try await self.pool.transaction { try Removal.webhooks("id = ANY(\(ids))", on: $0) }
     }
 
-    static let tables: Query = "webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key"
+    static let tables: Query = """
+        webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
+        """
     static let columns: Query = """
         id, w.group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,

@@ -74,7 +74,7 @@ package struct Fixture: Sendable {
     package func claimed(_ store: DeliveryStore, inOrder: Bool = false, count: Int64 = 100, now: Int64) async throws
         -> [UInt8]
     {
-        try await store.claim(self.target.key, inOrder: inOrder, count: count, bytes: 100_000, now: now)
+        try await store.claim(self.target, inOrder: inOrder, count: count, bytes: 100_000, now: now)
             .deliveries.map(\.message.payload[0])
     }
 

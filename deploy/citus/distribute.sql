@@ -29,21 +29,15 @@ INSERT INTO seen VALUES ('sessions'), ('alarms'), ('alarm_crossings');
 
 DO $$
 DECLARE
-    lacking text;
     citus text := (SELECT extversion FROM pg_extension WHERE extname = 'citus');
 BEGIN
     IF citus IS NULL THEN RAISE EXCEPTION 'Citus is not there: run deploy/citus/nodes.sql first'; END IF;
     IF split_part(citus, '.', 1)::int < 12 THEN
         RAISE EXCEPTION 'Citus % is too old: sessions has an identity column of type int, which takes Citus 12', citus;
     END IF;
-    -- A unique index of a spread table has the column that it is spread by.
-    SELECT string_agg(s.name, ', ' ORDER BY place) INTO lacking FROM spread AS s
-    WHERE s.name NOT LIKE 'waiting_%' AND EXISTS (
-        SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = s.by
-        WHERE i.indrelid = s.name::regclass AND i.indisunique AND NOT a.attnum = ANY (i.indkey));
-    IF lacking IS NOT NULL THEN
-        RAISE EXCEPTION 'the keys of % do not have their group: run hookline migrate of a build that puts it there', lacking;
-    END IF;
+    IF EXISTS (SELECT FROM spread AS s JOIN pg_attribute AS a ON a.attrelid = s.name::regclass AND a.attname = s.by
+        WHERE NOT a.attnotnull)
+    THEN RAISE EXCEPTION 'there are rows without a group: run hookline migrate of a build that completes them'; END IF;
 END
 $$;
 
@@ -62,20 +56,22 @@ BEGIN
     END LOOP;
 END
 $$;
+-- A key of a spread table has the column that it is spread by. Statements name keys by their names, which stay.
 DO $$
 DECLARE
     lacking record;
 BEGIN
     FOR lacking IN
-        SELECT i.indrelid::regclass AS name, c.conname,
+        SELECT i.indrelid::regclass AS name, c.conname, s.by,
             (SELECT string_agg(quote_ident(k.attname), ', ' ORDER BY array_position(i.indkey::int2[], k.attnum))
              FROM pg_attribute AS k WHERE k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)) AS columns
-        FROM pg_index AS i JOIN pg_constraint AS c ON c.conindid = i.indexrelid
-        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = 'group_id'
-        WHERE i.indrelid IN ('waiting_messages'::regclass, 'waiting_batches'::regclass) AND NOT a.attnum = ANY (i.indkey)
+        FROM spread AS s JOIN pg_index AS i ON i.indrelid = s.name::regclass AND i.indisprimary
+        JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.contype = 'p'
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = s.by
+        WHERE NOT a.attnum = ANY (i.indkey)
     LOOP
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD PRIMARY KEY (%s, group_id)', lacking.name, lacking.conname,
-            lacking.columns);
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I PRIMARY KEY (%s, %I)', lacking.name, lacking.conname,
+            lacking.conname, lacking.columns, lacking.by);
     END LOOP;
 END
 $$;

@@ -54,7 +54,7 @@ struct ChannelNotice {
         let last = Self.lastResults(results)
         let reasons = Dictionary(disabled.map { ($0.id, $0.reason) }) { first, _ in first }
         var notices: [ChannelNotice] = []
-        var stories: [(key: Int32, story: FailureStory, begins: Bool)] = []
+        var stories: [(webhook: WebhookTarget, story: FailureStory, begins: Bool)] = []
         for streak in moved {
             guard let result = last[streak.webhook] else { continue }
             let target = result.delivery.webhook
@@ -73,7 +73,7 @@ struct ChannelNotice {
                 notices.append(ChannelNotice(event: event, webhook: streak.webhook, reason: reason))
             }
             if story != streak.story {
-                stories.append((streak.webhook.rawValue, story, streak.story.told == .nothing))
+                stories.append((target, story, streak.story.told == .nothing))
             }
         }
         if !notices.isEmpty { try reach.requireEverything() }
@@ -81,9 +81,9 @@ struct ChannelNotice {
         try db.execute(
             """
             UPDATE webhook_counters SET told = r.told, told_at = CASE WHEN r.begins THEN now() ELSE told_at END
-            FROM unnest(\(stories.map(\.key)), \(stories.map(\.story.told.rawValue)), \(stories.map(\.begins)))
-                AS r (key, told, begins)
-            WHERE webhook_key = r.key
+            FROM unnest(\(stories.map(\.webhook.key.rawValue)), \(stories.map(\.story.told.rawValue)),
+                \(stories.map(\.begins)), \(stories.map(\.webhook.group))) AS r (key, told, begins, g)
+            WHERE webhook_key = r.key AND webhook_group_id = r.g
             """)
         try Self.write(notices, on: db)
     }
@@ -119,8 +119,9 @@ struct ChannelNotice {
     static func tellExpired(of webhooks: [WebhookKey], _ reason: String, on db: isolated Connection) throws {
         let keys = try db.query(
             """
-            SELECT k FROM unnest(\(webhooks.map(\.rawValue))) AS k
-            WHERE EXISTS (SELECT FROM deliveries WHERE webhook_key = k AND failed_at = now())
+            SELECT key FROM webhooks AS w WHERE key = ANY(\(webhooks.map(\.rawValue)))
+                AND EXISTS (SELECT FROM deliveries AS d
+                    WHERE d.webhook_key = w.key AND d.group_id = w.group_id AND d.failed_at = now())
             """
         ) { try $0.int32(0) }
         try Self.tellGivenUp(Dictionary(keys.map { ($0, reason) }) { first, _ in first }, on: db)

@@ -111,15 +111,16 @@ extension DeliveryStore {
         let recovered = Set(streaks.filter { $0.isRecovering && $0.count == 0 }.map(\.webhook))
         guard !recovered.isEmpty else { return }
         try reach.requireEverything()
+        let webhooks = recovered.compactMap { key in
+            results.first { $0.delivery.webhook.key == key }.map { $0.delivery.webhook }
+        }
         try db.execute(
             """
             UPDATE webhook_counters SET is_recovering = false
-            WHERE webhook_key = ANY(\(recovered.map(\.rawValue))) AND is_recovering
+            FROM unnest(\(webhooks.map(\.key.rawValue)), \(webhooks.map(\.group))) AS r (w, g)
+            WHERE webhook_key = w AND webhook_group_id = g AND is_recovering
             """)
-        try Notice.write(
-            recovered.compactMap { key in
-                results.first { $0.delivery.webhook.key == key }.map { Notice(.recovered, $0.delivery.webhook) }
-            }, on: db)
+        try Notice.write(webhooks.map { Notice(.recovered, $0) }, on: db)
     }
 
     private static func noteDisabled(
@@ -133,7 +134,8 @@ extension DeliveryStore {
         try db.execute(
             """
             UPDATE webhook_counters SET is_recovering = true
-            WHERE webhook_key = ANY(\(notices.map(\.webhook.key.rawValue)))
+            FROM unnest(\(notices.map(\.webhook.key.rawValue)), \(notices.map(\.webhook.group))) AS r (w, g)
+            WHERE webhook_key = w AND webhook_group_id = g
             """)
         try Notice.write(notices, on: db)
     }

@@ -45,7 +45,7 @@ struct WaitingTests {
         #expect(try await fixture.count(self.all) == 6)
         var numbers: [UInt8] = []
         for _ in 0..<3 {
-            let claim = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 999, now: self.late)
+            let claim = try await store.claim(fixture.target, inOrder: false, count: 2, bytes: 999, now: self.late)
             numbers += claim.deliveries.map(\.message.payload[0])
             try await fixture.succeed(claim.deliveries, by: store)
         }
@@ -167,7 +167,7 @@ struct WaitingTests {
         #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
         try await self.sweep(fixture)
         #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
-        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: self.late)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 9, bytes: 999, now: self.late)
         let read = claim.deliveries.map(\.message).sorted { $0.id < $1.id }
         #expect(read.map(\.decoder) == [nil, decoder, nil, decoder] && decoder != nil)
     }

@@ -24,7 +24,7 @@ struct SettleTests {
             touchy: ground.deliveries(10...11, to: ground.touchy))
         try await ground.commit(prepared.together + prepared.alone + prepared.touchy, by: session)
         _ = try await DeliveryStore(ground.database, session: session)
-            .claim(ground.strict.key, inOrder: true, count: 10, bytes: 1_000, now: 9_000)
+            .claim(ground.strict, inOrder: true, count: 10, bytes: 1_000, now: 9_000)
         return prepared
     }
 
