@@ -93,7 +93,7 @@ struct TokenExchange: Sendable {
         switch outcome {
         case .failure(.cancelled): return .failure(.cancelled)
         case .failure(let failure) where failure.isFault: return .failure(failure)
-        case .failure(let failure): return .failure(.token(failure.description))
+        case .failure(let failure): return .failure(.token("at the token url: \(failure.description)"))
         case .response(let status, let body, _):
             let answer = RawJSON(payload: body)
             // RFC 6749 says 200. Some say that one was created.

@@ -264,7 +264,9 @@ final class HTTPConnection: ChannelInboundHandler {
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
             case .needsMore: self.noteRest()
-            case .complete(let canReuse): self.complete(canReuse: canReuse, now: .now())
+            // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
+            case .complete(let canReuse):
+                self.complete(canReuse: canReuse && self.parser.status != 421, now: .now())
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
             }
         } catch {

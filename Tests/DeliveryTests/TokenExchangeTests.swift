@@ -47,6 +47,15 @@ struct TokenExchangeTests {
         }
     }
 
+    @Test("that could not be asked for says at whom that was")
+    func away() throws {
+        guard case .failure(let failure) = try self.exchange().read(.failure(.timeout(.firstByte))) else {
+            Issue.record("a token")
+            return
+        }
+        #expect(failure.description.hasPrefix("oauth2: at the token url: timeout: "), "\(failure)")
+    }
+
     @Test("is asked for by a client whose name and secret may have any sign")
     func credentials() throws {
         var auth = WebhookAuth()
