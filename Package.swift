@@ -289,8 +289,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Queue", "TestSupport", "Values",
-                "WebhookClient",
+                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Observability", "Queue", "TestSupport",
+                "Values", "WebhookClient",
                 nioCore,
                 nioPosix,
             ],

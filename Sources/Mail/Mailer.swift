@@ -115,6 +115,17 @@ package actor Mailer {
                     .heard(UnsafeRawBufferPointer(start: line, count: size * count))
                 return size * count
             },
+            // Which command an answer is to, libcurl says to who listens to all of it.
+            hookline_curl_number(curl, CURLOPT_VERBOSE, 1),
+            hookline_curl_pointer(curl, CURLOPT_DEBUGDATA, context),
+            hookline_curl_listener(curl) { _, kind, data, size, context in
+                guard kind == CURLINFO_HEADER_OUT, let data = unsafe data, let context = unsafe context else {
+                    return 0
+                }
+                unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                    .said(UnsafeRawBufferPointer(start: data, count: size))
+                return 0
+            },
             hookline_curl_number(curl, CURLOPT_NOPROGRESS, 0),
             hookline_curl_pointer(curl, CURLOPT_XFERINFODATA, context),
             hookline_curl_progress(curl) { context, _, _, _, _ in
@@ -132,7 +143,7 @@ package actor Mailer {
         let answer = transfer.refusal
         let detail = Self.words(for: code) + (answer.map { ": \($0)" } ?? "")
         // What was refused is this message or its address; who is refused otherwise is Hookline.
-        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, let answer {
+        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, transfer.isOfMessage, let answer {
             return MailFailure(
                 isFinal: answer.hasPrefix("5"), description: "the mail server says: \(answer)", detail: detail)
         }
