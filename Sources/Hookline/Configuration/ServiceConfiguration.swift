@@ -392,7 +392,10 @@ extension SettingsReader {
     /// What is in the file that the setting names.
     func file(_ key: String) throws -> String? {
         guard let path = try self.string(key) else { return nil }
-        guard let text = Files.read(path) else { throw self.invalid(key, "\(path) cannot be read") }
-        return text
+        do throws(UnreadableFile) {
+            return try Files.text(of: path)
+        } catch {
+            throw self.invalid(key, "\(path) \(error.reason)")
+        }
     }
 }

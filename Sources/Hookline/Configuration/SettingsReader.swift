@@ -117,8 +117,9 @@ struct SettingsReader: Sendable {
         }
         if let found = self.first(key, isSecret: setting.isSecret), !found.value.isEmpty { return found }
         guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
-        guard let text = Files.read(file.value) else {
-            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) cannot be read")
+        let text: String
+        do throws(UnreadableFile) { text = try Files.text(of: file.value) } catch {
+            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) \(error.reason)")
         }
         let trimmed = text.trimmingSuffix(while: \.isNewline)
         guard !trimmed.isEmpty else { return nil }
