@@ -74,7 +74,7 @@ package func makeAPIServices(
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
-        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
+        logger: logger, limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
         noteUse: { uses.note($0, at: $1) }, refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
@@ -164,13 +164,13 @@ func makeRouter(
     database: Database, data: Database? = nil, box: SecretBox, identity: Identity, addressGuard: AddressGuard,
     wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes,
+    broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes, logger: Logger,
     limits: RequestLimits = RequestLimits(),
     noteUse: @escaping KeyDoor.NoteUse = { _, _ in }, refusals: Refusals? = nil
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware {
-        ErrorMiddleware()
+        ErrorMiddleware(log: RateLimitedLog(logger: logger))
         AddressLimit(limits: limits.addresses)
     }
     system.add(to: router)

@@ -305,6 +305,8 @@ struct Assembly {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
+            } catch let error as PostgresError where error.kind == .configuration {
+                throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
             } catch  where DatabaseAvailability.isAway(error) {
                 // Started together with its database, which may need longer. What a migration does wrong stays wrong.
                 if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }

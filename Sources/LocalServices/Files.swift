@@ -94,6 +94,22 @@ package enum Files {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// A file of somebody's, in which nothing may be replaced.
+    ///
+    /// - Throws: ``UnreadableFile``.
+    package static func text(of path: String) throws(UnreadableFile) -> String {
+        guard let file = fopen(path, "r") else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
+        guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw UnreadableFile(reason: "is no UTF-8") }
+        return text
+    }
+
+    private static var lastError: String { String(cString: strerror(errno)) }
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     package static func isFolder(_ path: String) -> Bool {
@@ -138,4 +154,9 @@ package enum Files {
         defer { free(path) }
         return String(cString: path)
     }
+}
+
+/// Why a file cannot be used, as said of it: `cannot be read: Permission denied`, `is no UTF-8`.
+package struct UnreadableFile: Error {
+    package let reason: String
 }

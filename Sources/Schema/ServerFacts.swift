@@ -27,7 +27,8 @@ package enum ServerFacts {
                     current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int,
                     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
                         AND application_name IS DISTINCT FROM current_setting('application_name'))::int,
-                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+                    current_setting('server_encoding')
                 """
             server.timeout = Self.patience
             var reading = try Self.one(db, server) { row in
@@ -40,6 +41,7 @@ package enum ServerFacts {
                 reading.isReadOnly = try row.bool(2) && !reading.isStandby
                 reading.synchronousCommit = try row.string(3)
                 reading.mayCreate = try row.bool(7)
+                reading.encoding = try row.string(8)
                 return reading
             }
             reading.sharesBackend = sharesBackend

@@ -34,6 +34,8 @@ struct InstallationFindingTests {
         Case("database", .warn, "newer than") { $0.version = 180_001 },
         Case("database", .fail, "standby") { $0.isStandby = true },
         Case("database", .fail, "read-only") { $0.isReadOnly = true },
+        Case("database", .fail, "its encoding is LATIN1") { $0.encoding = "LATIN1" },
+        Case("database", .warn, "SQL_ASCII") { $0.encoding = "SQL_ASCII" },
         Case("rights", .fail, "make no tables") { $0.mayCreate = false },
         Case("rights", .fail, "another role's: groups, things") { $0.othersTables = ["groups", "things"] },
         Case("pooler", .fail, "by transactions") { $0.sharesBackend = true },

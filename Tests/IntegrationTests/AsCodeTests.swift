@@ -235,10 +235,21 @@ extension WholeServiceTests {
                         ":3: groups[0].things[0].profile_id"
                     ),
                     ("groups: [", "is no YAML"),
+                    // YAML 1.2 has it as a number.
+                    ("groups:\n  - name: 1e3\n", ":2: groups[0].name must be a text"),
+                    (
+                        "groups: [{name: Group, webhooks: [{name: W, url: {file: /tmp}}]}]\n",
+                        "groups[0].webhooks[0].url needs /tmp, which cannot be read: Is a directory"
+                    ),
                 ] {
                     let refused = try await Self.run(["apply", "--yes", "-f", Self.write(text)], on: installation)
                     #expect(refused.end == "exited(1)" && refused.output.contains(place), "\(refused)")
                 }
+                // A character that is none would be another one there.
+                let latin = try Self.write("", as: "latin.yaml")
+                try await ChildProcess.complete("sh", ["-c", "printf 'groups: [{name: \\374}]' > \(latin)"])
+                let unread = try await Self.run(["apply", "--yes", "-f", latin], on: installation)
+                #expect(unread.end == "exited(1)" && unread.output.contains("latin.yaml is no UTF-8"), "\(unread)")
                 let json = try Self.write(
                     #"{"groups":[{"name":"Group","new_things_per_hour":3}]}"#, as: "hookline.json")
                 let unasked = try await Self.run(["apply", "-f", json], on: installation)

@@ -174,7 +174,14 @@ struct CommandTests {
     @Test("reads settings from a file, below the environment, and secrets from files of their own")
     func files() async throws {
         let folder = try Files.makeTemporaryFolder()
-        try Files.write("HTTP_PORT=1234\nMQTT_HOST=from-file\nPOSTGRES_URL=host=x\n", to: "\(folder)/settings")
+        try Files.write(
+            """
+            ; as systemd has it
+            HTTP_PORT=1234
+            MQTT_HOST=from-file
+            LOG_LEVEL='debug'
+            POSTGRES_URL="host=x user=y"
+            """, to: "\(folder)/settings")
         try Files.write(HooklineProcess.jwtSecret + "\n", to: "\(folder)/secret")
         let (end, output) = try await HooklineProcess.run(
             ["check-config", "--config-file", "\(folder)/settings"],
@@ -184,6 +191,7 @@ struct CommandTests {
             self.origins(
                 output, ["HTTP_PORT=1234", "MQTT_HOST=from-environment", "AUTH_JWT_SECRET=(set, hidden)"])
                 == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
+        #expect(self.origins(output, ["LOG_LEVEL=debug"]) == ["file \(folder)/settings"])
     }
 
     @Test("refuses a setting that there is not, and a time that nobody can mean")
@@ -194,6 +202,11 @@ struct CommandTests {
         let file = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
         #expect(file.end == "exited(78)" && file.output.contains("HTTP_PROT"), "\(file)")
         #expect(file.output.contains("did you mean HTTP_PORT?"), "\(file)")
+        try Files.write("HTTP_PORT=1234\nLOG_LEVEL debug\n", to: "\(folder)/settings")
+        let line = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
+        #expect(line.end == "exited(78)" && line.output.contains("line 2 of \(folder)/settings"), "\(line)")
+        let none = try await HooklineProcess.run(["check-config", "--config-file", folder], required)
+        #expect(none.end == "exited(78)" && none.output.contains("cannot be read: Is a directory"), "\(none)")
         let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)
         #expect(flag.output.contains("Did you mean '--http-port'?"), "\(flag)")
         for setting in [

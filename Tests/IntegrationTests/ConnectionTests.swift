@@ -140,6 +140,15 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("cannot be answered with hardly any descriptors, which is said instead of ending in a crash")
+        func hardlyAny() async throws {
+            let log = try Files.makeTemporaryFolder() + "/log"
+            let hookline = try await HooklineProcess.serve(
+                postgres: "host=127.0.0.1 port=1", mqttPort: 1, logFile: log, awaitingReady: false, descriptors: 64)
+            #expect(await hookline.process.waitForExit() == "exited(78)")
+            #expect((Files.read(log) ?? "").contains("hookline: ulimit -n: lets it have 64 files"))
+        }
+
         @Test("by more connections than there are descriptors wait, and then it goes on")
         func descriptors() async throws {
             try await Installation.with { installation, running in

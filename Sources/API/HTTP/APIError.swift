@@ -88,6 +88,9 @@ struct APIError: Error, HTTPResponseError {
 
 /// Turns every error into an answer of one shape, and keeps what is not the caller's business in the log.
 struct ErrorMiddleware: RouterMiddleware {
+    /// For what every request meets while the database is away.
+    let log: RateLimitedLog
+
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
@@ -112,7 +115,7 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch is CancellationError {
             throw APIError(status: .serviceUnavailable, message: "the service is stopping")
         } catch {
-            return try await Self.internalError(error, request, context)
+            throw self.internalError(error, request, context)
         }
     }
 
@@ -121,19 +124,22 @@ struct ErrorMiddleware: RouterMiddleware {
 
     private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
 
-    private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
-        -> Response
-    {
-        context.logger.error(
-            "a request failed",
-            metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+    private func internalError(_ error: any Error, _ request: Request, _ context: APIContext) -> APIError {
+        if DatabaseAvailability.isAway(error) {
+            self.log.warning(
+                "away", "requests are refused: the database is not available", metadata: ["error": "\(error)"])
+        } else {
+            context.logger.error(
+                "a request failed",
+                metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+        }
         if DatabaseAvailability.isLate(error) {
-            throw APIError(
+            return APIError(
                 status: .serviceUnavailable,
                 message: "the database did not answer in time: it is busy or hangs, or a table is locked; try again",
                 headers: [.retryAfter: "5"])
         }
-        throw DatabaseAvailability.mayPass(error)
+        return DatabaseAvailability.mayPass(error)
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",
                 headers: [.retryAfter: "1"])

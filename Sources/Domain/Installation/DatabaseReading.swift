@@ -6,6 +6,8 @@ package struct DatabaseReading: Sendable, Equatable {
     /// Whether a transaction may change nothing, for another reason than ``isStandby``.
     package var isReadOnly = false
     package var synchronousCommit = "on"
+    /// As `server_encoding` has it.
+    package var encoding = "UTF8"
     /// Whether two connections that were open at a time had one server process: a pooler gives it out by transactions.
     package var sharesBackend = false
     /// `max_connections`, and those of them that are for superusers.
@@ -43,8 +45,11 @@ package struct DatabaseReading: Sendable, Equatable {
     private static let noticeable: Int64 = 5_000_000
 
     package var findings: [InstallationFinding] {
-        [self.server, self.writing, self.rights, self.pooler, self.durability, self.connections, self.clock]
-            .compactMap(\.self)
+        [
+            self.server, self.writing, self.encoded, self.rights, self.pooler, self.durability, self.connections,
+            self.clock,
+        ]
+        .compactMap(\.self)
     }
 
     private var server: InstallationFinding {
@@ -73,6 +78,20 @@ package struct DatabaseReading: Sendable, Equatable {
         return .init(
             .fail, "database", "it is read-only",
             hint: "see default_transaction_read_only of the server, the database and the role")
+    }
+
+    private var encoded: InstallationFinding? {
+        let hint = "make one with UTF8: createdb --encoding=UTF8 --template=template0"
+        switch self.encoding {
+        case "UTF8": return nil
+        case "SQL_ASCII":
+            return .init(
+                .warn, "database", "its encoding is SQL_ASCII: names are compared and cut by bytes", hint: hint)
+        default:
+            return .init(
+                .fail, "database", "its encoding is \(self.encoding), which has no place for most characters",
+                hint: hint)
+        }
     }
 
     private var rights: InstallationFinding {

@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Configuration
 internal import Domain
 internal import LocalServices
-internal import SystemPackage
 internal import Values
 
 /// A setting that cannot be used: which one, and why. Ends the program with 78 (`EX_CONFIG`).
@@ -47,9 +46,8 @@ struct SettingsReader: Sendable {
         sources.append(Source("flag", CommandLineArgumentsProvider(arguments: ["hookline"] + flags)))
         sources.append(Source("environment", EnvironmentVariablesProvider()))
         if let file {
-            try Self.refuseUnknown(in: file)
             sources.append(
-                Source("file \(file)", try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file))))
+                Source("file \(file)", EnvironmentVariablesProvider(environmentVariables: try Self.read(file))))
         }
         self.sources = sources
     }
@@ -76,22 +74,40 @@ struct SettingsReader: Sendable {
         return (flags, configFile)
     }
 
-    /// A setting that is misspelt in the file would be one that is not set.
-    private static func refuseUnknown(in file: String) throws {
+    /// The settings of a file that systemd may read as well (`EnvironmentFile`): quotes around a value are no part of it. One that
+    /// is misspelt would be one that is not set.
+    private static func read(_ file: String) throws(InvalidSetting) -> [String: String] {
         let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.variable, $0.variable + "_FILE"] : [$0.variable] })
         let text = try Self.text(of: file, setting: "--config-file")
-        // Lines end where the provider says they do; all of such a file would be one to it.
+        // What is at a line's end would be a part of its value.
         guard !text.utf8.contains(UInt8(ascii: "\r")) else {
             throw InvalidSetting(setting: "--config-file", reason: "\(file) must have lines that end in LF, not CR LF")
         }
-        for line in text.split(separator: "\n") {
-            let name = line.prefix { $0 != "=" }.trimmingSpaces
-            guard line.contains("="), !name.hasPrefix("#"), !known.contains(name) else { continue }
-            throw InvalidSetting(
-                setting: name,
-                reason: "is no setting (in \(file))"
-                    + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
+        var found: [String: String] = [:]
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.trimmed
+            guard !line.isEmpty, !line.hasPrefix("#"), !line.hasPrefix(";") else { continue }
+            guard let end = line.firstIndex(of: "=") else {
+                throw InvalidSetting(
+                    setting: "--config-file", reason: "line \(index + 1) of \(file) is no NAME=value")
+            }
+            let name = line[..<end].trimmed
+            guard known.contains(name) else {
+                throw InvalidSetting(
+                    setting: name,
+                    reason: "is no setting (in \(file))"
+                        + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
+            }
+            found[name] = Self.unquoted(line[line.index(after: end)...].trimmed)
         }
+        return found
+    }
+
+    private static func unquoted(_ value: String) -> String {
+        guard value.count >= 2, let quote = value.first, quote == "\"" || quote == "'", value.last == quote else {
+            return value
+        }
+        return String(value.dropFirst().dropLast())
     }
 
     // MARK: Values
@@ -126,14 +142,14 @@ struct SettingsReader: Sendable {
         return Finding(value: String(trimmed), origin: "\(file.value), named by \(file.origin)")
     }
 
-    /// What is in a file; a folder reads like an empty one.
-    private static func text(of path: String, setting: String) throws -> String {
+    private static func text(of path: String, setting: String) throws(InvalidSetting) -> String {
         guard !path.isEmpty else { throw InvalidSetting(setting: setting, reason: "names no file") }
         guard !Files.isFolder(path) else { throw InvalidSetting(setting: setting, reason: "\(path) is a folder") }
-        guard let text = Files.read(path) else {
-            throw InvalidSetting(setting: setting, reason: "\(path) cannot be read")
+        do throws(UnreadableFile) {
+            return try Files.text(of: path)
+        } catch {
+            throw InvalidSetting(setting: setting, reason: "\(path) \(error.reason)")
         }
-        return text
     }
 
     /// What is in the file that the setting names, which is to hold something.
@@ -227,5 +243,11 @@ extension String {
         var rest = self[...]
         while let last = rest.last, predicate(last) { rest.removeLast() }
         return rest
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmed: String {
+        String(self.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
     }
 }
