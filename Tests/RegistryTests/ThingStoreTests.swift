@@ -100,7 +100,7 @@ struct ThingStoreTests {
     func unique() async throws {
         let ground = try await Ground()
         try await ground.make(ground.record("a", "1"), ground.record("b"), ground.record("c"))
-        await #expect(throws: StorageError.duplicate(field: "external_id")) {
+        await #expect(throws: StorageError.duplicate(field: "[0].external_id")) {
             try await ground.make(ground.record("d", "1"))
         }
     }
