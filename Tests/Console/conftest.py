@@ -270,6 +270,9 @@ def choose(place, label, text, name=None):
     box.press("Escape")
 
 
-def picture(page, name):
+def picture(page, name, full_page=True):
+    """For who looks at them (`make test-console`): a picture takes as long as a page."""
+    if "PICTURES" not in os.environ:
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
