@@ -70,7 +70,7 @@ struct WaitingTests {
         #expect(try await fixture.count(self.all) == 4)
         #expect(try await fixture.count(self.apart) == 0)
         #expect(try await fixture.count(self.batchesApart) == 0)
-        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 4, bytes: 999, now: self.late)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 4, bytes: 999, now: self.late)
         #expect(claim.deliveries.map(\.message.payload[0]).sorted() == [1, 2, 3, 4])
         try await fixture.succeed(claim.deliveries, by: store)
         #expect(try await fixture.count(self.all) == 0)
