@@ -144,8 +144,7 @@ package struct WebhookStore: Sendable {
                 """
                 INSERT INTO webhook_counters AS c (webhook_key, attempts, webhook_group_id)
                 VALUES (\(key.rawValue), 1, \(group))
-                ON CONFLICT (webhook_key) DO UPDATE SET attempts = c.attempts + 1,
-                    webhook_group_id = excluded.webhook_group_id
+                ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET attempts = c.attempts + 1
                 """)
         }
     }

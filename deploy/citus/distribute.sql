@@ -62,7 +62,7 @@ DECLARE
     lacking record;
 BEGIN
     FOR lacking IN
-        SELECT i.indrelid::regclass AS name, c.conname, s.by,
+        SELECT i.indrelid::regclass AS name, c.conname, s.by AS added,
             (SELECT string_agg(quote_ident(k.attname), ', ' ORDER BY array_position(i.indkey::int2[], k.attnum))
              FROM pg_attribute AS k WHERE k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)) AS columns
         FROM spread AS s JOIN pg_index AS i ON i.indrelid = s.name::regclass AND i.indisprimary
@@ -71,7 +71,7 @@ BEGIN
         WHERE NOT a.attnum = ANY (i.indkey)
     LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I PRIMARY KEY (%s, %I)', lacking.name, lacking.conname,
-            lacking.conname, lacking.columns, lacking.by);
+            lacking.conname, lacking.columns, lacking.added);
     END LOOP;
 END
 $$;
