@@ -31,6 +31,8 @@ $$;
 CREATE OR REPLACE PROCEDURE fill_former_groups(relation text, column_name text) LANGUAGE plpgsql AS $$
 DECLARE
     pages_at_a_time CONSTANT bigint := 20;
+    -- Of a row with its pointer.
+    least_bytes CONSTANT bigint := 28;
     parts regclass[] := ARRAY(
         WITH RECURSIVE tree AS (
             SELECT relation::regclass::oid AS part UNION ALL SELECT inhrelid FROM pg_inherits JOIN tree ON part = inhparent)
@@ -39,12 +41,14 @@ DECLARE
     part regclass;
     page bigint;
     pages bigint;
+    places tid[];
     changed bigint;
     is_lacking boolean;
 BEGIN
     FOREACH part IN ARRAY CASE WHEN is_partitioned THEN ARRAY[relation::regclass] ELSE parts END LOOP
         CALL change_in_a_moment(format(
-            'CREATE OR REPLACE TRIGGER fill_former_group BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %I()',
+            'DROP TRIGGER IF EXISTS fill_former_group ON %1$s;
+             CREATE TRIGGER fill_former_group BEFORE UPDATE ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL) EXECUTE FUNCTION %3$I()',
             part, column_name, CASE column_name WHEN 'group_id' THEN 'fill_group' ELSE 'fill_webhook_group' END));
     END LOOP;
     LOOP
@@ -56,6 +60,10 @@ BEGIN
             WHILE page <= pages LOOP
                 -- What is lost in a crash is done again.
                 PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '200ms', true);
+                -- Every place there may be: PostgreSQL 13 finds rows by their places, but not from one to another.
+                places := ARRAY(
+                    SELECT format('(%s,%s)', p, i)::tid FROM generate_series(page, page + pages_at_a_time - 1) AS p,
+                        generate_series(1, current_setting('block_size')::bigint / least_bytes) AS i);
                 BEGIN
                     -- Who erases entries of others' rows finds a row by its place, which must not be another by then.
                     IF relation = 'attempt_batches' THEN
@@ -63,8 +71,8 @@ BEGIN
                     END IF;
                     EXECUTE format(
                         'UPDATE ONLY %1$s SET %2$I = group_of_webhook(webhook_key) WHERE ctid = ANY(ARRAY(
-                            SELECT ctid FROM ONLY %1$s WHERE ctid >= %3$L AND ctid < %4$L AND %2$I IS NULL FOR UPDATE SKIP LOCKED))',
-                        part, column_name, format('(%s,0)', page), format('(%s,0)', page + pages_at_a_time));
+                            SELECT ctid FROM ONLY %1$s WHERE ctid = ANY($1) AND %2$I IS NULL FOR UPDATE SKIP LOCKED))',
+                        part, column_name) USING places;
                     GET DIAGNOSTICS changed = ROW_COUNT;
                     IF changed > 0 THEN
                         UPDATE group_fillings AS f SET filled = f.filled + changed
