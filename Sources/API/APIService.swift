@@ -190,6 +190,7 @@ func makeRouter(
                 commandKeys: ports.commands.keys, wallClock: wallClock)
         )
         .add(middleware: CallerAttribution(refusals: refusals))
+        .add(middleware: ReadingPatience())
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(

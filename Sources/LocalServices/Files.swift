@@ -98,14 +98,21 @@ package enum Files {
     ///
     /// - Throws: ``UnreadableFile``.
     package static func text(of path: String) throws(UnreadableFile) -> String {
+        guard let text = String(validating: try self.bytes(of: path), as: UTF8.self) else {
+            throw UnreadableFile(reason: "is no UTF-8")
+        }
+        return text
+    }
+
+    /// - Throws: ``UnreadableFile``.
+    package static func bytes(of path: String) throws(UnreadableFile) -> [UInt8] {
         guard let file = fopen(path, "r") else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
         guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw UnreadableFile(reason: "is no UTF-8") }
-        return text
+        return bytes
     }
 
     private static var lastError: String { String(cString: strerror(errno)) }

@@ -139,11 +139,23 @@ package actor Mailer {
         unsafe String(cString: curl_easy_strerror(code))
     }
 
+    /// Whether a refusal for good is one of who sends, although it came for an address: servers put off what they have against a client or a sender
+    /// until then. By the enhanced status (RFC 3463): the sender's address (X.1.7, X.1.8), or security and policy (X.7.X).
+    private static func isOfSender(_ answer: String) -> Bool {
+        guard let status = answer.split(separator: " ").dropFirst().first?.split(separator: "."), status.count == 3
+        else {
+            return false
+        }
+        return answer.hasPrefix("5") && (status[1] == "7" || status[1] == "1" && ["7", "8"].contains(status[2]))
+    }
+
     private static func failure(_ code: CURLcode, _ transfer: Transfer) -> MailFailure {
         let answer = transfer.refusal
         let detail = Self.words(for: code) + (answer.map { ": \($0)" } ?? "")
         // What was refused is this message or its address; who is refused otherwise is Hookline.
-        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, transfer.isOfMessage, let answer {
+        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, transfer.isOfMessage, let answer,
+            !Self.isOfSender(answer)
+        {
             return MailFailure(
                 isFinal: answer.hasPrefix("5"), description: "the mail server says: \(answer)", detail: detail)
         }

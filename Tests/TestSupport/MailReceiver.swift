@@ -99,6 +99,8 @@ package final class MailReceiver: Sendable {
             async def handle_RCPT(self, server, session, envelope, address, options):
                 if address.startswith("nobody@"):
                     return "550 5.1.1 No such user here"
+                if address.startswith("blocked@"):
+                    return "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked"
                 if address.startswith("later@"):
                     return "451 4.7.1 Come back later"
                 envelope.rcpt_tos.append(address)

@@ -96,8 +96,7 @@ struct ErrorMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             try request.refuseWhatIsNoText()
-            guard request.method == .get || request.method == .head else { return try await next(request, context) }
-            return try await DatabaseAvailability.answering(within: Self.patience) { try await next(request, context) }
+            return try await ReadingPatience().handle(request, context: context, next: next)
         } catch let error as APIError {
             throw error
         } catch let error as InvalidField {
@@ -118,9 +117,6 @@ struct ErrorMiddleware: RouterMiddleware {
             throw self.internalError(error, request, context)
         }
     }
-
-    /// What the database has to answer who only reads. What is written as it is read, an export or a live view, has its own.
-    private static let patience = Duration.seconds(8)
 
     private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
 
@@ -174,5 +170,18 @@ struct ErrorMiddleware: RouterMiddleware {
         default:
             APIError(status: error.status, message: error.body ?? error.status.reasonPhrase, headers: error.headers)
         }
+    }
+}
+
+/// What the database has to answer who only reads: so long from here. What is written as it is read, an export or a live view, has its own.
+/// It begins anew behind who the caller is, for which a provider is asked too.
+struct ReadingPatience: RouterMiddleware {
+    private static let longest = Duration.seconds(8)
+
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        guard request.method == .get || request.method == .head else { return try await next(request, context) }
+        return try await DatabaseAvailability.answering(within: Self.longest) { try await next(request, context) }
     }
 }

@@ -99,7 +99,7 @@ extension SuccessRule {
             throw InvalidField("\(name).equals", "must be JSON of at most \(Self.longestValue) bytes")
         }
         if let matches {
-            guard (1...Self.longestPattern).contains(matches.unicodeScalars.count), TextPattern(matches) != nil else {
+            guard matches.unicodeScalars.count <= Self.longestPattern, TextPattern(matches) != nil else {
                 throw InvalidField(
                     "\(name).matches",
                     "must be a pattern such as ok* or [1-9]*, of at most \(Self.longestPattern) characters that stand for"

@@ -16,7 +16,7 @@ struct AuthSettings: Sendable {
         if let secret = self.identity.secret, secret.reveal().utf8.count < 32 {
             throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
         }
-        self.jwks = try settings.file("auth.jwks_file").map { Secret($0.text) }
+        self.jwks = try settings.textFile("auth.jwks_file").map { Secret($0) }
         let networks = try settings.networks("auth.allowed_networks")
         self.addressGuard = AddressGuard(allowed: networks)
         self.identity.provider = try Self.provider(settings, hasNetworks: !networks.isEmpty)

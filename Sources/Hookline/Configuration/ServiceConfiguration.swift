@@ -398,10 +398,10 @@ extension SettingsReader {
 
     /// Those of the PEM file that the setting names; none if it is not set.
     func certificates(_ key: String) throws -> [NIOSSLCertificate] {
-        guard let (path, text) = try self.file(key) else { return [] }
+        guard let (path, bytes) = try self.file(key) else { return [] }
         // Of a file without any it says nothing.
         let found: [NIOSSLCertificate]
-        do { found = try NIOSSLCertificate.fromPEMBytes(Array(text.utf8)) } catch { found = [] }
+        do { found = try NIOSSLCertificate.fromPEMBytes(bytes) } catch { found = [] }
         guard !found.isEmpty else { throw self.invalid(key, "\(path) holds no PEM certificates that can be read") }
         return found
     }

@@ -143,21 +143,39 @@ struct SettingsReader: Sendable {
     }
 
     private static func text(of path: String, setting: String) throws(InvalidSetting) -> String {
+        try self.text(try self.bytes(of: path, setting: setting), of: path, setting: setting)
+    }
+
+    private static func text(_ bytes: [UInt8], of path: String, setting: String) throws(InvalidSetting) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw InvalidSetting(setting: setting, reason: "\(path) is no UTF-8")
+        }
+        return text
+    }
+
+    private static func bytes(of path: String, setting: String) throws(InvalidSetting) -> [UInt8] {
         guard !path.isEmpty else { throw InvalidSetting(setting: setting, reason: "names no file") }
         guard !Files.isFolder(path) else { throw InvalidSetting(setting: setting, reason: "\(path) is a folder") }
         do throws(UnreadableFile) {
-            return try Files.text(of: path)
+            return try Files.bytes(of: path)
         } catch {
             throw InvalidSetting(setting: setting, reason: "\(path) \(error.reason)")
         }
     }
 
-    /// What is in the file that the setting names, which is to hold something.
-    func file(_ key: String) throws -> (path: String, text: String)? {
+    /// What is in the file that the setting names, which is to hold something. Around what a PEM file is there for may stand texts of whatever
+    /// encoding.
+    func file(_ key: String) throws -> (path: String, bytes: [UInt8])? {
         guard let path = try self.string(key) else { return nil }
-        let text = try Self.text(of: path, setting: self.invalid(key, "").setting)
-        guard !text.allSatisfy(\.isWhitespace) else { throw self.invalid(key, "\(path) is empty") }
-        return (path, text)
+        let bytes = try Self.bytes(of: path, setting: self.invalid(key, "").setting)
+        guard !bytes.allSatisfy({ " \t\r\n".utf8.contains($0) }) else { throw self.invalid(key, "\(path) is empty") }
+        return (path, bytes)
+    }
+
+    /// As ``file(_:)``, of one that is a text.
+    func textFile(_ key: String) throws -> String? {
+        guard let (path, bytes) = try self.file(key) else { return nil }
+        return try Self.text(bytes, of: path, setting: self.invalid(key, "").setting)
     }
 
     private func first(_ key: String, isSecret: Bool) -> Finding? {
