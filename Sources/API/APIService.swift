@@ -56,18 +56,16 @@ package struct APIConfiguration: Sendable {
 /// Makes the services that answer HTTP: the API, and the metrics if they have a port of their own.
 ///
 /// - Parameters:
-///   - data: by which the log is read.
 ///   - onListening: told the port once the API listens.
 package func makeAPIServices(
-    _ configuration: APIConfiguration, database: Database, data: Database, box: SecretBox, identity: Identity,
-    metrics: Metrics,
+    _ configuration: APIConfiguration, database: Database, box: SecretBox, identity: Identity, metrics: Metrics,
     wallClock: WallClock, version: String, logger: Logger, readiness: @escaping @Sendable () async -> [Readiness],
     onListening: @escaping @Sendable (Int) async -> Void, ports: APIPorts
 ) -> [any Service] {
     let uses = APIKeyUses(store: APIKeyStore(database), logger: logger)
     let refusals = Refusals(store: AuditStore(database), metrics: metrics, wallClock: wallClock, logger: logger)
     let router = makeRouter(
-        database: database, data: data, box: box, identity: identity, addressGuard: configuration.addressGuard,
+        database: database, box: box, identity: identity, addressGuard: configuration.addressGuard,
         wallClock: wallClock,
         publicURL: configuration.publicURL, largestPayload: configuration.largestPayload,
         mostWebhooks: configuration.mostWebhooks, broker: configuration.broker, hasMail: configuration.hasMail,
@@ -161,7 +159,7 @@ package struct APIPorts: Sendable {
 }
 
 func makeRouter(
-    database: Database, data: Database? = nil, box: SecretBox, identity: Identity, addressGuard: AddressGuard,
+    database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard,
     wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
     broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes, logger: Logger,
@@ -203,9 +201,9 @@ func makeRouter(
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     ResendRoutes(webhooks: webhooks, store: ResendStore(database)).add(to: routes)
     let exports = Exports(access: access, wallClock: wallClock)
-    let log = LogStore(data ?? database)
+    let log = LogStore(database)
     LogRoutes(
-        webhooks: webhooks, store: log, histories: LogStore(database), stats: stats, wallClock: wallClock,
+        webhooks: webhooks, store: log, stats: stats, wallClock: wallClock,
         exports: exports
     ).add(to: routes)
     LiveLog(webhooks: webhooks, store: log, wallClock: wallClock).add(to: routes)

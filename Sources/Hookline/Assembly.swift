@@ -221,8 +221,8 @@ struct Assembly {
         var settings = self.configuration.api
         settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            settings, database: database, data: data, box: box, identity: identity,
-            metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
+            settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
+            version: version, logger: self.logger,
             readiness: { await Self.readiness(probe, dataProbe, clock, metrics) + identity.readiness },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(

@@ -9,8 +9,6 @@ internal import Values
 struct LogRoutes: Sendable {
     let webhooks: WebhookRoutes
     let store: LogStore
-    /// For one delivery, whose message may have to be decoded by what its profile has.
-    let histories: LogStore
     let stats: StatsStore
     let wallClock: WallClock
     let exports: Exports
@@ -186,7 +184,7 @@ struct LogRoutes: Sendable {
             .viewer, in: group, copyOf: definition, for: context.caller(), seeking: "delivery")
         // What the org's webhook sends is not the group's to see.
         if definition != nil { role = .viewer }
-        guard let history = try await self.histories.history(of: id) else { throw APIError.notFound("delivery") }
+        guard let history = try await self.store.history(of: id) else { throw APIError.notFound("delivery") }
         var subjects = Set(history.sent.filter(\.hasThing).map { target.subject(of: $0) })
         if let thing = history.thing { subjects.insert(ThingFacts.Subject(thing, in: group)) }
         let facts = try await self.webhooks.webhooks.facts(of: subjects, max(.names, target.extent))
