@@ -17,7 +17,8 @@ BEGIN
         END;
         COMMIT;
         EXIT WHEN is_done;
-        PERFORM pg_sleep(0.5);
+        -- A backup takes long: nobody is to be held up for much of it.
+        PERFORM pg_sleep(least(10, 0.5 * try));
         COMMIT;
     END LOOP;
     IF NOT is_done THEN
@@ -33,10 +34,7 @@ DECLARE
     pages_at_a_time CONSTANT bigint := 20;
     -- Of a row with its pointer.
     least_bytes CONSTANT bigint := 28;
-    parts regclass[] := ARRAY(
-        WITH RECURSIVE tree AS (
-            SELECT relation::regclass::oid AS part UNION ALL SELECT inhrelid FROM pg_inherits JOIN tree ON part = inhparent)
-        SELECT part FROM tree);
+    parts regclass[];
     is_partitioned boolean := (SELECT relkind = 'p' FROM pg_class WHERE oid = relation::regclass);
     part regclass;
     page bigint;
@@ -45,22 +43,32 @@ DECLARE
     changed bigint;
     is_lacking boolean;
 BEGIN
-    FOREACH part IN ARRAY CASE WHEN is_partitioned THEN ARRAY[relation::regclass] ELSE parts END LOOP
+    -- Of partitions what is said of the whole holds.
+    FOR part IN
+        SELECT relation::regclass UNION ALL
+        SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = relation::regclass AND NOT is_partitioned
+    LOOP
         CALL change_in_a_moment(format(
             'DROP TRIGGER IF EXISTS fill_former_group ON %1$s;
              CREATE TRIGGER fill_former_group BEFORE UPDATE ON %1$s FOR EACH ROW WHEN (NEW.%2$I IS NULL) EXECUTE FUNCTION %3$I()',
             part, column_name, CASE column_name WHEN 'group_id' THEN 'fill_group' ELSE 'fill_webhook_group' END));
     END LOOP;
     LOOP
+        -- Anew each time through: partitions come, and rows with them.
+        parts := ARRAY(
+            WITH RECURSIVE tree AS (
+                SELECT relation::regclass::oid AS member UNION ALL SELECT inhrelid FROM pg_inherits JOIN tree ON member = inhparent)
+            SELECT member FROM tree);
         FOREACH part IN ARRAY parts LOOP
-            -- A partition whose time is over may be gone.
             CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = part) IS DISTINCT FROM 'r';
             pages := coalesce(pg_relation_size(part), 0) / current_setting('block_size')::bigint;
             page := 0;
             WHILE page <= pages LOOP
+                -- A partition whose time is over may be gone.
+                EXIT WHEN NOT EXISTS (SELECT FROM pg_class WHERE oid = part);
                 -- What is lost in a crash is done again.
                 PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '200ms', true);
-                -- Every place there may be: PostgreSQL 13 finds rows by their places, but not from one to another.
+                -- Every place there may be, so that rows are found by their places whatever the planner thinks of the table.
                 places := ARRAY(
                     SELECT format('(%s,%s)', p, i)::tid FROM generate_series(page, page + pages_at_a_time - 1) AS p,
                         generate_series(1, current_setting('block_size')::bigint / least_bytes) AS i);
@@ -79,7 +87,8 @@ BEGIN
                         WHERE f.relation = fill_former_groups.relation;
                     END IF;
                 EXCEPTION
-                    WHEN undefined_table THEN
+                    -- What is gone has no name, but a number.
+                    WHEN undefined_table OR syntax_error THEN
                         IF EXISTS (SELECT FROM pg_class WHERE oid = part) THEN
                             RAISE;
                         END IF;

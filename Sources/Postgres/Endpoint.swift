@@ -34,7 +34,6 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// (``Query/timeout``). And text of ours means what it says.
     private static let basics = [
         Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
-        Setting(name: "idle_in_transaction_session_timeout", value: "0"),
         Setting(name: "standard_conforming_strings", value: "on"),
     ]
 

@@ -29,8 +29,8 @@ struct InstallationFindingTests {
     }
 
     private static let cases = [
-        Case("database", .ok, "PostgreSQL 13.0") { $0.version = 130_000 },
-        Case("database", .fail, "PostgreSQL 12.9 is too old") { $0.version = 120_009 },
+        Case("database", .ok, "PostgreSQL 14.0") { $0.version = 140_000 },
+        Case("database", .fail, "PostgreSQL 13.9 is too old") { $0.version = 130_009 },
         Case("database", .warn, "newer than") { $0.version = 180_001 },
         Case("database", .fail, "standby") { $0.isStandby = true },
         Case("database", .fail, "read-only") { $0.isReadOnly = true },

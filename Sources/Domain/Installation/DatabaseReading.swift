@@ -39,7 +39,7 @@ package struct DatabaseReading: Sendable, Equatable {
     }
 
     /// The major versions that the tests are run with.
-    private static let tried = 13...17
+    private static let tried = 14...17
     /// As far apart as clocks may be before nothing is removed or given up any more, in microseconds.
     private static let mostApart: Int64 = 60_000_000
     private static let noticeable: Int64 = 5_000_000
