@@ -2,7 +2,6 @@ internal import API
 internal import BrokerAccounts
 internal import Delivery
 internal import Domain
-internal import Glibc
 internal import Inbound
 internal import Intake
 internal import Journal
@@ -393,27 +392,5 @@ struct Assembly {
         client.contexts = contexts
         client.proxy = self.configuration.proxy
         return client
-    }
-
-    private static func readiness(
-        _ database: ReadinessProbe, _ data: ReadinessProbe?, _ clock: DatabaseClock, _ metrics: Metrics
-    ) async -> [Readiness] {
-        // At the same time: who asks has not the patience for one after the other.
-        async let ofData = data?.problem()
-        let ofDatabase = await database.problem()
-        let byData = (await ofData).map { "by POSTGRES_DATA_URL: \($0)" }
-        return [
-            Readiness(part: "database", problem: ofDatabase ?? byData),
-            Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
-            Readiness(part: "clock", problem: clock.problem, isHarmless: true),
-        ]
-    }
-}
-
-extension WallClock {
-    static let system = WallClock {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 }
