@@ -88,10 +88,7 @@ package enum Files {
     package static func read(_ path: String) -> String? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(decoding: Self.rest(of: file), as: UTF8.self)
     }
 
     /// A file of somebody's, in which nothing may be replaced.
@@ -108,10 +105,16 @@ package enum Files {
     package static func bytes(of path: String) throws(UnreadableFile) -> [UInt8] {
         guard let file = fopen(path, "r") else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
         defer { fclose(file) }
+        let bytes = Self.rest(of: file)
+        guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        return bytes
+    }
+
+    /// Up to its end, or to where it cannot be read.
+    private static func rest(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
-        guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
         return bytes
     }
 

@@ -30,6 +30,16 @@ struct ThingStoreTests {
             try await self.things.create(records, keys: records.map { _ in StoredKey("k") })
         }
 
+        func makeAnotherGroup() async throws -> (group: EntityID, profile: EntityID) {
+            let (group, profile) = (EntityID.random(), EntityID.random())
+            let database = self.fixture.database
+            try await GroupStore(database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
+            try await ProfileStore(database).create([
+                ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
+            ])
+            return (group, profile)
+        }
+
         func list(_ choice: ThingChoice) async throws -> Set<String> {
             Set(try await self.things.list(in: self.fixture.group, choosing: choice, PageRequest()).items.map(\.name))
         }
@@ -236,11 +246,7 @@ struct ThingStoreTests {
     func held() async throws {
         let ground = try await Ground()
         let fixture = ground.fixture
-        let (group, profile) = (EntityID.random(), EntityID.random())
-        try await GroupStore(fixture.database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
-        try await ProfileStore(fixture.database).create([
-            ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
-        ])
+        let (group, profile) = try await ground.makeAnotherGroup()
         let thing = ground.record("t")
         try await ground.make(thing)
         let sources = SourceStore(fixture.database, box: fixture.box)
@@ -261,11 +267,7 @@ struct ThingStoreTests {
     func moved() async throws {
         let ground = try await Ground()
         let fixture = ground.fixture
-        let (group, profile) = (EntityID.random(), EntityID.random())
-        try await GroupStore(fixture.database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
-        try await ProfileStore(fixture.database).create([
-            ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
-        ])
+        let (group, profile) = try await ground.makeAnotherGroup()
         _ = try await fixture.webhooks().update(fixture.webhook) { _ in
             try WebhookDraft(
                 name: "w", url: "http://example.com/", headers: [Header(name: "X", value: "{thing.metadata.site}")])
