@@ -24,7 +24,7 @@ test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browse
 
 test-console: setup setup-tests ## The console in a browser, with pictures of its pages in .build/console
 	swift build $(SWIFT_FLAGS) --product hookline
-	scripts/run-console-tests
+	PICTURES=1 scripts/run-console-tests
 
 # What is installed is not what `make test` runs: the release build is optimized across modules, and looks for no
 # overlapping accesses.

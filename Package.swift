@@ -22,6 +22,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -168,7 +169,8 @@ let package = Package(
             dependencies: [
                 "Console", "Domain", "Journal", "MQTT", "Observability", "Queue", "Registry", "Schema", "Values",
                 crypto,
-                httpTypes, hummingbird, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
+                httpTypes, hummingbird, hummingbirdCore, jwtKit, logging, nioCore, nioHTTP1, nioHTTPTypes,
+                serviceLifecycle,
             ],
             swiftSettings: common, plugins: embedText),
         .executableTarget(
@@ -234,12 +236,13 @@ let package = Package(
             dependencies: [
                 "API", "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "TestSupport",
                 "Values", "embed-text", httpTypes, hummingbird, logging, nioCore, nioEmbedded,
-                nioHTTPTypes,
+                nioHTTP1, nioHTTPTypes,
             ],
             swiftSettings: common),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "TestSupport", "Values"], swiftSettings: common),
         .testTarget(
-            name: "SchemaTests", dependencies: ["Domain", "Migrations", "Postgres", "Schema", crypto],
+            name: "SchemaTests",
+            dependencies: ["Domain", "LocalServices", "Migrations", "Postgres", "Schema", "TestSupport", crypto],
             swiftSettings: common),
         .testTarget(
             name: "JournalTests",
@@ -286,8 +289,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Queue", "TestSupport", "Values",
-                "WebhookClient",
+                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Observability", "Queue", "TestSupport",
+                "Values", "WebhookClient",
                 nioCore,
                 nioPosix,
             ],

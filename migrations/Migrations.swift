@@ -43,5 +43,6 @@ package enum MigrationFiles {
         (37, "removals searched", PackageResources._037_removals_searched_sql),
         (38, "org members", PackageResources._038_org_members_sql),
         (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
+        (40, "groups complete", PackageResources._040_groups_complete_sql),
     ]
 }

@@ -72,12 +72,11 @@ package func makeAPIServices(
         ports: ports,
         system: SystemRoutes(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
-        limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
+        logger: logger, limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
         noteUse: { uses.note($0, at: $1) }, refusals: refusals)
     let api = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
-        server: .http1(
-            configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+        server: HTTPConnections.server,
         configuration: .init(
             address: .hostname(configuration.host, port: configuration.port),
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
@@ -91,8 +90,7 @@ package func makeAPIServices(
         uses, refusals, api,
         Application(
             router: metricsRouter,
-            server: .http1(
-                configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75))),
+            server: HTTPConnections.server,
             configuration: .init(
                 address: .hostname(configuration.host, port: metricsPort),
                 availableConnectionsDelegate: .maximum(16, logger: logger)),
@@ -161,15 +159,16 @@ package struct APIPorts: Sendable {
 }
 
 func makeRouter(
-    database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard, wallClock: WallClock,
+    database: Database, box: SecretBox, identity: Identity, addressGuard: AddressGuard,
+    wallClock: WallClock,
     publicURL: String?, largestPayload: Int = 1024 * 1024, mostWebhooks: Int64 = 10_000,
-    broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes,
+    broker: APIConfiguration.Broker, hasMail: Bool = false, ports: APIPorts, system: SystemRoutes, logger: Logger,
     limits: RequestLimits = RequestLimits(),
     noteUse: @escaping KeyDoor.NoteUse = { _, _ in }, refusals: Refusals? = nil
 ) -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
     router.addMiddleware {
-        ErrorMiddleware()
+        ErrorMiddleware(log: RateLimitedLog(logger: logger))
         AddressLimit(limits: limits.addresses)
     }
     system.add(to: router)
@@ -189,6 +188,7 @@ func makeRouter(
                 commandKeys: ports.commands.keys, wallClock: wallClock)
         )
         .add(middleware: CallerAttribution(refusals: refusals))
+        .add(middleware: ReadingPatience())
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)
     let webhooks = WebhookRoutes(
@@ -201,9 +201,12 @@ func makeRouter(
     DeliveryRoutes(webhooks: webhooks, store: ReplayStore(database), wallClock: wallClock).add(to: routes)
     ResendRoutes(webhooks: webhooks, store: ResendStore(database)).add(to: routes)
     let exports = Exports(access: access, wallClock: wallClock)
-    LogRoutes(webhooks: webhooks, store: LogStore(database), stats: stats, wallClock: wallClock, exports: exports)
-        .add(to: routes)
-    LiveLog(webhooks: webhooks, store: LogStore(database), wallClock: wallClock).add(to: routes)
+    let log = LogStore(database)
+    LogRoutes(
+        webhooks: webhooks, store: log, stats: stats, wallClock: wallClock,
+        exports: exports
+    ).add(to: routes)
+    LiveLog(webhooks: webhooks, store: log, wallClock: wallClock).add(to: routes)
     LiveRoutes(
         access: access, overviews: OverviewStore(database), stats: stats, tail: ports.tail,
         wallClock: wallClock
@@ -235,12 +238,12 @@ func makeRouter(
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
         channels: NoticeChannelStore(database, box: box), queue: ChannelQueue(database), access: access,
-        addressGuard: addressGuard, orgs: NotificationStore(database), audit: AuditStore(database)
+        addressGuard: addressGuard, audit: AuditStore(database)
     ).add(to: routes)
     KeyRoutes(keys: apiKeys, access: access, wallClock: wallClock).add(to: routes)
     AuditRoutes(store: AuditStore(database), access: access, wallClock: wallClock).add(to: routes)
     OrgRoutes(
-        store: NotificationStore(database), orgs: access.orgs, keys: OrgKeyStore(database, box: box),
+        orgs: access.orgs, keys: OrgKeyStore(database, box: box),
         audit: AuditStore(database), wallClock: wallClock
     ).add(to: routes)
     OrgMemberRoutes(orgs: access.orgs, access: access).add(to: routes)

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Hummingbird
+internal import Values
 
 // The database's text has no U+0000 and would be stored without it, and what is percent-encoded and no UTF-8 is read as
 // if it were not there: a message would go to another topic, a list would have what was not asked for. Callers are told
@@ -32,26 +33,5 @@ extension Request {
             throw InvalidField(String(name), "must not have a zero byte")
         }
         throw APIError.badRequest("the path or the query has a zero byte")
-    }
-}
-
-/// RFC 3986, section 2.1.
-enum PercentEncoding {
-    /// Whether it is UTF-8 once it is decoded. A `%` without two digits behind it stands for itself, as browsers have it.
-    static func isText(_ encoded: some Collection<UInt8>) -> Bool {
-        var decoded: [UInt8] = []
-        var rest = encoded[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(2)
-            if byte == UInt8(ascii: "%"), digits.count == 2,
-                let value = Hex.decode(String(decoding: digits, as: UTF8.self))
-            {
-                decoded += value
-                rest = rest.dropFirst(2)
-            } else {
-                decoded.append(byte)
-            }
-        }
-        return String(validating: decoded, as: UTF8.self) != nil
     }
 }

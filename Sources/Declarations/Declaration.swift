@@ -63,7 +63,10 @@ package struct Declared: Sendable {
         if kind == .org {
             guard self.id != nil else { throw InvalidField(object.name("id"), "is required: orgs have no names") }
         } else if self.key == nil {
-            throw InvalidField(object.name(kind.keys[0]), "is required")
+            let isSaid = kind.keys.contains { (fields[$0] ?? .null) != .null && fields[$0] != .string("") }
+            throw InvalidField(
+                object.name(kind.keys[0]),
+                isSaid ? "must be a text, in quotes if it looks like something else" : "is required")
         }
     }
 

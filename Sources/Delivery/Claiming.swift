@@ -64,14 +64,17 @@ extension DeliveryService {
 
     private func claim(_ turns: [ClaimTurns.Turn], connections: Int) async throws -> [WebhookKey: Claim] {
         let (now, held) = (self.wallClock.now, self.ledger.held)
-        if let turn = turns.first, turn.wish.isInOrder {
-            let claim = try await self.store.claimInOrder(
-                turn.wish.webhook, count: Int64(turn.room.deliveries), bytes: Int64(turn.room.bytes), now: now,
-                held: held, connections: connections, returning: turn.wish.returning)
-            return [turn.wish.webhook: claim]
+        let wanted = turns.map { turn in
+            Wanted(
+                turn.wish.webhook, of: turn.wish.group, count: Int64(turn.room.deliveries),
+                bytes: Int64(turn.room.bytes))
         }
-        return try await self.store.claim(
-            Dictionary(uniqueKeysWithValues: turns.map { ($0.wish.webhook, $0.room) }), now: now, held: held)
+        if let wish = turns.first?.wish, wish.isInOrder {
+            let claim = try await self.store.claimInOrder(
+                wanted[0], now: now, held: held, connections: connections, returning: wish.returning)
+            return [wish.webhook: claim]
+        }
+        return try await self.store.claim(wanted, now: now, held: held)
     }
 
     private func releaseOrphans(_ audit: inout LeaseAudit) async {

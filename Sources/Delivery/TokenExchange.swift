@@ -93,23 +93,31 @@ struct TokenExchange: Sendable {
         switch outcome {
         case .failure(.cancelled): return .failure(.cancelled)
         case .failure(let failure) where failure.isFault: return .failure(failure)
-        case .failure(let failure): return .failure(.token(failure.description))
+        case .failure(let failure): return .failure(.token("at the token url: \(failure.description)"))
         case .response(let status, let body, _):
-            let answer = RawJSON(body)
-            guard let value = answer?.member("access_token")?.string, status == 200, Self.isToken(value) else {
+            let answer = RawJSON(payload: body)
+            // RFC 6749 says 200. Some say that one was created.
+            guard let value = answer?.member("access_token")?.string, (200..<300).contains(status), Self.isToken(value)
+            else {
                 return .failure(
                     .token("the token url answered \(status)\(Self.lack(of: answer, body, status: status))"))
             }
-            let stated = answer?.member("expires_in")?.number.map { Int64(saturating: max(0, min($0, 86_400))) }
-            let lifetime = stated ?? Self.defaultLifetime
+            let stated = answer?.member("expires_in").flatMap(Self.seconds)
+            let lifetime = stated.map { Int64(saturating: max(0, min($0, 86_400))) } ?? Self.defaultLifetime
             return .success("Bearer \(value)", lifetime: max(1, lifetime - min(Self.margin, lifetime / 4)))
         }
+    }
+
+    /// A number, which some write as a string.
+    private static func seconds(_ value: RawJSON) -> Double? {
+        let seconds = value.number ?? value.string.flatMap { Double($0.trimmingSpaces) }
+        return seconds?.isNaN == true ? nil : seconds
     }
 
     /// What it would have taken. Of the answer only the error's code is told (section 5.2): it may hold anything.
     private static func lack(of answer: RawJSON?, _ body: [UInt8], status: Int) -> String {
         if let code = answer?.member("error")?.string { return ": \(code.prefix(100))" }
-        guard status == 200 else {
+        guard (200..<300).contains(status) else {
             return (300..<400).contains(status) ? ": a redirection, which is not followed" : " without an error's code"
         }
         if body.isEmpty { return " with an empty body, where JSON with an access_token belongs" }

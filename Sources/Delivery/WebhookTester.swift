@@ -151,7 +151,7 @@ package struct WebhookTester: Sendable {
         case .dns, .nameServer: "resolve"
         case .forbiddenAddress: "address"
         case .connect, .proxy, .timeout(.connect): "connect"
-        case .tls: "tls"
+        case .tls, .timeout(.handshake): "tls"
         case .token: "token"
         case .timeout, .closed, .reset, .invalidResponse, .cancelled: "response"
         }

@@ -2,7 +2,6 @@ internal import API
 internal import BrokerAccounts
 internal import Delivery
 internal import Domain
-internal import Glibc
 internal import Inbound
 internal import Intake
 internal import Journal
@@ -36,9 +35,10 @@ struct Assembly {
         let metrics = Metrics()
         let pools = try Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
+        let data = pools.data.map { Database(pool: $0.general) } ?? database
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
         try await clock.waitUntilSet(logger: self.logger)
-        try await self.migrate(database, beside: pools.probe)
+        try await self.migrate(database, beside: pools)
         try await clock.start(logger: self.logger)
         let wallClock = clock.wallClock
 
@@ -54,6 +54,9 @@ struct Assembly {
             lease: self.configuration.delivery.lease)
         let session = SessionIdentity(
             id: started.id, clientID: clientID, sharedGroup: self.configuration.delivery.sharedGroup)
+        if let data = pools.data {
+            try await Self.requireSame(sessions, SessionStore(Database(pool: data.general)), session)
+        }
         let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box, readsUsers: self.configuration.delivery.userRate != nil),
@@ -64,7 +67,7 @@ struct Assembly {
             configuration: self.configuration.housekeeping, logger: self.logger,
             maxAges: {
                 // Beside the lock under which messages find their way.
-                routes.withRoutes { Array($0.webhooks) }.map { ($0.key, defaults.maxAge(for: $0.policy)) }
+                routes.withRoutes { Array($0.webhooks) }.map { ($0.key, $0.group, defaults.maxAge(for: $0.policy)) }
             },
             onBacklog: { waiting, failed in
                 metrics.waiting.set(Int(waiting))
@@ -131,7 +134,9 @@ struct Assembly {
         let delivery = DeliveryService(
             configuration: self.configuration.delivery, client: client,
             eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },
-            store: DeliveryStore(Database(pool: pools.delivery), session: session), sessions: sessions,
+            store: DeliveryStore(
+                Database(pool: pools.delivery), recordingBy: pools.data.map { Database(pool: $0.recording) },
+                session: session), sessions: sessions,
             session: session, ids: ids, metrics: metrics, wallClock: wallClock, logger: self.logger,
             ports: DeliveryPorts(
                 target: { key in routes.withRoutes { $0.webhook(key) } },
@@ -205,15 +210,19 @@ struct Assembly {
         let probe = ReadinessProbe { [probing = Database(pool: pools.probe)] in
             await probing.problem(within: .seconds(1))
         }
+        let dataProbe = pools.data.map { data in
+            ReadinessProbe { [probing = Database(pool: data.probe)] in await probing.problemOfData(within: .seconds(1))
+            }
+        }
         let descriptors = Descriptors.current
         self.logger.info(
             "descriptors", metadata: ["limit": "\(descriptors.limit)", "api": "\(descriptors.connections)"])
         var settings = self.configuration.api
         settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
-            settings, database: database, box: box, identity: identity,
-            metrics: metrics, wallClock: wallClock, version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, clock, metrics) + identity.readiness },
+            settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
+            version: version, logger: self.logger,
+            readiness: { await Self.readiness(probe, dataProbe, clock, metrics) + identity.readiness },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -247,7 +256,7 @@ struct Assembly {
             store: ResendStore(database), target: { key in routes.withRoutes { $0.webhook(key) } },
             lanes: delivery.port,
             logger: self.logger)
-        let keeper = TallyKeeper(tally: tally, store: StatsStore(database), session: session, logger: self.logger)
+        let keeper = TallyKeeper(tally: tally, store: StatsStore(data), session: session, logger: self.logger)
 
         let collectors: [any Service] =
             if let settings = self.configuration.traces, let traces {
@@ -257,6 +266,7 @@ struct Assembly {
                 ]
             } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
+        let probes: [any Service] = [probe, dataProbe].compactMap(\.self)
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
@@ -264,7 +274,7 @@ struct Assembly {
                 services: (companions + accounts + providers + collectors + [
                     routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
                     feeder,
-                ] + bus.services + [intake] + adopters + [announcer, probe] + api).map {
+                ] + bus.services + [intake] + adopters + [announcer] + probes + api).map {
                     .init(service: $0)
                 },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
@@ -282,15 +292,20 @@ struct Assembly {
         self.logger.info("stopped")
     }
 
-    private func migrate(_ database: Database, beside other: Pool) async throws {
+    private func migrate(_ database: Database, beside pools: Pools) async throws {
         var announced = false
         while true {
             do {
-                try await Self.requireSessions(database.pool, other)
+                try await Self.requireSessions(database.pool, pools.probe, of: "POSTGRES_URL")
+                if let data = pools.data {
+                    try await Self.requireSessions(data.general, data.probe, of: "POSTGRES_DATA_URL")
+                }
                 for name in try await database.migrate() {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
+            } catch let error as PostgresError where error.kind == .configuration {
+                throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
             } catch  where DatabaseAvailability.isAway(error) {
                 // Started together with its database, which may need longer. What a migration does wrong stays wrong.
                 if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
@@ -302,13 +317,29 @@ struct Assembly {
 
     /// A session keeps locks, settings, prepared statements and what it listens to, for which a pooler that gives out server
     /// processes by transactions has no place.
-    private static func requireSessions(_ one: Pool, _ other: Pool) async throws {
+    private static func requireSessions(_ one: Pool, _ other: Pool, of setting: String) async throws {
         guard try await ServerFacts.shareBackend(one, other) else { return }
         throw InvalidSetting(
-            setting: "POSTGRES_URL",
+            setting: setting,
             reason:
                 "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
                 + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
+    }
+
+    /// What is committed to another database is acknowledged and never sent.
+    private static func requireSame(
+        _ sessions: SessionStore, _ data: SessionStore, _ session: SessionIdentity
+    ) async throws {
+        let isSame: Bool
+        do { isSame = try await sessions.isSeen(session, by: data) } catch let error as PostgresError
+            where error.kind == .server && !DatabaseAvailability.isAway(error)
+        {
+            // Such as that there is no such table.
+            throw InvalidSetting(
+                setting: "POSTGRES_DATA_URL", reason: "does not show the sessions of POSTGRES_URL: \(error.message)")
+        }
+        guard !isSame else { return }
+        throw InvalidSetting(setting: "POSTGRES_DATA_URL", reason: "leads to another database than POSTGRES_URL")
     }
 
     /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does
@@ -361,23 +392,5 @@ struct Assembly {
         client.contexts = contexts
         client.proxy = self.configuration.proxy
         return client
-    }
-
-    private static func readiness(
-        _ database: ReadinessProbe, _ clock: DatabaseClock, _ metrics: Metrics
-    ) async -> [Readiness] {
-        [
-            Readiness(part: "database", problem: await database.problem()),
-            Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
-            Readiness(part: "clock", problem: clock.problem, isHarmless: true),
-        ]
-    }
-}
-
-extension WallClock {
-    static let system = WallClock {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 }

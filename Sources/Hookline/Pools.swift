@@ -6,6 +6,9 @@ internal import Schema
 internal import class Threads.DedicatedThread
 
 /// The connections to PostgreSQL, apart by what they do, so that a slow list in the API does not hold up a commit.
+///
+/// With `POSTGRES_DATA_URL` what is about messages and deliveries alone goes another way to the same database: commits, results,
+/// counts, the log. What takes turns by locks, listens, or is about more goes by `POSTGRES_URL`, claims and housekeeping too.
 struct Pools {
     let general: Pool
     /// On the thread of the session with the broker: whoever takes messages has nothing else to do while they are committed.
@@ -14,36 +17,67 @@ struct Pools {
     /// For messages that are fetched for others.
     let adoption: Pool
     let delivery: Pool
+    /// The other way to the data; nil if there is none.
+    let data: Data?
     /// What leases are renewed by must not wait for a list or a view.
     let leases: Pool
     /// For `/ready`, which must not wait for others.
     let probe: Pool
 
-    var all: [Pool] { [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] }
+    /// What goes by `POSTGRES_DATA_URL`, beside intake and adoption.
+    struct Data {
+        /// Counts, and what people look at.
+        let general: Pool
+        /// Results.
+        let recording: Pool
+        let probe: Pool
 
-    /// How many connections an instance has at the most: the pools', and one for each that listens for changes.
+        var all: [Pool] { [self.general, self.recording, self.probe] }
+    }
+
+    var all: [Pool] {
+        [self.general, self.intake, self.adoption, self.delivery, self.leases, self.probe] + (self.data?.all ?? [])
+    }
+
+    /// How many connections an instance has by `POSTGRES_URL` at the most: the pools', and one for each that listens for changes.
     static func mostConnections(_ configuration: ServiceConfiguration) -> Int {
-        let fixed = 1 + 1 + configuration.delivery.claimers + 2 + 2 + 1
+        let intake = configuration.postgresData == nil ? 1 + 1 : 0
+        let fixed = intake + configuration.delivery.claimers + 2 + 2 + 1
         return configuration.poolSize + fixed + (configuration.accounts == nil ? 1 : 2)
     }
 
     init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
-        let postgres = configuration.postgres.with(setting: "jit", "off").changing(as: .service)
+        func prepared(_ endpoint: Endpoint) -> Endpoint { endpoint.with(setting: "jit", "off").changing(as: .service) }
+        let postgres = prepared(configuration.postgres)
+        let data = configuration.postgresData.map(prepared)
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
+        let genericData = data?.with(setting: "plan_cache_mode", "force_generic_plan")
         self.intakeThread = try DedicatedThread(name: "intake")
         self.intake = Pool(
-            endpoint: generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
-        self.adoption = Pool(endpoint: generic, configuration: .init(size: 1), logger: logger)
+            endpoint: genericData ?? generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
+        self.adoption = Pool(endpoint: genericData ?? generic, configuration: .init(size: 1), logger: logger)
         // These statements touch rows by their keys. A plan made while a table was empty must not turn into a scan of
-        // a full one. A connection for each claim, one for results, and one for what is due.
+        // a full one.
+        func byKeys(_ endpoint: Endpoint) -> Endpoint {
+            endpoint.with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
+                .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off")
+        }
+        // A connection for each claim, one for results, and one for what is due.
         self.delivery = Pool(
-            endpoint: generic.with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
-                .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off"),
-            configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
+            endpoint: byKeys(generic), configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
         self.leases = Pool(endpoint: postgres, configuration: .init(size: 2), logger: logger)
         self.probe = Pool(endpoint: postgres, configuration: .init(size: 1), logger: logger)
+        self.data =
+            if let data, let genericData {
+                Data(
+                    general: Pool(
+                        endpoint: data, configuration: .init(size: configuration.poolSize), logger: logger),
+                    recording: Pool(
+                        endpoint: byKeys(genericData), configuration: .init(size: 1), logger: logger),
+                    probe: Pool(endpoint: data, configuration: .init(size: 1), logger: logger))
+            } else { nil }
     }
 }

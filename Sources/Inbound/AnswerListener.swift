@@ -76,13 +76,15 @@ package struct AnswerListener: Service {
     private func listen() async {
         var backoff = Backoff()
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            var connected: ContinuousClock.Instant?
             do {
                 try await self.session.connect(following: [self.answers])
-                backoff.reset()
+                connected = .now
                 try await self.receive()
             } catch {
                 guard !Task.isShuttingDownGracefully else { break }
                 self.log.warning("lost", "answers of things are not heard", metadata: ["error": "\(error)"])
+                if let since = connected { backoff.ended(after: .now - since) }
                 let wait = backoff.next()
                 // Cancelled by the shutdown, which the loop around this looks at next.
                 await cancelWhenGracefulShutdown { try? await Task.sleep(for: wait) }

@@ -90,6 +90,7 @@ package struct IntakeService: Service {
 
     private func receive() async throws {
         var backoff = Backoff()
+        var connected: ContinuousClock.Instant?
         while !Task.isShuttingDownGracefully && !Task.isCancelled {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
@@ -99,7 +100,7 @@ package struct IntakeService: Service {
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
                 self.logger.info("connected to the broker")
-                backoff.reset()
+                connected = .now
                 try await self.receiveWhileConnected()
             } catch let error as MQTTError where error.kind == .configuration {
                 throw error
@@ -107,6 +108,8 @@ package struct IntakeService: Service {
                 self.metrics.isBrokerConnected.set(0)
                 self.activity.endListening()
                 guard !Task.isShuttingDownGracefully else { break }
+                if let since = connected { backoff.ended(after: .now - since) }
+                connected = nil
                 let wait = backoff.next()
                 self.logger.warning(
                     "not receiving; trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])

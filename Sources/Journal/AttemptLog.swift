@@ -90,15 +90,14 @@ package struct AttemptLog {
             (webhook_key, attempts, succeeded, failed, consecutive_failures, failing_since, last_status,
              last_attempt_at, webhook_group_id)
         SELECT k, a, s, a - s, f, since, st, l, g FROM \(rows)
-        ON CONFLICT (webhook_key) DO UPDATE SET
+        ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET
             attempts = c.attempts + excluded.attempts, succeeded = c.succeeded + excluded.succeeded,
             failed = c.failed + excluded.failed,
             consecutive_failures = CASE WHEN \(isReset) THEN excluded.consecutive_failures
                 ELSE c.consecutive_failures + excluded.consecutive_failures END,
             failing_since = CASE WHEN \(isReset) THEN excluded.failing_since
                 ELSE coalesce(c.failing_since, excluded.failing_since) END,
-            last_status = \(lastStatus), last_attempt_at = excluded.last_attempt_at,
-            webhook_group_id = excluded.webhook_group_id
+            last_status = \(lastStatus), last_attempt_at = excluded.last_attempt_at
         RETURNING webhook_key, consecutive_failures, failing_since, is_recovering, told,
             coalesce(told_at < now() - make_interval(secs => \(NoticeEvent.windowSeconds)), true)
         """

@@ -1,5 +1,6 @@
 package import Domain
 internal import Postgres
+internal import Schema
 package import Values
 
 /// A delivery with everything that is known of it.
@@ -92,13 +93,13 @@ extension LogStore {
 
     /// nil if it is done.
     private static func state(of id: DeliveryID, on db: isolated Connection) throws -> State? {
-        let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
+        let message = id.message.rawValue
         // What is committed together, and has the first one's id, came in within moments.
         let first = MessageID.first(at: id.message.time - .seconds(3_600)).rawValue
         func batch(_ isTaken: Query) -> Query {
             """
             SELECT due_at, NULL, NULL FROM delivery_batches
-            WHERE webhook_key = \(webhook) AND \(isTaken) AND batch_id BETWEEN \(first) AND \(message)
+            WHERE \(id.webhook.isOfRow) AND \(isTaken) AND batch_id BETWEEN \(first) AND \(message)
                 AND first_message_id <= \(message) AND \(message) = ANY(message_ids)
                 AND \(message) IN (SELECT remaining_messages(message_ids, done))
             """
@@ -106,7 +107,7 @@ extension LogStore {
         return try db.query(
             """
             SELECT coalesce(blocked_until, due_at), failed_at, failure FROM deliveries
-            WHERE message_id = \(message) AND webhook_key = \(webhook)
+            WHERE message_id = \(message) AND \(id.webhook.isOfRow)
             UNION ALL \(batch("leased_by IS NULL")) UNION ALL \(batch("leased_by IS NOT NULL"))
             LIMIT 1
             """
@@ -119,7 +120,7 @@ extension LogStore {
     }
 
     private static func attempts(of id: DeliveryID, on db: isolated Connection) throws -> [AttemptHistory] {
-        let (message, webhook) = (id.message.rawValue, id.webhook.rawValue)
+        let message = id.message.rawValue
         let received = id.message.time - .seconds(60)
         let columns: Query = """
             at, number, coalesce(succeeded, status BETWEEN 200 AND 299), status, error, latency_us, response, version,
@@ -127,16 +128,16 @@ extension LogStore {
             """
         return try db.query(
             """
-            SELECT \(columns) FROM attempts WHERE message_id = \(message) AND webhook_key = \(webhook)
+            SELECT \(columns) FROM attempts WHERE message_id = \(message) AND \(id.webhook.isOfRow)
             UNION ALL
             SELECT \(columns) FROM (
-                SELECT * FROM attempts WHERE webhook_key = \(webhook) AND at >= \(received) ORDER BY at LIMIT 20000) AS a
+                SELECT * FROM attempts WHERE \(id.webhook.isOfRow) AND at >= \(received) ORDER BY at LIMIT 20000) AS a
             WHERE message_id < \(message) AND \(message) = ANY(items)
             UNION ALL
             SELECT first_at + make_interval(secs => offsets_us[n] / 1000000.0), 1::smallint, true, status, NULL,
                 latencies_us[n], responses[n], version, NULL, 0, thing_ids[n], NULL, NULL
             FROM attempt_batches, array_position(message_ids, \(message)) AS n
-            WHERE webhook_key = \(webhook) AND last_at >= \(received) AND first_message_id <= \(message)
+            WHERE \(id.webhook.isOfRow) AND last_at >= \(received) AND first_message_id <= \(message)
                 AND last_message_id >= \(message) AND n IS NOT NULL
             ORDER BY 1
             """

@@ -52,7 +52,7 @@ enum LogStatement {
         let page = query.start.offset + query.limit + 1
         let most = query.key == nil ? max(page, query.mostCounted / Int64(webhooks.count)) : page
         let looked = max(page, Self.rowsLookedThrough / Int64(webhooks.count))
-        let keys: Query = "unnest(\(webhooks.map(\.rawValue))) AS k (key)"
+        let keys: Query = "(SELECT key, group_id FROM webhooks WHERE key = ANY(\(webhooks.map(\.rawValue)))) AS k"
         var parts: [Query] = []
         let attempted = query.statuses.intersection([.ok, .failed])
         if !attempted.isEmpty { parts.append(Self.single(query, attempted, keys, most, looked)) }
@@ -111,7 +111,7 @@ enum LogStatement {
                     coalesce(cardinality(a.items), 1), NULL::timestamptz
                 FROM (
                     SELECT *, row_number() OVER (ORDER BY at DESC, message_id DESC) AS place FROM attempts
-                    WHERE webhook_key = k.key AND \(Self.times("at", query)) AND \(Self.isBehind(query))
+                    WHERE webhook_key = k.key AND group_id = k.group_id AND \(Self.times("at", query)) AND \(Self.isBehind(query))
                     ORDER BY at DESC, message_id DESC LIMIT \(looked)) AS a, \(Self.both)
                 WHERE CASE WHEN e.is_end THEN a.place = \(looked) ELSE \(wanted) AND \(Self.things("a.thing_id", query)) END
                 ORDER BY a.at DESC, a.message_id DESC, e.is_end LIMIT \(most + 1)) AS a
@@ -141,7 +141,8 @@ enum LogStatement {
                 SELECT *, sum(\(counted)) OVER (ORDER BY last_at DESC ROWS UNBOUNDED PRECEDING) - \(counted) AS before,
                     row_number() OVER (ORDER BY last_at DESC) AS place
                 FROM (
-                    SELECT * FROM attempt_batches WHERE webhook_key = k.key AND \(Self.times("last_at", query, from: true))
+                    SELECT * FROM attempt_batches
+                    WHERE webhook_key = k.key AND group_id = k.group_id AND \(Self.times("last_at", query, from: true))
                         AND \(Self.times("first_at", query, from: false)) AND \(isNear)
                     ORDER BY last_at DESC LIMIT \(looked)) AS newest) AS b,
                 LATERAL (
@@ -188,7 +189,7 @@ enum LogStatement {
                 """
                 SELECT message_id, attempts, is_kept, coalesce(blocked_until, due_at), e.is_end FROM (
                     SELECT *, row_number() OVER (ORDER BY message_id DESC) AS place FROM deliveries
-                    WHERE webhook_key = k.key AND failed_at IS NULL AND \(isBefore("message_id"))
+                    WHERE webhook_key = k.key AND group_id = k.group_id AND failed_at IS NULL AND \(isBefore("message_id"))
                     ORDER BY message_id DESC LIMIT \(most)) AS newest, \(Self.both)
                 WHERE NOT e.is_end OR place = \(most)
                 """),
@@ -196,7 +197,7 @@ enum LogStatement {
                 """
                 SELECT m, 0::smallint, is_kept, due_at, e.is_end FROM (
                     SELECT *, row_number() OVER (ORDER BY m DESC) AS place
-                    FROM (\(WaitingRows.batches(of: "k.key", before: end, most))) AS batches,
+                    FROM (\(WaitingRows.batches(of: "k.key", in: "k.group_id", before: end, most))) AS batches,
                         remaining_messages(message_ids, done) AS m
                     WHERE \(isBefore("m")) ORDER BY m DESC LIMIT \(most)) AS newest, \(Self.both)
                 WHERE NOT e.is_end OR place = \(most)
@@ -224,7 +225,7 @@ enum LogStatement {
                     NULL::timestamptz
                 FROM (
                     SELECT *, row_number() OVER (ORDER BY at DESC, message_id DESC) AS place FROM skips
-                    WHERE webhook_key = k.key AND \(Self.times("at", query)) AND \(Self.isBehind(query))
+                    WHERE webhook_key = k.key AND group_id = k.group_id AND \(Self.times("at", query)) AND \(Self.isBehind(query))
                     ORDER BY at DESC, message_id DESC LIMIT \(looked)) AS s, \(Self.both)
                 WHERE CASE WHEN e.is_end THEN s.place = \(looked) ELSE \(Self.things("s.thing_id", query)) END
                 ORDER BY s.at DESC, s.message_id DESC, e.is_end LIMIT \(most + 1)) AS s

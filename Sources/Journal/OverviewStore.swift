@@ -34,7 +34,8 @@ package struct OverviewStore: Sendable {
     package func overview(of group: EntityID, failing limit: Int64 = 10) async throws -> GroupOverview {
         let most = WaitingRows.mostCounted + 1
         let failing: Query = """
-            FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key WHERE w.group_id = \(group)
+            FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
+            WHERE w.group_id = \(group)
                 AND (w.status = \(WebhookStatus.disabledDueToErrors.rawValue)
                      OR w.status = \(WebhookStatus.enabled.rawValue) AND c.consecutive_failures > 0)
             """
@@ -46,7 +47,7 @@ package struct OverviewStore: Sendable {
                     (SELECT count(*) FROM (SELECT FROM things WHERE group_id = \(group) LIMIT \(most)) AS counted),
                     (SELECT coalesce(sum(n), 0)::bigint FROM (
                         SELECT n FROM (SELECT key FROM webhooks WHERE group_id = \(group)) AS k,
-                            LATERAL (\(WaitingRows.counts(of: "k.key", most))) AS each LIMIT \(most)) AS counted),
+                            LATERAL (\(WaitingRows.counts(of: "k.key", in: "\(group)", most))) AS each LIMIT \(most)) AS counted),
                     (SELECT count(*) \(failing))
                 """
             ) { row in try (0..<4).map { try row.int64($0) } }[0]

@@ -30,13 +30,13 @@ package struct StandingStore: Sendable {
                 """
                 SELECT k.key, w.name, w.status_reason, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0),
                     c.failing_since, f.at, f.status, f.error,
-                    (SELECT coalesce(sum(n), 0)::bigint FROM (\(WaitingRows.counts(of: "k.key", most + 1))) AS each),
-                    (SELECT due_at FROM deliveries WHERE webhook_key = k.key AND leased_by IS NULL
+                    (SELECT coalesce(sum(n), 0)::bigint FROM (\(WaitingRows.counts(of: "k.key", in: "w.group_id", most + 1))) AS each),
+                    (SELECT due_at FROM deliveries WHERE webhook_key = k.key AND group_id = w.group_id AND leased_by IS NULL
                         AND failed_at IS NULL ORDER BY due_at LIMIT 1),
-                    EXISTS (SELECT FROM deliveries WHERE webhook_key = k.key AND thing_id = \(thing)
+                    EXISTS (SELECT FROM deliveries WHERE webhook_key = k.key AND group_id = w.group_id AND thing_id = \(thing)
                         AND failed_at IS NULL)
                 FROM unnest(\(webhooks.map(\.rawValue))) AS k (key) JOIN webhooks AS w ON w.key = k.key
-                LEFT JOIN webhook_counters AS c ON c.webhook_key = k.key
+                LEFT JOIN webhook_counters AS c ON c.webhook_key = k.key AND c.webhook_group_id = w.group_id
                 LEFT JOIN LATERAL (\(Self.lastFailure)) AS f ON true
                 """
             ) { row in (WebhookKey(rawValue: try row.int32(0)), try Self.decode(row, most)) }
@@ -47,7 +47,8 @@ package struct StandingStore: Sendable {
     /// Requests that failed have rows of their own. What was before the streak began is not looked at.
     private static let lastFailure: Query = """
         SELECT a.at, a.status, a.error FROM attempts AS a
-        WHERE a.webhook_key = k.key AND c.consecutive_failures > 0 AND a.at >= coalesce(c.failing_since, c.last_attempt_at)
+        WHERE a.webhook_key = k.key AND a.group_id = w.group_id AND c.consecutive_failures > 0
+            AND a.at >= coalesce(c.failing_since, c.last_attempt_at)
             AND NOT coalesce(a.succeeded, a.status BETWEEN 200 AND 299, false)
         ORDER BY a.at DESC LIMIT 1
         """

@@ -139,13 +139,13 @@ package struct StatsStore: Sendable {
             if !ofWebhooks.isEmpty {
                 try db.execute(
                     Self.upsert(
-                        ofWebhooks, into: "webhook_stats", by: "webhook_key", more: ", group_id",
-                        adding: ", group_id = excluded.group_id"))
+                        ofWebhooks, into: "webhook_stats", key: "webhook_stats_pkey", by: "webhook_key",
+                        more: ", group_id"))
             }
             if !ofGroups.isEmpty {
                 try db.execute(
                     Self.upsert(
-                        ofGroups, into: "group_stats", by: "group_id", more: ", messages",
+                        ofGroups, into: "group_stats", key: "group_stats_pkey", by: "group_id", more: ", messages",
                         adding: ", messages = s.messages + excluded.messages"))
             }
             if !counters.isEmpty {
@@ -153,8 +153,7 @@ package struct StatsStore: Sendable {
                     """
                     INSERT INTO webhook_counters AS c (webhook_key, skipped, webhook_group_id)
                     SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value.count)), \(counters.map(\.value.group)))
-                    ON CONFLICT (webhook_key) DO UPDATE SET skipped = c.skipped + excluded.skipped,
-                        webhook_group_id = excluded.webhook_group_id
+                    ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET skipped = c.skipped + excluded.skipped
                     """)
             }
             guard !skips.isEmpty else { return }
@@ -199,7 +198,7 @@ package struct StatsStore: Sendable {
     ///   - column: the owner's.
     ///   - more: columns that only this table has, and `sums` how they are added.
     private static func upsert<Owner: PostgresEncodable>(
-        _ rows: [Row<Owner>], into table: Query, by column: Query, more: Query = "", adding sums: Query = ""
+        _ rows: [Row<Owner>], into table: Query, key: Query, by column: Query, more: Query = "", adding sums: Query = ""
     ) -> Query {
         // An array of arrays would do for the buckets, but `unnest` takes it apart to the last number.
         let buckets = rows.map { $0.value.latencies.counts.map(String.init).joined(separator: ",") }
@@ -210,7 +209,7 @@ package struct StatsStore: Sendable {
                 \(rows.map(\.key.start)), \(rows.map(\.value.succeeded)),
                 \(rows.map(\.value.failed)), \(rows.map(\.value.skipped)), \(buckets), \(rows.map(\.value.messages)),
                 \(rows.map(\.key.group))) AS r (owner, p, t, su, fa, sk, la, messages, group_id)
-            ON CONFLICT (\(column), period, start) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
+            ON CONFLICT ON CONSTRAINT \(key) DO UPDATE SET succeeded = s.succeeded + excluded.succeeded,
                 failed = s.failed + excluded.failed, skipped = s.skipped + excluded.skipped,
                 latencies = ARRAY(SELECT a + b FROM unnest(s.latencies, excluded.latencies) AS u (a, b))\(sums)
             """
@@ -225,7 +224,7 @@ package struct StatsStore: Sendable {
         let stored: Query = period == .minute ? "'m'" : "'h'"
         let (messages, source): (Query, Query) =
             switch owner {
-            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE webhook_key = \(key.rawValue)")
+            case .webhook(let key): ("NULL::bigint", "webhook_stats WHERE \(key.isOfRow)")
             case .group(let id): ("messages", "group_stats WHERE group_id = \(id)")
             }
         let rows = try await self.pool.withConnection { db in
@@ -257,7 +256,8 @@ package struct StatsStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w JOIN webhook_stats AS s ON s.webhook_key = w.key
+                SELECT w.id, s.start, s.succeeded, s.failed FROM webhooks AS w
+                JOIN webhook_stats AS s ON s.webhook_key = w.key AND s.group_id = w.group_id
                 WHERE w.id = ANY(\(webhooks)) AND s.period = 'm' AND s.start >= \(from)
                     AND s.start < \(to)
                 """

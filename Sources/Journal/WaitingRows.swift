@@ -13,8 +13,9 @@ package enum WaitingRows {
     ///
     /// - Parameters:
     ///   - webhook: a key, or an expression for it.
+    ///   - group: the webhook's, or an expression for it.
     ///   - end: the message that those wanted are before; nil for all.
-    package static func batches(of webhook: Query, before end: Int64?, _ most: Int64) -> Query {
+    package static func batches(of webhook: Query, in group: Query, before end: Int64?, _ most: Int64) -> Query {
         // A batch's id is that of its commit's first message.
         let isBefore: Query = end.map { "batch_id < \($0)" } ?? "true"
         // Of one that the end lies in it is not known how many are before.
@@ -26,7 +27,8 @@ package enum WaitingRows {
             SELECT * FROM (
                 SELECT *, sum(\(wanted)) OVER (ORDER BY batch_id DESC, first_message_id DESC ROWS UNBOUNDED PRECEDING)
                     - \(wanted) AS newer
-                FROM (SELECT * FROM delivery_batches WHERE webhook_key = \(webhook) AND \(isTaken) AND \(isBefore)
+                FROM (SELECT * FROM delivery_batches
+                      WHERE webhook_key = \(webhook) AND group_id = \(group) AND \(isTaken) AND \(isBefore)
                       ORDER BY batch_id DESC, first_message_id DESC LIMIT \(most + Self.overlap)) AS newest) AS summed
             WHERE newer < \(most + Self.overlap)
             """
@@ -36,16 +38,20 @@ package enum WaitingRows {
 
     /// A row for each that waits, or for several with their number, as `n`: at most `most` of each kind.
     ///
-    /// - Parameter webhook: a key, or an expression for it.
-    package static func counts(of webhook: Query, _ most: Int64) -> Query {
+    /// - Parameters:
+    ///   - webhook: a key, or an expression for it.
+    ///   - group: the webhook's, or an expression for it.
+    package static func counts(of webhook: Query, in group: Query, _ most: Int64) -> Query {
         """
-        (SELECT 1::bigint AS n FROM deliveries WHERE webhook_key = \(webhook) AND failed_at IS NULL
+        (SELECT 1::bigint AS n FROM deliveries WHERE webhook_key = \(webhook) AND group_id = \(group) AND failed_at IS NULL
          ORDER BY message_id DESC LIMIT \(most))
         UNION ALL
-        (SELECT deliveries FROM delivery_batches WHERE webhook_key = \(webhook) AND leased_by IS NULL
+        (SELECT deliveries FROM delivery_batches
+         WHERE webhook_key = \(webhook) AND group_id = \(group) AND leased_by IS NULL
          ORDER BY batch_id DESC, first_message_id DESC LIMIT \(most))
         UNION ALL
-        (SELECT deliveries FROM delivery_batches WHERE webhook_key = \(webhook) AND leased_by IS NOT NULL
+        (SELECT deliveries FROM delivery_batches
+         WHERE webhook_key = \(webhook) AND group_id = \(group) AND leased_by IS NOT NULL
          ORDER BY batch_id DESC, first_message_id DESC LIMIT \(most))
         """
     }

@@ -34,11 +34,13 @@ package struct WebhookActivityStore: Sendable {
             return try db.query(
                 """
                 WITH waiting AS MATERIALIZED (
-                    SELECT key, (SELECT sum(n)::bigint FROM (\(WaitingRows.counts(of: "key", most + 1))) AS each) AS count
-                    FROM unnest(\(keys)) AS k (key))
+                    SELECT k.key,
+                        (SELECT sum(n)::bigint FROM (\(WaitingRows.counts(of: "k.key", in: "k.group_id", most + 1))) AS each) AS count
+                    FROM (SELECT key, group_id FROM webhooks WHERE key = ANY(\(keys))) AS k)
                 SELECT w.id, w.name, w.url, w.status, coalesce(c.succeeded, 0), coalesce(c.failed, 0),
                     coalesce(c.consecutive_failures, 0), c.last_status, coalesce(n.count, 0)
-                FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key
+                FROM webhooks AS w
+                LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
                 LEFT JOIN waiting AS n ON n.key = w.key
                 WHERE n.count > 0 OR c.last_attempt_at > now() - interval '1 minute'
                     OR w.status = \(WebhookStatus.disabledDueToErrors.rawValue)

@@ -9,6 +9,7 @@ struct Report: Sendable {
     /// MiB, the most there was.
     var memory = 0.0
     var idleMemory = 0.0
+    var written = WrittenBytes()
     /// With ``LoadCommand/outage``.
     var outageMemory = 0.0
     var healthyDuringOutage: Tally.Counts?
@@ -42,6 +43,8 @@ struct Report: Sendable {
         lines += [
             "  CPU per 1,000  \(rounded(self.cpu * 1_000 / thousands, 1)) ms, "
                 + "PostgreSQL \(rounded(self.postgresCPU * 1_000 / thousands, 1)) ms",
+            "  bytes of each  \(rounded(Double(self.written.wal) / thousands / 1_000)) of write-ahead log, "
+                + "\(rounded(Double(self.written.log) / thousands / 1_000)) of the log with its indexes",
             "  memory         \(rounded(self.memory, 1)) MiB at the most, \(rounded(self.idleMemory, 1)) idle",
         ]
         if let healthyDuringOutage, let healthyDuringDrain {

@@ -32,6 +32,7 @@ struct Scenario {
         report.idleMemory = Usage.memory(of: hookline.pid).now
         if !self.options.outage { try await self.startReceivers(tally) }
         let before = (hookline: Usage.cpu(of: hookline.pid), postgres: Usage.cpuOfFamily(self.rig.server.pid))
+        let written = try await WrittenBytes.look(at: self.rig.postgres)
         let publisher = self.rig.publisher("load", topics: self.rig.directory.topics, size: self.options.size)
         if self.options.outage {
             try await publisher.publish(0..<self.options.messages, rate: self.options.rate)
@@ -53,6 +54,7 @@ struct Scenario {
         report.cpu = Usage.cpu(of: hookline.pid) - before.hookline
         report.postgresCPU = Usage.cpuOfFamily(self.rig.server.pid) - before.postgres
         report.memory = Usage.memory(of: hookline.pid).peak
+        report.written = try await WrittenBytes.look(at: self.rig.postgres) - written
         return report
     }
 

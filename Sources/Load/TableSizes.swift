@@ -69,3 +69,26 @@ struct TableSizes {
 
     private static func mebibytes(_ bytes: Int) -> String { rounded(Double(bytes) / 1_048_576, 1) }
 }
+
+/// What PostgreSQL has written so far.
+struct WrittenBytes {
+    var wal = 0
+    /// In the log of attempts, with its indexes.
+    var log = 0
+
+    static func look(at postgres: LocalPostgres) async throws -> WrittenBytes {
+        let row = try await postgres.psql(
+            """
+            SELECT pg_current_wal_insert_lsn() - '0/0', (
+                SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE 'attempt%')
+            """)
+        let fields = row.split(separator: "|").compactMap { Int($0) }
+        guard fields.count == 2 else { throw LocalServiceError("PostgreSQL does not say what it has written: \(row)") }
+        return WrittenBytes(wal: fields[0], log: fields[1])
+    }
+
+    static func - (now: WrittenBytes, before: WrittenBytes) -> WrittenBytes {
+        WrittenBytes(wal: now.wal - before.wal, log: now.log - before.log)
+    }
+}

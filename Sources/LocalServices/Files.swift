@@ -88,13 +88,44 @@ package enum Files {
     package static func read(_ path: String) -> String? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
+        return String(decoding: Self.rest(of: file), as: UTF8.self)
+    }
+
+    /// A file of somebody's, in which nothing may be replaced.
+    ///
+    /// - Throws: ``UnreadableFile``.
+    package static func text(of path: String) throws(UnreadableFile) -> String {
+        guard let text = String(validating: try self.bytes(of: path), as: UTF8.self) else {
+            throw UnreadableFile(reason: "is no UTF-8")
+        }
+        return text
+    }
+
+    /// - Throws: ``UnreadableFile``.
+    package static func bytes(of path: String) throws(UnreadableFile) -> [UInt8] {
+        guard let file = fopen(path, "r") else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        defer { fclose(file) }
+        let bytes = Self.rest(of: file)
+        guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        return bytes
+    }
+
+    /// Up to its end, or to where it cannot be read.
+    private static func rest(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 
+    private static var lastError: String { String(cString: strerror(errno)) }
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    package static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
 
     /// Makes a folder; one that is there already is fine.
     package static func makeFolder(_ path: String, mode: UInt32 = 0o755) throws {
@@ -103,9 +134,12 @@ package enum Files {
         }
     }
 
-    /// A new folder that every user may pass through.
+    /// A new folder that every user may pass through, where `TMPDIR` says unless that is a folder of one user alone: PostgreSQL
+    /// runs as another than root.
     package static func makeTemporaryFolder() throws -> String {
-        var template = Array("/tmp/hookline-XXXXXX".utf8CString)
+        let asked = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+        let parent = !asked.isEmpty && self.othersCanEnter(asked) ? asked : "/tmp"
+        var template = Array("\(parent)/hookline-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw LocalServiceError("no temporary folder can be made") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(path, 0o755)
@@ -130,4 +164,9 @@ package enum Files {
         defer { free(path) }
         return String(cString: path)
     }
+}
+
+/// Why a file cannot be used, as said of it: `cannot be read: Permission denied`, `is no UTF-8`.
+package struct UnreadableFile: Error {
+    package let reason: String
 }

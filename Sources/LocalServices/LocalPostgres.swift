@@ -46,6 +46,12 @@ package final class LocalPostgres: Sendable {
         return cluster
     }
 
+    /// One that runs on loopback already, and is not started or stopped.
+    package static func running(on port: Int) throws -> LocalPostgres {
+        LocalPostgres(
+            port: port, folder: "", settings: [:], user: try UserAccount.forPostgres(), bin: try self.programs())
+    }
+
     package var url: String { self.url(database: "hookline") }
 
     package func url(database: String) -> String {

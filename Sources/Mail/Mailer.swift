@@ -115,6 +115,17 @@ package actor Mailer {
                     .heard(UnsafeRawBufferPointer(start: line, count: size * count))
                 return size * count
             },
+            // Which command an answer is to, libcurl says to who listens to all of it.
+            hookline_curl_number(curl, CURLOPT_VERBOSE, 1),
+            hookline_curl_pointer(curl, CURLOPT_DEBUGDATA, context),
+            hookline_curl_listener(curl) { _, kind, data, size, context in
+                guard kind == CURLINFO_HEADER_OUT, let data = unsafe data, let context = unsafe context else {
+                    return 0
+                }
+                unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                    .said(UnsafeRawBufferPointer(start: data, count: size))
+                return 0
+            },
             hookline_curl_number(curl, CURLOPT_NOPROGRESS, 0),
             hookline_curl_pointer(curl, CURLOPT_XFERINFODATA, context),
             hookline_curl_progress(curl) { context, _, _, _, _ in
@@ -128,11 +139,23 @@ package actor Mailer {
         unsafe String(cString: curl_easy_strerror(code))
     }
 
+    /// Whether a refusal for good is one of who sends, although it came for an address: servers put off what they have against a client or a sender
+    /// until then. By the enhanced status (RFC 3463): the sender's address (X.1.7, X.1.8), or security and policy (X.7.X).
+    private static func isOfSender(_ answer: String) -> Bool {
+        guard let status = answer.split(separator: " ").dropFirst().first?.split(separator: "."), status.count == 3
+        else {
+            return false
+        }
+        return answer.hasPrefix("5") && (status[1] == "7" || status[1] == "1" && ["7", "8"].contains(status[2]))
+    }
+
     private static func failure(_ code: CURLcode, _ transfer: Transfer) -> MailFailure {
         let answer = transfer.refusal
         let detail = Self.words(for: code) + (answer.map { ": \($0)" } ?? "")
         // What was refused is this message or its address; who is refused otherwise is Hookline.
-        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, let answer {
+        if code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY, transfer.isOfMessage, let answer,
+            !Self.isOfSender(answer)
+        {
             return MailFailure(
                 isFinal: answer.hasPrefix("5"), description: "the mail server says: \(answer)", detail: detail)
         }

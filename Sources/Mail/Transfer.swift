@@ -5,6 +5,8 @@ final class Transfer: Sendable {
     private struct State {
         var sent = 0
         var refusal: String?
+        var isOfMessage = false
+        var isOver = false
     }
 
     private let message: [UInt8]
@@ -16,8 +18,10 @@ final class Transfer: Sendable {
     }
 
     var isCancelled: Bool { self.stops.load(ordering: .relaxed) }
-    /// The last answer of the server that was a refusal (RFC 5321, section 4.2).
+    /// What the server said to the last command, if it was a refusal (RFC 5321, section 4.2).
     var refusal: String? { self.state.withLock { $0.refusal } }
+    /// Whether that was about the message or who it is for. Before them it is about Hookline, its address or its account.
+    var isOfMessage: Bool { self.state.withLock { $0.isOfMessage } }
 
     func cancel() {
         self.stops.store(true, ordering: .relaxed)
@@ -32,10 +36,23 @@ final class Transfer: Sendable {
         }
     }
 
+    /// Passwords are among what is said; only the names of commands are looked at.
+    func said(_ command: UnsafeRawBufferPointer) {
+        let name = unsafe String(decoding: command.prefix(4), as: UTF8.self).uppercased()
+        self.state.withLock { state in
+            // Said behind whatever has become of the message, and answered with nothing about it.
+            guard name != "QUIT" else { return state.isOver = true }
+            state.refusal = nil
+            state.isOfMessage = name == "RCPT" || name == "DATA"
+        }
+    }
+
     func heard(_ line: UnsafeRawBufferPointer) {
         let bytes = unsafe line.prefix(200).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: " ") }
         guard let first = bytes.first, first == UInt8(ascii: "4") || first == UInt8(ascii: "5") else { return }
         let text = String(decoding: bytes, as: UTF8.self)
-        self.state.withLock { $0.refusal = text.split(separator: " ").joined(separator: " ") }
+        self.state.withLock { state in
+            if !state.isOver { state.refusal = text.split(separator: " ").joined(separator: " ") }
+        }
     }
 }

@@ -23,4 +23,10 @@ package struct Backoff: Sendable {
     package mutating func reset() {
         self.current = self.first
     }
+
+    /// Begins anew if what was tried has held for as long as the longest wait. What ends at once each time, such as a connection
+    /// that somebody else under the same name takes over, is no better than one that was refused.
+    package mutating func ended(after time: Duration) {
+        if time >= self.longest { self.reset() }
+    }
 }

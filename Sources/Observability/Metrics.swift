@@ -122,9 +122,8 @@ package final class Metrics: Sendable {
     package let refusedCalls = LabelledCounter(["unauthorized", "forbidden", "not_found"])
 
     package static let failureKinds = [
-        "status", "dns", "nameserver", "address", "connect", "tls", "timeout", "closed", "response", "oauth2",
-        "answer",
-        "cancelled",
+        "status", "dns", "nameserver", "address", "connect", "proxy", "tls", "timeout", "closed", "response", "oauth2",
+        "answer", "cancelled",
     ]
 
     private let callbacks = Mutex<[(name: String, help: String, read: @Sendable () -> Int)]>([])

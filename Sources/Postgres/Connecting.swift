@@ -41,9 +41,9 @@ extension Connection {
             try self.dial(server, parameters, within: endpoint.connectTimeout)
         }
         do throws(PostgresError) { try dial(hasSettings: true) } catch {
-            guard error.isOfPooler, !endpoint.settings.isEmpty else { throw error }
+            guard error.isOfPooler else { throw error }
             try dial(hasSettings: false)
-            try self.set(endpoint.settings)
+            try self.set(endpoint.settingsAfterwards)
         }
     }
 

@@ -30,6 +30,8 @@ package actor Connection {
     var attributed: String?
     /// Who makes them if nobody is named, where the session could not begin with it.
     var openedWith: String?
+    /// When nobody waits any more for what is asked here; nil if there is no such time.
+    var answerDeadline: ContinuousClock.Instant?
     /// Whether somebody called ``interrupt()``, or a job came, during a statement.
     var wasWoken = false
     /// When the server was last known to answer, while listening.
@@ -93,6 +95,7 @@ package actor Connection {
         _ body: @Sendable (isolated Connection) throws -> T
     ) -> (result: Result<T, any Error>, isReusable: Bool) {
         self.attribution = Attribution.current
+        self.answerDeadline = AnswerDeadline.current
         let result = Result { try body(self) }
         return unsafe (result, self.isUsable && PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE)
     }

@@ -29,6 +29,17 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// How long each address of each host is tried: `connect_timeout`, or 3 s.
     package var connectTimeout: Duration = .seconds(3)
 
+    /// What every session is set to unless the connection string says otherwise, as `pg_dump` does with its own. A limit that a
+    /// server or a role has for people would keep an index from being built for ever; what is asked here has limits of its own
+    /// (``Query/timeout``). And text of ours means what it says.
+    private static let basics = [
+        Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
+        Setting(name: "standard_conforming_strings", value: "on"),
+    ]
+
+    /// What a session is set to after it was opened, if it cannot begin with it.
+    var settingsAfterwards: [Setting] { Self.basics + self.settings }
+
     /// What is not passed on as it was given, but said anew for each server that is tried.
     private static var replaced: [String] {
         ["host", "hostaddr", "port", "target_session_attrs", "connect_timeout", "client_encoding"]
@@ -61,6 +72,10 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
             if seconds > 0 { self.connectTimeout = .seconds(Int64(seconds)) }
         }
         self.parameters = given.filter { !Self.replaced.contains($0.keyword) }
+        // `PGOPTIONS` and a service file are not asked for what is said here, and something always is.
+        if !given.contains(where: { $0.keyword == "options" }), let options = value("options"), !options.isEmpty {
+            self.parameters.append(Parameter(keyword: "options", value: options))
+        }
         for (keyword, value) in Self.defaults where !effective.contains(where: { $0.keyword == keyword }) {
             self.parameters.append(Parameter(keyword: keyword, value: value))
         }
@@ -125,9 +140,9 @@ extension Endpoint {
             ("target_session_attrs", kind), ("client_encoding", "UTF8"),
         ]
         var parameters = self.parameters
-        if hasSettings, !self.settings.isEmpty {
+        if hasSettings {
             let given = parameters.firstIndex { $0.keyword == "options" }.map { parameters.remove(at: $0).value }
-            let options = (given.map { [$0] } ?? []) + self.settings.map(\.option)
+            let options = Self.basics.map(\.option) + (given.map { [$0] } ?? []) + self.settings.map(\.option)
             parameters.append(Parameter(keyword: "options", value: options.joined(separator: " ")))
         }
         return parameters

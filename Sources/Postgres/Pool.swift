@@ -127,10 +127,12 @@ package final class Pool: Sendable {
             return (nil, state.nextWaiter)
         }
         if let immediate { return immediate }
+        let own = ContinuousClock.now + self.configuration.patience
+        let end = AnswerDeadline.current.map { min($0, own) } ?? own
         return await withTaskGroup(of: Void.self) { group in
             // The timer ends the wait; whoever takes the waiter out of the queue resumes it, so it is resumed once.
             group.addTask {
-                try? await Task.sleep(for: self.configuration.patience)
+                try? await Task.sleep(until: end, clock: .continuous)
                 self.takeWaiter(id)?.resume(returning: nil)
             }
             let lease = await self.enqueueWaiter(id)

@@ -75,7 +75,10 @@ extension Connection {
 extension Connection {
     func run(_ query: Query) throws(PostgresError) -> ResultSet {
         try self.checkUsable()
-        let deadline = ContinuousClock.now + query.timeout
+        let now = ContinuousClock.now
+        let deadline = self.answerDeadline.map { min($0, now + query.timeout) } ?? now + query.timeout
+        // Nothing has been sent, so the connection is as good as before.
+        guard deadline > now else { throw PostgresError(.timeout, "nobody waits for the answer any more") }
         do throws(PostgresError) {
             try self.attribute(query, until: deadline)
             return try self.exchange(query, until: deadline)

@@ -30,7 +30,10 @@ package struct APIKeyStore: Sendable {
     /// - Throws: ``Refusal``.
     package func create(_ keys: [(record: APIKeyRecord, key: APIKey)], in scope: APIKeyScope) async throws {
         let rows = keys.map(\.record)
-        try await StorageError.translate {
+        // One that has expired is put away before.
+        let present: Query =
+            "SELECT k.name FROM api_keys AS k WHERE \(scope.condition) AND ended_at IS NULL AND expires_at > now()"
+        try await TakenName.locating(rows.map(\.name), among: present, on: self.pool) {
             try await self.pool.transaction { db in
                 try Self.lock(scope, on: db)
                 if case .group(let group) = scope, let bound = rows.first(where: \.endsWithCreator) {

@@ -77,7 +77,12 @@ package struct GroupStore: Sendable {
     package func create(
         _ groups: [GroupRecord], owner: String, granted: [EntityID] = [], inAnyOrg: Bool = false
     ) async throws {
-        try await StorageError.translate {
+        // Names are an org's; those of no org are nobody else's matter.
+        let orgs = groups.compactMap(\.org)
+        try await TakenName.locating(
+            groups.map { "\($0.org?.description ?? "\($0.id)") \($0.name)" },
+            among: "SELECT org_id::text || ' ' || name AS name FROM groups WHERE org_id = ANY(\(orgs))", on: self.pool
+        ) {
             try await self.pool.transaction { db in
                 if !inAnyOrg { try Self.enter(Set(groups.compactMap(\.org)), as: owner, granted, on: db) }
                 try Self.insert(groups, on: db)

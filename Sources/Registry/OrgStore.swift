@@ -42,6 +42,17 @@ package struct OrgStore: Sendable {
         }
     }
 
+    /// - Parameter url: where it is notified from now on, besides the users that its webhooks name; nil for nowhere.
+    /// - Returns: nil if there is no such org.
+    package func setNotificationURL(_ url: WebhookURL?, of id: EntityID) async throws -> OrgRecord? {
+        try await self.pool.withConnection { db in
+            try db.query(
+                "UPDATE orgs SET notification_url = \(url?.text) WHERE id = \(id) RETURNING id, notification_url",
+                Self.decode
+            ).first
+        }
+    }
+
     /// - Parameter member: whose they are; nil for all that there are.
     package func list(of member: String?, _ request: PageRequest) async throws -> Page<OrgRecord> {
         let these: Query =

@@ -46,7 +46,9 @@ package struct OrgWebhookStore: Sendable {
     package func create(
         _ webhooks: [(webhook: Webhook, keys: SigningKeys)], in org: EntityID
     ) async throws -> [EntityID]? {
-        try await StorageError.translate {
+        try await TakenName.locating(
+            webhooks.map(\.webhook.name), among: "SELECT name FROM org_webhooks WHERE org_id = \(org)", on: self.pool
+        ) {
             try await self.pool.transaction { db in
                 guard let groups = try OrgWebhookCopies.lock(org, on: db) else { return nil }
                 guard try StoredForm.orgWebhooks.isReadByAll(on: db) else { throw StorageError.notYet(field: "url") }
@@ -98,7 +100,8 @@ package struct OrgWebhookStore: Sendable {
             try db.query(
                 """
                 SELECT w.status, coalesce(c.consecutive_failures, 0) > 0, count(*)
-                FROM webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key
+                FROM webhooks AS w
+                LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
                 WHERE w.org_webhook_id = \(id) GROUP BY 1, 2
                 """
             ) { row in

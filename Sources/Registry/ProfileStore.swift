@@ -40,7 +40,10 @@ package struct ProfileStore: Sendable {
     ///
     /// - Throws: as ``DescriptorUse/keep(_:of:on:)``.
     package func create(_ profiles: [ProfileRecord], reading descriptors: [DescriptorUse] = []) async throws {
-        try await StorageError.translate {
+        let groups = Array(Set(profiles.map(\.group)))
+        try await TakenName.locating(
+            profiles.map(\.name), among: "SELECT name FROM profiles WHERE group_id = ANY(\(groups))", on: self.pool
+        ) {
             _ = try await self.pool.transaction { db in
                 if let group = profiles.first?.group { try DescriptorUse.keep(descriptors, of: group, on: db) }
                 try db.execute(

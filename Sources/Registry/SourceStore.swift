@@ -34,18 +34,22 @@ package struct SourceStore: Sendable {
         let columns = try sources.map { try self.columns(of: $0.secret, for: $0.source.id) }
         let rows = sources.map(\.source)
         let settings = try rows.map { try Self.json($0.settings) }
+        let groups = Array(Set(rows.map(\.group)))
+        let present: Query = "SELECT name FROM sources WHERE group_id = ANY(\(groups))"
         try await self.translate {
-            _ = try await self.pool.withConnection { db in
-                try db.execute(
-                    """
-                    INSERT INTO sources (id, group_id, thing_id, name, is_enabled, settings, key_hash, secret, created_at,
-                        updated_at, secret_key)
-                    SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)),
-                        \(rows.map(\.thing)), \(rows.map(\.name)), \(rows.map(\.isEnabled)), \(settings),
-                        \(array: columns.map(\.hash)), \(array: columns.map(\.sealed)),
-                        \(rows.map(\.createdAt)),
-                        \(rows.map(\.updatedAt)))
-                    """)
+            try await TakenName.locating(rows.map(\.name), among: present, on: self.pool) {
+                _ = try await self.pool.withConnection { db in
+                    try db.execute(
+                        """
+                        INSERT INTO sources (id, group_id, thing_id, name, is_enabled, settings, key_hash, secret, created_at,
+                            updated_at, secret_key)
+                        SELECT *, \(self.box.keyID)::int FROM unnest(\(rows.map(\.id)), \(rows.map(\.group)),
+                            \(rows.map(\.thing)), \(rows.map(\.name)), \(rows.map(\.isEnabled)), \(settings),
+                            \(array: columns.map(\.hash)), \(array: columns.map(\.sealed)),
+                            \(rows.map(\.createdAt)),
+                            \(rows.map(\.updatedAt)))
+                        """)
+                }
             }
         }
     }

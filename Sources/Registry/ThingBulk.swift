@@ -33,7 +33,7 @@ extension ThingStore {
 
     private static let mostConflicts: Int64 = 100
 
-    private static func conflicts(
+    static func conflicts(
         of things: [ThingRecord], in group: EntityID, on db: isolated Connection
     ) throws -> [Conflict] {
         try db.query(

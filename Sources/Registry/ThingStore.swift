@@ -123,8 +123,18 @@ package struct ThingStore: Sendable {
     /// All or none. `keys` go with the things by position.
     package func create(_ things: [ThingRecord], keys: [StoredKey]) async throws {
         let sealed = try zip(things, keys).map { try self.sealed($1, of: $0.id) }
-        try await StorageError.translate {
-            _ = try await self.pool.withConnection { try Self.insert(things, keys: keys, sealed: sealed, on: $0) }
+        do {
+            try await StorageError.translate {
+                _ = try await self.pool.withConnection { try Self.insert(things, keys: keys, sealed: sealed, on: $0) }
+            }
+        } catch StorageError.duplicate(let field) {
+            // It may be free again by now.
+            guard let group = things.first?.group,
+                let conflict = try await self.pool.withConnection({ db in
+                    try Self.conflicts(of: things, in: group, on: db).first { $0.field == field }
+                })
+            else { throw StorageError.duplicate(field: field) }
+            throw StorageError.duplicate(field: "[\(conflict.index)].\(field)")
         }
     }
 

@@ -70,15 +70,18 @@ extension WebhookStore {
     static func forget(
         what old: Webhook, remembers keys: [Int32], becoming draft: WebhookDraft, on db: isolated Connection
     ) throws {
+        let groups: Query = "ARRAY(SELECT group_id FROM webhooks WHERE key = ANY(\(keys)))"
         if draft.options.conditions != old.options.conditions {
-            try db.execute("DELETE FROM condition_memory WHERE webhook_key = ANY(\(keys))")
+            try db.execute(
+                "DELETE FROM condition_memory WHERE webhook_key = ANY(\(keys)) AND group_id = ANY(\(groups))")
         }
         // What another edge tells of is the same.
         if draft.options.conditions?.mark != old.options.conditions?.mark {
             try db.execute("DELETE FROM alarms WHERE webhook_key = ANY(\(keys))")
         }
         if draft.policy.perThing != old.policy.perThing || draft.policy.duplicates != old.policy.duplicates {
-            try db.execute("DELETE FROM thinned_things WHERE webhook_key = ANY(\(keys))")
+            try db.execute(
+                "DELETE FROM thinned_things WHERE webhook_key = ANY(\(keys)) AND group_id = ANY(\(groups))")
         }
         if draft.options.trigger != old.options.trigger {
             try db.execute("DELETE FROM thing_silences WHERE webhook_key = ANY(\(keys))")
@@ -143,8 +146,8 @@ extension WebhookStore {
     static func startAfresh(_ keys: [Int32], on db: isolated Connection) throws {
         try db.execute(
             """
-            UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL
-            WHERE webhook_key = ANY(\(keys))
+            UPDATE webhook_counters SET consecutive_failures = 0, failing_since = NULL FROM webhooks AS w
+            WHERE w.key = ANY(\(keys)) AND webhook_key = w.key AND webhook_group_id = w.group_id
             """)
     }
 }

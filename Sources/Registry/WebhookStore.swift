@@ -29,10 +29,12 @@ package struct WebhookStore: Sendable {
         }
         let rows = webhooks.map(\.webhook)
         let policies = try rows.map { try PolicyJSON.encode($0.policy) }
-        try await StorageError.translate {
+        let groups = Array(Set(rows.map(\.group)))
+        try await TakenName.locating(
+            rows.map(\.name), among: "SELECT name FROM webhooks WHERE group_id = ANY(\(groups))", on: self.pool
+        ) {
             try await self.pool.transaction { db in
                 // Who adds to a group waits for who else does. Its things go on meanwhile: they need no more than its key.
-                let groups = Array(Set(rows.map(\.group)))
                 try db.execute("SELECT FROM groups WHERE id = ANY(\(groups)) ORDER BY id FOR NO KEY UPDATE")
                 for webhook in rows {
                     try Self.checkForm(of: webhook.options, on: db)
@@ -142,8 +144,7 @@ package struct WebhookStore: Sendable {
                 """
                 INSERT INTO webhook_counters AS c (webhook_key, attempts, webhook_group_id)
                 VALUES (\(key.rawValue), 1, \(group))
-                ON CONFLICT (webhook_key) DO UPDATE SET attempts = c.attempts + 1,
-                    webhook_group_id = excluded.webhook_group_id
+                ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET attempts = c.attempts + 1
                 """)
         }
     }
@@ -213,7 +214,9 @@ package struct WebhookStore: Sendable {
         try await self.pool.transaction { try Removal.webhooks("id = ANY(\(ids))", on: $0) }
     }
 
-    static let tables: Query = "webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key"
+    static let tables: Query = """
+        webhooks AS w LEFT JOIN webhook_counters AS c ON c.webhook_key = w.key AND c.webhook_group_id = w.group_id
+        """
     static let columns: Query = """
         id, w.group_id, name, url, secrets, status, status_reason, policy, version, created_at, updated_at,
         c.last_attempt_at, coalesce(c.attempts, 0), coalesce(c.consecutive_failures, 0), c.last_status,

@@ -19,11 +19,27 @@ package struct Database: Sendable {
     /// Brings the schema up to date and answers the names of what was applied.
     ///
     /// - Parameter onStep: told the name of each before it is applied, and how many are done, of how many.
+    /// - Throws: ``PostgresError``, of kind `configuration` if the database cannot hold every text.
     package func migrate(
         onStep: @escaping @Sendable (_ name: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
     ) async throws -> [String] {
         try await self.pool.withConnection { db in
-            try Self.migrator.apply(on: db) { onStep($0.name, $1, $2) }.map(\.name)
+            try Self.requireEncoding(db)
+            return try Self.migrator.apply(on: db) { onStep($0.name, $1, $2) }.map(\.name)
+        }
+    }
+
+    /// Where a character has no place, a message with it could never be committed, and holds up all behind it. `SQL_ASCII` takes
+    /// every byte as it is.
+    private static func requireEncoding(_ db: isolated Connection) throws {
+        var query: Query = "SELECT current_setting('server_encoding')"
+        query.isPrepared = false
+        let encoding = try db.query(query) { try $0.string(0) }.first ?? ""
+        guard ["UTF8", "SQL_ASCII"].contains(encoding) else {
+            throw PostgresError(
+                .configuration,
+                "the database's encoding is \(encoding), which has no place for most characters: "
+                    + "make one with UTF8 (createdb --encoding=UTF8 --template=template0)")
         }
     }
 
@@ -50,8 +66,27 @@ package struct Database: Sendable {
         } catch let error as PostgresError where error.kind == .migration {
             return error.message
         } catch {
-            return (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
+            return Self.words(error)
         }
+    }
+
+    /// As ``problem(within:)``, by a way to the data that need not know how far the schema is.
+    package func problemOfData(within timeout: Duration) async -> String? {
+        do {
+            try await self.requireWritable(within: timeout)
+            return nil
+        } catch {
+            return Self.words(error)
+        }
+    }
+
+    /// - Throws: ``PostgresError``, if the server does not answer in time or takes no changes.
+    package func requireWritable(within timeout: Duration) async throws {
+        try await self.pool.withConnection { try $0.requireWritable(within: timeout) }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
     }
 }
 

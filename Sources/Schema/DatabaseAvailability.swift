@@ -24,6 +24,19 @@ package enum DatabaseAvailability {
     /// Whether who asks again later may be answered: an outage, and none that this program or its database has to be mended for.
     package static func mayPass(_ error: any Error) -> Bool { self.isOutage(error) && !self.isMismatch(error) }
 
+    /// Whether the database has not answered in time, or gave no connection: it is busy, or somebody holds a table locked.
+    package static func isLate(_ error: any Error) -> Bool {
+        (error as? PostgresError).map { [.timeout, .poolExhausted].contains($0.kind) } ?? false
+    }
+
+    /// Runs `body`, for which the database has so long, all in all. What it has not answered by then fails, and is late
+    /// (``isLate(_:)``).
+    package static func answering<T>(
+        within patience: Duration, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> T
+    ) async rethrows -> T {
+        try await AnswerDeadline.$current.withValue(.now + patience, operation: body)
+    }
+
     /// Whether the database is away, busy or read-only, and nothing is wrong with what was asked. A narrower question
     /// than ``isOutage(_:)``, for who would ask the same for ever.
     package static func isAway(_ error: any Error) -> Bool {

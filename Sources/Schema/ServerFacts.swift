@@ -27,7 +27,8 @@ package enum ServerFacts {
                     current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int,
                     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
                         AND application_name IS DISTINCT FROM current_setting('application_name'))::int,
-                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+                    current_setting('server_encoding')
                 """
             server.timeout = Self.patience
             var reading = try Self.one(db, server) { row in
@@ -40,6 +41,7 @@ package enum ServerFacts {
                 reading.isReadOnly = try row.bool(2) && !reading.isStandby
                 reading.synchronousCommit = try row.string(3)
                 reading.mayCreate = try row.bool(7)
+                reading.encoding = try row.string(8)
                 return reading
             }
             reading.sharesBackend = sharesBackend
@@ -65,6 +67,31 @@ package enum ServerFacts {
         query.isPrepared = false
         return try Self.one(db, query) { try $0.int32(0) }
     }
+
+    /// Those tables that are reached by a way to the data, and are not there or may not be written.
+    ///
+    /// - Throws: ``PostgresError``, if the server takes no changes too.
+    package static func missingOfData(_ database: Database) async throws -> [String] {
+        try await database.pool.withConnection { db in
+            try db.requireWritable(within: Self.patience)
+            var missing: Query = """
+                SELECT name FROM unnest(\(Self.tablesOfData)) WITH ORDINALITY AS t (name, place)
+                WHERE CASE WHEN to_regclass(name) IS NULL THEN true
+                    ELSE NOT has_table_privilege(to_regclass(name), 'INSERT') END
+                ORDER BY place
+                """
+            missing.timeout = Self.patience
+            return try db.query(missing) { try $0.string(0) }
+        }
+    }
+
+    /// What is reached by `POSTGRES_DATA_URL`.
+    package static let tablesOfData = [
+        "messages", "transient_messages", "waiting_messages", "deliveries", "delivery_batches", "waiting_batches",
+        "attempts",
+        "attempt_batches", "skips", "webhook_counters", "webhook_stats", "group_stats", "condition_memory",
+        "thinned_things", "sessions", "alarms", "alarm_crossings",
+    ]
 
     private static func othersTables(_ db: isolated Connection) throws -> [String] {
         var tables: Query = """

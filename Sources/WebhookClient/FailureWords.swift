@@ -167,6 +167,9 @@ enum FailureWords {
             return
                 "the certificate is not yet valid, before \(Self.day(certificate.validFrom)); or this machine's clock is wrong"
         }
+        if !certificate.isForServers {
+            return "the certificate is not made for servers: its extended key usage does not name serverAuth"
+        }
         if certificate.isSelfSigned {
             return """
                 the certificate is self-signed: give it, or its authority, in DELIVERY_TLS_CA_FILE, or among the group's \

@@ -50,9 +50,8 @@ package struct ForwardProxy: Sendable, Unprintable {
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         var authorization: String?
         if let at = rest.lastIndex(of: "@") {
-            guard let credentials = Self.decoded(rest[..<at]), credentials.contains(UInt8(ascii: ":")) else {
-                throw refusal()
-            }
+            guard let credentials = PercentEncoding.decode(rest[..<at].utf8), credentials.contains(UInt8(ascii: ":"))
+            else { throw refusal() }
             authorization = "Basic \(Base64.encode(credentials))"
             rest = rest[rest.index(after: at)...]
         }
@@ -65,23 +64,6 @@ package struct ForwardProxy: Sendable, Unprintable {
         self.authorization = authorization
         self.target = target
         self.exceptions = try Self.exceptions(exceptions)
-    }
-
-    private static func decoded(_ text: Substring) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self))?.first else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
     }
 
     private static func exceptions(_ text: String) throws(Refusal) -> [Exception] {

@@ -46,6 +46,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Whether it is the proxy that is waited for. Until it has done its part nothing is the receiver's fault.
     var isAtProxy = false
     private var isSecured = false
+    /// Whether the request waits for the handshake. The receiver has nothing of it yet.
+    private var isSecuring: Bool { self.tls != nil && !self.isSecured }
     /// Since when the rest of an answer is waited for, whose status is in.
     private var restSince: NIODeadline?
     private var restNotice: Scheduled<Void>?
@@ -103,12 +105,16 @@ final class HTTPConnection: ChannelInboundHandler {
         guard self.request != nil else { return }
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
-            if self.parser.hasStatus { self.complete(canReuse: false, now: now) } else { self.timeOut(.whole) }
+            if self.parser.hasStatus {
+                self.complete(canReuse: false, now: now)
+            } else {
+                self.timeOut(self.isSecuring ? .handshake : .whole)
+            }
         } else if let restSince = self.restSince, let restTimeout = self.restTimeout, now >= restSince + restTimeout {
             self.complete(canReuse: false, now: now)
         } else if let sentAt = self.sentAt {
             if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
-                self.fail(.timeout(.firstByte))
+                self.fail(.timeout(self.isSecuring ? .handshake : .firstByte))
             }
         } else if now >= self.connectStarted + self.shared.configuration.connectTimeout * 2 {
             // Connecting has a timeout of its own for each address; this one bounds resolving and all of them.
@@ -258,7 +264,9 @@ final class HTTPConnection: ChannelInboundHandler {
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
             case .needsMore: self.noteRest()
-            case .complete(let canReuse): self.complete(canReuse: canReuse, now: .now())
+            // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
+            case .complete(let canReuse):
+                self.complete(canReuse: canReuse && self.parser.status != 421, now: .now())
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
             }
         } catch {
@@ -286,6 +294,8 @@ final class HTTPConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
             self.isSecured = true
+            // Only now it goes out.
+            if self.sentAt != nil { self.sentAt = .now() }
             self.progressed(.secured)
         }
         context.fireUserInboundEventTriggered(event)

@@ -30,7 +30,7 @@ package enum Outcome: Sendable {
     }
 
     package enum Phase: String, Sendable {
-        case connect, firstByte = "first byte", whole
+        case connect, handshake, firstByte = "first byte", whole
     }
 }
 
@@ -73,6 +73,8 @@ extension Outcome.Phase {
     fileprivate var words: String {
         switch self {
         case .connect: "no connection in time; a firewall may drop what is sent there"
+        case .handshake:
+            "the receiver took the connection and did not end the TLS handshake in time; does it speak TLS at that port?"
         case .firstByte: "the receiver took the request and did not begin to answer in time (first byte)"
         case .whole: "the receiver did not come to the end of its answer's headers in time"
         }

@@ -64,30 +64,36 @@ struct ProxyAnswer: Equatable {
 
     /// nil until all of its head is there. Only a head may come: who has asked speaks first.
     init?(_ bytes: [UInt8]) {
-        guard let end = Self.end(of: bytes) else {
-            guard bytes.count > Self.longest else { return nil }
-            self.init(status: nil, isOpen: false, isOfReceiver: false)
+        var rest = bytes[...]
+        while let end = Self.end(of: rest) {
+            let lines = String(decoding: rest[..<end], as: UTF8.self).split(omittingEmptySubsequences: true) {
+                $0.isNewline
+            }
+            let words = (lines.first ?? "").split(separator: " ", maxSplits: 1)
+            guard words.count == 2, words[0].lowercased().hasPrefix("http/1."), let code = Int(words[1].prefix(3)),
+                (100...999).contains(code)
+            else {
+                self.init(status: nil, isOpen: false, isOfReceiver: false)
+                return
+            }
+            // That it is at it says nothing yet (RFC 9110, section 15.2).
+            if code < 200, code != 101 {
+                rest = rest[end...]
+                continue
+            }
+            guard !(200..<300).contains(code) else {
+                // What stands behind it the receiver has not said.
+                let isOpen = end == rest.endIndex
+                self.init(status: isOpen ? "\(code)" : nil, isOpen: isOpen, isOfReceiver: false)
+                return
+            }
+            self.init(
+                status: Certificate.printable(words[1].utf8), isOpen: false,
+                isOfReceiver: Self.isOfReceiver(code, lines.dropFirst()))
             return
         }
-        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(omittingEmptySubsequences: true) {
-            $0.isNewline
-        }
-        let words = (lines.first ?? "").split(separator: " ", maxSplits: 1)
-        guard words.count == 2, words[0].hasPrefix("HTTP/1."), let code = Int(words[1].prefix(3)),
-            (100...999).contains(code)
-        else {
-            self.init(status: nil, isOpen: false, isOfReceiver: false)
-            return
-        }
-        guard !(200..<300).contains(code) else {
-            // What stands behind it the receiver has not said.
-            let isOpen = end == bytes.count
-            self.init(status: isOpen ? "\(code)" : nil, isOpen: isOpen, isOfReceiver: false)
-            return
-        }
-        self.init(
-            status: Certificate.printable(words[1].utf8), isOpen: false,
-            isOfReceiver: Self.isOfReceiver(code, lines.dropFirst()))
+        guard bytes.count > Self.longest else { return nil }
+        self.init(status: nil, isOpen: false, isOfReceiver: false)
     }
 
     private init(status: String?, isOpen: Bool, isOfReceiver: Bool) {
@@ -97,11 +103,13 @@ struct ProxyAnswer: Equatable {
     }
 
     /// Behind the empty line.
-    private static func end(of bytes: [UInt8]) -> Int? {
-        var lineStart = 0
-        for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") {
+    private static func end(of bytes: ArraySlice<UInt8>) -> Int? {
+        var lineStart = bytes.startIndex
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") {
             let line = bytes[lineStart..<index]
-            if lineStart > 0, line.isEmpty || line.elementsEqual([UInt8(ascii: "\r")]) { return index + 1 }
+            if lineStart > bytes.startIndex, line.isEmpty || line.elementsEqual([UInt8(ascii: "\r")]) {
+                return index + 1
+            }
             lineStart = index + 1
         }
         return nil

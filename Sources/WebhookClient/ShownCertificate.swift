@@ -7,6 +7,8 @@ struct ShownCertificate: Equatable {
     var validFrom: Int64
     var validUntil: Int64
     var isSelfSigned = false
+    /// Whether it may be shown by a server, as far as it says what it is for.
+    var isForServers = true
     /// The common name of who issued it, or their organization.
     var issuer: String?
     /// The hosts that it is for.
@@ -44,6 +46,37 @@ extension ShownCertificate {
         else { return }
         self.isSelfSigned = issuer.content == subject.content
         self.issuer = Self.name(issuer.content)
+        while let field = fields.next() {
+            if field.tag == 0xA3, let usages = Self.usages(field.content) {
+                // id-kp-serverAuth and anyExtendedKeyUsage.
+                self.isForServers = usages.contains { usage in
+                    usage.elementsEqual([0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01])
+                        || usage.elementsEqual([0x55, 0x1D, 0x25, 0x00])
+                }
+            }
+        }
+    }
+
+    /// What the extension 2.5.29.37 lists; nil if there is none.
+    private static func usages(_ extensions: ArraySlice<UInt8>) -> [ArraySlice<UInt8>]? {
+        var outer = DER(extensions)
+        guard let list = outer.next() else { return nil }
+        var entries = DER(list.content)
+        while let entry = entries.next() {
+            var parts = DER(entry.content)
+            guard parts.next()?.content.elementsEqual([0x55, 0x1D, 0x25]) == true else { continue }
+            // Whether it is critical may stand between.
+            while let part = parts.next() {
+                guard part.tag == 0x04 else { continue }
+                var text = DER(part.content)
+                guard let sequence = text.next() else { return nil }
+                var names = DER(sequence.content)
+                var usages: [ArraySlice<UInt8>] = []
+                while let name = names.next() { usages.append(name.content) }
+                return usages
+            }
+        }
+        return nil
     }
 
     private static func name(_ bytes: ArraySlice<UInt8>) -> String? {

@@ -18,19 +18,6 @@ struct DoorTests {
         do throws(InvalidField) { _ = try JSONValue(reading: Array(json.utf8)) } catch { found = error.field }
         #expect(found == field)
     }
-
-    @Test(
-        "is text in its path and query if it is UTF-8 once the percent-encoding is off",
-        arguments: [
-            ("", true), ("room/1", true), ("k%C3%BCche", true), ("%F0%9F%98%80", true), ("%f0%9f%98%80%2f", true),
-            ("%", true),
-            ("100%", true), ("a%2", true), ("%zz", true), ("%%41", true), ("%FF", false), ("k%fcche", false),
-            ("%C3%28", false),
-            ("%E2%82", false), ("%C0%AF", false), ("%ED%A0%80", false), ("%25FF", true),
-        ])
-    func percentEncoding(encoded: String, isText: Bool) {
-        #expect(PercentEncoding.isText(encoded.utf8) == isText)
-    }
 }
 
 @Suite("The look behind /ready")

@@ -98,6 +98,46 @@ struct IdentityProviderTests {
         }
     }
 
+    @Test(
+        "may be others under the same name, or under none, which a signature that does not fit brings about",
+        arguments: [true, false])
+    func sameName(_ isNamed: Bool) async throws {
+        let (former, newer) = (Issuer("a"), Issuer("a"))
+        func set(_ issuer: Issuer) -> String {
+            Issuer.set(isNamed ? issuer.jwk : issuer.jwk.replacing(#""kid":"a","#, with: ""))
+        }
+        func token(_ issuer: Issuer) throws -> String {
+            try issuer.token(
+                #"{"iss":"\#(World.issuer)","aud":"hookline","sub":"me","exp":\#(testNow + 60)}"#,
+                header: isNamed ? nil : #"{"alg":"ES256"}"#)
+        }
+        let world = World(keys: set(former))
+        try await self.with(world) { provider in
+            var configuration = IdentityConfiguration()
+            configuration.provider = try ProviderConfiguration(issuer: World.issuer)
+            (configuration.issuer, configuration.audiences) = (World.issuer, ["hookline"])
+            let verifier = TokenVerifier(configuration, provider: provider, wallClock: testClock)
+            func refusal(_ token: String) async -> TokenRefusal? {
+                await tokenRefusal { () async throws(TokenRefusal) in _ = try await verifier.caller(of: token) }
+            }
+            let (old, new) = (try token(former), try token(newer))
+            #expect(await refusal(old) == nil)
+            world.say(keys: set(newer))
+            // The last look was just now.
+            #expect(await refusal(new) == .signature)
+            world.pass(10)
+            #expect(await refusal(new) == nil)
+            let asked = world.asked.count
+            for _ in 0..<20 { #expect(await refusal(old) == .signature) }
+            world.goAway()
+            world.pass(10)
+            // Whoever is away, the key that is known has not signed it.
+            #expect(await refusal(old) == .signature)
+            #expect(await refusal(new) == nil)
+            #expect(world.asked.count == asked + 1)
+        }
+    }
+
     @Test("are looked for once, however many ask for ones that there are not")
     func flood() async throws {
         let world = World(keys: Issuer.set(Issuer("a").jwk))

@@ -75,7 +75,8 @@ struct OpenAPITests {
                 refresh: { _ in }, test: { _, _, _ in preconditionFailure("nobody asks") }, newestMessage: { _ in nil },
                 ids: MessageIDGenerator(slot: 0, now: { 0 }), unreadable: UnreadableRows(logger: logger),
                 tail: { _, _ in }),
-            system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }))
+            system: SystemRoutes(version: "", metrics: Metrics(), servesMetrics: true, readiness: { [] }),
+            logger: logger)
         return Set(
             router.routes.map { route in
                 let path = "\(route.path)".split(separator: "/").map { segment in

@@ -172,7 +172,9 @@ def hookline(tmp_path_factory):
 def browser():
     with sync_playwright() as playwright:
         # There is no sandbox within a sandbox.
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        # Without a graphics card the second way of painting is the shorter.
+        args = ["--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
         yield browser
         browser.close()
 
@@ -268,6 +270,9 @@ def choose(place, label, text, name=None):
     box.press("Escape")
 
 
-def picture(page, name):
+def picture(page, name, full_page=True):
+    """For who looks at them (`make test-console`): a picture takes as long as a page."""
+    if "PICTURES" not in os.environ:
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)

@@ -1,7 +1,7 @@
 """Choosing among very many: a search finds what no list shows, and what is chosen is shown by its name."""
 
 import pytest
-from conftest import SCREENSHOTS, choose, open_page, picture, sign_in, until
+from conftest import choose, open_page, picture, sign_in, until
 from playwright.sync_api import expect
 from test_quality import check, sign_in_on_phone
 
@@ -195,8 +195,7 @@ def test_it_can_be_read_and_fits(new_page, hookline, group, scheme, width):
     expect(found(page)).to_have_count(20)
     expect(page.get_by_text("Looking …")).to_have_count(0)
     check(page, f"the list, {scheme}, {width}")
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"picker-{scheme}-{width}.png")
+    picture(page, f"picker-{scheme}-{width}", full_page=False)
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     list_box = page.get_by_role("listbox", name="Found").bounding_box()
     assert list_box["x"] >= 0 and list_box["x"] + list_box["width"] <= width

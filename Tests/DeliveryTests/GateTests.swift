@@ -83,6 +83,35 @@ struct GateTests {
         #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now)
     }
 
+    @Test("keeps what was used of its rate when that is looked at again, and when it is another")
+    mutating func sameRate() {
+        var gate = Gate(most: 9)
+        let limit = RateLimit(perSecond: 1, burst: 2)
+        gate.follow(limit, now: 0)
+        for _ in 1...2 { #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .now) }
+        gate.follow(limit, now: 0)
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second, .rate))
+        gate.follow(RateLimit(perSecond: 4, burst: 9), now: 0)
+        #expect(gate.admit(inFlight: 0, now: 0) { _ in nil } == .at(Self.second / 4, .rate))
+    }
+
+    @Test("is neither shut nor opened by what says nothing of the receiver, such as a message that it does not like")
+    mutating func unknown() {
+        var gate = Gate(most: 9)
+        for _ in 1...20 { gate.learn(.unknown, pause: nil, startedAt: 0, now: 0, using: &self.generator) }
+        #expect(!gate.isOpen && gate.opensAt == 0)
+        for _ in 1..<Breaker.threshold {
+            gate.learn(.bad, pause: nil, startedAt: 0, now: 0, using: &self.generator)
+            gate.learn(.unknown, pause: nil, startedAt: 0, now: 0, using: &self.generator)
+        }
+        #expect(!gate.isOpen)
+        gate.learn(.bad, pause: nil, startedAt: 0, now: 0, using: &self.generator)
+        #expect(gate.isOpen, "nothing has succeeded in between")
+        let probe = gate.opensAt
+        gate.learn(.unknown, pause: nil, startedAt: probe, now: probe, using: &self.generator)
+        #expect(gate.isOpen && gate.opensAt == probe)
+    }
+
     @Test("stays shut while the receiver wants to be left alone, until the webhook is changed")
     mutating func pause() {
         var gate = Gate(most: 9)

@@ -18,7 +18,8 @@ struct TokenExchangeTests {
         "is used for as long as its provider says, but for its last moments",
         arguments: [
             (nil, 3_570), ("3600", 3_570), ("86400", 86_370), ("1e308", 86_370), ("120", 90), ("100", 75), ("20", 15),
-            ("4", 3), ("1", 1), ("0", 1), ("-5", 1), ("3599.9", 3_569), (#""3600""#, 3_570), ("null", 3_570),
+            ("4", 3), ("1", 1), ("0", 1), ("-5", 1), ("3599.9", 3_569), (#""120""#, 90), (#"" 20 ""#, 15),
+            (#""-5""#, 1), (#""nan""#, 3_570), (#""soon""#, 3_570), ("[20]", 3_570), ("null", 3_570),
         ] as [(String?, Int64)])
     func lifetime(_ expires: String?, _ seconds: Int64) throws {
         let member = expires.map { #","expires_in":\#($0)"# } ?? ""
@@ -31,6 +32,28 @@ struct TokenExchangeTests {
             return
         }
         #expect(lifetime == seconds)
+    }
+
+    @Test(
+        "is one behind a byte order mark too, and where the provider says that it was created", arguments: [200, 201])
+    func oddities(_ status: Int) throws {
+        let answer = [0xEF, 0xBB, 0xBF] + Array(#"{"access_token":"abc"}"#.utf8)
+        guard
+            case .success("Bearer abc", _) = try self.exchange().read(
+                .response(status: status, body: answer, retryAfter: nil))
+        else {
+            Issue.record("no token")
+            return
+        }
+    }
+
+    @Test("that could not be asked for says at whom that was")
+    func away() throws {
+        guard case .failure(let failure) = try self.exchange().read(.failure(.timeout(.firstByte))) else {
+            Issue.record("a token")
+            return
+        }
+        #expect(failure.description.hasPrefix("oauth2: at the token url: timeout: "), "\(failure)")
     }
 
     @Test("is asked for by a client whose name and secret may have any sign")

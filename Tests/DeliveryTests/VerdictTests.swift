@@ -1,5 +1,6 @@
 import Domain
 import Journal
+import Observability
 import Testing
 import Values
 import WebhookClient
@@ -220,6 +221,20 @@ struct VerdictTests {
         #expect(verdict.health == .unknown && verdict.isFault && verdict.failureKind == kind)
         // The queue is not spent on it all the same.
         #expect(verdict.pause != nil)
+    }
+
+    @Test("has a kind that is counted, whatever it is")
+    func counted() throws {
+        let failures: [Outcome.Failure] = [
+            .dns("x"), .nameServer("x"), .forbiddenAddress("x"), .connect("x"), .proxy("x"), .tls("x"),
+            .timeout(.connect), .timeout(.handshake), .closed, .reset, .invalidResponse("x"), .token("x"), .cancelled,
+        ]
+        let delivery = try Self.delivery()
+        let verdicts = failures.map { Self.verdict(.failure($0), of: delivery) }
+        for verdict in verdicts + [Self.verdict(Self.response(500), of: delivery)] {
+            let kind = try #require(verdict.failureKind)
+            #expect(Metrics.failureKinds.contains(kind), "\(kind)")
+        }
     }
 
     @Test("is the receiver's where there is no such host")

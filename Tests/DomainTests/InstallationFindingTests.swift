@@ -29,11 +29,13 @@ struct InstallationFindingTests {
     }
 
     private static let cases = [
-        Case("database", .ok, "PostgreSQL 13.0") { $0.version = 130_000 },
-        Case("database", .fail, "PostgreSQL 12.9 is too old") { $0.version = 120_009 },
+        Case("database", .ok, "PostgreSQL 14.0") { $0.version = 140_000 },
+        Case("database", .fail, "PostgreSQL 13.9 is too old") { $0.version = 130_009 },
         Case("database", .warn, "newer than") { $0.version = 180_001 },
         Case("database", .fail, "standby") { $0.isStandby = true },
         Case("database", .fail, "read-only") { $0.isReadOnly = true },
+        Case("database", .fail, "its encoding is LATIN1") { $0.encoding = "LATIN1" },
+        Case("database", .warn, "SQL_ASCII") { $0.encoding = "SQL_ASCII" },
         Case("rights", .fail, "make no tables") { $0.mayCreate = false },
         Case("rights", .fail, "another role's: groups, things") { $0.othersTables = ["groups", "things"] },
         Case("pooler", .fail, "by transactions") { $0.sharesBackend = true },

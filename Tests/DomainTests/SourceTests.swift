@@ -160,11 +160,63 @@ struct JSONSchemaTests {
             ("[]", "schema"), (#"{"type":"date"}"#, "schema.type"), (#"{"oneOf":[]}"#, "schema.oneOf"),
             (#"{"properties":{"a":{"pattern":"x"}}}"#, "schema.properties.a.pattern"),
             (#"{"minimum":"1"}"#, "schema.minimum"), (#"{"items":[]}"#, "schema.items"),
-            (#"{"enum":1}"#, "schema.enum"),
+            (#"{"enum":1}"#, "schema.enum"), (#"{"enum":[]}"#, "schema.enum"),
+            (#"{"type":"strng"}"#, "schema.type"), (#"{"type":[]}"#, "schema.type"), (#"{"type":1}"#, "schema.type"),
+            (#"{"type":["string",1]}"#, "schema.type[1]"), (#"{"type":["strng"]}"#, "schema.type[0]"),
+            (#"{"required":"a"}"#, "schema.required"), (#"{"required":["a",1]}"#, "schema.required[1]"),
+            (#"{"properties":[]}"#, "schema.properties"), (#"{"properties":{"a":1}}"#, "schema.properties.a"),
+            (#"{"additionalProperties":1}"#, "schema.additionalProperties"),
+            (#"{"additionalProperties":{"minLength":-1}}"#, "schema.additionalProperties.minLength"),
+            (#"{"minLength":-1}"#, "schema.minLength"), (#"{"maxLength":1.5}"#, "schema.maxLength"),
+            (#"{"minItems":"1"}"#, "schema.minItems"), (#"{"maxItems":null}"#, "schema.maxItems"),
+            (#"{"properties":{"a":{"items":{"minItems":-1}}}}"#, "schema.properties.a.items.minItems"),
+            (#"{"maximum":"1"}"#, "schema.maximum"), (#"{"exclusiveMinimum":true}"#, "schema.exclusiveMinimum"),
+            (#"{"multipleOf":0}"#, "schema.multipleOf"), (#"{"maxProperties":-1}"#, "schema.maxProperties"),
+            (#"{"title":1}"#, "schema.title"), (#"{"format":{}}"#, "schema.format"),
+            (#"{"examples":{}}"#, "schema.examples"),
         ])
     func refused(text: String, field: String) {
         let error = #expect(throws: InvalidField.self) { try self.schema(text) }
         #expect(error?.field == field)
+        #expect(error?.reason.isEmpty == false)
+    }
+
+    @Test(
+        "takes every keyword in every form that it has",
+        arguments: [
+            "{}",
+            #"{"type":["string","null"],"minLength":0,"maxLength":2.0,"format":"date","title":"t","description":"d"}"#,
+            #"{"$schema":"https://json-schema.org/draft/2020-12/schema","default":{"a":1},"examples":[1]}"#,
+            #"{"minItems":1e0,"maxItems":10,"items":{},"required":[],"properties":{}}"#,
+            #"{"additionalProperties":true,"enum":[null],"const":null,"minimum":-1.5,"exclusiveMaximum":1e3}"#,
+            #"{"additionalProperties":{"type":"number"},"required":["\ud800",""]}"#,
+        ])
+    func taken(text: String) throws {
+        _ = try self.schema(text)
+    }
+
+    @Test("that was taken before goes on as it did, until it is changed")
+    func stored() throws {
+        var settings = SourceSettings()
+        settings.schema = #"{"type":["object",1],"required":[1,"a"],"properties":{"a":{"minLength":-1}},"title":2}"#
+        for (body, verdict) in [
+            (#"{"a":"x"}"#, .accepted(subtopic: "", eventID: nil)), ("{}", .invalid("payload.a is required")),
+        ] as [(String, SourceGate.Verdict)] {
+            let request = SignedRequest(headers: [:], body: Array(body.utf8))
+            let thing = EntityID(high: 1, low: 2)
+            let message = Message(
+                id: MessageID(rawValue: 1), thing: thing, group: thing, subtopic: "", contentType: "",
+                payload: request.body, traceparent: nil, isKept: false, receivedNanoseconds: nil)
+            #expect(SourceGate(settings).judge(request, as: message) == verdict, "\(body)")
+        }
+        var renamed = settings
+        renamed.repetitionWindow = 1
+        try renamed.check(changing: settings)
+        #expect(throws: InvalidField.self) { try renamed.check() }
+        renamed.schema = #"{"required":[1]}"#
+        #expect(throws: InvalidField("schema.required[0]", "must be a string: the name of a property")) {
+            try renamed.check(changing: settings)
+        }
     }
 
     @Test(

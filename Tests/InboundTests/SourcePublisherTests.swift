@@ -16,7 +16,7 @@ import Values
 struct SourcePublisherTests {
     /// A database with a source, and its door.
     private func source() async throws -> (Database, SourceEventStore, SourceDoor) {
-        let url = try await SharedPostgres.shared.makeDatabase()
+        let url = try await SharedPostgres.shared.makeMigratedDatabase()
         let database = Database(pool: Pool(endpoint: try Endpoint(url), logger: silentLogger))
         let box = SecretBox(key: nil)
         _ = try await database.migrate()

@@ -119,6 +119,24 @@ struct RuleSorterTests {
         #expect(sorted.ruleRefusals[.init(group: self.group, reason: "payload_too_large")]?.count == 1)
     }
 
+    @Test("a message that the broker sends once for each subscription is taken and counted once")
+    func repeated() throws {
+        let copies = ([[1], [2], [1, 2], []] as [[Int32]]).map { subscriptions in
+            ReceivedMessage(
+                topic: "a/one", payload: Array("{}".utf8), traceparent: nil, subscriptions: subscriptions)
+        }
+        for (received, count, repeated) in [
+            ([copies[0]], 1, 0), ([copies[0], copies[1]], 1, 1), ([copies[1], copies[0], copies[1]], 1, 2),
+            ([copies[2]], 1, 0), ([copies[3], copies[3]], 2, 0),
+        ] {
+            let sorted = try self.sort(
+                received, [.init(filter: "a/{thing}"), .init(filter: "a/{thing}/{subtopic:#}")],
+                type: "application/json", decode: "json")
+            #expect(sorted.messages.count == count && sorted.count == count && sorted.repeated == repeated)
+            #expect(sorted.refused.isEmpty)
+        }
+    }
+
     @Test("times that are relative are so to when the message came in")
     func relative() throws {
         let sorted = try self.sort(

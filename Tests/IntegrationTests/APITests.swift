@@ -100,7 +100,7 @@ extension WholeServiceTests {
                     ),
                     (#"[{"name":"a","url":"http://example.com","headers":{"A":"x\r\ny"}}]"#, 400, "[0].headers.A"),
                     ("[\(good),\(good)]", 409, "[1].name is given twice: good"),
-                    (#"[\#(good),{"name":"taken","url":"http://example.com"}]"#, 409, "name"),
+                    (#"[\#(good),{"name":"taken","url":"http://example.com"}]"#, 409, "[1].name is taken already"),
                 ]
                 for (body, status, says) in cases {
                     let answer = try await api.call("POST", path, body)

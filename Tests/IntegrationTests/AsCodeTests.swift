@@ -27,6 +27,31 @@ extension WholeServiceTests {
             return path
         }
 
+        @Test("is written without the things of a group that has too many, which says how many and how that is done")
+        func manyThings() async throws {
+            try await Installation.with { installation, _ in
+                let things = "/groups/\(installation.group)/things"
+                let table = "name\n" + (1..<10_000).map { "n\($0)\n" }.joined()
+                func add(_ table: String) async throws {
+                    let made = try await installation.api.call(
+                        "POST", "\(things)/bulk?profile=Profile", table, contentType: "text/csv")
+                    #expect(made.status == 201, "\(made.body.prefix(500))")
+                }
+                // With the one that there is, as many as there may be.
+                try await add(table)
+                let all = try await Self.export(installation)
+                #expect(all.contains("name: n9999"))
+                try await add("name\none more\n")
+                let refused = try await Self.run(["export"], on: installation)
+                #expect(refused.end == "exited(1)", "\(refused.output.prefix(500))")
+                #expect(
+                    refused.output.contains("\(things) has more than 10000 things")
+                        && refused.output.contains("--without-things"), "\(refused.output.prefix(500))")
+                let rest = try await Self.run(["export", "--without-things"], on: installation)
+                #expect(rest.end == "exited(0)" && !rest.output.contains("n9999"), "\(rest.output.prefix(500))")
+            }
+        }
+
         /// Something of every kind.
         private static func fill(
             _ installation: Installation, _ running: Installation.Running, _ receiver: Receiver
@@ -210,10 +235,21 @@ extension WholeServiceTests {
                         ":3: groups[0].things[0].profile_id"
                     ),
                     ("groups: [", "is no YAML"),
+                    // YAML 1.2 has it as a number.
+                    ("groups:\n  - name: 1e3\n", ":2: groups[0].name must be a text"),
+                    (
+                        "groups: [{name: Group, webhooks: [{name: W, url: {file: /tmp}}]}]\n",
+                        "groups[0].webhooks[0].url needs /tmp, which cannot be read: Is a directory"
+                    ),
                 ] {
                     let refused = try await Self.run(["apply", "--yes", "-f", Self.write(text)], on: installation)
                     #expect(refused.end == "exited(1)" && refused.output.contains(place), "\(refused)")
                 }
+                // A character that is none would be another one there.
+                let latin = try Self.write("", as: "latin.yaml")
+                try await ChildProcess.complete("sh", ["-c", "printf 'groups: [{name: \\374}]' > \(latin)"])
+                let unread = try await Self.run(["apply", "--yes", "-f", latin], on: installation)
+                #expect(unread.end == "exited(1)" && unread.output.contains("latin.yaml is no UTF-8"), "\(unread)")
                 let json = try Self.write(
                     #"{"groups":[{"name":"Group","new_things_per_hour":3}]}"#, as: "hookline.json")
                 let unasked = try await Self.run(["apply", "-f", json], on: installation)

@@ -107,6 +107,39 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("keep their token when the webhook is changed otherwise, and get one more, once, where it is not taken")
+        func refused() async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.content(200, #"{"access_token":"abc","expires_in":3600}"#), at: "/token")
+            try await Installation.with { installation, _ in
+                let id = try await installation.webhook(
+                    "hook", receiver.url("/former"),
+                    #"""
+                    "auth":{"type":"oauth2","client_id":"me","client_secret":"x","token_url":"\#(receiver.url("/token"))"},
+                    "retry_schedule":[3600]
+                    """#)
+                try await installation.publish("1")
+                try await waitUntil("the first") { receiver.has(body: "1") }
+                let changed = try await installation.api.call(
+                    "PUT", "/webhooks/\(id)", #"{"name":"hook","url":"\#(receiver.url("/new"))"}"#)
+                #expect(changed.status == 200, "\(changed.body)")
+                try await installation.publish("2")
+                try await waitUntil("the second") { receiver.requests(at: "/new").count == 1 }
+                #expect(receiver.requests(at: "/token").count == 1)
+
+                // It takes none, and the provider gives as many as it is asked for.
+                receiver.set(.answer(401), at: "/new")
+                try await installation.publish("3")
+                try await waitUntil("the failure in the log") {
+                    let log = try await installation.api.call("GET", "/webhooks/\(id)/log?status=failed")
+                    return log.number(of: "total") ?? 0 > 0
+                }
+                #expect(receiver.requests(at: "/new").map(\.body) == ["2", "3", "3"])
+                #expect(receiver.requests(at: "/token").count == 2)
+            }
+            await receiver.stop()
+        }
+
         @Test("send their secret in the body where the provider wants it there, and need what belongs together")
         func secrets() async throws {
             let receiver = try await Receiver.start()

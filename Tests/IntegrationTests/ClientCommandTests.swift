@@ -24,6 +24,8 @@ extension WholeServiceTests {
                 #expect(early.end == "exited(1)" && early.output.contains("no context is set"), "\(early)")
                 let set = try await run("context", "set", "here", "--url", api.base, "--key-file", "\(folder)/key")
                 #expect(set.end == "exited(0)", "\(set)")
+                let nameless = try await run("context", "set", "", "--url", api.base, "--key-file", "\(folder)/key")
+                #expect(nameless.end == "exited(64)", "\(nameless)")
                 // The key stays where it was.
                 let kept = Files.read("\(folder)/config/hookline/contexts.json") ?? ""
                 #expect(kept.contains("\(folder)/key") && !kept.contains(api.token), "\(kept)")

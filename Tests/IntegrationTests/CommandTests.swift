@@ -29,7 +29,18 @@ struct CommandTests {
             (["HTTP_HOST": "a..b"], "HTTP_HOST"),
             (["DELIVERY_ALLOWED_NETWORKS": "10.0.0.0/33"], "DELIVERY_ALLOWED_NETWORKS"),
             (["DELIVERY_RETRY_SCHEDULE": "soon"], "DELIVERY_RETRY_SCHEDULE"),
-            (["DELIVERY_TIMEOUT": "0s"], "DELIVERY_TIMEOUT"),
+            (["DELIVERY_TIMEOUT": "0s"], "DELIVERY_TIMEOUT"), (["DELIVERY_TIMEOUT": "99ms"], "DELIVERY_TIMEOUT"),
+            (["DELIVERY_CONNECT_TIMEOUT": "1ms"], "DELIVERY_CONNECT_TIMEOUT"),
+            (["DELIVERY_FIRST_BYTE_TIMEOUT": "1ms"], "DELIVERY_FIRST_BYTE_TIMEOUT"),
+            (["DELIVERY_LEASE": "1ms"], "DELIVERY_LEASE"), (["DELIVERY_LEASE": "999ms"], "DELIVERY_LEASE"),
+            (["DELIVERY_GRACE": "1ms"], "DELIVERY_GRACE"), (["DELIVERY_MAX_AGE": "1ms"], "DELIVERY_MAX_AGE"),
+            (["DELIVERY_LONGEST_RETRY_AFTER": "1ms"], "DELIVERY_LONGEST_RETRY_AFTER"),
+            (["MQTT_RESTART_PATIENCE": "1ms"], "MQTT_RESTART_PATIENCE"),
+            (["COMMANDS_EXPIRY": "1ms"], "COMMANDS_EXPIRY"),
+            (["COMMANDS_LONGEST_EXPIRY": "1ms"], "COMMANDS_LONGEST_EXPIRY"),
+            (["COMMANDS_KEY_LIFETIME": "1ms"], "COMMANDS_KEY_LIFETIME"),
+            (["RETENTION_ATTEMPTS": "1s"], "RETENTION_ATTEMPTS"), (["RETENTION_FAILED": "59m"], "RETENTION_FAILED"),
+            (["RETENTION_COMMANDS": "1ms"], "RETENTION_COMMANDS"), (["RETENTION_AUDIT": "23h"], "RETENTION_AUDIT"),
             (["RETENTION_MESSAGES": "1d"], "RETENTION_MESSAGES"),
             (["LOG_LEVEL": "loud"], "LOG_LEVEL"),
             (["AUTH_JWKS_FILE": "/does/not/exist"], "AUTH_JWKS_FILE"),
@@ -37,6 +48,8 @@ struct CommandTests {
             (["SMTP_URL": "smtp+plain://user:password@a", "SMTP_FROM": "a@b"], "SMTP_URL"),
             (["SMTP_URL": "smtp://a", "SMTP_FROM": "a@b\nBcc: c@d"], "SMTP_FROM"),
             (["SMTP_TLS_CA_FILE": "/does/not/exist"], "SMTP_TLS_CA_FILE"),
+            (["SECRETS_KEY_FILE": "/tmp"], "SECRETS_KEY_FILE"), (["SECRETS_KEY_FILE": "/dev/null"], "SECRETS_KEY_FILE"),
+            (["MQTT_PASSWORD_FILE": ""], "MQTT_PASSWORD_FILE"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?a=b"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
@@ -97,6 +110,38 @@ struct CommandTests {
         }
     }
 
+    @Test(
+        "says of a file that it cannot use what is wrong with it",
+        arguments: ["MQTT_TLS_CA_FILE", "SMTP_TLS_CA_FILE", "DELIVERY_TLS_CA_FILE", "AUTH_JWKS_FILE"])
+    func unusableFiles(setting: String) async throws {
+        for (file, problem) in [
+            ("", "names no file"), ("/dev/null", "/dev/null is empty"), ("/tmp", "/tmp is a folder"),
+            ("/does/not/exist", "/does/not/exist cannot be read"), ("/etc/passwd", "/etc/passwd holds no PEM"),
+        ] where setting != "AUTH_JWKS_FILE" || file != "/etc/passwd" {
+            let environment = [
+                "POSTGRES_URL": "host=127.0.0.1", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret, setting: file,
+            ]
+            let (end, output) = try await HooklineProcess.run(["check-config"], environment)
+            #expect(end == "exited(78)" && output.contains("hookline: \(setting): \(problem)"), "\(file): \(output)")
+        }
+    }
+
+    @Test("takes the least and the most that a time may be, and says which they are")
+    func times() async throws {
+        let required = ["POSTGRES_URL": "host=127.0.0.1", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
+        for (setting, least, most) in [
+            ("DELIVERY_LEASE", "1s", "1d"), ("DELIVERY_TIMEOUT", "100ms", "1d"), ("RETENTION_FAILED", "1h", "3650d"),
+        ] {
+            for value in [least, most] {
+                let (end, output) = try await HooklineProcess.run(
+                    ["check-config"], required.merging([setting: value]) { $1 })
+                #expect(end == "exited(0)", "\(setting)=\(value): \(output)")
+            }
+            let (_, output) = try await HooklineProcess.run(["check-config"], required.merging([setting: "1ms"]) { $1 })
+            #expect(output.contains("at least \(least) and at most \(most)"), "\(output)")
+        }
+    }
+
     /// Where `check-config` says that these settings come from; nil for one that is not so.
     private func origins(_ output: String, _ settings: [String]) -> [String?] {
         settings.map { setting in
@@ -129,7 +174,14 @@ struct CommandTests {
     @Test("reads settings from a file, below the environment, and secrets from files of their own")
     func files() async throws {
         let folder = try Files.makeTemporaryFolder()
-        try Files.write("HTTP_PORT=1234\nMQTT_HOST=from-file\nPOSTGRES_URL=host=x\n", to: "\(folder)/settings")
+        try Files.write(
+            """
+            ; as systemd has it
+            HTTP_PORT=1234
+            MQTT_HOST=from-file
+            LOG_LEVEL='debug'
+            POSTGRES_URL="host=x user=y"
+            """, to: "\(folder)/settings")
         try Files.write(HooklineProcess.jwtSecret + "\n", to: "\(folder)/secret")
         let (end, output) = try await HooklineProcess.run(
             ["check-config", "--config-file", "\(folder)/settings"],
@@ -139,6 +191,7 @@ struct CommandTests {
             self.origins(
                 output, ["HTTP_PORT=1234", "MQTT_HOST=from-environment", "AUTH_JWT_SECRET=(set, hidden)"])
                 == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
+        #expect(self.origins(output, ["LOG_LEVEL=debug"]) == ["file \(folder)/settings"])
     }
 
     @Test("refuses a setting that there is not, and a time that nobody can mean")
@@ -149,6 +202,11 @@ struct CommandTests {
         let file = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
         #expect(file.end == "exited(78)" && file.output.contains("HTTP_PROT"), "\(file)")
         #expect(file.output.contains("did you mean HTTP_PORT?"), "\(file)")
+        try Files.write("HTTP_PORT=1234\nLOG_LEVEL debug\n", to: "\(folder)/settings")
+        let line = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
+        #expect(line.end == "exited(78)" && line.output.contains("line 2 of \(folder)/settings"), "\(line)")
+        let none = try await HooklineProcess.run(["check-config", "--config-file", folder], required)
+        #expect(none.end == "exited(78)" && none.output.contains("is a folder"), "\(none)")
         let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)
         #expect(flag.output.contains("Did you mean '--http-port'?"), "\(flag)")
         for setting in [

@@ -1,3 +1,4 @@
+import Foundation
 import LocalServices
 import TestSupport
 import Testing
@@ -37,6 +38,43 @@ extension WholeServiceTests {
                 #expect(try await Self.answer(to: "GET /health HTTP/1.0\r\n\r\n", of: installation).contains(" 200 "))
                 let log = Files.read(await running.hookline.logFile) ?? ""
                 #expect(!log.contains("a request failed"), "nothing has failed that is ours")
+            }
+        }
+
+        @Test("by HTTP/1.0 get no chunks, and the end of the connection as the end of the answer")
+        func old() async throws {
+            try await Installation.with { installation, _ in
+                let rest = "host: x\r\nauthorization: Bearer \(installation.api.token)\r\n"
+                let port = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
+                for (request, status) in [
+                    ("GET /health HTTP/1.0\r\n", 200), ("GET /me HTTP/1.0\r\n", 400),
+                    ("GET /me HTTP/1.0\r\n\(rest)", 200), ("HEAD /me HTTP/1.0\r\n\(rest)", 200),
+                    ("GET /nothing HTTP/1.0\r\n\(rest)", 404), ("GET /openapi.json HTTP/1.0\r\n\(rest)", 200),
+                    ("GET /groups/\(installation.group)/log?format=ndjson HTTP/1.0\r\n\(rest)", 200),
+                    // What has no length ends, whatever was asked for.
+                    (
+                        "GET /groups/\(installation.group)/log?format=csv HTTP/1.0\r\nconnection: keep-alive\r\n\(rest)",
+                        200
+                    ),
+                ] {
+                    let caller = try await RawCaller.connect(to: port)
+                    try await caller.send("\(request)\r\n")
+                    try await waitUntil("the end of \(request)") { caller.isClosed }
+                    let answer = caller.heard
+                    #expect(answer.hasPrefix("HTTP/1.0 \(status) "), "\(request) → \(answer)")
+                    #expect(!answer.lowercased().contains("transfer-encoding"), "\(request) → \(answer)")
+                    #expect(answer.lowercased().contains("\r\nconnection: close\r\n"), "\(request) → \(answer)")
+                    await caller.close()
+                }
+                let caller = try await RawCaller.connect(to: port)
+                for number in 1...2 {
+                    try await caller.send("GET /health HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+                    try await waitUntil("answer \(number)") {
+                        caller.heard.components(separatedBy: "HTTP/1.0 200 OK").count == number + 1
+                    }
+                }
+                #expect(!caller.isClosed)
+                await caller.close()
             }
         }
 
@@ -100,6 +138,15 @@ extension WholeServiceTests {
                 #expect(callers.last?.heard.hasPrefix("HTTP/1.1 429") == true)
                 for caller in callers { await caller.close() }
             }
+        }
+
+        @Test("cannot be answered with hardly any descriptors, which is said instead of ending in a crash")
+        func hardlyAny() async throws {
+            let log = try Files.makeTemporaryFolder() + "/log"
+            let hookline = try await HooklineProcess.serve(
+                postgres: "host=127.0.0.1 port=1", mqttPort: 1, logFile: log, awaitingReady: false, descriptors: 64)
+            #expect(await hookline.process.waitForExit() == "exited(78)")
+            #expect((Files.read(log) ?? "").contains("hookline: ulimit -n: lets it have 64 files"))
         }
 
         @Test("by more connections than there are descriptors wait, and then it goes on")

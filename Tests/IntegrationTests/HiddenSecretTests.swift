@@ -51,13 +51,13 @@ extension WholeServiceTests {
         /// A value for each secret setting, with something in it that can be looked for.
         private static func values(_ markers: inout Markers) async throws -> [String: String] {
             var values: [String: String] = [:]
+            let url = try await SharedPostgres.shared.makeDatabase()
             let settings = try await Self.settings()
             #expect(settings.count >= 6, "\(settings)")
             for setting in settings {
                 switch setting {
-                case "POSTGRES_URL":
-                    values[setting] =
-                        try await SharedPostgres.shared.makeDatabase() + "?password=" + markers.make(setting)
+                case "POSTGRES_URL", "POSTGRES_DATA_URL":
+                    values[setting] = url + "?password=" + markers.make(setting)
                 case "AUTH_JWT_SECRET":
                     values[setting] = HooklineProcess.jwtSecret
                     markers.add(setting, HooklineProcess.jwtSecret)

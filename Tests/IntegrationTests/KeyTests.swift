@@ -46,9 +46,16 @@ extension WholeServiceTests {
                     ("DELETE", "/webhooks", #"{"webhook_ids":["\#(foreign)"]}"#, [404, 404, 404, 404]),
                     ("DELETE", "/things/\(installation.thing)", nil, [403]),
                     ("PUT", group, #"{"name":"Group"}"#, [403, 403, 200, 200]),
+                    (
+                        "PUT", "/webhooks/status", #"{"webhook_ids":["\#(webhook)"],"status":"ENABLED"}"#,
+                        [403, 204, 204, 204]
+                    ),
+                    // There is no other owner.
+                    ("DELETE", "\(group)/members", #"{"member_ids":["owner"]}"#, [403, 403, 403, 409]),
                     ("PUT", "\(group)/members", member, [403, 403, 200, 200]),
                     ("PUT", "\(group)/members", #"[{"member_id":"x","role":"owner"}]"#, [403, 403, 403, 200]),
                     ("PUT", group, #"{"name":"Group","allowed_networks":["10.0.0.0/8"]}"#, [403, 403, 403, 403]),
+                    ("PUT", group, #"{"name":"Group","allowed_topics":["a/#"]}"#, [403, 403, 403, 403]),
                     // Not of a key, whatever its role.
                     ("POST", "\(group)/keys", #"[{"name":"more","role":"viewer"}]"#, [403, 403, 403, 403]),
                     ("POST", "/me/keys", #"[{"name":"more"}]"#, [403, 403, 403, 403]),
@@ -121,6 +128,17 @@ extension WholeServiceTests {
                 #expect(try await own[1].call("POST", "/groups", #"[{"name":"x"}]"#).status == 403)
                 #expect(try await own[1].call("DELETE", members, #"{"member_ids":["editor"]}"#).status == 403)
                 #expect(try await own[0].call("GET", "/me/keys").status == 403)
+                // Who names others besides does not leave, but removes them.
+                let two = #"{"member_ids":["editor","admin"]}"#
+                #expect(try await own[0].call("DELETE", members, two).status == 403)
+                // A group's path leads to no webhook of another, although the user owns both.
+                let owners = try await installation.api.call("POST", "/me/keys", #"[{"name":"all"}]"#)
+                let owner = hookline.api(token: try #require(owners.value(of: "key"), "\(owners.body)"))
+                let webhook = try await installation.webhook("w", "http://example.com")
+                let other = try await owner.create("/groups", #"[{"name":"Other"}]"#)
+                let removal = #"{"webhook_ids":["\#(webhook)"]}"#
+                #expect(try await owner.call("PATCH", "/groups/\(other)/webhooks", removal).status == 404)
+                #expect(try await owner.call("PATCH", "\(group)/webhooks", removal).status == 204)
                 // Of another user they are root's to see and to revoke.
                 let theirs = "/me/keys?user_id=editor"
                 #expect(try await admin.call("GET", theirs).status == 403)

@@ -109,7 +109,7 @@ extension WholeServiceTests {
             "names the field at fault",
             arguments: [
                 (#"[{"name":"x","url":"ftp://x"}]"#, "[0].url"), (#"[{"url":"http://example.com"}]"#, "[0].name"),
-                (#"[{"name":"taken","url":"http://example.com"}]"#, "name"),
+                (#"[{"name":"taken","url":"http://example.com"}]"#, "[0].name"),
                 (#"[{"name":"x","url":"http://example.com","headers":{"host":"x"}}]"#, "[0].headers.host"),
                 (#"[{"name":"x","url":"http://example.com","auth":{"type":"bearer"}}]"#, "[0].auth.token"),
                 (

@@ -13,7 +13,9 @@ extension WholeServiceTests {
             }
         }
 
-        @Test("depends on whether the database takes changes, in PostgreSQL's words if it refuses, and on an answer")
+        @Test(
+            "depends on whether the database takes changes, in PostgreSQL's words if it refuses, and on an answer",
+            .disabled(if: GivenPostgres.isThere, "\(GivenPostgres.skipped)"))
         func database() async throws {
             try await Installation.with { installation, running in
                 let first = await running.hookline

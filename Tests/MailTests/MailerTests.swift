@@ -77,6 +77,28 @@ struct MailerTests {
         await receiver.stop()
     }
 
+    @Test("is kept where Hookline itself is refused, and only the operator is told in the server's words")
+    func refusedSender() async throws {
+        let (refusing, plain) = (try await MailReceiver.start(.refusing), try await MailReceiver.start(.plain))
+        for (port, sender, address, words) in [
+            (refusing.port, "hookline@example.com", "ops@example.com", "554 5.7.1"),
+            (plain.port, "forbidden@example.com", "ops@example.com", "550 5.7.1"),
+            // Put off until there is an address, as Postfix does.
+            (plain.port, "hookline@example.com", "blocked@example.com", "554 5.7.1"),
+        ] {
+            let mailer = try Mailer(
+                try self.server("smtp+plain", port, credentials: ""), from: try #require(MailAddress(sender)))
+            let message = MailMessage(
+                from: mailer.sender, to: try #require(MailAddress(address)), subject: "S", text: "T",
+                id: "ntc_1", date: try #require(Instant(seconds: 1_764_154_991)))
+            let failure = await #expect(throws: MailFailure.self) { try await mailer.send(message) }
+            #expect(failure?.isFinal == false && failure?.description.contains("5.7.1") == false, "\(failure as Any)")
+            #expect(failure?.detail.contains(words) == true, "\(failure as Any)")
+        }
+        await refusing.stop()
+        await plain.stop()
+    }
+
     @Test("is not handed to who cannot show who they are, to who speaks no TLS, or with a wrong password")
     func insecure() async throws {
         let (secure, plain) = (try await MailReceiver.start(.tls), try await MailReceiver.start(.plain))

@@ -74,8 +74,30 @@ struct HostTests {
             endpoint.parameters(for: server, "any", hasSettings: hasSettings).filter { $0.keyword == "options" }.map(
                 \.value)
         }
-        #expect(options(true) == [#"-c work_mem=1MB -c x.y=a\ \\\ b"#])
+        #expect(options(true).count == 1 && options(true)[0].hasSuffix(#" -c work_mem=1MB -c x.y=a\ \\\ b"#))
         #expect(options(false) == ["-c work_mem=1MB"])
+    }
+
+    @Test("set no limits of their own to a session, and read text as it is written, unless the url says otherwise")
+    func limits() async throws {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        let name = try #require(url.split(separator: "/").last)
+        for setting in [
+            "statement_timeout = '1h'", "lock_timeout = '1h'", "standard_conforming_strings = off",
+        ] {
+            try await SharedPostgres.shared.running().0.psql("ALTER DATABASE \(name) SET \(setting)")
+        }
+        func settings(_ options: String) async throws -> [String] {
+            let connection = try await Connection.connect(to: try Endpoint(url + options), logger: silentLogger)
+            return try await connection.rows(
+                """
+                SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),
+                    current_setting('standard_conforming_strings'))
+                """
+            ) { try $0.string(0) }
+        }
+        #expect(try await settings("") == ["0 0 on"])
+        #expect(try await settings("?options=-c%20statement_timeout%3D2h") == ["2h 0 on"])
     }
 
     @Test("are tried in the order of what is known of them")

@@ -44,6 +44,43 @@ struct PoolTests {
         pool.close()
     }
 
+    @Test("asks no longer than somebody waits for the answer, whatever a statement or the pool would take")
+    func deadline() async throws {
+        var configuration = Pool.Configuration(size: 1)
+        configuration.patience = .seconds(600)
+        let pool = Pool(
+            endpoint: try Endpoint(try await SharedPostgres.shared.makeDatabase()), configuration: configuration,
+            logger: silentLogger)
+        @Sendable func sleep(_ seconds: Int64) async throws {
+            _ = try await pool.withConnection {
+                var query: Query = "SELECT pg_sleep(\(seconds)::int)"
+                query.timeout = .seconds(600)
+                try $0.execute(query)
+            }
+        }
+        func kind(waiting patience: Duration, _ body: () async throws -> Void) async -> PostgresError.Kind? {
+            do {
+                try await AnswerDeadline.$current.withValue(.now + patience) { try await body() }
+                return nil
+            } catch { return (error as? PostgresError)?.kind }
+        }
+        #expect(await kind(waiting: .milliseconds(200)) { try await sleep(30) } == .timeout)
+        try await sleep(0)
+        #expect(pool.opened == 2, "the answer would have come to somebody else")
+        // What comes too late is not asked, and takes nobody's connection.
+        #expect(await kind(waiting: .seconds(-1)) { try await sleep(0) } == .timeout)
+        try await sleep(0)
+        #expect(pool.opened == 2)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await sleep(10) }
+            try await waitUntil("it to be lent") { pool.usage.idle == 0 && pool.usage.open == 1 }
+            #expect(await kind(waiting: .milliseconds(100)) { try await sleep(0) } == .poolExhausted)
+            try await group.waitForAll()
+        }
+        #expect(await kind(waiting: .seconds(60)) { try await sleep(0) } == nil)
+        pool.close()
+    }
+
     @Test("refuses who has waited long enough, and who comes when too many wait")
     func refused() async throws {
         var configuration = Pool.Configuration(size: 1)

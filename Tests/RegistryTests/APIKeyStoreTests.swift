@@ -109,7 +109,7 @@ struct APIKeyStoreTests {
         #expect(try await !self.store.revoke([record.id, .random()], of: self.scope))
         #expect(try await !self.store.revoke([record.id], of: .user("o")), "of another scope")
         #expect(try await self.standing(long) == .good(.admin))
-        await #expect(throws: StorageError.duplicate(field: "name")) { try await self.make(self.record("long")) }
+        await #expect(throws: StorageError.duplicate(field: "[0].name")) { try await self.make(self.record("long")) }
         #expect(try await self.store.revoke([record.id, record.id], of: self.scope))
         #expect(try await self.store.revoke([record.id], of: self.scope), "again")
         #expect(try await self.standing(long) == .revoked)

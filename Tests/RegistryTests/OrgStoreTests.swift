@@ -30,6 +30,20 @@ struct OrgStoreTests {
         }
     }
 
+    @Test("are notified where they were last told to be, in that org alone, or nowhere")
+    func notified() async throws {
+        let two = try await Two()
+        let (org, other) = (two.orgs[0], two.orgs[1])
+        let url = try WebhookURL("https://example.com/notices")
+        #expect(try await two.store.setNotificationURL(url, of: org)?.notificationURL == url.text)
+        #expect(try await two.store.find(org)?.notificationURL == url.text)
+        #expect(try await two.store.find(other)?.notificationURL == .none)
+        let cleared = try #require(try await two.store.setNotificationURL(nil, of: org))
+        #expect(cleared.id == org && cleared.notificationURL == nil)
+        #expect(try await two.store.setNotificationURL(url, of: .random())?.id == nil)
+        #expect(try await two.store.find(.random())?.id == nil)
+    }
+
     @Test("have the roles that were given last, in that org alone")
     func roles() async throws {
         let two = try await Two()

@@ -3,6 +3,7 @@ import Postgres
 import Schema
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Registry
 
@@ -27,6 +28,16 @@ struct ThingStoreTests {
 
         func make(_ records: ThingRecord...) async throws {
             try await self.things.create(records, keys: records.map { _ in StoredKey("k") })
+        }
+
+        func makeAnotherGroup() async throws -> (group: EntityID, profile: EntityID) {
+            let (group, profile) = (EntityID.random(), EntityID.random())
+            let database = self.fixture.database
+            try await GroupStore(database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
+            try await ProfileStore(database).create([
+                ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
+            ])
+            return (group, profile)
         }
 
         func list(_ choice: ThingChoice) async throws -> Set<String> {
@@ -99,7 +110,7 @@ struct ThingStoreTests {
     func unique() async throws {
         let ground = try await Ground()
         try await ground.make(ground.record("a", "1"), ground.record("b"), ground.record("c"))
-        await #expect(throws: StorageError.duplicate(field: "external_id")) {
+        await #expect(throws: StorageError.duplicate(field: "[0].external_id")) {
             try await ground.make(ground.record("d", "1"))
         }
     }
@@ -231,15 +242,32 @@ struct ThingStoreTests {
         #expect(fresh.resolve(one.id)?.traits.marks?.labels == ["x"])
     }
 
+    @Test("stay where they are while a source posts for them, which is of their group")
+    func held() async throws {
+        let ground = try await Ground()
+        let fixture = ground.fixture
+        let (group, profile) = try await ground.makeAnotherGroup()
+        let thing = ground.record("t")
+        try await ground.make(thing)
+        let sources = SourceStore(fixture.database, box: fixture.box)
+        let source = Source(
+            id: .random(), group: fixture.group, name: "s", thing: thing.id, isEnabled: true,
+            settings: SourceSettings(), createdAt: .first, updatedAt: .first)
+        try await sources.create([(source, .keyHash([1]))])
+        await #expect(throws: StorageError.inUse(by: "sources")) {
+            try await ground.things.move(thing.id, from: fixture.group, to: group, profile: profile)
+        }
+        #expect(try await ground.things.find(thing.id)?.group == fixture.group)
+        _ = try await sources.remove(source.id)
+        let moved = try await ground.things.move(thing.id, from: fixture.group, to: group, profile: profile)
+        #expect(moved?.group == group)
+    }
+
     @Test("move with what their former group's deliveries say of them, and are forgotten by its webhooks")
     func moved() async throws {
         let ground = try await Ground()
         let fixture = ground.fixture
-        let (group, profile) = (EntityID.random(), EntityID.random())
-        try await GroupStore(fixture.database).create([GroupRecord(id: group, org: nil, name: "h")], owner: "o")
-        try await ProfileStore(fixture.database).create([
-            ProfileRecord(id: profile, group: group, name: "q", configJSON: "{}")
-        ])
+        let (group, profile) = try await ground.makeAnotherGroup()
         _ = try await fixture.webhooks().update(fixture.webhook) { _ in
             try WebhookDraft(
                 name: "w", url: "http://example.com/", headers: [Header(name: "X", value: "{thing.metadata.site}")])

@@ -46,6 +46,7 @@ struct MigrationTests {
         "54cf5a80d06ef02b59a2e3b20a1c425ff16b352d6b50420d463bad2890cea781",
         "1788b5a6b923a59b889db13aea22be1f29dc02f8ee0de6170ea1dc64771fb2b9",
         "817157b21e5ff5a105c556cce80c798b6ee4097f049d60d8374115396ac85b33",
+        "d79eab467d9d0a9c540c98f062394b338318118d2675da781f4c2a41f974d7e0",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -21,8 +21,9 @@ package struct Fixture: Sendable {
 
     package init(policy: DeliveryPolicy = DeliveryPolicy(), box: SecretBox = SecretBox(key: nil)) async throws {
         self.box = box
-        self.url = try await SharedPostgres.shared.makeDatabase()
+        self.url = try await SharedPostgres.shared.makeMigratedDatabase()
         self.database = Database(pool: Pool(endpoint: try Endpoint(self.url), logger: silentLogger))
+        // Nothing is left to do, unless HOOKLINE_BINARY is of another build than these tests.
         _ = try await self.database.migrate()
         try await GroupStore(self.database).create([GroupRecord(id: self.group, org: nil, name: "g")], owner: "o")
         try await ProfileStore(self.database).create([
@@ -73,7 +74,7 @@ package struct Fixture: Sendable {
     package func claimed(_ store: DeliveryStore, inOrder: Bool = false, count: Int64 = 100, now: Int64) async throws
         -> [UInt8]
     {
-        try await store.claim(self.target.key, inOrder: inOrder, count: count, bytes: 100_000, now: now)
+        try await store.claim(self.target, inOrder: inOrder, count: count, bytes: 100_000, now: now)
             .deliveries.map(\.message.payload[0])
     }
 

@@ -27,18 +27,17 @@ extension DeliveryStore {
     ///   - connections: in strict order, those of the claim before.
     ///   - returning: in strict order, things of which nothing is to be had.
     package func claim(
-        _ webhook: WebhookKey, inOrder: Bool, count: Int64, bytes: Int64, now: Int64,
+        _ webhook: WebhookTarget, inOrder: Bool, count: Int64, bytes: Int64, now: Int64,
         held: HeldRows = LaneLedger().held, connections: Int = .max, returning: [EntityID] = []
     ) async throws -> Claim {
+        let wanted = Wanted(webhook.key, of: webhook.group, count: count, bytes: bytes)
         if inOrder {
             return try await self.claimInOrder(
-                webhook, count: count, bytes: bytes, now: Instant(clampingMicroseconds: now), held: held,
-                connections: connections,
+                wanted, now: Instant(clampingMicroseconds: now), held: held, connections: connections,
                 returning: returning)
         }
-        let room = LaneLedger.ClaimRoom(deliveries: Int(count), bytes: Int(bytes), seesAllSpills: true)
-        let claims = try await self.claim([webhook: room], now: Instant(clampingMicroseconds: now), held: held)
-        guard let claim = claims[webhook] else { throw PostgresError(.decoding, "a claim has no answer") }
+        let claims = try await self.claim([wanted], now: Instant(clampingMicroseconds: now), held: held)
+        guard let claim = claims[webhook.key] else { throw PostgresError(.decoding, "a claim has no answer") }
         return claim
     }
 }

@@ -70,6 +70,7 @@ package final class Installation: Sendable {
         let cluster: LocalPostgres
         let server: ChildProcess?
         let url: String
+        var settings = settings
         if ownPostgres {
             cluster = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
             server = try await cluster.start()
@@ -80,7 +81,13 @@ package final class Installation: Sendable {
         } else {
             (cluster, _) = try await SharedPostgres.shared.running()
             server = nil
-            url = try await SharedPostgres.shared.makeDatabase()
+            // An older one makes the schema that it knows.
+            let shared = SharedPostgres.shared
+            let isOlder = binary == HooklineProcess.previousBinary
+            url = try await isOlder ? shared.makeDatabase() : shared.makeMigratedDatabase()
+            if settings["POSTGRES_DATA_URL"] == nil {
+                settings["POSTGRES_DATA_URL"] = try GivenPostgres.entrance(to: url)
+            }
         }
         let mosquitto = try await prepareBroker("\(folder)/mosquitto", freePort())
         let broker = try await mosquitto.start()

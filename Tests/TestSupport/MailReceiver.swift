@@ -8,9 +8,10 @@ internal import Foundation
 
 /// A server that takes mail (PyPI's aiosmtpd), and remembers it as Python's `email` reads it.
 ///
-/// `nobody@…` there is not, and `later@…` is not taken now.
+/// `nobody@…` there is not, and `later@…` is not taken now. Nothing is taken from `forbidden@…`.
 package final class MailReceiver: Sendable {
-    package enum Security: String, Sendable { case tls, starttls, plain }
+    /// The last one speaks to nobody, and says so at once.
+    package enum Security: String, Sendable { case tls, starttls, plain, refusing }
 
     package struct Mail: Decodable, Sendable {
         package let sender: String
@@ -81,10 +82,25 @@ package final class MailReceiver: Sendable {
         port, folder, security = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 
+        class Refusing(asyncio.Protocol):
+            def connection_made(self, transport):
+                transport.write(b"554 5.7.1 Not for you\\r\\n")
+                transport.close()
+
+
         class Handler:
+            async def handle_MAIL(self, server, session, envelope, address, options):
+                if address.startswith("forbidden@"):
+                    return "550 5.7.1 This account is not yours"
+                envelope.mail_from = address
+                envelope.mail_options.extend(options)
+                return "250 OK"
+
             async def handle_RCPT(self, server, session, envelope, address, options):
                 if address.startswith("nobody@"):
                     return "550 5.1.1 No such user here"
+                if address.startswith("blocked@"):
+                    return "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked"
                 if address.startswith("later@"):
                     return "451 4.7.1 Come back later"
                 envelope.rcpt_tos.append(address)
@@ -113,6 +129,8 @@ package final class MailReceiver: Sendable {
 
 
         def make():
+            if security == "refusing":
+                return Refusing()
             if security == "plain":
                 return SMTP(Handler(), hostname="localhost")
             return SMTP(

@@ -13,15 +13,20 @@ enum Certificates {
         return "\(folder)/ca.pem"
     }
 
-    /// - Parameter days: negative for one that has expired.
-    static func issue(for name: String, days: Int, in folder: String) async throws -> (String, String) {
-        let base = "\(folder)/\(name)\(days)"
+    /// - Parameters:
+    ///   - days: negative for one that has expired.
+    ///   - usage: what it may be used for alone; nil does not say.
+    static func issue(
+        for name: String, days: Int, usage: String? = nil, in folder: String
+    ) async throws -> (String, String) {
+        let base = "\(folder)/\(name)\(days)\(usage ?? "")"
+        let more = usage.map { ["-addext", "extendedKeyUsage=\($0)"] } ?? []
         try await ChildProcess.complete(
             "openssl",
             [
                 "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)",
                 "-addext", "subjectAltName=DNS:\(name)", "-keyout", "\(base).key", "-out", "\(base).csr",
-            ])
+            ] + more)
         try await ChildProcess.complete(
             "openssl",
             [

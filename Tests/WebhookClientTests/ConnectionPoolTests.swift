@@ -107,6 +107,34 @@ struct ConnectionPoolTests {
         try await server.stop()
     }
 
+    @Test("are not used again where a receiver says that it is the wrong one to ask on")
+    func misdirected() async throws {
+        let server = try await ScriptedServer.start([
+            .send("HTTP/1.1 421 Misdirected Request\r\ncontent-length: 0\r\n\r\n"), .send(ConnectionPoolTests.ok),
+        ])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        for (status, connections) in [(421, 1), (200, 2), (200, 2)] {
+            #expect(try await client.send().status == status)
+            #expect(server.connections == connections)
+        }
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("say of a receiver that takes a connection and does not secure it that it has taken nothing else")
+    func silentHandshake() async throws {
+        let server = try await ScriptedServer.start([.nothing])
+        for whole in [120, 1] {
+            let client = try await Client("https://localhost:\(server.port)/") {
+                $0.firstByteTimeout = whole == 1 ? .seconds(120) : .seconds(1)
+                $0.totalTimeout = .seconds(Int64(whole))
+            }
+            #expect(try await client.send().failure == .timeout(.handshake))
+            try await client.close()
+        }
+        try await server.stop()
+    }
+
     @Test("take the status of a receiver whose body never ends, and do not wait for ever")
     func drip() async throws {
         let server = try await ScriptedServer.start([.send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx")])

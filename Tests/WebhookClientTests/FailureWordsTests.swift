@@ -57,7 +57,8 @@ struct FailureWordsTests {
         let failures: [(Outcome.Failure, String)] = [
             (.forbiddenAddress("10.0.0.1"), "DELIVERY_ALLOWED_NETWORKS"),
             (.forbiddenAddress("10.0.0.1"), "allowed_networks"),
-            (.timeout(.connect), "firewall"), (.timeout(.firstByte), "begin to answer"), (.timeout(.whole), "headers"),
+            (.timeout(.connect), "firewall"), (.timeout(.handshake), "TLS handshake"),
+            (.timeout(.firstByte), "begin to answer"), (.timeout(.whole), "headers"),
             (.closed, "closed the connection"), (.reset, "reset"),
             (.dns(FailureWords.notFound("x.example", "Name or service not known")), "no host x.example"),
             (.nameServer(FailureWords.notLookedUp("x.example", "it is away")), "x.example could not be looked up"),
@@ -103,6 +104,9 @@ struct FailureWordsTests {
         let good = try await Certificates.issue(for: "localhost", days: 2, in: folder)
         let through = try await Certificates.issue(for: "localhost", through: true, in: folder)
         #expect(try await self.outcome(good, trusting: authority).status == 200)
+        let both = try await Certificates.issue(
+            for: "localhost", days: 2, usage: "clientAuth,serverAuth", in: folder)
+        #expect(try await self.outcome(both, trusting: nil).failure?.description.contains("unknown authority") == true)
         let cases: [(certificate: (String, String), trusted: String?, clients: String?, words: [String])] = [
             (
                 try await Certificates.issue(for: "elsewhere.example", days: 2, in: folder), authority, nil,
@@ -117,6 +121,11 @@ struct FailureWordsTests {
                 authority, nil, ["not yet valid, before 2097-02-03"]
             ),
             (good, nil, nil, ["'Test CA'", "unknown authority"]),
+            (
+                try await Certificates.issue(for: "localhost", days: 2, usage: "clientAuth", in: folder), authority,
+                nil,
+                ["not made for servers", "serverAuth"]
+            ),
             (try await Certificates.selfSigned(for: "localhost", in: folder), authority, nil, ["self-signed"]),
             (through, authority, nil, ["'Test CA in between'", "intermediate certificate"]),
             (good, authority, authority, ["client certificate"]),

@@ -109,6 +109,19 @@ struct ForwardProxyTests {
         #expect(failure?.isFault == isFault && failure?.kind == (isFault ? "proxy" : "connect"))
     }
 
+    @Test("may say first that it is at it, which is no answer, and within bounds")
+    func interim() {
+        let first = "HTTP/1.1 100 Continue\r\n\r\n"
+        let others = first + "http/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+        #expect(ProxyAnswer(Array(first.utf8)) == nil && ProxyAnswer(Array("\(others)HTTP/1.1 200".utf8)) == nil)
+        #expect(ProxyAnswer(Array("\(others)HTTP/1.1 200 OK\r\n\r\n".utf8))?.isOpen == true)
+        #expect(ProxyAnswer(Array("\(others)HTTP/1.1 200 OK\r\n\r\nx".utf8))?.isOpen == false)
+        let refused = ProxyAnswer(Array("\(others)HTTP/1.1 407 No\r\n\r\n".utf8))
+        #expect(refused?.isOpen == false && refused?.status == "407 No")
+        let endless = ProxyAnswer(Array(String(repeating: first, count: 1_000).utf8))
+        #expect(endless?.isOpen == false && endless?.status == nil)
+    }
+
     @Test("that is not there is nobody's fault either")
     func away() async throws {
         let way = try Self.proxy(1)

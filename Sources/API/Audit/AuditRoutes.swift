@@ -56,8 +56,8 @@ struct AuditRoutes: Sendable {
 
     private static func filter(_ name: String, of request: Request) throws(InvalidField) -> String? {
         guard let text = request.text(name), !text.isEmpty else { return nil }
-        guard text.utf8.count <= Self.longestFilter else {
-            throw InvalidField(name, "must have at most \(Self.longestFilter) bytes")
+        guard text.unicodeScalars.count <= Self.longestFilter else {
+            throw InvalidField(name, "must have at most \(Self.longestFilter) characters")
         }
         return text
     }

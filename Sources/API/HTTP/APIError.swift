@@ -88,12 +88,15 @@ struct APIError: Error, HTTPResponseError {
 
 /// Turns every error into an answer of one shape, and keeps what is not the caller's business in the log.
 struct ErrorMiddleware: RouterMiddleware {
+    /// For what every request meets while the database is away.
+    let log: RateLimitedLog
+
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
             try request.refuseWhatIsNoText()
-            return try await next(request, context)
+            return try await ReadingPatience().handle(request, context: context, next: next)
         } catch let error as APIError {
             throw error
         } catch let error as InvalidField {
@@ -111,19 +114,28 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch is CancellationError {
             throw APIError(status: .serviceUnavailable, message: "the service is stopping")
         } catch {
-            return try await Self.internalError(error, request, context)
+            throw self.internalError(error, request, context)
         }
     }
 
     private static let tooLarge = APIError(status: .contentTooLarge, message: "the body must be at most 1 MiB")
 
-    private static func internalError(_ error: any Error, _ request: Request, _ context: APIContext) async throws
-        -> Response
-    {
-        context.logger.error(
-            "a request failed",
-            metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
-        throw DatabaseAvailability.mayPass(error)
+    private func internalError(_ error: any Error, _ request: Request, _ context: APIContext) -> APIError {
+        if DatabaseAvailability.isAway(error) {
+            self.log.warning(
+                "away", "requests are refused: the database is not available", metadata: ["error": "\(error)"])
+        } else {
+            context.logger.error(
+                "a request failed",
+                metadata: ["error": "\(error)", "method": "\(request.method)", "path": "\(request.uri.path)"])
+        }
+        if DatabaseAvailability.isLate(error) {
+            return APIError(
+                status: .serviceUnavailable,
+                message: "the database did not answer in time: it is busy or hangs, or a table is locked; try again",
+                headers: [.retryAfter: "5"])
+        }
+        return DatabaseAvailability.mayPass(error)
             ? APIError(
                 status: .serviceUnavailable, message: "the database is not available; try again",
                 headers: [.retryAfter: "1"])

@@ -77,6 +77,12 @@ package final class IdentityProvider: Service {
         return keys
     }
 
+    /// What the provider says now, if a look at it may be made; nil if nothing is at hand.
+    func renewedKeys() async -> VerificationKeys? {
+        await self.look()
+        return self.goodKeys
+    }
+
     private var goodKeys: VerificationKeys? {
         self.state.withLock { $0.schedule.isGood(at: self.now()) ? $0.keys : nil }
     }

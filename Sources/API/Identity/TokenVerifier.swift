@@ -63,11 +63,17 @@ struct TokenVerifier: Sendable {
         guard !candidates.isEmpty else {
             throw token.keyID != nil && keys.knows(token.keyID) ? .algorithm : .key
         }
-        for key in candidates {
-            // What cannot be a signature of this kind at all throws, which is the same.
-            if (try? key.verify(token.signature, signs: token.signed)) == true { return end }
-        }
-        throw .signature
+        if Self.isSigned(token, byOneOf: candidates) { return end }
+        // A new key may go by the name of the one before, or by none.
+        guard let newer = await self.provider?.renewedKeys(),
+            Self.isSigned(token, byOneOf: newer.candidates(token.keyID, token.algorithm))
+        else { throw .signature }
+        return end
+    }
+
+    private static func isSigned(_ token: SignedToken, byOneOf keys: [any JWTAlgorithm]) -> Bool {
+        // What cannot be a signature of this kind at all throws, which is the same.
+        keys.contains { (try? $0.verify(token.signature, signs: token.signed)) == true }
     }
 
     private func checkAddress(of token: SignedToken, for audiences: [String]) throws(TokenRefusal) {

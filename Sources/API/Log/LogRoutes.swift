@@ -80,6 +80,8 @@ struct LogRoutes: Sendable {
 
     /// How many entries one call looks through.
     private static let mostLooked = 5_000
+    /// And for how long at the most, so that what was found, or how far it came, is told before the database's time for it is over.
+    private static let longestLook = Duration.seconds(4)
     private static let longestText = 200
 
     /// What has a text in what the caller sees of it, or in the payload of a message that is there. A page has what is found
@@ -87,13 +89,14 @@ struct LogRoutes: Sendable {
     private func find(
         _ text: String, _ query: LogQuery, of webhooks: [WebhookKey: WebhookAddress], seenBy role: Role
     ) async throws -> Page<LogEntry> {
-        guard text.utf8.count <= Self.longestText else {
-            throw InvalidField("text", "must be at most \(Self.longestText) bytes long")
+        guard text.unicodeScalars.count <= Self.longestText else {
+            throw InvalidField("text", "must be at most \(Self.longestText) characters long")
         }
         guard query.order == .date, !query.isAscending, query.start.offset == 0 else {
             throw InvalidField("order", "must be date, dir desc and cursor in place of offset where text is given")
         }
         var (query, looked) = (query, 0)
+        let end = ContinuousClock.now + Self.longestLook
         let position = query.start.position
         while true {
             let page = try await self.store.list(query, of: Array(webhooks.keys))
@@ -104,7 +107,7 @@ struct LogRoutes: Sendable {
                 return payloads.contains(entry.delivery)
                     || [shown.trigger_id, shown.url, shown.error].contains { $0?.contains(text) == true }
             }
-            guard found.isEmpty, let next = page.next, looked < Self.mostLooked else {
+            guard found.isEmpty, let next = page.next, looked < Self.mostLooked, ContinuousClock.now < end else {
                 return Page(
                     total: position + Int64(found.count), isCapped: page.next != nil, items: found, next: page.next)
             }

@@ -10,7 +10,6 @@ struct NoticeRoutes: Sendable {
     let queue: ChannelQueue
     let access: Access
     let addressGuard: AddressGuard
-    let orgs: NotificationStore
     let audit: AuditStore
 
     private typealias Place = @Sendable (APIContext, Role) async throws -> (owner: NoticeOwner, role: Role)
@@ -26,7 +25,7 @@ struct NoticeRoutes: Sendable {
                 throw APIError(status: .forbidden, message: "orgs are root's to set")
             }
             let id = try context.id(of: "org")
-            guard try await self.orgs.url(ofOrg: id) != nil else { throw APIError.notFound("org") }
+            guard try await self.access.orgs.find(id) != nil else { throw APIError.notFound("org") }
             return (.org(id), .owner)
         }
         self.add("me/notices", to: routes) { context, _ in

@@ -1,13 +1,11 @@
 internal import Domain
 internal import Hummingbird
-internal import Queue
 internal import Registry
 internal import Schema
 internal import Values
 
 /// What an org sets for all its groups, which is root's to say.
 struct OrgRoutes: Sendable {
-    let store: NotificationStore
     let orgs: OrgStore
     let keys: OrgKeyStore
     let audit: AuditStore
@@ -23,9 +21,7 @@ struct OrgRoutes: Sendable {
                     throw InvalidField("notification_url", error.reason)
                 }
             }
-            guard try await self.store.setURL(url, ofOrg: id), let org = try await self.orgs.find(id) else {
-                throw APIError.notFound("org")
-            }
+            guard let org = try await self.orgs.setNotificationURL(url, of: id) else { throw APIError.notFound("org") }
             return try Response.json(OrgDTO(org, to: context.caller(), role: .admin))
         }
         self.addKeys(to: routes)

@@ -119,7 +119,7 @@ extension SourceSettings {
         if object.has("event_id_path") { self.eventIDPath = try object.string("event_id_path") }
         if object.has("thing") { self.thing = try SourceThing(object) }
         if object.has("handshake") { self.handshake = try object.choice("handshake") }
-        do throws(InvalidField) { try self.check() } catch {
+        do throws(InvalidField) { try self.check(changing: settings) } catch {
             throw InvalidField(object.name(error.field), error.reason)
         }
     }

@@ -221,9 +221,10 @@ struct SourceRoutes: Sendable {
         if source.hasUnreadableSettings { throw StorageError.unreadable(source.fault ?? "") }
         let appliesSchema = try object.bool("apply_schema") ?? false
         let updated = try await self.sources.update(source.id) { source in
+            let former = source.settings
             source.settings.sample = text
             if appliesSchema { source.settings.schema = JSONSchema.inferred(from: json) }
-            try source.settings.check()
+            try source.settings.check(changing: former)
         }
         guard let updated else { throw APIError.notFound("source") }
         return try Response.json(SourceDTO(updated, at: self.base(request), seenBy: role))

@@ -23,8 +23,8 @@ struct CSVRows: Sendable {
         guard self.columns.count <= Self.mostColumns else {
             throw InvalidField(options.name("columns"), "must be at most \(Self.mostColumns)")
         }
-        for name in self.columns where name.isEmpty || name.utf8.count > Self.longestName {
-            throw InvalidField(options.name("columns"), "must be names of 1 to \(Self.longestName) bytes")
+        for name in self.columns where name.isEmpty || name.unicodeScalars.count > Self.longestName {
+            throw InvalidField(options.name("columns"), "must be names of 1 to \(Self.longestName) characters")
         }
         guard let separator = try options.string("separator") else { return }
         guard [",", ";", "\t", "|"].contains(separator), let byte = separator.utf8.first else {

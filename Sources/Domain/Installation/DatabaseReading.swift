@@ -6,6 +6,8 @@ package struct DatabaseReading: Sendable, Equatable {
     /// Whether a transaction may change nothing, for another reason than ``isStandby``.
     package var isReadOnly = false
     package var synchronousCommit = "on"
+    /// As `server_encoding` has it.
+    package var encoding = "UTF8"
     /// Whether two connections that were open at a time had one server process: a pooler gives it out by transactions.
     package var sharesBackend = false
     /// `max_connections`, and those of them that are for superusers.
@@ -37,14 +39,17 @@ package struct DatabaseReading: Sendable, Equatable {
     }
 
     /// The major versions that the tests are run with.
-    private static let tried = 13...17
+    private static let tried = 14...17
     /// As far apart as clocks may be before nothing is removed or given up any more, in microseconds.
     private static let mostApart: Int64 = 60_000_000
     private static let noticeable: Int64 = 5_000_000
 
     package var findings: [InstallationFinding] {
-        [self.server, self.writing, self.rights, self.pooler, self.durability, self.connections, self.clock]
-            .compactMap(\.self)
+        [
+            self.server, self.writing, self.encoded, self.rights, self.pooler, self.durability, self.connections,
+            self.clock,
+        ]
+        .compactMap(\.self)
     }
 
     private var server: InstallationFinding {
@@ -73,6 +78,20 @@ package struct DatabaseReading: Sendable, Equatable {
         return .init(
             .fail, "database", "it is read-only",
             hint: "see default_transaction_read_only of the server, the database and the role")
+    }
+
+    private var encoded: InstallationFinding? {
+        let hint = "make one with UTF8: createdb --encoding=UTF8 --template=template0"
+        switch self.encoding {
+        case "UTF8": return nil
+        case "SQL_ASCII":
+            return .init(
+                .warn, "database", "its encoding is SQL_ASCII: names are compared and cut by bytes", hint: hint)
+        default:
+            return .init(
+                .fail, "database", "its encoding is \(self.encoding), which has no place for most characters",
+                hint: hint)
+        }
     }
 
     private var rights: InstallationFinding {

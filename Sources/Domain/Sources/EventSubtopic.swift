@@ -20,8 +20,8 @@ struct EventSubtopic: Sendable {
 
     /// Values become levels of a topic, so the text itself must be good for that.
     init(_ text: String) throws(InvalidField) {
-        guard text.utf8.count <= 254, TopicText.isPublishable(text) else {
-            throw InvalidField("subtopic", "must be at most 254 bytes without +, # and control characters")
+        guard text.unicodeScalars.count <= 254, TopicText.isPublishable(text) else {
+            throw InvalidField("subtopic", "must be at most 254 characters without +, # and control characters")
         }
         var (parts, rest) = ([Part](), text[...])
         while let place = Self.parameter(in: rest) {

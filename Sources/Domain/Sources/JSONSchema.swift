@@ -36,17 +36,20 @@ package struct JSONSchema: Sendable {
         "minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
     ]
 
+    /// - Parameter isStored: whether it was taken before, when less was asked of what keywords say: then it goes on saying what
+    ///   it said.
     /// - Throws: the keyword at fault, with its path below `schema`.
-    package init(_ json: RawJSON) throws(InvalidField) {
-        try self.init(json, at: "schema", depth: 0)
+    package init(_ json: RawJSON, isStored: Bool = false) throws(InvalidField) {
+        try self.init(json, at: "schema", depth: 0, isStored: isStored)
     }
 
-    private init(_ json: RawJSON, at path: String, depth: Int) throws(InvalidField) {
+    private init(_ json: RawJSON, at path: String, depth: Int, isStored: Bool) throws(InvalidField) {
         guard json.kind == .object else { throw InvalidField(path, "must be an object") }
         guard depth < Self.deepest else { throw InvalidField(path, "is nested too deep") }
         for (name, value) in json.members {
             let name = String(decoding: name, as: UTF8.self)
             let place = "\(path).\(name)"
+            if !isStored { try Self.checkShape(of: name, value, at: place) }
             switch name {
             case "type":
                 let names = value.string.map { [$0] } ?? value.elements.compactMap(\.string)
@@ -62,7 +65,7 @@ package struct JSONSchema: Sendable {
                 guard value.kind == .object else { throw InvalidField(place, "must be an object") }
                 for (name, schema) in value.members {
                     let place = "\(place).\(String(decoding: name, as: UTF8.self))"
-                    self.properties[name] = try JSONSchema(schema, at: place, depth: depth + 1)
+                    self.properties[name] = try JSONSchema(schema, at: place, depth: depth + 1, isStored: isStored)
                 }
             case "required":
                 guard value.kind == .array else { throw InvalidField(place, "must be an array of names") }
@@ -71,15 +74,42 @@ package struct JSONSchema: Sendable {
                 if let isAllowed = value.bool {
                     self.additional = isAllowed ? .allowed : .forbidden
                 } else {
-                    self.additional = .schema(try JSONSchema(value, at: place, depth: depth + 1))
+                    self.additional = .schema(try JSONSchema(value, at: place, depth: depth + 1, isStored: isStored))
                 }
-            case "items": self.items = Box(try JSONSchema(value, at: place, depth: depth + 1))
+            case "items": self.items = Box(try JSONSchema(value, at: place, depth: depth + 1, isStored: isStored))
             case _ where Self.limitNames.contains(name):
                 guard let number = value.exactNumber else { throw InvalidField(place, "must be a number") }
                 self.limits[name] = Limit(number: number, text: String(decoding: value.text, as: UTF8.self))
             case "title", "description", "$schema", "default", "examples", "format": continue
             default: throw InvalidField(place, "is a keyword that is not supported")
             }
+        }
+    }
+
+    /// What a keyword may say (JSON Schema Validation, sections 6 and 9); of what is a schema itself its own keywords tell.
+    private static func checkShape(of name: String, _ value: RawJSON, at place: String) throws(InvalidField) {
+        switch name {
+        case "type" where value.kind == .array:
+            for (index, element) in value.elements.enumerated() where element.string.map(Self.kinds.contains) != true {
+                throw InvalidField("\(place)[\(index)]", "must be one of \(Self.kinds.joined(separator: ", "))")
+            }
+        case "enum" where value.kind == .array && value.elements.isEmpty:
+            throw InvalidField(place, "must have at least one value: no value is one of none")
+        case "required" where value.kind == .array:
+            for (index, element) in value.elements.enumerated() where element.kind != .string {
+                throw InvalidField("\(place)[\(index)]", "must be a string: the name of a property")
+            }
+        case "additionalProperties" where value.bool == nil && value.kind != .object:
+            throw InvalidField(place, "must be true, false or a schema")
+        case "minItems", "maxItems", "minLength", "maxLength":
+            guard let number = value.exactNumber, number.isWhole, number.isZero || number.isPositive else {
+                throw InvalidField(place, "must be a whole number from 0 on")
+            }
+        case "title", "description", "$schema", "format":
+            guard value.kind == .string else { throw InvalidField(place, "must be a string") }
+        case "examples":
+            guard value.kind == .array else { throw InvalidField(place, "must be an array") }
+        default: return
         }
     }
 

@@ -74,8 +74,9 @@ package struct SourceSettings: Sendable, Equatable, Codable {
     /// What may be called per second unless a source says otherwise.
     package static let defaultRate = RateLimit(perSecond: 100, burst: 200)
 
+    /// - Parameter former: what the source said before; a schema that stays is taken as it was.
     /// - Throws: ``InvalidField``, named as the API names it.
-    package func check() throws(InvalidField) {
+    package func check(changing former: SourceSettings? = nil) throws(InvalidField) {
         try self.signature?.check()
         try self.conditions?.check()
         if self.conditions.map({ ConditionSet($0).remembers }) == true {
@@ -91,7 +92,7 @@ package struct SourceSettings: Sendable, Equatable, Codable {
             guard schema.utf8.count <= JSONSchema.longest, let json = RawJSON(Array(schema.utf8)) else {
                 throw InvalidField("schema", "must be at most \(JSONSchema.longest) bytes of JSON")
             }
-            _ = try JSONSchema(json)
+            _ = try JSONSchema(json, isStored: schema == former?.schema)
         }
         try self.rateLimit?.check()
         guard (0...604_800).contains(self.repetitionWindow) else {
@@ -132,7 +133,9 @@ package struct SourceGate: Sendable {
         self.conditions = settings.conditions.map(ConditionSet.init)
         var (schema, subtopic, fault): (JSONSchema?, EventSubtopic?, InvalidField?)
         do throws(InvalidField) {
-            if let text = settings.schema, let json = RawJSON(Array(text.utf8)) { schema = try JSONSchema(json) }
+            if let text = settings.schema, let json = RawJSON(Array(text.utf8)) {
+                schema = try JSONSchema(json, isStored: true)
+            }
             subtopic = try EventSubtopic(settings.subtopic)
         } catch { fault = error }
         (self.schema, self.subtopic, self.fault) = (schema, subtopic, fault)

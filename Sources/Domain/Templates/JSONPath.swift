@@ -9,6 +9,7 @@ package struct JSONPath: Sendable, CustomStringConvertible {
     package let steps: [Step]
     package let description: String
 
+    /// In code points.
     package static let longest = 254
 
     /// The value itself.
@@ -34,7 +35,7 @@ package struct JSONPath: Sendable, CustomStringConvertible {
 
     /// A leading dot is taken too, so that what follows `{payload` is a path.
     package init?(_ text: some StringProtocol) {
-        guard text.utf8.count <= Self.longest else { return nil }
+        guard text.unicodeScalars.count <= Self.longest else { return nil }
         var steps: [Step] = []
         var rest = Substring(text)
         var isFirst = true

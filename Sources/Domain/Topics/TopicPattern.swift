@@ -95,7 +95,9 @@ package struct SubtopicTemplate: Sendable, Hashable {
 
     /// - Throws: in words, what is wrong.
     package init(_ text: String, names pattern: TopicPattern, field: String) throws(InvalidField) {
-        guard text.utf8.count <= 254 else { throw InvalidField(field, "must have at most 254 bytes") }
+        guard text.unicodeScalars.count <= 254 else {
+            throw InvalidField(field, "must have at most 254 characters")
+        }
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "#") })
         else { throw InvalidField(field, "must not hold wildcards or control characters") }
         var (parts, rest): ([Part], Substring) = ([], text[...])

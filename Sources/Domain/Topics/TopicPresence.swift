@@ -52,7 +52,7 @@ package struct TopicPresence: Sendable, Hashable {
     private let path: JSONPath?
     private let values: [String: Bool]
 
-    /// The most values of each kind, and how long one may be, in bytes.
+    /// The most values of each kind, and how long one may be, in code points.
     package static let mostValues = 20
     package static let longestValue = 128
 
@@ -88,8 +88,8 @@ package struct TopicPresence: Sendable, Hashable {
             }
             for (index, text) in texts.enumerated() {
                 let field = "\(path).\(name)[\(index)]"
-                guard !text.isEmpty, text.utf8.count <= Self.longestValue, !text.utf8.contains(0) else {
-                    throw InvalidField(field, "must be a text of 1 to \(Self.longestValue) bytes")
+                guard !text.isEmpty, text.unicodeScalars.count <= Self.longestValue, !text.utf8.contains(0) else {
+                    throw InvalidField(field, "must be a text of 1 to \(Self.longestValue) characters")
                 }
                 guard values.updateValue(isConnected, forKey: text) == nil else {
                     throw InvalidField(field, "stands there twice")
@@ -107,7 +107,7 @@ package struct TopicPresence: Sendable, Hashable {
         if let always { return always }
         if let json = RawJSON(payload: payload) { return self.isConnected(by: json) }
         let text = payload[RawJSON.textRange(of: payload)]
-        return text.count <= Self.longestValue ? self.values[String(decoding: text, as: UTF8.self)] : nil
+        return text.count <= Self.longestValue * 4 ? self.values[String(decoding: text, as: UTF8.self)] : nil
     }
 
     /// The same where the payload is read already.
@@ -118,8 +118,8 @@ package struct TopicPresence: Sendable, Hashable {
             guard let found = json.value(at: path) else { return nil }
             value = found
         }
-        // A text may be escaped, at six bytes for one.
-        guard value.text.count <= Self.longestValue * 6 + 2 else { return nil }
+        // A text may be escaped, at twelve bytes for one character beyond the first plane.
+        guard value.text.count <= Self.longestValue * 12 + 2 else { return nil }
         switch value.kind {
         case .object, .array: return nil
         case .string: return value.string.flatMap { self.values[$0] }

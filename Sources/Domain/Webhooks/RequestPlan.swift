@@ -137,8 +137,9 @@ package struct RequestPlan: Sendable {
                 throw InvalidField(
                     "\(field)[\(index)].key", "must be 1 to \(RequestSpec.longestKey) characters long")
             }
-            guard row.value.utf8.count <= Header.longestValue else {
-                throw InvalidField("\(field)[\(index)].value", "must be at most \(Header.longestValue) bytes long")
+            guard row.value.unicodeScalars.count <= Header.longestValue else {
+                throw InvalidField(
+                    "\(field)[\(index)].value", "must be at most \(Header.longestValue) characters long")
             }
         }
     }

@@ -59,7 +59,9 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
 
     /// Why a template cannot be taken; nil if it can.
     static func fault(of template: String) -> String? {
-        guard (1...Self.longest).contains(template.utf8.count) else { return "must be 1 to \(Self.longest) bytes long" }
+        guard (1...Self.longest).contains(template.unicodeScalars.count) else {
+            return "must be 1 to \(Self.longest) characters long"
+        }
         let levels = template.split(separator: "/", omittingEmptySubsequences: false)
         guard levels.allSatisfy({ !$0.isEmpty }) else {
             return "must be levels below things/<thing_id>/responses/, with no slash before, behind or twice"

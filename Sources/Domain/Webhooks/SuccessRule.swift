@@ -99,10 +99,11 @@ extension SuccessRule {
             throw InvalidField("\(name).equals", "must be JSON of at most \(Self.longestValue) bytes")
         }
         if let matches {
-            guard matches.utf8.count <= Self.longestPattern, TextPattern(matches) != nil else {
+            guard matches.unicodeScalars.count <= Self.longestPattern, TextPattern(matches) != nil else {
                 throw InvalidField(
                     "\(name).matches",
-                    "must be a pattern such as ok* or [1-9]*, of at most \(TextPattern.mostSteps) characters")
+                    "must be a pattern such as ok* or [1-9]*, of at most \(Self.longestPattern) characters that stand for"
+                        + " \(TextPattern.mostSteps) at the most (a bracket for one, * for none)")
             }
         }
     }

@@ -41,7 +41,10 @@ struct APIArguments: ParsableArguments {
     }
 
     private static func firstWord(of file: String) throws -> String {
-        guard let text = Files.read(file) else { throw ValidationError("\(file) cannot be read.") }
+        let text: String
+        do throws(UnreadableFile) { text = try Files.text(of: file) } catch {
+            throw ValidationError("\(file) \(error.reason).")
+        }
         return text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
     }
 }

@@ -27,6 +27,16 @@ struct APIConnection: Sendable {
         var isUncertain: Bool { self.status == 0 }
     }
 
+    /// A list that is longer than it may be.
+    struct TooMany: Error, CustomStringConvertible {
+        let path: String
+        /// What it lists, in the plural.
+        let kind: String
+        let most: Int
+
+        var description: String { "\(self.path) has more than \(self.most) \(self.kind)".printable }
+    }
+
     private static let largestAnswer = 64 * 1_024 * 1_024
 
     /// - Parameter caFile: PEM with authorities beside the system's; nil for none.
@@ -128,7 +138,7 @@ struct APIConnection: Sendable {
             guard case .object(let fields) = page, case .array(let elements)? = fields[key] else { return all }
             for case .object(let element) in elements { all.append(element) }
             guard all.count <= most else {
-                throw Refusal(request: "GET \(path)", status: 200, reason: "has more than \(most) \(key)")
+                throw TooMany(path: path, kind: key, most: most)
             }
             guard case .string(let next)? = fields["next"] else { return all }
             cursor = "&cursor=" + Self.escaped(next)

@@ -60,6 +60,7 @@ struct ContextCommand: AsyncParsableCommand {
         var keyFile: String
 
         func run() async throws {
+            guard !self.name.isEmpty else { throw ValidationError("a name is needed") }
             _ = try APIConnection.base(self.url)
             let path = self.keyFile.hasPrefix("/") ? self.keyFile : "\(Files.currentFolder)/\(self.keyFile)"
             guard Files.exists(path) else { throw ClientProblem("\(path) cannot be read") }

@@ -138,7 +138,10 @@ struct Apply: AsyncParsableCommand {
 
     private func read() throws -> DeclarationText {
         let path = self.file == "-" ? "/dev/stdin" : self.file
-        guard let text = Files.read(path) else { throw Failure(description: "\(self.file) cannot be read.") }
+        let text: String
+        do throws(UnreadableFile) { text = try Files.text(of: path) } catch {
+            throw Failure(description: "\(self.file) \(error.reason).".printable)
+        }
         do throws(InvalidField) {
             return try DeclarationText(text, isJSON: self.file.hasSuffix(".json"))
         } catch {

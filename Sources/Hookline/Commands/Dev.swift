@@ -50,8 +50,10 @@ struct Dev: AsyncParsableCommand {
             overrides["HTTP_PORT"] = "\(try freePort())"
         }
         Descriptors.raise()
-        let configuration = try ServiceConfiguration(
+        var configuration = try ServiceConfiguration(
             try await SettingsReader(arguments: self.settings.arguments, overrides: overrides), cores: System.coreCount)
+        // There is one way to its database.
+        configuration.postgresData = nil
         let logger = configuration.log.makeLogger()
         let demo = try await DemoData.prepare(
             configuration.postgres, box: configuration.secrets, logger: logger)

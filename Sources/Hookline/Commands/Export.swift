@@ -52,6 +52,9 @@ struct Export: AsyncParsableCommand {
             }
         } catch let error as InvalidField {
             throw Apply.Failure(description: "\(error)".printable)
+        } catch let error as APIConnection.TooMany where error.kind == "things" {
+            throw Apply.Failure(
+                description: "\(error), which is the most that a file takes: --without-things leaves them out.")
         }
         if self.group == nil, try await Self.isRoot(connection) {
             for org in Set(groups.compactMap { $0.string("org_id") } + [self.org].compactMap(\.self)).sorted() {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Postgres
 internal import Schema
 
 struct Migrate: AsyncParsableCommand {
@@ -21,7 +22,11 @@ struct Migrate: AsyncParsableCommand {
             self.dryRun
             ? try await database.pendingMigrations()
             : try await bar.ticking {
-                try await database.migrate { bar.show("applying \($0)", Int64($1), of: Int64($2)) }
+                do {
+                    return try await database.migrate { bar.show("applying \($0)", Int64($1), of: Int64($2)) }
+                } catch let error as PostgresError where error.kind == .configuration {
+                    throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
+                }
             }
         if names.isEmpty { print("The schema is current.") }
         for name in names { print(self.dryRun ? "would apply \(name)" : "applied \(name)") }

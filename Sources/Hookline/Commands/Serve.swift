@@ -10,6 +10,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         Descriptors.raise()
+        try Descriptors.current.require()
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
         let logger = configuration.log.makeLogger()

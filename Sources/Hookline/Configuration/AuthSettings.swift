@@ -16,7 +16,7 @@ struct AuthSettings: Sendable {
         if let secret = self.identity.secret, secret.reveal().utf8.count < 32 {
             throw settings.invalid("auth.jwt_secret", "must have at least 32 bytes (RFC 7518, section 3.2)")
         }
-        self.jwks = try settings.file("auth.jwks_file").map(Secret.init)
+        self.jwks = try settings.textFile("auth.jwks_file").map { Secret($0) }
         let networks = try settings.networks("auth.allowed_networks")
         self.addressGuard = AddressGuard(allowed: networks)
         self.identity.provider = try Self.provider(settings, hasNetworks: !networks.isEmpty)
@@ -77,11 +77,9 @@ struct AuthSettings: Sendable {
             throw settings.invalid(
                 "auth.oidc_issuer", "must be https, unless it is on a network of AUTH_ALLOWED_NETWORKS")
         }
-        provider.longestAge = try settings.duration("auth.keys_max_age", default: provider.longestAge)
         // Less, and one missed look would shut everybody out.
-        guard provider.longestAge >= .seconds(900) else {
-            throw settings.invalid("auth.keys_max_age", "must be 15m or more")
-        }
+        provider.longestAge = try settings.duration(
+            "auth.keys_max_age", from: .seconds(900), default: provider.longestAge)
         if let id = try settings.string("auth.client_id") {
             provider.client = ProviderConfiguration.Client(
                 id: id, secret: try settings.secret("auth.client_secret"),

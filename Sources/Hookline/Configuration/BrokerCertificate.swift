@@ -11,10 +11,8 @@ extension ServiceConfiguration {
         guard let file else { throw settings.invalid(own, "is required with MQTT_TLS_KEY_FILE") }
         guard let keyFile else { throw settings.invalid(secret, "is required with MQTT_TLS_CERT_FILE") }
         guard hasTLS else { throw settings.invalid("mqtt.tls_ca_file", "is required with MQTT_TLS_CERT_FILE") }
-        let chain: [NIOSSLCertificate]
-        do { chain = try NIOSSLCertificate.fromPEMFile(file) } catch {
-            throw settings.invalid(own, "\(file) holds no PEM certificate")
-        }
+        let chain = try settings.certificates(own)
+        _ = try settings.file(secret)
         let key: NIOSSLPrivateKey
         do { key = try NIOSSLPrivateKey(file: keyFile, format: .pem) } catch {
             throw settings.invalid(secret, "\(keyFile) holds no PEM key without a passphrase")

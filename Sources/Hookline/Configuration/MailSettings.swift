@@ -1,5 +1,4 @@
 internal import Domain
-internal import LocalServices
 internal import Mail
 internal import Values
 
@@ -12,7 +11,7 @@ struct MailSettings: Sendable {
     /// nil if none is.
     init?(_ settings: SettingsReader) throws {
         self.caFile = try settings.string("smtp.tls_ca_file")
-        if let caFile, !Files.exists(caFile) { throw settings.invalid("smtp.tls_ca_file", "\(caFile) cannot be read") }
+        _ = try settings.certificates("smtp.tls_ca_file")
         guard let url = try settings.secret("smtp.url") else { return nil }
         guard let server = MailServer(url) else {
             throw settings.invalid(

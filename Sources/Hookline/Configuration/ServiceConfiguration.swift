@@ -4,7 +4,6 @@ internal import Delivery
 internal import Domain
 internal import Glibc
 internal import Intake
-internal import LocalServices
 internal import Logging
 internal import MQTT
 internal import Mail
@@ -21,6 +20,8 @@ internal import WebhookClient
 struct ServiceConfiguration: Sendable {
     var api: APIConfiguration
     var postgres: Endpoint
+    /// Another way to the same database, for what is about messages and deliveries alone; nil goes the one way.
+    var postgresData: Endpoint?
     var poolSize: Int
     var mqtt: Session.Configuration
     var intake: IntakeService.Configuration
@@ -52,6 +53,7 @@ struct ServiceConfiguration: Sendable {
     init(_ settings: SettingsReader, cores: Int) throws {
         self.log = try LogConfiguration(settings)
         self.postgres = try Self.endpoint(settings)
+        self.postgresData = try Self.dataEndpoint(settings)
         self.poolSize = try settings.integer("postgres.pool_size", in: 1...100, default: 4)
         self.api = APIConfiguration(
             host: try Self.host(settings),
@@ -87,7 +89,7 @@ struct ServiceConfiguration: Sendable {
         self.delivery.restartPatience = try settings.duration(
             "mqtt.restart_patience", upTo: .seconds(7 * 86_400), default: self.delivery.restartPatience)
         self.delivery.grace = try settings.duration(
-            "delivery.grace", upTo: .seconds(86_400), default: self.delivery.grace)
+            "delivery.grace", from: .milliseconds(100), upTo: .seconds(86_400), default: self.delivery.grace)
         self.delivery.defaults = try Self.deliveryDefaults(settings)
         self.delivery.groupRate = try settings.rate("delivery.group_rate", default: nil)
         self.delivery.userRate = try settings.rate("delivery.user_rate", default: nil)
@@ -105,18 +107,23 @@ struct ServiceConfiguration: Sendable {
         self.connectTimeout = try settings.timeAmount("delivery.connect_timeout", default: .seconds(5))
         self.firstByteTimeout = try settings.timeAmount("delivery.first_byte_timeout", default: .seconds(15))
         self.totalTimeout = try settings.timeAmount("delivery.timeout", default: .seconds(30))
-        self.additionalRoots = try Self.additionalRoots(settings)
+        self.additionalRoots = try settings.certificates("delivery.tls_ca_file")
         self.oldestTLS = try settings.choice("delivery.tls_minimum", default: OldestTLS.v12).version
         self.proxy = try Self.proxy(settings)
         self.commands = try Self.commandLimits(settings)
         self.commandKeyLifetime = try settings.duration(
             "commands.key_lifetime", upTo: .seconds(86_400), default: .seconds(600))
         self.housekeeping = .init()
-        self.housekeeping.keepMessages = try settings.duration("retention.messages", default: .seconds(30 * 86_400))
-        self.housekeeping.keepAttempts = try settings.duration("retention.attempts", default: .seconds(7 * 86_400))
-        self.housekeeping.keepFailed = try settings.duration("retention.failed", default: .seconds(7 * 86_400))
-        self.housekeeping.keepCommands = try settings.duration("retention.commands", default: .seconds(7 * 86_400))
-        self.housekeeping.keepAudit = try settings.duration("retention.audit", default: .seconds(365 * 86_400))
+        self.housekeeping.keepMessages = try settings.duration(
+            "retention.messages", from: .seconds(3_600), default: .seconds(30 * 86_400))
+        self.housekeeping.keepAttempts = try settings.duration(
+            "retention.attempts", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepFailed = try settings.duration(
+            "retention.failed", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepCommands = try settings.duration(
+            "retention.commands", from: .seconds(3_600), default: .seconds(7 * 86_400))
+        self.housekeeping.keepAudit = try settings.duration(
+            "retention.audit", from: .seconds(86_400), default: .seconds(365 * 86_400))
         // A payload must outlive every delivery of it, replays included. Webhooks may ask for up to 30 days.
         guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
             throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")
@@ -130,7 +137,7 @@ struct ServiceConfiguration: Sendable {
         limits.expiry = try settings.duration(
             "commands.expiry", upTo: limits.longestExpiry, default: min(limits.expiry, limits.longestExpiry))
         limits.longestWait = try settings.duration(
-            "commands.longest_wait", upTo: .seconds(600), default: limits.longestWait)
+            "commands.longest_wait", from: .milliseconds(1), upTo: .seconds(600), default: limits.longestWait)
         limits.mostWaiting = try settings.integer(
             "commands.most_waiting", in: 0...100_000, default: limits.mostWaiting)
         limits.perThing = Int64(
@@ -141,13 +148,22 @@ struct ServiceConfiguration: Sendable {
     }
 
     static func endpoint(_ settings: SettingsReader) throws -> Endpoint {
-        guard let url = try settings.secret("postgres.url") else {
+        guard let endpoint = try Self.endpoint(settings, "postgres.url") else {
             throw settings.invalid("postgres.url", "is required")
         }
+        return endpoint
+    }
+
+    static func dataEndpoint(_ settings: SettingsReader) throws -> Endpoint? {
+        try Self.endpoint(settings, "postgres.data_url")
+    }
+
+    private static func endpoint(_ settings: SettingsReader, _ key: String) throws -> Endpoint? {
+        guard let url = try settings.secret(key) else { return nil }
         do throws(PostgresError) {
             return try Endpoint(url.reveal())
         } catch {
-            throw settings.invalid("postgres.url", error.message)
+            throw settings.invalid(key, error.message)
         }
     }
 
@@ -208,10 +224,9 @@ struct ServiceConfiguration: Sendable {
         mqtt.username = try settings.string("mqtt.username")
         mqtt.password = try settings.secret("mqtt.password")
         mqtt.tlsCAFile = try settings.string("mqtt.tls_ca_file")
-        if let file = mqtt.tlsCAFile, !Files.exists(file) {
-            throw settings.invalid("mqtt.tls_ca_file", "\(file) cannot be read")
-        }
         mqtt.certificate = try Self.certificate(settings, hasTLS: mqtt.tlsCAFile != nil)
+        // Of what is wrong with it libmosquitto says no more than that there is no connection.
+        _ = try settings.certificates("mqtt.tls_ca_file")
         return mqtt
     }
 
@@ -310,15 +325,6 @@ struct ServiceConfiguration: Sendable {
             throw settings.invalid(error.isOfExceptions ? "delivery.no_proxy" : "delivery.proxy", error.reason)
         }
     }
-
-    private static func additionalRoots(_ settings: SettingsReader) throws -> [NIOSSLCertificate] {
-        guard let file = try settings.string("delivery.tls_ca_file") else { return [] }
-        do {
-            return try NIOSSLCertificate.fromPEMFile(file)
-        } catch {
-            throw settings.invalid("delivery.tls_ca_file", "\(file) holds no PEM certificates")
-        }
-    }
 }
 
 /// The oldest version of TLS that is spoken with receivers.
@@ -356,43 +362,5 @@ struct LogConfiguration: Sendable {
     func makeLogger() -> Logger {
         let (level, format) = (self.level, self.format)
         return Logger(label: "hookline") { LineLogHandler(label: $0, level: level, format: format) }
-    }
-}
-
-extension SettingsReader {
-    func timeAmount(_ key: String, default fallback: Duration) throws -> TimeAmount {
-        .milliseconds(try self.duration(key, upTo: .seconds(86_400), default: fallback).milliseconds)
-    }
-
-    /// Requests per second, with a burst if it has one; nil for no limit.
-    func rate(_ key: String, default fallback: RateLimit?) throws -> RateLimit? {
-        guard let text = try self.string(key) else { return fallback }
-        if text == "0" { return nil }
-        let parts = text.split(separator: "/", maxSplits: 1).map(\.trimmingSpaces)
-        guard let rate = parts.first.flatMap(Double.init), rate >= 0.001, rate <= 1_000_000,
-            parts.count == 1 || Int(parts[1]).map((1...1_000_000).contains) == true
-        else {
-            throw self.invalid(
-                key, "must be requests per second, such as 100, or 100/500 with a burst, or 0 for no limit")
-        }
-        return RateLimit(perSecond: rate, burst: parts.count == 2 ? Int(parts[1]) : nil)
-    }
-
-    /// Blocks of addresses, parted by commas.
-    func networks(_ key: String) throws -> [Network] {
-        let texts = try self.string(key)?.split(separator: ",").map(\.trimmingSpaces) ?? []
-        return try texts.map { text in
-            guard let network = Network(text) else {
-                throw self.invalid(key, "\"\(text)\" is no CIDR such as 10.0.0.0/8")
-            }
-            return network
-        }
-    }
-
-    /// What is in the file that the setting names.
-    func file(_ key: String) throws -> String? {
-        guard let path = try self.string(key) else { return nil }
-        guard let text = Files.read(path) else { throw self.invalid(key, "\(path) cannot be read") }
-        return text
     }
 }

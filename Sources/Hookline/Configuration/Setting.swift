@@ -64,6 +64,10 @@ struct Setting: Sendable {
         Setting(key: "otel.traces_sampler_arg", help: "the part of the traces, for a ratio: 0.05", fallback: "1"),
         Setting(
             key: "postgres.url", help: "libpq connection string or URI", fallback: "required", isSecret: true),
+        Setting(
+            key: "postgres.data_url",
+            help: "another way to the same database, for messages and deliveries alone: a node of a Citus cluster",
+            fallback: "POSTGRES_URL", isSecret: true),
         Setting(key: "postgres.pool_size", help: "most connections for the API and housekeeping", fallback: "4"),
         Setting(
             key: "mqtt.host", help: "the broker; several hosts, parted by commas, are tried in turn",

@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Configuration
 internal import Domain
 internal import LocalServices
-internal import SystemPackage
 internal import Values
 
 /// A setting that cannot be used: which one, and why. Ends the program with 78 (`EX_CONFIG`).
@@ -47,12 +46,8 @@ struct SettingsReader: Sendable {
         sources.append(Source("flag", CommandLineArgumentsProvider(arguments: ["hookline"] + flags)))
         sources.append(Source("environment", EnvironmentVariablesProvider()))
         if let file {
-            guard Files.exists(file) else {
-                throw InvalidSetting(setting: "--config-file", reason: "\(file) cannot be read")
-            }
-            try Self.refuseUnknown(in: file)
             sources.append(
-                Source("file \(file)", try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file))))
+                Source("file \(file)", EnvironmentVariablesProvider(environmentVariables: try Self.read(file))))
         }
         self.sources = sources
     }
@@ -79,22 +74,40 @@ struct SettingsReader: Sendable {
         return (flags, configFile)
     }
 
-    /// A setting that is misspelt in the file would be one that is not set.
-    private static func refuseUnknown(in file: String) throws {
+    /// The settings of a file that systemd may read as well (`EnvironmentFile`): quotes around a value are no part of it. One that
+    /// is misspelt would be one that is not set.
+    private static func read(_ file: String) throws(InvalidSetting) -> [String: String] {
         let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.variable, $0.variable + "_FILE"] : [$0.variable] })
-        let text = Files.read(file) ?? ""
-        // Lines end where the provider says they do; all of such a file would be one to it.
+        let text = try Self.text(of: file, setting: "--config-file")
+        // What is at a line's end would be a part of its value.
         guard !text.utf8.contains(UInt8(ascii: "\r")) else {
             throw InvalidSetting(setting: "--config-file", reason: "\(file) must have lines that end in LF, not CR LF")
         }
-        for line in text.split(separator: "\n") {
-            let name = line.prefix { $0 != "=" }.trimmingSpaces
-            guard line.contains("="), !name.hasPrefix("#"), !known.contains(name) else { continue }
-            throw InvalidSetting(
-                setting: name,
-                reason: "is no setting (in \(file))"
-                    + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
+        var found: [String: String] = [:]
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.trimmed
+            guard !line.isEmpty, !line.hasPrefix("#"), !line.hasPrefix(";") else { continue }
+            guard let end = line.firstIndex(of: "=") else {
+                throw InvalidSetting(
+                    setting: "--config-file", reason: "line \(index + 1) of \(file) is no NAME=value")
+            }
+            let name = line[..<end].trimmed
+            guard known.contains(name) else {
+                throw InvalidSetting(
+                    setting: name,
+                    reason: "is no setting (in \(file))"
+                        + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
+            }
+            found[name] = Self.unquoted(line[line.index(after: end)...].trimmed)
         }
+        return found
+    }
+
+    private static func unquoted(_ value: String) -> String {
+        guard value.count >= 2, let quote = value.first, quote == "\"" || quote == "'", value.last == quote else {
+            return value
+        }
+        return String(value.dropFirst().dropLast())
     }
 
     // MARK: Values
@@ -115,14 +128,54 @@ struct SettingsReader: Sendable {
         guard let setting = Setting.all.first(where: { $0.key == key }) else {
             preconditionFailure("\(key) is not in the table of settings")
         }
-        if let found = self.first(key, isSecret: setting.isSecret), !found.value.isEmpty { return found }
-        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
-        guard let text = Files.read(file.value) else {
-            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) cannot be read")
+        if let found = self.first(key, isSecret: setting.isSecret) {
+            if !found.value.isEmpty { return found }
+            // Nobody who names a file means none: without it TLS, or who is trusted, would be another.
+            if key.hasSuffix("_file") { throw self.invalid(key, "names no file; without one it is left out") }
         }
+        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
+        let text = try Self.text(of: file.value, setting: setting.variable + "_FILE")
         let trimmed = text.trimmingSuffix(while: \.isNewline)
-        guard !trimmed.isEmpty else { return nil }
+        guard !trimmed.isEmpty else {
+            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) is empty")
+        }
         return Finding(value: String(trimmed), origin: "\(file.value), named by \(file.origin)")
+    }
+
+    private static func text(of path: String, setting: String) throws(InvalidSetting) -> String {
+        try self.text(try self.bytes(of: path, setting: setting), of: path, setting: setting)
+    }
+
+    private static func text(_ bytes: [UInt8], of path: String, setting: String) throws(InvalidSetting) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw InvalidSetting(setting: setting, reason: "\(path) is no UTF-8")
+        }
+        return text
+    }
+
+    private static func bytes(of path: String, setting: String) throws(InvalidSetting) -> [UInt8] {
+        guard !path.isEmpty else { throw InvalidSetting(setting: setting, reason: "names no file") }
+        guard !Files.isFolder(path) else { throw InvalidSetting(setting: setting, reason: "\(path) is a folder") }
+        do throws(UnreadableFile) {
+            return try Files.bytes(of: path)
+        } catch {
+            throw InvalidSetting(setting: setting, reason: "\(path) \(error.reason)")
+        }
+    }
+
+    /// What is in the file that the setting names, which is to hold something. Around what a PEM file is there for may stand texts of whatever
+    /// encoding.
+    func file(_ key: String) throws -> (path: String, bytes: [UInt8])? {
+        guard let path = try self.string(key) else { return nil }
+        let bytes = try Self.bytes(of: path, setting: self.invalid(key, "").setting)
+        guard !bytes.allSatisfy({ " \t\r\n".utf8.contains($0) }) else { throw self.invalid(key, "\(path) is empty") }
+        return (path, bytes)
+    }
+
+    /// As ``file(_:)``, of one that is a text.
+    func textFile(_ key: String) throws -> String? {
+        guard let (path, bytes) = try self.file(key) else { return nil }
+        return try Self.text(bytes, of: path, setting: self.invalid(key, "").setting)
     }
 
     private func first(_ key: String, isSecret: Bool) -> Finding? {
@@ -147,11 +200,19 @@ struct SettingsReader: Sendable {
         return value
     }
 
-    /// - Parameter longest: no time that is waited for or kept is longer than ten years.
-    func duration(_ key: String, upTo longest: Duration = .tenYears, default fallback: Duration) throws -> Duration {
+    /// - Parameters:
+    ///   - shortest: with less the service would not do what the setting is for.
+    ///   - longest: no time that is waited for or kept is longer than ten years.
+    func duration(
+        _ key: String, from shortest: Duration = .seconds(1), upTo longest: Duration = .tenYears,
+        default fallback: Duration
+    ) throws -> Duration {
         guard let text = try self.string(key) else { return fallback }
-        guard let value = Duration(text: text), value > .zero, value <= longest else {
-            throw self.invalid(key, "must be a time such as 250ms, 5s, 10m, 2h or 7d, at most \(longest.text)")
+        guard let value = Duration(text: text), value >= shortest, value <= longest else {
+            throw self.invalid(
+                key,
+                "must be a time such as 250ms, 5s, 10m, 2h or 7d, at least \(shortest.text) and at most \(longest.text)"
+            )
         }
         return value
     }
@@ -200,5 +261,11 @@ extension String {
         var rest = self[...]
         while let last = rest.last, predicate(last) { rest.removeLast() }
         return rest
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmed: String {
+        String(self.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
     }
 }

@@ -23,8 +23,9 @@ struct References: Sendable {
             return text
         case .file(let path):
             let whole = path.hasPrefix("/") ? path : "\(self.folder)/\(path)"
-            guard var text = Files.read(whole) else {
-                throw InvalidField(place, "needs \(whole), which cannot be read")
+            var text: String
+            do throws(UnreadableFile) { text = try Files.text(of: whole) } catch {
+                throw InvalidField(place, "needs \(whole), which \(error.reason)")
             }
             if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
             return text

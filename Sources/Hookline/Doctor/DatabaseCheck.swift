@@ -76,19 +76,72 @@ struct DatabaseCheck: Sendable {
         }
     }
 
-    private static func unreachable(_ error: any Error) -> InstallationFinding {
+    /// - Parameters:
+    ///   - subject: what is looked at.
+    ///   - setting: what names it.
+    fileprivate static func unreachable(
+        _ error: any Error, subject: String = "database", setting: String = "POSTGRES_URL"
+    ) -> InstallationFinding {
         let postgres = error as? PostgresError
         let words = postgres?.serverWords.map { "it refuses: \($0)" } ?? postgres?.message ?? "\(error)"
         let hint =
             postgres?.serverWords == nil
-            ? "see host and port in POSTGRES_URL, whether PostgreSQL runs, and what stands between"
-            : "see role, password and database in POSTGRES_URL, and pg_hba.conf of the server"
-        return .init(.fail, "database", "not reachable: \(words)", hint: hint)
+            ? "see host and port in \(setting), whether PostgreSQL runs, and what stands between"
+            : "see role, password and database in \(setting), and pg_hba.conf of the server"
+        return .init(.fail, subject, "not reachable: \(words)", hint: hint)
     }
 
     private static func unread(_ subject: String, _ error: any Error) -> InstallationFinding {
         .init(
             .warn, subject, "cannot be told: \((error as? PostgresError)?.message ?? "\(error)")",
             hint: "ask again; if it stays so, see the server's log")
+    }
+}
+
+/// The other way to the database, if there is one. Whether it leads to the same is what an instance sees when it starts.
+struct DataCheck: Sendable {
+    private let endpoint: Endpoint?
+    private let logger = Logger(label: "hookline doctor") { _ in SwiftLogNoOpLogHandler() }
+
+    init(_ configuration: ServiceConfiguration) {
+        self.endpoint = configuration.postgresData.map { endpoint in
+            var endpoint = endpoint
+            endpoint.connectTimeout = min(endpoint.connectTimeout, .seconds(5))
+            return endpoint
+        }
+    }
+
+    func run() async -> [InstallationFinding] {
+        guard let endpoint = self.endpoint else { return [] }
+        let (pool, beside) = (
+            Pool(endpoint: endpoint, configuration: .init(size: 1), logger: self.logger),
+            Pool(endpoint: endpoint, configuration: .init(size: 1), logger: self.logger)
+        )
+        defer {
+            pool.close()
+            beside.close()
+        }
+        do {
+            let missing = try await ServerFacts.missingOfData(Database(pool: pool))
+            guard try await !ServerFacts.shareBackend(pool, beside) else {
+                return [
+                    .init(
+                        .fail, "data", "two connections had one server process: a pooler gives it out by transactions",
+                        hint: "name PostgreSQL itself in POSTGRES_DATA_URL, or a pool in session mode")
+                ]
+            }
+            guard missing.isEmpty else {
+                return [
+                    .init(
+                        .fail, "data", "not to be written there: \(missing.joined(separator: ", "))",
+                        hint:
+                            "run hookline migrate, and with Citus deploy/citus/distribute.sql; see the rights of the role"
+                    )
+                ]
+            }
+            return [.init(.ok, "data", "POSTGRES_DATA_URL leads to what is written there")]
+        } catch {
+            return [DatabaseCheck.unreachable(error, subject: "data", setting: "POSTGRES_DATA_URL")]
+        }
     }
 }

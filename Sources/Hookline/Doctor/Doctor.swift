@@ -50,7 +50,8 @@ struct Doctor: AsyncParsableCommand {
         }
         let instance = configuration.api.port == 0 ? nil : try InstanceAddress(reader)
         let checks = [
-            DatabaseCheck(configuration).run, BrokerGreeting(configuration).run, CertificateCheck(configuration).run,
+            DatabaseCheck(configuration).run, DataCheck(configuration).run, BrokerGreeting(configuration).run,
+            CertificateCheck(configuration).run,
             HostCheck(configuration).run, PortCheck(configuration, instance).run,
             NetworkCheck(configuration).run,
         ]

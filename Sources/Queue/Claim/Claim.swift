@@ -31,11 +31,21 @@ package struct ClaimedDelivery: Sendable {
 }
 
 /// A webhook to claim for, and within what.
-struct Wanted: Sendable {
+package struct Wanted: Sendable {
     let webhook: WebhookKey
+    /// The webhook's.
+    let group: EntityID
+    /// How many deliveries at the most.
     let count: Int64
-    /// Of payload.
+    /// Of payload, at the most.
     let bytes: Int64
+
+    package init(_ webhook: WebhookKey, of group: EntityID, count: Int64, bytes: Int64) {
+        self.webhook = webhook
+        self.group = group
+        self.count = count
+        self.bytes = bytes
+    }
 }
 
 /// What was leased for one webhook, as the tables say it.
@@ -64,10 +74,11 @@ struct ClaimRow: Sendable {
 }
 
 extension [Wanted] {
-    /// A table `w (k, n, b)` of them.
+    /// A table `w (k, g, n, b)` of them.
     var table: Query {
         """
-        SELECT * FROM unnest(\(self.map(\.webhook.rawValue)), \(self.map(\.count)), \(self.map(\.bytes))) AS w (k, n, b)
+        SELECT * FROM unnest(\(self.map(\.webhook.rawValue)), \(self.map(\.group)), \(self.map(\.count)), \(self.map(\.bytes)))
+            AS w (k, g, n, b)
         """
     }
 }

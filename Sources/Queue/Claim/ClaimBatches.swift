@@ -12,7 +12,7 @@ extension DeliveryStore {
     func takeBatches(
         of wanted: [Wanted], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey: Taken] {
-        let waiting = try Self.withBatches(wanted.map(\.webhook), now: now, on: db)
+        let waiting = try Self.withBatches(wanted, now: now, on: db)
         guard !waiting.isEmpty else { return [:] }
         // More may have come, and what another instance is at just now is there to be asked for again.
         var taken = Dictionary(uniqueKeysWithValues: waiting.map { ($0, Taken(isPartial: true)) })
@@ -34,13 +34,13 @@ extension DeliveryStore {
     /// Which of these have batches that are due. One look into the index for each: as `EXISTS` it would be made a join with
     /// all there is.
     static func withBatches(
-        _ webhooks: [WebhookKey], now: Instant, on db: isolated Connection
+        _ wanted: [Wanted], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey] {
         try db.query(
             """
-            SELECT k FROM unnest(\(webhooks.map(\.rawValue))) AS k
-            WHERE (SELECT true FROM delivery_batches WHERE webhook_key = k AND leased_by IS NULL AND due_at <= \(now)
-                ORDER BY batch_id LIMIT 1)
+            SELECT k FROM unnest(\(wanted.map(\.webhook.rawValue)), \(wanted.map(\.group))) AS w (k, g)
+            WHERE (SELECT true FROM delivery_batches WHERE webhook_key = k AND group_id = g AND leased_by IS NULL
+                AND due_at <= \(now) ORDER BY batch_id LIMIT 1)
             """
         ) { WebhookKey(rawValue: try $0.int32(0)) }
     }
@@ -48,6 +48,7 @@ extension DeliveryStore {
     /// A row of which only the beginning can be had.
     private struct Split {
         let webhook: WebhookKey
+        let group: EntityID
         let row: BatchRow
         /// How many of its places.
         let head: Int64
@@ -69,12 +70,12 @@ extension DeliveryStore {
         let rows = try db.query(
             """
             WITH wanted AS MATERIALIZED (\(wanted.table)), oldest AS MATERIALIZED (
-                SELECT w.n, w.b, w.k, o.* FROM wanted AS w CROSS JOIN LATERAL (
+                SELECT w.n, w.b, w.k, w.g, o.* FROM wanted AS w CROSS JOIN LATERAL (
                     SELECT batch_id, first_message_id, is_kept, deliveries, payload_bytes,
                         sum(deliveries) OVER earlier - deliveries AS deliveries_before,
                         sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before
                     FROM (SELECT batch_id, first_message_id, is_kept, deliveries, payload_bytes FROM delivery_batches
-                          WHERE webhook_key = w.k AND leased_by IS NULL AND due_at <= \(now)
+                          WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND due_at <= \(now)
                           ORDER BY batch_id, first_message_id LIMIT w.n) AS waiting
                     WINDOW earlier AS (ORDER BY batch_id, first_message_id)) AS o
                 WHERE o.deliveries_before < w.n AND o.bytes_before < w.b
@@ -82,15 +83,15 @@ extension DeliveryStore {
                 SELECT *, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole FROM oldest
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
-                WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k
+                WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g
                     AND d.first_message_id = f.first_message_id AND d.leased_by IS NULL
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )
             SELECT webhook_key, batch_id, first_message_id, m, is_kept, coalesce(get_bit(done, number - 1), 0) = 1,
-                0::bigint, 0::bigint
+                0::bigint, 0::bigint, NULL::uuid
             FROM taken, unnest(message_ids) WITH ORDINALITY AS d (m, number)
             UNION ALL
-            SELECT f.k, f.batch_id, f.first_message_id, NULL, f.is_kept, false, s.head, s.first_bytes
+            SELECT f.k, f.batch_id, f.first_message_id, NULL, f.is_kept, false, s.head, s.first_bytes, f.g
             FROM fitting AS f CROSS JOIN LATERAL (
                 SELECT count(*) FILTER (WHERE open <= f.n - f.deliveries_before AND upto <= f.b - f.bytes_before) AS head,
                     coalesce(min(upto) FILTER (WHERE open = 1), 0)::bigint AS first_bytes
@@ -98,10 +99,10 @@ extension DeliveryStore {
                     SELECT count(*) FILTER (WHERE is_open) OVER line AS open, sum(bytes) OVER line AS upto
                     FROM (
                         SELECT number, is_open, CASE WHEN NOT is_open OR f.bytes_before + f.payload_bytes <= f.b THEN 0
-                            ELSE \(Self.size) END AS bytes
+                            ELSE \(Self.size("f.g")) END AS bytes
                         FROM (SELECT m, number, coalesce(get_bit(done, number - 1), 0) = 0 AS is_open
                               FROM delivery_batches AS d, unnest(d.message_ids) WITH ORDINALITY AS u (m, number)
-                              WHERE d.batch_id = f.batch_id AND d.webhook_key = f.k
+                              WHERE d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g
                                   AND d.first_message_id = f.first_message_id) AS places) AS sized
                     WINDOW line AS (ORDER BY number)) AS summed) AS s
             WHERE NOT f.is_whole
@@ -119,7 +120,9 @@ extension DeliveryStore {
             }
             return (
                 webhook, nil,
-                Split(webhook: webhook, row: batch, head: try row.int64(6), firstBytes: Int(try row.int64(7)))
+                Split(
+                    webhook: webhook, group: try row.entityID(8), row: batch, head: try row.int64(6),
+                    firstBytes: Int(try row.int64(7)))
             )
         }
         var isSplit: Set<WebhookKey> = []
@@ -140,20 +143,22 @@ extension DeliveryStore {
             """
             WITH former AS MATERIALIZED (
                 SELECT d.*, s.head FROM unnest(\(splits.map(\.row.id.rawValue)), \(splits.map(\.webhook.rawValue)),
-                        \(splits.map(\.row.first.rawValue)), \(splits.map(\.head))) AS s (b, k, f, head)
+                        \(splits.map(\.row.first.rawValue)), \(splits.map(\.head)), \(splits.map(\.group)))
+                        AS s (b, k, f, head, g)
                     JOIN delivery_batches AS d ON d.batch_id = s.b AND d.webhook_key = s.k AND d.first_message_id = s.f
+                        AND d.group_id = s.g
                 WHERE d.leased_by IS NULL FOR UPDATE OF d
             ), places AS MATERIALIZED (
                 SELECT f.batch_id, f.webhook_key, f.group_id, f.first_message_id, f.due_at, f.is_kept, m, number, number <= f.head AS is_head,
                     coalesce(get_bit(f.done, number - 1), 0) = 0 AS is_open,
                     CASE WHEN f.payload_bytes <= \(Self.smallRow)
                         THEN (f.payload_bytes + cardinality(f.message_ids) - 1) / cardinality(f.message_ids)
-                        ELSE \(Self.size) END AS bytes
+                        ELSE \(Self.size("f.group_id")) END AS bytes
                 FROM former AS f, unnest(f.message_ids) WITH ORDINALITY AS u (m, number)
             ), heads AS MATERIALIZED (
-                SELECT batch_id AS b, webhook_key AS k, first_message_id AS f, count(*)::int AS length,
+                SELECT batch_id AS b, webhook_key AS k, first_message_id AS f, group_id AS g, count(*)::int AS length,
                     (count(*) FILTER (WHERE is_open))::int AS remaining, sum(bytes)::bigint AS bytes
-                FROM places WHERE is_head GROUP BY batch_id, webhook_key, first_message_id
+                FROM places WHERE is_head GROUP BY batch_id, webhook_key, first_message_id, group_id
             ), pieces AS (
                 INSERT INTO delivery_batches
                     (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids, group_id)
@@ -165,7 +170,8 @@ extension DeliveryStore {
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue), message_ids = d.message_ids[1:length],
                     done = substring(d.done FROM 1 FOR (length + 7) / 8), deliveries = remaining, payload_bytes = h.bytes
-                FROM heads AS h WHERE d.batch_id = h.b AND d.webhook_key = h.k AND d.first_message_id = h.f
+                FROM heads AS h
+                WHERE d.batch_id = h.b AND d.webhook_key = h.k AND d.first_message_id = h.f AND d.group_id = h.g
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )
             SELECT webhook_key, batch_id, first_message_id, m, is_kept, coalesce(get_bit(done, number - 1), 0) = 1
@@ -182,15 +188,17 @@ extension DeliveryStore {
         for (webhook, row) in rows { taken[webhook]?.rows.append(row) }
     }
 
-    /// The size of message m's payload, f being the row it stands in; 0 if there is none any more.
-    private static let size: Query = """
-        coalesce(CASE WHEN f.is_kept THEN (SELECT octet_length(payload) FROM messages WHERE id = m)
-            ELSE (SELECT octet_length(payload) FROM transient_messages WHERE id = m LIMIT 1) END, 0)
+    /// The size of the payload of a group's message m, f being the row it stands in; 0 if there is none any more.
+    private static func size(_ group: Query) -> Query {
         """
+        coalesce(CASE WHEN f.is_kept THEN (SELECT octet_length(payload) FROM messages WHERE id = m AND group_id = \(group))
+            ELSE (SELECT octet_length(payload) FROM transient_messages WHERE id = m AND group_id = \(group) LIMIT 1) END, 0)
+        """
+    }
 
     /// The batches that rows stand in; what was not found of their messages is done. A batch of which nothing was found goes.
     func batches(
-        of rows: [ClaimRow], loaded: [MessageID: Message], webhook: WebhookKey, held: HeldRows,
+        of rows: [ClaimRow], loaded: [MessageID: Message], for wanted: Wanted, held: HeldRows,
         lease: Int, on db: isolated Connection
     ) throws -> [BatchRow: DeliveryBatch] {
         var members: [BatchRow: [ClaimRow]] = [:]
@@ -203,15 +211,18 @@ extension DeliveryStore {
             let done = rows.filter { $0.isDone || loaded[$0.id] == nil }.map(\.id)
             guard done.count == rows.count else {
                 batches[batch] = DeliveryBatch(
-                    id: batch.id, webhook: webhook, isKept: rows[0].isKept, isLeased: true, messages: rows.map(\.id),
+                    id: batch.id, webhook: wanted.webhook, isKept: rows[0].isKept, isLeased: true,
+                    messages: rows.map(\.id),
                     done: done, onEnd: held.onEnd)
-                held.hold(DeliveryBatch.Row(id: batch.id, webhook: webhook, first: batch.first), lease: lease)
+                held.hold(
+                    DeliveryBatch.Row(id: batch.id, webhook: wanted.webhook, first: batch.first), lease: lease)
                 continue
             }
             try db.execute(
                 """
                 DELETE FROM delivery_batches WHERE batch_id = \(batch.id.rawValue)
-                AND webhook_key = \(webhook.rawValue) AND first_message_id = \(batch.first.rawValue)
+                AND webhook_key = \(wanted.webhook.rawValue) AND first_message_id = \(batch.first.rawValue)
+                AND group_id = \(wanted.group)
                 """)
         }
         return batches

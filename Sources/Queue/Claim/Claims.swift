@@ -5,18 +5,16 @@ internal import Schema
 package import Values
 
 extension DeliveryStore {
-    /// Leases what is due of webhooks without strict order, oldest first, within the room there is for each.
+    /// Leases what is due of webhooks without strict order, oldest first, within what is wanted of each.
     ///
-    /// - Parameter held: told what is in memory from now on.
+    /// - Parameters:
+    ///   - wanted: each webhook once.
+    ///   - held: told what is in memory from now on.
     /// - Returns: a claim for each.
-    package func claim(
-        _ rooms: [WebhookKey: LaneLedger.ClaimRoom], now: Instant, held: HeldRows
-    ) async throws -> [WebhookKey: Claim] {
+    package func claim(_ wanted: [Wanted], now: Instant, held: HeldRows) async throws -> [WebhookKey: Claim] {
         let lease = held.lease
         // In one order for all, as far as anything is waited for.
-        let wanted = rooms.sorted { $0.key.rawValue < $1.key.rawValue }.map { webhook, room in
-            Wanted(webhook: webhook, count: Int64(room.deliveries), bytes: Int64(room.bytes))
-        }
+        let wanted = wanted.sorted { $0.webhook.rawValue < $1.webhook.rawValue }
         let claims = try await self.pool.transaction { db in
             // If PostgreSQL crashes in the next moments it has all been as it was before.
             try db.execute("SET LOCAL synchronous_commit = off")
@@ -25,17 +23,17 @@ extension DeliveryStore {
             // What is due by itself comes before every batch.
             let batches = try self.takeBatches(of: wanted.filter { taken[$0.webhook] == nil }, now: now, on: db)
             if !taken.isEmpty {
-                for webhook in try Self.withBatches(Array(taken.keys), now: now, on: db) {
+                for webhook in try Self.withBatches(wanted.filter { taken[$0.webhook] != nil }, now: now, on: db) {
                     taken[webhook]?.isPartial = true
                 }
             }
             taken.merge(batches) { single, _ in single }
-            let messages = try Self.load(taken.values.flatMap(\.rows), on: db)
-            let dues = try Self.nextDues(wanted.map(\.webhook), on: db)
+            let messages = try Self.load(taken.values.flatMap(\.rows), of: wanted, on: db)
+            let dues = try Self.nextDues(wanted, on: db)
             var claims: [WebhookKey: Claim] = [:]
-            for webhook in wanted.map(\.webhook) {
-                claims[webhook] = try self.claim(
-                    taken[webhook] ?? Taken(), of: webhook, loaded: messages, nextDue: dues[webhook],
+            for each in wanted {
+                claims[each.webhook] = try self.claim(
+                    taken[each.webhook] ?? Taken(), for: each, loaded: messages, nextDue: dues[each.webhook],
                     connections: opened, held: held, lease: lease, on: db)
             }
             return claims
@@ -52,16 +50,19 @@ extension DeliveryStore {
 
     /// What was leased, with its messages. Where the payload's retention is over there is nothing left to send.
     func claim(
-        _ taken: Taken, of webhook: WebhookKey, loaded messages: [MessageID: Message], nextDue: Instant?,
+        _ taken: Taken, for wanted: Wanted, loaded messages: [MessageID: Message], nextDue: Instant?,
         connections: Int, held: HeldRows, lease: Int, on db: isolated Connection
     ) throws -> Claim {
         let gone = taken.rows.filter { $0.batch == nil && messages[$0.id] == nil }.map(\.id.rawValue)
         if !gone.isEmpty {
             try db.execute(
-                "DELETE FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND message_id = ANY(\(gone))")
+                """
+                DELETE FROM deliveries WHERE webhook_key = \(wanted.webhook.rawValue) AND group_id = \(wanted.group)
+                    AND message_id = ANY(\(gone))
+                """)
         }
         let batches = try self.batches(
-            of: taken.rows, loaded: messages, webhook: webhook, held: held, lease: lease, on: db)
+            of: taken.rows, loaded: messages, for: wanted, held: held, lease: lease, on: db)
         let deliveries = taken.rows.filter { !$0.isDone }.compactMap { row in
             messages[row.id].map {
                 ClaimedDelivery(
@@ -86,30 +87,30 @@ extension DeliveryStore {
         let rows = try db.query(
             """
             WITH wanted AS MATERIALIZED (\(wanted.table)), locked AS MATERIALIZED (
-                SELECT w.k, w.b, w.n, d.* FROM wanted AS w CROSS JOIN LATERAL (
+                SELECT w.k, w.g, w.b, w.n, d.* FROM wanted AS w CROSS JOIN LATERAL (
                     SELECT message_id, due_at, payload_bytes, bundle_id FROM deliveries
-                    WHERE webhook_key = w.k AND leased_by IS NULL AND failed_at IS NULL AND due_at <= least(\(now),
-                        (SELECT due_at FROM delivery_batches WHERE webhook_key = w.k AND leased_by IS NULL
-                         ORDER BY batch_id LIMIT 1))
+                    WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND failed_at IS NULL
+                        AND due_at <= least(\(now), (SELECT due_at FROM delivery_batches
+                            WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL ORDER BY batch_id LIMIT 1))
                     ORDER BY due_at, message_id LIMIT w.n FOR UPDATE SKIP LOCKED) AS d
             ), summed AS MATERIALIZED (
-                SELECT k, b, message_id, due_at, bundle_id,
+                SELECT k, g, b, message_id, due_at, bundle_id,
                     sum(payload_bytes) OVER (PARTITION BY k ORDER BY due_at, message_id) AS upto
                 FROM locked
             ), cut AS MATERIALIZED (
                 SELECT k, bundle_id FROM (
-                    SELECT DISTINCT ON (k) k, bundle_id, due_at, message_id FROM summed WHERE upto <= b
+                    SELECT DISTINCT ON (k) k, g, bundle_id, due_at, message_id FROM summed WHERE upto <= b
                     ORDER BY k, due_at DESC, message_id DESC
                 ) AS last
                 WHERE bundle_id IS NOT NULL
-                    AND EXISTS (SELECT FROM deliveries AS d WHERE d.webhook_key = last.k AND d.leased_by IS NULL
-                        AND d.failed_at IS NULL AND d.due_at = last.due_at AND d.message_id > last.message_id
+                    AND EXISTS (SELECT FROM deliveries AS d WHERE d.webhook_key = last.k AND d.group_id = last.g
+                        AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at = last.due_at AND d.message_id > last.message_id
                         AND d.bundle_id = last.bundle_id)
                     AND EXISTS (SELECT FROM summed AS s WHERE s.k = last.k AND s.upto <= s.b
                         AND s.bundle_id IS DISTINCT FROM last.bundle_id)
             ), taken AS (
                 UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM summed AS s
-                WHERE s.upto <= s.b AND d.message_id = s.message_id AND d.webhook_key = s.k
+                WHERE s.upto <= s.b AND d.message_id = s.message_id AND d.webhook_key = s.k AND d.group_id = s.g
                     AND d.leased_by IS NULL AND d.failed_at IS NULL
                     AND NOT EXISTS (SELECT FROM cut AS c WHERE c.k = s.k AND c.bundle_id = s.bundle_id)
                 RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id, d.resent
@@ -146,19 +147,20 @@ extension DeliveryStore {
 
     /// When it is worth asking again. Of a webhook that is gone nothing is known.
     private static func nextDues(
-        _ webhooks: [WebhookKey], on db: isolated Connection
+        _ wanted: [Wanted], on db: isolated Connection
     ) throws -> [WebhookKey: Instant] {
         let dues = try db.query(
             """
             SELECT w.key, least(s.due_at, b.due_at) FROM webhooks AS w
                 LEFT JOIN LATERAL (
                     SELECT due_at FROM deliveries AS d
-                    WHERE d.webhook_key = w.key AND d.leased_by IS NULL AND d.failed_at IS NULL
+                    WHERE d.webhook_key = w.key AND d.group_id = w.group_id AND d.leased_by IS NULL AND d.failed_at IS NULL
                     ORDER BY due_at LIMIT 1) AS s ON true
                 LEFT JOIN LATERAL (
-                    SELECT due_at FROM delivery_batches AS d WHERE d.webhook_key = w.key AND d.leased_by IS NULL
+                    SELECT due_at FROM delivery_batches AS d
+                    WHERE d.webhook_key = w.key AND d.group_id = w.group_id AND d.leased_by IS NULL
                     ORDER BY batch_id LIMIT 1) AS b ON true
-            WHERE w.key = ANY(\(webhooks.map(\.rawValue))) AND (s.due_at IS NOT NULL OR b.due_at IS NOT NULL)
+            WHERE w.key = ANY(\(wanted.map(\.webhook.rawValue))) AND (s.due_at IS NOT NULL OR b.due_at IS NOT NULL)
             """
         ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }
         return Dictionary(dues) { first, _ in first }
@@ -166,21 +168,25 @@ extension DeliveryStore {
 
     /// Each is read once, however many webhooks it goes to.
     static func load(
-        _ ids: [ClaimRow], on db: isolated Connection
+        _ ids: [ClaimRow], of wanted: [Wanted], on db: isolated Connection
     ) throws -> [MessageID: Message] {
         guard !ids.isEmpty else { return [:] }
         let waiting = ids.lazy.filter { !$0.isDone }
         let kept = Array(Set(waiting.filter(\.isKept).map(\.id.rawValue)))
         let transient = Array(Set(waiting.filter { !$0.isKept }.map(\.id.rawValue)))
+        let groups = Array(Set(wanted.map(\.group)))
         var messages: [Message] = []
         if !transient.isEmpty {
             messages += try db.query(
-                "SELECT \(MessageRow.selection), false FROM transient_messages WHERE id = ANY(\(transient))",
-                MessageRow.decode)
+                """
+                SELECT \(MessageRow.selection), false FROM transient_messages
+                WHERE id = ANY(\(transient)) AND group_id = ANY(\(groups))
+                """, MessageRow.decode)
         }
         if !kept.isEmpty {
             messages += try db.query(
-                "SELECT \(MessageRow.selection), true FROM messages WHERE id = ANY(\(kept))", MessageRow.decode)
+                "SELECT \(MessageRow.selection), true FROM messages WHERE id = ANY(\(kept)) AND group_id = ANY(\(groups))",
+                MessageRow.decode)
         }
         try DescriptorSets.load(for: messages, on: db)
         return Dictionary(messages.map { ($0.id, $0) }) { first, _ in first }

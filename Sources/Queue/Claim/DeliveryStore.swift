@@ -6,17 +6,23 @@ package import Values
 /// Deliveries on their way: completing attempts, claiming what waits, replaying what has failed.
 package struct DeliveryStore: Sendable {
     let pool: Pool
+    /// By which results are recorded, as far as they are about the tables of deliveries alone; nil by the other.
+    let data: Pool?
     let identity: SessionIdentity
     var session: SessionID { self.identity.id }
 
-    package init(_ database: Database, session: SessionIdentity) {
+    /// - Parameters:
+    ///   - database: where claims take their turns, and where everything is to be had.
+    ///   - data: another way to the same database; nil uses the one for all.
+    package init(_ database: Database, recordingBy data: Database? = nil, session: SessionIdentity) {
         self.pool = database.pool
+        self.data = data?.pool
         self.identity = session
     }
 
     /// How many connections to the database were opened so far. If this is another than before, the database may have
     /// crashed in between, and what was written without waiting for its disk, as claims and results are, may be undone.
-    package var connections: Int { self.pool.opened }
+    package var connections: Int { self.pool.opened + (self.data?.opened ?? 0) }
 
     /// When the oldest of what waits falls due, for each webhook that has something waiting.
     package func due() async throws -> [WebhookKey: Instant] {

@@ -61,11 +61,13 @@ extension DeliveryStore {
 
     /// Gives back what of a webhook in strict order is leased to this session and held by nobody. Whoever is in its turn
     /// to claim knows that no claim of this session is under way.
-    func releaseUnheld(of webhook: WebhookKey, held: HeldRows, on db: isolated Connection) throws {
+    func releaseUnheld(of wanted: Wanted, held: HeldRows, on db: isolated Connection) throws {
         try db.execute(
             """
-            UPDATE deliveries SET leased_by = NULL WHERE webhook_key = \(webhook.rawValue)
-                AND leased_by = \(self.session.rawValue) AND message_id <> ALL(\(held.single(of: webhook).map(\.rawValue)))
+            UPDATE deliveries SET leased_by = NULL
+            WHERE webhook_key = \(wanted.webhook.rawValue) AND group_id = \(wanted.group)
+                AND leased_by = \(self.session.rawValue)
+                AND message_id <> ALL(\(held.single(of: wanted.webhook).map(\.rawValue)))
             """)
     }
 

@@ -56,9 +56,9 @@ package struct ConditionMemoryStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.rule, m.value, r.g FROM condition_memory AS m
+                SELECT m.webhook_key, m.thing_id, m.rule, m.value, m.group_id FROM condition_memory AS m
                 JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
-                    ON m.webhook_key = r.w AND m.thing_id = r.t
+                    ON m.webhook_key = r.w AND m.thing_id = r.t AND m.group_id = r.g
                 """
             ) { row in
                 (
@@ -96,7 +96,7 @@ struct ConditionMemoryColumns {
             INSERT INTO condition_memory (webhook_key, thing_id, rule, value, group_id)
             SELECT * FROM unnest(\(rows.map(\.webhook)), \(rows.map(\.thing)), \(rows.map(\.rule)), \(rows.map(\.value)),
                 \(rows.map(\.group)))
-            ON CONFLICT (webhook_key, thing_id, rule) DO UPDATE SET value = excluded.value, group_id = excluded.group_id
+            ON CONFLICT ON CONSTRAINT condition_memory_pkey DO UPDATE SET value = excluded.value
             """
     }
 }

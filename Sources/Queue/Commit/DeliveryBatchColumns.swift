@@ -32,7 +32,7 @@ struct DeliveryBatchColumns {
         self.insertion.map {
             """
             \($0) WHERE NOT EXISTS (SELECT FROM waiting_batches AS apart WHERE apart.batch_id = b
-                AND apart.webhook_key = w AND apart.first_message_id = ids[s]) ON CONFLICT DO NOTHING
+                AND apart.webhook_key = w AND apart.first_message_id = ids[s] AND apart.group_id = g) ON CONFLICT DO NOTHING
             """
         }
     }

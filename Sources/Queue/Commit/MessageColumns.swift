@@ -44,7 +44,7 @@ struct MessageColumns {
             : """
             INSERT INTO \(table) (\(self.columns))
             SELECT * FROM (\(self.rows)) AS r (\(self.columns))
-            WHERE NOT EXISTS (SELECT FROM waiting_messages AS w WHERE w.id = r.id) ON CONFLICT DO NOTHING
+            WHERE NOT EXISTS (SELECT FROM waiting_messages AS w WHERE w.id = r.id AND w.group_id = r.group_id) ON CONFLICT DO NOTHING
             """
     }
 

@@ -78,9 +78,9 @@ package struct ThinnedThingStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1], r.g FROM thinned_things AS m
+                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1], m.group_id FROM thinned_things AS m
                 JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
-                    ON m.webhook_key = r.w AND m.thing_id = r.t
+                    ON m.webhook_key = r.w AND m.thing_id = r.t AND m.group_id = r.g
                 """
             ) { row in
                 (

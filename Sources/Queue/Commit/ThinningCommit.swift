@@ -27,13 +27,13 @@ extension IntakeStore.Commit {
         guard !changes.isEmpty else { return }
         let texts = try changes.map { try $0.memory.text }
         let (webhooks, things) = (changes.map(\.subject.webhook.rawValue), changes.map(\.subject.thing))
-        let messages = changes.map(\.changedBy.rawValue)
+        let (messages, groups) = (changes.map(\.changedBy.rawValue), changes.map(\.subject.group))
         let written = try db.execute(
             """
             INSERT INTO thinned_things AS t (webhook_key, thing_id, memory, changed_by, group_id)
             SELECT w, s, m, ARRAY[b, f], g FROM unnest(\(webhooks), \(things), \(texts), \(messages),
-                \(array: changes.map(\.former?.rawValue)), \(changes.map(\.subject.group))) AS r (w, s, m, b, f, g)
-            ON CONFLICT (webhook_key, thing_id) DO UPDATE SET memory = excluded.memory, group_id = excluded.group_id,
+                \(array: changes.map(\.former?.rawValue)), \(groups)) AS r (w, s, m, b, f, g)
+            ON CONFLICT ON CONSTRAINT thinned_things_pkey DO UPDATE SET memory = excluded.memory,
                 changed_by = (excluded.changed_by[1] || t.changed_by)[1:\(Self.remembered)]
             WHERE NOT excluded.changed_by[1] = ANY(array_remove(t.changed_by, NULL))
                 AND (t.changed_by[1] = excluded.changed_by[2] OR \(self.isForced))
@@ -41,8 +41,9 @@ extension IntakeStore.Commit {
         guard written < changes.count else { return }
         let known = try db.query(
             """
-            SELECT count(*) FROM thinned_things AS t JOIN unnest(\(webhooks), \(things), \(messages)) AS r (w, s, b)
-                ON t.webhook_key = r.w AND t.thing_id = r.s AND r.b = ANY(t.changed_by)
+            SELECT count(*) FROM thinned_things AS t
+            JOIN unnest(\(webhooks), \(things), \(messages), \(groups)) AS r (w, s, b, g)
+                ON t.webhook_key = r.w AND t.thing_id = r.s AND t.group_id = r.g AND r.b = ANY(t.changed_by)
             """
         ) { try $0.int64(0) }
         guard known == [Int64(changes.count)] else { throw ThinningConflict() }
@@ -50,27 +51,28 @@ extension IntakeStore.Commit {
 
     /// What has been tried, is with an instance, or was asked for again, is not taken out.
     private static func takeOut(_ changes: [ThinningChange], on db: isolated Connection) throws -> [DeliveryID] {
-        let replacing = changes.compactMap { change in change.replaced.map { (change.subject.webhook, $0) } }
+        let replacing = changes.compactMap { change in change.replaced.map { (change.subject, $0) } }
         guard !replacing.isEmpty else { return [] }
         let removed = try db.query(
             """
             DELETE FROM deliveries AS d
-            USING unnest(\(replacing.map(\.0.rawValue)), \(replacing.map(\.1.rawValue))) AS r (w, m)
-            WHERE d.webhook_key = r.w AND d.message_id = r.m AND d.leased_by IS NULL AND d.failed_at IS NULL
-                AND d.attempts = 0 AND d.replayed_at IS NULL AND d.resent IS NULL
-            RETURNING d.webhook_key, d.message_id, d.batch_id, d.is_kept
+            USING unnest(\(replacing.map(\.0.webhook.rawValue)), \(replacing.map(\.1.rawValue)), \(replacing.map(\.0.group)))
+                AS r (w, m, g)
+            WHERE d.webhook_key = r.w AND d.message_id = r.m AND d.group_id = r.g AND d.leased_by IS NULL
+                AND d.failed_at IS NULL AND d.attempts = 0 AND d.replayed_at IS NULL AND d.resent IS NULL
+            RETURNING d.webhook_key, d.message_id, d.batch_id, d.is_kept, d.group_id
             """
         ) { row in
             (
                 id: DeliveryID(message: try row.messageID(1), webhook: WebhookKey(rawValue: try row.int32(0))),
-                batch: row.isNull(2) ? nil : try row.int64(2), isKept: try row.bool(3)
+                batch: row.isNull(2) ? nil : try row.int64(2), isKept: try row.bool(3), group: try row.entityID(4)
             )
         }
-        let passing = removed.filter { !$0.isKept }
-        if !passing.isEmpty {
-            let messages = Dictionary(grouping: passing, by: \.batch).mapValues { $0.map(\.id.message.rawValue) }
-            try UnneededPayloads.remove(messages, on: db)
+        var payloads = UnneededPayloads()
+        for row in removed where !row.isKept {
+            payloads.add([row.id.message.rawValue], batch: row.batch, group: row.group)
         }
+        try payloads.remove(on: db)
         return removed.map(\.id)
     }
 
@@ -96,7 +98,7 @@ extension IntakeStore.Commit {
         try db.execute(
             """
             \(insertion) WHERE EXISTS (
-                SELECT FROM thinned_things AS r WHERE r.webhook_key = w AND r.thing_id = t
+                SELECT FROM thinned_things AS r WHERE r.webhook_key = w AND r.thing_id = t AND r.group_id = g
                     AND r.changed_by[1] = ANY(\(self.thinning.map(\.changedBy.rawValue))))
             ON CONFLICT DO NOTHING
             """)

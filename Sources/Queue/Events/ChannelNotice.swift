@@ -47,14 +47,14 @@ struct ChannelNotice {
     /// Goes on with what is told of webhooks' failures. Nothing is done for one that succeeds as before.
     static func goOn(
         _ streaks: [FailureStreak], _ disabled: [DisabledWebhook], _ results: [DeliveryResult],
-        on db: isolated Connection
+        _ reach: SettlementReach, on db: isolated Connection
     ) throws {
         let moved = streaks.filter { $0.count > 0 || $0.story.told != .nothing }
         guard !moved.isEmpty else { return }
         let last = Self.lastResults(results)
         let reasons = Dictionary(disabled.map { ($0.id, $0.reason) }) { first, _ in first }
         var notices: [ChannelNotice] = []
-        var stories: [(key: Int32, story: FailureStory, begins: Bool)] = []
+        var stories: [(webhook: WebhookTarget, story: FailureStory, begins: Bool)] = []
         for streak in moved {
             guard let result = last[streak.webhook] else { continue }
             let target = result.delivery.webhook
@@ -73,16 +73,17 @@ struct ChannelNotice {
                 notices.append(ChannelNotice(event: event, webhook: streak.webhook, reason: reason))
             }
             if story != streak.story {
-                stories.append((streak.webhook.rawValue, story, streak.story.told == .nothing))
+                stories.append((target, story, streak.story.told == .nothing))
             }
         }
+        if !notices.isEmpty { try reach.requireEverything() }
         guard !stories.isEmpty else { return try Self.write(notices, on: db) }
         try db.execute(
             """
             UPDATE webhook_counters SET told = r.told, told_at = CASE WHEN r.begins THEN now() ELSE told_at END
-            FROM unnest(\(stories.map(\.key)), \(stories.map(\.story.told.rawValue)), \(stories.map(\.begins)))
-                AS r (key, told, begins)
-            WHERE webhook_key = r.key
+            FROM unnest(\(stories.map(\.webhook.key.rawValue)), \(stories.map(\.story.told.rawValue)),
+                \(stories.map(\.begins)), \(stories.map(\.webhook.group))) AS r (key, told, begins, g)
+            WHERE webhook_key = r.key AND webhook_group_id = r.g
             """)
         try Self.write(notices, on: db)
     }
@@ -102,12 +103,15 @@ struct ChannelNotice {
     // MARK: Given up
 
     /// Of each webhook once in a while, however many it is.
-    static func tellGivenUp(by results: [DeliveryResult], on db: isolated Connection) throws {
+    static func tellGivenUp(
+        by results: [DeliveryResult], _ reach: SettlementReach, on db: isolated Connection
+    ) throws {
         var reasons: [Int32: String] = [:]
         for index in results.indices {
             guard case .failed(let reason) = results[index].ending else { continue }
             reasons[results[index].delivery.webhook.key.rawValue] = reason
         }
+        if !reasons.isEmpty { try reach.requireEverything() }
         try Self.tellGivenUp(reasons, on: db)
     }
 
@@ -115,8 +119,9 @@ struct ChannelNotice {
     static func tellExpired(of webhooks: [WebhookKey], _ reason: String, on db: isolated Connection) throws {
         let keys = try db.query(
             """
-            SELECT k FROM unnest(\(webhooks.map(\.rawValue))) AS k
-            WHERE EXISTS (SELECT FROM deliveries WHERE webhook_key = k AND failed_at = now())
+            SELECT key FROM webhooks AS w WHERE key = ANY(\(webhooks.map(\.rawValue)))
+                AND EXISTS (SELECT FROM deliveries AS d
+                    WHERE d.webhook_key = w.key AND d.group_id = w.group_id AND d.failed_at = now())
             """
         ) { try $0.int32(0) }
         try Self.tellGivenUp(Dictionary(keys.map { ($0, reason) }) { first, _ in first }, on: db)

@@ -47,13 +47,14 @@ package struct NoticeWatch: Sendable {
 
     // MARK: Behind
 
-    /// Whether something of the webhook `key` has been due for so long. What waits for its next try is not due.
+    /// Whether something of the webhook `key` of the group `owner` has been due for so long. What waits for its next try is not due.
     private static func isBehind(_ late: Duration) -> Query {
         let end: Query = "now() - make_interval(secs => \(late.milliseconds) / 1000.0)"
         return """
-            (EXISTS (SELECT FROM deliveries WHERE webhook_key = key AND leased_by IS NULL AND failed_at IS NULL
-                     AND due_at < \(end) AND coalesce(blocked_until <= now(), true))
-             OR coalesce((SELECT due_at FROM delivery_batches WHERE webhook_key = key AND leased_by IS NULL
+            (EXISTS (SELECT FROM deliveries WHERE webhook_key = key AND group_id = owner AND leased_by IS NULL
+                     AND failed_at IS NULL AND due_at < \(end) AND coalesce(blocked_until <= now(), true))
+             OR coalesce((SELECT due_at FROM delivery_batches
+                          WHERE webhook_key = key AND group_id = owner AND leased_by IS NULL
                           ORDER BY batch_id, first_message_id LIMIT 1) < \(end), false))
             """
     }
@@ -63,7 +64,8 @@ package struct NoticeWatch: Sendable {
         var behind: Query = """
             INSERT INTO webhook_notices AS n (webhook_key, behind_since, behind_told_at)
             SELECT key, now(), now() FROM (
-                SELECT w.key FROM webhooks AS w LEFT JOIN webhook_counters AS s ON s.webhook_key = w.key
+                SELECT w.key, w.group_id AS owner FROM webhooks AS w
+                    LEFT JOIN webhook_counters AS s ON s.webhook_key = w.key AND s.webhook_group_id = w.group_id
                 -- Of one that fails its owners know already.
                 WHERE w.status = \(WebhookStatus.enabled.rawValue) AND coalesce(s.told = 0, true) AND w.group_id IN (
                     SELECT c.group_id FROM notice_channels AS c WHERE c.group_id IS NOT NULL AND \(isWanted)
@@ -80,7 +82,8 @@ package struct NoticeWatch: Sendable {
         // Not as soon as it is a moment less late, or it would be told again and again.
         var recovered: Query = """
             UPDATE webhook_notices SET behind_since = NULL FROM (
-                SELECT webhook_key AS key FROM webhook_notices WHERE behind_since IS NOT NULL) AS known
+                SELECT w.key, w.group_id AS owner FROM webhook_notices AS n JOIN webhooks AS w ON w.key = n.webhook_key
+                WHERE n.behind_since IS NOT NULL) AS known
             WHERE webhook_key = key AND NOT \(Self.isBehind(late / 2)) RETURNING webhook_key
             """
         recovered.timeout = .seconds(60)

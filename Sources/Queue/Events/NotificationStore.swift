@@ -171,22 +171,4 @@ package struct NotificationStore: Sendable {
     private static func interval(_ duration: Duration) -> Query {
         "make_interval(secs => \(duration.milliseconds) / 1000.0)"
     }
-
-    // MARK: Orgs
-
-    /// Where an org is notified, besides the users that its webhooks name; nil if nowhere.
-    package func url(ofOrg org: EntityID) async throws -> String?? {
-        try await self.pool.withConnection { db in
-            try db.query("SELECT notification_url FROM orgs WHERE id = \(org)") { row in
-                row.isNull(0) ? nil : try row.string(0)
-            }.first
-        }
-    }
-
-    /// - Returns: whether there is such an org.
-    package func setURL(_ url: WebhookURL?, ofOrg org: EntityID) async throws -> Bool {
-        try await self.pool.withConnection { db in
-            try db.execute("UPDATE orgs SET notification_url = \(url?.text) WHERE id = \(org)") == 1
-        }
-    }
 }

@@ -21,14 +21,15 @@ extension ErasurePart {
         guard let last = ids.last else { return self.next() }
         try db.execute(
             """
-            DELETE FROM deliveries WHERE message_id = ANY(\(ids)) AND failed_at IS NOT NULL AND leased_by IS NULL
+            DELETE FROM deliveries
+            WHERE message_id = ANY(\(ids)) AND group_id = \(self.group) AND failed_at IS NOT NULL AND leased_by IS NULL
             """)
         let erased = try db.execute(
             """
-            DELETE FROM messages AS m WHERE id = ANY(\(ids)) AND thing_id = \(thing)
-                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = m.id)
+            DELETE FROM messages AS m WHERE id = ANY(\(ids)) AND thing_id = \(thing) AND group_id = \(self.group)
+                AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = m.id AND d.group_id = m.group_id)
                 AND NOT EXISTS (SELECT FROM delivery_batches AS b
-                    WHERE b.batch_id BETWEEN m.id - \(PayloadSweep.batchSpan) AND m.id AND b.is_kept
+                    WHERE b.batch_id BETWEEN m.id - \(PayloadSweep.batchSpan) AND m.id AND b.group_id = m.group_id AND b.is_kept
                         AND m.id IN (SELECT remaining_messages(b.message_ids, b.done)))
             """)
         self.messages += Int64(erased)

@@ -45,8 +45,8 @@ package struct ErasureStore: Sendable {
         let found = try await self.pool.transaction { db in
             // What conditions compare with is of the newest.
             if to == nil {
-                try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing)")
-                try db.execute("DELETE FROM thinned_things WHERE thing_id = \(thing)")
+                try db.execute("DELETE FROM condition_memory WHERE thing_id = \(thing) AND group_id = \(group)")
+                try db.execute("DELETE FROM thinned_things WHERE thing_id = \(thing) AND group_id = \(group)")
             }
             // What was found is shown, and what is to be sent later is kept with it.
             try db.execute("DELETE FROM alarms WHERE thing_id = \(thing) AND raised >= \(first) AND raised < \(end)")

@@ -27,7 +27,7 @@ package struct Housekeeper: Service {
     private let clock: DatabaseClock
     private let configuration: Configuration
     private let logger: Logger
-    private let maxAges: @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)]
+    private let maxAges: @Sendable () -> [(webhook: WebhookKey, group: EntityID, maxAge: Duration)]
     private let onBacklog: @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
 
     /// - Parameters:
@@ -36,7 +36,7 @@ package struct Housekeeper: Service {
     ///   - onBacklog: told how many wait, and how many have failed.
     package init(
         store: HousekeepingStore, partitions: PartitionStore, clock: DatabaseClock, configuration: Configuration,
-        logger: Logger, maxAges: @escaping @Sendable () -> [(webhook: WebhookKey, maxAge: Duration)],
+        logger: Logger, maxAges: @escaping @Sendable () -> [(webhook: WebhookKey, group: EntityID, maxAge: Duration)],
         onBacklog: @escaping @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
     ) {
         self.store = store
@@ -129,12 +129,6 @@ package struct Housekeeper: Service {
         self.tell(
             try await self.store.sweep(
                 keepFailed: self.configuration.keepFailed, keepCommands: self.configuration.keepCommands))
-        let groups = try await self.store.fillGroups()
-        self.tell(groups.steps)
-        for table in groups.filled where table.rows > 0 {
-            self.logger.notice(
-                "all rows have their group now", metadata: ["table": "\(table.table)", "rows": "\(table.rows)"])
-        }
         if let expired = try await self.store.expire(self.maxAges()), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
         }

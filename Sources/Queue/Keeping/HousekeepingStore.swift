@@ -7,8 +7,6 @@ package struct HousekeepingStore: Sendable {
     let pool: Pool
     /// The database's time; tests have their own.
     var now: Query = "now()"
-    /// How many parts of a table's groups are filled in at one look (see ``fillGroups()``): 200,000 rows, in a few seconds.
-    var mostParts = 200
     let progress = SweepProgress()
 
     package init(_ database: Database) {
@@ -109,35 +107,39 @@ package struct HousekeepingStore: Sendable {
 
     /// Gives up what has waited for longer than its webhook allows, most of all for a webhook that is disabled.
     ///
-    /// - Parameter ages: how long deliveries of each webhook may wait.
+    /// - Parameter ages: how long deliveries of each webhook of a group may wait.
     /// - Returns: how many were given up; nil if another instance is at it.
-    package func expire(_ ages: [(webhook: WebhookKey, maxAge: Duration)]) async throws -> Int? {
+    package func expire(
+        _ ages: [(webhook: WebhookKey, group: EntityID, maxAge: Duration)]
+    ) async throws -> Int? {
         guard !ages.isEmpty else { return 0 }
         let limits: Query = """
-            (SELECT key, \(MessageID.first(at: "time")) AS id, time FROM (
-                SELECT key, \(self.now) - make_interval(secs => age / 1000.0) AS time
-                FROM unnest(\(ages.map(\.webhook.rawValue)), \(ages.map(\.maxAge.milliseconds))) AS a (key, age)) AS each) AS r
+            (SELECT key, owner, \(MessageID.first(at: "time")) AS id, time FROM (
+                SELECT key, owner, \(self.now) - make_interval(secs => age / 1000.0) AS time
+                FROM unnest(\(ages.map(\.webhook.rawValue)), \(ages.map(\.maxAge.milliseconds)),
+                    \(ages.map(\.group))) AS a (key, age, owner)) AS each) AS r
             """
         let reason = "too old: it waited longer than max_age allows"
         return try await self.inTurn("expiry") { db in
             var waiting: Query = """
                 UPDATE deliveries AS d SET failed_at = now(), failure = \(reason) FROM \(limits)
-                WHERE d.webhook_key = r.key AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.message_id < r.id
+                WHERE d.webhook_key = r.key AND d.group_id = r.owner AND d.leased_by IS NULL AND d.failed_at IS NULL
+                    AND d.message_id < r.id
                     AND coalesce(d.replayed_at < r.time, true)
                 """
             waiting.timeout = .seconds(300)
             var batches: Query = """
                 WITH taken AS (
                     DELETE FROM delivery_batches AS b USING \(limits)
-                    WHERE b.webhook_key = r.key AND b.leased_by IS NULL
+                    WHERE b.webhook_key = r.key AND b.group_id = r.owner AND b.leased_by IS NULL
                         AND b.message_ids[array_length(b.message_ids, 1)] < r.id
                     RETURNING b.*)
                 INSERT INTO deliveries
                     (message_id, batch_id, due_at, webhook_key, payload_bytes, is_kept, failed_at, failure, group_id)
                 SELECT id, batch_id, due_at, webhook_key, coalesce(octet_length(t.payload), octet_length(m.payload), 0),
-                    is_kept, now(), \(reason), each.group_id
+                    is_kept, now(), \(reason), group_id
                 FROM (SELECT *, remaining_messages(message_ids, done) AS id FROM taken) AS each
-                LEFT JOIN transient_messages AS t USING (id) LEFT JOIN messages AS m USING (id)
+                LEFT JOIN transient_messages AS t USING (id, group_id) LEFT JOIN messages AS m USING (id, group_id)
                 ON CONFLICT DO NOTHING
                 """
             batches.timeout = .seconds(300)

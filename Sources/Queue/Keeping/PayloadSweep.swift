@@ -59,7 +59,9 @@ struct PayloadSweep: Sendable {
         }
         var done = 0
         if !unneeded.isEmpty { done += try db.execute(self.removal(of: unneeded)) }
-        if !moving.isEmpty { done += try db.execute(self.move(of: moving)) }
+        if !moving.isEmpty, try HousekeepingStore.isApart("waiting_messages", on: db) {
+            done += try db.execute(self.move(of: moving))
+        }
         return Part(rows: done, last: last, isLast: rows.isLast && last == rows.decided.last?.id ?? after)
     }
 

@@ -72,7 +72,7 @@ package struct ReplayStore: Sendable {
         var statement: Query = """
             UPDATE deliveries SET failed_at = NULL, failure = NULL, blocked_until = NULL, attempts = 0, resent = NULL,
                 due_at = CASE WHEN thing_id IS NULL THEN \(now) ELSE due_at END, replayed_at = \(now)
-            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(failed)
+            WHERE \(webhook.isOfRow) AND failed_at IS NOT NULL AND \(failed)
             """
         statement.timeout = .seconds(300)
         let (replay, these) = (statement, waiting)
@@ -93,7 +93,7 @@ package struct ReplayStore: Sendable {
     /// - Parameter now: the one that the replay was given.
     package func rest(of webhook: WebhookKey, replayedAt now: Int64) async throws -> (waiting: Int64, failed: Int64) {
         let now = Instant(clampingMicroseconds: now)
-        let these: Query = "FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND replayed_at = \(now)"
+        let these: Query = "FROM deliveries WHERE \(webhook.isOfRow) AND replayed_at = \(now)"
         return try await self.pool.withConnection { db in
             // Each by an index of its own.
             try db.query(
@@ -133,10 +133,10 @@ package struct ReplayStore: Sendable {
                     switch status {
                     case .failed:
                         """
-                        SELECT 1::bigint AS n FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL
+                        SELECT 1::bigint AS n FROM deliveries WHERE \(webhook.isOfRow) AND failed_at IS NOT NULL
                         ORDER BY failed_at
                         """
-                    case .waiting: WaitingRows.counts(of: "\(webhook.rawValue)", most)
+                    case .waiting: WaitingRows.counts(of: "\(webhook.rawValue)", in: webhook.groupOfRow, most)
                     }
                 return try db.query("SELECT coalesce(sum(n), 0)::bigint FROM (\(counted) LIMIT \(most)) AS counted") {
                     row in
@@ -170,7 +170,7 @@ package struct ReplayStore: Sendable {
         return (
             """
             SELECT message_id, is_kept, attempts, failed_at, failure, due_at FROM deliveries
-            WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NOT NULL AND \(isBehind)
+            WHERE \(webhook.isOfRow) AND failed_at IS NOT NULL AND \(isBehind)
             ORDER BY \(order) LIMIT \(limit + 1) OFFSET \(start.offset)
             """, order
         )
@@ -185,11 +185,11 @@ package struct ReplayStore: Sendable {
         return (
             """
             (SELECT message_id, is_kept, attempts, failed_at, failure, coalesce(blocked_until, due_at) AS due_at
-             FROM deliveries WHERE webhook_key = \(webhook.rawValue) AND failed_at IS NULL AND \(isBehind("message_id"))
+             FROM deliveries WHERE \(webhook.isOfRow) AND failed_at IS NULL AND \(isBehind("message_id"))
              ORDER BY \(order) LIMIT \(most))
             UNION ALL
             (SELECT m, is_kept, 0::smallint, NULL, NULL, due_at
-             FROM (\(WaitingRows.batches(of: "\(webhook.rawValue)", before: end, most))) AS newest,
+             FROM (\(WaitingRows.batches(of: "\(webhook.rawValue)", in: webhook.groupOfRow, before: end, most))) AS newest,
                 remaining_messages(message_ids, done) AS m WHERE \(isBehind("m")) ORDER BY m DESC LIMIT \(most))
             ORDER BY \(order) LIMIT \(limit + 1) OFFSET \(start.offset)
             """, order

@@ -87,6 +87,7 @@ struct ResendPart: Sendable {
             SELECT o, d.message_id IS NULL, d.failed_at IS NULL AND abs(d.resent) = \(self.number), d.attempts > 0
             FROM unnest(\(self.open)) AS o
                 LEFT JOIN deliveries AS d ON d.message_id = o AND d.webhook_key = \(self.webhook.rawValue)
+                    AND d.group_id = \(self.webhook.groupOfRow)
             ORDER BY o
             """
         ) { row in
@@ -108,18 +109,19 @@ struct ResendPart: Sendable {
     /// Of one that was cancelled what nobody has in hand: it was not asked for any more, or has failed as it had before.
     private mutating func takeBack(on db: isolated Connection) throws {
         let these: Query = """
-            webhook_key = \(self.webhook.rawValue) AND abs(resent) = \(self.number) AND leased_by IS NULL AND failed_at IS NULL
+            abs(resent) = \(self.number) AND leased_by IS NULL AND failed_at IS NULL
             """
         let had = Set(self.hadFailed)
         let back = try db.query(
             """
             UPDATE deliveries SET failed_at = now(), failure = 'its resend was cancelled', blocked_until = NULL
-            WHERE message_id = ANY(\(self.hadFailed)) AND \(these) RETURNING message_id
+            WHERE message_id = ANY(\(self.hadFailed)) AND \(self.webhook.isOfRow) AND \(these) RETURNING message_id
             """
         ) { try $0.int64(0) }
         let gone = try db.query(
             """
-            DELETE FROM deliveries WHERE message_id = ANY(\(self.open.filter { !had.contains($0) })) AND \(these)
+            DELETE FROM deliveries
+            WHERE message_id = ANY(\(self.open.filter { !had.contains($0) })) AND \(self.webhook.isOfRow) AND \(these)
             RETURNING message_id
             """
         ) { try $0.int64(0) }
@@ -180,8 +182,8 @@ struct ResendPart: Sendable {
                     (message_id, due_at, webhook_key, payload_bytes, is_kept, thing_id, replayed_at, resent, group_id)
                 SELECT m, \(now), \(target.key.rawValue), s, true, t, \(now), \(resent.code), \(target.group)
                 FROM unnest(\(chosen.map(\.id)), \(chosen.map { Int32(clamping: $0.bytes) }), \(array: things)) AS r (m, s, t)
-                ON CONFLICT (message_id, webhook_key) DO UPDATE SET failed_at = NULL, failure = NULL, blocked_until = NULL,
-                    attempts = 0, bundle_id = NULL, resent = excluded.resent, replayed_at = excluded.replayed_at,
+                ON CONFLICT ON CONSTRAINT deliveries_pkey DO UPDATE SET failed_at = NULL, failure = NULL,
+                    blocked_until = NULL, attempts = 0, bundle_id = NULL, resent = excluded.resent, replayed_at = excluded.replayed_at,
                     due_at = CASE WHEN d.thing_id IS NULL THEN excluded.due_at ELSE d.due_at END
                 WHERE d.failed_at IS NOT NULL
                 RETURNING message_id

@@ -32,17 +32,19 @@ extension ResendWalk {
     func states(of ids: [Int64], on db: isolated Connection) throws -> ResendStates {
         var states = ResendStates()
         guard let first = ids.first, let last = ids.last else { return states }
-        let key = self.target.key.rawValue
+        let (key, group) = (self.target.key.rawValue, self.target.group)
         let alone = try db.query(
             """
             SELECT message_id, failed_at IS NOT NULL FROM deliveries WHERE message_id = ANY(\(ids)) AND webhook_key = \(key)
+                AND group_id = \(group)
             """
         ) { (id: try $0.int64(0), hasFailed: try $0.bool(1)) }
         for row in alone { if row.hasFailed { states.failed.insert(row.id) } else { states.waiting.insert(row.id) } }
         func together(_ isTaken: Query) -> Query {
             """
             SELECT m FROM delivery_batches AS b, remaining_messages(message_ids, done) AS m
-            WHERE webhook_key = \(key) AND \(isTaken) AND batch_id BETWEEN \(first.subtracting(PayloadSweep.batchSpan)) AND \(last)
+            WHERE webhook_key = \(key) AND group_id = \(group) AND \(isTaken)
+                AND batch_id BETWEEN \(first.subtracting(PayloadSweep.batchSpan)) AND \(last)
                 AND m = ANY(\(ids))
             """
         }
@@ -57,17 +59,17 @@ extension ResendWalk {
     }
 
     private func logged(_ ids: [Int64], from first: Int64, to last: Int64) -> Query {
-        let key = self.target.key.rawValue
+        let (key, group) = (self.target.key.rawValue, self.target.group)
         let (start, end) = (
             MessageID(rawValue: first).time - .seconds(60), MessageID(rawValue: last).time + Self.longestBacklog
         )
         return """
             SELECT m FROM attempts AS a, unnest(coalesce(items, ARRAY[message_id])) AS m
             WHERE message_id BETWEEN \(first.subtracting(Self.bundleSpan)) AND \(last) AND webhook_key = \(key)
-                AND coalesce(succeeded, status BETWEEN 200 AND 299) AND m = ANY(\(ids))
+                AND group_id = \(group) AND coalesce(succeeded, status BETWEEN 200 AND 299) AND m = ANY(\(ids))
             UNION ALL
             SELECT m FROM attempt_batches AS b, unnest(message_ids) AS m
-            WHERE webhook_key = \(key) AND last_at BETWEEN \(start) AND \(end) AND first_message_id <= \(last)
+            WHERE webhook_key = \(key) AND group_id = \(group) AND last_at BETWEEN \(start) AND \(end) AND first_message_id <= \(last)
                 AND last_message_id >= \(first) AND m = ANY(\(ids))
             """
     }

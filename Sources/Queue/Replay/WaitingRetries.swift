@@ -19,20 +19,23 @@ package enum WaitingRetries {
     package static func hurry(
         _ webhooks: [Int32], only: Query = "true", on db: isolated Connection
     ) throws -> (count: Int, isPartial: Bool) {
+        let groups: Query = "ARRAY(SELECT group_id FROM webhooks WHERE key = ANY(\(webhooks)))"
         let these: Query = "webhook_key = ANY(\(webhooks)) AND leased_by IS NULL AND failed_at IS NULL AND \(only)"
         let later = try db.execute(
             """
             UPDATE deliveries AS d SET due_at = now() FROM (
-                SELECT message_id, webhook_key FROM deliveries WHERE \(these) AND due_at > now()
+                SELECT message_id, webhook_key, group_id FROM deliveries
+                WHERE \(these) AND group_id = ANY(\(groups)) AND due_at > now()
                 ORDER BY webhook_key, due_at, message_id LIMIT \(Self.mostAtOnce) FOR UPDATE SKIP LOCKED) AS w
-            WHERE d.message_id = w.message_id AND d.webhook_key = w.webhook_key
+            WHERE d.message_id = w.message_id AND d.webhook_key = w.webhook_key AND d.group_id = w.group_id
             """)
         let blocked = try db.execute(
             """
             UPDATE deliveries AS d SET blocked_until = NULL FROM (
-                SELECT message_id, webhook_key FROM deliveries WHERE \(these) AND blocked_until > now()
+                SELECT message_id, webhook_key, group_id FROM deliveries
+                WHERE \(these) AND group_id = ANY(\(groups)) AND blocked_until > now()
                 ORDER BY webhook_key, blocked_until, message_id LIMIT \(Self.mostAtOnce) FOR UPDATE SKIP LOCKED) AS w
-            WHERE d.message_id = w.message_id AND d.webhook_key = w.webhook_key
+            WHERE d.message_id = w.message_id AND d.webhook_key = w.webhook_key AND d.group_id = w.group_id
             """)
         return (later + blocked, max(later, blocked) == Int(Self.mostAtOnce))
     }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 package import Schema
+internal import Values
 
 /// Sessions and the leases that hang on them.
 ///
@@ -53,6 +54,23 @@ package struct SessionStore: Sendable {
             ) { SessionID(rawValue: try $0.int32(0)) }
             guard let id = id.first else { throw PostgresError(.decoding, "no session id came back") }
             return Living(id: id, slot: try Self.takeSlot(for: id, on: db))
+        }
+    }
+
+    /// Whether this and another way lead to the same database: what was started by this one is found by the other, as it was
+    /// written. It is for before the lease is first renewed.
+    ///
+    /// - Throws: ``PostgresError``.
+    package func isSeen(_ session: SessionIdentity, by other: SessionStore) async throws -> Bool {
+        let (own, seen) = (try await self.end(of: session), try await other.end(of: session))
+        return own != nil && own == seen
+    }
+
+    private func end(of session: SessionIdentity) async throws -> Instant? {
+        try await self.pool.withConnection { db in
+            try db.query(
+                "SELECT expires_at FROM sessions WHERE id = \(session.id.rawValue) AND client_id = \(session.clientID)"
+            ) { try $0.instant(0) }.first
         }
     }
 

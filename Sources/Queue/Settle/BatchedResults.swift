@@ -90,11 +90,12 @@ struct BatchedResults {
         if !leaving.isEmpty { try db.execute(Self.insertion(of: leaving)) }
         let parted = ours.filter { !$0.parting.isEmpty }
         if !parted.isEmpty { try db.execute(Self.insertion(ofBatches: parted)) }
-        let transient = ours.filter { $0.done.remaining == 0 && !$0.batch.isKept }.map(\.batch)
-        guard !transient.isEmpty else { return }
-        var payloads: [Int64?: [Int64]] = [:]
-        for batch in transient { payloads[batch.id.rawValue, default: []] += batch.messages.map(\.rawValue) }
-        try UnneededPayloads.remove(payloads, on: db)
+        var payloads = UnneededPayloads()
+        for change in ours where change.done.remaining == 0 && !change.batch.isKept {
+            payloads.add(
+                change.batch.messages.map(\.rawValue), batch: change.batch.id.rawValue, group: change.group)
+        }
+        try payloads.remove(on: db)
     }
 
     /// To be called when what was written is committed.
@@ -111,9 +112,10 @@ struct BatchedResults {
                 SET done = marks, deliveries = remaining, leased_by = CASE WHEN NOT free THEN leased_by END
                 FROM unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)),
                             \(changes.map(\.batch.first.rawValue)), \(changes.map(\.isReleased)),
-                            \(changes.map { Bytes($0.done.bits) }), \(changes.map { Int32($0.done.remaining) }))
-                    WITH ORDINALITY AS r (b, w, f, free, marks, remaining, number)
-                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f
+                            \(changes.map { Bytes($0.done.bits) }), \(changes.map { Int32($0.done.remaining) }),
+                            \(changes.map(\.group)))
+                    WITH ORDINALITY AS r (b, w, f, free, marks, remaining, g, number)
+                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f AND d.group_id = g
                     AND d.leased_by = \(self.session.rawValue)
                 RETURNING number
                 """, on: db)
@@ -126,8 +128,9 @@ struct BatchedResults {
             by: """
                 DELETE FROM delivery_batches AS d
                 USING unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)),
-                             \(changes.map(\.batch.first.rawValue))) WITH ORDINALITY AS r (b, w, f, number)
-                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f
+                             \(changes.map(\.batch.first.rawValue)), \(changes.map(\.group)))
+                    WITH ORDINALITY AS r (b, w, f, g, number)
+                WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f AND d.group_id = g
                     AND d.leased_by = \(self.session.rawValue)
                 RETURNING number
                 """, on: db)

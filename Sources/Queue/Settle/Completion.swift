@@ -20,6 +20,21 @@ package enum SettlementDetail: Sendable, Equatable, CaseIterable {
     case stateAlone
 }
 
+/// Which tables the transaction may touch that records results.
+enum SettlementReach: Sendable {
+    /// Those of deliveries, and the session's row.
+    case data
+    /// Webhooks and notices too.
+    case everything
+
+    /// There is something to be written that is out of reach; nothing was.
+    struct Exceeded: Error {}
+
+    func requireEverything() throws(Exceeded) {
+        guard self == .everything else { throw Exceeded() }
+    }
+}
+
 /// What one transaction writes of what came of deliveries.
 package struct Settlement: Sendable {
     package let results: [DeliveryResult]
@@ -47,13 +62,13 @@ extension DeliveryStore {
         let single = SingleResults(alone, session: self.session)
         let batched = BatchedResults(results, session: self.session)
         let log = settlement.detail == .stateAlone ? AttemptLog([]) : AttemptLog(results)
-        let disabled: [DisabledWebhook] = try await self.pool.transaction { db in
+        let disabled = try await self.record { db, reach in
             guard let now = try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else {
                 return []
             }
             try single.write(at: now, on: db)
             try batched.write(on: db)
-            try ChannelNotice.tellGivenUp(by: results, on: db)
+            try ChannelNotice.tellGivenUp(by: results, reach, on: db)
             guard let counters = log.counters else { return [] }
             for insertion in log.insertions { try db.execute(insertion) }
             let counted = try db.query(counters) { row in
@@ -65,34 +80,47 @@ extension DeliveryStore {
             }
             // What resends came to says nothing for or against a webhook.
             let streaks = counted.filter { log.judged.contains($0.webhook) }
-            try Self.noteRecovered(results, streaks, on: db)
+            try Self.noteRecovered(results, streaks, reach, on: db)
             var disabled: [DisabledWebhook] = []
             if log.hasFailures {
-                disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), on: db)
+                disabled = try Self.disable(FailureLimit.exceeded(by: results, streaks: streaks), reach, on: db)
                 if !disabled.isEmpty { try Self.noteDisabled(disabled, results, on: db) }
             }
-            try ChannelNotice.goOn(streaks, disabled, results, on: db)
+            try ChannelNotice.goOn(streaks, disabled, results, reach, on: db)
             return disabled
         }
         batched.noteWritten()
         return disabled
     }
 
+    /// Runs `body` in a transaction by the way to the data. What turns out to be about more is undone, and done again by the way
+    /// to everything; the session's row, which both see, has its number once.
+    private func record(
+        _ body: @Sendable (isolated Connection, SettlementReach) throws -> [DisabledWebhook]
+    ) async throws -> [DisabledWebhook] {
+        if let data = self.data {
+            do { return try await data.transaction { try body($0, .data) } } catch is SettlementReach.Exceeded {}
+        }
+        return try await self.pool.transaction { try body($0, .everything) }
+    }
+
     /// Those that were disabled because of errors, and now have succeeded again.
     private static func noteRecovered(
-        _ results: [DeliveryResult], _ streaks: [FailureStreak], on db: isolated Connection
+        _ results: [DeliveryResult], _ streaks: [FailureStreak], _ reach: SettlementReach, on db: isolated Connection
     ) throws {
         let recovered = Set(streaks.filter { $0.isRecovering && $0.count == 0 }.map(\.webhook))
         guard !recovered.isEmpty else { return }
+        try reach.requireEverything()
+        let webhooks = recovered.compactMap { key in
+            results.first { $0.delivery.webhook.key == key }.map { $0.delivery.webhook }
+        }
         try db.execute(
             """
             UPDATE webhook_counters SET is_recovering = false
-            WHERE webhook_key = ANY(\(recovered.map(\.rawValue))) AND is_recovering
+            FROM unnest(\(webhooks.map(\.key.rawValue)), \(webhooks.map(\.group))) AS r (w, g)
+            WHERE webhook_key = w AND webhook_group_id = g AND is_recovering
             """)
-        try Notice.write(
-            recovered.compactMap { key in
-                results.first { $0.delivery.webhook.key == key }.map { Notice(.recovered, $0.delivery.webhook) }
-            }, on: db)
+        try Notice.write(webhooks.map { Notice(.recovered, $0) }, on: db)
     }
 
     private static func noteDisabled(
@@ -106,16 +134,18 @@ extension DeliveryStore {
         try db.execute(
             """
             UPDATE webhook_counters SET is_recovering = true
-            WHERE webhook_key = ANY(\(notices.map(\.webhook.key.rawValue)))
+            FROM unnest(\(notices.map(\.webhook.key.rawValue)), \(notices.map(\.webhook.group))) AS r (w, g)
+            WHERE webhook_key = w AND webhook_group_id = g
             """)
         try Notice.write(notices, on: db)
     }
 
     /// A webhook that was changed after the failures keeps its status: it has started afresh.
     private static func disable(
-        _ verdicts: [FailureLimit.Verdict], on db: isolated Connection
+        _ verdicts: [FailureLimit.Verdict], _ reach: SettlementReach, on db: isolated Connection
     ) throws -> [DisabledWebhook] {
         guard !verdicts.isEmpty else { return [] }
+        try reach.requireEverything()
         return try db.query(
             """
             UPDATE webhooks AS w SET status = \(WebhookStatus.disabledDueToErrors.rawValue), status_reason = r.reason,

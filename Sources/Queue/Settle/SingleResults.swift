@@ -8,14 +8,14 @@ internal import Values
 struct SingleResults {
     private let results: [DeliveryResult]
     private let session: SessionID
-    private let succeeded: [DeliveryID]
+    private let succeeded: [(id: DeliveryID, group: EntityID)]
     private let released: Query?
 
     init(_ results: [DeliveryResult], session: SessionID) {
         self.results = results
         self.session = session
         self.succeeded = results.compactMap { result in
-            if case .succeeded = result.ending { result.delivery.id } else { nil }
+            if case .succeeded = result.ending { (result.delivery.id, result.delivery.webhook.group) } else { nil }
         }
         self.released = Self.released(results, session: session)
     }
@@ -31,25 +31,28 @@ struct SingleResults {
         let removed = try db.query(
             """
             DELETE FROM deliveries AS d
-            USING unnest(\(self.succeeded.map(\.message.rawValue)), \(self.succeeded.map(\.webhook.rawValue))) AS r (m, w)
-            WHERE d.message_id = r.m AND d.webhook_key = r.w
-            RETURNING d.message_id, d.batch_id, d.is_kept
+            USING unnest(\(self.succeeded.map(\.id.message.rawValue)), \(self.succeeded.map(\.id.webhook.rawValue)),
+                \(self.succeeded.map(\.group))) AS r (m, w, g)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.group_id = r.g
+            RETURNING d.message_id, d.batch_id, d.is_kept, d.group_id
             """
         ) { row in
             (
-                message: try row.int64(0), batch: row.isNull(1) ? nil : try row.int64(1), isKept: try row.bool(2)
+                message: try row.int64(0), batch: row.isNull(1) ? nil : try row.int64(1), isKept: try row.bool(2),
+                group: try row.entityID(3)
             )
         }.filter { !$0.isKept }
         guard !removed.isEmpty else { return }
         // A statement of its own, so that it sees what the one before has removed.
-        var payloads: [Int64?: [Int64]] = [:]
-        for (message, batch, _) in removed { payloads[batch, default: []].append(message) }
-        try UnneededPayloads.remove(payloads, on: db)
+        var payloads = UnneededPayloads()
+        for row in removed { payloads.add([row.message], batch: row.batch, group: row.group) }
+        try payloads.remove(on: db)
     }
 
     private func unfinished(at now: Instant) -> Query? {
         var messages: [Int64] = []
         var webhooks: [Int32] = []
+        var groups: [EntityID] = []
         var tried: [Int16] = []
         var dues: [Instant?] = []
         var failures: [String?] = []
@@ -66,6 +69,7 @@ struct SingleResults {
             }
             messages.append(result.delivery.message.id.rawValue)
             webhooks.append(result.delivery.webhook.key.rawValue)
+            groups.append(result.delivery.webhook.group)
             tried.append(result.tried)
             bundles.append(result.delivery.bundle?.rawValue)
         }
@@ -79,22 +83,24 @@ struct SingleResults {
                 blocked_until = CASE WHEN d.thing_id IS NOT NULL THEN r.due END,
                 failed_at = CASE WHEN r.failure IS NOT NULL THEN \(now) END, failure = r.failure,
                 attempts = d.attempts + r.tried, leased_by = NULL, bundle_id = r.bundle
-            FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles))
-                AS r (m, w, tried, due, failure, bundle)
-            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(self.session.rawValue)
+            FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles),
+                \(groups)) AS r (m, w, tried, due, failure, bundle, g)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.group_id = r.g AND d.leased_by = \(self.session.rawValue)
             """
     }
 
     private static func released(_ results: [DeliveryResult], session: SessionID) -> Query? {
-        var ids: [DeliveryID] = []
+        var (ids, groups): ([DeliveryID], [EntityID]) = ([], [])
         for result in results {
-            if case .released = result.ending { ids.append(result.delivery.id) }
+            guard case .released = result.ending else { continue }
+            ids.append(result.delivery.id)
+            groups.append(result.delivery.webhook.group)
         }
         guard !ids.isEmpty else { return nil }
         return """
             UPDATE deliveries AS d SET leased_by = NULL
-            FROM unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue))) AS r (m, w)
-            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(session.rawValue)
+            FROM unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue)), \(groups)) AS r (m, w, g)
+            WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.group_id = r.g AND d.leased_by = \(session.rawValue)
             """
     }
 }

@@ -22,14 +22,14 @@ struct ClaimTests {
         } operation: { database, store in
             let claim = try await repeatUntilDone {
                 try await DeliveryStore(database, session: store.session)
-                    .claim(webhook.key, inOrder: inOrder, count: 10, bytes: 1_000, now: 9_000)
+                    .claim(webhook, inOrder: inOrder, count: 10, bytes: 1_000, now: 9_000)
             }
             try await Self.settle(claim, of: webhook, by: store, in: ground)
         } finish: { store in
             // What an answer that was lost had leased is had by whoever comes after.
             try await SessionStore(ground.database).end(store.session)
             let next = DeliveryStore(ground.database, session: try await ground.session("b"))
-            let rest = try await next.claim(webhook.key, inOrder: inOrder, count: 10, bytes: 1_000, now: 9_000)
+            let rest = try await next.claim(webhook, inOrder: inOrder, count: 10, bytes: 1_000, now: 9_000)
             try await Self.settle(rest, of: webhook, by: next, in: ground)
             // They may have been logged one by one or together.
             try await ground.execute("DELETE FROM attempts")

@@ -58,7 +58,7 @@ struct DeliveryBatchTests {
         #expect(try await fixture.count(self.rows) == 5)
         #expect(try await fixture.count(self.singles) == 4, "strict order")
         #expect(try await fixture.claimed(store, now: 9_000) == [1, 3, 4])
-        let claim = try await store.claim(other.key, inOrder: false, count: 9, bytes: 999, now: 9_000)
+        let claim = try await store.claim(other, inOrder: false, count: 9, bytes: 999, now: 9_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [1, 2, 3, 4])
         #expect(claim.deliveries.map(\.message.isKept) == [false, false, true, true])
     }
@@ -157,7 +157,7 @@ struct DeliveryBatchTests {
     }
 
     private func succeed(_ webhook: WebhookTarget, in fixture: Fixture, store: DeliveryStore, now: Int64) async throws {
-        let claim = try await store.claim(webhook.key, inOrder: false, count: 9, bytes: 999, now: now)
+        let claim = try await store.claim(webhook, inOrder: false, count: 9, bytes: 999, now: now)
         try await fixture.succeed(claim.deliveries, to: webhook, by: store)
     }
 
@@ -182,7 +182,7 @@ struct DeliveryBatchTests {
         let store = try await fixture.store()
         try await fixture.commit(fixture.deliveries(1...3, leased: false), by: store.session)
         let housekeeping = fixture.housekeeping(at: 1_800_000_061_000)
-        let ages = [(webhook: fixture.target.key, maxAge: Duration.seconds(60))]
+        let ages = [(webhook: fixture.target.key, group: fixture.group, maxAge: Duration.seconds(60))]
         #expect(try await fixture.housekeeping(at: 1_800_000_060_000).expire(ages) == 0)
         #expect(try await housekeeping.expire(ages) == 3)
         #expect(try await housekeeping.backlog() == (0, 3))

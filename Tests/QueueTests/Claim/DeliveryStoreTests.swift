@@ -22,13 +22,13 @@ struct DeliveryStoreTests {
         try await fixture.commit(fixture.deliveries(4...6, leased: false), by: other, now: 2_000)
         try await fixture.commit(fixture.deliveries(7...9, leased: false), by: other, now: 9_000)
         let store = DeliveryStore(fixture.database, session: mine)
-        let first = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
+        let first = try await store.claim(fixture.target, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
         #expect(first.deliveries.map(\.message.payload[0]) == [4, 5])
         #expect(first.isPartial)
         #expect(first.deliveries[0].message.subtopic == "s" && first.deliveries[0].message.traceparent == "t")
-        let second = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
+        let second = try await store.claim(fixture.target, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
         #expect(second.deliveries.map(\.message.payload[0]) == [6], "the rest of what was committed together")
-        let third = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
+        let third = try await store.claim(fixture.target, inOrder: false, count: 2, bytes: 1_000, now: 5_000)
         #expect(third.deliveries.isEmpty)
         #expect(!third.isPartial)
         #expect(third.nextDue == 9_000)
@@ -42,12 +42,12 @@ struct DeliveryStoreTests {
         let retried = try await fixture.commit(fixture.deliveries(1...1, leased: true), by: store.session)
         _ = try await store.complete([fixture.result(retried[0], .retried(due: 4_000))])
         try await fixture.commit(fixture.deliveries(2...3, leased: false), by: store.session, now: 9_000)
-        let key = fixture.target.key
-        let early = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 3_000)
+        let target = fixture.target
+        let early = try await store.claim(target, inOrder: false, count: 9, bytes: 999, now: 3_000)
         #expect(early.deliveries.isEmpty && early.nextDue == 4_000)
-        let single = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 5_000)
+        let single = try await store.claim(target, inOrder: false, count: 9, bytes: 999, now: 5_000)
         #expect(single.deliveries.count == 1 && single.nextDue == 9_000)
-        let batch = try await store.claim(key, inOrder: false, count: 9, bytes: 999, now: 9_000)
+        let batch = try await store.claim(target, inOrder: false, count: 9, bytes: 999, now: 9_000)
         #expect(batch.deliveries.count == 2 && batch.nextDue == nil)
     }
 
@@ -59,10 +59,10 @@ struct DeliveryStoreTests {
             try await fixture.commit(fixture.deliveries(number...number, leased: false, bytes: 100), by: session)
         }
         let store = DeliveryStore(fixture.database, session: session)
-        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 10, bytes: 250, now: 5_000)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 10, bytes: 250, now: 5_000)
         #expect(claim.deliveries.count == 2)
         #expect(claim.isPartial)
-        let none = try await store.claim(fixture.target.key, inOrder: false, count: 10, bytes: 1, now: 5_000)
+        let none = try await store.claim(fixture.target, inOrder: false, count: 10, bytes: 1, now: 5_000)
         #expect(none.deliveries.isEmpty && none.isPartial && none.missingBytes == 100)
     }
 
@@ -81,7 +81,7 @@ struct DeliveryStoreTests {
                 })
         }
         func claimed(_ count: Int64) async throws -> [UInt8] {
-            try await store.claim(fixture.target.key, inOrder: false, count: count, bytes: 1_000, now: 7_000)
+            try await store.claim(fixture.target, inOrder: false, count: count, bytes: 1_000, now: 7_000)
                 .deliveries.map { $0.message.payload[0] }
         }
         #expect(try await claimed(5) == [1, 2, 3], "the second is left whole")
@@ -121,9 +121,9 @@ struct DeliveryStoreTests {
             fixture.result(deliveries[1], .failed(reason: "enough"), status: nil),
         ])
         #expect(
-            try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: 6_999).deliveries
+            try await store.claim(fixture.target, inOrder: false, count: 9, bytes: 999, now: 6_999).deliveries
                 .isEmpty)
-        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: 7_000)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 9, bytes: 999, now: 7_000)
         #expect(claim.deliveries.map(\.attempts) == [1])
         #expect(claim.deliveries[0].message.isKept)
         #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") == 1)

@@ -49,7 +49,7 @@ struct LeaseTests {
         var claimed: [ClaimedDelivery] = []
         for webhook in [ground.plain, ground.touchy, ground.strict] {
             claimed += try await store.claim(
-                webhook.key, inOrder: webhook.policy.ordering == .thing, count: 10, bytes: 1_000, now: 9_000
+                webhook, inOrder: webhook.policy.ordering == .thing, count: 10, bytes: 1_000, now: 9_000
             ).deliveries
         }
         return claimed

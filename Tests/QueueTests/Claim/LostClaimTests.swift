@@ -18,7 +18,7 @@ struct LostClaimTests {
         try await fixture.commit(fixture.deliveries(3...4, leased: false), by: store.session, now: 2_000)
         let held = LaneLedger().held
         let claim = try await store.claim(
-            fixture.target.key, inOrder: false, count: 2, bytes: 1_000, now: 1_500, held: held)
+            fixture.target, inOrder: false, count: 2, bytes: 1_000, now: 1_500, held: held)
         #expect(claim.deliveries.count == 2)
         // Its answer is lost: nothing of it comes into memory.
         _ = try await fixture.claimed(store, now: 9_000)
@@ -59,7 +59,7 @@ struct LostClaimTests {
         let held = LaneLedger().held
         func claim(connections: Int, now: Int64) async throws -> [UInt8] {
             try await store.claim(
-                fixture.target.key, inOrder: true, count: 10, bytes: 1_000, now: now, held: held,
+                fixture.target, inOrder: true, count: 10, bytes: 1_000, now: now, held: held,
                 connections: connections
             ).deliveries.map(\.message.payload[0])
         }

@@ -31,7 +31,7 @@ struct OrderTests {
             DeliveryResult(delivery: mine[1], ending: .released, attempt: nil),
         ])
         let claim = try await store.claim(
-            fixture.target.key, inOrder: true, count: 100, bytes: 100_000, now: 5_000)
+            fixture.target, inOrder: true, count: 100, bytes: 100_000, now: 5_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [4, 5])
         #expect(claim.nextDue == 9_000)
         #expect(try await fixture.claimed(store, inOrder: true, now: 9_000) == [1, 2, 3])
@@ -57,7 +57,7 @@ struct OrderTests {
         let mine = fixture.deliveries(1...2, leased: false, thing: thing)
         try await fixture.commit(mine, by: one.session)
         #expect(try await fixture.claimed(one, inOrder: true, count: 1, now: 5_000) == [1])
-        let claim = try await two.claim(fixture.target.key, inOrder: true, count: 9, bytes: 999, now: 5_000)
+        let claim = try await two.claim(fixture.target, inOrder: true, count: 9, bytes: 999, now: 5_000)
         #expect(claim.deliveries.isEmpty)
         #expect(claim.nextDue == 505_000, "it asks again before long")
         try await SessionStore(fixture.database).end(one.session)
@@ -70,7 +70,7 @@ struct OrderTests {
         let store = try await fixture.store()
         try await fixture.commit(fixture.deliveries(1...1, leased: false), by: store.session, now: 4_000)
         try await fixture.commit(fixture.deliveries(2...2, leased: false), by: store.session, now: 1_000)
-        let early = try await store.claim(fixture.target.key, inOrder: true, count: 9, bytes: 999, now: 2_000)
+        let early = try await store.claim(fixture.target, inOrder: true, count: 9, bytes: 999, now: 2_000)
         #expect(early.deliveries.isEmpty)
         #expect(early.nextDue == 4_000)
         #expect(try await fixture.claimed(store, inOrder: true, count: 1, now: 5_000) == [1], "there is room for one")

@@ -14,7 +14,7 @@ struct SplitBatchTests {
     private let payloads: Query = "SELECT count(*) FROM transient_messages"
 
     private func claim(
-        _ store: DeliveryStore, _ webhook: WebhookKey, count: Int, bytes: Int = 1_000_000
+        _ store: DeliveryStore, _ webhook: WebhookTarget, count: Int, bytes: Int = 1_000_000
     ) async throws -> [ClaimedDelivery] {
         try await store.claim(webhook, inOrder: false, count: Int64(count), bytes: Int64(bytes), now: 9_000).deliveries
     }
@@ -28,7 +28,7 @@ struct SplitBatchTests {
         var sizes = [3, 70, 1, 64]
         while true {
             let claimed = try await self.claim(
-                store, fixture.target.key, count: sizes.isEmpty ? 100 : sizes.removeFirst())
+                store, fixture.target, count: sizes.isEmpty ? 100 : sizes.removeFirst())
             guard !claimed.isEmpty else { break }
             seen += claimed.map(\.message.payload[0])
             try await fixture.succeed(claimed, by: store)
@@ -50,10 +50,10 @@ struct SplitBatchTests {
             [fixture.target, other].map { Delivery(message: message, webhook: $0) }
         }
         try await fixture.commit(deliveries, by: store.session)
-        try await fixture.succeed(try await self.claim(store, fixture.target.key, count: 4), by: store)
-        try await fixture.succeed(try await self.claim(store, fixture.target.key, count: 9), by: store)
+        try await fixture.succeed(try await self.claim(store, fixture.target, count: 4), by: store)
+        try await fixture.succeed(try await self.claim(store, fixture.target, count: 9), by: store)
         #expect(try await fixture.count(self.payloads) == 10)
-        #expect(try await self.claim(store, other.key, count: 99).map(\.message.payload[0]) == Array(1...10))
+        #expect(try await self.claim(store, other, count: 99).map(\.message.payload[0]) == Array(1...10))
     }
 
     @Test("of which some are done brings those that are not, and counts only them")
@@ -66,10 +66,10 @@ struct SplitBatchTests {
         }
         // The same client id starts anew, as after a crash.
         let store = try await fixture.store()
-        let first = try await self.claim(store, fixture.target.key, count: 4)
+        let first = try await self.claim(store, fixture.target, count: 4)
         #expect(first.map(\.message.payload[0]) == [3, 5, 6, 7])
         try await fixture.succeed(first, by: store)
-        let rest = try await self.claim(store, fixture.target.key, count: 99)
+        let rest = try await self.claim(store, fixture.target, count: 99)
         #expect(rest.map(\.message.payload[0]) == [8, 9, 12, 13, 14, 15, 16, 17, 19, 20])
         try await fixture.succeed(rest, by: store)
         #expect(try await fixture.count(self.rows) == 0)
@@ -88,7 +88,7 @@ struct SplitBatchTests {
         try await fixture.commit(deliveries, by: store.session)
         var parts: [[Int]] = []
         for room in [55_000, 55_000, 60_000, 99_000] {
-            let claimed = try await self.claim(store, fixture.target.key, count: 99, bytes: room)
+            let claimed = try await self.claim(store, fixture.target, count: 99, bytes: room)
             parts.append(claimed.map(\.message.payload.count))
         }
         #expect(parts == [[10, 50_000, 10, 10], [], [60_000], [30_000, 10]])
@@ -108,17 +108,16 @@ struct SplitBatchTests {
         let messages = fixture.deliveries(1...9, leased: false).map(\.message)
         try await fixture.commit(
             messages.flatMap { message in webhooks.map { Delivery(message: message, webhook: $0) } }, by: store.session)
-        let counts = [1, 3, 9, 20, 8]
-        let rooms = zip(webhooks, counts).map { webhook, count in
-            (webhook.key, LaneLedger.ClaimRoom(deliveries: count, bytes: 9_999, seesAllSpills: true))
+        let counts: [Int64] = [1, 3, 9, 20, 8]
+        let wanted = zip(webhooks, counts).map { webhook, count in
+            Wanted(webhook.key, of: webhook.group, count: count, bytes: 9_999)
         }
-        let claims = try await store.claim(
-            Dictionary(uniqueKeysWithValues: rooms), now: 9_000, held: LaneLedger().held)
+        let claims = try await store.claim(wanted, now: 9_000, held: LaneLedger().held)
         #expect(webhooks.map { claims[$0.key]?.deliveries.count } == [1, 3, 9, 9, 8])
         let firsts = claims.values.compactMap { $0.deliveries.first?.message }
         #expect(Set(firsts.map { ObjectIdentifier($0) }).count == 1)
         #expect(claims.values.allSatisfy { $0.isPartial })
-        let again = try await store.claim(Dictionary(uniqueKeysWithValues: rooms), now: 9_000, held: LaneLedger().held)
+        let again = try await store.claim(wanted, now: 9_000, held: LaneLedger().held)
         #expect(webhooks.map { again[$0.key]?.deliveries.count } == [1, 3, 0, 0, 1])
         #expect(again[webhooks[2].key]?.isPartial == false && again[webhooks[2].key]?.nextDue == nil)
     }
@@ -128,13 +127,13 @@ struct SplitBatchTests {
         let fixture = try await Fixture()
         let stores = [try await fixture.store("a"), try await fixture.store("b")]
         try await fixture.commit(fixture.deliveries(1...250, leased: false), by: stores[0].session)
-        let key = fixture.target.key
+        let target = fixture.target
         let seen = try await withThrowingTaskGroup(of: [MessageID].self) { group in
             for store in stores {
                 group.addTask {
                     var seen: [MessageID] = []
                     while true {
-                        let claim = try await store.claim(key, inOrder: false, count: 7, bytes: 9_999, now: 9_000)
+                        let claim = try await store.claim(target, inOrder: false, count: 7, bytes: 9_999, now: 9_000)
                         seen += claim.deliveries.map(\.message.id)
                         if !claim.isPartial { return seen }
                     }

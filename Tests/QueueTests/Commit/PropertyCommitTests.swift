@@ -47,7 +47,7 @@ struct PropertyCommitTests {
         #expect(try await intake.commitAgain(commit, now: .first) != nil)
         let store = try await fixture.store("b")
         let claim = try await store.claim(
-            fixture.target.key, inOrder: false, count: 100, bytes: 100_000, now: 1_900_000_000_000_000)
+            fixture.target, inOrder: false, count: 100, bytes: 100_000, now: 1_900_000_000_000_000)
         let found = claim.deliveries.map(\.message).sorted { $0.id < $1.id }
         #expect(found.map(\.payload) == deliveries.map(\.message.payload))
         for (index, message) in found.enumerated() {

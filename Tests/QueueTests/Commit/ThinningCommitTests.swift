@@ -117,7 +117,7 @@ struct ThinningCommitTests {
         let id = first.messages[0].id
         try await intake.commit(first, now: 1_000)
         func claim(_ now: Int64) async throws -> Claim {
-            try await store.claim(ground.plain.key, inOrder: false, count: 9, bytes: 1_000, now: now)
+            try await store.claim(ground.plain, inOrder: false, count: 9, bytes: 1_000, now: now)
         }
         let early = try await claim(Self.due.microseconds - 1)
         #expect(early.deliveries.isEmpty && early.nextDue == Self.due)

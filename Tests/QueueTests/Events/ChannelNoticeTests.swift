@@ -95,7 +95,8 @@ struct ChannelNoticeTests {
                 VALUES (1, now(), \(fixture.target.key.rawValue), 1, true)
                 """)
         }
-        #expect(try await HousekeepingStore(fixture.database).expire([(fixture.target.key, .seconds(60))]) == 1)
+        let ages = [(webhook: fixture.target.key, group: fixture.group, maxAge: Duration.seconds(60))]
+        #expect(try await HousekeepingStore(fixture.database).expire(ages) == 1)
         #expect(try await self.told(fixture).last?.hasPrefix("DELIVERY_GIVEN_UP: too old") == true)
     }
 

@@ -19,7 +19,7 @@ struct GroupRowTests {
         try await ground.commit(ground.deliveries(20...219, to: ground.plain, leased: false), by: session)
         let store = DeliveryStore(ground.database, session: session)
         let claim = try await store.claim(
-            ground.plain.key, inOrder: false, count: 10, bytes: 99_999, now: Self.far)
+            ground.plain, inOrder: false, count: 10, bytes: 99_999, now: Self.far)
         #expect(claim.deliveries.count == 10)
         let rows = try await Self.count("SELECT count(*) FROM delivery_batches", ground)
         #expect(rows > 2, "the rest stands in rows of its own")
@@ -73,7 +73,7 @@ struct GroupRowTests {
         try await ground.commit(ground.deliveries(500...503, to: ground.touchy, leased: false), by: session)
         var housekeeping = HousekeepingStore(ground.database)
         housekeeping.now = "to_timestamp(2000000000)"
-        let expired = try await housekeeping.expire([(ground.touchy.key, .seconds(1))])
+        let expired = try await housekeeping.expire([(ground.touchy.key, ground.group, .seconds(1))])
         #expect(expired == 4)
     }
 

@@ -28,7 +28,8 @@ struct HousekeepingTests {
         configuration.keepMessages = keepMessages
         return Housekeeper(
             store: fixture.housekeeping(at: time), partitions: fixture.partitions(at: time), clock: clock,
-            configuration: configuration, logger: silentLogger, maxAges: { [(fixture.target.key, .seconds(3_600))] },
+            configuration: configuration, logger: silentLogger,
+            maxAges: { [(fixture.target.key, fixture.group, .seconds(3_600))] },
             onBacklog: { _, _ in })
     }
 

@@ -45,11 +45,34 @@ struct WaitingTests {
         #expect(try await fixture.count(self.all) == 6)
         var numbers: [UInt8] = []
         for _ in 0..<3 {
-            let claim = try await store.claim(fixture.target.key, inOrder: false, count: 2, bytes: 999, now: self.late)
+            let claim = try await store.claim(fixture.target, inOrder: false, count: 2, bytes: 999, now: self.late)
             numbers += claim.deliveries.map(\.message.payload[0])
             try await fixture.succeed(claim.deliveries, by: store)
         }
         #expect(numbers.sorted() == [1, 2, 3, 4, 5, 6])
+        #expect(try await fixture.count(self.all) == 0)
+        #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
+    }
+
+    @Test("stays where it is, in sight of all, where nothing inherits, and is delivered and removed")
+    func alone() async throws {
+        let fixture = try await Fixture()
+        try await fixture.database.pool.withConnection { db in
+            try db.executeScript(
+                """
+                ALTER TABLE waiting_batches NO INHERIT delivery_batches;
+                ALTER TABLE waiting_messages NO INHERIT transient_messages
+                """)
+        }
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(1...4, leased: false), by: store.session)
+        try await self.sweep(fixture)
+        #expect(try await fixture.count(self.all) == 4)
+        #expect(try await fixture.count(self.apart) == 0)
+        #expect(try await fixture.count(self.batchesApart) == 0)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 4, bytes: 999, now: self.late)
+        #expect(claim.deliveries.map(\.message.payload[0]).sorted() == [1, 2, 3, 4])
+        try await fixture.succeed(claim.deliveries, by: store)
         #expect(try await fixture.count(self.all) == 0)
         #expect(try await fixture.count("SELECT count(*) FROM delivery_batches") == 0)
     }
@@ -144,7 +167,7 @@ struct WaitingTests {
         #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
         try await self.sweep(fixture)
         #expect(try await intake.commitAgain(commit, now: 1_000) != nil)
-        let claim = try await store.claim(fixture.target.key, inOrder: false, count: 9, bytes: 999, now: self.late)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 9, bytes: 999, now: self.late)
         let read = claim.deliveries.map(\.message).sorted { $0.id < $1.id }
         #expect(read.map(\.decoder) == [nil, decoder, nil, decoder] && decoder != nil)
     }

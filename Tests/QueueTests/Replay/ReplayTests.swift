@@ -33,7 +33,7 @@ struct ReplayTests {
         #expect(try await replays.replay(.ids([all[0].id, all[3].id]), of: key, now: 5_000).total == 1)
         #expect(try await replays.replay(.ids([all[0].id]), of: key, now: 5_000).total == 0)
         #expect(try await replays.replay(.failedSince(.last), of: key, now: 5_000).total == 0)
-        let claim = try await store.claim(key, inOrder: false, count: 10, bytes: 999, now: 5_000)
+        let claim = try await store.claim(fixture.target, inOrder: false, count: 10, bytes: 999, now: 5_000)
         #expect(claim.deliveries.map(\.message.payload[0]) == [1])
         #expect(claim.deliveries.first?.attempts == 0, "with a whole schedule before it")
         #expect(claim.deliveries.first?.replayedAt == 5_000)
@@ -48,7 +48,7 @@ struct ReplayTests {
         let all = fixture.deliveries(1...2, leased: false)
         try await fixture.commit(all, by: store.session)
         let received: Int64 = 1_800_000_000_000
-        let day = [(webhook: fixture.target.key, maxAge: Duration.seconds(86_400))]
+        let day = [(webhook: fixture.target.key, group: fixture.group, maxAge: Duration.seconds(86_400))]
         #expect(try await fixture.housekeeping(at: received + 86_000_000).expire(day) == 0)
         #expect(try await fixture.housekeeping(at: received + 87_000_000).expire(day) == 2)
         let failed = try await ReplayStore(fixture.database).list(

@@ -67,7 +67,7 @@ struct ResendTests {
             try await resends.create(selection, of: fixture.target.key).number == made.number, "it is asked for twice")
         #expect(try await resends.carryOutPart { _ in fixture.target } == [fixture.target.key])
         let claim = try await store.claim(
-            fixture.target.key, inOrder: false, count: 100, bytes: 9_999, now: Self.microseconds(1))
+            fixture.target, inOrder: false, count: 100, bytes: 9_999, now: Self.microseconds(1))
         #expect(claim.deliveries.map(\.message.payload[0]) == expected)
         #expect(claim.deliveries.allSatisfy { $0.resent?.number == UInt32(made.number) && $0.attempts == 0 })
         #expect(try await resends.find(made.number)?.waiting == Int64(expected.count))
@@ -114,7 +114,7 @@ struct ResendTests {
             _ = try await resends.carryOutPart { _ in fixture.target }
             #expect(try await resends.carryOutPart { _ in fixture.target } == nil, "it waits for what it has made")
             let claim = try await store.claim(
-                fixture.target.key, inOrder: false, count: 1_000, bytes: 99_999, now: Self.microseconds(seconds))
+                fixture.target, inOrder: false, count: 1_000, bytes: 99_999, now: Self.microseconds(seconds))
             most = max(most, claim.deliveries.count)
             sent += claim.deliveries.count
             let deliveries = claim.deliveries.map { claimed in
@@ -142,7 +142,7 @@ struct ResendTests {
             let resends = Self.resends(fixture.database, at: Double(step) / 4)
             _ = try await resends.carryOutPart { _ in fixture.target }
             let claim = try await store.claim(
-                key, inOrder: false, count: 100, bytes: 9_999, now: Self.microseconds(Double(step)))
+                fixture.target, inOrder: false, count: 100, bytes: 9_999, now: Self.microseconds(Double(step)))
             try await fixture.succeed(claim.deliveries, by: store)
             made.append(try await resends.find(number)?.messages ?? 0)
         }
@@ -172,7 +172,7 @@ struct ResendTests {
         let number = try await resends.create(Self.all(), of: fixture.target.key).number
         _ = try await resends.carryOutPart { _ in fixture.target }
         let inHand = try await store.claim(
-            fixture.target.key, inOrder: false, count: 2, bytes: 999, now: Self.microseconds(1))
+            fixture.target, inOrder: false, count: 2, bytes: 999, now: Self.microseconds(1))
         #expect(inHand.deliveries.count == 2)
         #expect(try await resends.cancel(number))
         #expect(try await resends.cancel(number))
@@ -217,7 +217,7 @@ struct ResendTests {
         for step in 0..<9 {
             _ = try await Self.resends(fixture.database, at: Double(step * 2)).carryOutPart { _ in target }
         }
-        let claim = try await store.claim(target.key, inOrder: false, count: 99, bytes: 999, now: Self.microseconds(99))
+        let claim = try await store.claim(target, inOrder: false, count: 99, bytes: 999, now: Self.microseconds(99))
         #expect(
             claim.deliveries.map { String(decoding: $0.message.payload, as: UTF8.self) }
                 == [#"{"v":1}"#, #"{"v":2}"#, #"{"v":1}"#, #"{"v":3}"#])

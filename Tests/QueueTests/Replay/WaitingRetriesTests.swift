@@ -63,7 +63,7 @@ struct WaitingRetriesTests {
             let store = try await self.waiting(fixture, inOrder: inOrder)
             try await way(fixture)
             let claim = try await store.claim(
-                fixture.target.key, inOrder: inOrder, count: 9, bytes: 999, now: Self.soon)
+                fixture.target, inOrder: inOrder, count: 9, bytes: 999, now: Self.soon)
             #expect(claim.deliveries.map(\.message.payload[0]) == (inOrder ? [1, 2] : [1]))
             #expect(claim.deliveries.first?.attempts == 1)
         }

@@ -167,6 +167,29 @@ struct FailureStreakTests {
         await ground.proxy.stop()
     }
 
+    @Test("have nothing of what was under way when the webhook was changed, be it failures or successes")
+    func former() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let own = fixture.deliveries(1...1, leased: true)[0]
+        _ = try await store.complete([fixture.result(own, .retried(due: 0), status: 500)])
+        for (number, ending, status) in [
+            (2, .retried(due: 0), 502), (3, .failed(reason: "enough"), 503), (4, .succeeded, 204),
+        ] as [(Int64, DeliveryResult.Ending, Int16)] {
+            let tried = fixture.result(
+                fixture.deliveries(number...number, leased: true)[0], ending, status: status)
+            let former = DeliveryResult(
+                delivery: tried.delivery, ending: ending, attempt: tried.attempt, isOfFormerVersion: true)
+            #expect(try await store.complete([former]).isEmpty)
+        }
+        let counters: Query = """
+            SELECT consecutive_failures * 10000 + last_status * 10 + attempts FROM webhook_counters
+            """
+        #expect(try await fixture.count(counters) == 1 * 10_000 + 500 * 10 + 4)
+        let told = try await fixture.count("SELECT count(*) FROM notifications")
+        #expect(told == 0)
+    }
+
     @Test("are counted from the last success on, though it was recorded along with them")
     func reset() async throws {
         let ground = try await Ground()

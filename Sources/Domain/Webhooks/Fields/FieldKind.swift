@@ -73,14 +73,14 @@ extension FieldKind where Value: RawRepresentable & CaseIterable, Value.RawValue
 }
 
 extension FieldKind where Value == String {
-    /// - Parameter longest: in bytes.
+    /// - Parameter longest: in code points, as JSON Schema counts.
     static func text(longest: Int) -> FieldKind {
         FieldKind(
             .text(0...longest), read: { (object, name) throws(InvalidField) in try object.string(name) },
             write: { .string($0) },
             check: { (text, name) throws(InvalidField) in
-                guard text.utf8.count <= longest else {
-                    throw InvalidField(name, "must be at most \(longest) bytes long")
+                guard text.unicodeScalars.count <= longest else {
+                    throw InvalidField(name, "must be at most \(longest) characters long")
                 }
             })
     }

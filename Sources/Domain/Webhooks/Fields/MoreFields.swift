@@ -11,7 +11,7 @@ extension FieldKind where Value == [String] {
                 }
                 for (index, user) in users.enumerated() {
                     // It becomes a level of a topic.
-                    guard (1...longestUser).contains(user.utf8.count),
+                    guard (1...longestUser).contains(user.unicodeScalars.count),
                         user.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0 != "+" && $0 != "#" && $0 != "/" })
                     else { throw InvalidField("\(name)[\(index)]", "must be a user's id without /, + or #") }
                 }

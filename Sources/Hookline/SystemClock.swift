@@ -1,0 +1,10 @@
+internal import Domain
+internal import Glibc
+
+extension WallClock {
+    static let system = WallClock {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+    }
+}
