@@ -137,7 +137,7 @@ setup:
 	@scripts/setup
 
 setup-tests: setup
-	@scripts/setup chromium fonts-liberation libfaketime pgbouncer
+	@scripts/setup chromium-headless-shell fonts-liberation libfaketime pgbouncer
 	@scripts/setup-python
 
 clean:

@@ -174,7 +174,7 @@ def browser():
         # There is no sandbox within a sandbox.
         # Without a graphics card the second way of painting is the shorter.
         args = ["--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=args)
         yield browser
         browser.close()
 
