@@ -1,6 +1,6 @@
 -- The group becomes the last column of the keys of what is about webhooks, so that a table can be spread by its group. Statements say a key
--- by its name, which stays, and so does what it begins with. The new index is built beside those who write and takes the place of the one
--- before in a moment. May be done again from its beginning; a key that has the group is passed over, where tables are spread already too.
+-- by its name, which stays, and so does what it begins with. An index is built beside those who write and takes the place of the one before
+-- in a moment. May be done again from its beginning; a key that has the group is passed over, where tables are spread already too.
 
 -- What holds others up is asked for a moment only, and again later: they go on meanwhile. Whoever vacuums gives way to none who has
 -- not waited for a second, so every fifth time is longer.
@@ -35,14 +35,12 @@ CREATE OR REPLACE FUNCTION key_lacks(relation text, column_name text) RETURNS bo
 $$;
 
 -- concurrently
--- What an earlier time has left half built is built anew.
--- if to_regclass('webhook_counters_key') IS NOT NULL
-DROP INDEX CONCURRENTLY webhook_counters_key;
--- if key_lacks('webhook_counters', 'webhook_group_id')
-CREATE UNIQUE INDEX CONCURRENTLY webhook_counters_key ON webhook_counters (webhook_key, webhook_group_id);
+-- A row for each webhook is so little that its index is built in that moment. Where there are two indexes, whoever writes the same new row as
+-- another in the same instant may be refused, for it asks the key alone whether the row is there: no result is to be refused so.
 -- if key_lacks('webhook_counters', 'webhook_group_id')
 CALL change_in_a_moment('ALTER TABLE webhook_counters DROP CONSTRAINT IF EXISTS webhook_counters_pkey,
-    ADD CONSTRAINT webhook_counters_pkey PRIMARY KEY USING INDEX webhook_counters_key');
+    ADD CONSTRAINT webhook_counters_pkey PRIMARY KEY (webhook_key, webhook_group_id)');
+-- What an earlier time has left half built is built anew.
 -- if to_regclass('thinned_things_key') IS NOT NULL
 DROP INDEX CONCURRENTLY thinned_things_key;
 -- if key_lacks('thinned_things', 'group_id')
