@@ -20,19 +20,34 @@ package struct Migration: Sendable, Equatable {
         return self.sql[..<mark.lowerBound]
     }
 
+    /// A statement of those that are carried out beside the ones who use the tables.
+    struct Statement: Equatable {
+        /// What has to be true when its turn comes, or it is left out; nil if it is carried out in any case.
+        let condition: String?
+        let sql: String
+    }
+
+    private static let conditionMark = "-- if "
+
     /// What stands behind that line, which is carried out beside those who use the tables: one statement at a time, outside of a
-    /// transaction, as `CREATE INDEX CONCURRENTLY` has to be. Each ends with a line that ends with a semicolon. A file that has
-    /// such a line may be done again from its beginning, because it is if one of the statements fails.
-    var statements: [String] {
+    /// transaction, as `CREATE INDEX CONCURRENTLY` has to be. Each ends with a line that ends with a semicolon, and may have a line
+    /// `-- if …` before it. A file that has such a line may be done again from its beginning, because it is if one of the
+    /// statements fails.
+    var statements: [Statement] {
         guard self.whole.endIndex < self.sql.endIndex else { return [] }
-        var (statements, current): ([String], [Substring]) = ([], [])
-        for line in self.sql[self.whole.endIndex...].split(separator: "\n") where !line.hasPrefix("--") {
-            current.append(line)
-            guard line.hasSuffix(";") else { continue }
-            statements.append(current.joined(separator: "\n"))
-            current = []
+        var (statements, current): ([Statement], [Substring]) = ([], [])
+        var condition: String?
+        func end() {
+            statements.append(Statement(condition: condition, sql: current.joined(separator: "\n")))
+            (current, condition) = ([], nil)
         }
-        if !current.isEmpty { statements.append(current.joined(separator: "\n")) }
+        for line in self.sql[self.whole.endIndex...].split(separator: "\n") {
+            if line.hasPrefix(Self.conditionMark) { condition = String(line.dropFirst(Self.conditionMark.count)) }
+            guard !line.hasPrefix("--") else { continue }
+            current.append(line)
+            if line.hasSuffix(";") { end() }
+        }
+        if !current.isEmpty { end() }
         return statements
     }
 }
@@ -112,7 +127,8 @@ package struct Migrator: Sendable {
             }
             // They wait for whoever uses a table, a backup for instance, but nobody waits for them.
             for statement in statements {
-                try connection.executeScript(statement, timeout: .seconds(86_400))
+                if let condition = statement.condition, try !Self.holds(condition, on: connection) { continue }
+                try connection.executeScript(statement.sql, timeout: .seconds(86_400))
             }
             if !statements.isEmpty { try self.remember(migration, on: connection) }
             return true
@@ -121,6 +137,13 @@ package struct Migrator: Sendable {
         {
             return false
         }
+    }
+
+    /// - Parameter condition: of a migration's file, as it stands there.
+    private static func holds(_ condition: String, on connection: isolated Connection) throws -> Bool {
+        var query = Query(stringLiteral: "SELECT (\(condition)) IS TRUE")
+        query.isPrepared = false
+        return try connection.query(query) { try $0.bool(0) } == [true]
     }
 
     private func remember(_ migration: Migration, on connection: isolated Connection) throws {

@@ -122,6 +122,29 @@ struct MigratorTests {
         #expect(try await connection.query("SELECT count(*) FROM a") { try $0.int64(0) } == [2])
     }
 
+    @Test("leaves out of the concurrent part what has a condition that is not true when its turn comes")
+    func conditions() async throws {
+        let connection = try await connect()
+        _ = try await self.migrate(connection, [self.first])
+        let migration = Migration(
+            version: 2, name: "with conditions",
+            sql: """
+                -- concurrently
+                -- if to_regclass('of_a') IS NULL
+                CREATE INDEX CONCURRENTLY of_a
+                    ON a (b);
+                -- What was made above is not made again.
+                -- if to_regclass('of_a') IS NULL
+                CREATE INDEX CONCURRENTLY of_a ON a (b);
+                -- if NULL
+                CREATE INDEX CONCURRENTLY of_b ON a (b);
+                CREATE INDEX CONCURRENTLY of_c ON c (d);
+                """)
+        #expect(migration.statements.map { $0.condition != nil } == [true, true, true, false])
+        #expect(try await self.migrate(connection, [self.first, migration]) == [2])
+        #expect(try await self.indexes(on: connection) == ["of_a", "of_c"])
+    }
+
     /// Those that are whole.
     private func indexes(on connection: Connection) async throws -> [String] {
         try await connection.query(
