@@ -163,8 +163,8 @@ extension Endpoint {
     /// A copy that leads to this server, and to no other, with all else as it is; nil if it is no name or address of a host.
     package func at(host: String, port: Int) -> Endpoint? {
         // libpq would take a comma for the end of one host, and what begins so for the folder of a socket.
-        guard !host.isEmpty, !host.contains(","), !host.hasPrefix("/"), !host.hasPrefix("@"), (1...65_535).contains(port)
-        else { return nil }
+        let isName = !host.isEmpty && !host.contains(",") && !host.hasPrefix("/") && !host.hasPrefix("@")
+        guard isName, (1...65_535).contains(port) else { return nil }
         var copy = self
         copy.hosts = [Host(name: host, address: nil, port: "\(port)")]
         copy.memory = ServerMemory()

@@ -266,6 +266,28 @@ struct NodeCommitTests {
         await stage.stop()
     }
 
+    @Test("is there once, whichever of a node's answers is lost", arguments: Proxy.LastMessage.allCases)
+    func lostAnswers(last: Proxy.LastMessage) async throws {
+        let stage = try await Stage()
+        try await stage.learn()
+        let groups: Set = [stage.site.group, stage.other.group]
+        var number = 0
+        repeat {
+            number += 1
+            // Which was left for the lost answer before, and is entered again.
+            stage.time.ahead.add(60, ordering: .relaxed)
+            try await stage.nodes.look()
+            #expect(stage.nodes.nodes(of: groups).count == 2)
+            stage.proxy.cut(after: number, last: last)
+            try await stage.takeBoth(("a\(number)", "b\(number)"))
+            let both = try await stage.transactions("a\(number)", "b\(number)")
+            #expect(both.count == 2 && Set(both).count == 2, "\(number)")
+        } while stage.proxy.hasCut && number < 100
+        #expect((5..<100).contains(number), "begun, written and committed")
+        #expect(stage.lanes.accepted.count == 2 * number && Set(stage.lanes.accepted).count == 2 * number)
+        await stage.stop()
+    }
+
     @Test("is not committed at what is no node of the same database")
     func elsewhere() async throws {
         let stage = try await Stage(second: SharedPostgres.shared.makeMigratedDatabase())

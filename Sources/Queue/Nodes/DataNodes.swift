@@ -18,7 +18,8 @@ package final class DataNodes: Service {
         let store: IntakeStore
         /// Whether it led there when it was last looked at.
         var isOpen = false
-        var isKnown = false
+        /// Whether the log has what is wrong with it.
+        var isTold = false
     }
 
     private struct State {
@@ -187,8 +188,8 @@ package final class DataNodes: Service {
         let isNews = self.state.withLock { state -> Bool in
             guard let former = state.entrances[node] else { return false }
             state.entrances[node]?.isOpen = problem == nil
-            state.entrances[node]?.isKnown = true
-            return problem != nil && (former.isOpen || !former.isKnown)
+            state.entrances[node]?.isTold = problem != nil
+            return problem != nil && !former.isTold
         }
         guard isNews, let problem, !Task.isCancelled else { return }
         self.logger.warning(
