@@ -57,6 +57,11 @@ struct Assembly {
         if let data = pools.data {
             try await Self.requireSame(sessions, SessionStore(Database(pool: data.general)), session)
         }
+        let nodes = pools.data.map { data in
+            DataNodes(
+                Database(pool: data.general), sessions: sessions, session: session, makePool: { data.pool(at: $0) },
+                metrics: metrics, logger: self.logger)
+        }
         let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box, readsUsers: self.configuration.delivery.userRate != nil),
@@ -76,7 +81,7 @@ struct Assembly {
         await housekeeper.maintainPartitions()
         try await routes.load()
         metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
-            pools.all.reduce(0) { $0 + $1.usage.open }
+            pools.all.reduce(nodes?.connections ?? 0) { $0 + $1.usage.open }
         }
         metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
             pools.all.reduce(0) { $0 + $1.usage.waiting }
@@ -164,7 +169,7 @@ struct Assembly {
                 store: brokerSessions, broker: mqtt, sharedGroup: self.configuration.delivery.sharedGroup,
                 logger: self.logger),
             routes: routes,
-            store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
+            store: IntakeStore(Database(pool: pools.intake), session: session.id), nodes: nodes, lanes: delivery.port,
             ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
             refusals: TopicRefusals(database), tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger,
@@ -266,7 +271,7 @@ struct Assembly {
                 ]
             } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
-        let probes: [any Service] = [probe, dataProbe].compactMap(\.self)
+        let probes: [any Service] = [probe, dataProbe].compactMap(\.self) + (nodes.map { [$0] } ?? [])
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
         let group = ServiceGroup(
@@ -285,6 +290,7 @@ struct Assembly {
             throw error
         }
         for pool in pools.all { pool.close() }
+        nodes?.close()
         client.resolver.close()
         try await loops.shutdownGracefully()
         // Not waited for: a lookup that hangs ends with the process.

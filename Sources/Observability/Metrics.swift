@@ -73,6 +73,10 @@ package final class Metrics: Sendable {
     package let newThings = Counter()
     package let batches = Counter()
     package let commitTime = Histogram()
+    /// Batches that were committed in parts, one at each node of the database.
+    package let splitBatches = Counter()
+    /// Times that it could not be asked which node has which group.
+    package let failedNodeLookups = Counter()
     package let brokerConnections = Counter()
     package let isBrokerConnected = Gauge()
 
@@ -182,6 +186,12 @@ package final class Metrics: Sendable {
                 self.undecoded.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
+        text.counter(
+            "hookline_intake_split_batches_total", "Batches committed in parts, one at each node of the database.",
+            self.splitBatches)
+        text.counter(
+            "hookline_node_lookups_failed_total", "Times that it could not be asked which node has which group.",
+            self.failedNodeLookups)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
         text.gauge("hookline_broker_connected", "Whether the broker is connected.", self.isBrokerConnected.current)
         text.counter("hookline_deliveries_succeeded_total", "Deliveries that a receiver accepted.", self.delivered)

@@ -20,9 +20,9 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     private var parameters: [Parameter] = []
     /// In the order in which they were said: the last word counts.
     private(set) var settings: [Setting] = []
-    let hosts: [Host]
-    /// Shared by all copies.
-    let memory = ServerMemory()
+    private(set) var hosts: [Host]
+    /// Shared by all copies that lead to the same servers.
+    private(set) var memory = ServerMemory()
     /// What a server has to be (`target_session_attrs`); nil if nothing is said.
     private let wanted: String?
     private var isReadOnly = false
@@ -157,6 +157,17 @@ extension Endpoint {
     package func with(setting name: String, _ value: String) -> Endpoint {
         var copy = self
         copy.settings.append(Setting(name: name, value: value))
+        return copy
+    }
+
+    /// A copy that leads to this server, and to no other, with all else as it is; nil if it is no name or address of a host.
+    package func at(host: String, port: Int) -> Endpoint? {
+        // libpq would take a comma for the end of one host, and what begins so for the folder of a socket.
+        let isName = !host.isEmpty && !host.contains(",") && !host.hasPrefix("/") && !host.hasPrefix("@")
+        guard isName, (1...65_535).contains(port) else { return nil }
+        var copy = self
+        copy.hosts = [Host(name: host, address: nil, port: "\(port)")]
+        copy.memory = ServerMemory()
         return copy
     }
 

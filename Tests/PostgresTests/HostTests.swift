@@ -37,6 +37,22 @@ struct HostTests {
         #expect(error?.kind == .configuration)
     }
 
+    @Test("give way to a server that is named by itself, with all else as it was")
+    func named() throws {
+        let endpoint = try Endpoint("host=a,b hostaddr=10.0.0.1,10.0.0.2 port=1,2 user=u application_name=x")
+        let named = try #require(endpoint.at(host: "c", port: 7))
+        #expect(named.places == ["c - 7"])
+        #expect(named.description == endpoint.description)
+        #expect(endpoint.places == ["a 10.0.0.1 1", "b 10.0.0.2 2"])
+    }
+
+    @Test(
+        "give way to nothing that is no name of one host",
+        arguments: [("", 1), ("a,b", 1), ("/run/postgresql", 1), ("@socket", 1), ("a", 0), ("a", 65_536)])
+    func unnamed(host: String, port: Int) throws {
+        #expect(try Endpoint("host=a user=u").at(host: host, port: port) == nil)
+    }
+
     @Test("have three seconds each to let us in, or what the connection string says")
     func timeouts() throws {
         #expect(try Endpoint("host=a,b user=u").connectTimeout == .seconds(3))
