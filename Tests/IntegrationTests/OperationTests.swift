@@ -218,13 +218,13 @@ extension WholeServiceTests {
                 #expect(last.end == "exited(0)", "\(last.output)")
                 #expect(last.output.contains("3 succeeded, 0 have failed again."), "\(last.output)")
                 #expect(Set(receiver.accepted).count == 3)
-                for (arguments, expected) in [
-                    (["nonsense", "--since", "1h"], "must be a UUID"),
-                    ([webhook, "--since", "lately"], "--since must be"),
-                    ([installation.group, "--since", "1h"], "There is no webhook"),
+                for (arguments, code, expected) in [
+                    (["nonsense", "--since", "1h"], 64, "must be a UUID"),
+                    ([webhook, "--since", "lately"], 64, "--since must be"),
+                    ([installation.group, "--since", "1h"], 1, "There is no webhook"),
                 ] {
                     let refused = try await HooklineProcess.run(["replay"] + arguments, settings)
-                    #expect(refused.end == "exited(64)" && refused.output.contains(expected), "\(refused.output)")
+                    #expect(refused.end == "exited(\(code))" && refused.output.contains(expected), "\(refused.output)")
                 }
             }
             await receiver.stop()
