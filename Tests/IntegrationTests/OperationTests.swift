@@ -195,6 +195,20 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("a hangup, as who expects settings to be read again sends it, ends nothing and is told")
+        func hangUp() async throws {
+            try await Installation.with { _, running in
+                let hookline = await running.hookline
+                hookline.process.signal(1)
+                try await waitUntil("the log to tell of it") {
+                    (Files.read(hookline.logFile) ?? "").contains("SIGHUP is passed over")
+                }
+                #expect(try await HTTP.get("http://127.0.0.1:\(hookline.port)/ready").status == 200)
+                hookline.process.signal(15)
+                #expect(await hookline.process.waitForExit() == "exited(0)")
+            }
+        }
+
         @Test("replay sends failed deliveries of a webhook again, and says how that ended")
         func replay() async throws {
             let receiver = try await Receiver.start()
