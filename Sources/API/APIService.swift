@@ -302,6 +302,20 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
         if let methods = self.methods.methods(of: path), !methods.contains(head.method.rawValue) {
             return try APIError.methodNotAllowed(methods).response(from: request, context: context)
         }
-        return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+        guard head.method == .head else {
+            return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+        }
+        // The router would do the same, and say 0 of a body that is streamed.
+        head.method = .get
+        return try await self.base.respond(to: Request(head: head, body: request.body), context: context).headAlone
+    }
+}
+
+extension Response {
+    /// The answer to HEAD: nothing is said of a length that GET says nothing of (RFC 9110, section 8.6).
+    fileprivate var headAlone: Response {
+        var answer = Response(status: self.status, headers: self.headers)
+        answer.headers = self.headers
+        return answer
     }
 }

@@ -131,9 +131,12 @@ private struct WebhookComparison {
         try policy.change(by: now)
         try options.change(by: now)
         let before = Self.answers(policy, options)
+        let former = (policy: policy, options: options)
         let wanted = try JSONObject(.object(Self.tabled(declared)), at: path)
         try policy.change(by: wanted)
         try options.change(by: wanted)
+        try policy.refuseEmptyTexts(in: wanted, changing: former.policy)
+        try options.refuseEmptyTexts(in: wanted, changing: former.options)
         let after = Self.answers(policy, options)
         try Self.check(declared, present, policy, options, at: path)
         for name in declared.keys.sorted() {

@@ -76,7 +76,10 @@ extension Dispatcher {
 
         /// Gets the tokens of a webhook whose receiver wants some.
         func makeTokenSource(for target: WebhookTarget) -> TokenSource? {
-            TokenExchange(target.options.auth, wallClock: self.wallClock).map { exchange in
+            TokenExchange(
+                target.options.auth, longestWait: self.configuration.defaults.longestRetryAfter,
+                wallClock: self.wallClock
+            ).map { exchange in
                 TokenSource(
                     exchange,
                     pool: self.makePool(to: exchange.url, for: target, keptBody: TokenExchange.largestAnswer))

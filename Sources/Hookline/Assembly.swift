@@ -28,7 +28,10 @@ struct Assembly {
     /// Told the API's port once it listens and messages are being received.
     var onReady: @Sendable (Int) async -> Void = { _ in }
 
-    /// Runs until SIGTERM or SIGINT, then brings everything to an orderly end.
+    /// What brings it to an end.
+    var endSignals: [UnixSignal] = [.sigterm, .sigint]
+
+    /// Runs until one of ``endSignals``, then brings everything to an orderly end.
     ///
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
@@ -282,7 +285,7 @@ struct Assembly {
                 ] + bus.services + [intake] + adopters + [announcer] + probes + api).map {
                     .init(service: $0)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+                gracefulShutdownSignals: self.endSignals, logger: self.logger))
         do {
             try await group.run()
         } catch {

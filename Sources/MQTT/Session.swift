@@ -80,6 +80,10 @@ package actor Session {
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
     package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
 
+    /// What it sends with QoS 0 alone, though 1 was asked for: nothing of it can be acknowledged, and what comes while nobody
+    /// is connected is lost.
+    package var unacknowledgedFilters: Set<String> { self.link.inbox.unacknowledgedFilters }
+
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {
         self.link.sayGoodbye(forgetting: true, isAwaited: true)

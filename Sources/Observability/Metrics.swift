@@ -69,6 +69,8 @@ package final class Metrics: Sendable {
     package let repeated = Counter()
     /// Filters of rules that the broker does not let this instance subscribe to.
     package let refusedFilters = Gauge()
+    /// Filters whose messages the broker sends with QoS 0, so that they can be lost.
+    package let unacknowledgedFilters = Gauge()
     /// Things that were made on their first message.
     package let newThings = Counter()
     package let batches = Counter()
@@ -174,6 +176,9 @@ package final class Metrics: Sendable {
         text.gauge(
             "hookline_topic_filters_refused", "Filters of topic rules that the broker does not allow.",
             self.refusedFilters.current)
+        text.gauge(
+            "hookline_filters_unacknowledged", "Filters that the broker grants QoS 0 alone: messages can be lost.",
+            self.unacknowledgedFilters.current)
         text.counter("hookline_new_things_total", "Things made on their first message.", self.newThings)
         text.family(
             MetricFamily(

@@ -14,6 +14,8 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     struct Setting: Sendable {
         var name: String
         var value: String
+        /// The first server that knows it, as `PQserverVersion` counts: others let nobody in who begins with it.
+        var since: Int32 = 0
     }
 
     /// All but those that say which server is meant.
@@ -34,11 +36,25 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// (``Query/timeout``). And text of ours means what it says.
     private static let basics = [
         Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
+        Setting(name: "idle_in_transaction_session_timeout", value: "0"),
+        Setting(name: "idle_session_timeout", value: "0", since: 140_000),
+        Setting(name: "transaction_timeout", value: "0", since: 170_000),
         Setting(name: "standard_conforming_strings", value: "on"),
     ]
 
+    private static func basics(of version: Int32) -> [Setting] { Self.basics.filter { $0.since <= version } }
+
     /// What a session is set to after it was opened, if it cannot begin with it.
-    var settingsAfterwards: [Setting] { Self.basics + self.settings }
+    ///
+    /// - Parameter version: the server's.
+    func settingsAfterwards(_ version: Int32) -> [Setting] { Self.basics(of: version) + self.settings }
+
+    /// What a session was not begun with because nobody knew the server's version, which turned out to be newer. What the
+    /// connection string speaks of is as that says.
+    func settingsMissing(_ known: Int32, of version: Int32) -> [Setting] {
+        let given = self.parameters.last { $0.keyword == "options" }?.value ?? ""
+        return Self.basics(of: version).filter { $0.since > known && !given.contains($0.name) }
+    }
 
     /// What is not passed on as it was given, but said anew for each server that is tried.
     private static var replaced: [String] {
@@ -132,8 +148,10 @@ extension Endpoint {
 
     /// What libpq has to know to try this server and no other.
     ///
-    /// - Parameter hasSettings: whether the session begins with the settings, which costs no round trip.
-    func parameters(for server: Server, _ kind: String, hasSettings: Bool) -> [Parameter] {
+    /// - Parameters:
+    ///   - hasSettings: whether the session begins with the settings, which costs no round trip.
+    ///   - version: the server's as far as it is known, or 0.
+    func parameters(for server: Server, _ kind: String, hasSettings: Bool, version: Int32 = 0) -> [Parameter] {
         // The name stays beside the address: certificates and password files go by it.
         let place = [
             ("host", server.host.name), ("hostaddr", server.address), ("port", server.host.port),
@@ -142,7 +160,8 @@ extension Endpoint {
         var parameters = self.parameters
         if hasSettings {
             let given = parameters.firstIndex { $0.keyword == "options" }.map { parameters.remove(at: $0).value }
-            let options = Self.basics.map(\.option) + (given.map { [$0] } ?? []) + self.settings.map(\.option)
+            let options =
+                Self.basics(of: version).map(\.option) + (given.map { [$0] } ?? []) + self.settings.map(\.option)
             parameters.append(Parameter(keyword: "options", value: options.joined(separator: " ")))
         }
         return parameters

@@ -15,7 +15,9 @@ import Values
 
 @Suite("Intake")
 struct IntakeServiceTests {
-    private func intake(_ site: Site, _ lanes: RememberingLanes, broker: Int) async throws -> IntakeService {
+    private func intake(
+        _ site: Site, _ lanes: RememberingLanes, broker: Int, metrics: Metrics = Metrics()
+    ) async throws -> IntakeService {
         let clock = WallClock { 1_800_000_000_000_000 }
         let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(3_600))
         var configuration = IntakeService.Configuration()
@@ -32,7 +34,21 @@ struct IntakeServiceTests {
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
             newThings: NewThingStore(site.proxied, box: SecretBox(key: nil)), refusals: TopicRefusals(site.proxied),
             tally: WebhookTally(totals: WebhookTotals(most: 0)),
-            configuration: configuration, wallClock: clock, metrics: Metrics(), logger: silentLogger)
+            configuration: configuration, wallClock: clock, metrics: metrics, logger: silentLogger)
+    }
+
+    @Test("counts filters of which the broker grants QoS 0 alone")
+    func unacknowledged() async throws {
+        let site = try await Site()
+        let metrics = Metrics()
+        try await LocalMosquitto.with(extra: ["max_qos 0"]) { mosquitto, _ in
+            let intake = try await self.intake(site, RememberingLanes(), broker: mosquitto.port, metrics: metrics)
+            try await site.running([intake]) {
+                try await waitUntil("the broker's answer") { metrics.unacknowledgedFilters.current == 1 }
+            }
+        }
+        #expect(metrics.refusedFilters.current == 0)
+        await site.proxy.stop()
     }
 
     @Test("neither acknowledges nor hands over what the database does not take, for however long that is")

@@ -205,6 +205,12 @@ struct CommandTests {
         try Files.write("HTTP_PORT=1234\nLOG_LEVEL debug\n", to: "\(folder)/settings")
         let line = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
         #expect(line.end == "exited(78)" && line.output.contains("line 2 of \(folder)/settings"), "\(line)")
+        for (value, isTaken) in [(#"a\b"#, false), (#""a\b""#, false), (#"a\"#, false), (#"'a\b'"#, true)] {
+            try Files.write("MQTT_HOST=\(value)\n", to: "\(folder)/settings")
+            let slash = try await HooklineProcess.run(
+                ["check-config", "--config-file", "\(folder)/settings"], required)
+            #expect(slash.output.contains("has a backslash") == !isTaken, "\(value): \(slash)")
+        }
         let none = try await HooklineProcess.run(["check-config", "--config-file", folder], required)
         #expect(none.end == "exited(78)" && none.output.contains("is a folder"), "\(none)")
         let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)

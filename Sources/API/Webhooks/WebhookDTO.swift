@@ -137,9 +137,12 @@ extension WebhookDraft {
         }
         let name = try object.string("name")
         let url = try object.string("url")
-        var (policy, options) = (webhook?.policy ?? DeliveryPolicy(), webhook?.options ?? WebhookOptions())
+        let former = (policy: webhook?.policy ?? DeliveryPolicy(), options: webhook?.options ?? WebhookOptions())
+        var (policy, options) = former
         try policy.change(by: object)
         try options.change(by: object)
+        try policy.refuseEmptyTexts(in: object, changing: former.policy)
+        try options.refuseEmptyTexts(in: object, changing: former.options)
         let isEnabled = try Self.isEnabled(object)
         do throws(InvalidField) {
             try self.init(name: name, url: url, headers: list, policy: policy, options: options, isEnabled: isEnabled)

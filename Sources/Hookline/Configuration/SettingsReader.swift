@@ -98,7 +98,15 @@ struct SettingsReader: Sendable {
                     reason: "is no setting (in \(file))"
                         + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
             }
-            found[name] = Self.unquoted(line[line.index(after: end)...].trimmed)
+            let value = line[line.index(after: end)...].trimmed
+            // systemd takes it off there, and at a line's end goes on with the next: the service would have another value.
+            guard !value.contains("\\") || value.count >= 2 && value.hasPrefix("'") && value.hasSuffix("'") else {
+                throw InvalidSetting(
+                    setting: name,
+                    reason: "has a backslash, which systemd takes off (line \(index + 1) of \(file)); "
+                        + "what stands between single quotes is as it is")
+            }
+            found[name] = Self.unquoted(value)
         }
         return found
     }
