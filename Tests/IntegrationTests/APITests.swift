@@ -82,6 +82,17 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("takes a header that is null for one that is not given")
+        func nullHeader() async throws {
+            try await Installation.with { installation, _ in
+                let hook = try await installation.api.create(
+                    "/groups/\(installation.group)/webhooks",
+                    #"[{"name":"w","url":"http://example.com","headers":{"A":"1","B":null,"C":""}}]"#)
+                let answer = try await installation.api.call("GET", "/webhooks/\(hook)")
+                #expect(answer.body.contains(#""headers":{"A":"1","C":""}"#), "\(answer.body)")
+            }
+        }
+
         @Test("takes a token behind one space or several")
         func spacesBeforeToken() async throws {
             try await Installation.with { installation, _ in
