@@ -34,6 +34,7 @@ struct HooklineCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try OutputPipe.flush()
         } catch let error as InvalidSetting {
             LineLogHandler.writeToStandardError("hookline: \(error)\n")
             Glibc.exit(78)

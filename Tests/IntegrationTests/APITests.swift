@@ -68,6 +68,43 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("takes names that differ byte by byte for different ones, at once and one after the other")
+        func namesByBytes() async throws {
+            try await Installation.with { installation, _ in
+                let path = "/groups/\(installation.group)/webhooks"
+                func hook(_ name: String) -> String { #"{"name":"\#(name)","url":"http://example.com"}"# }
+                // The same letter, composed and decomposed.
+                let both = try await installation.api.call(
+                    "POST", path, "[\(hook("caf\u{E9}")),\(hook("cafe\u{301}"))]")
+                #expect(both.status == 201, "\(both.body)")
+                let again = try await installation.api.call("POST", path, "[\(hook("cafe\u{301}"))]")
+                #expect(again.status == 409, "\(again.body)")
+            }
+        }
+
+        @Test("takes a header that is null for one that is not given")
+        func nullHeader() async throws {
+            try await Installation.with { installation, _ in
+                let hook = try await installation.api.create(
+                    "/groups/\(installation.group)/webhooks",
+                    #"[{"name":"w","url":"http://example.com","headers":{"A":"1","B":null,"C":""}}]"#)
+                let answer = try await installation.api.call("GET", "/webhooks/\(hook)")
+                #expect(answer.body.contains(#""headers":{"A":"1","C":""}"#), "\(answer.body)")
+            }
+        }
+
+        @Test("takes a token behind one space or several")
+        func spacesBeforeToken() async throws {
+            try await Installation.with { installation, _ in
+                for spaces in [" ", "   "] {
+                    let answer = try await HTTP.get(
+                        "\(installation.api.base)/me",
+                        headers: ["authorization": "bearer\(spaces)\(installation.api.token)"])
+                    #expect(answer.status == 200, "\(answer.body)")
+                }
+            }
+        }
+
         @Test("refuses bad input with the field at fault, and stores nothing of it")
         func badInput() async throws {
             try await Installation.with { installation, _ in
@@ -112,6 +149,15 @@ extension WholeServiceTests {
                 #expect(try await api.call("POST", path, large).status == 413)
                 #expect(try await api.call("POST", path, "[\(good)]", contentType: "text/plain").status == 415)
                 #expect(try await api.call("POST", path, "[\(good)]", contentType: nil).status == 415)
+                for encoding in ["gzip", "br"] {
+                    let packed = try await HTTP.post(
+                        api.base + path, "[\(good)]",
+                        headers: [
+                            "authorization": "Bearer \(api.token)", "content-type": "application/json",
+                            "content-encoding": encoding,
+                        ])
+                    #expect(packed.status == 415 && packed.value(of: "error")?.contains("not \(encoding)") == true)
+                }
                 #expect(try await api.call("GET", "/webhooks/not-a-uuid").status == 400)
                 #expect(try await api.call("GET", "/nowhere").status == 404)
                 #expect(try await api.call("GET", path).values(of: "name") == ["taken"])
