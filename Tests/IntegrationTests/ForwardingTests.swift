@@ -175,7 +175,7 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
-        @Test("a thing's messages arrive in order where they are more than memory may hold, and go back to the database")
+        @Test("a thing's messages arrive in order where they are more than memory may hold")
         func orderOfMany() async throws {
             let receiver = try await Receiver.start()
             try await Installation.with { installation, _ in
