@@ -88,8 +88,7 @@ package struct Migrator: Sendable {
             // If this fails the connection is broken, and the lock has gone with it.
             _ = try? connection.execute("SELECT pg_advisory_unlock(\(Self.lockKey))")
         }
-        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { try $0.bool(0) }
-        if exists != [true] { try self.createTable(on: connection) }
+        if try !Self.remembers(on: connection) { try self.createTable(on: connection) }
         let pending = try self.pending(on: connection)
         for (index, migration) in pending.enumerated() {
             onStep(migration, index, pending.count)
@@ -154,6 +153,31 @@ package struct Migrator: Sendable {
             """)
     }
 
+    /// Whether migrations were ever applied where this role's tables are. Changes nothing.
+    ///
+    /// Others call a table the same; Rails does. Where it stands in a later schema of the search path, as `public` behind a schema of
+    /// the role's own, one is made before it, which is found first from then on.
+    ///
+    /// - Throws: ``PostgresError`` of kind `migration` if such a table stands where this one would.
+    package static func remembers(on connection: isolated Connection) throws -> Bool {
+        let found = try connection.query(
+            """
+            SELECT attrelid IS NOT NULL, coalesce(found = to_regclass(quote_ident(current_schema()) || '.schema_migrations'), false),
+                coalesce(current_schema()::text, '')
+            FROM to_regclass('schema_migrations') AS found LEFT JOIN pg_attribute
+                ON attrelid = found AND attname = 'checksum' AND NOT attisdropped
+            """
+        ) { row in (isOurs: try row.bool(0), isInTheWay: try row.bool(1), schema: try row.string(2)) }
+        guard let found = found.first, !found.isOurs else { return true }
+        guard !found.isInTheWay else {
+            throw PostgresError(
+                .migration,
+                "the schema \(found.schema) has a table schema_migrations that another application made; "
+                    + "what is set up here needs a schema or a database of its own")
+        }
+        return false
+    }
+
     private func createTable(on connection: isolated Connection) throws {
         try connection.execute(
             """
@@ -165,10 +189,7 @@ package struct Migrator: Sendable {
 
     /// What ``apply(on:onStep:)`` would apply. Changes nothing.
     package func pending(on connection: isolated Connection) throws -> [Migration] {
-        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { row in
-            try row.bool(0)
-        }
-        guard exists == [true] else { return self.migrations }
+        guard try Self.remembers(on: connection) else { return self.migrations }
         let applied = try connection.query("SELECT version, checksum FROM schema_migrations ORDER BY version") { row in
             (version: try row.int32(0), checksum: try row.string(1))
         }

@@ -169,6 +169,24 @@ struct MigratorTests {
         #expect(error?.kind == .migration)
     }
 
+    @Test("keeps apart from a table of the same name that another application made")
+    func others() async throws {
+        let connection = try await connect()
+        try await connection.executeScript("CREATE TABLE schema_migrations (version text PRIMARY KEY)")
+        let error = await #expect(throws: PostgresError.self) { try await self.migrate(connection, [self.first]) }
+        #expect(error?.kind == .migration)
+        #expect(error?.message.contains("another application") == true)
+        try await connection.executeScript("CREATE SCHEMA \"Own\"; SET search_path = \"Own\", public")
+        #expect(try await connection.remembersMigrations() == false)
+        #expect(try await self.migrate(connection, [self.first]) == [1])
+        #expect(try await connection.remembersMigrations())
+        #expect(try await self.migrate(connection, [self.first, self.second]) == [2])
+        let columns = try await connection.query(
+            "SELECT count(*) FROM information_schema.columns WHERE table_name = 'schema_migrations' AND table_schema = 'public'"
+        ) { try $0.int64(0) }
+        #expect(columns == [1])
+    }
+
     @Test("leaves nothing of a migration that fails half way")
     func atomic() async throws {
         let connection = try await connect()
@@ -198,4 +216,6 @@ extension Connection {
     fileprivate func migrate(_ migrations: [Migration]) throws -> [Int32] {
         try Migrator(migrations).apply(on: self).map(\.version)
     }
+
+    fileprivate func remembersMigrations() throws -> Bool { try Migrator.remembers(on: self) }
 }

@@ -1,7 +1,7 @@
 /// What is kept of the headers of a receiver's answer, for who wants to know why it was no success.
 ///
 /// It is bounded. Of a header that may let somebody in only the name is kept, of one that leads somewhere nothing behind the
-/// path, and nothing of what is meant for connections and browsers: it would leave less room for the rest.
+/// path and no credentials, and nothing of what is meant for connections and browsers: it would leave less room for the rest.
 package struct AnswerHeaders: Sendable, Equatable {
     package struct Field: Sendable, Equatable {
         /// In lower case.
@@ -86,8 +86,23 @@ package struct AnswerHeaders: Sendable, Equatable {
         let text = String(decoding: bytes.prefix(Self.longestValue), as: UTF8.self)
         let whole = text.unicodeScalars.prefix { !leads || $0 != "?" && $0 != "#" }
         // A field may be folded, and what is in it is its own business.
-        let line = whole.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+        let kept = leads ? Self.withoutCredentials(Array(whole)) : Array(whole)
+        let line = kept.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
         let isCut = bytes.count > Self.longestValue && whole.count == text.unicodeScalars.count
         return String(String.UnicodeScalarView(line)) + (isCut ? "…" : "")
+    }
+
+    /// Leaves out who a url says is asking, and their password: `https://name:password@host`.
+    private static func withoutCredentials(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        let scheme: [Unicode.Scalar] = [":", "/", "/"]
+        var kept: [Unicode.Scalar] = []
+        var rest = text[...]
+        while let found = rest.firstRange(of: scheme) {
+            kept += rest[..<found.upperBound]
+            rest = rest[found.upperBound...]
+            let authority = rest.prefix { !" /\\<>\"".unicodeScalars.contains($0) }
+            if let at = authority.lastIndex(of: "@") { rest = rest[(at + 1)...] }
+        }
+        return kept + rest
     }
 }
