@@ -77,6 +77,7 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         let effective = try Self.effective(given)
         func value(_ keyword: String) -> String? { effective.last { $0.keyword == keyword }?.value }
         self.hosts = Host.list(names: value("host"), addresses: value("hostaddr"), ports: value("port"))
+        try Self.check(given, effective, self.hosts)
         // "any" is what libpq says if nobody says anything.
         let isGiven = given.contains { $0.keyword == "target_session_attrs" }
         self.wanted = value("target_session_attrs").flatMap { isGiven || $0 != "any" ? $0 : nil }
@@ -129,6 +130,45 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         }
         defer { unsafe PQconninfoFree(options) }
         return unsafe self.read(options)
+    }
+
+    /// That libpq takes what is said: what it refuses whatever the server says would be tried for ever.
+    private static func check(
+        _ given: [Parameter], _ effective: [Parameter], _ hosts: [Host]
+    ) throws(PostgresError) {
+        // Of what it looks at before it looks for a server this comes last (in some versions load_balance_hosts).
+        let refused = "target_session_attrs"
+        let problem = try Handle(given + [Parameter(keyword: refused, value: "?")]).errorMessage
+        guard problem.contains(refused) else { throw PostgresError(.configuration, problem) }
+        for parameter in effective where parameter.keyword == refused && !self.kinds.contains(parameter.value) {
+            throw PostgresError(.configuration, "\(refused) must be one of \(self.kinds.joined(separator: ", "))")
+        }
+        // It reads numbers when it has found a server.
+        guard hosts.allSatisfy({ (1...65_535).contains(Int($0.port.trimmingSpaces) ?? 0) }) else {
+            throw PostgresError(.configuration, "port must be numbers from 1 to 65535")
+        }
+        for parameter in effective where self.numbers.contains(parameter.keyword) && !parameter.value.isEmpty {
+            guard Int32(parameter.value.trimmingSpaces) != nil else {
+                throw PostgresError(.configuration, "\(parameter.keyword) must be a number")
+            }
+        }
+    }
+
+    private static var kinds: [String] {
+        ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]
+    }
+
+    private static var numbers: [String] {
+        ["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"]
+    }
+}
+
+extension String {
+    fileprivate var trimmingSpaces: Substring {
+        var rest = self[...]
+        while rest.first == " " { rest.removeFirst() }
+        while rest.last == " " { rest.removeLast() }
+        return rest
     }
 }
 

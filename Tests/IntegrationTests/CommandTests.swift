@@ -48,10 +48,16 @@ struct CommandTests {
             (["SMTP_URL": "smtp+plain://user:password@a", "SMTP_FROM": "a@b"], "SMTP_URL"),
             (["SMTP_URL": "smtp://a", "SMTP_FROM": "a@b\nBcc: c@d"], "SMTP_FROM"),
             (["SMTP_TLS_CA_FILE": "/does/not/exist"], "SMTP_TLS_CA_FILE"),
+            // Of what is of no use without another setting too.
+            (["SMTP_FROM": "nobody"], "SMTP_FROM"), (["AUTH_KEYS_MAX_AGE": "soon"], "AUTH_KEYS_MAX_AGE"),
+            (["DELIVERY_NO_PROXY": "http://a"], "DELIVERY_NO_PROXY"),
+            (["DELIVERY_NO_PROXY": "10.0.0.0/33"], "DELIVERY_NO_PROXY"),
+            (["METRICS_PORT": "9021"], "METRICS_PORT"),
             (["SECRETS_KEY_FILE": "/tmp"], "SECRETS_KEY_FILE"), (["SECRETS_KEY_FILE": "/dev/null"], "SECRETS_KEY_FILE"),
             (["MQTT_PASSWORD_FILE": ""], "MQTT_PASSWORD_FILE"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?a=b"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"], "OTEL_EXPORTER_OTLP_PROTOCOL"),
             (["OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"], "OTEL_EXPORTER_OTLP_COMPRESSION"),
@@ -117,6 +123,7 @@ struct CommandTests {
         for (file, problem) in [
             ("", "names no file"), ("/dev/null", "/dev/null is empty"), ("/tmp", "/tmp is a folder"),
             ("/does/not/exist", "/does/not/exist cannot be read"), ("/etc/passwd", "/etc/passwd holds no PEM"),
+            ("/dev/zero", "/dev/zero is larger than 4 MiB"),
         ] where setting != "AUTH_JWKS_FILE" || file != "/etc/passwd" {
             let environment = [
                 "POSTGRES_URL": "host=127.0.0.1", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret, setting: file,
@@ -192,6 +199,58 @@ struct CommandTests {
                 output, ["HTTP_PORT=1234", "MQTT_HOST=from-environment", "AUTH_JWT_SECRET=(set, hidden)"])
                 == ["file \(folder)/settings", "environment", "\(folder)/secret, named by environment"])
         #expect(self.origins(output, ["LOG_LEVEL=debug"]) == ["file \(folder)/settings"])
+    }
+
+    @Test("takes a secret from the file that the environment names, whatever the settings' file says it is")
+    func secretsInFiles() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("POSTGRES_URL=host=x\nAUTH_JWT_SECRET=\(HooklineProcess.jwtSecret)\n", to: "\(folder)/settings")
+        try Files.write(HooklineProcess.jwtSecret, to: "\(folder)/secret")
+        let arguments = ["check-config", "--config-file", "\(folder)/settings"]
+        let secret = "AUTH_JWT_SECRET=(set, hidden)"
+        for (environment, origin) in [
+            ([:], "file \(folder)/settings"),
+            (["AUTH_JWT_SECRET_FILE": "\(folder)/secret"], "\(folder)/secret, named by environment"),
+            // What is empty is as if nobody had said it.
+            (
+                ["AUTH_JWT_SECRET": "", "AUTH_JWT_SECRET_FILE": "\(folder)/secret"],
+                "\(folder)/secret, named by environment"
+            ),
+            (
+                ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "AUTH_JWT_SECRET_FILE": "\(folder)/secret"],
+                "environment"
+            ),
+        ] as [([String: String], String)] {
+            let (end, output) = try await HooklineProcess.run(arguments, environment)
+            #expect(end == "exited(0)" && self.origins(output, [secret]) == [origin], "\(output)")
+        }
+        // A library in C would take what stands before it for the whole.
+        try await ChildProcess.complete("sh", ["-c", "printf 'a\\0b' > \(folder)/secret"])
+        let (end, output) = try await HooklineProcess.run(arguments, ["MQTT_PASSWORD_FILE": "\(folder)/secret"])
+        #expect(
+            end == "exited(78)" && output.contains("MQTT_PASSWORD_FILE: \(folder)/secret has a zero byte"), "\(output)")
+    }
+
+    @Test("names the setting of an address or port that cannot be had, and ends so that it is started again")
+    func takenPorts() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
+        let broker = try await mosquitto.start()
+        let taken = "\(mosquitto.port)"
+        for (settings, problem) in [
+            (["HTTP_PORT": taken], "HTTP_PORT: 127.0.0.1:\(taken) cannot be listened on: "),
+            (["METRICS_PORT": taken], "METRICS_PORT: 127.0.0.1:\(taken) cannot be listened on: "),
+            // Of a network for examples (RFC 5737), which no machine is in.
+            (["HTTP_HOST": "192.0.2.1"], "HTTP_HOST: 192.0.2.1:"),
+        ] {
+            let required = [
+                "POSTGRES_URL": try await SharedPostgres.shared.makeDatabase(), "MQTT_PORT": taken,
+                "AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "HTTP_PORT": "\(try freePort())",
+            ]
+            let (end, output) = try await HooklineProcess.run(["serve"], required.merging(settings) { $1 })
+            #expect(end == "exited(1)" && output.contains("hookline: \(problem)"), "\(settings): \(end) \(output)")
+        }
+        await broker.stop()
     }
 
     @Test("refuses a setting that there is not, and a time that nobody can mean")

@@ -53,6 +53,22 @@ struct HostTests {
         #expect(try Endpoint("host=a user=u").at(host: host, port: port) == nil)
     }
 
+    @Test(
+        "are not tried with what libpq refuses whatever they say",
+        arguments: [
+            ("sslmode=sometimes", "sslmode"), ("gssencmode=x", "gssencmode"), ("channel_binding=x", "channel_binding"),
+            ("target_session_attrs=leader", "target_session_attrs"), ("port=x", "port"), ("port=0", "port"),
+            ("port=5432,70000", "port"), ("keepalives=x", "keepalives"), ("tcp_user_timeout=1s", "tcp_user_timeout"),
+        ])
+    func refused(text: String, culprit: String) throws {
+        let error = #expect(throws: PostgresError.self) { try Endpoint("host=a,b user=u password=hidden \(text)") }
+        #expect(error?.kind == .configuration)
+        let problem = "\(try #require(error))"
+        #expect(problem.contains(culprit) && !problem.contains("hidden"), "\(problem)")
+        // What is left out or empty is libpq's to choose.
+        _ = try Endpoint("host=a,b user=u sslmode=prefer port=5432, keepalives='' target_session_attrs=standby")
+    }
+
     @Test("have three seconds each to let us in, or what the connection string says")
     func timeouts() throws {
         #expect(try Endpoint("host=a,b user=u").connectTimeout == .seconds(3))

@@ -170,7 +170,7 @@ struct InboundRoutes: Sendable {
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2 else { return nil }
         switch parts[0].lowercased() {
-        case "bearer": return String(parts[1])
+        case "bearer": return parts[1].trimmingSpaces
         case "basic":
             guard let bytes = Base64.decode(parts[1].trimmingSpaces),
                 let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
