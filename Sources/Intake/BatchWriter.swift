@@ -112,6 +112,10 @@ struct BatchWriter: Sendable {
                 reservation.withdraw(work.ids(place..<(place + 1)))
                 work.refuse(place)
             case .wait:
+                // Whatever it is, a refusal too that is none of the message, all goes by the way that leads to all nodes for a
+                // while: a node that takes nothing would hold up each batch.
+                if let entrance = work.entrance { self.nodes?.noteOutage(of: entrance.node) }
+                work.entrance = nil
                 do { try await self.wait(&work) } catch {
                     if self.noteUnresolved(work) { reservation.doubt() }
                     throw error
@@ -158,9 +162,6 @@ struct BatchWriter: Sendable {
             work.lastError = error
             if error.sqlState == .uniqueViolation { return .occupied }
             if error.isDataFault { return .refused }
-            // Whatever it is, the next try goes by the way that leads to all nodes.
-            if let entrance = work.entrance, error.isTransient { self.nodes?.noteOutage(of: entrance.node) }
-            work.entrance = nil
             return .outage(isUncertain: error.kind == .connectionLost || error.kind == .timeout)
         }
     }
@@ -207,7 +208,10 @@ struct BatchWriter: Sendable {
         }
         let errors = ended.compactMap(\.error)
         guard errors.isEmpty else {
-            let isUntouched = ended.allSatisfy { $0.work.isUntouched && $0.work.plan.open.uncertain == nil }
+            // Where the ids are others' nothing of this can be.
+            let isUntouched = ended.allSatisfy { work, error in
+                work.isUntouched && (error is IDsInUse || work.plan.open.uncertain == nil)
+            }
             if !isUntouched { self.unresolved.keepsWhole.store(true, ordering: .relaxed) }
             if let error = errors.first(where: { !($0 is IDsInUse) }) { throw error }
             // What is written has its ids for good.

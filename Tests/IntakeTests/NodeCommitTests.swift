@@ -58,6 +58,7 @@ private struct Stage {
             makePool: { node in
                 let place = node.number == 2 ? elsewhere : nil
                 return (place ?? endpoint.at(host: node.host, port: Int(node.port)))
+                    .map { $0.with(setting: "stage.node", "\(node.number)") }
                     .map { Pool(endpoint: $0, configuration: .init(size: 2), logger: silentLogger) }
             }, metrics: self.metrics, logger: silentLogger, now: { [time] in time.now })
         var configuration = IntakeService.Configuration()
@@ -237,8 +238,67 @@ struct NodeCommitTests {
         let again = try await stage.transactions("a", "b")
         #expect(again.count == 3 && Set(again.suffix(2)).count == 1)
         #expect(stage.lanes.accepted.sorted() == ["a", "a", "b"])
+        // The node had refused, and is entered again.
+        stage.time.ahead.add(60, ordering: .relaxed)
+        try await stage.nodes.look()
         try await stage.takeBoth(("c", "d"))
         #expect(Set(try await stage.transactions("c", "d")).count == 2)
+        await stage.stop()
+    }
+
+    @Test(
+        "has a part that its node refuses written by the way that leads to all, and so are the next for a while",
+        arguments: ["check_violation", "insufficient_privilege"])
+    func refused(error: String) async throws {
+        let stage = try await Stage()
+        try await stage.learn()
+        // Whatever comes there, by that entrance alone.
+        try await stage.psql(
+            """
+            CREATE SEQUENCE refused;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF current_setting('stage.node', true) = '2' THEN
+                    PERFORM nextval('refused');
+                    RAISE \(error);
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON transient_messages FOR EACH ROW EXECUTE FUNCTION refuse()
+            """)
+        func refusals() async throws -> [Int64] {
+            try await stage.site.database.pool.withConnection { db in
+                try db.query("SELECT last_value FROM refused WHERE is_called") { try $0.int64(0) }
+            }
+        }
+        try await stage.takeBoth(("a", "b"))
+        #expect(try await stage.transactions("a", "b").count == 2)
+        let former = try await refusals()
+        #expect(!former.isEmpty, "it was tried there")
+        try await stage.takeBoth(("c", "d"))
+        #expect(try await stage.transactions("c", "d").count == 2)
+        #expect(try await refusals() == former)
+        #expect(stage.lanes.accepted.sorted() == ["a", "b", "c", "d"])
+        #expect(stage.metrics.accepted.current == 4)
+        await stage.stop()
+    }
+
+    @Test("gets other ids where those that it has are in use by others, and nothing of it is there")
+    func idsInUse() async throws {
+        let stage = try await Stage()
+        try await stage.learn()
+        try await stage.takeBoth(("a", "b"))
+        // Those that are given out next.
+        try await stage.psql(
+            """
+            INSERT INTO transient_messages (id, thing_id, group_id, subtopic, content_type, payload)
+            SELECT m.id + 2, m.thing_id, m.group_id, '', '', 'another''s' FROM transient_messages AS m
+            """)
+        try await stage.takeBoth(("c", "d"))
+        let both = try await stage.transactions("c", "d")
+        #expect(both.count == 2 && Set(both).count == 2)
+        #expect(stage.lanes.accepted.sorted() == ["a", "b", "c", "d"])
+        #expect(stage.metrics.accepted.current == 4)
         await stage.stop()
     }
 
