@@ -274,17 +274,22 @@ struct Assembly {
                 ]
             } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
-        let probes: [any Service] = [probe, dataProbe].compactMap(\.self) + (nodes.map { [$0] } ?? [])
+        let probes: [(any Service)?] = [probe, dataProbe, nodes]
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
+        var services: [any Service] = companions + accounts + providers + collectors
+        services += [
+            routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms, feeder,
+        ]
+        services += bus.services
+        services.append(intake)
+        services += adopters
+        services.append(announcer)
+        services += probes.compactMap(\.self)
+        services += api
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + providers + collectors + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
-                    feeder,
-                ] + bus.services + [intake] + adopters + [announcer] + probes + api).map {
-                    .init(service: $0)
-                },
+                services: services.map { .init(service: $0) },
                 gracefulShutdownSignals: self.endSignals, logger: self.logger))
         do {
             try await group.run()
