@@ -95,6 +95,7 @@ package struct IntakeService: Service {
     private func receive() async throws {
         var backoff = Backoff()
         var connected: ContinuousClock.Instant?
+        var told: [String] = []
         while !Task.isShuttingDownGracefully && !Task.isCancelled {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
@@ -104,6 +105,13 @@ package struct IntakeService: Service {
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
                 self.logger.info("connected to the broker")
+                let shortcomings = await self.session.shortcomings
+                if !shortcomings.isEmpty, shortcomings != told {
+                    self.logger.warning(
+                        "the broker lacks what is needed",
+                        metadata: ["why": "\(shortcomings.joined(separator: "; "))", "see": "hookline check-broker"])
+                }
+                told = shortcomings
                 connected = .now
                 try await self.receiveWhileConnected()
             } catch let error as MQTTError where error.kind == .configuration {

@@ -13,6 +13,7 @@ extension Client {
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             inbox.capabilities = unsafe BrokerCapabilities(properties)
             inbox.hasNumbers = unsafe namesSubscriptions(properties)
+            inbox.largestQoS = Int32(clamping: inbox.capabilities.largestQoS)
             for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }
             for filter in inbox.numberedFilters { unsafe queueSubscription(raw, to: filter.filter, filter, inbox) }
             // After that, for what is published in between has to come to one of them.

@@ -20,6 +20,8 @@ final class Inbox {
     var hasNumbers = true
     /// What it says of itself.
     var capabilities = BrokerCapabilities()
+    /// At which the broker takes messages of the connection.
+    var largestQoS: Int32 = 2
     /// Publishes that the broker has answered, with its reason code; under 128 it has them.
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.
@@ -38,6 +40,7 @@ final class Inbox {
         self.refusedFilters = [:]
         self.unacknowledgedFilters = []
         self.hasNumbers = true
+        self.largestQoS = 2
         self.published = [:]
         self.disconnectCode = nil
     }

@@ -33,7 +33,8 @@ extension Inbox {
     /// - Parameter filter: nil if nothing works without it.
     func noteRefusal(of filter: NumberedFilter?, code: Int32) {
         guard let filter else {
-            self.subscribeRefusal = "the broker refused the subscription with code \(code)"
+            self.subscribeRefusal =
+                "the broker refused the subscription to \(self.topicFilters.joined(separator: ", ")): \(subscribeReason(code))"
             return
         }
         self.refusedFilters[filter.filter] = code
