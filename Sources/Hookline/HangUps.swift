@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Logging
 internal import ServiceLifecycle
 internal import UnixSignals
@@ -7,6 +8,14 @@ internal import UnixSignals
 struct HangUps: Service {
     private let signals: UnixSignalsSequence
     private let logger: Logger
+
+    /// Whether who started this has hangups passed over, as `nohup` does. To be asked before anybody waits for them.
+    static var areIgnored: Bool {
+        var action = sigaction()
+        guard sigaction(SIGHUP, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
 
     /// From here on none ends the process.
     init(logger: Logger) async {

@@ -358,22 +358,34 @@ struct CommandTests {
     }
 
     /// Starts `dev` in a folder where only its owner may look, and once more after it was removed. It is a part of the test above, because
-    /// two that start at once may choose the same ports.
+    /// two that start at once may choose the same ports. The first ends with its terminal, the other as under `nohup` does not.
     private func startAnew(in folder: String) async throws {
         try Files.makeFolder("\(folder)/own", mode: 0o700)
-        for round in 1...2 {
+        for (round, hangUps) in [(1, "default"), (2, "ignore")] {
             let process = try await ChildProcess.start(
-                HooklineProcess.binary, ["dev", "--folder", "\(folder)/own/dev"], environment: [:],
-                logFile: "\(folder)/log\(round)")
+                "env",
+                ["--\(hangUps)-signal=HUP", HooklineProcess.binary, "dev", "--folder", "\(folder)/own/dev"],
+                environment: [:], logFile: "\(folder)/log\(round)")
             do {
                 try await waitUntil("the guide, round \(round)", within: .seconds(120)) {
                     Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
+                }
+                if round == 2 {
+                    process.signal(1)
+                    // One that ends answers nobody before long.
+                    try await ChildProcess.complete(
+                        "sh",
+                        [
+                            "-ec",
+                            ". \(folder)/own/dev/env; for i in $(seq 100); do curl -sSf $HOOKLINE_API/health; done",
+                        ])
                 }
             } catch {
                 await process.stop()
                 throw error
             }
-            await process.stop()
+            await process.stop(round == 1 ? 1 : 15)
+            #expect(await process.waitForExit() == "exited(0)", "round \(round)")
             try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
         }
     }

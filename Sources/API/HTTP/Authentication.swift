@@ -64,8 +64,7 @@ struct TokenMiddleware: RouterMiddleware {
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
-        // One space or several (RFC 9110, section 11.4).
-        let parts = header.split(separator: " ", maxSplits: 1).map { $0.drop { $0 == " " } }
+        let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
         // One space or more (RFC 9110, section 11.4).
         let token = parts[1].trimmingSpaces

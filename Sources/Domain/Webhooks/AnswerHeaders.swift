@@ -83,25 +83,29 @@ package struct AnswerHeaders: Sendable, Equatable {
     }
 
     private static func shown(_ bytes: some Collection<UInt8>, leads: Bool) -> String {
-        let text = String(decoding: bytes.prefix(Self.longestValue), as: UTF8.self)
-        let whole = text.unicodeScalars.prefix { !leads || $0 != "?" && $0 != "#" }
+        // First what is left out: the end of a password may be behind the cut.
+        let kept =
+            leads
+            ? Self.withoutCredentials(Array(bytes.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }))
+            : Array(bytes.prefix(Self.longestValue + 1))
         // A field may be folded, and what is in it is its own business.
-        let kept = leads ? Self.withoutCredentials(Array(whole)) : Array(whole)
-        let line = kept.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
-        let isCut = bytes.count > Self.longestValue && whole.count == text.unicodeScalars.count
-        return String(String.UnicodeScalarView(line)) + (isCut ? "…" : "")
+        let line = String(decoding: kept.prefix(Self.longestValue), as: UTF8.self).unicodeScalars
+            .map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+        return String(String.UnicodeScalarView(line)) + (kept.count > Self.longestValue ? "…" : "")
     }
 
-    /// Leaves out who a url says is asking, and their password: `https://name:password@host`.
-    private static func withoutCredentials(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
-        let scheme: [Unicode.Scalar] = [":", "/", "/"]
-        var kept: [Unicode.Scalar] = []
+    /// Leaves out who a url says is asking, and their password: `https://name:password@host`, `//name:password@host`.
+    private static func withoutCredentials(_ text: [UInt8]) -> [UInt8] {
+        var kept: [UInt8] = []
         var rest = text[...]
-        while let found = rest.firstRange(of: scheme) {
+        while let found = rest.firstRange(of: "//".utf8) {
+            // In a path it may stand too.
+            let isOfHost = found.lowerBound == text.startIndex || ":<=\"' ".utf8.contains(text[found.lowerBound - 1])
             kept += rest[..<found.upperBound]
             rest = rest[found.upperBound...]
-            let authority = rest.prefix { !" /\\<>\"".unicodeScalars.contains($0) }
-            if let at = authority.lastIndex(of: "@") { rest = rest[(at + 1)...] }
+            guard isOfHost else { continue }
+            let authority = rest.prefix { !" /\\<>\"".utf8.contains($0) }
+            if let at = authority.lastIndex(of: UInt8(ascii: "@")) { rest = rest[(at + 1)...] }
         }
         return kept + rest
     }
