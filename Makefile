@@ -116,9 +116,9 @@ lint: setup setup-tests
 	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 	scripts/mutants --check
 
-try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
+try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes; with BINARY=… ten)
 	@scripts/setup debootstrap docker-compose iproute2 debhelper lintian chrpath
-	.build/python/bin/python scripts/deploy_trial/trial.py $(TRIAL)
+	.build/python/bin/python scripts/deploy_trial/trial.py $(if $(BINARY),--binary $(BINARY)) $(TRIAL)
 
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
 	@scripts/setup docker-compose prometheus systemd
