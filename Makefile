@@ -1,5 +1,5 @@
 # Every target does all it needs on a Debian 12 that has Swift.
-SWIFT_FLAGS := --explicit-target-dependency-import-check error
+SWIFT_FLAGS := --explicit-target-dependency-import-check error $(MORE_SWIFT_FLAGS)
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
@@ -18,7 +18,7 @@ run: ## Try it: a private database and broker, a demo thing, and what to type ne
 	.build/debug/hookline dev
 
 test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
-	scripts/build-previous
+	scripts/build-previous $(SWIFT_FLAGS)
 	swift build $(SWIFT_FLAGS) --build-tests
 	scripts/run-all-tests $(SWIFT_FLAGS) --skip-build
 
@@ -110,15 +110,15 @@ instructions: setup ## The instructions that they take, beside those that are ch
 	scripts/count-instructions .build/release/hookline-parts $(if $(CHANGE),--change)
 
 lint: setup setup-tests
-	swift format lint --strict --recursive $(SWIFT_SOURCES)
+	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	cd $(CONSOLE) && $(DENO) fmt --check && $(DENO) lint && $(DENO) check assets/*.js
 	.build/python/bin/ruff format --check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 	.build/python/bin/ruff check $(RUFF_FLAGS) $(PYTHON_SOURCES)
 	scripts/mutants --check
 
-try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes)
+try-deploy: setup-tests ## As root: what deploy/ says, carried out in clean Debian roots, and tried (about 20 minutes; with BINARY=… ten)
 	@scripts/setup debootstrap docker-compose iproute2 debhelper lintian chrpath
-	.build/python/bin/python scripts/deploy_trial/trial.py $(TRIAL)
+	.build/python/bin/python scripts/deploy_trial/trial.py $(if $(BINARY),--binary $(BINARY)) $(TRIAL)
 
 check-deploy: setup setup-tests ## The files of deploy/, by the tools that read them
 	@scripts/setup docker-compose prometheus systemd
@@ -137,7 +137,7 @@ setup:
 	@scripts/setup
 
 setup-tests: setup
-	@scripts/setup chromium fonts-liberation libfaketime pgbouncer
+	@scripts/setup chromium-headless-shell fonts-liberation libfaketime pgbouncer
 	@scripts/setup-python
 
 clean:

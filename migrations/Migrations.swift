@@ -44,5 +44,6 @@ package enum MigrationFiles {
         (38, "org members", PackageResources._038_org_members_sql),
         (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
         (40, "groups complete", PackageResources._040_groups_complete_sql),
+        (41, "groups in keys", PackageResources._041_groups_in_keys_sql),
     ]
 }

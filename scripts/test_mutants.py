@@ -1,6 +1,7 @@
 import importlib.machinery
 import importlib.util
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -149,6 +150,24 @@ class MutantsTests(unittest.TestCase):
         self.assertEqual(module.count_tests("Test run with 12 tests in 3 suites passed after 1.2 seconds."), 12)
         self.assertEqual(module.count_tests("Test run with 1 test in 1 suite failed after 1.2 seconds."), 1)
         self.assertEqual(module.count_tests("No matching test cases were run"), 0)
+
+    def test_the_first_failure_ends_a_run_and_time_one_without(self):
+        for script, is_over_at_once, end in (
+            ("echo 'Test a() recorded a known issue'; exit 0", True, "passed"),
+            ("printf 'Test a() recorded an '; sleep 0.5; echo issue; sleep 600", True, "failed"),
+            ("echo 'Test a() recorded an issue'; exit 1", False, "failed"),
+            ("sleep 600", True, "hung"),
+        ):
+            with tempfile.TemporaryDirectory() as folder, self.subTest(script):
+                log = pathlib.Path(folder) / "log"
+                with log.open("wb") as output:
+                    process = subprocess.Popen(["bash", "-c", script], stdout=output, start_new_session=True)
+                try:
+                    limit = 1 if end == "hung" else 60
+                    self.assertEqual(module.wait(process, log, limit, is_over_at_once), end)
+                finally:
+                    module.end_family(process.pid)
+                    process.wait()
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ package func makeAPIServices(
             version: version, metrics: metrics, servesMetrics: configuration.metricsPort == nil, readiness: readiness),
         logger: logger, limits: .init(callers: configuration.callerRate, addresses: configuration.addressRate),
         noteUse: { uses.note($0, at: $1) }, refusals: refusals)
-    let api = Application(
+    let application = Application(
         responder: UnprefixedResponder(base: router.buildResponder(), methods: MethodTable(router)),
         server: HTTPConnections.server,
         configuration: .init(
@@ -82,19 +82,22 @@ package func makeAPIServices(
             availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         onServerRunning: { channel in await onListening(channel.localAddress?.port ?? configuration.port) },
         logger: logger)
+    let api = ListeningService(application, host: configuration.host, port: configuration.port)
     guard let metricsPort = configuration.metricsPort else { return [uses, refusals, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
     return [
         // Before what refuses, so that it ends after it.
         uses, refusals, api,
-        Application(
-            router: metricsRouter,
-            server: HTTPConnections.server,
-            configuration: .init(
-                address: .hostname(configuration.host, port: metricsPort),
-                availableConnectionsDelegate: .maximum(16, logger: logger)),
-            logger: logger),
+        ListeningService(
+            Application(
+                router: metricsRouter,
+                server: HTTPConnections.server,
+                configuration: .init(
+                    address: .hostname(configuration.host, port: metricsPort),
+                    availableConnectionsDelegate: .maximum(16, logger: logger)),
+                logger: logger),
+            host: configuration.host, port: metricsPort, isOfMetrics: true),
     ]
 }
 
@@ -302,6 +305,20 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
         if let methods = self.methods.methods(of: path), !methods.contains(head.method.rawValue) {
             return try APIError.methodNotAllowed(methods).response(from: request, context: context)
         }
-        return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+        guard head.method == .head else {
+            return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+        }
+        // The router would do the same, and say 0 of a body that is streamed.
+        head.method = .get
+        return try await self.base.respond(to: Request(head: head, body: request.body), context: context).headAlone
+    }
+}
+
+extension Response {
+    /// The answer to HEAD: nothing is said of a length that GET says nothing of (RFC 9110, section 8.6).
+    fileprivate var headAlone: Response {
+        var answer = Response(status: self.status, headers: self.headers)
+        answer.headers = self.headers
+        return answer
     }
 }

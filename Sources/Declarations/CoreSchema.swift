@@ -25,7 +25,7 @@ package enum CoreSchema {
         guard let parts = Parts(unsigned) else { return .string(text) }
         guard parts.whole.count <= 1 || parts.whole.first != "0" else {
             throw InvalidField(
-                path, "is \(text), with a zero in front: a text stands in quotes, and a number without it")
+                path, "is a number with a zero in front: a text stands in quotes, and a number without it")
         }
         let sign = text.first == "-" ? "-" : ""
         let whole = parts.whole.isEmpty ? "0" : parts.whole

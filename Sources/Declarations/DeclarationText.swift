@@ -19,7 +19,7 @@ package struct DeclarationText: Sendable {
             throw InvalidField("the file", "is longer than \(Self.longest) bytes")
         }
         if isJSON {
-            self.value = try JSONValue(reading: Array(text.utf8))
+            self.value = try JSONValue(reading: Array(text.utf8), as: "the file")
             self.lines = [:]
             return
         }
@@ -28,7 +28,7 @@ package struct DeclarationText: Sendable {
             // The rules of YAML 1.2 are ours: Yams has those of 1.1, where `no` is false.
             node = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
         } catch let error as YamlError {
-            throw InvalidField("the file", "is no YAML: \(error)")
+            throw Self.fault(error, in: text)
         } catch {
             throw InvalidField("the file", "is no YAML")
         }
@@ -36,6 +36,25 @@ package struct DeclarationText: Sendable {
         var reading = Reading()
         self.value = try reading.value(node, at: "", depth: 0)
         self.lines = reading.lines
+    }
+
+    /// What is wrong with it, by its place and without a word of the text, in which secrets may stand.
+    private static func fault(_ error: YamlError, in text: String) -> InvalidField {
+        switch error {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            let beginning = context.map { "\($0.text) from line \($0.mark.line), " } ?? ""
+            return InvalidField(
+                "the file", "is no YAML: line \(mark.line), column \(mark.column): \(beginning)\(problem)")
+        case .reader(let problem, let offset, _, _):
+            let line = offset.map { "line \(text.prefix($0).count(where: \.isNewline) + 1): " } ?? ""
+            return InvalidField("the file", "is no YAML: \(line)\(problem)")
+        case .duplicatedKeysInMapping(let names, let context):
+            return InvalidField(
+                "the file",
+                "is no YAML: \(names.joined(separator: ", ")) stands twice in what has it in line \(context.mark.line)")
+        default: return InvalidField("the file", "is no YAML")
+        }
     }
 
     /// The line of what stands at a path, or of the nearest around it.
@@ -91,6 +110,9 @@ package struct DeclarationText: Sendable {
             }
         }
 
+        /// Not which one: it may be a password that begins so.
+        private static let strangeTag = "has a tag, which says nothing here; a text that begins with ! stands in quotes"
+
         private func place(_ path: String) -> String { path.isEmpty ? "the file" : path }
 
         private func scalar(_ scalar: Node.Scalar, at path: String) throws(InvalidField) -> JSONValue {
@@ -99,14 +121,14 @@ package struct DeclarationText: Sendable {
             case "" where scalar.style == .plain: return try CoreSchema.value(scalar.string, at: self.place(path))
             case "", "!", "tag:yaml.org,2002:str": return .string(scalar.string)
             default:
-                throw InvalidField(self.place(path), "has the tag \(scalar.tag.rawValue), which says nothing here")
+                throw InvalidField(self.place(path), Self.strangeTag)
             }
         }
 
         private func check(_ tag: Tag, is expected: String, at path: String) throws(InvalidField) {
             let name = tag.rawValue
             guard name.isEmpty || name == "!" || name == expected else {
-                throw InvalidField(self.place(path), "has the tag \(name), which says nothing here")
+                throw InvalidField(self.place(path), Self.strangeTag)
             }
         }
     }

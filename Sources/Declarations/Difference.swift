@@ -131,9 +131,12 @@ private struct WebhookComparison {
         try policy.change(by: now)
         try options.change(by: now)
         let before = Self.answers(policy, options)
+        let former = (policy: policy, options: options)
         let wanted = try JSONObject(.object(Self.tabled(declared)), at: path)
         try policy.change(by: wanted)
         try options.change(by: wanted)
+        try policy.refuseEmptyTexts(in: wanted, changing: former.policy)
+        try options.refuseEmptyTexts(in: wanted, changing: former.options)
         let after = Self.answers(policy, options)
         try Self.check(declared, present, policy, options, at: path)
         for name in declared.keys.sorted() {
@@ -174,23 +177,20 @@ private struct WebhookComparison {
         var whole = declared
         for name in ["name", "url", "headers"] where declared[name] == nil { whole[name] = present[name] }
         let object = try JSONObject(.object(whole), at: path)
-        let headers = try object.object("headers")
-        var list: [Header] = []
-        for name in headers?.fields.keys.sorted() ?? [] {
-            list.append(Header(name: name, value: try headers?.string(name) ?? ""))
-        }
+        let headers = try Header.list(try object.object("headers"))
         let (name, url) = (try object.string("name"), try object.string("url"))
         do throws(InvalidField) {
-            _ = try WebhookDraft(name: name, url: url, headers: list, policy: policy, options: options)
+            _ = try WebhookDraft(name: name, url: url, headers: headers, policy: policy, options: options)
         } catch {
             throw error.field.hasPrefix(path) ? error : InvalidField(object.name(error.field), error.reason)
         }
     }
 
-    /// Their names are the same in either case.
+    /// Their names are the same in either case, and null is none.
     private static func headers(_ value: JSONValue?) -> JSONValue? {
         guard case .object(let fields)? = value else { return value }
-        return .object(JSONFields(Dictionary(fields.map { ($0.key.lowercased(), $0.value) }) { first, _ in first }))
+        let given = fields.filter { $0.value != .null }.map { ($0.key.lowercased(), $0.value) }
+        return .object(JSONFields(Dictionary(given) { first, _ in first }))
     }
 
     private static func certificate(_ value: JSONValue?) -> JSONValue? {

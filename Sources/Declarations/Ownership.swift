@@ -29,7 +29,7 @@ package struct Ownership: Sendable, Equatable {
     /// - Parameter bytes: as ``text`` is.
     /// - Throws: ``InvalidField``.
     package init(reading bytes: [UInt8]) throws(InvalidField) {
-        let object = try JSONObject(try JSONValue(reading: bytes), at: "")
+        let object = try JSONObject(try JSONValue(reading: bytes, as: "the file"), at: "")
         guard try object.integer("version") == 1 else {
             throw InvalidField("version", "must be 1: a newer hookline may have written it")
         }

@@ -76,7 +76,10 @@ extension Dispatcher {
 
         /// Gets the tokens of a webhook whose receiver wants some.
         func makeTokenSource(for target: WebhookTarget) -> TokenSource? {
-            TokenExchange(target.options.auth, wallClock: self.wallClock).map { exchange in
+            TokenExchange(
+                target.options.auth, longestWait: self.configuration.defaults.longestRetryAfter,
+                wallClock: self.wallClock
+            ).map { exchange in
                 TokenSource(
                     exchange,
                     pool: self.makePool(to: exchange.url, for: target, keptBody: TokenExchange.largestAnswer))
@@ -235,11 +238,25 @@ extension Dispatcher {
             if case .failed = result.ending { self.metrics.givenUp.add() }
             self.results.append(result)
             self.resultBytes += result.delivery.message.size
+            self.flushSoon(isUrgent: !result.hasSucceeded)
+        }
+
+        /// Takes what goes back to the database at the same time, however much that is: what was in one row is to be in one again.
+        func addReleased(_ deliveries: [Delivery]) {
+            guard !deliveries.isEmpty else { return }
+            for delivery in deliveries {
+                self.results.append(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
+                self.resultBytes += delivery.message.size
+            }
+            self.flushSoon(isUrgent: true)
+        }
+
+        private func flushSoon(isUrgent: Bool) {
             guard
                 self.results.count < self.configuration.completionBatch,
                 self.resultBytes < self.configuration.completionBytes
             else { return self.flush() }
-            let isUrgent = !result.hasSucceeded || self.isMemoryShort
+            let isUrgent = isUrgent || self.isMemoryShort
             guard let due = self.pace.note(isUrgent: isUrgent, now: NIODeadline.now().nanoseconds) else { return }
             self.flushing?.cancel()
             self.flushing = self.eventLoop.assumeIsolated().scheduleTask(

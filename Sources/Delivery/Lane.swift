@@ -86,9 +86,7 @@ final class Lane {
         guard !deliveries.isEmpty else { return }
         self.noteBusy()
         self.givenBack += deliveries.count
-        for delivery in deliveries {
-            self.dispatcher.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
-        }
+        self.dispatcher.addReleased(deliveries)
         self.dispatcher.ledger.startSpilling(self.key, of: self.target.group)
         self.backlog.note()
     }

@@ -5,6 +5,9 @@ internal import Journal
 ///
 /// If more waits than is recorded at a time, each group has its part of that, so that what a group's 20,000 webhooks have done
 /// keeps no other's from being recorded, and from leaving the memory. What is of one group stays in order.
+///
+/// What goes back to one row is never divided: the part that went back first would wait in a row of its own, and be claimed behind the
+/// rest, which is found under the name of the row's first message.
 struct RecordingQueue {
     private var results: [DeliveryResult] = []
 
@@ -14,7 +17,7 @@ struct RecordingQueue {
         if self.results.isEmpty { self.results = results } else { self.results += results }
     }
 
-    /// Takes what is recorded together.
+    /// Takes what is recorded together: `most`, and what goes back to the same rows as some of it.
     mutating func take(_ most: Int) -> [DeliveryResult] {
         guard self.results.count > most else {
             defer { self.results = [] }
@@ -37,6 +40,11 @@ struct RecordingQueue {
             counts[group] = count + 1
             taken.append(result)
         }
+        let rows = Set(taken.lazy.compactMap(\.rowGoneBackTo))
+        if !rows.isEmpty {
+            taken += left.lazy.filter { $0.rowGoneBackTo.map(rows.contains) == true }
+            left.removeAll { $0.rowGoneBackTo.map(rows.contains) == true }
+        }
         self.results = left
         return taken
     }
@@ -54,5 +62,14 @@ struct RecordingQueue {
             groups -= 1
         }
         return (most, 0)
+    }
+}
+
+extension DeliveryResult {
+    /// The row that the delivery waits in from now on, as it did before it was claimed; nil if it does not go back, or has one of its
+    /// own.
+    fileprivate var rowGoneBackTo: ObjectIdentifier? {
+        guard case .released = self.ending else { return nil }
+        return self.delivery.batch.map(ObjectIdentifier.init)
     }
 }

@@ -15,6 +15,7 @@ struct TokenExchange: Sendable {
     private let auth: WebhookAuth
     /// nil if the client has a secret.
     private let key: ClientKey?
+    private let longestWait: Duration
     private let wallClock: WallClock
 
     static let largestAnswer = 64 * 1024
@@ -24,11 +25,16 @@ struct TokenExchange: Sendable {
     private static let defaultLifetime: Int64 = 3_600
 
     /// nil if that is not how the webhook shows who it is.
-    init?(_ auth: WebhookAuth, wallClock: WallClock) {
+    ///
+    /// - Parameter longestWait: for how long the provider may have itself left alone.
+    init?(
+        _ auth: WebhookAuth, longestWait: Duration = DeliveryDefaults().longestRetryAfter, wallClock: WallClock
+    ) {
         guard auth.kind == .oauth2, let url = try? WebhookURL(auth.tokenURL ?? "") else { return nil }
         self.auth = auth
         // Without one that can be read nothing is signed, and the provider says that it does not know who asks.
         self.key = auth.clientAuth == .privateKey ? try? ClientKey(pem: auth.privateKey ?? "") : nil
+        self.longestWait = longestWait
         self.wallClock = wallClock
         self.url = url
     }
@@ -94,18 +100,30 @@ struct TokenExchange: Sendable {
         case .failure(.cancelled): return .failure(.cancelled)
         case .failure(let failure) where failure.isFault: return .failure(failure)
         case .failure(let failure): return .failure(.token("at the token url: \(failure.description)"))
-        case .response(let status, let body, _):
+        case .response(let status, let body, let retryAfter):
             let answer = RawJSON(payload: body)
             // RFC 6749 says 200. Some say that one was created.
             guard let value = answer?.member("access_token")?.string, (200..<300).contains(status), Self.isToken(value)
             else {
+                let wait = self.wait(status, retryAfter)
+                let request = wait.flatMap { $0 == .zero ? nil : $0 }.map {
+                    "; it asks to be left alone for \(($0.milliseconds + 999) / 1_000) s (Retry-After)"
+                }
                 return .failure(
-                    .token("the token url answered \(status)\(Self.lack(of: answer, body, status: status))"))
+                    .token(
+                        "the token url answered \(status)\(Self.lack(of: answer, body, status: status))\(request ?? "")",
+                        wait: wait))
             }
             let stated = answer?.member("expires_in").flatMap(Self.seconds)
             let lifetime = stated.map { Int64(saturating: max(0, min($0, 86_400))) } ?? Self.defaultLifetime
             return .success("Bearer \(value)", lifetime: max(1, lifetime - min(Self.margin, lifetime / 4)))
         }
+    }
+
+    /// For how long nothing is to be asked, by the two statuses that say so, as it is with receivers.
+    private func wait(_ status: Int, _ retryAfter: String?) -> Duration? {
+        guard status == 429 || status == 503, let retryAfter else { return nil }
+        return RetryAfter.wait(retryAfter, now: self.wallClock.now).map { min($0, self.longestWait) }
     }
 
     /// A number, which some write as a string.

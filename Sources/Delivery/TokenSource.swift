@@ -96,7 +96,9 @@ final class TokenSource {
             (first, others) = (.success(authorization), .success(authorization))
         case .failure(.cancelled): (first, others) = (.failure(.cancelled), .failure(.cancelled))
         case .failure(let failure):
-            self.pausedUntil = now + min(Self.firstPause * (1 << min(self.failures, 5)), Self.longestPause)
+            let pause = min(Self.firstPause * (1 << min(self.failures, 5)), Self.longestPause)
+            // A provider's wish can only delay.
+            self.pausedUntil = now + max(pause, failure.wait.map { TimeAmount($0) } ?? .zero)
             self.failures += 1
             (first, others) = (.failure(failure), .later)
         }

@@ -80,9 +80,10 @@ struct Verdict {
             self.isFault = failure.isFault
             self.health = failure.isFault ? .unknown : .bad
             // The breaker learns nothing of it, so something else has to keep the queue from being spent on it.
-            self.pause = failure.isFault ? Self.pauseAfterFault : nil
+            self.pause = failure.isFault ? Self.pauseAfterFault : failure.wait
             self.ending = Self.afterFailure(
-                failure.description, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
+                failure.description, of: delivery, target: target, defaults: defaults, pause: failure.wait,
+                wallNow: wallNow,
                 isClockTrusted: isClockTrusted, using: &generator)
         }
     }

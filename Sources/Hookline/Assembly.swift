@@ -28,7 +28,10 @@ struct Assembly {
     /// Told the API's port once it listens and messages are being received.
     var onReady: @Sendable (Int) async -> Void = { _ in }
 
-    /// Runs until SIGTERM or SIGINT, then brings everything to an orderly end.
+    /// What brings it to an end.
+    var endSignals: [UnixSignal] = [.sigterm, .sigint]
+
+    /// Runs until one of ``endSignals``, then brings everything to an orderly end.
     ///
     /// - Parameter companions: services that must outlive the service itself, such as a private database.
     func run(companions: [any Service] = []) async throws {
@@ -57,6 +60,11 @@ struct Assembly {
         if let data = pools.data {
             try await Self.requireSame(sessions, SessionStore(Database(pool: data.general)), session)
         }
+        let nodes = pools.data.map { data in
+            DataNodes(
+                Database(pool: data.general), sessions: sessions, session: session, makePool: { data.pool(at: $0) },
+                metrics: metrics, logger: self.logger)
+        }
         let ids = MessageIDGenerator(slot: started.slot, now: { wallClock.now.milliseconds })
         let routes = RouteKeeper(
             store: RouteStore(database, box: box, readsUsers: self.configuration.delivery.userRate != nil),
@@ -76,7 +84,7 @@ struct Assembly {
         await housekeeper.maintainPartitions()
         try await routes.load()
         metrics.register(gauge: "hookline_postgres_connections", help: "Connections open to PostgreSQL.") {
-            pools.all.reduce(0) { $0 + $1.usage.open }
+            pools.all.reduce(nodes?.connections ?? 0) { $0 + $1.usage.open }
         }
         metrics.register(gauge: "hookline_postgres_waiting", help: "Callers waiting for a connection.") {
             pools.all.reduce(0) { $0 + $1.usage.waiting }
@@ -164,7 +172,7 @@ struct Assembly {
                 store: brokerSessions, broker: mqtt, sharedGroup: self.configuration.delivery.sharedGroup,
                 logger: self.logger),
             routes: routes,
-            store: IntakeStore(Database(pool: pools.intake), session: session.id), lanes: delivery.port,
+            store: IntakeStore(Database(pool: pools.intake), session: session.id), nodes: nodes, lanes: delivery.port,
             ids: ids, activity: activity, newThings: NewThingStore(database, box: box),
             refusals: TopicRefusals(database), tally: tally,
             configuration: self.configuration.intake, wallClock: wallClock, metrics: metrics, logger: self.logger,
@@ -266,18 +274,23 @@ struct Assembly {
                 ]
             } else { [] }
         let providers: [any Service] = identity.provider.map { [$0] } ?? []
-        let probes: [any Service] = [probe, dataProbe].compactMap(\.self)
+        let probes: [(any Service)?] = [probe, dataProbe, nodes]
 
         // Ended in the reverse order: first nobody can ask, then nothing comes in, then what is on its way ends.
+        var services: [any Service] = companions + accounts + providers + collectors
+        services += [
+            routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms, feeder,
+        ]
+        services += bus.services
+        services.append(intake)
+        services += adopters
+        services.append(announcer)
+        services += probes.compactMap(\.self)
+        services += api
         let group = ServiceGroup(
             configuration: .init(
-                services: (companions + accounts + providers + collectors + [
-                    routes, housekeeper, eraser, sealing, keeper, responder, notifier, delivery, relay, alarms,
-                    feeder,
-                ] + bus.services + [intake] + adopters + [announcer] + probes + api).map {
-                    .init(service: $0)
-                },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+                services: services.map { .init(service: $0) },
+                gracefulShutdownSignals: self.endSignals, logger: self.logger))
         do {
             try await group.run()
         } catch {
@@ -285,6 +298,7 @@ struct Assembly {
             throw error
         }
         for pool in pools.all { pool.close() }
+        nodes?.close()
         client.resolver.close()
         try await loops.shutdownGracefully()
         // Not waited for: a lookup that hangs ends with the process.

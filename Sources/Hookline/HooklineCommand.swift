@@ -1,3 +1,4 @@
+internal import API
 internal import ArgumentParser
 internal import CMalloc
 internal import Glibc
@@ -34,9 +35,14 @@ struct HooklineCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try OutputPipe.flush()
         } catch let error as InvalidSetting {
             LineLogHandler.writeToStandardError("hookline: \(error)\n")
             Glibc.exit(78)
+        } catch let fault as ListeningFault {
+            // No 78, after which nobody starts it again: who has the port may be about to go.
+            LineLogHandler.writeToStandardError("hookline: \(fault.setting): \(fault.reason)\n")
+            Glibc.exit(1)
         } catch {
             self.exit(withError: error)
         }
@@ -49,4 +55,16 @@ struct SettingsArguments: ParsableArguments {
         parsing: .allUnrecognized,
         help: ArgumentHelp("Settings as flags, such as --http-port 9021.", valueName: "settings"))
     var arguments: [String] = []
+}
+
+extension ListeningFault {
+    /// What to change.
+    fileprivate var setting: String {
+        self.code == EADDRNOTAVAIL ? "HTTP_HOST" : self.isOfMetrics ? "METRICS_PORT" : "HTTP_PORT"
+    }
+
+    fileprivate var reason: String {
+        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
+        return "\(host):\(self.port) cannot be listened on: \(String(cString: strerror(self.code)))"
+    }
 }

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import Logging
 internal import Postgres
+internal import Queue
 internal import Schema
 
 internal import class Threads.DedicatedThread
@@ -31,8 +32,19 @@ struct Pools {
         /// Results.
         let recording: Pool
         let probe: Pool
+        /// As the commits of intake use it.
+        fileprivate let committing: Endpoint
+        fileprivate let logger: Logger
 
         var all: [Pool] { [self.general, self.recording, self.probe] }
+
+        /// For commits at one node of the database: one connection, and one to see whether it can be entered. nil if its name is
+        /// none of a host.
+        func pool(at node: DataNode) -> Pool? {
+            self.committing.at(host: node.host, port: Int(node.port)).map {
+                Pool(endpoint: $0, configuration: .init(size: 2), logger: self.logger)
+            }
+        }
     }
 
     var all: [Pool] {
@@ -77,7 +89,8 @@ struct Pools {
                         endpoint: data, configuration: .init(size: configuration.poolSize), logger: logger),
                     recording: Pool(
                         endpoint: byKeys(genericData), configuration: .init(size: 1), logger: logger),
-                    probe: Pool(endpoint: data, configuration: .init(size: 1), logger: logger))
+                    probe: Pool(endpoint: data, configuration: .init(size: 1), logger: logger),
+                    committing: genericData, logger: logger)
             } else { nil }
     }
 }

@@ -13,8 +13,16 @@ extension Assembly {
         let byData = (await ofData).map { "by POSTGRES_DATA_URL: \($0)" }
         return [
             Readiness(part: "database", problem: ofDatabase ?? byData),
-            Readiness(part: "broker", problem: metrics.isBrokerConnected.current == 1 ? nil : "not connected"),
+            Self.broker(metrics),
             Readiness(part: "clock", problem: clock.problem, isHarmless: true),
         ]
+    }
+
+    private static func broker(_ metrics: Metrics) -> Readiness {
+        guard metrics.isBrokerConnected.current == 1 else { return Readiness(part: "broker", problem: "not connected") }
+        // No other instance would have it better, and what comes is forwarded.
+        let isWeak = metrics.unacknowledgedFilters.current > 0
+        return Readiness(
+            part: "broker", problem: isWeak ? "grants QoS 0 alone: messages can be lost" : nil, isHarmless: true)
     }
 }

@@ -17,21 +17,29 @@ struct BatchWriter: Sendable {
     private let metrics: Metrics
     private let log: RateLimitedLog
     private let unresolved: Unresolved
+    /// nil if the database is on one node.
+    private var nodes: DataNodes?
 
     /// The broker sends again what was given up, to this one or to who fetches for another.
     private final class Unresolved: Sendable {
         let commits = Mutex(UnresolvedCommits())
+        /// Whether a batch was given up of which a part may be there: until one is written as a whole, none is written in parts. Else all that
+        /// other nodes take would be written again with each try, as long as one is away.
+        let keepsWhole = Atomic(false)
     }
 
     /// Some of the messages' ids are in use by others; nothing of the batch was written.
     struct IDsInUse: Error {}
 
-    /// - Parameter patience: how long a batch may wait for the database.
+    /// - Parameters:
+    ///   - nodes: those that the database is spread over; nil if there is one.
+    ///   - patience: how long a batch may wait for the database.
     init(
-        store: IntakeStore, lanes: LanePort, patience: Duration, wallClock: WallClock, metrics: Metrics,
-        log: RateLimitedLog
+        store: IntakeStore, nodes: DataNodes?, lanes: LanePort, patience: Duration, wallClock: WallClock,
+        metrics: Metrics, log: RateLimitedLog
     ) {
         self.store = store
+        self.nodes = nodes
         self.lanes = lanes
         self.patience = patience
         self.wallClock = wallClock
@@ -40,10 +48,11 @@ struct BatchWriter: Sendable {
         self.unresolved = Unresolved()
     }
 
-    /// The same, over other connections.
+    /// The same, over other connections, and every batch as a whole.
     func committing(to store: IntakeStore) -> BatchWriter {
         var copy = self
         copy.store = store
+        copy.nodes = nil
         return copy
     }
 
@@ -61,21 +70,30 @@ struct BatchWriter: Sendable {
     func write(_ sorted: SortedBatch, isForced: Bool = false) async throws -> Written {
         // What was left out may have been left out for what is forgotten now.
         if try await self.forgetFormer(of: sorted.messages), sorted.thinning.hasJudged { throw ThinningConflict() }
-        var work = Work(sorted, end: .now + self.patience, isForced: isForced)
-        var reservation = await self.lanes.reserve(sorted.deliveries)
+        let end = ContinuousClock.Instant.now + self.patience
+        if let parts = self.parts(of: sorted) { return try await self.write(parts, by: end) }
+        var work = Work(sorted, end: end, isForced: isForced)
+        try await self.carryOut(&work, sorted.deliveries)
+        if self.nodes != nil { self.unresolved.keepsWhole.store(false, ordering: .relaxed) }
+        return work.written
+    }
+
+    private func carryOut(_ work: inout Work, _ deliveries: [Delivery]) async throws {
+        var reservation = await self.lanes.reserve(deliveries)
         while true {
+            let store = work.entrance?.store ?? self.store
             switch work.step {
-            case .finished: return work.written
+            case .finished: return
             case .write(let part):
                 work.batches = reservation.batches(of: work.ids(part))
                 let commit = work.commit(part)
-                let answer = try await self.answer(of: &work) { try await self.commit(commit) }
+                let answer = try await self.answer(of: &work) { try await self.commit(commit, to: store) }
                 if answer == .done { self.handOver(commit, part, of: work, &reservation) }
                 work.handle(answer)
             case .writeAgain(let part):
                 let commit = work.commit(part)
                 let answer = try await self.answer(of: &work) {
-                    guard let replaced = try await self.store.commitAgain(commit, now: self.wallClock.now) else {
+                    guard let replaced = try await store.commitAgain(commit, now: self.wallClock.now) else {
                         return (.strangers, [])
                     }
                     return (.done, replaced)
@@ -85,7 +103,7 @@ struct BatchWriter: Sendable {
             case .probe(let place):
                 let (message, deliveries) = (work.messages[place], work.batches)
                 let answer = try await self.answer(of: &work) {
-                    try await self.store.probe(
+                    try await store.probe(
                         inPlaceOf: message, deliveries: deliveries, now: self.wallClock.now)
                     return (.done, [])
                 }
@@ -94,6 +112,10 @@ struct BatchWriter: Sendable {
                 reservation.withdraw(work.ids(place..<(place + 1)))
                 work.refuse(place)
             case .wait:
+                // Whatever it is, a refusal too that is none of the message, all goes by the way that leads to all nodes for a
+                // while: a node that takes nothing would hold up each batch.
+                if let entrance = work.entrance { self.nodes?.noteOutage(of: entrance.node) }
+                work.entrance = nil
                 do { try await self.wait(&work) } catch {
                     if self.noteUnresolved(work) { reservation.doubt() }
                     throw error
@@ -105,9 +127,11 @@ struct BatchWriter: Sendable {
         }
     }
 
-    private func commit(_ commit: IntakeStore.Commit) async throws -> (CommitPlan.Answer, [DeliveryID]) {
+    private func commit(
+        _ commit: IntakeStore.Commit, to store: IntakeStore
+    ) async throws -> (CommitPlan.Answer, [DeliveryID]) {
         let start = ContinuousClock.now
-        let replaced = try await self.store.commit(commit, now: self.wallClock.now)
+        let replaced = try await store.commit(commit, now: self.wallClock.now)
         self.metrics.batches.add()
         self.metrics.commitTime.record(microseconds: start.duration(to: .now).microseconds)
         return (.done, replaced)
@@ -150,6 +174,55 @@ struct BatchWriter: Sendable {
         work.waited()
     }
 
+    // MARK: Nodes
+
+    /// The batch apart by the nodes of the database; nil if it is to be written as a whole by the way that leads to all.
+    private func parts(of sorted: SortedBatch) -> [BatchPart]? {
+        guard let nodes = self.nodes, nodes.areSeveral, sorted.comesApart, !sorted.messages.isEmpty,
+            !self.unresolved.keepsWhole.load(ordering: .relaxed)
+        else { return nil }
+        let parts = sorted.parts(at: nodes.nodes(of: sorted.groups))
+        return parts.contains { $0.node != nil } ? parts : nil
+    }
+
+    /// Writes the parts of a batch at the same time, each until it is written or the time is over, and so all that can be. When it returns
+    /// every part is written.
+    ///
+    /// - Throws: as ``write(_:isForced:)``; what is written then comes again with all the rest.
+    private func write(_ parts: [BatchPart], by end: ContinuousClock.Instant) async throws -> Written {
+        if parts.count > 1 { self.metrics.splitBatches.add() }
+        let ended = await withTaskGroup(of: (work: Work, error: (any Error)?).self) { group in
+            for part in parts {
+                group.addTask {
+                    var work = Work(part.batch, end: end, isForced: false)
+                    work.entrance = part.node.flatMap { node in self.nodes?.store(at: node).map { (node, $0) } }
+                    do {
+                        try await self.carryOut(&work, part.batch.deliveries)
+                        return (work, nil)
+                    } catch {
+                        return (work, error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let errors = ended.compactMap(\.error)
+        guard errors.isEmpty else {
+            // Where the ids are others' nothing of this can be.
+            let isUntouched = ended.allSatisfy { work, error in
+                work.isUntouched && (error is IDsInUse || work.plan.open.uncertain == nil)
+            }
+            if !isUntouched { self.unresolved.keepsWhole.store(true, ordering: .relaxed) }
+            if let error = errors.first(where: { !($0 is IDsInUse) }) { throw error }
+            // What is written has its ids for good.
+            throw isUntouched ? IDsInUse() : PostgresError(.decoding, "ids of messages are in use by others")
+        }
+        return ended.reduce(into: Written()) { written, part in
+            written.refused += part.work.written.refused
+            written.replaced.formUnion(part.work.written.replaced)
+        }
+    }
+
     // MARK: Commits that were given up
 
     /// Removes what was committed of these messages without anybody being sure of it, when they had other ids.
@@ -174,7 +247,7 @@ struct BatchWriter: Sendable {
 }
 
 /// A batch that is being written.
-private struct Work {
+private struct Work: Sendable {
     let messages: [Message]
     let end: ContinuousClock.Instant
     private let memory: ConditionMemory
@@ -189,6 +262,8 @@ private struct Work {
     var written = BatchWriter.Written()
     /// Whether nothing is written so far.
     private(set) var isUntouched = true
+    /// The node at which it is written, and what does that; nil if it is what leads to all.
+    var entrance: (node: DataNode, store: IntakeStore)?
     /// The deliveries of the part that is being written.
     var batches: [Delivery] = []
     var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))

@@ -52,9 +52,12 @@ package struct IntakeService: Service {
     /// A batch that comes to more messages is committed in parts.
     private static let mostAtOnce = 5_000
 
-    /// - Parameter traces: nil traces nothing.
+    /// - Parameters:
+    ///   - nodes: those that the database is spread over, whose parts of a batch are committed by themselves; nil if there is one.
+    ///   - traces: nil traces nothing.
     package init(
-        session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore, lanes: LanePort,
+        session: Session, subscription: Subscription, routes: RouteKeeper, store: IntakeStore,
+        nodes: DataNodes? = nil, lanes: LanePort,
         ids: MessageIDGenerator, activity: ThingActivity, newThings: NewThingStore, refusals: TopicRefusals,
         tally: WebhookTally,
         configuration: Configuration = Configuration(), wallClock: WallClock, metrics: Metrics, logger: Logger,
@@ -76,7 +79,8 @@ package struct IntakeService: Service {
         self.logger = logger
         self.refusals = RateLimitedLog(logger: logger)
         self.writer = BatchWriter(
-            store: store, lanes: lanes, patience: configuration.commitPatience, wallClock: wallClock, metrics: metrics,
+            store: store, nodes: nodes, lanes: lanes, patience: configuration.commitPatience, wallClock: wallClock,
+            metrics: metrics,
             log: self.refusals)
     }
 
@@ -91,6 +95,7 @@ package struct IntakeService: Service {
     private func receive() async throws {
         var backoff = Backoff()
         var connected: ContinuousClock.Instant?
+        var told: [String] = []
         while !Task.isShuttingDownGracefully && !Task.isCancelled {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
@@ -100,6 +105,13 @@ package struct IntakeService: Service {
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
                 self.logger.info("connected to the broker")
+                let shortcomings = await self.session.shortcomings
+                if !shortcomings.isEmpty, shortcomings != told {
+                    self.logger.warning(
+                        "the broker lacks what is needed",
+                        metadata: ["why": "\(shortcomings.joined(separator: "; "))", "see": "hookline check-broker"])
+                }
+                told = shortcomings
                 connected = .now
                 try await self.receiveWhileConnected()
             } catch let error as MQTTError where error.kind == .configuration {

@@ -26,6 +26,8 @@ package final class Subscription: Sendable {
         var isOpen = false
         /// When what it refused is tried again: what an account may do changes.
         var retryAt: ContinuousClock.Instant?
+        /// What the broker grants QoS 0 alone, as it was said last.
+        var unacknowledged: Set<String> = []
     }
 
     private static let retry: Duration = .seconds(10)
@@ -88,7 +90,7 @@ package final class Subscription: Sendable {
         let (known, remembered, isOpen, retryAt) = self.state.withLock {
             ($0.followed, $0.remembered, $0.isOpen, $0.retryAt)
         }
-        if isOpen { await self.noteRefused(session, metrics) }
+        if isOpen { await self.noteAnswers(session, metrics) }
         if let retryAt, retryAt <= .now { await self.retry(session) }
         guard topics != known else { return }
         let wanted = self.wanted(topics)
@@ -110,11 +112,25 @@ package final class Subscription: Sendable {
         }
     }
 
-    /// Tells what the broker does not let us subscribe to: its other filters are no worse for it.
-    private func noteRefused(_ session: Session, _ metrics: Metrics) async {
+    /// Tells what the broker does not let us subscribe to, or not as we asked: its other filters are no worse for it.
+    private func noteAnswers(_ session: Session, _ metrics: Metrics) async {
         guard await session.isSubscribed else { return }
         let refused = await session.refusedFilters
         metrics.refusedFilters.set(refused.count)
+        let unacknowledged = await session.unacknowledgedFilters
+        metrics.unacknowledgedFilters.set(unacknowledged.count)
+        let isNews = self.state.withLock { state in
+            defer { state.unacknowledged = unacknowledged }
+            return state.unacknowledged != unacknowledged
+        }
+        if isNews, !unacknowledged.isEmpty {
+            self.logger.warning(
+                "the broker grants QoS 0 alone: messages can be lost",
+                metadata: [
+                    "count": "\(unacknowledged.count)",
+                    "filters": "\(unacknowledged.sorted().prefix(5).joined(separator: ", "))",
+                ])
+        }
         let followed = self.state.withLock { state in
             state.isOpen = false
             state.retryAt = refused.isEmpty ? nil : .now + Self.retry

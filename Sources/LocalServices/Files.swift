@@ -93,7 +93,7 @@ package enum Files {
 
     /// A file of somebody's, in which nothing may be replaced.
     ///
-    /// - Throws: ``UnreadableFile``.
+    /// - Throws: ``UnreadableFile``, also of one of over 16 MiB.
     package static func text(of path: String) throws(UnreadableFile) -> String {
         guard let text = String(validating: try self.bytes(of: path), as: UTF8.self) else {
             throw UnreadableFile(reason: "is no UTF-8")
@@ -101,20 +101,24 @@ package enum Files {
         return text
     }
 
+    /// - Parameter most: how many bytes it may have; a device such as `/dev/zero` has no end.
     /// - Throws: ``UnreadableFile``.
-    package static func bytes(of path: String) throws(UnreadableFile) -> [UInt8] {
+    package static func bytes(of path: String, upTo most: Int = 16 << 20) throws(UnreadableFile) -> [UInt8] {
         guard let file = fopen(path, "r") else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
         defer { fclose(file) }
-        let bytes = Self.rest(of: file)
+        let bytes = Self.rest(of: file, upTo: most)
         guard ferror(file) == 0 else { throw UnreadableFile(reason: "cannot be read: \(Self.lastError)") }
+        guard bytes.count <= most else { throw UnreadableFile(reason: "is larger than \(most >> 20) MiB") }
         return bytes
     }
 
-    /// Up to its end, or to where it cannot be read.
-    private static func rest(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
+    /// Up to its end, or to where it cannot be read or is more than that.
+    private static func rest(of file: UnsafeMutablePointer<FILE>, upTo most: Int = .max) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
+        while bytes.count <= most, case let count = fread(&chunk, 1, chunk.count, file), count > 0 {
+            bytes += chunk[..<count]
+        }
         return bytes
     }
 
@@ -166,7 +170,7 @@ package enum Files {
     }
 }
 
-/// Why a file cannot be used, as said of it: `cannot be read: Permission denied`, `is no UTF-8`.
+/// Why a file cannot be used, as said of it: `cannot be read: Permission denied`, `is no UTF-8`, `is larger than 4 MiB`.
 package struct UnreadableFile: Error {
     package let reason: String
 }

@@ -15,6 +15,8 @@ package struct BrokerCheck: Sendable {
     private let broker: Session.Configuration
     private let topic: String
     private let count: Int
+    /// For how long `serve` asks the broker to keep its session.
+    private let expiry: Duration
     private let logger: Logger
 
     /// - Parameters:
@@ -25,6 +27,7 @@ package struct BrokerCheck: Sendable {
     package init(_ broker: Session.Configuration, below topic: String, count: Int, token: String, logger: Logger) {
         var broker = broker
         broker.clientID = "\(broker.clientID.isEmpty ? "hookline" : broker.clientID)-check-\(token)"
+        self.expiry = broker.sessionExpiry
         broker.sessionExpiry = .seconds(300)
         self.broker = broker
         self.topic = "\(topic)/\(token)"
@@ -34,15 +37,18 @@ package struct BrokerCheck: Sendable {
 
     /// - Throws: ``MQTTError`` if the broker cannot be tried at all.
     package func run() async throws(MQTTError) -> [Finding] {
+        var findings = try await self.greeting()
+        // Nothing more can be tried there.
+        guard !findings.contains(where: { $0.weight == .bad }) else { return findings }
         let publisher = try self.publisher()
         try await publisher.connect()
         let filter = NumberedFilter(filter: "\(self.topic)/queue", number: 7, retained: false)
         let session = try Session(self.broker(with: []), logger: self.logger)
         try await session.connect(following: [filter])
         let capabilities = await session.capabilities
-        var findings = Self.findings(of: capabilities)
         if let code = try await Self.refusal(of: filter, by: session) {
-            let text = "this account may not read \(filter.filter) (reason code \(code)); name another by --topic"
+            let text =
+                "it does not let us subscribe to \(filter.filter): \(subscribeReason(code)); --topic names another"
             await session.end()
             await publisher.disconnect()
             return findings + [Finding(weight: .bad, subject: "rights", text: text)]
@@ -54,6 +60,8 @@ package struct BrokerCheck: Sendable {
             await publisher.disconnect()
             return findings
         }
+        // Nobody has written there while the queue came in, and the broker may have waited for that no longer.
+        try await publisher.connect()
         findings.append(try await self.properties(session, publisher))
         await session.end()
         if capabilities.takesShared { findings.append(try await self.shared(publisher)) }
@@ -69,12 +77,33 @@ package struct BrokerCheck: Sendable {
         var broker = self.broker(with: [])
         broker.clientID += "-g"
         broker.isTransient = true
-        broker.sessionExpiry = .zero
+        broker.sessionExpiry = self.expiry
         let session = try Session(broker, logger: self.logger)
-        try await session.connect()
+        do throws(MQTTError) { try await session.connect() } catch {
+            guard error.mayLackVersion, await self.speaksFormerVersion() else { throw error }
+            let text =
+                "it answers to MQTT 3.1.1 and not to MQTT 5, which Hookline needs: a newer build of it, or another broker"
+            return [Finding(weight: .bad, subject: "protocol", text: text)]
+        }
         let capabilities = await session.capabilities
         await session.end()
-        return Self.findings(of: capabilities)
+        return Self.findings(of: capabilities, asked: self.expiry)
+    }
+
+    /// Whether it answers to MQTT 3.1.1, and be it that it refuses the account.
+    private func speaksFormerVersion() async -> Bool {
+        var broker = self.broker(with: [])
+        broker.clientID += "-f"
+        broker.isTransient = true
+        broker.isFormerVersion = true
+        do throws(MQTTError) {
+            let session = try Session(broker, logger: self.logger)
+            try await session.connect()
+            await session.disconnect(acknowledging: true)
+            return true
+        } catch {
+            return error.kind == .refused && !error.mayLackVersion
+        }
     }
 
     private func broker(with filters: [String]) -> Session.Configuration {
@@ -89,7 +118,15 @@ package struct BrokerCheck: Sendable {
         return try Publisher(broker, logger: self.logger)
     }
 
-    private static func findings(of capabilities: BrokerCapabilities) -> [Finding] {
+    /// What of it is too little for who keeps such a session there.
+    static func shortcomings(of capabilities: BrokerCapabilities, for broker: Session.Configuration) -> [String] {
+        let isShared = broker.topicFilters.contains { $0.hasPrefix("$share/") }
+        return Self.findings(of: capabilities, asked: broker.sessionExpiry).filter { finding in
+            finding.weight == .bad || finding.subject == "expiry" || (isShared && finding.subject == "shared")
+        }.map(\.text)
+    }
+
+    private static func findings(of capabilities: BrokerCapabilities, asked: Duration) -> [Finding] {
         var findings = [Finding(weight: .good, subject: "protocol", text: "it speaks MQTT 5")]
         func add(_ isThere: Bool, _ weight: Finding.Weight, _ subject: String, _ text: String) {
             if !isThere { findings.append(Finding(weight: weight, subject: subject, text: text)) }
@@ -110,11 +147,13 @@ package struct BrokerCheck: Sendable {
             Finding(
                 weight: .good, subject: "limits",
                 text: "largest packet: \(packet); unacknowledged messages it takes: \(capabilities.receiveMaximum)"))
-        if let expiry = capabilities.sessionExpiry {
+        // Some brokers name it where it is what was asked.
+        let seconds = asked.components.seconds
+        if let expiry = capabilities.sessionExpiry, expiry < seconds {
             findings.append(
                 Finding(
-                    weight: .weak, subject: "expiry", text: "it keeps sessions for \(expiry) seconds, whatever is asked"
-                ))
+                    weight: .weak, subject: "expiry",
+                    text: "it keeps sessions for \(expiry) seconds, and was asked for \(seconds)"))
         }
         return findings
     }
@@ -163,8 +202,8 @@ package struct BrokerCheck: Sendable {
     private static func refusal(of report: PublishReport) -> String? {
         if case .refused(let refusal)? = report.outcomes.first { return refusal.reason }
         // As mosquitto does if its queues have no limit, after it has refused.
-        return report.failure?.kind == .connectionLost
-            ? "the broker ends the connection: this account may not publish there perhaps" : nil
+        guard let failure = report.failure, failure.kind == .connectionLost else { return nil }
+        return "the connection is lost (\(failure.message)): this account may not publish there perhaps"
     }
 
     private func properties(_ session: Session, _ publisher: Publisher) async throws(MQTTError) -> Finding {
@@ -193,7 +232,7 @@ package struct BrokerCheck: Sendable {
             await session.end()
             return Finding(
                 weight: .weak, subject: "shared",
-                text: "it refuses a shared subscription (reason code \(code)): one instance alone")
+                text: "it refuses a shared subscription: \(subscribeReason(code)): one instance alone")
         }
         try await publisher.publish([], to: "\(self.topic)/shared")
         let came = try await Self.receive(from: session, atLeast: 1)

@@ -13,6 +13,7 @@ extension Client {
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             inbox.capabilities = unsafe BrokerCapabilities(properties)
             inbox.hasNumbers = unsafe namesSubscriptions(properties)
+            inbox.largestQoS = Int32(clamping: inbox.capabilities.largestQoS)
             for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }
             for filter in inbox.numberedFilters { unsafe queueSubscription(raw, to: filter.filter, filter, inbox) }
             // After that, for what is published in between has to come to one of them.
@@ -20,11 +21,9 @@ extension Client {
         }
         unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, id, count, granted, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted,
-                let filter = inbox.subscribing.removeValue(forKey: id)
+                let asked = inbox.subscribing.removeValue(forKey: id)
             else { return }
-            for index in 0..<Int(count) where unsafe granted[index] >= 128 {
-                unsafe inbox.noteRefusal(of: filter, code: granted[index])
-            }
+            for index in 0..<Int(count) { unsafe inbox.noteAnswer(granted[index], to: asked) }
         }
         unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, id, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }

@@ -49,8 +49,9 @@ struct Client: ~Copyable {
     ) throws(MQTTError) {
         // Before anything else: it keeps acknowledgements in the queue until loop_write.
         try Self.require(unsafe mosquitto_threaded_set(raw, true), "threaded mode")
+        let version = configuration.isFormerVersion ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5
         let options = [
-            (MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5),
+            (MOSQ_OPT_PROTOCOL_VERSION, version),
             (MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: configuration.receiveMaximum)), (MOSQ_OPT_TCP_NODELAY, 1),
         ]
         for (option, value) in options {
@@ -88,8 +89,8 @@ struct Client: ~Copyable {
         }
     }
 
-    /// At QoS 1. `id` is what the acknowledgement will name.
-    func publish(_ publication: Publication, id: inout Int32) -> Int32 {
+    /// `id` is what the acknowledgement will name.
+    func publish(_ publication: Publication, qos: Int32, id: inout Int32) -> Int32 {
         var properties: OpaquePointer?
         defer { unsafe mosquitto_property_free_all(&properties) }
         if let code = unsafe publication.properties?.add(to: &properties), code != MOSQ_ERR_SUCCESS.rawValue {
@@ -97,7 +98,7 @@ struct Client: ~Copyable {
         }
         return unsafe publication.payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
-                self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, publication.qos,
+                self.raw, &id, publication.topic, Int32(bytes.count), bytes.baseAddress, qos,
                 publication.isRetained, properties)
         }
     }

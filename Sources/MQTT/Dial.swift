@@ -80,6 +80,7 @@ final class Dial: Sendable {
         guard added == MOSQ_ERR_SUCCESS.rawValue else {
             return MQTTError(kind: .configuration, message: "libmosquitto does not take the session expiry")
         }
+        if configuration.isFormerVersion { unsafe mosquitto_property_free_all(&properties) }
         let code = unsafe mosquitto_connect_bind_v5(
             OpaquePointer(bitPattern: self.handle), broker.host, Int32(broker.port),
             Int32(configuration.keepalive.components.seconds), nil, properties)

@@ -8,16 +8,20 @@ final class Inbox {
     var topicFilters: [String] = []
     var numberedFilters: [NumberedFilter] = []
     var formerFilters: [String] = []
-    /// What the broker has not answered yet, by the packet's id; nil for a filter that nothing works without.
-    var subscribing: [Int32: NumberedFilter?] = [:]
+    /// What the broker has not answered yet, by the packet's id.
+    var subscribing: [Int32: AskedFilter] = [:]
     var leaving: Set<Int32> = []
     var subscribeRefusal: String?
     /// Numbered filters that the broker does not allow, with its reason code.
     var refusedFilters: [String: Int32] = [:]
+    /// What the broker sends with QoS 0 alone, though 1 was asked for.
+    var unacknowledgedFilters: Set<String> = []
     /// Whether the broker names subscriptions in what it sends.
     var hasNumbers = true
     /// What it says of itself.
     var capabilities = BrokerCapabilities()
+    /// At which the broker takes messages of the connection.
+    var largestQoS: Int32 = 2
     /// Publishes that the broker has answered, with its reason code; under 128 it has them.
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.
@@ -34,7 +38,9 @@ final class Inbox {
         self.leaving = []
         self.subscribeRefusal = nil
         self.refusedFilters = [:]
+        self.unacknowledgedFilters = []
         self.hasNumbers = true
+        self.largestQoS = 2
         self.published = [:]
         self.disconnectCode = nil
     }

@@ -62,20 +62,26 @@ final class Link {
         self.drop()
         let deadline = ContinuousClock.now + self.configuration.connectTimeout
         self.client = try self.dial(index, until: deadline)
+        do throws(MQTTError) { try self.awaitAnswers(until: deadline) } catch {
+            guard self.inbox.connectCode == nil else { throw error }
+            throw error.beforeAnswer(withTLS: self.configuration.tlsCAFile != nil)
+        }
+        try self.checkSubscription()
+    }
+
+    private func awaitAnswers(until deadline: ContinuousClock.Instant) throws(MQTTError) {
         while self.inbox.connectCode == nil || !self.inbox.isSubscribed || !self.inbox.hasLeft {
             // Nothing may be written behind an uncommitted message: one that arrives between CONNACK and SUBACK ends
             // this loop at once and stays unacknowledged.
             guard self.inbox.batch.messages.isEmpty else { break }
             try self.flush(until: deadline)
-            if let code = self.inbox.connectCode, code != 0 {
-                throw MQTTError(kind: .refused, message: connectReason(code))
-            }
+            if let code = self.inbox.connectCode, code != 0 { throw .refused(code) }
             guard ContinuousClock.now < deadline else {
-                throw MQTTError(kind: .connect, message: "the broker did not answer in time")
+                let asked = self.inbox.connectCode == nil ? "" : " to what was subscribed to"
+                throw MQTTError(kind: .connect, message: "no answer\(asked) in time")
             }
             if case .woken = try self.readOnce(until: deadline) { throw .interrupted }
         }
-        try self.checkSubscription()
     }
 
     private func dial(_ index: Int, until deadline: ContinuousClock.Instant) throws(MQTTError) -> Client {
@@ -165,8 +171,15 @@ final class Link {
         if let most = self.inbox.limits.largestPayload(on: topic), publication.size > most {
             return .failure(.tooLarge(most))
         }
+        // At QoS 2 it would come once; who takes 1 at most gets it at least once.
+        let qos = min(publication.qos, max(1, self.inbox.largestQoS))
+        guard qos <= self.inbox.largestQoS else {
+            return .failure(
+                PublishRefusal(reason: "the broker takes QoS 0 alone, at which it acknowledges nothing", isFinal: false)
+            )
+        }
         var id: Int32 = 0
-        let code = self.client?.publish(publication, id: &id)
+        let code = self.client?.publish(publication, qos: qos, id: &id)
         switch code.map({ mosq_err_t($0) }) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE: return .failure(.tooLarge(nil))
         case MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8:
@@ -288,9 +301,7 @@ final class Link {
     private func lost(_ why: String) -> MQTTError {
         let (connectCode, disconnectCode) = (self.inbox.connectCode, self.inbox.disconnectCode)
         self.client = nil
-        if let code = connectCode, code != 0 {
-            return MQTTError(kind: .refused, message: connectReason(code))
-        }
+        if let code = connectCode, code != 0 { return .refused(code) }
         var error = MQTTError(kind: .connectionLost, message: disconnectCode.map(disconnectReason) ?? why)
         error.isPacketTooLarge = disconnectCode == 149
         return error

@@ -19,6 +19,9 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     package let message: String
     /// Whether the broker ended the connection because a packet was too large for it (MQTT 5, reason code 149).
     package var isPacketTooLarge = false
+    /// Whether what answered, if anything did, may speak no MQTT 5: it said so, ended the connection, or was silent before it let
+    /// us in.
+    package var mayLackVersion = false
 
     package init(kind: Kind, message: String) {
         self.kind = kind
@@ -28,6 +31,18 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     /// As if there were no way to the broker: it may be different later.
     init(_ error: ThreadError) {
         self.init(kind: .connect, message: error.description)
+    }
+
+    /// The same, where a connection was made and nobody let us in. A broker that does not know MQTT 5 ends it, or waits for more
+    /// of a CONNECT that it reads in its own way.
+    func beforeAnswer(withTLS: Bool) -> MQTTError {
+        guard self.kind == .connect || self.kind == .connectionLost else { return self }
+        let others = withTLS ? "WebSocket" : "TLS or WebSocket"
+        let why = "the account perhaps, or a port for MQTT 3.1.1, \(others)"
+        var error = MQTTError(
+            kind: self.kind, message: "the broker did not let us in (\(self.message)), and gave no reason: \(why)")
+        error.mayLackVersion = true
+        return error
     }
 
     static let interrupted = MQTTError(kind: .interrupted, message: "the wait was ended")

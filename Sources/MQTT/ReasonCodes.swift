@@ -4,15 +4,41 @@ func connectReason(_ code: Int32) -> String {
     case 1, 132: "the broker does not speak MQTT 5"
     case 4, 134: "the broker refused username or password"
     case 5, 135: "the broker does not let this client in"
-    case 133: "the broker refused the client id"
-    case 136, 137: "the broker is not available"
+    case 2, 133: "the broker refused the client id"
+    case 3, 136, 137: "the broker is not available"
+    case 138: "the broker has banned this client"
+    case 151: "a quota at the broker is used up"
+    case 159: "the broker takes no more connections for now"
     default: "the broker refused the connection with code \(code)"
+    }
+}
+
+extension MQTTError {
+    /// - Parameter code: of CONNACK.
+    static func refused(_ code: Int32) -> MQTTError {
+        var error = MQTTError(kind: .refused, message: connectReason(code))
+        error.mayLackVersion = code == 1 || code == 132
+        return error
+    }
+}
+
+/// Reason codes of a SUBACK (MQTT 5, section 3.9.3); below 128 they are libmosquitto's own.
+func subscribeReason(_ code: Int32) -> String {
+    switch code {
+    case 135: "this account may not read there (reason code 135)"
+    case 143: "the broker does not take this filter (reason code 143)"
+    case 151: "a quota at the broker is used up (reason code 151)"
+    case 158: "the broker has no shared subscriptions (reason code 158)"
+    case 161: "the broker does not name subscriptions (reason code 161)"
+    case 162: "the broker takes no wildcards (reason code 162)"
+    default: code < 128 ? errorText(code) : "reason code \(code)"
     }
 }
 
 /// Reason codes of a DISCONNECT (MQTT 5, section 3.14.2.1); below 128 they are libmosquitto's own.
 func disconnectReason(_ code: Int32) -> String {
     switch code {
+    case 19: "nothing was heard within the keepalive"
     case 139: "the broker is shutting down"
     case 141: "the broker heard nothing within the keepalive"
     case 142: "another client took over this client id"

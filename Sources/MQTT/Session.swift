@@ -15,6 +15,7 @@ package actor Session {
         unsafe self.executor.asUnownedSerialExecutor()
     }
 
+    private let configuration: Configuration
     private let link: Link
     private let interruption = Interruption()
     /// What the broker takes, known once it was connected to.
@@ -28,6 +29,7 @@ package actor Session {
         } else {
             do throws(ThreadError) { self.thread = try DedicatedThread(name: "mqtt") } catch { throw MQTTError(error) }
         }
+        self.configuration = configuration
         self.link = Link(configuration, executor: self.thread.executor)
         self.link.interruption = self.interruption
         self.limits = self.link.inbox.limits
@@ -71,6 +73,11 @@ package actor Session {
     /// What the broker says of itself, once it was connected to.
     package var capabilities: BrokerCapabilities { self.link.inbox.capabilities }
 
+    /// What the broker says of itself that is too little for this session, in words for people: its messages would be lost, or not come.
+    package var shortcomings: [String] {
+        BrokerCheck.shortcomings(of: self.link.inbox.capabilities, for: self.configuration)
+    }
+
     /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
     package var hasLeft: Bool { self.link.inbox.hasLeft }
 
@@ -79,6 +86,10 @@ package actor Session {
 
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
     package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
+
+    /// What it sends with QoS 0 alone, though 1 was asked for: nothing of it can be acknowledged, and what comes while nobody
+    /// is connected is lost.
+    package var unacknowledgedFilters: Set<String> { self.link.inbox.unacknowledgedFilters }
 
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {

@@ -28,6 +28,9 @@ extension Session {
         package var farewell: Duration = .seconds(3)
         /// Whether the broker forgets the session when the connection ends.
         package var isTransient = false
+        /// Whether it speaks MQTT 3.1.1, to find out whether the broker does: there are no properties then, and nothing else here
+        /// works with it.
+        var isFormerVersion = false
 
         /// How long messages may be held unacknowledged. Meanwhile nothing can be sent, for a ping would go out behind
         /// the acknowledgements; what was sent last may be as old as ``keepalive``, and the broker waits 1.5 times that.

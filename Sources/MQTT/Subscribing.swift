@@ -16,14 +16,34 @@ package struct NumberedFilter: Sendable, Hashable {
     }
 }
 
+/// What was subscribed to.
+struct AskedFilter {
+    let filter: String
+    /// nil for one that nothing works without.
+    let numbered: NumberedFilter?
+}
+
 extension Inbox {
+    /// - Parameter code: the QoS that is granted, or 128 and above why nothing is (MQTT 5, section 3.9.3).
+    func noteAnswer(_ code: Int32, to asked: AskedFilter) {
+        if code >= 128 { return self.noteRefusal(of: asked.numbered, code: code) }
+        if code < 1 { self.unacknowledgedFilters.insert(asked.filter) }
+    }
+
     /// - Parameter filter: nil if nothing works without it.
     func noteRefusal(of filter: NumberedFilter?, code: Int32) {
         guard let filter else {
-            self.subscribeRefusal = "the broker refused the subscription with code \(code)"
+            self.subscribeRefusal =
+                "the broker refused the subscription to \(self.topicFilters.joined(separator: ", ")): \(subscribeReason(code))"
             return
         }
         self.refusedFilters[filter.filter] = code
+    }
+
+    /// What the broker said of a filter that is asked for anew, or left.
+    func forget(_ filter: String) {
+        self.refusedFilters[filter] = nil
+        self.unacknowledgedFilters.remove(filter)
     }
 }
 
@@ -40,7 +60,7 @@ extension Client {
 /// - Parameter numbered: nil for a filter that nothing works without.
 @unsafe
 func queueSubscription(_ raw: OpaquePointer, to filter: String, _ numbered: NumberedFilter?, _ inbox: Inbox) {
-    inbox.refusedFilters[filter] = nil
+    inbox.forget(filter)
     var properties: OpaquePointer?
     defer { unsafe mosquitto_property_free_all(&properties) }
     if let numbered, inbox.hasNumbers {
@@ -53,7 +73,7 @@ func queueSubscription(_ raw: OpaquePointer, to filter: String, _ numbered: Numb
     var id: Int32 = 0
     let code = unsafe mosquitto_subscribe_v5(raw, &id, filter, 1, Int32(options), properties)
     if code == MOSQ_ERR_SUCCESS.rawValue {
-        inbox.subscribing[id] = .some(numbered)
+        inbox.subscribing[id] = AskedFilter(filter: filter, numbered: numbered)
     } else {
         inbox.noteRefusal(of: numbered, code: code)
     }
@@ -61,6 +81,7 @@ func queueSubscription(_ raw: OpaquePointer, to filter: String, _ numbered: Numb
 
 @unsafe
 func queueLeaving(_ raw: OpaquePointer, _ filter: String, _ inbox: Inbox) {
+    inbox.forget(filter)
     var id: Int32 = 0
     guard unsafe mosquitto_unsubscribe_v5(raw, &id, filter, nil) == MOSQ_ERR_SUCCESS.rawValue else { return }
     inbox.leaving.insert(id)

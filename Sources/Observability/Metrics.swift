@@ -69,10 +69,16 @@ package final class Metrics: Sendable {
     package let repeated = Counter()
     /// Filters of rules that the broker does not let this instance subscribe to.
     package let refusedFilters = Gauge()
+    /// Filters whose messages the broker sends with QoS 0, so that they can be lost.
+    package let unacknowledgedFilters = Gauge()
     /// Things that were made on their first message.
     package let newThings = Counter()
     package let batches = Counter()
     package let commitTime = Histogram()
+    /// Batches that were committed in parts, one at each node of the database.
+    package let splitBatches = Counter()
+    /// Times that it could not be asked which node has which group.
+    package let failedNodeLookups = Counter()
     package let brokerConnections = Counter()
     package let isBrokerConnected = Gauge()
 
@@ -170,6 +176,9 @@ package final class Metrics: Sendable {
         text.gauge(
             "hookline_topic_filters_refused", "Filters of topic rules that the broker does not allow.",
             self.refusedFilters.current)
+        text.gauge(
+            "hookline_filters_unacknowledged", "Filters that the broker grants QoS 0 alone: messages can be lost.",
+            self.unacknowledgedFilters.current)
         text.counter("hookline_new_things_total", "Things made on their first message.", self.newThings)
         text.family(
             MetricFamily(
@@ -182,6 +191,12 @@ package final class Metrics: Sendable {
                 self.undecoded.current.map { MetricFamily.Sample(Double($0.count), [$0.label]) }))
         text.counter("hookline_intake_batches_total", "Commits of messages.", self.batches)
         text.histogram("hookline_intake_commit_seconds", "How long a commit of a batch takes.", self.commitTime)
+        text.counter(
+            "hookline_intake_split_batches_total", "Batches committed in parts, one at each node of the database.",
+            self.splitBatches)
+        text.counter(
+            "hookline_node_lookups_failed_total", "Times that it could not be asked which node has which group.",
+            self.failedNodeLookups)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
         text.gauge("hookline_broker_connected", "Whether the broker is connected.", self.isBrokerConnected.current)
         text.counter("hookline_deliveries_succeeded_total", "Deliveries that a receiver accepted.", self.delivered)

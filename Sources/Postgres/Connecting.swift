@@ -26,7 +26,7 @@ extension Connection {
     ) -> Bool {
         do throws(PostgresError) {
             try self.open(server, kind, endpoint)
-            self.memory.noteWorking(server)
+            self.memory.noteWorking(server, version: self.serverVersion)
             return true
         } catch {
             if !Task.isCancelled { self.memory.noteFailed(server) }
@@ -36,16 +36,26 @@ extension Connection {
     }
 
     private func open(_ server: Server, _ kind: String, _ endpoint: Endpoint) throws(PostgresError) {
+        // A server that others have connected to begins with all; of one that is new the rest is said once it has told its version.
+        let known = self.memory.version(of: server)
         func dial(hasSettings: Bool) throws(PostgresError) {
-            let parameters = endpoint.parameters(for: server, kind, hasSettings: hasSettings)
+            let parameters = endpoint.parameters(for: server, kind, hasSettings: hasSettings, version: known)
             try self.dial(server, parameters, within: endpoint.connectTimeout)
         }
         do throws(PostgresError) { try dial(hasSettings: true) } catch {
             guard error.isOfPooler else { throw error }
             try dial(hasSettings: false)
-            try self.set(endpoint.settingsAfterwards)
+            let settings = endpoint.settingsAfterwards(self.serverVersion)
+            try self.set(settings)
+            self.openedWith = settings.last { $0.name == Attribution.setting }?.value
+            return
         }
+        let missing = endpoint.settingsMissing(known, of: self.serverVersion)
+        if !missing.isEmpty { try self.set(missing) }
     }
+
+    /// Such as 170004; 0 if there is no connection.
+    private var serverVersion: Int32 { unsafe PQserverVersion(self.handle.raw) }
 
     /// What a session does not begin with.
     private func set(_ settings: [Endpoint.Setting]) throws(PostgresError) {
@@ -55,7 +65,6 @@ extension Connection {
             """
         query.isPrepared = false
         try self.execute(query)
-        self.openedWith = settings.last { $0.name == Attribution.setting }?.value
     }
 
     private func dial(

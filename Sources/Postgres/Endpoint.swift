@@ -14,15 +14,17 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     struct Setting: Sendable {
         var name: String
         var value: String
+        /// The first server that knows it, as `PQserverVersion` counts: others let nobody in who begins with it.
+        var since: Int32 = 0
     }
 
     /// All but those that say which server is meant.
     private var parameters: [Parameter] = []
     /// In the order in which they were said: the last word counts.
     private(set) var settings: [Setting] = []
-    let hosts: [Host]
-    /// Shared by all copies.
-    let memory = ServerMemory()
+    private(set) var hosts: [Host]
+    /// Shared by all copies that lead to the same servers.
+    private(set) var memory = ServerMemory()
     /// What a server has to be (`target_session_attrs`); nil if nothing is said.
     private let wanted: String?
     private var isReadOnly = false
@@ -34,11 +36,25 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// (``Query/timeout``). And text of ours means what it says.
     private static let basics = [
         Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
+        Setting(name: "idle_in_transaction_session_timeout", value: "0"),
+        Setting(name: "idle_session_timeout", value: "0", since: 140_000),
+        Setting(name: "transaction_timeout", value: "0", since: 170_000),
         Setting(name: "standard_conforming_strings", value: "on"),
     ]
 
+    private static func basics(of version: Int32) -> [Setting] { Self.basics.filter { $0.since <= version } }
+
     /// What a session is set to after it was opened, if it cannot begin with it.
-    var settingsAfterwards: [Setting] { Self.basics + self.settings }
+    ///
+    /// - Parameter version: the server's.
+    func settingsAfterwards(_ version: Int32) -> [Setting] { Self.basics(of: version) + self.settings }
+
+    /// What a session was not begun with because nobody knew the server's version, which turned out to be newer. What the
+    /// connection string speaks of is as that says.
+    func settingsMissing(_ known: Int32, of version: Int32) -> [Setting] {
+        let given = self.parameters.last { $0.keyword == "options" }?.value ?? ""
+        return Self.basics(of: version).filter { $0.since > known && !given.contains($0.name) }
+    }
 
     /// What is not passed on as it was given, but said anew for each server that is tried.
     private static var replaced: [String] {
@@ -61,6 +77,7 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         let effective = try Self.effective(given)
         func value(_ keyword: String) -> String? { effective.last { $0.keyword == keyword }?.value }
         self.hosts = Host.list(names: value("host"), addresses: value("hostaddr"), ports: value("port"))
+        try Self.check(given, effective, self.hosts)
         // "any" is what libpq says if nobody says anything.
         let isGiven = given.contains { $0.keyword == "target_session_attrs" }
         self.wanted = value("target_session_attrs").flatMap { isGiven || $0 != "any" ? $0 : nil }
@@ -114,6 +131,45 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         defer { unsafe PQconninfoFree(options) }
         return unsafe self.read(options)
     }
+
+    /// That libpq takes what is said: what it refuses whatever the server says would be tried for ever.
+    private static func check(
+        _ given: [Parameter], _ effective: [Parameter], _ hosts: [Host]
+    ) throws(PostgresError) {
+        // Of what it looks at before it looks for a server this comes last (in some versions load_balance_hosts).
+        let refused = "target_session_attrs"
+        let problem = try Handle(given + [Parameter(keyword: refused, value: "?")]).errorMessage
+        guard problem.contains(refused) else { throw PostgresError(.configuration, problem) }
+        for parameter in effective where parameter.keyword == refused && !self.kinds.contains(parameter.value) {
+            throw PostgresError(.configuration, "\(refused) must be one of \(self.kinds.joined(separator: ", "))")
+        }
+        // It reads numbers when it has found a server.
+        guard hosts.allSatisfy({ (1...65_535).contains(Int($0.port.trimmingSpaces) ?? 0) }) else {
+            throw PostgresError(.configuration, "port must be numbers from 1 to 65535")
+        }
+        for parameter in effective where self.numbers.contains(parameter.keyword) && !parameter.value.isEmpty {
+            guard Int32(parameter.value.trimmingSpaces) != nil else {
+                throw PostgresError(.configuration, "\(parameter.keyword) must be a number")
+            }
+        }
+    }
+
+    private static var kinds: [String] {
+        ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]
+    }
+
+    private static var numbers: [String] {
+        ["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"]
+    }
+}
+
+extension String {
+    fileprivate var trimmingSpaces: Substring {
+        var rest = self[...]
+        while rest.first == " " { rest.removeFirst() }
+        while rest.last == " " { rest.removeLast() }
+        return rest
+    }
 }
 
 // MARK: Servers
@@ -132,8 +188,10 @@ extension Endpoint {
 
     /// What libpq has to know to try this server and no other.
     ///
-    /// - Parameter hasSettings: whether the session begins with the settings, which costs no round trip.
-    func parameters(for server: Server, _ kind: String, hasSettings: Bool) -> [Parameter] {
+    /// - Parameters:
+    ///   - hasSettings: whether the session begins with the settings, which costs no round trip.
+    ///   - version: the server's as far as it is known, or 0.
+    func parameters(for server: Server, _ kind: String, hasSettings: Bool, version: Int32 = 0) -> [Parameter] {
         // The name stays beside the address: certificates and password files go by it.
         let place = [
             ("host", server.host.name), ("hostaddr", server.address), ("port", server.host.port),
@@ -142,7 +200,8 @@ extension Endpoint {
         var parameters = self.parameters
         if hasSettings {
             let given = parameters.firstIndex { $0.keyword == "options" }.map { parameters.remove(at: $0).value }
-            let options = Self.basics.map(\.option) + (given.map { [$0] } ?? []) + self.settings.map(\.option)
+            let options =
+                Self.basics(of: version).map(\.option) + (given.map { [$0] } ?? []) + self.settings.map(\.option)
             parameters.append(Parameter(keyword: "options", value: options.joined(separator: " ")))
         }
         return parameters
@@ -157,6 +216,17 @@ extension Endpoint {
     package func with(setting name: String, _ value: String) -> Endpoint {
         var copy = self
         copy.settings.append(Setting(name: name, value: value))
+        return copy
+    }
+
+    /// A copy that leads to this server, and to no other, with all else as it is; nil if it is no name or address of a host.
+    package func at(host: String, port: Int) -> Endpoint? {
+        // libpq would take a comma for the end of one host, and what begins so for the folder of a socket.
+        let isName = !host.isEmpty && !host.contains(",") && !host.hasPrefix("/") && !host.hasPrefix("@")
+        guard isName, (1...65_535).contains(port) else { return nil }
+        var copy = self
+        copy.hosts = [Host(name: host, address: nil, port: "\(port)")]
+        copy.memory = ServerMemory()
         return copy
     }
 

@@ -20,19 +20,34 @@ package struct Migration: Sendable, Equatable {
         return self.sql[..<mark.lowerBound]
     }
 
+    /// A statement of those that are carried out beside the ones who use the tables.
+    struct Statement: Equatable {
+        /// What has to be true when its turn comes, or it is left out; nil if it is carried out in any case.
+        let condition: String?
+        let sql: String
+    }
+
+    private static let conditionMark = "-- if "
+
     /// What stands behind that line, which is carried out beside those who use the tables: one statement at a time, outside of a
-    /// transaction, as `CREATE INDEX CONCURRENTLY` has to be. Each ends with a line that ends with a semicolon. A file that has
-    /// such a line may be done again from its beginning, because it is if one of the statements fails.
-    var statements: [String] {
+    /// transaction, as `CREATE INDEX CONCURRENTLY` has to be. Each ends with a line that ends with a semicolon, and may have a line
+    /// `-- if …` before it. A file that has such a line may be done again from its beginning, because it is if one of the
+    /// statements fails.
+    var statements: [Statement] {
         guard self.whole.endIndex < self.sql.endIndex else { return [] }
-        var (statements, current): ([String], [Substring]) = ([], [])
-        for line in self.sql[self.whole.endIndex...].split(separator: "\n") where !line.hasPrefix("--") {
-            current.append(line)
-            guard line.hasSuffix(";") else { continue }
-            statements.append(current.joined(separator: "\n"))
-            current = []
+        var (statements, current): ([Statement], [Substring]) = ([], [])
+        var condition: String?
+        func end() {
+            statements.append(Statement(condition: condition, sql: current.joined(separator: "\n")))
+            (current, condition) = ([], nil)
         }
-        if !current.isEmpty { statements.append(current.joined(separator: "\n")) }
+        for line in self.sql[self.whole.endIndex...].split(separator: "\n") {
+            if line.hasPrefix(Self.conditionMark) { condition = String(line.dropFirst(Self.conditionMark.count)) }
+            guard !line.hasPrefix("--") else { continue }
+            current.append(line)
+            if line.hasSuffix(";") { end() }
+        }
+        if !current.isEmpty { end() }
         return statements
     }
 }
@@ -73,8 +88,7 @@ package struct Migrator: Sendable {
             // If this fails the connection is broken, and the lock has gone with it.
             _ = try? connection.execute("SELECT pg_advisory_unlock(\(Self.lockKey))")
         }
-        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { try $0.bool(0) }
-        if exists != [true] { try self.createTable(on: connection) }
+        if try !Self.remembers(on: connection) { try self.createTable(on: connection) }
         let pending = try self.pending(on: connection)
         for (index, migration) in pending.enumerated() {
             onStep(migration, index, pending.count)
@@ -112,7 +126,8 @@ package struct Migrator: Sendable {
             }
             // They wait for whoever uses a table, a backup for instance, but nobody waits for them.
             for statement in statements {
-                try connection.executeScript(statement, timeout: .seconds(86_400))
+                if let condition = statement.condition, try !Self.holds(condition, on: connection) { continue }
+                try connection.executeScript(statement.sql, timeout: .seconds(86_400))
             }
             if !statements.isEmpty { try self.remember(migration, on: connection) }
             return true
@@ -123,12 +138,44 @@ package struct Migrator: Sendable {
         }
     }
 
+    /// - Parameter condition: of a migration's file, as it stands there.
+    private static func holds(_ condition: String, on connection: isolated Connection) throws -> Bool {
+        var query = Query(stringLiteral: "SELECT (\(condition)) IS TRUE")
+        query.isPrepared = false
+        return try connection.query(query) { try $0.bool(0) } == [true]
+    }
+
     private func remember(_ migration: Migration, on connection: isolated Connection) throws {
         try connection.execute(
             """
             INSERT INTO schema_migrations (version, name, checksum)
             VALUES (\(migration.version), \(migration.name), encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
             """)
+    }
+
+    /// Whether migrations were ever applied where this role's tables are. Changes nothing.
+    ///
+    /// Others call a table the same; Rails does. Where it stands in a later schema of the search path, as `public` behind a schema of
+    /// the role's own, one is made before it, which is found first from then on.
+    ///
+    /// - Throws: ``PostgresError`` of kind `migration` if such a table stands where this one would.
+    package static func remembers(on connection: isolated Connection) throws -> Bool {
+        let found = try connection.query(
+            """
+            SELECT attrelid IS NOT NULL, coalesce(found = to_regclass(quote_ident(current_schema()) || '.schema_migrations'), false),
+                coalesce(current_schema()::text, '')
+            FROM to_regclass('schema_migrations') AS found LEFT JOIN pg_attribute
+                ON attrelid = found AND attname = 'checksum' AND NOT attisdropped
+            """
+        ) { row in (isOurs: try row.bool(0), isInTheWay: try row.bool(1), schema: try row.string(2)) }
+        guard let found = found.first, !found.isOurs else { return true }
+        guard !found.isInTheWay else {
+            throw PostgresError(
+                .migration,
+                "the schema \(found.schema) has a table schema_migrations that another application made; "
+                    + "what is set up here needs a schema or a database of its own")
+        }
+        return false
     }
 
     private func createTable(on connection: isolated Connection) throws {
@@ -142,10 +189,7 @@ package struct Migrator: Sendable {
 
     /// What ``apply(on:onStep:)`` would apply. Changes nothing.
     package func pending(on connection: isolated Connection) throws -> [Migration] {
-        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { row in
-            try row.bool(0)
-        }
-        guard exists == [true] else { return self.migrations }
+        guard try Self.remembers(on: connection) else { return self.migrations }
         let applied = try connection.query("SELECT version, checksum FROM schema_migrations ORDER BY version") { row in
             (version: try row.int32(0), checksum: try row.string(1))
         }

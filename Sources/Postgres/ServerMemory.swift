@@ -6,6 +6,8 @@ internal import Synchronization
 final class ServerMemory: Sendable {
     private struct State {
         var last: Server?
+        /// Of that one.
+        var version: Int32 = 0
         /// Those that failed since they worked, the latest at the end.
         var failed: [Server] = []
         /// What names stood for when they could be looked up.
@@ -49,9 +51,15 @@ final class ServerMemory: Sendable {
         }
     }
 
-    func noteWorking(_ server: Server) {
+    /// The server's version if it worked last, and 0 otherwise: after a failure it may have become another.
+    func version(of server: Server) -> Int32 {
+        self.state.withLock { $0.last == server ? $0.version : 0 }
+    }
+
+    func noteWorking(_ server: Server, version: Int32 = 0) {
         self.state.withLock { state in
             state.last = server
+            state.version = version
             state.failed.removeAll { $0 == server }
         }
     }

@@ -122,9 +122,9 @@ extension Database {
     package func schemaReading() async throws -> SchemaReading {
         do {
             let hasTables = try await self.pool.withConnection { db in
-                try db.query("SELECT to_regclass('schema_migrations') IS NOT NULL") { try $0.bool(0) }
+                try Migrator.remembers(on: db)
             }
-            return .known(pending: try await self.pendingMigrations(), hasTables: hasTables == [true])
+            return .known(pending: try await self.pendingMigrations(), hasTables: hasTables)
         } catch let error as PostgresError where error.kind == .migration {
             return .strange(error.message)
         }

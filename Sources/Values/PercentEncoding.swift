@@ -31,7 +31,9 @@ package enum PercentEncoding {
                 decoded.append(byte)
                 continue
             }
-            if index + 1 < bytes.count, let high = Self.digit(bytes[index]), let low = Self.digit(bytes[index + 1]) {
+            if index + 1 < bytes.count, let high = HexDigit.value(of: bytes[index]),
+                let low = HexDigit.value(of: bytes[index + 1])
+            {
                 decoded.append(high << 4 | low)
                 index += 2
             } else {
@@ -40,14 +42,5 @@ package enum PercentEncoding {
             }
         }
         return (decoded, isStrict)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

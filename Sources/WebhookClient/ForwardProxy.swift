@@ -66,6 +66,9 @@ package struct ForwardProxy: Sendable, Unprintable {
         self.exceptions = try Self.exceptions(exceptions)
     }
 
+    /// Whether exceptions are some, for who has no proxy yet.
+    package static func check(exceptions: String) throws(Refusal) { _ = try self.exceptions(exceptions) }
+
     private static func exceptions(_ text: String) throws(Refusal) -> [Exception] {
         var exceptions: [Exception] = []
         for part in text.split(separator: ",").map(\.trimmingSpaces) where !part.isEmpty {
@@ -77,7 +80,9 @@ package struct ForwardProxy: Sendable, Unprintable {
                 var name = part.lowercased()
                 if name.hasPrefix("*.") { name.removeFirst(2) }
                 if name.hasPrefix(".") { name.removeFirst() }
-                guard let url = try? WebhookURL("http://\(name)/") else {
+                // A network that is none would pass for a host with a path.
+                guard !name.contains(where: { "/?#@".contains($0) }), let url = try? WebhookURL("http://\(name)/")
+                else {
                     throw Refusal(
                         isOfExceptions: true,
                         reason: "\"\(part)\" is no host such as example.com, no address and no CIDR such as 10.0.0.0/8")

@@ -23,8 +23,8 @@ package enum Outcome: Sendable {
         case reset
         /// What the receiver sent is not HTTP/1.1.
         case invalidResponse(String)
-        /// No access token could be had for the request.
-        case token(String)
+        /// No access token could be had for the request, and none is to be asked for so long if its provider says so.
+        case token(String, wait: Duration? = nil)
         /// Nobody wants the answer any more: the webhook was removed, or the service is stopping.
         case cancelled
     }
@@ -40,7 +40,7 @@ extension Outcome.Failure: CustomStringConvertible {
         switch self {
         case .dns(let why), .nameServer(let why), .connect(let why), .proxy(let why), .tls(let why),
             .invalidResponse(let why),
-            .token(let why):
+            .token(let why, _):
             "\(self.kind): \(why)"
         case .forbiddenAddress(let address): "address: \(FailureWords.forbidden(address))"
         case .timeout(let phase): "timeout: \(phase.words)"
@@ -88,5 +88,10 @@ extension Outcome.Failure {
         case .nameServer, .proxy: true
         default: false
         }
+    }
+
+    /// How long nothing is to be sent, because whom the request needs has asked for that.
+    package var wait: Duration? {
+        if case .token(_, let wait) = self { wait } else { nil }
     }
 }

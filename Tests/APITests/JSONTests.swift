@@ -38,7 +38,7 @@ struct JSONTests {
         arguments: [
             ("", "is not valid JSON"), ("[1,]", "is not valid JSON"), (#"{"a":1,}"#, "is not valid JSON"),
             ("{} x", "is not valid JSON"), ("NaN", "is not valid JSON"),
-            (String(repeating: "[", count: 65) + String(repeating: "]", count: 65), "is not valid JSON"),
+            (String(repeating: "[", count: 65) + String(repeating: "]", count: 65), "is nested more than 64 deep"),
             (#"["\ud800"]"#, "has half of a surrogate pair, which is no text"),
             (#"{"\udc00":1}"#, "has half of a surrogate pair, which is no text"),
             ("[1e10000]", "has a number of over 1024 characters, or with an exponent beyond 9999"),
@@ -85,6 +85,9 @@ struct JSONTests {
         }
         let fraction = #expect(throws: InvalidField.self) { try object.integer("c") }
         #expect(fraction?.reason == "must be a whole number, not 1.5")
+        let list = try JSONObject(try JSON.decode(#"{"n":[1,1.5]}"#), at: "")
+        let fractions = #expect(throws: InvalidField.self) { try list.integers("n") }
+        #expect(fractions?.reason == "must be a whole number, not 1.5" && fractions?.field == "n[1]")
         #expect(try object.number("c") == 1.5)
         #expect(throws: InvalidField.self) { try object.number("e") }
     }

@@ -31,14 +31,17 @@ struct OldCallerTests {
         }
 
         /// The bytes of an answer that was written in two pieces.
-        func answer(_ status: HTTPResponseStatus = .ok, _ headers: HTTPHeaders = [:]) throws -> String {
+        func answer(
+            _ status: HTTPResponseStatus = .ok, _ headers: HTTPHeaders = [:], _ pieces: [String] = ["ab", "c"]
+        ) throws -> String {
             self.channel.write(
                 HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers)),
                 promise: nil)
-            for piece in ["ab", "c"] {
+            for piece in pieces {
                 self.channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: piece))), promise: nil)
             }
             self.channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+            self.channel.embeddedEventLoop.run()
             var text = ""
             while let bytes = try self.channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: bytes) }
             return text
@@ -116,6 +119,48 @@ struct OldCallerTests {
         #expect(connection.channel.isActive)
         #expect(try connection.answer().hasPrefix("HTTP/1.0 200 OK\r\n"))
         #expect(!connection.channel.isActive)
+        _ = try connection.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("has nothing carried out that is behind the last answer, however it came, and the rest in turn")
+    func behindTheLast() throws {
+        let request = "POST / HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\nx"
+        for comesLater in [false, true] {
+            let connection = try Connection()
+            #expect(try connection.ask(comesLater ? request : request + request) != nil)
+            if comesLater { #expect(try connection.ask(request) == nil, "before the first is answered") }
+            #expect(try connection.channel.readInbound(as: HTTPServerRequestPart.self) == nil)
+            // Without a length it is the last.
+            _ = try connection.answer()
+            #expect(!connection.channel.isActive)
+            #expect(try connection.channel.readInbound(as: HTTPServerRequestPart.self) == nil)
+            _ = try connection.channel.finish(acceptAlreadyClosed: true)
+        }
+        let connection = try Connection()
+        #expect(try connection.ask(request + request + request) != nil)
+        connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        for isThere in [true, true, false] {
+            _ = try connection.answer(.ok, ["content-length": "3"])
+            var heads = 0
+            while let part = try connection.channel.readInbound(as: HTTPServerRequestPart.self) {
+                if case .head = part { heads += 1 }
+            }
+            #expect(heads == (isThere ? 1 : 0))
+        }
+        #expect(connection.channel.isActive)
+        _ = try connection.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test(
+        "is told nothing behind the head where HEAD asks for what has no length, as are others",
+        arguments: ["1.0", "1.1"])
+    func headAlone(version: String) throws {
+        let connection = try Connection()
+        _ = try connection.ask("HEAD / HTTP/\(version)\r\nhost: x\r\n\r\n")
+        let answer = try connection.answer(.ok, [:], [])
+        #expect(answer.hasPrefix("HTTP/\(version) 200 OK\r\n") && answer.hasSuffix("\r\n\r\n"))
+        #expect(answer.ranges(of: "\r\n\r\n").count == 1 && !answer.contains("content-length"), "\(answer)")
+        #expect(connection.channel.isActive == (version == "1.1"))
         _ = try connection.channel.finish(acceptAlreadyClosed: true)
     }
 }

@@ -1,5 +1,6 @@
 import Domain
 import Testing
+import Values
 
 @testable import API
 
@@ -130,6 +131,56 @@ struct TextBoundTests {
                 }
             }
         }
+    }
+
+    /// Those of one character at the least, wherever openapi.json has them, by the longest that they may be.
+    private static func filled(in value: JSONValue, _ name: String = "") -> [(Bound, isFilled: Bool)] {
+        switch value {
+        case .array(let values): return values.flatMap { Self.filled(in: $0, name) }
+        case .object(let fields):
+            var found = fields.flatMap { field, inner in
+                Self.filled(in: inner, Self.structure.contains(field) ? name : field)
+            }
+            if let most = fields["maxLength"].flatMap({ Int($0.text) }) {
+                found.append((Bound(name: name, most: most), fields["minLength"] != nil))
+            }
+            return found
+        default: return []
+        }
+    }
+
+    @Test("is one character at the least where openapi.json says so: the field is named")
+    func empty() throws {
+        let bounds = Self.filled(in: try Self.root.get())
+        let filled = Set(bounds.filter(\.isFilled).map(\.0)).subtracting(bounds.filter { !$0.isFilled }.map(\.0))
+        let tried = Self.cases.filter { filled.contains($0.bound) }
+        #expect(tried.contains { $0.field == "success.matches" } && tried.count > 5, "\(tried.map(\.field))")
+        for one in tried {
+            let object = try JSONObject(
+                try JSONValue(reading: Array(one.body.replacing("%", with: "").utf8)), at: "")
+            let refusal = #expect(throws: InvalidField.self, "\(one.field)") { try one.read(object) }
+            #expect(refusal?.field == one.field, "\(refusal?.reason ?? "")")
+        }
+    }
+
+    @Test("is not asked of what an older build has taken, until it is changed")
+    func stored() throws {
+        func draft(_ more: String, _ webhook: Webhook?) throws -> WebhookDraft {
+            let body = #"{"name":"n","url":"https://a.example"\#(more)}"#
+            return try WebhookDraft(JSONObject(JSONValue(reading: Array(body.utf8)), at: ""), changing: webhook)
+        }
+        let policy = {
+            var policy = DeliveryPolicy()
+            policy.success = SuccessRule(matches: "")
+            return policy
+        }()
+        let older = try WebhookDraft(name: "n", url: "https://a.example", headers: [], policy: policy).webhook(
+            in: .random(), at: Instant(clampingMilliseconds: 0))
+        for more in ["", #","max_attempts":3"#, #","success":{"matches":""}"#] {
+            #expect(try draft(more, older).policy.success == policy.success)
+        }
+        #expect(throws: InvalidField.self) { try draft(#","success":{"path":"a","matches":""}"#, older) }
+        #expect(throws: InvalidField.self) { try draft(#","success":{"matches":""}"#, nil) }
     }
 
     @Test("is tried above for each bound of openapi.json, or it says there that it counts bytes")

@@ -63,6 +63,34 @@ struct DeclarationTests {
         #expect(throws: InvalidField.self) { try DeclarationText(text, isJSON: false) }
     }
 
+    @Test(
+        "what is no YAML is told by its line, and without what stands there",
+        arguments: [
+            ("a: 1\nb: {headers: {X: s3cret}", "the file is no YAML: line "),
+            (
+                "a: 1\nb:\n  token: s3cret\n  url: s3cret\n  token: other",
+                "is no YAML: token stands twice in what has it in line 3"
+            ),
+            ("a: 1\ntoken: @s3cret", "found character that cannot start any token"),
+            ("a: *s3cret", "is no YAML: line 1, column 4: found undefined alias"),
+            ("a: 1\n---\nb: s3cret", "but found another document"),
+            ("a: 1\nb: s3cret\u{1}", "control characters are not allowed"),
+            ("a: !s3cret", "a has a tag, which says nothing here"),
+            ("a: !s3cret {b: 1}", "a has a tag, which says nothing here"),
+            ("a: 0111222333", "a is a number with a zero in front"),
+        ])
+    func faultWithoutText(text: String, expected: String) {
+        let error = #expect(throws: InvalidField.self) { try DeclarationText(text, isJSON: false) }
+        let told = error.map { "\($0)" } ?? ""
+        #expect(told.contains(expected) && !told.contains("s3cret") && !told.contains("111222333"), "\(told)")
+    }
+
+    @Test("a file of JSON that is none is called a file", arguments: ["{", #"{"groups":[]} x"#])
+    func brokenJSON(text: String) {
+        let error = #expect(throws: InvalidField.self) { try DeclarationText(text, isJSON: true) }
+        #expect(error?.field == "the file")
+    }
+
     /// An object with names of so many characters, at the beginning of a list's element and within each other.
     private static func named(_ length: Int, _ character: String = "n") -> String {
         let name = String(repeating: character, count: length)

@@ -17,6 +17,8 @@ struct DifferenceTests {
             (#"{"name":"W"}"#, []),
             (#"{"headers":{"X-Key":"1"},"failure_limit":10.0,"failure_window":300}"#, []),
             (#"{"headers":{"X-Key":"2"}}"#, ["headers"]),
+            (#"{"headers":{"X-Key":"1","X-Other":null}}"#, []),
+            (#"{"headers":{"X-Key":null}}"#, ["headers"]),
             (#"{"headers":{}}"#, ["headers"]),
             (#"{"failure_limit":null,"max_attempts":null,"description":""}"#, []),
             (#"{"failure_limit":5,"description":"d"}"#, ["description", "failure_limit"]),

@@ -56,6 +56,28 @@ struct RecordingQueueTests {
         #expect(queue.count == waiting.reduce(0, +) - 20)
     }
 
+    @Test("is not divided where it goes back to one row, which would bring its parts in another order")
+    func rows() {
+        func row(_ numbers: Range<Int>) -> [DeliveryResult] {
+            let results = numbers.map { self.result($0, of: 0) }
+            let ids = results.map(\.delivery.message.id)
+            let batch = DeliveryBatch(
+                id: ids[0], webhook: self.webhooks[0].key, isKept: false, isLeased: true, messages: ids)
+            return results.map { result in
+                var delivery = result.delivery
+                delivery.batch = batch
+                return DeliveryResult(delivery: delivery, ending: .released, attempt: nil)
+            }
+        }
+        var queue = RecordingQueue()
+        // What has succeeded of a row may be recorded before the rest of it.
+        queue.append(row(0..<15) + row(15..<60) + row(60..<70) + [self.result(70, of: 0), self.result(71, of: 1)])
+        #expect(Set(queue.take(20).map(\.delivery.message.id.rawValue)) == Set(Array(0..<60) + [71]))
+        #expect(queue.take(5).map(\.delivery.message.id.rawValue) == Array(60..<70))
+        #expect(queue.take(5).map(\.delivery.message.id.rawValue) == [70])
+        #expect(queue.count == 0)
+    }
+
     @Test("is taken once and in the order of each group, whoever waits", arguments: 0..<40 as Range<UInt64>)
     func schedule(seed: UInt64) {
         var generator = Seeded(seed)

@@ -56,6 +56,29 @@ struct TokenExchangeTests {
         #expect(failure.description.hasPrefix("oauth2: at the token url: timeout: "), "\(failure)")
     }
 
+    @Test(
+        "is not asked for again before its provider wants that, by the two statuses that say so",
+        arguments: [
+            (429, "120", 120), (503, "120", 120), (503, "Thu, 01 Jan 1970 00:01:00 GMT", 60), (429, "0.5", 1),
+            (429, "7201", 3_600), (429, "0", 0), (429, "soon", nil), (429, nil, nil), (500, "120", nil),
+            (400, "120", nil),
+            (200, "120", nil),
+        ] as [(Int, String?, Int64?)])
+    func leftAlone(_ status: Int, _ retryAfter: String?, _ seconds: Int64?) throws {
+        guard
+            case .failure(let failure) = try self.exchange().read(
+                .response(status: status, body: [], retryAfter: retryAfter))
+        else {
+            Issue.record("a token")
+            return
+        }
+        #expect(failure.wait.map { ($0.milliseconds + 999) / 1_000 } == seconds)
+        #expect(failure.description.contains("left alone for") == ((seconds ?? 0) > 0))
+        if let seconds, seconds > 0 {
+            #expect(failure.description.hasSuffix("left alone for \(seconds) s (Retry-After)"))
+        }
+    }
+
     @Test("is asked for by a client whose name and secret may have any sign")
     func credentials() throws {
         var auth = WebhookAuth()

@@ -174,6 +174,34 @@ struct TokenSourceTests {
         await receiver.stop()
     }
 
+    @Test("a provider's wish to be left alone counts where it is longer than the pause, and ends with a change too")
+    func leftAlone() async throws {
+        let receiver = try await Receiver.start()
+        let rig = try await self.rig(receiver)
+        for (number, (asked, pause)) in zip(1..., [("600", 600), ("0", 2), ("90000", 3_600)] as [(String, Int64)]) {
+            receiver.set(.reply(503, ["retry-after": asked]), at: "/token")
+            let before = NIODeadline.now()
+            _ = try await self.told(number, by: rig) { rig in
+                rig.source.fetch(now: max(.now(), rig.source.pausedUntil), rig.note("a"))
+            }
+            let (until, after) = try await rig.eventLoop.submit { (rig.value.source.pausedUntil, NIODeadline.now()) }
+                .get()
+            #expect(until - before >= .seconds(pause) && until - after <= .seconds(pause))
+        }
+        let early = try await self.told(4, by: rig) { rig in
+            rig.source.fetch(now: rig.source.pausedUntil - .nanoseconds(1), rig.note("b"))
+        }
+        #expect(early.last == "b: later" && receiver.requests.count == 3)
+        receiver.set(.content(200, Self.good), at: "/token")
+        let late = try await self.told(5, by: rig) { rig in
+            rig.source.startAfresh()
+            rig.source.fetch(now: .now(), rig.note("c"))
+        }
+        #expect(late.last == "c: Bearer abc")
+        try await rig.eventLoop.submit { rig.value.close() }.get()
+        await receiver.stop()
+    }
+
     @Test("is kept until its time is over, and given up only where it is the one that was refused")
     func kept() async throws {
         let receiver = try await Receiver.start()

@@ -223,6 +223,15 @@ struct VerdictTests {
         #expect(verdict.pause != nil)
     }
 
+    @Test("pauses the webhook for as long as its token url asks to be left alone, and tries it again no sooner")
+    func tokenWait() throws {
+        let verdict = Self.verdict(.failure(.token("x", wait: .seconds(90))), of: try Self.delivery())
+        #expect(verdict.pause == .seconds(90) && Self.ending(verdict) == 90 && verdict.health == .bad)
+        let short = Self.verdict(.failure(.token("x", wait: .seconds(2))), of: try Self.delivery())
+        #expect(short.pause == .seconds(2) && Self.ending(short) == 5)
+        #expect(Self.verdict(.failure(.token("x")), of: try Self.delivery()).pause == nil)
+    }
+
     @Test("has a kind that is counted, whatever it is")
     func counted() throws {
         let failures: [Outcome.Failure] = [

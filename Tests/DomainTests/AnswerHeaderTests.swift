@@ -4,6 +4,8 @@ import Testing
 @Suite("Headers of an answer, as the log keeps them")
 struct AnswerHeaderTests {
     private static let long = String(repeating: "a", count: 513)
+    /// Of which the @ is behind what is kept.
+    private static let longURL = "https://me:\(Self.long)@a.example/b"
     private static let cut = "\(Self.long.dropLast())…"
 
     private func kept(_ fields: [(String, String)]) -> AnswerHeaders {
@@ -22,6 +24,11 @@ struct AnswerHeaderTests {
             ("X-Amz-Security-Token", "s3cret", "***"), ("X-CSRF-Token", "s3cret", "***"),
             ("Authentication-Info", "s3cret", "***"), ("X-Session", "s3cret", "***"), ("Idempotency-Key", "k", "***"),
             ("Location", "https://a.example/b?key=s3cret", "https://a.example/b"),
+            ("Location", "https://me:s3cret@a.example:1/b@c", "https://a.example:1/b@c"),
+            ("Location", "http://me:s3@cret@a.example", "http://a.example"), ("Location", "/b//c@d", "/b//c@d"),
+            ("Location", "//me:s3cret@a/b", "//a/b"), ("Location", Self.longURL, "https://a.example/b"),
+            ("Refresh", "5; url=//s3cret@a/b", "5; url=//a/b"),
+            ("Link", "<https://s3cret@a>; rel=x, <http://s3cret@b/c>", "<https://a>; rel=x, <http://b/c>"),
             ("Link", "</b#s3cret>", "</b"), ("Server", "a?b", "a?b"),
             ("Connection", "close", nil), ("Strict-Transport-Security", "max-age=1", nil),
             ("Access-Control-Allow-Origin", "*", nil), ("", "x", nil), ("no name", "x", nil), ("Ü", "x", nil),

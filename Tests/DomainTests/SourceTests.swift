@@ -244,6 +244,26 @@ struct JSONSchemaTests {
 
 @Suite("Settings of sources")
 struct SourceSettingsTests {
+    @Test("find an event's id in its body, or else in a header; a null is none")
+    func ids() {
+        var settings = SourceSettings()
+        settings.eventIDPath = "data.id"
+        let thing = EntityID(high: 1, low: 2)
+        for (body, header, id) in [
+            (#"{"data":{"id":"a"}}"#, "h", "a"), (#"{"data":{"id":7}}"#, "h", "7"), (#"{"data":{}}"#, "h", "h"),
+            (#"{"data":{"id":null}}"#, "h", "h"), (#"{"data":{"id":null}}"#, nil, nil),
+            (#"{"data":{"id":""}}"#, nil, nil),
+        ] as [(String, String?, String?)] {
+            let request = SignedRequest(
+                headers: header.map { ["idempotency-key": $0] } ?? [:], body: Array(body.utf8))
+            let message = Message(
+                id: MessageID(rawValue: 1), thing: thing, group: thing, subtopic: "", contentType: "",
+                payload: request.body, traceparent: nil, isKept: false, receivedNanoseconds: nil)
+            #expect(
+                SourceGate(settings).judge(request, as: message) == .accepted(subtopic: "", eventID: id), "\(body)")
+        }
+    }
+
     @Test("fill in a subtopic from payload and url, and say what is missing")
     func subtopics() throws {
         let query = ["event": "up", "e-1.x": "a/b", "wild": "#"]

@@ -2,6 +2,7 @@ import Domain
 import Intake
 import Journal
 import LocalServices
+import Logging
 import MQTT
 import Observability
 import Postgres
@@ -9,13 +10,29 @@ import Queue
 import Registry
 import Schema
 import StoreTestSupport
+import Synchronization
 import TestSupport
 import Testing
 import Values
 
+private final class Lines: Sendable {
+    private let all = Mutex<[String]>([])
+
+    var logger: Logger {
+        Logger(label: "test") { label in
+            LineLogHandler(label: label, level: .info, format: .text) { line in self.all.withLock { $0.append(line) } }
+        }
+    }
+
+    func with(_ text: String) -> [String] { self.all.withLock { $0.filter { $0.contains(text) } } }
+}
+
 @Suite("Intake")
 struct IntakeServiceTests {
-    private func intake(_ site: Site, _ lanes: RememberingLanes, broker: Int) async throws -> IntakeService {
+    private func intake(
+        _ site: Site, _ lanes: RememberingLanes, broker: Int, metrics: Metrics = Metrics(),
+        logger: Logger = silentLogger
+    ) async throws -> IntakeService {
         let clock = WallClock { 1_800_000_000_000_000 }
         let session = try await SessionStore(site.database).start(clientID: "a", lease: .seconds(3_600))
         var configuration = IntakeService.Configuration()
@@ -32,7 +49,40 @@ struct IntakeServiceTests {
                 store: EventStore(site.proxied), routes: site.routes, monotonic: monotonicNanoseconds),
             newThings: NewThingStore(site.proxied, box: SecretBox(key: nil)), refusals: TopicRefusals(site.proxied),
             tally: WebhookTally(totals: WebhookTotals(most: 0)),
-            configuration: configuration, wallClock: clock, metrics: Metrics(), logger: silentLogger)
+            configuration: configuration, wallClock: clock, metrics: metrics, logger: logger)
+    }
+
+    @Test("counts filters of which the broker grants QoS 0 alone")
+    func unacknowledged() async throws {
+        let site = try await Site()
+        let metrics = Metrics()
+        try await LocalMosquitto.with(extra: ["max_qos 0"]) { mosquitto, _ in
+            let intake = try await self.intake(site, RememberingLanes(), broker: mosquitto.port, metrics: metrics)
+            try await site.running([intake]) {
+                try await waitUntil("the broker's answer") { metrics.unacknowledgedFilters.current == 1 }
+            }
+        }
+        #expect(metrics.refusedFilters.current == 0)
+        await site.proxy.stop()
+    }
+
+    @Test("says once what the broker lacks, however often it comes in")
+    func shortcomings() async throws {
+        let site = try await Site()
+        // It keeps sessions for 60 seconds.
+        let mosquitto = try await ScriptedBroker.start(greeting: .properties([0x11, 0, 0, 0, 60])) { _ in .silence }
+        let lines = Lines()
+        let intake = try await self.intake(site, RememberingLanes(), broker: mosquitto.port, logger: lines.logger)
+        try await site.running([intake]) {
+            for times in 1...3 {
+                try await waitUntil("it to come in") { lines.with("connected to the broker").count == times }
+                await mosquitto.hangUp()
+            }
+        }
+        let told = lines.with("the broker lacks what is needed")
+        #expect(told.count == 1 && told.first?.contains("60 seconds") == true, "\(told)")
+        await mosquitto.stop()
+        await site.proxy.stop()
     }
 
     @Test("neither acknowledges nor hands over what the database does not take, for however long that is")

@@ -235,6 +235,14 @@ extension WholeServiceTests {
                         ":3: groups[0].things[0].profile_id"
                     ),
                     ("groups: [", "is no YAML"),
+                    (
+                        "groups:\n  - name: Group\n    things: [{id: \(installation.thing), name: Thing}, {name: Thing, labels: [a]}]\n",
+                        ":3: groups[0].things[1] is declared twice: it is the thing of groups[0].things[0]"
+                    ),
+                    (
+                        "groups: [{id: \(installation.group), name: Other}, {name: Group}]\n",
+                        ":1: groups[1] is declared twice: it is the group of groups[0]"
+                    ),
                     // YAML 1.2 has it as a number.
                     ("groups:\n  - name: 1e3\n", ":2: groups[0].name must be a text"),
                     (

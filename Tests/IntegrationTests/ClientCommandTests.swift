@@ -59,5 +59,23 @@ extension WholeServiceTests {
             }
             await receiver.stop()
         }
+
+        @Test(
+            "end with 1 where what they tell cannot be written, and with 0 where nobody reads it any more",
+            arguments: [
+                (#""$0" "$@" >/dev/full; echo "ended with $?" >&2"#, "ended with 1"),
+                (#"{ "$0" "$@"; echo "ended with $?" >&2; } | true"#, "ended with 0"),
+                (#""$0" "$@" >/dev/null; echo "ended with $?" >&2"#, "ended with 0"),
+            ])
+        func unwrittenOutput(script: String, end: String) async throws {
+            let log = try Files.makeTemporaryFolder() + "/log"
+            let process = try await ChildProcess.start(
+                "sh", ["-c", script, HooklineProcess.binary, "token", "--user", "anna"],
+                environment: ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret], logFile: log)
+            _ = await process.waitForExit()
+            let told = Files.read(log) ?? ""
+            #expect(told.contains(end), "\(told)")
+            #expect(told.contains("standard output cannot be written: No space left on device") == (end.hasSuffix("1")))
+        }
     }
 }

@@ -48,10 +48,16 @@ struct CommandTests {
             (["SMTP_URL": "smtp+plain://user:password@a", "SMTP_FROM": "a@b"], "SMTP_URL"),
             (["SMTP_URL": "smtp://a", "SMTP_FROM": "a@b\nBcc: c@d"], "SMTP_FROM"),
             (["SMTP_TLS_CA_FILE": "/does/not/exist"], "SMTP_TLS_CA_FILE"),
+            // Of what is of no use without another setting too.
+            (["SMTP_FROM": "nobody"], "SMTP_FROM"), (["AUTH_KEYS_MAX_AGE": "soon"], "AUTH_KEYS_MAX_AGE"),
+            (["DELIVERY_NO_PROXY": "http://a"], "DELIVERY_NO_PROXY"),
+            (["DELIVERY_NO_PROXY": "10.0.0.0/33"], "DELIVERY_NO_PROXY"),
+            (["METRICS_PORT": "9021"], "METRICS_PORT"),
             (["SECRETS_KEY_FILE": "/tmp"], "SECRETS_KEY_FILE"), (["SECRETS_KEY_FILE": "/dev/null"], "SECRETS_KEY_FILE"),
             (["MQTT_PASSWORD_FILE": ""], "MQTT_PASSWORD_FILE"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?a=b"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"], "OTEL_EXPORTER_OTLP_PROTOCOL"),
             (["OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"], "OTEL_EXPORTER_OTLP_COMPRESSION"),
@@ -117,6 +123,7 @@ struct CommandTests {
         for (file, problem) in [
             ("", "names no file"), ("/dev/null", "/dev/null is empty"), ("/tmp", "/tmp is a folder"),
             ("/does/not/exist", "/does/not/exist cannot be read"), ("/etc/passwd", "/etc/passwd holds no PEM"),
+            ("/dev/zero", "/dev/zero is larger than 4 MiB"),
         ] where setting != "AUTH_JWKS_FILE" || file != "/etc/passwd" {
             let environment = [
                 "POSTGRES_URL": "host=127.0.0.1", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret, setting: file,
@@ -194,6 +201,58 @@ struct CommandTests {
         #expect(self.origins(output, ["LOG_LEVEL=debug"]) == ["file \(folder)/settings"])
     }
 
+    @Test("takes a secret from the file that the environment names, whatever the settings' file says it is")
+    func secretsInFiles() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        try Files.write("POSTGRES_URL=host=x\nAUTH_JWT_SECRET=\(HooklineProcess.jwtSecret)\n", to: "\(folder)/settings")
+        try Files.write(HooklineProcess.jwtSecret, to: "\(folder)/secret")
+        let arguments = ["check-config", "--config-file", "\(folder)/settings"]
+        let secret = "AUTH_JWT_SECRET=(set, hidden)"
+        for (environment, origin) in [
+            ([:], "file \(folder)/settings"),
+            (["AUTH_JWT_SECRET_FILE": "\(folder)/secret"], "\(folder)/secret, named by environment"),
+            // What is empty is as if nobody had said it.
+            (
+                ["AUTH_JWT_SECRET": "", "AUTH_JWT_SECRET_FILE": "\(folder)/secret"],
+                "\(folder)/secret, named by environment"
+            ),
+            (
+                ["AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "AUTH_JWT_SECRET_FILE": "\(folder)/secret"],
+                "environment"
+            ),
+        ] as [([String: String], String)] {
+            let (end, output) = try await HooklineProcess.run(arguments, environment)
+            #expect(end == "exited(0)" && self.origins(output, [secret]) == [origin], "\(output)")
+        }
+        // A library in C would take what stands before it for the whole.
+        try await ChildProcess.complete("sh", ["-c", "printf 'a\\0b' > \(folder)/secret"])
+        let (end, output) = try await HooklineProcess.run(arguments, ["MQTT_PASSWORD_FILE": "\(folder)/secret"])
+        #expect(
+            end == "exited(78)" && output.contains("MQTT_PASSWORD_FILE: \(folder)/secret has a zero byte"), "\(output)")
+    }
+
+    @Test("names the setting of an address or port that cannot be had, and ends so that it is started again")
+    func takenPorts() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        let mosquitto = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: freePort())
+        let broker = try await mosquitto.start()
+        let taken = "\(mosquitto.port)"
+        for (settings, problem) in [
+            (["HTTP_PORT": taken], "HTTP_PORT: 127.0.0.1:\(taken) cannot be listened on: "),
+            (["METRICS_PORT": taken], "METRICS_PORT: 127.0.0.1:\(taken) cannot be listened on: "),
+            // Of a network for examples (RFC 5737), which no machine is in.
+            (["HTTP_HOST": "192.0.2.1"], "HTTP_HOST: 192.0.2.1:"),
+        ] {
+            let required = [
+                "POSTGRES_URL": try await SharedPostgres.shared.makeDatabase(), "MQTT_PORT": taken,
+                "AUTH_JWT_SECRET": HooklineProcess.jwtSecret, "HTTP_PORT": "\(try freePort())",
+            ]
+            let (end, output) = try await HooklineProcess.run(["serve"], required.merging(settings) { $1 })
+            #expect(end == "exited(1)" && output.contains("hookline: \(problem)"), "\(settings): \(end) \(output)")
+        }
+        await broker.stop()
+    }
+
     @Test("refuses a setting that there is not, and a time that nobody can mean")
     func misspelt() async throws {
         let folder = try Files.makeTemporaryFolder()
@@ -205,6 +264,12 @@ struct CommandTests {
         try Files.write("HTTP_PORT=1234\nLOG_LEVEL debug\n", to: "\(folder)/settings")
         let line = try await HooklineProcess.run(["check-config", "--config-file", "\(folder)/settings"], required)
         #expect(line.end == "exited(78)" && line.output.contains("line 2 of \(folder)/settings"), "\(line)")
+        for (value, isTaken) in [(#"a\b"#, false), (#""a\b""#, false), (#"a\"#, false), (#"'a\b'"#, true)] {
+            try Files.write("MQTT_HOST=\(value)\n", to: "\(folder)/settings")
+            let slash = try await HooklineProcess.run(
+                ["check-config", "--config-file", "\(folder)/settings"], required)
+            #expect(slash.output.contains("has a backslash") == !isTaken, "\(value): \(slash)")
+        }
         let none = try await HooklineProcess.run(["check-config", "--config-file", folder], required)
         #expect(none.end == "exited(78)" && none.output.contains("is a folder"), "\(none)")
         let flag = try await HooklineProcess.run(["check-config", "--http-prot", "1"], required)
@@ -293,22 +358,34 @@ struct CommandTests {
     }
 
     /// Starts `dev` in a folder where only its owner may look, and once more after it was removed. It is a part of the test above, because
-    /// two that start at once may choose the same ports.
+    /// two that start at once may choose the same ports. The first ends with its terminal, the other as under `nohup` does not.
     private func startAnew(in folder: String) async throws {
         try Files.makeFolder("\(folder)/own", mode: 0o700)
-        for round in 1...2 {
+        for (round, hangUps) in [(1, "default"), (2, "ignore")] {
             let process = try await ChildProcess.start(
-                HooklineProcess.binary, ["dev", "--folder", "\(folder)/own/dev"], environment: [:],
-                logFile: "\(folder)/log\(round)")
+                "env",
+                ["--\(hangUps)-signal=HUP", HooklineProcess.binary, "dev", "--folder", "\(folder)/own/dev"],
+                environment: [:], logFile: "\(folder)/log\(round)")
             do {
                 try await waitUntil("the guide, round \(round)", within: .seconds(120)) {
                     Files.read("\(folder)/log\(round)")?.contains("Ctrl-C ends everything") == true
+                }
+                if round == 2 {
+                    process.signal(1)
+                    // One that ends answers nobody before long.
+                    try await ChildProcess.complete(
+                        "sh",
+                        [
+                            "-ec",
+                            ". \(folder)/own/dev/env; for i in $(seq 100); do curl -sSf $HOOKLINE_API/health; done",
+                        ])
                 }
             } catch {
                 await process.stop()
                 throw error
             }
-            await process.stop()
+            await process.stop(round == 1 ? 1 : 15)
+            #expect(await process.waitForExit() == "exited(0)", "round \(round)")
             try await ChildProcess.complete("rm", ["-rf", "\(folder)/own/dev"])
         }
     }

@@ -78,6 +78,48 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("are told of HEAD what GET says, and no length of what is streamed, and go on")
+        func heads() async throws {
+            try await Installation.with { installation, _ in
+                let rest = "host: x\r\nauthorization: Bearer \(installation.api.token)\r\n\r\n"
+                let port = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
+                let caller = try await RawCaller.connect(to: port)
+                try await caller.send("HEAD /groups/\(installation.group)/log?format=csv HTTP/1.1\r\n\(rest)")
+                try await waitUntil("the head") { caller.heard.contains("\r\n\r\n") }
+                #expect(caller.heard.hasPrefix("HTTP/1.1 200") && !caller.heard.lowercased().contains("content-length"))
+                try await caller.send("HEAD /me HTTP/1.1\r\n\(rest)GET /health HTTP/1.1\r\n\(rest)")
+                try await waitUntil("the other answers") { caller.heard.contains(#""status":"pass""#) }
+                let answers = caller.heard.components(separatedBy: "\r\n\r\n")
+                #expect(
+                    answers.count == 4 && answers.dropLast().allSatisfy { $0.hasPrefix("HTTP/1.1 200") }, "\(answers)")
+                #expect(answers[1].lowercased().contains("content-length: "), "\(answers)")
+                #expect(!answers[1].lowercased().contains("content-length: 0"), "\(answers)")
+                await caller.close()
+            }
+        }
+
+        @Test(
+            "are carried out up to the last that is answered, and none behind it",
+            arguments: ["HTTP/1.1\r\nconnection: close", "HTTP/1.1\r\nConnection: TE, Close", "HTTP/1.0"])
+        func behindTheLast(version: String) async throws {
+            try await Installation.with { installation, _ in
+                func post(_ name: String) -> String {
+                    let body = #"[{"name":"\#(name)"}]"#
+                    return
+                        "POST /groups \(version)\r\nhost: x\r\nauthorization: Bearer \(installation.api.token)\r\n"
+                        + "content-type: application/json\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
+                }
+                let port = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
+                let caller = try await RawCaller.connect(to: port)
+                try await caller.send(post("answered") + post("unheard"))
+                try await waitUntil("the end") { caller.isClosed }
+                #expect(caller.heard.components(separatedBy: " 201 Created").count == 2, "\(caller.heard)")
+                let groups = try await installation.api.call("GET", "/groups").body
+                #expect(groups.contains("answered") && !groups.contains("unheard"))
+                await caller.close()
+            }
+        }
+
         @Test("and wait to be told to go on are told so")
         func expectation() async throws {
             try await Installation.with { installation, _ in

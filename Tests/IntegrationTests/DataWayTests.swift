@@ -155,6 +155,45 @@ extension WholeServiceTests {
             #expect(well.output.contains("POSTGRES_DATA_URL=(set, hidden)"), "\(well.output)")
         }
 
+        @Test(
+            "lead on to the nodes of one that is spread, where what they have is committed",
+            .disabled(if: GivenPostgres.isThere, "it stands in for what may be there"))
+        func nodes() async throws {
+            let (cluster, name, url) = try await self.database()
+            let node = try await Proxy.start(to: cluster.port, speaking: .postgres)
+            try await cluster.psql(
+                """
+                CREATE TABLE pg_dist_partition (logicalrelid regclass, partmethod "char");
+                INSERT INTO pg_dist_partition VALUES ('messages', 'h');
+                CREATE TABLE pg_dist_shard (logicalrelid regclass, shardid bigint);
+                INSERT INTO pg_dist_shard VALUES ('messages', 1);
+                CREATE FUNCTION get_shard_id_for_distribution_column(t regclass, g uuid) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
+                CREATE TABLE pg_dist_placement (shardid bigint, groupid int);
+                INSERT INTO pg_dist_placement VALUES (1, 1);
+                CREATE TABLE pg_dist_node (groupid int, nodename text, nodeport int, noderole text, isactive bool);
+                INSERT INTO pg_dist_node VALUES (1, '127.0.0.1', \(node.port), 'primary', true)
+                """, database: name)
+            let receiver = try await Receiver.start()
+            try await Installation.with(database: (cluster, url), settings: ["POSTGRES_DATA_URL": url]) {
+                installation, _ in
+                _ = try await installation.webhook("hook", receiver.url())
+                var sent = 0
+                // Far more often than it is looked at whether the node can be entered.
+                try await waitUntil("commits by the node's own entrance") {
+                    sent += 1
+                    try await installation.publish("\(sent)")
+                    return node.counted.turns.count > 60
+                }
+                let count = sent
+                try await waitUntil("all messages") { receiver.bodies.unique == count }
+                let said = Files.read("\(installation.folder)/hookline.log") ?? ""
+                #expect(!said.contains("which node has which group"), "\(said)")
+                #expect(!said.contains("cannot be entered"), "\(said)")
+            }
+            await receiver.stop()
+            await node.stop()
+        }
+
         @Test("are both looked at by the doctor")
         func doctor() async throws {
             let (_, _, url) = try await self.database()

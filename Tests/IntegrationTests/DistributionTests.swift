@@ -62,12 +62,12 @@ struct DistributionTests {
         let without = await #expect(throws: LocalServiceError.self) { try await self.distribute(url) }
         #expect("\(without.map { "\($0)" } ?? "")".contains("Citus is not there"))
         try await cluster.psql(Self.standIn, database: name)
-        try await cluster.psql("ALTER TABLE deliveries ALTER COLUMN group_id DROP NOT NULL", database: name)
+        try await cluster.psql("ALTER TABLE messages ALTER COLUMN group_id DROP NOT NULL", database: name)
         let lacking = await #expect(throws: LocalServiceError.self) { try await self.distribute(url) }
         #expect("\(lacking.map { "\($0)" } ?? "")".contains("there are rows without a group"))
         #expect(try await cluster.psql("SELECT count(*) FROM pg_dist_partition", database: name) == "0")
 
-        try await cluster.psql("ALTER TABLE deliveries ALTER COLUMN group_id SET NOT NULL", database: name)
+        try await cluster.psql("ALTER TABLE messages ALTER COLUMN group_id SET NOT NULL", database: name)
         _ = try await self.distribute(url)
         let spread = "SELECT count(*), count(DISTINCT logicalrelid) FROM pg_dist_partition WHERE partmethod = "
         #expect(try await cluster.psql("\(spread) 'h'", database: name) == "14|14")

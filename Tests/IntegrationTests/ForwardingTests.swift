@@ -175,6 +175,24 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("a thing's messages arrive in order where they are more than memory may hold")
+        func orderOfMany() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, _ in
+                for path in ["/a", "/b", "/c"] {
+                    receiver.set(.delay(.milliseconds(4)), at: path)
+                    try await installation.addWebhook(String(path.dropFirst()), receiver.url(path))
+                }
+                try await installation.publish(1...4_000)
+                try await waitUntil("all of them", within: .seconds(180)) { receiver.requests.count >= 12_000 }
+                for path in ["/a", "/b", "/c"] {
+                    let bodies = receiver.requests(at: path).map(\.body)
+                    #expect(bodies == (1...4_000).map { #"{"n":\#($0)}"# }, "at \(path)")
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test("a webhook that never answers holds up no other, and what fails is tried again with the same id")
         func isolation() async throws {
             let receiver = try await Receiver.start()

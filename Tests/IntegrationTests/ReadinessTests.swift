@@ -13,6 +13,22 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("is told with a broker that grants QoS 0 alone, which it works with all the same")
+        func weakBroker() async throws {
+            try await Installation.with(prepareBroker: {
+                try LocalMosquitto.prepare(in: $0, port: $1, extra: ["max_qos 0"])
+            }) { installation, running in
+                let base = "http://127.0.0.1:\(await running.hookline.port)"
+                try await waitUntil("/ready to name the broker") {
+                    let answer = try await HTTP.get("\(base)/ready")
+                    return answer.status == 200 && answer.body.contains(#""broker":"grants QoS 0 alone"#)
+                }
+                #expect(try await HTTP.get("\(base)/metrics").body.contains("\nhookline_filters_unacknowledged 1\n"))
+                let log = Files.read("\(installation.folder)/hookline.log") ?? ""
+                #expect(log.contains("the broker grants QoS 0 alone: messages can be lost"))
+            }
+        }
+
         @Test(
             "depends on whether the database takes changes, in PostgreSQL's words if it refuses, and on an answer",
             .disabled(if: GivenPostgres.isThere, "\(GivenPostgres.skipped)"))

@@ -53,7 +53,7 @@ extension WholeServiceTests {
                 let misplaced = try await Self.run("get", "messages", "--text", "x", on: installation)
                 #expect(misplaced.end == "exited(64)" && misplaced.output.contains("--text"), "\(misplaced)")
                 let nobody = try await Self.run("get", "deliveries", on: installation)
-                #expect(nobody.end == "exited(1)" && nobody.output.contains("--webhook"), "\(nobody)")
+                #expect(nobody.end == "exited(64)" && nobody.output.contains("--webhook"), "\(nobody)")
 
                 let described = try await Self.run("describe", "delivery", id, on: installation)
                 #expect(described.output.contains("NUMBER  DATE") && described.output.contains("400"), "\(described)")
@@ -64,7 +64,18 @@ extension WholeServiceTests {
                 let same = try await Self.run("describe", "message", number, "--thing", "thing", on: installation)
                 #expect(same.output == message.output, "\(same)")
                 let strange = try await Self.run("describe", "delivery", "x", on: installation)
-                #expect(strange.end == "exited(1)" && strange.output.contains("msg_1a2b3c_1"), "\(strange)")
+                #expect(strange.end == "exited(64)" && strange.output.contains("msg_1a2b3c_1"), "\(strange)")
+                // What is written as it should be and is not there.
+                for (arguments, problem) in [
+                    (["describe", "delivery", "msg_1_1"], "404"), (["retry", "msg_1_1"], "404"),
+                    (["resend", "msg_1_1"], "404"), (["get", "log", "--webhook", "Nobody"], "there is no webhook"),
+                    (["test", "Nobody"], "there is no webhook"),
+                    (["get", "messages", "--thing", "Nobody"], "there is no"),
+                    (["get", "webhooks", "--url", "http://127.0.0.1:1", "--key-file", "/nowhere"], "/nowhere"),
+                ] {
+                    let missing = try await HooklineProcess.run(arguments, Self.environment(installation))
+                    #expect(missing.end == "exited(1)" && missing.output.contains(problem), "\(arguments): \(missing)")
+                }
 
                 receiver.set(.answer(200), at: "/bad")
                 let retried = try await Self.run("retry", id, on: installation)

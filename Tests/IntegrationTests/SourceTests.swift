@@ -43,7 +43,8 @@ extension WholeServiceTests {
                 let proxied = try await HTTP.call(
                     "GET", "\(installation.api.base)/sources/\(id)",
                     headers: [
-                        "authorization": "Bearer \(installation.api.token)", "x-forwarded-proto": "https",
+                        // As many spaces as one likes.
+                        "authorization": "Bearer  \(installation.api.token)", "x-forwarded-proto": "https",
                         "x-forwarded-host": "hooks.example",
                     ])
                 #expect(proxied.value(of: "url") == "https://hooks.example/in/\(id)", "\(proxied.body)")
@@ -52,7 +53,7 @@ extension WholeServiceTests {
                 let body = #"{"kind":"order","price":21.70}"#
                 for (path, headers) in [
                     (url, [:]), ("http://127.0.0.1:\(port)/in/\(id)", ["x-api-key": key]),
-                    ("http://127.0.0.1:\(port)/webhooks/in/\(id)", ["authorization": "Bearer \(key)"]),
+                    ("http://127.0.0.1:\(port)/webhooks/in/\(id)", ["authorization": "Bearer  \(key)"]),
                 ] {
                     let answer = try await HTTP.post(path, body, headers: Self.json.merging(headers) { $1 })
                     #expect(answer.status == 202, "\(answer.body)")

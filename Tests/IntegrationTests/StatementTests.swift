@@ -30,7 +30,7 @@ struct StatementTests {
         #expect(found > 0)
     }
 
-    @Test("that write over a row name its key, and not the columns of it, so that the group may come to be among them")
+    @Test("that write over a row name its key, and not the columns of it, which the build before may know as others")
     func keys() async throws {
         let root = "\(HooklineProcess.root)/Sources/"
         var named = 0

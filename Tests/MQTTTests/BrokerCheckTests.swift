@@ -59,6 +59,40 @@ struct BrokerCheckTests {
         }
     }
 
+    private func check(_ port: Int) -> BrokerCheck {
+        let broker = Session.Configuration(host: "127.0.0.1", port: port, clientID: "", topicFilters: [])
+        return BrokerCheck(broker, below: "check", count: 10, token: "t", logger: silentLogger)
+    }
+
+    @Test("names a broker that speaks MQTT 3.1.1 alone")
+    func formerVersion() async throws {
+        let broker = try await ScriptedBroker.start(greeting: .formerVersion) { _ in .silence }
+        for found in [try await self.check(broker.port).greeting(), try await self.check(broker.port).run()] {
+            #expect(found.map(\.subject) == ["protocol"] && found.first?.weight == .bad, "\(found)")
+            #expect(found.first?.text.contains("MQTT 3.1.1 and not to MQTT 5") == true)
+        }
+        await broker.stop()
+    }
+
+    @Test("calls a session's time short only if it is shorter than was asked for", arguments: [60, 604_799, 604_800])
+    func expiry(seconds: UInt32) async throws {
+        let named = (0..<4).map { UInt8(truncatingIfNeeded: seconds >> (24 - 8 * $0)) }
+        let broker = try await ScriptedBroker.start(greeting: .properties([0x11] + named)) { _ in .silence }
+        let found = try await self.check(broker.port).greeting().first { $0.subject == "expiry" }
+        #expect((found == nil) == (seconds == 604_800))
+        #expect(found?.text.contains("\(seconds) seconds") != false && found?.text.contains("604800") != false)
+        await broker.stop()
+    }
+
+    @Test("tries nothing more where nothing can be acknowledged, or is taken by a wildcard", arguments: [0x24, 0x28])
+    func unfit(property: UInt8) async throws {
+        let broker = try await ScriptedBroker.start(greeting: .properties([property, 0])) { _ in .silence }
+        let found = try await self.check(broker.port).run()
+        #expect(found.filter { $0.weight == .bad }.map(\.subject) == [property == 0x24 ? "qos" : "wildcards"])
+        #expect(!found.contains { $0.subject == "queue" || $0.subject == "rights" } && broker.received.isEmpty)
+        await broker.stop()
+    }
+
     @Test("says that it is not let in, or may not read")
     func refused() async throws {
         try await LocalMosquitto.with(anonymous: false) { mosquitto, _ in

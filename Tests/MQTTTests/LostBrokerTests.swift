@@ -47,6 +47,46 @@ struct LostBrokerTests {
         }
     }
 
+    @Test("says that the port may be one for something else, if nobody lets it in")
+    func otherPort() async throws {
+        let broker = try await ScriptedBroker.start(greeting: .formerVersion) { _ in .silence }
+        let session = try Session(self.configuration(broker.port), logger: silentLogger)
+        let error = try #require(await self.failure(of: session))
+        #expect(error.kind == .connectionLost && error.mayLackVersion)
+        #expect(error.message.contains("did not let us in") && error.message.contains("MQTT 3.1.1, TLS or WebSocket"))
+        await broker.stop()
+    }
+
+    @Test("says what it could not subscribe to, and why")
+    func refusedSubscription() async throws {
+        // It takes packets of 20 bytes.
+        let broker = try await ScriptedBroker.start(greeting: .properties([0x27, 0, 0, 0, 20])) { _ in .silence }
+        let error = try #require(
+            await self.failure(of: try Session(self.configuration(broker.port), logger: silentLogger)))
+        #expect(error.kind == .refused && error.message.contains("things/+/messages/#: "))
+        #expect(!error.message.contains("code"), "25 is libmosquitto's own")
+        await broker.stop()
+    }
+
+    @Test("tells what the broker lacks for the session that it is to keep")
+    func shortcomings() async throws {
+        // Sessions are kept for 60 seconds; no wildcards, and no shared subscriptions.
+        let broker = try await ScriptedBroker.start(greeting: .properties([0x11, 0, 0, 0, 60, 0x28, 0, 0x2A, 0])) { _ in
+            .silence
+        }
+        for prefix in ["", "$share/group/"] {
+            var configuration = self.configuration(broker.port)
+            configuration.topicFilters = ["\(prefix)things/+/messages/#"]
+            let session = try Session(configuration, logger: silentLogger)
+            try await session.connect()
+            let lacks = await session.shortcomings
+            #expect(lacks.count == (prefix.isEmpty ? 2 : 3), "\(lacks)")
+            #expect(lacks.contains { $0.contains("60 seconds") } && lacks.contains { $0.contains("wildcards") })
+            await session.disconnect(acknowledging: true)
+        }
+        await broker.stop()
+    }
+
     @Test("holds nobody up whose task is cancelled")
     func cancelled() async throws {
         let hole = try BlackHole()

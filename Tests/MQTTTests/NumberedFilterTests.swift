@@ -56,6 +56,30 @@ struct NumberedFilterTests {
         }
     }
 
+    /// Until the broker has answered all that was subscribed to.
+    private func settle(_ session: Session) async throws {
+        try await waitUntil("the broker's answer to what was subscribed to") {
+            _ = try await session.acknowledgeAndReceive(upTo: 1, bytes: .max, within: .milliseconds(50))
+            return await session.isSubscribed
+        }
+    }
+
+    @Test("are known by name if the broker grants QoS 0 alone, as is the session's own", arguments: [0, 1])
+    func unacknowledged(most: Int) async throws {
+        try await LocalMosquitto.with(extra: ["max_qos \(most)"]) { mosquitto, _ in
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
+            try await session.connect(following: [NumberedFilter(filter: "a/+", number: 7, retained: false)])
+            try await self.settle(session)
+            #expect(await session.refusedFilters.isEmpty)
+            #expect(await session.unacknowledgedFilters == (most == 0 ? ["things/+/messages/#", "a/+"] : []))
+            await session.change(
+                subscribing: [NumberedFilter(filter: "b/#", number: 8, retained: false)], leaving: ["a/+"])
+            try await self.settle(session)
+            #expect(await session.unacknowledgedFilters == (most == 0 ? ["things/+/messages/#", "b/#"] : []))
+            await session.disconnect(acknowledging: true)
+        }
+    }
+
     @Test("bring what the broker had kept once, if they ask for it, and say of it that it is from before")
     func retained() async throws {
         try await LocalMosquitto.with { mosquitto, _ in

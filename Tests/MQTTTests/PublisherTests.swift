@@ -56,6 +56,28 @@ struct PublisherTests {
         await broker.stop()
     }
 
+    @Test("gives a broker that takes QoS 1 at most what was to go at QoS 2, and loses no connection for it")
+    func lowerQoS() async throws {
+        try await LocalMosquitto.with(extra: ["max_qos 1"]) { mosquitto, _ in
+            let publisher = try await self.connected(mosquitto.port)
+            let report = await publisher.publish(
+                [2, 1, 0].map { Publication([1], to: "x", qos: $0) }, window: 20)
+            #expect(report.failure == nil && report.outcomes == [.taken, .taken, .taken])
+        }
+        let broker = try await ScriptedBroker.start(greeting: .properties([0x24, 0])) { _ in .silence }
+        let publisher = try await self.connected(broker.port)
+        let report = await publisher.publish(self.publications("1", "2"), window: 1)
+        #expect(report.failure == nil && broker.received.isEmpty)
+        for outcome in report.outcomes {
+            guard case .refused(let refusal) = outcome else {
+                Issue.record("\(outcome)")
+                continue
+            }
+            #expect(!refusal.isFinal && refusal.reason.contains("QoS 0 alone"))
+        }
+        await broker.stop()
+    }
+
     @Test("leaves out what is empty of what a message says of itself, and refuses pairs without a name or a value")
     func empty() async throws {
         try await LocalMosquitto.with { mosquitto, _ in

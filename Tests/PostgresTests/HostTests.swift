@@ -37,6 +37,38 @@ struct HostTests {
         #expect(error?.kind == .configuration)
     }
 
+    @Test("give way to a server that is named by itself, with all else as it was")
+    func named() throws {
+        let endpoint = try Endpoint("host=a,b hostaddr=10.0.0.1,10.0.0.2 port=1,2 user=u application_name=x")
+        let named = try #require(endpoint.at(host: "c", port: 7))
+        #expect(named.places == ["c - 7"])
+        #expect(named.description == endpoint.description)
+        #expect(endpoint.places == ["a 10.0.0.1 1", "b 10.0.0.2 2"])
+    }
+
+    @Test(
+        "give way to nothing that is no name of one host",
+        arguments: [("", 1), ("a,b", 1), ("/run/postgresql", 1), ("@socket", 1), ("a", 0), ("a", 65_536)])
+    func unnamed(host: String, port: Int) throws {
+        #expect(try Endpoint("host=a user=u").at(host: host, port: port) == nil)
+    }
+
+    @Test(
+        "are not tried with what libpq refuses whatever they say",
+        arguments: [
+            ("sslmode=sometimes", "sslmode"), ("gssencmode=x", "gssencmode"), ("channel_binding=x", "channel_binding"),
+            ("target_session_attrs=leader", "target_session_attrs"), ("port=x", "port"), ("port=0", "port"),
+            ("port=5432,70000", "port"), ("keepalives=x", "keepalives"), ("tcp_user_timeout=1s", "tcp_user_timeout"),
+        ])
+    func refused(text: String, culprit: String) throws {
+        let error = #expect(throws: PostgresError.self) { try Endpoint("host=a,b user=u password=hidden \(text)") }
+        #expect(error?.kind == .configuration)
+        let problem = "\(try #require(error))"
+        #expect(problem.contains(culprit) && !problem.contains("hidden"), "\(problem)")
+        // What is left out or empty is libpq's to choose.
+        _ = try Endpoint("host=a,b user=u sslmode=prefer port=5432, keepalives='' target_session_attrs=standby")
+    }
+
     @Test("have three seconds each to let us in, or what the connection string says")
     func timeouts() throws {
         #expect(try Endpoint("host=a,b user=u").connectTimeout == .seconds(3))
@@ -78,26 +110,70 @@ struct HostTests {
         #expect(options(false) == ["-c work_mem=1MB"])
     }
 
+    @Test("begin a session with no setting that the server does not know, and are set to the rest once it is known")
+    func versions() throws {
+        let endpoint = try Endpoint("host=a user=u options='-c transaction_timeout=9'")
+        let server = Server(host: endpoint.hosts[0], address: nil)
+        func begun(_ version: Int32) -> Set<String> {
+            let options =
+                endpoint.parameters(for: server, "any", hasSettings: true, version: version)
+                .first { $0.keyword == "options" }?.value ?? ""
+            return Set(options.split(separator: " ").filter { $0.hasSuffix("timeout=0") }.map(String.init))
+        }
+        let always: Set = ["statement_timeout=0", "lock_timeout=0", "idle_in_transaction_session_timeout=0"]
+        #expect(begun(0) == always && begun(130_010) == always)
+        #expect(begun(140_000) == always.union(["idle_session_timeout=0"]))
+        #expect(begun(170_000) == always.union(["idle_session_timeout=0", "transaction_timeout=0"]))
+        func missing(_ known: Int32, _ version: Int32, _ endpoint: Endpoint) -> [String] {
+            endpoint.settingsMissing(known, of: version).map(\.name)
+        }
+        let plain = try Endpoint("host=a user=u")
+        #expect(missing(0, 170_001, plain) == ["idle_session_timeout", "transaction_timeout"])
+        #expect(missing(0, 170_001, endpoint) == ["idle_session_timeout"], "as the url says")
+        #expect(missing(0, 150_000, plain) == ["idle_session_timeout"] && missing(0, 130_000, plain) == [])
+        #expect(missing(170_001, 170_001, plain) == [])
+        let memory = ServerMemory()
+        memory.noteWorking(server, version: 170_001)
+        #expect(memory.version(of: server) == 170_001)
+        memory.noteFailed(server)
+        #expect(memory.version(of: server) == 0, "an older one may have come in its place")
+    }
+
     @Test("set no limits of their own to a session, and read text as it is written, unless the url says otherwise")
     func limits() async throws {
         let url = try await SharedPostgres.shared.makeDatabase()
         let name = try #require(url.split(separator: "/").last)
         for setting in [
-            "statement_timeout = '1h'", "lock_timeout = '1h'", "standard_conforming_strings = off",
+            "statement_timeout = '1h'", "lock_timeout = '1h'", "idle_session_timeout = '1h'",
+            "idle_in_transaction_session_timeout = '1h'", "standard_conforming_strings = off",
         ] {
             try await SharedPostgres.shared.running().0.psql("ALTER DATABASE \(name) SET \(setting)")
         }
-        func settings(_ options: String) async throws -> [String] {
-            let connection = try await Connection.connect(to: try Endpoint(url + options), logger: silentLogger)
-            return try await connection.rows(
-                """
-                SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),
-                    current_setting('standard_conforming_strings'))
-                """
-            ) { try $0.string(0) }
+        let isNew = try await SharedPostgres.shared.running().0.psql("SHOW server_version_num") >= "170000"
+        if isNew {
+            try await SharedPostgres.shared.running().0.psql("ALTER DATABASE \(name) SET transaction_timeout = '1h'")
         }
-        #expect(try await settings("") == ["0 0 on"])
-        #expect(try await settings("?options=-c%20statement_timeout%3D2h") == ["2h 0 on"])
+        /// Of the first connection, which finds out what the server knows, and of the second.
+        func settings(_ options: String) async throws -> [String] {
+            let endpoint = try Endpoint(url + options)
+            var found: [String] = []
+            for _ in 1...2 {
+                let connection = try await Connection.connect(to: endpoint, logger: silentLogger)
+                found += try await connection.rows(
+                    """
+                    SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),
+                        current_setting('idle_in_transaction_session_timeout'), current_setting('idle_session_timeout'),
+                        coalesce(current_setting('transaction_timeout', true), '0'),
+                        current_setting('standard_conforming_strings'))
+                    """
+                ) { try $0.string(0) }
+            }
+            return found
+        }
+        #expect(try await settings("") == ["0 0 0 0 0 on", "0 0 0 0 0 on"])
+        #expect(try await settings("?options=-c%20statement_timeout%3D2h") == ["2h 0 0 0 0 on", "2h 0 0 0 0 on"])
+        #expect(
+            try await settings("?options=-c%20idle_session_timeout%3D2h") == ["0 0 0 2h 0 on", "0 0 0 2h 0 on"])
     }
 
     @Test("are tried in the order of what is known of them")

@@ -122,6 +122,29 @@ struct MigratorTests {
         #expect(try await connection.query("SELECT count(*) FROM a") { try $0.int64(0) } == [2])
     }
 
+    @Test("leaves out of the concurrent part what has a condition that is not true when its turn comes")
+    func conditions() async throws {
+        let connection = try await connect()
+        _ = try await self.migrate(connection, [self.first])
+        let migration = Migration(
+            version: 2, name: "with conditions",
+            sql: """
+                -- concurrently
+                -- if to_regclass('of_a') IS NULL
+                CREATE INDEX CONCURRENTLY of_a
+                    ON a (b);
+                -- What was made above is not made again.
+                -- if to_regclass('of_a') IS NULL
+                CREATE INDEX CONCURRENTLY of_a ON a (b);
+                -- if NULL
+                CREATE INDEX CONCURRENTLY of_b ON a (b);
+                CREATE INDEX CONCURRENTLY of_c ON c (d);
+                """)
+        #expect(migration.statements.map { $0.condition != nil } == [true, true, true, false])
+        #expect(try await self.migrate(connection, [self.first, migration]) == [2])
+        #expect(try await self.indexes(on: connection) == ["of_a", "of_c"])
+    }
+
     /// Those that are whole.
     private func indexes(on connection: Connection) async throws -> [String] {
         try await connection.query(
@@ -144,6 +167,24 @@ struct MigratorTests {
         _ = try await self.migrate(connection, [self.first, self.second])
         let error = await #expect(throws: PostgresError.self) { try await self.migrate(connection, [self.first]) }
         #expect(error?.kind == .migration)
+    }
+
+    @Test("keeps apart from a table of the same name that another application made")
+    func others() async throws {
+        let connection = try await connect()
+        try await connection.executeScript("CREATE TABLE schema_migrations (version text PRIMARY KEY)")
+        let error = await #expect(throws: PostgresError.self) { try await self.migrate(connection, [self.first]) }
+        #expect(error?.kind == .migration)
+        #expect(error?.message.contains("another application") == true)
+        try await connection.executeScript("CREATE SCHEMA \"Own\"; SET search_path = \"Own\", public")
+        #expect(try await connection.remembersMigrations() == false)
+        #expect(try await self.migrate(connection, [self.first]) == [1])
+        #expect(try await connection.remembersMigrations())
+        #expect(try await self.migrate(connection, [self.first, self.second]) == [2])
+        let columns = try await connection.query(
+            "SELECT count(*) FROM information_schema.columns WHERE table_name = 'schema_migrations' AND table_schema = 'public'"
+        ) { try $0.int64(0) }
+        #expect(columns == [1])
     }
 
     @Test("leaves nothing of a migration that fails half way")
@@ -175,4 +216,6 @@ extension Connection {
     fileprivate func migrate(_ migrations: [Migration]) throws -> [Int32] {
         try Migrator(migrations).apply(on: self).map(\.version)
     }
+
+    fileprivate func remembersMigrations() throws -> Bool { try Migrator.remembers(on: self) }
 }

@@ -1,6 +1,5 @@
 import Domain
 import LocalServices
-import Migrations
 import Schema
 import TestSupport
 import Testing
@@ -17,13 +16,6 @@ struct GroupsCompleteTests {
     ]
     private static let group = EntityID.random()
 
-    private static func migrator(upTo last: Int32) -> Migrator {
-        Migrator(
-            MigrationFiles.all.filter { $0.version <= last }.map {
-                Migration(version: $0.version, name: $0.name, sql: String(decoding: $0.sql, as: UTF8.self))
-            })
-    }
-
     /// A database of version 39 with a webhook whose number is 1.
     private struct Former {
         let url: String
@@ -31,7 +23,7 @@ struct GroupsCompleteTests {
         init() async throws {
             self.url = try await SharedPostgres.shared.makeDatabase()
             let connection = try await self.connect()
-            _ = try await connection.apply(GroupsCompleteTests.migrator(upTo: 39))
+            _ = try await connection.apply(Migrator(ofFilesUpTo: 39))
             try await connection.execute("INSERT INTO groups (id, name) VALUES (\(GroupsCompleteTests.group), 'g')")
             try await connection.execute(
                 """
@@ -153,7 +145,7 @@ struct GroupsCompleteTests {
     func completed() async throws {
         let former = try await Former()
         try await former.write(3_000)
-        #expect(try await former.connect().apply(Self.migrator(upTo: 40)) == [40])
+        #expect(try await former.connect().apply(Migrator(ofFilesUpTo: 40)) == [40])
         try await self.expectComplete(former, 3_000)
         #expect(try await former.count("SELECT count(*) FROM waiting_batches") == 1_500)
         // A build before goes on naming none.
@@ -170,7 +162,7 @@ struct GroupsCompleteTests {
         let holder = try await former.connect()
         try await holder.executeScript("BEGIN; SELECT FROM deliveries WHERE message_id = 7 FOR UPDATE")
         let migrating = try await former.connect()
-        async let applied = migrating.apply(Self.migrator(upTo: 40))
+        async let applied = migrating.apply(Migrator(ofFilesUpTo: 40))
         try await waitUntil("all others to be filled in") {
             try await former.count("SELECT count(*) FROM deliveries WHERE group_id IS NULL") == 1
         }
@@ -190,7 +182,7 @@ struct GroupsCompleteTests {
         let holder = try await former.connect()
         try await holder.executeScript("BEGIN; SELECT FROM deliveries WHERE message_id = 2000 FOR UPDATE")
         let migrating = try await former.connect()
-        async let applied = migrating.apply(Self.migrator(upTo: 40))
+        async let applied = migrating.apply(Migrator(ofFilesUpTo: 40))
         try await waitUntil("all others to be filled in") {
             try await former.count("SELECT count(*) FROM deliveries WHERE group_id IS NULL") == 1
         }
@@ -216,17 +208,11 @@ struct GroupsCompleteTests {
                 EXECUTE FUNCTION fill_group();
             UPDATE skips SET group_id = group_of_webhook(webhook_key) WHERE message_id < 50
             """)
-        #expect(try await former.connect().apply(Self.migrator(upTo: 40)) == [40])
+        #expect(try await former.connect().apply(Migrator(ofFilesUpTo: 40)) == [40])
         try await self.expectComplete(former, 100)
         // As if it had not been remembered any more.
         try await former.connect().executeScript("DELETE FROM schema_migrations WHERE version = 40")
-        #expect(try await former.connect().apply(Self.migrator(upTo: 40)) == [40])
+        #expect(try await former.connect().apply(Migrator(ofFilesUpTo: 40)) == [40])
         try await self.expectComplete(former, 100)
-    }
-}
-
-extension Connection {
-    fileprivate func apply(_ migrator: Migrator) throws -> [Int32] {
-        try migrator.apply(on: self).map(\.version)
     }
 }

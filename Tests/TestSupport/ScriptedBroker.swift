@@ -2,7 +2,7 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// Speaks as much MQTT 5 as a publisher needs, and answers each message as the test says.
+/// Speaks as much MQTT 5 as a publisher needs, or a session that nothing comes to, and answers each message as the test says.
 package final class ScriptedBroker: Sendable {
     package enum Answer: Sendable {
         /// PUBACK with this reason code.
@@ -14,24 +14,39 @@ package final class ScriptedBroker: Sendable {
         case silence
     }
 
+    package enum Greeting: Sendable {
+        /// CONNACK with these properties (MQTT 5, section 3.2.2.3), without their length.
+        case properties([UInt8])
+        /// MQTT 3.1.1 is let in; from others it hangs up.
+        case formerVersion
+    }
+
+    private let greeting: Greeting
     private let answer: @Sendable (String) -> Answer
     private let payloads: Mutex<[String]> = Mutex([])
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
+    private let connections: Mutex<[any Channel]> = Mutex([])
 
     package var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
     /// Of all messages so far, repeated ones too.
     package var received: [String] { self.payloads.withLock { $0 } }
 
-    private init(_ answer: @escaping @Sendable (String) -> Answer) {
+    private init(_ greeting: Greeting, _ answer: @escaping @Sendable (String) -> Answer) {
+        self.greeting = greeting
         self.answer = answer
     }
 
-    /// - Parameter answer: asked with each message's payload.
-    package static func start(_ answer: @escaping @Sendable (String) -> Answer) async throws -> ScriptedBroker {
-        let broker = ScriptedBroker(answer)
+    /// - Parameters:
+    ///   - greeting: how it answers to CONNECT.
+    ///   - answer: asked with each message's payload.
+    package static func start(
+        greeting: Greeting = .properties([]), _ answer: @escaping @Sendable (String) -> Answer
+    ) async throws -> ScriptedBroker {
+        let broker = ScriptedBroker(greeting, answer)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                broker.connections.withLock { $0.append(channel) }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Handler(broker))
                 }
             }
@@ -42,6 +57,15 @@ package final class ScriptedBroker: Sendable {
 
     package func stop() async {
         try? await self.channel.withLock { $0 }?.close()
+    }
+
+    /// Closes all connections without a word; new ones are taken.
+    package func hangUp() async {
+        let connections = self.connections.withLock { connections in
+            defer { connections = [] }
+            return connections
+        }
+        for connection in connections { try? await connection.close() }
     }
 
     private final class Handler: ChannelInboundHandler {
@@ -77,7 +101,7 @@ package final class ScriptedBroker: Sendable {
         private func handle(_ type: UInt8, _ body: ByteBuffer, _ context: ChannelHandlerContext) {
             var body = body
             switch type {
-            case 1: self.send([0x20, 3, 0, 0, 0], context)
+            case 1: self.greet(body, context)
             case 3:
                 guard let topicLength: UInt16 = body.readInteger(), body.readSlice(length: Int(topicLength)) != nil,
                     let id: UInt16 = body.readInteger(), let _: UInt8 = body.readInteger()
@@ -92,9 +116,25 @@ package final class ScriptedBroker: Sendable {
                 case .hangUp: context.close(promise: nil)
                 case .silence: return
                 }
+            case 8, 10:
+                guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
+                let granted: UInt8 = type == 8 ? 1 : 0
+                self.send([type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted], context)
             case 12: self.send([0xD0, 0], context)
             case 14: context.close(promise: nil)
             default: return
+            }
+        }
+
+        private func greet(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
+            switch self.broker.greeting {
+            case .properties(let properties):
+                let length = UInt8(properties.count)
+                self.send([0x20, 3 + length, 0, 0, length] + properties, context)
+            case .formerVersion:
+                // Behind the protocol's name and its length (MQTT 3.1.1, section 3.1.2.2).
+                let level: UInt8? = body.getInteger(at: body.readerIndex + 6)
+                if level == 4 { self.send([0x20, 2, 0, 0], context) } else { context.close(promise: nil) }
             }
         }
 

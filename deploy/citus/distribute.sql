@@ -56,7 +56,8 @@ BEGIN
     END LOOP;
 END
 $$;
--- A key of a spread table has the column that it is spread by. Statements name keys by their names, which stay.
+-- A key of a spread table has the column that it is spread by. Messages' keys have not, because elsewhere no two groups may have an id in
+-- common, and before version 41 of the schema there are more. Statements name keys by their names, which stay.
 DO $$
 DECLARE
     lacking record;

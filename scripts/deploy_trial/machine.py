@@ -47,7 +47,7 @@ def machine_root(repository, work):
     return debian(work / "debian-for-machine", packages)
 
 
-def try_machine(repository, work, network):
+def try_machine(repository, work, network, times):
     say("One machine, as docs/operations.md says it")
     _, lines = lines_of(repository / "docs/operations.md")
     image = Image(copy(machine_root(repository, work), work / "images" / "machine"))
@@ -66,13 +66,14 @@ def try_machine(repository, work, network):
     try:
         # Debian starts it when it is installed.
         machine.run("bash", "-c", "pg_ctlcluster $(pg_lsclusters -h | cut -d' ' -f1,2) start")
-        use_machine(machine, lines)
+        use_machine(machine, lines, times)
     finally:
         machine.kill()
 
 
-def use_machine(machine, lines):
-    typed = machine.run("bash", "-euc", f"cd /root/hookline\n{lines}")
+def use_machine(machine, lines, times):
+    with times.of("machine: the lines of docs/operations.md, until it is ready"):
+        typed = machine.run("bash", "-euc", f"cd /root/hookline\n{lines}")
     token = typed.stdout.split()[-1]
     say("  every line did its work; hookline is ready")
 

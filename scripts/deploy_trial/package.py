@@ -1,12 +1,12 @@
-"""The Debian package on a bare Debian: installed, told what its README.Debian says, used up to a delivery, upgraded, removed,
+"""The Debian package on a bare Debian: installed by apt, told what its README.Debian says, used up to a delivery, upgraded, removed,
 installed again and purged. systemd does not run there: what it would do of the unit is done by a stand-in that reads it."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
-from machine import machine_root
-from roots import Image, copy, say
+from roots import Image, copy, debian, run_in, say
 from services import Service, caller, fail, until
 
 # Daemons go on when the line that started them is over.
@@ -46,32 +46,45 @@ def pack(repository, binary, revision):
     return done.stdout.splitlines()[-1]
 
 
+def package_root(repository, work, binary, times):
+    """A bare Debian with what the README's first line installs, which needs the network to come here: the package, what it
+    depends on, and what else the line names. A second package lies there for the upgrade."""
+    say("The Debian package, on a bare Debian")
+    packages = [pathlib.Path(pack(repository, binary, revision)) for revision in (1, 2)]
+    root = copy(debian(work / "debian"), work / "images" / "package")
+    for number, file in enumerate(packages, 1):
+        shutil.copy(file, root / f"root/hookline_{number}_amd64.deb")
+    line = next(
+        line for line in (repository / "README.md").read_text().splitlines() if line.startswith("apt-get install")
+    )
+    with times.of("package: apt-get update, and the README's apt-get install"):
+        run_in(root, f"apt-get update -qq && {line.replace('hookline_*', 'hookline_1')}", folder="/root")
+
+
 def lines_of(page):
     """What README.Debian says to type, but for what is in the root already."""
     block = [line.strip() for line in page.splitlines() if line.startswith("    ")]
     return "\n".join(line for line in block if not line.startswith("apt-get"))
 
 
-def try_package(repository, work, network, binary, receiver):
-    say("The Debian package, on a bare Debian")
-    packages = [pack(repository, binary, revision) for revision in (1, 2)]
-    image = Image(copy(machine_root(repository, work), work / "images" / "package"))
+def try_package(work, network, receiver, times):
+    say("The Debian package, as it was installed")
+    image = Image(work / "images" / "package")
     image.command = ["sleep", "infinity"]
-    for file in packages:
-        shutil.copy(file, image.root / "root")
     stand_in = image.root / "usr/local/bin/systemctl"
     stand_in.write_text(SYSTEMCTL)
     stand_in.chmod(0o755)
-    first, second = (f"/root/{os.path.basename(file)}" for file in packages)
     machine = Service("machine", {}, image, work, network)
     machine.start()
     try:
-        use_package(machine, first, second, receiver, f"{network.host}/32")
+        use_package(machine, receiver, f"{network.host}/32", times)
     finally:
         machine.kill()
 
 
-def use_package(machine, first, second, receiver, allowed):
+def use_package(machine, receiver, allowed, times):
+    second = "/root/hookline_2_amd64.deb"
+
     def typed(line, check=True):
         return machine.run("bash", "-euc", line, check=check).stdout
 
@@ -82,7 +95,6 @@ def use_package(machine, first, second, receiver, allowed):
         # Where systemd runs it stops and starts nothing here: policy-rc.d says so.
         typed(f"DEBIAN_FRONTEND=noninteractive dpkg --install {package}")
 
-    install(first)
     made = keys()
     wanted = [". root:hookline 750", "jwt_secret root:hookline 640", "secrets_key root:hookline 640"]
     if made.splitlines()[:3] != wanted:
@@ -94,9 +106,16 @@ def use_package(machine, first, second, receiver, allowed):
 
     typed(f"sed -i 's,^DELIVERY_ALLOWED_NETWORKS=.*,DELIVERY_ALLOWED_NETWORKS={allowed},' /etc/hookline/hookline.env")
     typed("pg_ctlcluster $(pg_lsclusters -h | cut -d' ' -f1,2) start")
-    token = typed(lines_of(typed("cat /usr/share/doc/hookline/README.Debian"))).split()[-1]
+    with times.of("package: the lines of README.Debian, until it is ready"):
+        token = typed(lines_of(typed("cat /usr/share/doc/hookline/README.Debian"))).split()[-1]
     say("  every line of README.Debian did its work; hookline is ready")
-    deliver(machine, token, receiver, "before the upgrade")
+    encoding = typed(
+        "runuser -u postgres -- psql -d hookline --no-align --tuples-only -c 'SHOW server_encoding'"
+    ).strip()
+    if encoding != "UTF8":
+        fail(f"the database's encoding is {encoding}")
+    with times.of("package: a group, a thing, a webhook, and the first delivery"):
+        deliver(machine, token, receiver, "before the upgrade")
 
     install(second)
     if keys() != made:
@@ -138,6 +157,7 @@ def deliver(machine, token, receiver, payload):
     profile = call("POST", f"/groups/{group}/profiles", [{"name": "On", "config": config}])[0]["id"]
     thing = call("POST", f"/groups/{group}/things", [{"name": "Boiler", "profile_id": profile}])[0]["id"]
     call("POST", f"/groups/{group}/webhooks", [{"name": "Hook", "url": receiver.url}])
-    typed = ["mosquitto_pub", "-h", "127.0.0.1", "-q", "1", "-t", f"things/{thing}/messages", "-m", payload]
-    machine.run(*typed)
+    # A thing's own program, which is on no bare Debian.
+    publish = ["nsenter", "--target", str(machine.pid), "--net", "mosquitto_pub", "-h", "127.0.0.1", "-q", "1"]
+    subprocess.run([*publish, "-t", f"things/{thing}/messages", "-m", payload], check=True)
     until("the delivery", lambda: payload in receiver.bodies)

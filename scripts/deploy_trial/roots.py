@@ -112,13 +112,20 @@ def instructions(dockerfile):
             yield keyword.upper(), re.sub(r"\s+", " ", rest)
 
 
-def build(dockerfile, context, work, toolchain, mounts):
-    """Carries the Dockerfile out; the images by the names of their stages."""
+def build(dockerfile, context, work, toolchain, mounts, made=None):
+    """Carries the Dockerfile out; the images by the names of their stages. What is made already stands in the place of the
+    stage `build`: files by the paths that they are copied from there."""
     images, image, stage = {}, None, ""
     for keyword, rest in instructions(dockerfile):
-        say(f"  {stage:9}{keyword} {rest[:110]}")
         if keyword == "FROM":
             base, stage = re.fullmatch(r"(\S+) AS (\S+)", rest).groups()
+        if stage == "build" and made:
+            if keyword == "FROM":
+                say(f"  {stage:9}not carried out: {', '.join(map(str, made.values()))}")
+                images[stage] = Image(with_files(made, work / "images" / stage))
+            continue
+        say(f"  {stage:9}{keyword} {rest[:110]}")
+        if keyword == "FROM":
             image = images[stage] = Image(from_base(base, work, stage, toolchain))
         elif keyword == "RUN":
             extra = mounts if stage == "build" else ()
@@ -154,6 +161,16 @@ def from_base(base, work, stage, toolchain):
         subprocess.run(["cp", "-a", "--reflink=auto", f"{toolchain}/usr/.", root / "usr"], check=True)
         return root
     raise SystemExit(f"{base} is not known here")
+
+
+def with_files(files, root):
+    """A root with nothing in it but these files."""
+    shutil.rmtree(root, ignore_errors=True)
+    for path, file in files.items():
+        inside = root / path.lstrip("/")
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, inside)
+    return root
 
 
 def copy_in(image, rest, images, context):

@@ -2,8 +2,8 @@
 """Carries out deploy/Dockerfile and deploy/compose.yaml in clean Debian roots, without a container engine, and then does what a
 new operator would: up, a token, a webhook, things that publish over TLS, restarts, three instances.
 
-Needs root, debootstrap, docker-compose (for reading the file alone), iproute2, a Swift toolchain, and the network for Debian's
-packages. What it makes lies in the folder that is given, and is used again by the next run."""
+Needs root, debootstrap, docker-compose (for reading the file alone), iproute2, mosquitto_pub, a Swift toolchain, and the network
+for Debian's packages. What it makes lies in the folder that is given, and is used again by the next run."""
 
 import argparse
 import http.server
@@ -21,9 +21,10 @@ import urllib.request
 import roots
 import yaml
 from machine import machine_root, try_machine
-from package import try_package
+from package import package_root, try_package
 from roots import say
 from services import Network, Service, fail, postgres_image, postgres_root, until
+from times import Times
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,13 @@ def arguments():
     parser.add_argument(
         "--mount", action="append", default=[], help="shown to the build as it is here, such as a mirror"
     )
-    parser.add_argument("--keep-images", action="store_true", help="do not build again what was built before")
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--keep-images", action="store_true", help="do not build again what was built before")
+    images.add_argument(
+        "--binary",
+        type=pathlib.Path,
+        help="what `make release` made, in the place of what the stage `build` of the Dockerfile would",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -44,7 +51,11 @@ def build_images(options):
     context = roots.clean_context(REPOSITORY, options.folder / "context")
     toolchain = pathlib.Path(shutil.which("swift")).resolve().parents[2]
     mounts = [(path, path) for path in options.mount]
-    images = roots.build(context / "deploy/Dockerfile", context, options.folder, toolchain, mounts)
+    made = None
+    if options.binary:
+        backtrace = "usr/libexec/swift/linux/swift-backtrace-static"
+        made = {"/build/.build/release/hookline": options.binary, f"/{backtrace}": toolchain / backtrace}
+    images = roots.build(context / "deploy/Dockerfile", context, options.folder, toolchain, mounts, made)
     binary = images["hookline"].root / "usr/local/bin/hookline"
     linked = subprocess.run(
         ["chroot", images["hookline"].root, "ldd", "/usr/local/bin/hookline"],
@@ -151,7 +162,7 @@ class Thing:
         )
 
 
-def try_out(options):
+def try_out(options, times):
     network_names = ["postgres", "mosquitto", "hookline", "hookline-2", "hookline-3", "setup"]
     network = Network([*network_names, "machine"])
     # As an operator sets it whose receivers are in the local network.
@@ -165,40 +176,41 @@ def try_out(options):
         services[name] = Service(name, model[name], image, options.folder, network)
 
     say("Up, in the order of depends_on")
-    services["setup"].start()
-    if services["setup"].wait() != 0:
-        fail(services["setup"].log.read_text())
-    for name in ("postgres", "mosquitto"):
-        services[name].start()
-    for name in ("postgres", "mosquitto"):
-        services[name].wait_until_healthy()
     hookline, broker = services["hookline"], services["mosquitto"]
-    hookline.start()
-    hookline.wait_until_healthy()
+    with times.of("compose: from nothing but the images until it is healthy"):
+        services["setup"].start()
+        if services["setup"].wait() != 0:
+            fail(services["setup"].log.read_text())
+        for name in ("postgres", "mosquitto"):
+            services[name].start()
+        for name in ("postgres", "mosquitto"):
+            services[name].wait_until_healthy()
+        hookline.start()
+        hookline.wait_until_healthy()
     receiver = Receiver(network.host)
     try:
-        use(services, hookline, broker, receiver)
+        use(services, hookline, broker, receiver, times)
     finally:
         for service in services.values():
             service.kill()
-    try_machine(REPOSITORY, options.folder, network)
-    binary = images["hookline"].root / "usr/local/bin/hookline"
-    try_package(REPOSITORY, options.folder, network, binary, receiver)
+    try_machine(REPOSITORY, options.folder, network, times)
+    try_package(options.folder, network, receiver, times)
 
 
-def use(services, hookline, broker, receiver):
+def use(services, hookline, broker, receiver, times):
     say("A token, a webhook, a thing")
-    token = hookline.run("hookline", *["token", "--user", "me", "--root", "--expires", "24h"]).stdout.strip()
-    api = Client(f"http://{hookline.address}:9021", token)
-    group = api.call("POST", "/groups", [{"name": "Plant"}])[0]["id"]
-    config = {"webhook": True, "write": True}
-    profile = api.call("POST", f"/groups/{group}/profiles", [{"name": "On", "config": config}])[0]["id"]
-    created = api.call("POST", f"/groups/{group}/things", [{"name": "Boiler", "profile_id": profile}])[0]
-    api.call("POST", f"/things/{created['id']}/webhooks", [{"name": "hook", "url": receiver.url}])
-    thing = Thing(broker, created["id"], created["key"])
-    # Its account is there within moments.
-    until("the thing's account at the broker", lambda: thing.publish(["first"]).returncode == 0)
-    until("the first message", lambda: "first" in receiver.bodies)
+    with times.of("compose: a token, a group, a thing, a webhook, and the first delivery"):
+        token = hookline.run("hookline", *["token", "--user", "me", "--root", "--expires", "24h"]).stdout.strip()
+        api = Client(f"http://{hookline.address}:9021", token)
+        group = api.call("POST", "/groups", [{"name": "Plant"}])[0]["id"]
+        config = {"webhook": True, "write": True}
+        profile = api.call("POST", f"/groups/{group}/profiles", [{"name": "On", "config": config}])[0]["id"]
+        created = api.call("POST", f"/groups/{group}/things", [{"name": "Boiler", "profile_id": profile}])[0]
+        api.call("POST", f"/things/{created['id']}/webhooks", [{"name": "hook", "url": receiver.url}])
+        thing = Thing(broker, created["id"], created["key"])
+        # Its account is there within moments.
+        until("the thing's account at the broker", lambda: thing.publish(["first"]).returncode == 0)
+        until("the first message", lambda: "first" in receiver.bodies)
     if thing.publish(["stolen"], key="a wrong key").returncode == 0:
         fail("the broker took a wrong key")
     say("  published over TLS with its key, forwarded; a wrong key is refused")
@@ -282,15 +294,21 @@ def main():
     options = arguments()
     if os.getuid() != 0:
         fail("this needs root: it makes roots and namespaces")
+    if options.binary and not options.binary.is_file():
+        fail(f"{options.binary} is not there: make release")
+    times = Times(options.folder / "times.json")
     if options.inside:
-        try_out(options)
-        say("All of it works.")
+        try_out(options, times)
+        say("All of it works. What it took:")
+        times.table({"package: from a bare Debian to the first delivery": "package: "})
         return
     options.folder.mkdir(parents=True, exist_ok=True)
+    times.file.unlink(missing_ok=True)
     if not (options.keep_images and (options.folder / "images.json").exists()):
         build_images(options)
     postgres_root(options.folder)
     machine_root(REPOSITORY, options.folder)
+    package_root(REPOSITORY, options.folder, options.folder / "images/hookline/usr/local/bin/hookline", times)
     # A network of its own, so that no port is taken and nothing leaves.
     command = ["unshare", "--net", "--mount", "--", sys.executable, __file__, "--inside", "--folder", options.folder]
     raise SystemExit(subprocess.run(command, check=False).returncode)

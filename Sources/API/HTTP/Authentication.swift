@@ -66,20 +66,22 @@ struct TokenMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw APIError.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw APIError.unauthorized }
-        if parts[1].hasPrefix(CommandKey.prefix) {
+        // One space or more (RFC 9110, section 11.4).
+        let token = parts[1].trimmingSpaces
+        if token.hasPrefix(CommandKey.prefix) {
             var context = context
-            context.commandKey = try self.commandKey(parts[1], request)
+            context.commandKey = try self.commandKey(token, request)
             return try await next(request, context)
         }
-        if parts[1].hasPrefix(APIKey.prefix) {
+        if token.hasPrefix(APIKey.prefix) {
             var context = context
             context.verifiedCaller = try await self.door.caller(
-                with: String(parts[1]), from: context.remoteAddress, limits: self.limits)
+                with: token, from: context.remoteAddress, limits: self.limits)
             return try await next(request, context)
         }
         let caller: Caller
         do throws(TokenRefusal) {
-            caller = try await self.verifier.caller(of: parts[1])
+            caller = try await self.verifier.caller(of: token)
         } catch {
             self.metrics.refusedTokens.add(error)
             throw APIError.refused(error)

@@ -49,11 +49,24 @@ enum JSON {
     }
 
     static func bytes(of request: Request, upTo largest: Int) async throws -> [UInt8] {
+        try request.refuseEncodedBody()
         do {
             return Array(try await request.body.collect(upTo: largest).readableBytesView)
         } catch is NIOTooManyBytesError {
             throw APIError(
                 status: .contentTooLarge, message: "the body must be at most \(largest / (1024 * 1024)) MiB")
         }
+    }
+}
+
+extension Request {
+    /// Compressed bodies are not unpacked: what they grow to is not bounded by what they are.
+    ///
+    /// - Throws: ``APIError``, 415 with what is taken (RFC 9110, section 8.4).
+    func refuseEncodedBody() throws(APIError) {
+        guard let encoding = self.headers[.contentEncoding], encoding.lowercased() != "identity" else { return }
+        throw APIError(
+            status: .unsupportedMediaType, message: "content-encoding must be identity, not \(encoding.prefix(40))",
+            headers: [.acceptEncoding: "identity"])
     }
 }

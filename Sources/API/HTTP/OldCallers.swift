@@ -32,44 +32,116 @@ struct HTTPConnections: ServerChildChannel {
 }
 
 /// Answers who speaks HTTP/1.0 without chunks, which they do not know (RFC 9112, section 6.1): the answer ends with the
-/// connection. It stays only for who asked for that (appendix C.2.2) and is answered with a length.
+/// connection. It stays only for who asked for that (appendix C.2.2) and is answered with a length. Whether it does is known when
+/// that answer comes, so what they ask behind it waits until then: what is never answered is not carried out either.
+///
+/// And it writes no end of chunks behind the head of an answer to HEAD that has no length.
 final class OldCallers: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private enum Caller { case current, old(asksToStay: Bool) }
+    private struct Caller {
+        var isOld = false
+        var asksToStay = true
+        let isHead: Bool
+    }
 
     /// Who made the requests whose answers have not ended, in their order. A connection has few.
     private var open: [Caller] = []
     /// Whether the answer that is being written is the last.
     private var isLast = false
+    /// Whether it is a head alone, though it says no length.
+    private var isBare = false
+    /// Whether the last has been written.
+    private var isOver = false
+    /// What has come behind a request of who speaks HTTP/1.0: of what was read together, because nothing more is read meanwhile.
+    private var held: [HTTPServerRequestPart] = []
+    private var wantsMore = false
+    private var isInputClosed = false
+
+    // MARK: Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(var head) = self.unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-        guard head.version.major == 1, head.version.minor == 0 else {
-            self.open.append(.current)
-            return context.fireChannelRead(data)
+        guard !self.isOver else { return }
+        self.take(self.unwrapInboundIn(data), context)
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        guard self.held.isEmpty else { return self.held.append(part) }
+        guard case .head(let head) = part else { return context.fireChannelRead(self.wrapInboundOut(part)) }
+        guard self.open.last?.isOld != true else { return self.held.append(part) }
+        self.begin(head, context)
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        var (head, caller) = (head, Caller(isHead: head.method == .HEAD))
+        if head.version.major == 1, head.version.minor == 0 {
+            let words = head.headers[canonicalForm: "connection"].map { $0.lowercased() }
+            caller.isOld = true
+            // What says its length by chunks there is not to be trusted with another request behind it (section 6.1).
+            caller.asksToStay =
+                words.contains("keep-alive") && !words.contains("close")
+                && !head.headers.contains(name: "transfer-encoding")
+            // The server ends what has this word, and keeps all else.
+            head.headers.replaceOrAdd(name: "connection", value: caller.asksToStay ? "keep-alive" : "close")
+            // Nobody of them waits to be told to go on, and none could read it (RFC 9110, section 10.1.1).
+            head.headers.remove(name: "expect")
         }
-        let words = head.headers[canonicalForm: "connection"].map { $0.lowercased() }
-        // What says its length by chunks there is not to be trusted with another request behind it (section 6.1).
-        let asksToStay =
-            words.contains("keep-alive") && !words.contains("close")
-            && !head.headers.contains(name: "transfer-encoding")
-        self.open.append(.old(asksToStay: asksToStay))
-        // The server ends what has this word, and keeps all else.
-        head.headers.replaceOrAdd(name: "connection", value: asksToStay ? "keep-alive" : "close")
-        // Nobody of them waits to be told to go on, and none could read it (RFC 9110, section 10.1.1).
-        head.headers.remove(name: "expect")
+        self.open.append(caller)
         context.fireChannelRead(self.wrapInboundOut(.head(head)))
     }
+
+    func read(context: ChannelHandlerContext) {
+        if self.held.isEmpty { context.read() } else { self.wantsMore = true }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // It is behind what has come before it.
+        if !self.held.isEmpty, case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            self.isInputClosed = true
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.held = []
+        context.fireChannelInactive()
+    }
+
+    /// Goes on with what was held, up to what waits for another answer.
+    private func release(_ context: ChannelHandlerContext) {
+        let parts = self.held
+        self.held = []
+        for part in parts { self.take(part, context) }
+        if !parts.isEmpty { context.fireChannelReadComplete() }
+        self.goOn(context)
+    }
+
+    private func goOn(_ context: ChannelHandlerContext) {
+        guard self.held.isEmpty else { return }
+        if self.isInputClosed {
+            self.isInputClosed = false
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        }
+        if self.wantsMore {
+            self.wantsMore = false
+            context.read()
+        }
+    }
+
+    // MARK: Answers
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch self.unwrapOutboundIn(data) {
         case .head(var head):
-            guard case .old(let asksToStay)? = self.open.first else { break }
-            self.isLast = !asksToStay || !head.headers.contains(name: "content-length")
+            guard let caller = self.open.first, head.status.code >= 200 else { break }
+            let hasLength = head.headers.contains(name: "content-length")
+            self.isBare = caller.isHead && !hasLength
+            guard caller.isOld else { break }
+            self.isLast = !caller.asksToStay || !hasLength
             // The encoder writes no chunks then.
             head.version = .http1_0
             head.headers.remove(name: "transfer-encoding")
@@ -78,13 +150,28 @@ final class OldCallers: ChannelDuplexHandler, RemovableChannelHandler {
         case .body: break
         case .end:
             if !self.open.isEmpty { self.open.removeFirst() }
-            guard self.isLast else { break }
+            // Nothing, instead of the chunk that ends others.
+            let end = self.isBare ? self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))) : data
+            self.isBare = false
+            guard self.isLast else {
+                context.write(end, promise: promise)
+                return self.releaseSoon(context)
+            }
             self.isLast = false
+            self.isOver = true
+            self.held = []
             // Those who asked to stay are not ended by the server, which has not seen that there is no length.
             let written = promise ?? context.eventLoop.makePromise()
             written.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .output, promise: nil) }
-            return context.write(data, promise: written)
+            context.write(end, promise: written)
+            return self.goOn(context)
         }
         context.write(data, promise: promise)
+    }
+
+    /// When the answer has gone by everybody, some of whom count what is under way.
+    private func releaseSoon(_ context: ChannelHandlerContext) {
+        guard !self.held.isEmpty else { return }
+        context.eventLoop.assumeIsolated().execute { self.release(context) }
     }
 }

@@ -27,7 +27,8 @@ package struct ProviderConfiguration: Sendable {
     /// Where it says what it is (OpenID Connect Discovery 1.0, section 4).
     let discovery: WebhookURL
     /// For how long keys are good that cannot be fetched again.
-    package var longestAge: Duration = .seconds(86_400)
+    package var longestAge = Self.usualLongestAge
+    package static let usualLongestAge: Duration = .seconds(86_400)
     /// Who Hookline is at the provider; nil if the console does not sign in there.
     package var client: Client?
 

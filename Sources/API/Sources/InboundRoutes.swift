@@ -56,11 +56,7 @@ struct InboundRoutes: Sendable {
         guard type == nil || isSupported else {
             throw APIError(status: .unsupportedMediaType, message: "content-type must be JSON, a form or text")
         }
-        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
-            throw APIError(
-                status: .unsupportedMediaType, message: "content-encoding must be identity, not \(encoding.prefix(40))",
-                headers: [.acceptEncoding: "identity"])
-        }
+        try request.refuseEncodedBody()
         let buffer = try await self.collect(request, at: door)
         let signed = SignedRequest(
             headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { $0 + "," + $1 },
@@ -174,7 +170,7 @@ struct InboundRoutes: Sendable {
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2 else { return nil }
         switch parts[0].lowercased() {
-        case "bearer": return String(parts[1])
+        case "bearer": return parts[1].trimmingSpaces
         case "basic":
             guard let bytes = Base64.decode(parts[1].trimmingSpaces),
                 let colon = bytes.firstIndex(of: UInt8(ascii: ":"))

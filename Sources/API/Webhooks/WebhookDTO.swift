@@ -130,19 +130,19 @@ extension WebhookDraft {
     /// - Parameter webhook: as it is, when it is changed. Name, url and headers are replaced; of the rest what is not
     ///   mentioned stays, and null puts it back to its default.
     init(_ object: JSONObject, changing webhook: Webhook?) throws(InvalidField) {
-        let headers = try object.object("headers")
-        var list: [Header] = []
-        for name in (headers?.fields.keys.sorted() ?? []) {
-            list.append(Header(name: name, value: try headers?.string(name) ?? ""))
-        }
+        let headers = try Header.list(try object.object("headers"))
         let name = try object.string("name")
         let url = try object.string("url")
-        var (policy, options) = (webhook?.policy ?? DeliveryPolicy(), webhook?.options ?? WebhookOptions())
+        let former = (policy: webhook?.policy ?? DeliveryPolicy(), options: webhook?.options ?? WebhookOptions())
+        var (policy, options) = former
         try policy.change(by: object)
         try options.change(by: object)
+        try policy.refuseEmptyTexts(in: object, changing: former.policy)
+        try options.refuseEmptyTexts(in: object, changing: former.options)
         let isEnabled = try Self.isEnabled(object)
         do throws(InvalidField) {
-            try self.init(name: name, url: url, headers: list, policy: policy, options: options, isEnabled: isEnabled)
+            try self.init(
+                name: name, url: url, headers: headers, policy: policy, options: options, isEnabled: isEnabled)
         } catch {
             throw InvalidField(object.name(error.field), error.reason)
         }

@@ -277,8 +277,9 @@ extension Request {
 extension [String] {
     /// - Throws: 409 with the place of the first that was given before.
     func refuseRepetition(of field: String) throws(APIError) {
-        var seen: Set<String> = []
-        guard let index = self.firstIndex(where: { !seen.insert($0).inserted }) else { return }
+        // Byte by byte, as the database compares: an é of one character and one of two are two names there.
+        var seen: Set<[UInt8]> = []
+        guard let index = self.firstIndex(where: { !seen.insert([UInt8]($0.utf8)).inserted }) else { return }
         throw APIError(
             status: .conflict, message: "[\(index)].\(field) is given twice: \(self[index])",
             field: "[\(index)].\(field)")

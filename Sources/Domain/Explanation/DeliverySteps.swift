@@ -54,7 +54,8 @@ extension Explanation {
         }
         if let at = gate.pausedUntil {
             return ExplainedStep(
-                .breaker, isOK: false, "the receiver asked to be left alone until \(at.text) (Retry-After)",
+                .breaker, isOK: false,
+                "the receiver, or its token url, asked to be left alone until \(at.text) (Retry-After)",
                 fate: .wait)
         }
         return ExplainedStep(.breaker, "it is closed")

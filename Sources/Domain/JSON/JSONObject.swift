@@ -35,9 +35,7 @@ package struct JSONObject: Sendable {
         case nil, .null?: return nil
         case let value?:
             guard let number = value.wholeNumber else {
-                // Of a number its kind says nothing of what is wrong with it.
-                let found = if case .number = value { String(value.text.prefix(40)) } else { value.kind }
-                throw InvalidField(self.name(field), "must be a whole number, not \(found)")
+                throw InvalidField(self.name(field), "must be a whole number, not \(Self.fraction(value))")
             }
             return number
         }
@@ -55,7 +53,12 @@ package struct JSONObject: Sendable {
     }
 
     package func integers(_ field: String) throws(InvalidField) -> [Int64]? {
-        try self.elements(field, "a whole number", \.wholeNumber)
+        try self.elements(field, "a whole number", \.wholeNumber, found: Self.fraction)
+    }
+
+    /// What stands where a whole number is to be. Of a number its kind says nothing of what is wrong with it.
+    private static func fraction(_ value: JSONValue) -> String {
+        if case .number = value { String(value.text.prefix(40)) } else { value.kind }
     }
 
     /// Whether the field was sent, if only as null.
@@ -74,7 +77,7 @@ package struct JSONObject: Sendable {
 
     /// The elements of an array, each of the kind that `read` knows.
     private func elements<Element>(
-        _ field: String, _ kind: String, _ read: (JSONValue) -> Element?
+        _ field: String, _ kind: String, _ read: (JSONValue) -> Element?, found: (JSONValue) -> String = { $0.kind }
     ) throws(InvalidField) -> [Element]? {
         switch self.fields[field] {
         case nil, .null?: return nil
@@ -82,7 +85,7 @@ package struct JSONObject: Sendable {
             var elements: [Element] = []
             for (index, value) in values.enumerated() {
                 guard let element = read(value) else {
-                    throw InvalidField("\(self.name(field))[\(index)]", "must be \(kind), not \(value.kind)")
+                    throw InvalidField("\(self.name(field))[\(index)]", "must be \(kind), not \(found(value))")
                 }
                 elements.append(element)
             }

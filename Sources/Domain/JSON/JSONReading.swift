@@ -4,21 +4,25 @@ extension JSONValue {
 
     /// Reads a whole text in one walk over it.
     ///
-    /// - Parameter most: how many values it may have.
+    /// - Parameters:
+    ///   - most: how many values it may have.
+    ///   - whole: what the text is called where something is wrong with it as a whole.
     /// - Throws: ``InvalidField`` for what is no JSON, for half of a surrogate pair, which no text has, and for numbers that
     ///   the database does not have.
-    package init(reading bytes: [UInt8], most: Int = Self.mostValues) throws(InvalidField) {
+    package init(
+        reading bytes: [UInt8], most: Int = Self.mostValues, as whole: String = "the body"
+    ) throws(InvalidField) {
         var scanner = JSONScanner(bytes)
         var reader = JSONReader(most: most)
         scanner.skipSpace()
         let value = reader.value(&scanner, depth: 0)
         scanner.skipSpace()
         guard let value, scanner.position == scanner.end else {
-            throw InvalidField("the body", reader.fault ?? "is not valid JSON")
+            throw InvalidField(whole, reader.fault ?? "is not valid JSON")
         }
         if reader.hasZeroBytes {
             // It may be in a member that another of its name stands for.
-            throw InvalidField(value.placeOfZeroByte ?? "the body", "must not have a zero byte")
+            throw InvalidField(value.placeOfZeroByte ?? whole, "must not have a zero byte")
         }
         self = value
     }
@@ -47,6 +51,10 @@ private struct JSONReader {
             return nil
         }
         switch scanner.current {
+        case UInt8(ascii: "{")? where depth >= JSONScanner.deepest,
+            UInt8(ascii: "[")? where depth >= JSONScanner.deepest:
+            self.fault = "is nested more than \(JSONScanner.deepest) deep"
+            return nil
         case UInt8(ascii: "{")?:
             var values: [String: JSONValue] = [:]
             let isWhole = scanner.skipMembers(depth) { scanner, name in

@@ -175,7 +175,8 @@ package struct SourceGate: Sendable {
 
     private func eventID(of request: SignedRequest, _ payload: PayloadIndex) -> String? {
         if let id = self.settings.signature?.eventID(of: request) { return id }
-        if let path = self.eventIDPath, let value = payload.value(at: path) {
+        // A null is no id: all that have it would be taken for one.
+        if let path = self.eventIDPath, let value = payload.value(at: path), value.kind != .null {
             let text = value.string ?? String(decoding: value.text, as: UTF8.self)
             return (1...255).contains(text.utf8.count) ? text : nil
         }

@@ -1,7 +1,7 @@
 /// What is kept of the headers of a receiver's answer, for who wants to know why it was no success.
 ///
 /// It is bounded. Of a header that may let somebody in only the name is kept, of one that leads somewhere nothing behind the
-/// path, and nothing of what is meant for connections and browsers: it would leave less room for the rest.
+/// path and no credentials, and nothing of what is meant for connections and browsers: it would leave less room for the rest.
 package struct AnswerHeaders: Sendable, Equatable {
     package struct Field: Sendable, Equatable {
         /// In lower case.
@@ -83,11 +83,30 @@ package struct AnswerHeaders: Sendable, Equatable {
     }
 
     private static func shown(_ bytes: some Collection<UInt8>, leads: Bool) -> String {
-        let text = String(decoding: bytes.prefix(Self.longestValue), as: UTF8.self)
-        let whole = text.unicodeScalars.prefix { !leads || $0 != "?" && $0 != "#" }
+        // First what is left out: the end of a password may be behind the cut.
+        let kept =
+            leads
+            ? Self.withoutCredentials(Array(bytes.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }))
+            : Array(bytes.prefix(Self.longestValue + 1))
         // A field may be folded, and what is in it is its own business.
-        let line = whole.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
-        let isCut = bytes.count > Self.longestValue && whole.count == text.unicodeScalars.count
-        return String(String.UnicodeScalarView(line)) + (isCut ? "…" : "")
+        let line = String(decoding: kept.prefix(Self.longestValue), as: UTF8.self).unicodeScalars
+            .map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+        return String(String.UnicodeScalarView(line)) + (kept.count > Self.longestValue ? "…" : "")
+    }
+
+    /// Leaves out who a url says is asking, and their password: `https://name:password@host`, `//name:password@host`.
+    private static func withoutCredentials(_ text: [UInt8]) -> [UInt8] {
+        var kept: [UInt8] = []
+        var rest = text[...]
+        while let found = rest.firstRange(of: "//".utf8) {
+            // In a path it may stand too.
+            let isOfHost = found.lowerBound == text.startIndex || ":<=\"' ".utf8.contains(text[found.lowerBound - 1])
+            kept += rest[..<found.upperBound]
+            rest = rest[found.upperBound...]
+            guard isOfHost else { continue }
+            let authority = rest.prefix { !" /\\<>\"".utf8.contains($0) }
+            if let at = authority.lastIndex(of: UInt8(ascii: "@")) { rest = rest[(at + 1)...] }
+        }
+        return kept + rest
     }
 }

@@ -8,6 +8,18 @@ package struct Header: Hashable, Sendable {
         self.value = value
     }
 
+    /// What an object says, by its names in their order. Null is not given.
+    ///
+    /// - Throws: ``InvalidField`` for what is no text.
+    package static func list(_ object: JSONObject?) throws(InvalidField) -> [Header] {
+        var headers: [Header] = []
+        for name in object?.fields.keys.sorted() ?? [] {
+            guard let value = try object?.string(name) else { continue }
+            headers.append(Header(name: name, value: value))
+        }
+        return headers
+    }
+
     package static let longestName = 100
     package static let longestValue = 4_096
     package static let mostPerWebhook = 64

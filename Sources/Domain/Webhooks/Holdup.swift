@@ -52,7 +52,7 @@ package struct Holdup: Sendable, Equatable {
         case .breaker:
             "The receiver has failed several times in a row. One request at a time tries whether it is back; the log says why."
         case .pause:
-            "The receiver asked to be left alone (Retry-After), its host could not be looked up, or the proxy did not do its part. Saving the webhook ends that."
+            "The receiver or the token url asked to be left alone (Retry-After), its host could not be looked up, or the proxy did not do its part. Saving the webhook ends that."
         case .rate: "rate_limit lets no more out. A higher rate, or overflow, keeps what waits from growing old."
         case .groupRate: "The group's webhooks share a rate, DELIVERY_GROUP_RATE, which is used up."
         case .userRate:

@@ -43,7 +43,7 @@ struct APIArguments: ParsableArguments {
     private static func firstWord(of file: String) throws -> String {
         let text: String
         do throws(UnreadableFile) { text = try Files.text(of: file) } catch {
-            throw ValidationError("\(file) \(error.reason).")
+            throw ClientProblem("\(file) \(error.reason)")
         }
         return text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
     }

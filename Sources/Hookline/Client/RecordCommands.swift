@@ -51,10 +51,10 @@ struct RecordArguments: ParsableArguments {
         let path: String
         switch kind {
         case .deliveries:
-            guard let webhook else { throw ClientProblem("deliveries are a webhook's: name it by --webhook") }
+            guard let webhook else { throw ValidationError("deliveries are a webhook's: name it by --webhook") }
             path = "/webhooks/\(try await client.id(of: webhook, .webhooks, api))/deliveries"
         case .messages:
-            guard let thing else { throw ClientProblem("messages are a thing's: name it by --thing") }
+            guard let thing else { throw ValidationError("messages are a thing's: name it by --thing") }
             path = "/things/\(try await client.id(of: thing, .things, api))/messages"
         case .log:
             path = try await client.logPath(webhook: self.webhook, thing: self.thing, api)
@@ -82,7 +82,7 @@ extension APIConnection {
     /// - Parameter id: such as `msg_1a2b3c_1`.
     func delivery(_ id: String) async throws -> JSONFields {
         guard let delivery = DeliveryID(id) else {
-            throw ClientProblem("\"\(id.printable)\" is no id of a delivery, such as msg_1a2b3c_1")
+            throw ValidationError("\"\(id.printable)\" is no id of a delivery, such as msg_1a2b3c_1")
         }
         guard case .object(let fields) = try await self.call("GET", "/deliveries/\(delivery.text)") else {
             throw ClientProblem("the answer is no delivery")
@@ -96,13 +96,13 @@ extension APIConnection {
     func message(_ id: String, of thing: String?, _ client: ClientArguments) async throws -> JSONFields {
         let delivery = DeliveryID(id)
         guard let message = delivery?.message ?? Int64(id).map(MessageID.init) else {
-            throw ClientProblem("\"\(id.printable)\" is no id of a message or a delivery")
+            throw ValidationError("\"\(id.printable)\" is no id of a message or a delivery")
         }
         let owner: String
         if let thing {
             owner = try await client.id(of: thing, .things, self)
         } else {
-            guard delivery != nil else { throw ClientProblem("messages are a thing's: name it by --thing") }
+            guard delivery != nil else { throw ValidationError("messages are a thing's: name it by --thing") }
             guard let known = try await self.delivery(id).string("thing_id") else {
                 throw ClientProblem("the delivery does not say whose message it is: name the thing by --thing")
             }
@@ -124,7 +124,7 @@ extension APIConnection {
         var lists: [WebhookKey: [String]] = [:]
         for id in ids {
             guard let delivery = DeliveryID(id) else {
-                throw ClientProblem("\"\(id.printable)\" is no id of a delivery, such as msg_1a2b3c_1")
+                throw ValidationError("\"\(id.printable)\" is no id of a delivery, such as msg_1a2b3c_1")
             }
             lists[delivery.webhook, default: []].append(delivery.text)
         }

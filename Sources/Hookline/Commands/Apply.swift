@@ -168,6 +168,7 @@ struct Apply: AsyncParsableCommand {
                     group, among: groups, in: self.folder, setsSecrets: self.setSecrets, owned: owned,
                     prunes: self.prune, connection))
         }
+        try GroupPlan.refuseRepetition(in: plan.groups.map { ($0.group.declared, $0.group.present) })
         for org in declaration.orgs {
             let planning = Planning(references: References(folder: self.folder), setsSecrets: self.setSecrets)
             plan.orgs.append(try planning.plan(org, try await Self.present(org, declaration, connection)))

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import LocalServices
 internal import Logging
 internal import NIOCore
+internal import UnixSignals
 
 struct Dev: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -62,6 +63,8 @@ struct Dev: AsyncParsableCommand {
         let receiverPort = try self.receiverPort ?? (isListening(on: 9_022) ? freePort() : 9_022)
         let folder = environment.folder
         var assembly = Assembly(configuration: configuration, logger: logger)
+        // It goes with its terminal, and takes its database and its broker along; not where `nohup` says that it is to stay.
+        if !HangUps.areIgnored { assembly.endSignals.append(.sighup) }
         assembly.onReady = { port in
             let guide = DevGuide(
                 program: CommandLine.arguments[0], port: port, postgresURL: environment.postgresURL,

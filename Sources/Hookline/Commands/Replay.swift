@@ -36,7 +36,7 @@ struct Replay: AsyncParsableCommand {
         let database = connected.database
         let webhooks = WebhookStore(database, box: SecretBox(key: nil))
         guard let webhook = try await webhooks.standing(of: id) else {
-            throw ValidationError("There is no webhook \(id).")
+            throw CannotReplay("There is no webhook \(id).")
         }
         if let obstacle = Self.obstacle(webhook.status, webhook.reason) {
             throw CannotReplay("\(obstacle) Nothing is sent to it; enable it first. What has failed stays listed.")

@@ -14,9 +14,10 @@ struct Serve: AsyncParsableCommand {
         let reader = try await SettingsReader(arguments: self.settings.arguments)
         let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
         let logger = configuration.log.makeLogger()
+        let hangUps = await HangUps(logger: logger)
         logger.info("starting", metadata: ["version": "\(version)"])
         var assembly = Assembly(configuration: configuration, logger: logger)
         assembly.onReady = { port in logger.info("ready", metadata: ["port": "\(port)"]) }
-        try await assembly.run()
+        try await assembly.run(companions: [hangUps])
     }
 }

@@ -62,6 +62,9 @@ struct AuthSettings: Sendable {
     }
 
     private static func provider(_ settings: SettingsReader, hasNetworks: Bool) throws -> ProviderConfiguration? {
+        // Less, and one missed look would shut everybody out. What is wrong is said without a provider as well.
+        let longestAge = try settings.duration(
+            "auth.keys_max_age", from: .seconds(900), default: ProviderConfiguration.usualLongestAge)
         guard let issuer = try settings.string("auth.oidc_issuer") else {
             if try settings.string("auth.client_id") != nil {
                 throw settings.invalid("auth.client_id", "is the console's name at AUTH_OIDC_ISSUER, which is not set")
@@ -77,9 +80,7 @@ struct AuthSettings: Sendable {
             throw settings.invalid(
                 "auth.oidc_issuer", "must be https, unless it is on a network of AUTH_ALLOWED_NETWORKS")
         }
-        // Less, and one missed look would shut everybody out.
-        provider.longestAge = try settings.duration(
-            "auth.keys_max_age", from: .seconds(900), default: provider.longestAge)
+        provider.longestAge = longestAge
         if let id = try settings.string("auth.client_id") {
             provider.client = ProviderConfiguration.Client(
                 id: id, secret: try settings.secret("auth.client_secret"),

@@ -60,6 +60,9 @@ struct ServiceConfiguration: Sendable {
             port: try settings.integer("http.port", in: 0...65_535, default: 9_021),
             metricsPort: try settings.string("metrics.port") == nil
                 ? nil : settings.integer("metrics.port", in: 1...65_535, default: 0))
+        if self.api.metricsPort == self.api.port {
+            throw settings.invalid("metrics.port", "must not be HTTP_PORT, which has /metrics without this setting")
+        }
         self.api.publicURL = try Self.publicURL(settings)
         self.api.callerRate = try settings.rate("http.caller_rate", default: RateLimit(perSecond: 100, burst: 1_000))
         self.api.addressRate = try settings.rate("http.address_rate", default: nil)
@@ -318,8 +321,13 @@ struct ServiceConfiguration: Sendable {
     private static func proxy(_ settings: SettingsReader) throws -> ForwardProxy? {
         let exceptions = try settings.string("delivery.no_proxy") ?? ""
         let target = try settings.choice("delivery.proxy_target", default: ForwardProxy.Target.address)
-        guard let url = try settings.secret("delivery.proxy") else { return nil }
+        let url = try settings.secret("delivery.proxy")
         do throws(ForwardProxy.Refusal) {
+            guard let url else {
+                // What is wrong is said all the same.
+                try ForwardProxy.check(exceptions: exceptions)
+                return nil
+            }
             return try ForwardProxy(url, exceptions: exceptions, target: target)
         } catch {
             throw settings.invalid(error.isOfExceptions ? "delivery.no_proxy" : "delivery.proxy", error.reason)

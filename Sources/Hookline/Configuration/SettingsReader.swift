@@ -23,6 +23,11 @@ struct SettingsReader: Sendable {
             self.name = name
             self.reader = ConfigReader(providers: [provider])
         }
+
+        func value(_ key: String, isSecret: Bool) -> String? {
+            // Keys have underscores inside a part; flags and variables come from the same camel-case key.
+            self.reader.string(forKey: SettingsReader.configKey(key), isSecret: isSecret)
+        }
     }
 
     /// What a setting is, and who says so.
@@ -98,7 +103,15 @@ struct SettingsReader: Sendable {
                     reason: "is no setting (in \(file))"
                         + (Spelling.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""))
             }
-            found[name] = Self.unquoted(line[line.index(after: end)...].trimmed)
+            let value = line[line.index(after: end)...].trimmed
+            // systemd takes it off there, and at a line's end goes on with the next: the service would have another value.
+            guard !value.contains("\\") || value.count >= 2 && value.hasPrefix("'") && value.hasSuffix("'") else {
+                throw InvalidSetting(
+                    setting: name,
+                    reason: "has a backslash, which systemd takes off (line \(index + 1) of \(file)); "
+                        + "what stands between single quotes is as it is")
+            }
+            found[name] = Self.unquoted(value)
         }
         return found
     }
@@ -128,18 +141,24 @@ struct SettingsReader: Sendable {
         guard let setting = Setting.all.first(where: { $0.key == key }) else {
             preconditionFailure("\(key) is not in the table of settings")
         }
-        if let found = self.first(key, isSecret: setting.isSecret) {
-            if !found.value.isEmpty { return found }
-            // Nobody who names a file means none: without it TLS, or who is trusted, would be another.
-            if key.hasSuffix("_file") { throw self.invalid(key, "names no file; without one it is left out") }
+        // What a source says wins over all that those behind it say, be it the value itself or the file that it is in.
+        var isEmpty = false
+        for source in self.sources {
+            if !isEmpty, let value = source.value(key, isSecret: setting.isSecret) {
+                if !value.isEmpty { return Finding(value: value, origin: source.name) }
+                // Nobody who names a file means none: without it TLS, or who is trusted, would be another.
+                if key.hasSuffix("_file") { throw self.invalid(key, "names no file; without one it is left out") }
+                isEmpty = true
+            }
+            guard setting.isSecret, let path = source.value(key + ".file", isSecret: false) else { continue }
+            let text = try Self.text(of: path, setting: setting.variable + "_FILE")
+            let trimmed = text.trimmingSuffix(while: \.isNewline)
+            guard !trimmed.isEmpty else {
+                throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(path) is empty")
+            }
+            return Finding(value: String(trimmed), origin: "\(path), named by \(source.name)")
         }
-        guard setting.isSecret, let file = self.first(key + ".file", isSecret: false) else { return nil }
-        let text = try Self.text(of: file.value, setting: setting.variable + "_FILE")
-        let trimmed = text.trimmingSuffix(while: \.isNewline)
-        guard !trimmed.isEmpty else {
-            throw InvalidSetting(setting: setting.variable + "_FILE", reason: "\(file.value) is empty")
-        }
-        return Finding(value: String(trimmed), origin: "\(file.value), named by \(file.origin)")
+        return nil
     }
 
     private static func text(of path: String, setting: String) throws(InvalidSetting) -> String {
@@ -150,14 +169,21 @@ struct SettingsReader: Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw InvalidSetting(setting: setting, reason: "\(path) is no UTF-8")
         }
+        // C would take what stands before it for the whole.
+        guard !bytes.contains(0) else {
+            throw InvalidSetting(setting: setting, reason: "\(path) has a zero byte")
+        }
         return text
     }
+
+    /// All that the system trusts is a quarter of a mebibyte; a device has no end.
+    private static let largestFile = 4 << 20
 
     private static func bytes(of path: String, setting: String) throws(InvalidSetting) -> [UInt8] {
         guard !path.isEmpty else { throw InvalidSetting(setting: setting, reason: "names no file") }
         guard !Files.isFolder(path) else { throw InvalidSetting(setting: setting, reason: "\(path) is a folder") }
         do throws(UnreadableFile) {
-            return try Files.bytes(of: path)
+            return try Files.bytes(of: path, upTo: Self.largestFile)
         } catch {
             throw InvalidSetting(setting: setting, reason: "\(path) \(error.reason)")
         }
@@ -176,20 +202,6 @@ struct SettingsReader: Sendable {
     func textFile(_ key: String) throws -> String? {
         guard let (path, bytes) = try self.file(key) else { return nil }
         return try Self.text(bytes, of: path, setting: self.invalid(key, "").setting)
-    }
-
-    private func first(_ key: String, isSecret: Bool) -> Finding? {
-        // Keys have underscores inside a part; flags and variables come from the same camel-case key.
-        for source in self.sources {
-            guard let value = source.reader.string(forKey: Self.configKey(key), isSecret: isSecret) else { continue }
-            return Finding(value: value, origin: source.name)
-        }
-        return nil
-    }
-
-    func required(_ key: String) throws -> String {
-        guard let value = try self.string(key) else { throw self.invalid(key, "is required") }
-        return value
     }
 
     func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
@@ -251,7 +263,7 @@ struct SettingsReader: Sendable {
 
     /// `mqtt.tls_ca_file` as the camel-case components that swift-configuration turns into `MQTT_TLS_CA_FILE` and
     /// `--mqtt-tls-ca-file`.
-    private static func configKey(_ key: String) -> ConfigKey {
+    fileprivate static func configKey(_ key: String) -> ConfigKey {
         ConfigKey(key.replacing("_", with: "."))
     }
 }

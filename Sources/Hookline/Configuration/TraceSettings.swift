@@ -35,6 +35,8 @@ struct TraceSettings: Sendable {
         guard !text.contains("?") else {
             throw settings.invalid("otel.exporter_otlp_endpoint", "must not have a query")
         }
+        // By itself first: with a path behind it `http://` would have a host.
+        _ = try Self.url(text, "otel.exporter_otlp_endpoint", settings)
         return try Self.url(
             (text.hasSuffix("/") ? String(text.dropLast()) : text) + "/v1/traces", "otel.exporter_otlp_endpoint",
             settings)

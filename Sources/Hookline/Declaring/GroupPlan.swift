@@ -86,13 +86,16 @@ struct GroupPlan: Sendable {
         let things = try declared.things.map { ($0, try Self.find($0, among: present.things)) }
         self.references.profiles = Self.ids(present.profiles, profiles)
         self.references.things = Self.ids(present.things, things)
+        let webhooks = try declared.webhooks.map { ($0, try Self.find($0, among: present.webhooks)) }
+        let sources = try declared.sources.map { ($0, try Self.find($0, among: present.sources)) }
+        for found in [profiles, things, webhooks, sources] { try Self.refuseRepetition(in: found) }
         let item = Planning(references: self.references, setsSecrets: setsSecrets)
         self.group = try item.plan(declared.group, group)
         self.profiles = try profiles.map(item.plan)
         self.things = try things.map(item.plan)
         self.members = try declared.members.map { try item.plan($0, try Self.find($0, among: present.members)) }
-        self.webhooks = try declared.webhooks.map { try item.plan($0, try Self.find($0, among: present.webhooks)) }
-        self.sources = try declared.sources.map { try item.plan($0, try Self.find($0, among: present.sources)) }
+        self.webhooks = try webhooks.map(item.plan)
+        self.sources = try sources.map(item.plan)
         self.formerRules = present.rules.map(RulePlan.written)
         self.formerMatch = present.match
         if let owned, group != nil {
@@ -140,6 +143,18 @@ struct GroupPlan: Sendable {
             }
         }
         return Pruning(owned, present, declared: declared, after: after, besideMember: user)
+    }
+
+    /// - Throws: ``InvalidField`` for what is meant twice, as by its id and by its name: each would undo what the other says.
+    static func refuseRepetition(in found: [(Declared, JSONFields?)]) throws(InvalidField) {
+        var paths: [String: String] = [:]
+        for (declared, present) in found {
+            guard let id = present?.string("id") else { continue }
+            if let path = paths[id] {
+                throw InvalidField(declared.path, "is declared twice: it is the \(declared.kind.rawValue) of \(path)")
+            }
+            paths[id] = declared.path
+        }
     }
 
     /// What is there of a resource; nil if it is to be made.

@@ -7,6 +7,9 @@ package import Values
 package struct IntakeStore: Sendable {
     let pool: Pool
     private let session: SessionID
+    /// Whether each commit is a transaction that is begun and ended: where rows are spread over nodes, a statement by itself is sent on
+    /// even to the node that it came in by.
+    private let beginsTransactions: Bool
     private let shapes = QueryShapes<Shape>()
 
     /// What tells the texts of commits apart.
@@ -23,6 +26,14 @@ package struct IntakeStore: Sendable {
     package init(_ database: Database, session: SessionID) {
         self.pool = database.pool
         self.session = session
+        self.beginsTransactions = false
+    }
+
+    /// For rows that are all at the node that the database is entered by.
+    init(atNode database: Database, session: SessionID) {
+        self.pool = database.pool
+        self.session = session
+        self.beginsTransactions = true
     }
 
     /// What is committed together.
@@ -71,7 +82,7 @@ package struct IntakeStore: Sendable {
     @discardableResult
     package func commit(_ commit: Commit, now: Instant) async throws -> [DeliveryID] {
         guard let statement = self.statement(of: commit, now: now, isRepeat: false) else { return [] }
-        guard commit.thins || !commit.alarms.isEmpty else {
+        guard commit.thins || !commit.alarms.isEmpty || self.beginsTransactions else {
             _ = try await self.pool.withConnection { try $0.execute(statement) }
             return []
         }

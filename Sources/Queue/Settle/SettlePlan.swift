@@ -4,8 +4,9 @@ package import Journal
 /// the next. Who carries it out has the I/O.
 ///
 /// - A settlement whose answer was lost is written again under the same number, and then changes nothing if it was written.
-/// - One that is refused for what it holds is halved until the result at fault is alone; that one is written without its
-///   texts, and at last without anything but what becomes of its delivery. So no result holds up any other.
+/// - One that is refused for what it holds is written without what goes back, which comes behind it, and halved until the result at
+///   fault is alone; that one is written without its texts, and at last without anything but what becomes of its delivery. So no
+///   result holds up any other.
 package struct SettlePlan: Sendable {
     package enum Step: Sendable {
         case write(Settlement)
@@ -59,6 +60,12 @@ package struct SettlePlan: Sendable {
         guard let part = self.parts.last else { return .finished }
         guard part.count == 1 else {
             self.parts.removeLast()
+            // What goes back holds nothing to refuse, and of a row it goes back at once (RecordingQueue).
+            let (told, back) = (part.filter { !$0.goesBack }, part.filter(\.goesBack))
+            guard told.isEmpty || back.isEmpty else {
+                self.parts += [back, told]
+                return self.next
+            }
             let middle = part.count / 2
             self.parts += [Array(part[middle...]), Array(part[..<middle])]
             return self.next
@@ -71,4 +78,8 @@ package struct SettlePlan: Sendable {
         }
         return self.next
     }
+}
+
+extension DeliveryResult {
+    fileprivate var goesBack: Bool { if case .released = self.ending { true } else { false } }
 }

@@ -174,7 +174,7 @@ struct ChannelNoticeTests {
                     """
                     INSERT INTO deliveries (message_id, due_at, webhook_key, payload_bytes, is_kept)
                     VALUES (1, now() - \(age)::interval, \(fixture.target.key.rawValue), 1, true)
-                    ON CONFLICT (message_id, webhook_key) DO UPDATE SET due_at = excluded.due_at
+                    ON CONFLICT ON CONSTRAINT deliveries_pkey DO UPDATE SET due_at = excluded.due_at
                     """)
             }
             for _ in 0..<2 { try await watch.look(late: .seconds(600)) }

@@ -96,12 +96,12 @@ struct GroupRowTests {
         await ground.proxy.stop()
     }
 
-    /// As the build before writes.
-    private static func former(_ key: Int32, _ thing: EntityID) -> [Query] {
+    /// As who knows of no groups writes.
+    private static func nameless(_ key: Int32, _ thing: EntityID) -> [Query] {
         [
             """
             INSERT INTO deliveries (message_id, due_at, webhook_key, payload_bytes, is_kept) VALUES (1, now(), \(key), 1, false)
-            ON CONFLICT (message_id, webhook_key) DO UPDATE SET due_at = excluded.due_at
+            ON CONFLICT ON CONSTRAINT deliveries_pkey DO UPDATE SET due_at = excluded.due_at
             """,
             """
             INSERT INTO delivery_batches (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes,
@@ -116,32 +116,32 @@ struct GroupRowTests {
             "INSERT INTO skips (at, webhook_key, message_id, thing_id, reason) VALUES (now(), \(key), 1, \(thing), 'unmet')",
             """
             INSERT INTO webhook_counters AS c (webhook_key, attempts) VALUES (\(key), 1)
-            ON CONFLICT (webhook_key) DO UPDATE SET attempts = c.attempts + 1
+            ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET attempts = c.attempts + 1
             """,
             """
             INSERT INTO webhook_stats AS s (webhook_key, period, start, succeeded, failed, skipped, latencies)
             VALUES (\(key), 'm', '2026-01-01', 1, 0, 0, '{}')
-            ON CONFLICT (webhook_key, period, start) DO UPDATE SET succeeded = s.succeeded + 1
+            ON CONFLICT ON CONSTRAINT webhook_stats_pkey DO UPDATE SET succeeded = s.succeeded + 1
             """,
             """
             INSERT INTO condition_memory (webhook_key, thing_id, rule, value) VALUES (\(key), \(thing), 0, '1')
-            ON CONFLICT (webhook_key, thing_id, rule) DO UPDATE SET value = excluded.value
+            ON CONFLICT ON CONSTRAINT condition_memory_pkey DO UPDATE SET value = excluded.value
             """,
             """
             INSERT INTO thinned_things AS t (webhook_key, thing_id, memory, changed_by) VALUES (\(key), \(thing), '{}', '{1}')
-            ON CONFLICT (webhook_key, thing_id) DO UPDATE SET memory = excluded.memory
+            ON CONFLICT ON CONSTRAINT thinned_things_pkey DO UPDATE SET memory = excluded.memory
             """,
         ]
     }
 
-    @Test("is filled in for the build before, which names none; of a webhook that is gone it is none's")
-    func former() async throws {
+    @Test("is filled in for who names none, in its key too; of a webhook that is gone it is none's")
+    func nameless() async throws {
         let fixture = try await Fixture()
         let gone: Int32 = 999_999
         try await fixture.database.pool.transaction { db in
             for key in [fixture.target.key.rawValue, gone] {
                 // What is there already is changed.
-                for statement in Self.former(key, fixture.group) + Self.former(key, fixture.group) {
+                for statement in Self.nameless(key, fixture.group) + Self.nameless(key, fixture.group) {
                     try db.execute(statement)
                 }
             }
@@ -157,7 +157,7 @@ struct GroupRowTests {
                     "SELECT count(*) FROM \(table.name) WHERE webhook_key = \(gone) AND \(column) = \(Message.noThing)")
                     > 0, "\(table)")
         }
-        // And it reads what it always has, by names that still mean one thing.
+        // And reads what there always has been, by names that still mean one thing.
         #expect(
             try await fixture.count(
                 """

@@ -56,6 +56,21 @@ struct SettlePlanTests {
         guard case .finished = plan.handle(.done) else { Issue.record("nothing is left"); return }
     }
 
+    @Test("what goes back beside a result that the database refuses is not divided, and comes behind it")
+    func beside() throws {
+        let results = try self.results(5).enumerated().map { number, result in
+            number.isMultiple(of: 2)
+                ? DeliveryResult(delivery: result.delivery, ending: .released, attempt: nil) : result
+        }
+        var plan = SettlePlan()
+        plan.add(results)
+        #expect(try self.settlement(plan.handle(.refused)) == ([1, 3], 1, .whole))
+        #expect(try self.settlement(plan.handle(.refused)) == ([1], 1, .whole))
+        #expect(try self.settlement(plan.handle(.done)) == ([3], 2, .whole))
+        #expect(try self.settlement(plan.handle(.done)) == ([0, 2, 4], 3, .whole))
+        guard case .finished = plan.handle(.done) else { Issue.record("nothing is left"); return }
+    }
+
     @Test("what is left of a result without its texts was said by nobody else")
     func withoutTexts() throws {
         let result = try self.results(1)[0].withoutTexts

@@ -24,6 +24,16 @@ extension FieldTable {
         for field in Self.fields where object.has(field.name) { try field.read(object, &self) }
     }
 
+    /// Refuses texts that are empty and have to say something. What is as it was goes on, if an older build took it.
+    ///
+    /// - Parameter object: what this was changed by.
+    package func refuseEmptyTexts(in object: JSONObject, changing former: Self) throws(InvalidField) {
+        for field in Self.fields where !field.isSame(self, former) {
+            guard let value = object.fields[field.name] else { continue }
+            try field.form.refuseEmptyTexts(in: value, at: object.name(field.name))
+        }
+    }
+
     /// Each by itself.
     ///
     /// - Throws: ``InvalidField``, named as the API names it.

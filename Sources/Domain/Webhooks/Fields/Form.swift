@@ -67,6 +67,27 @@ package indirect enum Form: Sendable {
         }
     }
 
+    /// - Parameter name: of the value, for the error.
+    func refuseEmptyTexts(in value: JSONValue, at name: String) throws(InvalidField) {
+        switch (self, value) {
+        case (.text(let length?), .string("")) where length.lowerBound > 0:
+            throw InvalidField(name, "must not be empty")
+        case (.list(let form, _), .array(let values)):
+            for (index, value) in values.enumerated() {
+                try form.refuseEmptyTexts(in: value, at: "\(name)[\(index)]")
+            }
+        case (.object(let members), .object(let fields)):
+            for member in members {
+                guard let value = fields[member.name] else { continue }
+                try member.form.refuseEmptyTexts(in: value, at: "\(name).\(member.name)")
+            }
+        case (.either(let short, let whole), _):
+            try short.refuseEmptyTexts(in: value, at: name)
+            try whole.refuseEmptyTexts(in: value, at: name)
+        default: return
+        }
+    }
+
     private static func schema(
         _ type: String, least: String, most: String, _ range: ClosedRange<Int>?, and schema: JSONFields = [:]
     ) -> JSONFields {
