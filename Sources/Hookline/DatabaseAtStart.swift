@@ -1,0 +1,85 @@
+internal import Domain
+internal import Journal
+internal import Logging
+internal import Postgres
+internal import Queue
+internal import Registry
+internal import Schema
+
+/// What a database has to be, and is made, before anything is done with it.
+extension Assembly {
+    func migrate(_ database: Database, beside pools: Pools) async throws {
+        var announced = false
+        while true {
+            do {
+                try await Self.requireSessions(database.pool, pools.probe, of: "POSTGRES_URL")
+                if let data = pools.data {
+                    try await Self.requireSessions(data.general, data.probe, of: "POSTGRES_DATA_URL")
+                }
+                for name in try await database.migrate() {
+                    self.logger.info("applied migration", metadata: ["migration": "\(name)"])
+                }
+                return
+            } catch let error as PostgresError where error.kind == .configuration {
+                throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
+            } catch  where DatabaseAvailability.isAway(error) {
+                // Started together with its database, which may need longer. What a migration does wrong stays wrong.
+                if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
+                announced = true
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    /// A session keeps locks, settings, prepared statements and what it listens to, for which a pooler that gives out server
+    /// processes by transactions has no place.
+    private static func requireSessions(_ one: Pool, _ other: Pool, of setting: String) async throws {
+        guard try await ServerFacts.shareBackend(one, other) else { return }
+        throw InvalidSetting(
+            setting: setting,
+            reason:
+                "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
+                + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
+    }
+
+    /// What is committed to another database is acknowledged and never sent.
+    static func requireSame(
+        _ sessions: SessionStore, _ data: SessionStore, _ session: SessionIdentity
+    ) async throws {
+        let isSame: Bool
+        do { isSame = try await sessions.isSeen(session, by: data) } catch let error as PostgresError
+            where error.kind == .server && !DatabaseAvailability.isAway(error)
+        {
+            // Such as that there is no such table.
+            throw InvalidSetting(
+                setting: "POSTGRES_DATA_URL", reason: "does not show the sessions of POSTGRES_URL: \(error.message)")
+        }
+        guard !isSame else { return }
+        throw InvalidSetting(setting: "POSTGRES_DATA_URL", reason: "leads to another database than POSTGRES_URL")
+    }
+
+    /// Brings every stored secret under the current key. One that does not open is named, and stays as it is; if none does
+    /// it is the keys that are wrong.
+    func sealSecrets(_ database: Database, _ box: SecretBox, _ unreadable: UnreadableRows) async throws {
+        if box.keyID == nil {
+            self.logger.warning(
+                "SECRETS_KEY is not set: header values and signing keys are stored unencrypted in the database")
+        }
+        do {
+            let report = try await Author.sealing.changing { try await Resealing(database, box: box).run() }
+            // Webhooks that do not open are named when the routes are read.
+            for (column, rows) in report.unreadable where column.kind != .webhook && !rows.isEmpty {
+                unreadable.set(column.kind, to: rows)
+            }
+            for (column, count) in report.sealed where count > 0 {
+                try await AuditStore(database).note(
+                    AuditNote(.resealed, .kept("secrets", name: column.rawValue), count: Int64(count)))
+                self.logger.notice(
+                    "sealed with the current key", metadata: ["column": "\(column.rawValue)", "values": "\(count)"])
+            }
+        } catch let error as SecretBox.Unreadable {
+            throw InvalidSetting(
+                setting: "SECRETS_KEY or SECRETS_FORMER_KEYS", reason: "no stored secret can be opened: \(error)")
+        }
+    }
+}
