@@ -1,5 +1,5 @@
 # Every target does all it needs on a Debian 12 that has Swift.
-SWIFT_FLAGS := --explicit-target-dependency-import-check error $(MORE_SWIFT_FLAGS)
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
 CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
