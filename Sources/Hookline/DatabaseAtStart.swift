@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import Logging
+internal import Observability
 internal import Postgres
 internal import Queue
 internal import Registry
@@ -9,14 +10,16 @@ internal import Schema
 /// What a database has to be, and is made, before anything is done with it.
 extension Assembly {
     func migrate(_ database: Database, beside pools: Pools) async throws {
-        var announced = false
+        let log = RateLimitedLog(logger: self.logger)
         while true {
             do {
                 try await Self.requireSessions(database.pool, pools.probe, of: "POSTGRES_URL")
                 if let data = pools.data {
                     try await Self.requireSessions(data.general, data.probe, of: "POSTGRES_DATA_URL")
                 }
-                for name in try await database.migrate() {
+                let applied = try await database.migrate()
+                log.over("database")
+                for name in applied {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
@@ -24,8 +27,7 @@ extension Assembly {
                 throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
             } catch  where DatabaseAvailability.isAway(error) {
                 // Started together with its database, which may need longer. What a migration does wrong stays wrong.
-                if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
-                announced = true
+                log.trouble("database", "waiting for the database", "\(error)")
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
