@@ -138,6 +138,8 @@ package struct Housekeeper: Service {
     }
 
     private func tell(_ steps: [HousekeepingStep]) {
+        // A right that is missing, or a disk that is full, is why many of them fail.
+        var failed: [String: [String]] = [:]
         for step in steps {
             switch step.outcome {
             case .done(let rows):
@@ -145,8 +147,13 @@ package struct Housekeeper: Service {
                 self.logger.debug("housekeeping", metadata: ["step": "\(step.name)", "rows": "\(rows)"])
             case .busy: self.logger.info("housekeeping has to wait", metadata: ["step": "\(step.name)"])
             case .failed(let error):
-                self.log.trouble(step.name, Self.problem, "\(error)", metadata: ["step": "\(step.name)"])
+                failed["\(error)", default: []].append(step.name)
             }
+        }
+        for (error, names) in failed {
+            var metadata: Logger.Metadata = ["step": "\(names[0])"]
+            if names.count > 1 { metadata["steps"] = "\(names.count)" }
+            self.log.trouble(names[0], Self.problem, error, metadata: metadata)
         }
     }
 }
