@@ -42,7 +42,9 @@ extension WholeServiceTests {
             await hookline.process.stop()
         }
 
-        @Test("gives the role too few connections or rights: nothing is begun, and what is wrong is said")
+        @Test(
+            "gives the role too few connections or rights: nothing is begun, and what is wrong is said",
+            .disabled(if: GivenPostgres.isThere, "\(GivenPostgres.skipped)"))
         func role() async throws {
             let (cluster, url) = try await self.database("roles")
             let (end, output) = try await HooklineProcess.run(["migrate"], ["POSTGRES_URL": url])
