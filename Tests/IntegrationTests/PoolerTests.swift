@@ -49,7 +49,7 @@ extension WholeServiceTests {
         ]
 
         @Test("it does not begin, and says what is wrong, if sessions are none", arguments: unfit.indices)
-        func unfit(_ index: Int) async throws {
+        func noSessions(_ index: Int) async throws {
             let unfit = Self.unfit[index]
             let (cluster, _) = try await SharedPostgres.shared.running()
             let name = try await SharedPostgres.shared.makeDatabase().split(separator: "/").last ?? ""
