@@ -258,8 +258,8 @@ let package = Package(
         .testTarget(
             name: "QueueTests",
             dependencies: [
-                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
-                "Values",
+                "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport",
+                "TestSupport", "Values",
                 logging,
             ],
             swiftSettings: common),

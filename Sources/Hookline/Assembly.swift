@@ -230,7 +230,10 @@ struct Assembly {
         let api = makeAPIServices(
             settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
             version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, dataProbe, clock, metrics) + identity.readiness },
+            readiness: {
+                let writes = WritesInTrouble(intake: intake.commitTrouble, recording: delivery.recordingTrouble)
+                return await Self.readiness(probe, dataProbe, writes, clock, metrics) + identity.readiness
+            },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },

@@ -11,6 +11,8 @@ internal import class Threads.DedicatedThread
 /// With `POSTGRES_DATA_URL` what is about messages and deliveries alone goes another way to the same database: commits, results,
 /// counts, the log. What takes turns by locks, listens, or is about more goes by `POSTGRES_URL`, claims and housekeeping too.
 struct Pools {
+    /// How all but those to the data get there, but for what their plans are to be like.
+    let endpoint: Endpoint
     let general: Pool
     /// On the thread of the session with the broker: whoever takes messages has nothing else to do while they are committed.
     let intake: Pool
@@ -27,6 +29,7 @@ struct Pools {
 
     /// What goes by `POSTGRES_DATA_URL`, beside intake and adoption.
     struct Data {
+        let endpoint: Endpoint
         /// Counts, and what people look at.
         let general: Pool
         /// Results.
@@ -63,6 +66,7 @@ struct Pools {
         func prepared(_ endpoint: Endpoint) -> Endpoint { endpoint.with(setting: "jit", "off").changing(as: .service) }
         let postgres = prepared(configuration.postgres)
         let data = configuration.postgresData.map(prepared)
+        self.endpoint = postgres
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
@@ -85,6 +89,7 @@ struct Pools {
         self.data =
             if let data, let genericData {
                 Data(
+                    endpoint: data,
                     general: Pool(
                         endpoint: data, configuration: .init(size: configuration.poolSize), logger: logger),
                     recording: Pool(

@@ -54,6 +54,9 @@ extension Connection {
         if !missing.isEmpty { try self.set(missing) }
     }
 
+    /// The process that the server said would answer. A pooler between says another one than does.
+    package var serverProcess: Int32 { unsafe PQbackendPID(self.handle.raw) }
+
     /// Such as 170004; 0 if there is no connection.
     private var serverVersion: Int32 { unsafe PQserverVersion(self.handle.raw) }
 

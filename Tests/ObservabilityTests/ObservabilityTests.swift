@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Observability
 import Synchronization
@@ -100,6 +101,40 @@ struct LogTests {
         logger.info("yes", metadata: ["a": "b"])
         #expect(lines.lines.count == 1)
         #expect(lines.lines[0].hasSuffix("INFO     yes a=\"b\"\n"))
+    }
+
+    /// What is in a pipe at this moment.
+    private func drain(_ descriptor: Int32) -> String {
+        var text: [UInt8] = []
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, 0) > 0 {
+            var piece = [UInt8](repeating: 0, count: 4_096)
+            let count = read(descriptor, &piece, piece.count)
+            guard count > 0 else { break }
+            text += piece.prefix(count)
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    @Test("keeps nobody waiting for a pipe that is not read, and says what was left out", .timeLimit(.minutes(5)))
+    func unread() throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        let output = LogOutput(ends[1])
+        let logger = Logger(label: "test") { LineLogHandler(label: $0, level: .info, format: .text, output: output) }
+        // More than a pipe holds, and lines that are longer than what it takes at once.
+        let filler = String(repeating: "x", count: 5_000)
+        for number in 0..<100 { logger.info("line \(number) \(filler)") }
+        let first = self.drain(ends[0])
+        #expect(first.contains("line 0 ") && first.contains("line 5 ") && !first.contains("line 99 "))
+        logger.info("it is read again")
+        let lines = self.drain(ends[0]).split(separator: "\n")
+        #expect(lines.count == 2, "\(lines)")
+        let left = lines.first?.split(separator: "\"").dropFirst().first.flatMap { Int($0) } ?? 0
+        #expect(lines.first?.contains("lines of the log were left out: nobody read them") == true)
+        #expect(first.matches(of: /line \d+ x{5000}\n/).count == 100 - left, "each is whole, or counted")
+        #expect(lines.last?.contains("it is read again") == true)
+        for end in ends { close(end) }
     }
 
     @Test("tells the first of many at once and counts the rest")
