@@ -54,16 +54,23 @@ extension Assembly {
                 throw Self.refusal(error, of: "POSTGRES_DATA_URL") ?? error
             }
         }
-        let needed = Pools.mostConnections(self.configuration)
+        // With fewer some of its work is never done; with more than these what people ask for waits in line, as it may.
+        let most = Pools.mostConnections(self.configuration)
+        let least = most - self.configuration.poolSize + 1
         let limit = try await ServerFacts.connectionLimit(database)
-        guard limit.count >= needed else {
+        guard limit.count >= least else {
             throw InvalidSetting(
                 setting: "POSTGRES_URL",
                 reason:
-                    "lets in \(limit.count) connections at the most (\(limit.setting)), "
-                    + "and an instance needs up to \(needed): raise that, or lower POSTGRES_POOL_SIZE")
+                    "lets in \(limit.count) connections at the most (\(limit.setting)), and an instance needs \(least), "
+                    + "and up to \(most) with a POSTGRES_POOL_SIZE of \(self.configuration.poolSize): raise that")
         }
-        try await Sessions.requirePlaces(needed, open: 2, by: pools.endpoint)
+        if limit.count < most {
+            self.logger.warning(
+                "the database lets in fewer connections than an instance may open",
+                metadata: ["limit": "\(limit.count)", "by": "\(limit.setting)", "most": "\(most)"])
+        }
+        try await Sessions.requirePlaces(least, open: 2, by: pools.endpoint)
     }
 
     /// What is committed to another database is acknowledged and never sent.

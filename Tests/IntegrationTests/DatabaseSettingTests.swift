@@ -49,10 +49,10 @@ extension WholeServiceTests {
             let (cluster, url) = try await self.database("roles")
             let (end, output) = try await HooklineProcess.run(["migrate"], ["POSTGRES_URL": url])
             #expect(end == "exited(0)", "\(output)")
-            try await cluster.psql("CREATE ROLE few LOGIN CONNECTION LIMIT 14 IN ROLE hookline", database: "roles")
+            try await cluster.psql("CREATE ROLE few LOGIN CONNECTION LIMIT 6 IN ROLE hookline", database: "roles")
             try await cluster.psql("CREATE ROLE stranger LOGIN", database: "roles")
             let cases = [
-                ("few", "serve", "lets in 14 connections at the most (CONNECTION LIMIT of the role few)"),
+                ("few", "serve", "lets in 6 connections at the most (CONNECTION LIMIT of the role few), and an instance needs 12"),
                 ("stranger", "serve", "its role may not do what is needed (permission denied for"),
                 ("stranger", "migrate", "its role may not do what is needed (permission denied for"),
             ]
