@@ -286,7 +286,10 @@ final class Lane {
         if !target.isSentFromMemory || isQueuedOtherwise {
             self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
-        if target.options.auth != old.options.auth || target.tls != old.tls {
+        // Its provider is reached as the receiver is, by the same guard.
+        if target.options.auth != old.options.auth || target.tls != old.tls
+            || target.allowedNetworks != old.allowedNetworks
+        {
             self.tokens?.close()
             self.tokens = self.dispatcher.makeTokenSource(for: target)
         }

@@ -301,9 +301,9 @@ package struct IntakeService: Service {
     private func refuse(_ reason: RefusalReason, _ count: Int, example: String?, why: String? = nil) {
         self.metrics.refused.add(reason, count)
         var metadata: Logger.Metadata = [
-            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))",
+            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").printable(most: 200))",
         ]
-        if let why { metadata["why"] = "\(why.prefix(200))" }
+        if let why { metadata["why"] = "\(why.printable(most: 200))" }
         self.log.warning(reason.rawValue, "messages refused", metadata: metadata)
     }
 }

@@ -95,8 +95,12 @@ func quoted(_ text: String) -> String {
         case "\n": quoted += "\\n"
         case "\r": quoted += "\\r"
         case "\t": quoted += "\\t"
-        case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+        // Terminals obey those above ASCII too.
+        case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
             quoted += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+        // For some who read lines they are the end of one.
+        case "\u{2028}": quoted += "\\u2028"
+        case "\u{2029}": quoted += "\\u2029"
         default: quoted.unicodeScalars.append(scalar)
         }
     }

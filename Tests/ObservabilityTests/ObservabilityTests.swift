@@ -35,7 +35,11 @@ struct MetricsTests {
             [
                 MetricFamily(
                     .summary, "hookline_x", "Any.", labels: ["a", "b"],
-                    [.init(2.5, ["say \"no\"\n", #"\"#], suffix: "_sum"), .init(3, ["", "é"], suffix: "_count")])
+                    [
+                        .init(2.5, ["say \"no\"\n", #"\"#], suffix: "_sum"), .init(3, ["", "é"], suffix: "_count"),
+                        // A quote that is joined to what is before and behind it is one all the same.
+                        .init(4, ["\u{0D4E}\"\u{301}", ""], suffix: "_count"),
+                    ])
             ]
         }
         let text = metrics.prometheusText()
@@ -46,6 +50,7 @@ struct MetricsTests {
                 # TYPE hookline_x summary
                 hookline_x_sum{a="say \"no\"\n",b="\\"} 2.5
                 hookline_x_count{a="",b="é"} 3
+                hookline_x_count{a="\##u{0D4E}\"\##u{301}",b=""} 4
 
                 """##))
     }
@@ -91,6 +96,14 @@ struct LogTests {
         #expect(line.contains(#""message":"a \"b\"\n""#))
         #expect(line.contains(#""key":"x\r\ny\u0001\\""#))
         #expect(line.dropLast().allSatisfy { !$0.isNewline })
+    }
+
+    @Test("has no sign that ends a line or that a terminal obeys", arguments: [LogFormat.json, .text])
+    func controls(_ format: LogFormat) throws {
+        let lines = Lines()
+        lines.logger(format).warning("a", metadata: ["key": "x\u{9B}2J\u{2028}\u{7F}y\u{0D4E}\"z"])
+        let line = try #require(lines.lines.first)
+        #expect(line.contains(#""x\u009b2J\u2028\u007fy\#u{0D4E}\"z""#), "\(line)")
     }
 
     @Test("leaves out what is below its level")

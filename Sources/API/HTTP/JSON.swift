@@ -66,7 +66,8 @@ extension Request {
     func refuseEncodedBody() throws(APIError) {
         guard let encoding = self.headers[.contentEncoding], encoding.lowercased() != "identity" else { return }
         throw APIError(
-            status: .unsupportedMediaType, message: "content-encoding must be identity, not \(encoding.prefix(40))",
+            status: .unsupportedMediaType,
+            message: "content-encoding must be identity, not \(encoding.printable(most: 40))",
             headers: [.acceptEncoding: "identity"])
     }
 }

@@ -92,7 +92,7 @@ struct CodeExchange: Sendable {
     private static func reason(_ body: [UInt8]) -> String {
         guard let answer = self.object(body), let code = self.text(answer["error"]) else { return "without a reason" }
         let text = [code, self.text(answer["error_description"])].compactMap { $0 }.joined(separator: ": ")
-        return String(String(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }).prefix(300))
+        return text.printable(most: 300)
     }
 
     // MARK: Reading

@@ -20,10 +20,14 @@ package struct SuccessRule: Sendable, Equatable, Codable {
         self.matches = matches
     }
 
+    /// - Parameter fault: what is wrong with the body, if something is. What says yes all the same is taken: there are some who
+    ///   say that a body is packed which is not.
     /// - Returns: nil if the body says yes.
-    func denial(of body: [UInt8]) -> AnswerMeaning.Denial? {
+    func denial(of body: [UInt8], fault: AnswerMeaning.BodyFault? = nil) -> AnswerMeaning.Denial? {
         let body = Array(body.prefix(Self.mostBytes))
-        func no(_ found: String) -> AnswerMeaning.Denial { .init(expected: self.words, found: found) }
+        func no(_ found: String) -> AnswerMeaning.Denial {
+            .init(expected: self.words, found: Self.explained(found, by: fault))
+        }
         guard let path else {
             guard let text = String(validating: Self.trimmed(body), as: UTF8.self) else { return no("is no text") }
             guard !text.isEmpty else { return no("there is no body") }
@@ -34,6 +38,15 @@ package struct SuccessRule: Sendable, Equatable, Codable {
         }
         guard let value = JSONPath(path).flatMap(json.value(at:)) else { return no("is not there") }
         return self.isMet(by: value.string ?? value.compactText, value) ? nil : no("is \(Self.shown(value.text))")
+    }
+
+    private static func explained(_ found: String, by fault: AnswerMeaning.BodyFault?) -> String {
+        switch fault {
+        case nil: found
+        case .packed(let coding):
+            "the body cannot be read: it is sent with content-encoding \(Self.shown(coding.utf8)), which was not asked for"
+        case .brokeOff: "\(found); but the answer broke off before its end"
+        }
     }
 
     private func isMet(by text: String, _ value: RawJSON?) -> Bool {
@@ -55,9 +68,7 @@ package struct SuccessRule: Sendable, Equatable, Codable {
     }
 
     private static func shown(_ text: some Collection<UInt8>) -> String {
-        let scalars = String(decoding: text.prefix(Self.mostShown * 4), as: UTF8.self).unicodeScalars
-        let line = scalars.prefix(Self.mostShown).map { $0.properties.generalCategory == .control ? " " : $0 }
-        return String(String.UnicodeScalarView(line)) + (scalars.count > Self.mostShown ? "…" : "")
+        String(decoding: text.prefix(Self.mostShown * 4), as: UTF8.self).printable(most: Self.mostShown)
     }
 }
 
