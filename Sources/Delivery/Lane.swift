@@ -66,7 +66,7 @@ final class Lane {
         // It was leased just before the webhook was disabled, or told to keep order.
         guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
         self.noteBusy()
-        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        if self.backlog.isPenning { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -88,7 +88,7 @@ final class Lane {
         self.givenBack += deliveries.count
         self.dispatcher.addReleased(deliveries)
         self.dispatcher.ledger.startSpilling(self.key, of: self.target.group)
-        self.backlog.note()
+        self.backlog.noteReturned()
     }
 
     // MARK: Results
