@@ -16,25 +16,25 @@ struct UnreadableMessageTests {
     }
 
     /// MQTT 5, section 3.3.2.3.7.
-    private static func property(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
+    private static func pair(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
         [0x26, 0, UInt8(name.count)] + name + [0, UInt8(value.count)] + value
     }
 
-    private static let properties: [(String, [UInt8])] = [
-        ("a line break in a user property", property(Array("a".utf8), Array("one\ntwo".utf8))),
-        ("a control character in its name", property([1], Array("b".utf8))),
-        ("what is no character", property(Array("a".utf8), Array("\u{FFFF}".utf8))),
-        ("bytes that are no UTF-8", property(Array("a".utf8), [0xFF])),
+    private static let unreadable: [(String, [UInt8])] = [
+        ("a line break in a user property", pair(Array("a".utf8), Array("one\ntwo".utf8))),
+        ("a control character in its name", pair([1], Array("b".utf8))),
+        ("what is no character", pair(Array("a".utf8), Array("\u{FFFF}".utf8))),
+        ("bytes that are no UTF-8", pair(Array("a".utf8), [0xFF])),
         ("a control character in the content type", [0x03, 0, 2, 0x61, 0x01]),
         ("two content types", [0x03, 0, 1, 0x61, 0x03, 0, 1, 0x62]),
     ]
 
     @Test(
         "is taken without its properties, with what stands before and behind it; then it goes on with MQTT 5",
-        arguments: properties)
-    func properties(_ what: String, _ properties: [UInt8]) async throws {
+        arguments: unreadable)
+    func property(_ what: String, _ properties: [UInt8]) async throws {
         let broker = try await ScriptedBroker.start(keeping: [
-            Kept("1", on: Self.topic, properties: Self.property(Array("a".utf8), Array("b".utf8))),
+            Kept("1", on: Self.topic, properties: Self.pair(Array("a".utf8), Array("b".utf8))),
             Kept("2", on: Self.topic, properties: properties), Kept("3", on: Self.topic),
         ]) { _ in .silence }
         let session = try self.session(at: broker)
