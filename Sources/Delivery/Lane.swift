@@ -332,7 +332,10 @@ final class Lane {
     /// - Parameter most: how many deliveries may stay; of requests that take several, as many requests.
     func giveBack(but most: Int) {
         let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
-        guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
+        let penned = self.queue.penned.deliveries
+        // What is in the pen only because it stands behind what went back is not what it sends first.
+        let isOfNoUse = penned > 0 && !self.backlog.isCatchingUp
+        guard !overflows, isOfNoUse || self.queue.count + penned > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
         if self.backlog.isClaiming {
             guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
