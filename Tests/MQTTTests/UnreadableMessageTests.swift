@@ -1,3 +1,4 @@
+import LocalServices
 import MQTT
 import TestSupport
 import Testing
