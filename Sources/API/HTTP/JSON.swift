@@ -2,6 +2,7 @@ internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Values
 
 enum JSON {
     static func encode(_ value: some Encodable) throws -> ByteBuffer {

@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// Where in a token something stands: a claim of this name, or else the way of names between dots, as in
 /// `realm_access.roles`. A name may have dots itself, as the urls that Auth0 wants do.

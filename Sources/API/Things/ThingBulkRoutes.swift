@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Registry
 internal import Schema
+internal import Values
 
 /// Many things at once: made from JSON or from a table, and removed, all or none; and a thing that moves to another group.
 struct ThingBulkRoutes: Sendable {
