@@ -6,6 +6,8 @@ struct Setting: Sendable {
     /// As the help shows it; the value itself stands where the setting is read.
     let fallback: String
     var isSecret = false
+    /// The key of another without which nothing looks at it. Not of OpenTelemetry's, which a machine may have for all that runs on it.
+    var needs: String?
 
     var variable: String { self.key.uppercased().replacing(".", with: "_") }
     var flag: String { "--" + self.key.replacing(".", with: "-").replacing("_", with: "-") }
@@ -27,9 +29,12 @@ struct Setting: Sendable {
         Setting(
             key: "smtp.url", help: "server that takes mail: smtps://user:password@host:465, or smtp://host:587",
             fallback: "no mail", isSecret: true),
-        Setting(key: "smtp.from", help: "address that mail comes from; required with SMTP_URL", fallback: "none"),
         Setting(
-            key: "smtp.tls_ca_file", help: "PEM file of CAs trusted in place of the system's", fallback: "the system's"),
+            key: "smtp.from", help: "address that mail comes from; required with SMTP_URL", fallback: "none",
+            needs: "smtp.url"),
+        Setting(
+            key: "smtp.tls_ca_file", help: "PEM file of CAs trusted in place of the system's", fallback: "the system's",
+            needs: "smtp.url"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
         Setting(
             key: "metrics.webhooks", help: "how many webhooks have metrics of their own; the others are added up",
@@ -77,7 +82,9 @@ struct Setting: Sendable {
             key: "mqtt.public_url", help: "how things reach the broker, for the lines that the console shows",
             fallback: "mqtt://MQTT_HOST:MQTT_PORT"),
         Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
-        Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
+        Setting(
+            key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true,
+            needs: "mqtt.username"),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
         Setting(
             key: "mqtt.tls_cert_file", help: "PEM file of the certificate that the broker asks Hookline for",
@@ -96,7 +103,7 @@ struct Setting: Sendable {
             key: "mqtt.restart_patience",
             help:
                 "in a shared subscription, how long a stopped instance is waited for before others fetch its messages",
-            fallback: "60s"),
+            fallback: "60s", needs: "mqtt.shared_group"),
         Setting(key: "intake.batch_size", help: "most messages in one commit", fallback: "1000"),
         Setting(
             key: "intake.linger", help: "wait for more messages before a small batch is committed, where many come",
@@ -140,23 +147,28 @@ struct Setting: Sendable {
             fallback: "hookline:GROUP:ROLE"),
         Setting(
             key: "auth.client_id", help: "the console's name at the provider, where it signs in then",
-            fallback: "tokens are pasted"),
+            fallback: "tokens are pasted", needs: "auth.oidc_issuer"),
         Setting(
-            key: "auth.client_secret", help: "its secret, if it has one there", fallback: "none", isSecret: true),
-        Setting(key: "auth.scopes", help: "what the console asks the provider for", fallback: "openid profile"),
+            key: "auth.client_secret", help: "its secret, if it has one there", fallback: "none", isSecret: true,
+            needs: "auth.client_id"),
+        Setting(
+            key: "auth.scopes", help: "what the console asks the provider for", fallback: "openid profile",
+            needs: "auth.client_id"),
         Setting(
             key: "auth.allowed_networks", help: "CIDRs beyond the public internet where the provider may be",
-            fallback: "none"),
+            fallback: "none", needs: "auth.oidc_issuer"),
         Setting(
             key: "auth.keys_max_age", help: "how long the provider's keys are good when it cannot be reached",
-            fallback: "1d"),
+            fallback: "1d", needs: "auth.oidc_issuer"),
         Setting(
             key: "mqtt.dynamic_security",
             help: "true keeps the things' accounts in mosquitto's dynamic-security plugin", fallback: "false"),
         Setting(
-            key: "mqtt.admin_username", help: "account that administers the plugin", fallback: "MQTT_USERNAME"),
+            key: "mqtt.admin_username", help: "account that administers the plugin", fallback: "MQTT_USERNAME",
+            needs: "mqtt.dynamic_security"),
         Setting(
-            key: "mqtt.admin_password", help: "its password", fallback: "MQTT_PASSWORD", isSecret: true),
+            key: "mqtt.admin_password", help: "its password", fallback: "MQTT_PASSWORD", isSecret: true,
+            needs: "mqtt.dynamic_security"),
         Setting(
             key: "secrets.key", help: "32 bytes in base64 that encrypt secrets in the database", fallback: "none",
             isSecret: true),
@@ -209,10 +221,11 @@ struct Setting: Sendable {
         Setting(
             key: "delivery.no_proxy",
             help: "hosts with those below them, addresses and CIDRs that are reached without it, parted by commas",
-            fallback: "none"),
+            fallback: "none", needs: "delivery.proxy"),
         Setting(
             key: "delivery.proxy_target",
-            help: "how receivers are named to it: by the address that was checked, or by name", fallback: "address"),
+            help: "how receivers are named to it: by the address that was checked, or by name", fallback: "address",
+            needs: "delivery.proxy"),
         Setting(key: "delivery.threads", help: "event loops that send", fallback: "half the cores, two at the least"),
         Setting(key: "retention.messages", help: "how long kept messages stay", fallback: "30d"),
         Setting(key: "retention.attempts", help: "how long the log of attempts stays", fallback: "7d"),
