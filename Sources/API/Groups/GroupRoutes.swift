@@ -163,10 +163,8 @@ struct GroupRoutes: Sendable {
         let members = try await request.members(among: Role.allCases)
         // Who is not an owner can neither make owners nor unmake them.
         if callersRole < .owner {
-            let current = try await self.groups.roles(in: id, of: members.map(\.id))
-            guard !members.contains(where: { $0.role == .owner }), !current.values.contains(.owner) else {
-                throw APIError.forbidden(.owner)
-            }
+            let current = try await self.groups.members(of: id, among: members.map(\.id))
+            guard !(members + current).contains(where: { $0.role == .owner }) else { throw APIError.forbidden(.owner) }
         }
         guard try await self.groups.setMembers(members, in: id) else { throw Self.lastOwner }
         return try Response.json(members.map(MemberDTO.init))
@@ -177,10 +175,10 @@ struct GroupRoutes: Sendable {
         let id = try context.id(of: "group")
         let caller = try context.caller()
         let members = try await request.memberIDs()
-        let isLeaving = members == [caller.id] && caller.hasOwnPowers
+        let isLeaving = caller.isAll(of: members) && caller.hasOwnPowers
         let role = try await self.access.requireGroup(isLeaving ? .viewer : .admin, id, for: caller)
-        let current = try await self.groups.roles(in: id, of: members)
-        if role < .owner, current.values.contains(.owner) { throw APIError.forbidden(.owner) }
+        let current = try await self.groups.members(of: id, among: members)
+        if role < .owner, current.contains(where: { $0.role == .owner }) { throw APIError.forbidden(.owner) }
         guard try await self.groups.removeMembers(members, from: id) else { throw Self.lastOwner }
         return Response.noContent
     }
