@@ -179,8 +179,11 @@ private struct WebhookComparison {
         let object = try JSONObject(.object(whole), at: path)
         let headers = try Header.list(try object.object("headers"))
         let (name, url) = (try object.string("name"), try object.string("url"))
+        let former: String? = if case .string(let text)? = present["name"] { text } else { nil }
         do throws(InvalidField) {
-            _ = try WebhookDraft(name: name, url: url, headers: headers, policy: policy, options: options)
+            _ = try WebhookDraft(
+                name: name, insteadOf: former, url: url, headers: headers, policy: policy,
+                options: options)
         } catch {
             throw error.field.hasPrefix(path) ? error : InvalidField(object.name(error.field), error.reason)
         }

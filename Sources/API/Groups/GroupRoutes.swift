@@ -31,7 +31,8 @@ struct GroupRoutes: Sendable {
             guard try topics == nil || context.caller().isRoot else {
                 throw APIError(status: .forbidden, message: "allowed_topics can be set by root only")
             }
-            let name = try Name.checked(try object.string("name"))
+            let given = try object.string("name")
+            let name = try Name.chosen(given, insteadOf: try await self.formerName(of: id, beside: given))
             try await self.update(id, name, networks, topics, try await self.newThings(object, of: id))
             return try await self.show(id, to: role)
         }
@@ -100,6 +101,12 @@ struct GroupRoutes: Sendable {
         return newThings
     }
 
+    /// Asked for only where it matters.
+    private func formerName(of id: EntityID, beside name: String?) async throws -> String? {
+        guard let name, !Name.isLegible(name) else { return nil }
+        return try await self.groups.find(id)?.name
+    }
+
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
         return try Response.json(GroupDTO(group, role: role))
@@ -116,7 +123,7 @@ struct GroupRoutes: Sendable {
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
-                    name: try Name.checked(try object.string("name"), field: object.name("name"))))
+                    name: try Name.chosen(try object.string("name"), field: object.name("name"))))
         }
         do {
             try await self.groups.create(
