@@ -1,7 +1,9 @@
+internal import Delivery
 internal import Glibc
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import Postgres
 internal import ServiceLifecycle
 internal import UnixSignals
 
