@@ -52,7 +52,10 @@ extension WholeServiceTests {
             try await cluster.psql("CREATE ROLE few LOGIN CONNECTION LIMIT 6 IN ROLE hookline", database: "roles")
             try await cluster.psql("CREATE ROLE stranger LOGIN", database: "roles")
             let cases = [
-                ("few", "serve", "lets in 6 connections at the most (CONNECTION LIMIT of the role few), and an instance needs 12"),
+                (
+                    "few", "serve",
+                    "lets in 6 connections at the most (CONNECTION LIMIT of the role few), and an instance needs 12"
+                ),
                 ("stranger", "serve", "its role may not do what is needed (permission denied for"),
                 ("stranger", "migrate", "its role may not do what is needed (permission denied for"),
             ]

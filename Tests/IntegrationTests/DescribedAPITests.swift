@@ -122,6 +122,8 @@ struct DescribedAPITests {
             #expect(unreadable.status == 400 && unreadable.body.contains(#""field":"name""#), "\(unreadable)")
             let other = try await installation.api.call("TRACE", "/groups")
             #expect(other.status == 405 && other.headers["allow"] == "GET, HEAD, POST")
+            let options = try await installation.api.call("OPTIONS", "/groups")
+            #expect(options.status == 204 && options.headers["allow"] == "GET, HEAD, OPTIONS, POST")
         }
         await receiver.stop()
     }

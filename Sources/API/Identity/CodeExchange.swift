@@ -125,7 +125,7 @@ struct CodeExchange: Sendable {
         for case (let name, let token?) in offers {
             do throws(TokenRefusal) {
                 let caller = try await self.verifier.caller(of: token)
-                guard user == nil || user == caller.id else { throw .subject }
+                guard user?.isExactly(caller.id) != false else { throw .subject }
                 return Tokens(bearer: token, caller: caller, identity: identity, refresh: refresh)
             } catch {
                 if error == .unavailable { throw .away(error.reason) }
