@@ -13,7 +13,7 @@ extension Assembly {
         let log = RateLimitedLog(logger: self.logger)
         while true {
             do {
-                try await self.requireWays(database, beside: pools)
+                try await self.requireWays(database, beside: pools, log)
                 // One that is current would let a read-only database pass.
                 try await database.requireWritable(within: .seconds(5))
                 let applied = try await database.migrate()
@@ -45,8 +45,8 @@ extension Assembly {
         }
     }
 
-    private func requireWays(_ database: Database, beside pools: Pools) async throws {
-        try await Sessions.require(database.pool, pools.probe, by: pools.endpoint)
+    private func requireWays(_ database: Database, beside pools: Pools, _ log: RateLimitedLog) async throws {
+        let isDirect = try await Sessions.require(database.pool, pools.probe, by: pools.endpoint)
         if let data = pools.data {
             do {
                 try await Sessions.require(data.general, data.probe, by: data.endpoint)
@@ -54,9 +54,8 @@ extension Assembly {
                 throw Self.refusal(error, of: "POSTGRES_DATA_URL") ?? error
             }
         }
-        // With fewer some of its work is never done; with more than these what people ask for waits in line, as it may.
-        let most = Pools.mostConnections(self.configuration)
-        let least = most - self.configuration.poolSize + 1
+        // Most are opened when there is something for them to do, so with fewer things take longer; without these nothing goes on.
+        let (least, most) = (Pools.leastConnections(self.configuration), Pools.mostConnections(self.configuration))
         let limit = try await ServerFacts.connectionLimit(database)
         guard limit.count >= least else {
             throw InvalidSetting(
@@ -66,11 +65,11 @@ extension Assembly {
                     + "and up to \(most) with a POSTGRES_POOL_SIZE of \(self.configuration.poolSize): raise that")
         }
         if limit.count < most {
-            self.logger.warning(
-                "the database lets in fewer connections than an instance may open",
+            log.warning(
+                "connections", "the database lets in fewer connections than an instance may open",
                 metadata: ["limit": "\(limit.count)", "by": "\(limit.setting)", "most": "\(most)"])
         }
-        try await Sessions.requirePlaces(least, open: 2, by: pools.endpoint)
+        if !isDirect { try await Sessions.requirePlaces(least, open: 2, by: pools.endpoint) }
     }
 
     /// What is committed to another database is acknowledged and never sent.

@@ -61,6 +61,13 @@ struct Pools {
         return configuration.poolSize + fixed + (configuration.accounts == nil ? 1 : 2)
     }
 
+    /// How many it has by `POSTGRES_URL` at the least, once things come and go: one of each pool, another of that of deliveries, where
+    /// claims do not wait for results, and one for each that listens for changes. Not what adopts others' sessions now and then.
+    static func leastConnections(_ configuration: ServiceConfiguration) -> Int {
+        let intake = configuration.postgresData == nil ? 1 : 0
+        return 1 + intake + 2 + 1 + 1 + (configuration.accounts == nil ? 1 : 2)
+    }
+
     init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
         func prepared(_ endpoint: Endpoint) -> Endpoint { endpoint.with(setting: "jit", "off").changing(as: .service) }

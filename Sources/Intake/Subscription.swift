@@ -94,7 +94,7 @@ package final class Subscription: Sendable {
         }
         if isOpen { await self.noteAnswers(session, metrics) }
         if let retryAt, retryAt <= .now { await self.retry(session) }
-        guard topics != known else { return }
+        guard topics != known, await session.mayChange else { return }
         let wanted = self.wanted(topics)
         let former = self.wanted(known).subtracting(wanted)
         do {

@@ -61,7 +61,15 @@ final class Link {
     private func connect(_ index: Int) throws(MQTTError) {
         do throws(MQTTError) { try self.connect(index, plainly: false) } catch {
             guard error.isUnreadable, self.maySkipProperties else { throw error }
-            try self.connect(index, plainly: true)
+            try self.connect(index, plainlyFor: error)
+        }
+    }
+
+    /// - Parameter reason: what could not be read, which is told as well if this does not succeed.
+    private func connect(_ index: Int, plainlyFor reason: MQTTError) throws(MQTTError) {
+        do throws(MQTTError) { try self.connect(index, plainly: true) } catch {
+            guard error.kind != .interrupted else { throw error }
+            throw MQTTError(kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
         }
     }
 
@@ -136,19 +144,23 @@ final class Link {
     /// 1.5.4), or bytes that are none, which not every broker refuses. It ends the connection then and does not say what came. So
     /// that cannot be acknowledged, would come again, and keep everything behind it for ever. The session is the same by either
     /// version. Nothing is subscribed to or left meanwhile: options would be lost, and kept messages would come.
-    func connectPlainly() throws(MQTTError) {
-        try self.connect(self.order.indices[0], plainly: true)
+    ///
+    /// - Parameter reason: what could not be read.
+    func connectPlainly(for reason: MQTTError) throws(MQTTError) {
+        try self.connect(self.order.indices[0], plainlyFor: reason)
     }
 
     /// Ends a connection by MQTT 3.1.1 that has brought what could not be read. What it brought is to be acknowledged.
     func endPlainly() throws(MQTTError) {
-        guard self.inbox.plain?.isOver == true else { return }
+        guard let plain = self.inbox.plain, plain.isOver else { return }
         try self.flushTogether()
         self.sayGoodbye(isAwaited: true)
+        let end =
+            plain.hasTaken
+            ? "it is taken without that, as are those beside it"
+            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that"
         throw MQTTError(
-            kind: .connectionLost,
-            message:
-                "a message said of itself what \(Self.unreadable); it is taken without that, as are those beside it")
+            kind: .connectionLost, message: "a message said of itself what \(Self.unreadable); \(end)")
     }
 
     private static let unreadable =

@@ -1,3 +1,4 @@
+internal import Glibc
 package import Logging
 
 #if canImport(FoundationEssentials)
@@ -79,9 +80,14 @@ package struct LineLogHandler: LogHandler {
         }
     }
 
-    /// What is no line of a log.
+    /// What is no line of a log, such as the last words: they are waited for.
     package static func writeToStandardError(_ text: String) {
-        LogOutput.standardError.write(text) { _ in "" }
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            guard count >= 0 || errno == EINTR else { return }
+            rest = rest.dropFirst(max(0, count))
+        }
     }
 }
 

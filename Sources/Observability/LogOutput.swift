@@ -1,10 +1,10 @@
 internal import Glibc
 internal import Synchronization
 
-/// Where the lines of a log go, each in one piece: a file, or a pipe that somebody reads.
+/// Where the lines of a log go, each in one piece: a file, or a pipe or a socket (journald's) that somebody reads.
 ///
-/// Who logs does not wait for who reads: for a tenth of the time at the most. A pipe that is still full then loses lines until it has room
-/// again, and is told how many. One whose reader keeps up loses none.
+/// Who logs does not wait for who reads: for a tenth of the time at the most. What is still full then loses lines until it has room
+/// again, and is told how many. One whose reader keeps up loses none. A terminal that was stopped is waited for.
 package final class LogOutput: Sendable {
     /// Standard error.
     package static let standardError = LogOutput(STDERR_FILENO)
@@ -32,21 +32,18 @@ package final class LogOutput: Sendable {
     private static let patience: Duration = .milliseconds(100)
 
     private let descriptor: Int32
+    private let isSocket: Bool
     private let state = Mutex(State())
 
     package init(_ descriptor: Int32) {
         self.descriptor = descriptor
+        var status = stat()
+        self.isSocket = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     /// - Parameter note: the line that says how many were left out.
     package func write(_ line: String, note: (_ leftOut: Int) -> String) {
         self.state.withLock { state in
-            guard self.hasRoom(&state) else {
-                state.isStuck = true
-                state.leftOut += 1
-                return
-            }
-            state.isStuck = false
             if state.leftOut > 0 {
                 guard self.put(note(state.leftOut), &state) else { return state.leftOut += 1 }
                 state.leftOut = 0
@@ -57,24 +54,41 @@ package final class LogOutput: Sendable {
 
     /// - Returns: false if there was no room for all of it.
     private func put(_ line: String, _ state: inout State) -> Bool {
-        var rest = Array((state.isInLine ? "\n\(line)" : line).utf8)[...]
-        state.isInLine = false
+        let whole = Array((state.isInLine ? "\n\(line)" : line).utf8)
+        var rest = whole[...]
         while !rest.isEmpty {
-            guard self.hasRoom(&state) else {
-                (state.isStuck, state.isInLine) = (true, true)
-                return false
+            // A socket that takes more says only of its first quarter that it does: there it is tried.
+            guard self.isSocket || self.hasRoom(&state) else { return self.isFull(whole, rest, &state) }
+            let count = rest.prefix(Self.piece).withUnsafeBytes { self.push($0) }
+            if count >= 0 {
+                state.isStuck = false
+                rest = rest.dropFirst(count)
+                continue
             }
-            let count = rest.prefix(Self.piece).withUnsafeBytes {
-                Glibc.write(self.descriptor, $0.baseAddress, $0.count)
+            switch errno {
+            case EINTR: continue
+            case EAGAIN where self.isSocket && !state.isStuck && self.hasRoom(&state):
+                // Once more; who has room and takes nothing is full.
+                state.isStuck = true
+            case EAGAIN: return self.isFull(whole, rest, &state)
+            // Of all else nobody can be told: nobody is there to read it, or its disk is full.
+            default: return true
             }
-            if count < 0 {
-                if errno == EINTR { continue }
-                // Of all else nobody can be told: nobody is there to read it, or its disk is full.
-                return errno != EAGAIN
-            }
-            rest = rest.dropFirst(count)
         }
+        state.isInLine = false
         return true
+    }
+
+    private func isFull(_ whole: [UInt8], _ rest: ArraySlice<UInt8>, _ state: inout State) -> Bool {
+        state.isStuck = true
+        if rest.count < whole.count { state.isInLine = true }
+        return false
+    }
+
+    private func push(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard self.isSocket else { return Glibc.write(self.descriptor, bytes.baseAddress, bytes.count) }
+        let flags = Int32(MSG_DONTWAIT.rawValue | MSG_NOSIGNAL.rawValue)
+        return send(self.descriptor, bytes.baseAddress, bytes.count, flags)
     }
 
     private func hasRoom(_ state: inout State) -> Bool {

@@ -9,17 +9,19 @@ package enum Sessions {
     private static let looks = 3
 
     /// - Parameters:
-    ///   - one: a pool whose sessions begin with an author (``Endpoint/changing(as:)``).
+    ///   - one: a pool.
     ///   - other: another one to the same server.
     ///   - endpoint: how both get there.
+    /// - Returns: whether PostgreSQL itself answers.
     /// - Throws: ``PostgresError``, of kind `configuration` if there is a pooler that keeps no sessions.
-    package static func require(_ one: Pool, _ other: Pool, by endpoint: Endpoint) async throws {
+    @discardableResult
+    package static func require(_ one: Pool, _ other: Pool, by endpoint: Endpoint) async throws -> Bool {
         do {
             let isDirect = try await one.withConnection { db in try Self.backend(of: db) == db.serverProcess }
-            guard !isDirect else { return }
+            guard !isDirect else { return true }
             guard try await !Self.shareBackend(one, other) else { throw Self.byTransactions }
-            guard try await one.withConnection({ try Self.hasSettings($0) }) else { throw Self.droppingSettings }
             guard try await !Self.leavesTraces(endpoint) else { throw Self.leavingTraces }
+            return false
         } catch let error as PostgresError where error.sqlState.map(Self.strangeStatements.contains) ?? false {
             throw Self.byTransactions
         }
@@ -33,13 +35,6 @@ package enum Sessions {
             .configuration,
             "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
                 + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
-    }
-
-    private static var droppingSettings: PostgresError {
-        PostgresError(
-            .configuration,
-            "leads to a pooler that drops what a session is to begin with: "
-                + "take options out of PgBouncer's ignore_startup_parameters, and it is told afterwards")
     }
 
     private static var leavingTraces: PostgresError {
@@ -60,8 +55,7 @@ package enum Sessions {
             let pool = Pool(endpoint: endpoint, configuration: .init(size: 1), logger: Logger(label: "hookline"))
             held.append(pool)
             do {
-                let isDirect = try await pool.withConnection { db in try Self.backend(of: db) == db.serverProcess }
-                if isDirect { return }
+                _ = try await pool.withConnection { try Self.backend(of: $0) }
             } catch let error as PostgresError where error.isTransient {
                 throw PostgresError(
                     error.kind,
@@ -85,10 +79,6 @@ package enum Sessions {
     /// The process that answers.
     private static func backend(of db: isolated Connection) throws -> Int32 {
         try Self.one(db, "SELECT pg_backend_pid()") { try $0.int32(0) }
-    }
-
-    private static func hasSettings(_ db: isolated Connection) throws -> Bool {
-        try Self.one(db, "SELECT coalesce(current_setting('hookline.actor', true), '') <> ''") { try $0.bool(0) }
     }
 
     /// Whether what one session says of itself is known in the next.

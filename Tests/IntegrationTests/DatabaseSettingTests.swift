@@ -54,7 +54,7 @@ extension WholeServiceTests {
             let cases = [
                 (
                     "few", "serve",
-                    "lets in 6 connections at the most (CONNECTION LIMIT of the role few), and an instance needs 12"
+                    "lets in 6 connections at the most (CONNECTION LIMIT of the role few), and an instance needs 7"
                 ),
                 ("stranger", "serve", "its role may not do what is needed (permission denied for"),
                 ("stranger", "migrate", "its role may not do what is needed (permission denied for"),

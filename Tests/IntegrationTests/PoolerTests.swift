@@ -5,11 +5,13 @@ import Testing
 extension WholeServiceTests {
     @Suite("Behind a pooler of connections")
     struct PoolerTests {
-        @Test("messages are delivered and changes have their authors, if it pools by sessions")
-        func sessions() async throws {
+        @Test(
+            "messages are delivered and changes have their authors, if it pools by sessions, and drops what they begin with",
+            arguments: [[], ["ignore_startup_parameters = extra_float_digits, options"]])
+        func sessions(settings: [String]) async throws {
             let (cluster, _) = try await SharedPostgres.shared.running()
             let name = try await SharedPostgres.shared.makeDatabase().split(separator: "/").last ?? ""
-            let pooler = try await Pooler.start(before: cluster, .session)
+            let pooler = try await Pooler.start(before: cluster, .session, settings)
             let receiver = try await Receiver.start()
             let url = "postgresql://hookline@127.0.0.1:\(pooler.port)/\(name)"
             try await Installation.with(database: (cluster, url)) { installation, _ in
@@ -44,8 +46,6 @@ extension WholeServiceTests {
                 mode: .transaction, settings: ["server_round_robin = 1", "min_pool_size = 3"],
                 words: "pool_mode=session"),
             Unfit(mode: .session, settings: ["server_reset_query ="], words: "server_reset_query=DISCARD ALL"),
-            Unfit(
-                mode: .session, settings: ["ignore_startup_parameters = options"], words: "ignore_startup_parameters"),
         ]
 
         @Test("it does not begin, and says what is wrong, if sessions are none", arguments: unfit.indices)

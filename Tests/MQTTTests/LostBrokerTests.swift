@@ -138,7 +138,7 @@ struct LostBrokerTests {
         let wire = try await Wire.start(to: broker.port)
         var configuration = self.configuration(wire.port)
         configuration.keepalive = .seconds(5)
-        configuration.answerPatience = .seconds(1)
+        configuration.answerPatience = .seconds(5)
         let session = try Session(configuration, logger: silentLogger)
         try await session.connect()
         let atFirst = wire.bytesFromServer

@@ -45,14 +45,15 @@ struct UnreadableMessageTests {
                 if !isConnected { try await session.connect() }
                 isConnected = true
                 received += try await session.acknowledgeAndReceive(
-                    upTo: 9, bytes: .max, within: .milliseconds(200)
+                    upTo: 9, bytes: .max, within: .seconds(1)
                 ).messages
             } catch {
                 #expect(error.kind == .connectionLost && error.message.contains("no text to MQTT"), "\(error)")
                 isConnected = false
             }
-            return isConnected && broker.isRid && broker.spoken == [5, 4, 5]
+            return isConnected && broker.isRid && broker.spoken.last == 5
         }
+        #expect(broker.spoken.prefix(2) == [5, 4])
         #expect(received.map { String(decoding: $0.payload, as: UTF8.self) } == ["1", "2", "3"], "\(what)")
         #expect(received.allSatisfy { $0.topic == Self.topic && $0.properties == nil })
         await session.disconnect(acknowledging: true)

@@ -152,8 +152,8 @@ package final class ScriptedBroker: Sendable {
             case 8, 10:
                 guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
                 let granted: UInt8 = type == 8 ? 1 : 0
-                self.send([type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted], context)
-                if type == 8 { self.giveKept(isFormer: false, context) }
+                let answer = [type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted]
+                self.send(answer + (type == 8 ? self.kept(isFormer: false) : []), context)
             case 12: self.send([0xD0, 0], context)
             case 14: context.close(promise: nil)
             default: return
@@ -166,8 +166,7 @@ package final class ScriptedBroker: Sendable {
             self.broker.versions.withLock { $0.append(level) }
             switch self.broker.greeting {
             case _ where level == 4:
-                self.send([0x20, 2, 0, 0], context)
-                self.giveKept(isFormer: true, context)
+                self.send([0x20, 2, 0, 0] + self.kept(isFormer: true), context)
             case .properties(let properties):
                 let length = UInt8(properties.count)
                 self.send([0x20, 3 + length, 0, 0, length] + properties, context)
@@ -175,9 +174,10 @@ package final class ScriptedBroker: Sendable {
             }
         }
 
-        private func giveKept(isFormer: Bool, _ context: ChannelHandlerContext) {
+        /// To be sent in one piece with what they follow, so that they are there when that is.
+        private func kept(isFormer: Bool) -> [UInt8] {
             let kept = self.broker.waiting.withLock { $0.sorted { $0.key < $1.key } }
-            for (id, message) in kept { self.send(message.packet(id, isFormer: isFormer), context) }
+            return kept.flatMap { $0.value.packet($0.key, isFormer: isFormer) }
         }
 
         private func send(_ bytes: [UInt8], _ context: ChannelHandlerContext) {

@@ -110,7 +110,8 @@ package struct Backlog: Sendable {
             return .openPen
         }
         if self.isCatchingUp {
-            guard found.seesAllSpills else { return .nothing }
+            // What went back while it was made it may not have seen.
+            guard found.seesAllSpills, !self.isBehind else { return .nothing }
             self.isCatchingUp = false
             self.hasDue = isSpilling
             return .openPen

@@ -107,6 +107,19 @@ struct BacklogTests {
         #expect(!backlog.isPenning && backlog.isEmpty)
     }
 
+    @Test("keeps the pen shut where something goes back while the claim that would open it is under way")
+    func returnedMeanwhile() {
+        let ledger = LaneLedger()
+        var backlog = self.catchingUp(ledger)
+        backlog.beginClaim()
+        backlog.noteReturned()
+        #expect(!self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
+        #expect(backlog.isPenning && backlog.wantsClaim(wallNow: 0))
+        backlog.beginClaim()
+        #expect(self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
+        #expect(!backlog.isPenning)
+    }
+
     @Test("gives up a pen that is empty and that nothing can come into")
     func emptyPen() {
         let ledger = LaneLedger()
