@@ -341,8 +341,8 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     /// What stands for the server as a whole, for those who only ask whether it answers.
     private static var whole: Set<Substring> { ["*", "/"] }
 
-    /// The longest that is asked for, lists with a cursor and a hundred ids, has a third of it.
-    private static var longestTarget: Int { 16_384 }
+    /// The longest that is asked for, a message with all that it may say of itself in the query, has less, with each of its bytes in three.
+    private static var longestTarget: Int { 65_536 }
 }
 
 extension Response {

@@ -88,6 +88,8 @@ final class Attempt: PendingRequest {
     var others: [Delivery] { self.special?.others ?? [] }
 
     func encode(into buffer: inout ByteBuffer) {
+        // Of a request before, such as one with a token that had ended.
+        self.bodyFault = nil
         if let special, let request = special.request {
             buffer.writeRequest(
                 request, about: self.delivery.message, id: special.id(of: self.delivery), by: self.requests,

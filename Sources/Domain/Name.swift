@@ -39,13 +39,20 @@ package enum Name {
             }
             former = scalar
         }
+        guard former.map(Self.isJoiner) != true else { return false }
         return name.unicodeScalars.contains { !$0.properties.isWhitespace && $0 != "\u{2800}" }
     }
 
     private static func joins(_ scalar: Unicode.Scalar, behind former: Unicode.Scalar?) -> Bool {
-        switch scalar.value {
-        case 0x200C, 0x200D, 0xFE00...0xFE0F, 0xE0020...0xE007F, 0xE0100...0xE01EF: former?.isASCII == false
+        guard let former else { return false }
+        return switch scalar.value {
+        case 0x200C, 0x200D: !former.isASCII && !Self.isJoiner(former)
+        // Of a digit they make the sign of a key.
+        case 0xFE0E, 0xFE0F: !former.isASCII || "0123456789#*".unicodeScalars.contains(former)
+        case 0x180B...0x180D, 0xFE00...0xFE0D, 0xE0020...0xE007F, 0xE0100...0xE01EF: !former.isASCII
         default: false
         }
     }
+
+    private static func isJoiner(_ scalar: Unicode.Scalar) -> Bool { (0x200C...0x200D).contains(scalar.value) }
 }

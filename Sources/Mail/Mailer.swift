@@ -147,8 +147,10 @@ package actor Mailer {
         else {
             return false
         }
+        // Of mailboxes that are not there X.5.0 is said too, but not by a code about how we speak.
+        let isOfSpeech = status[1] == "5" && answer.hasPrefix("50")
         return answer.hasPrefix("5")
-            && (["5", "7"].contains(status[1]) || status[1] == "1" && ["7", "8"].contains(status[2]))
+            && (isOfSpeech || status[1] == "7" || status[1] == "1" && ["7", "8"].contains(status[2]))
     }
 
     private static func failure(_ code: CURLcode, _ transfer: Transfer) -> MailFailure {

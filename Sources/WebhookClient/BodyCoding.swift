@@ -9,8 +9,9 @@ enum BodyCoding {
     ///   - body: at most ``ResponseParser/kept(of:coding:)`` of what was sent.
     ///   - coding: in lower case, as the head has it.
     ///   - most: how much of it is kept.
-    /// - Returns: nil if there is no getting at it: it is packed in a way that is not known here, or is not what it says.
-    static func unpacked(_ body: [UInt8], from coding: String, most: Int) -> [UInt8]? {
+    /// - Returns: and whether it ends before its end; nil if there is no getting at it: it is packed in a way that is not known
+    ///   here, or is not what it says.
+    static func unpacked(_ body: [UInt8], from coding: String, most: Int) -> (bytes: [UInt8], isCutShort: Bool)? {
         let form: Gzip.Form
         switch coding {
         case "gzip", "x-gzip": form = .gzip
@@ -20,6 +21,6 @@ enum BodyCoding {
         guard let unpacked = Gzip.unpack(body, from: form, most: most) else { return nil }
         // Less is kept of it than was sent, and less comes out of that than is wanted: nobody could tell that it is not all.
         if unpacked.isCutShort, body.count >= ResponseParser.kept(of: most, coding: coding) { return nil }
-        return unpacked.bytes
+        return (unpacked.bytes, unpacked.isCutShort)
     }
 }

@@ -190,7 +190,10 @@ final class HTTPConnection: ChannelInboundHandler {
     private func readableBody() -> [UInt8] {
         guard let coding = self.parser.coding, !self.parser.body.isEmpty else { return self.parser.body }
         let most = self.parser.keptBody
-        if let body = BodyCoding.unpacked(self.parser.body, from: coding, most: most) { return body }
+        if let body = BodyCoding.unpacked(self.parser.body, from: coding, most: most) {
+            if body.isCutShort { self.progressed(.faulty(.brokeOff)) }
+            return body.bytes
+        }
         self.progressed(.faulty(.packed(coding)))
         return Array(self.parser.body.prefix(most))
     }

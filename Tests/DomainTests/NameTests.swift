@@ -11,6 +11,8 @@ struct ChosenNameTests {
             ("\u{645}\u{6CC}\u{200C}\u{62E}", true), ("👩\u{200D}🔧", true), ("❤\u{FE0F}", true),
             ("\u{915}\u{94D}\u{200D}\u{937}", true),
             ("🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}", true),
+            ("Pumpe 1\u{FE0F}\u{20E3}", true), ("\u{1820}\u{180B}", true), ("é\u{200D}", false),
+            ("é\u{200D}\u{200D}ü", false),
             (" ", false), ("\u{A0}\u{2003}", false), ("\u{2800}", false), ("\u{3164}", false),
             ("ad\u{200B}min", false), ("ad\u{200D}min", false), ("admin\u{FE0F}", false), ("ad\u{AD}min", false),
             ("\u{FEFF}admin", false), ("exe\u{202E}gnp.a", false), ("a\u{2066}b\u{2069}", false), ("a\u{200F}", false),

@@ -83,6 +83,12 @@ struct SuccessRuleTests {
                 == "the answer says no: ok must be true, and the body cannot be read: it is sent with content-encoding br, "
                 + "which was not asked for")
         #expect(denial.reason == "the answer says no: ok must be true")
+        guard case .denied(let read) = policy.meaning(ofStatus: 200, Array(#"{"ok":false}"#.utf8), fault: .packed("gzip"))
+        else {
+            Issue.record("it was taken")
+            return
+        }
+        #expect(read.error.hasSuffix("is false"), "it was read, whatever is said of it")
         guard case .denied(let cut) = policy.meaning(ofStatus: 200, Array(#"{"ok":"#.utf8), fault: .brokeOff) else {
             Issue.record("it was taken")
             return

@@ -109,9 +109,6 @@ extension CommandTests {
                 ["AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": "x", "AUTH_CLIENT_SECRET": "do-not-show"],
                 "AUTH_CLIENT_SECRET"
             ),
-            (["MQTT_PASSWORD": "do-not-show"], "MQTT_PASSWORD"),
-            (["MQTT_ADMIN_USERNAME": "admin"], "MQTT_ADMIN_USERNAME"),
-            (["MQTT_ADMIN_PASSWORD": "do-not-show"], "MQTT_ADMIN_PASSWORD"),
         ] as [([String: String], String)])
     func wrongSettings(settings: [String: String], culprit: String) async throws {
         var environment = settings
@@ -147,10 +144,8 @@ extension CommandTests {
     @Test("takes what belongs to another that is off by its own word, and empty ones as if they were not there")
     func useless() async throws {
         for settings in [
-            ["MQTT_DYNAMIC_SECURITY": "false", "MQTT_ADMIN_USERNAME": "admin", "MQTT_ADMIN_PASSWORD": "x"],
-            [
-                "AUTH_CLIENT_SECRET": "", "AUTH_SCOPES": "", "MQTT_PASSWORD": "",
-            ],
+            ["MQTT_ADMIN_USERNAME": "admin", "MQTT_ADMIN_PASSWORD": "x", "MQTT_PASSWORD": "x"],
+            ["AUTH_CLIENT_SECRET": "", "AUTH_SCOPES": ""],
             // What is only how something would be done misleads nobody.
             ["SMTP_FROM": "a@example.com", "DELIVERY_NO_PROXY": "example.com", "MQTT_RESTART_PATIENCE": "5s"],
             // Of OpenTelemetry's a machine may have some for all that runs on it.

@@ -86,7 +86,7 @@ struct DescribedAPITests {
                 include-name-regex = '^POST /things/[^/]*/commands'
                 checks.not_a_server_error.enabled = false
                 [checks.negative_data_rejection]
-                expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415]
+                expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 431]
 
                 """
             try Files.write(

@@ -235,7 +235,10 @@ extension WholeServiceTests {
                 try await waitUntil("it to wait (see \(log))") {
                     guard url.contains("host=") else {
                         return try await cluster.psql(
-                            "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'", database: name)
+                            """
+                            SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'
+                            AND datname = current_database() AND state = 'active'
+                            """, database: name)
                             == "1"
                     }
                     return (Files.read(log) ?? "").contains("waiting for the database")

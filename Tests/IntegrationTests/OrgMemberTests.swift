@@ -105,6 +105,7 @@ extension WholeServiceTests {
             try await Installation.with { installation, running in
                 let hookline = await running.hookline
                 let root = try await self.client("root", root: true, hookline)
+                _ = try await self.group(installation, in: Self.org)
                 let (one, two) = ("ren\u{E9}", "rene\u{301}")
                 for user in [one, two] {
                     #expect(try await self.appoint(user, "viewer", in: Self.org, by: root) == 200)

@@ -74,6 +74,11 @@ struct MailerTests {
         #expect(
             verbose?.description == "the mail server says: 550 5.1.1 There is no such user here. Try another one")
         #expect(verbose?.isFinal == true)
+        // As Outlook.com says it.
+        let closed = await #expect(throws: MailFailure.self) {
+            try await mailer.send(try self.message(to: "closed@example.com"))
+        }
+        #expect(closed?.isFinal == true && closed?.description.contains("550 5.5.0") == true)
         let later = await #expect(throws: MailFailure.self) {
             try await mailer.send(try self.message(to: "later@example.com"))
         }

@@ -207,7 +207,10 @@ struct MigratorTests {
         let giving = Task { try await waiting.migrate([first]) }
         try await waitUntil("it to wait") {
             try await reader.query(
-                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)')", { try $0.bool(0) })
+                """
+                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'
+                    AND datname = current_database() AND state = 'active')
+                """, { try $0.bool(0) })
                 == [true]
         }
         giving.cancel()

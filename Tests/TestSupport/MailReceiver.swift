@@ -8,7 +8,7 @@ internal import Foundation
 
 /// A server that takes mail (PyPI's aiosmtpd), and remembers it as Python's `email` reads it.
 ///
-/// `nobody@…` and `verbose@…` there is not, and `later@…` is not taken now; for `blocked@…` and `greeted@…` it is the client that it does not
+/// `nobody@…`, `verbose@…` and `closed@…` there is not, and `later@…` is not taken now; for `blocked@…` and `greeted@…` it is the client that it does not
 /// like. Nothing is taken from `forbidden@…`.
 package final class MailReceiver: Sendable {
     /// The last one speaks to nobody, and says so at once.
@@ -104,6 +104,8 @@ package final class MailReceiver: Sendable {
                     return "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked"
                 if address.startswith("verbose@"):
                     return "550-5.1.1 There is no such user here.\\r\\n550-5.1.1 Try another\\r\\n550 5.1.1 one"
+                if address.startswith("closed@"):
+                    return "550 5.5.0 Requested action not taken: mailbox unavailable"
                 if address.startswith("greeted@"):
                     return "504 5.5.2 <hook>: Helo command rejected: need fully-qualified hostname"
                 if address.startswith("later@"):

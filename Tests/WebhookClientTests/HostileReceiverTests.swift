@@ -139,7 +139,7 @@ struct HostileReceiverTests {
         ] as [(ScriptedServer.Step, Bool)])
     func brokenOff(_ step: ScriptedServer.Step, _ expected: Bool) async throws {
         let server = try await ScriptedServer.start([step])
-        let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.totalTimeout = .seconds(2) }
+        let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.totalTimeout = .seconds(10) }
         let brokeOff = Mutex(false)
         let outcome = try await client.send(onStep: { step in
             if case .faulty(.brokeOff) = step { brokeOff.withLock { $0 = true } }

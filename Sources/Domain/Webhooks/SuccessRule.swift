@@ -25,24 +25,29 @@ package struct SuccessRule: Sendable, Equatable, Codable {
     /// - Returns: nil if the body says yes.
     func denial(of body: [UInt8], fault: AnswerMeaning.BodyFault? = nil) -> AnswerMeaning.Denial? {
         let body = Array(body.prefix(Self.mostBytes))
-        func no(_ found: String) -> AnswerMeaning.Denial {
-            .init(expected: self.words, found: Self.explained(found, by: fault))
+        func no(_ found: String, canBeRead: Bool = true) -> AnswerMeaning.Denial {
+            .init(expected: self.words, found: Self.explained(found, by: fault, canBeRead: canBeRead))
         }
         guard let path else {
-            guard let text = String(validating: Self.trimmed(body), as: UTF8.self) else { return no("is no text") }
+            guard let text = String(validating: Self.trimmed(body), as: UTF8.self) else {
+                return no("is no text", canBeRead: false)
+            }
             guard !text.isEmpty else { return no("there is no body") }
             return self.isMet(by: text, RawJSON(body)) ? nil : no("is \(Self.shown(body))")
         }
         guard let json = RawJSON(payload: body) else {
-            return no(body.isEmpty ? "there is no body" : "the body is not JSON: \(Self.shown(body))")
+            return body.isEmpty
+                ? no("there is no body") : no("the body is not JSON: \(Self.shown(body))", canBeRead: false)
         }
         guard let value = JSONPath(path).flatMap(json.value(at:)) else { return no("is not there") }
         return self.isMet(by: value.string ?? value.compactText, value) ? nil : no("is \(Self.shown(value.text))")
     }
 
-    private static func explained(_ found: String, by fault: AnswerMeaning.BodyFault?) -> String {
+    /// - Parameter canBeRead: whether the body was read, so that it is not packed, whatever is said of it.
+    private static func explained(_ found: String, by fault: AnswerMeaning.BodyFault?, canBeRead: Bool) -> String {
         switch fault {
         case nil: found
+        case .packed where canBeRead: found
         case .packed(let coding):
             "the body cannot be read: it is sent with content-encoding \(Self.shown(coding.utf8)), which was not asked for"
         case .brokeOff: "\(found); but the answer broke off before its end"

@@ -6,8 +6,8 @@ struct Setting: Sendable {
     /// As the help shows it; the value itself stands where the setting is read.
     let fallback: String
     var isSecret = false
-    /// The key of another without which nothing looks at it, of those about who comes in and as whom. What is only how something would be
-    /// done may stand there for nothing.
+    /// The key of another without which nothing looks at it, of those about who comes in. What is only how something would be done may
+    /// stand there for nothing.
     var needs: String?
 
     var variable: String { self.key.uppercased().replacing(".", with: "_") }
@@ -82,8 +82,7 @@ struct Setting: Sendable {
             fallback: "mqtt://MQTT_HOST:MQTT_PORT"),
         Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
         Setting(
-            key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true,
-            needs: "mqtt.username"),
+            key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
         Setting(
             key: "mqtt.tls_cert_file", help: "PEM file of the certificate that the broker asks Hookline for",
@@ -163,11 +162,9 @@ struct Setting: Sendable {
             key: "mqtt.dynamic_security",
             help: "true keeps the things' accounts in mosquitto's dynamic-security plugin", fallback: "false"),
         Setting(
-            key: "mqtt.admin_username", help: "account that administers the plugin", fallback: "MQTT_USERNAME",
-            needs: "mqtt.dynamic_security"),
+            key: "mqtt.admin_username", help: "account that administers the plugin", fallback: "MQTT_USERNAME"),
         Setting(
-            key: "mqtt.admin_password", help: "its password", fallback: "MQTT_PASSWORD", isSecret: true,
-            needs: "mqtt.dynamic_security"),
+            key: "mqtt.admin_password", help: "its password", fallback: "MQTT_PASSWORD", isSecret: true),
         Setting(
             key: "secrets.key", help: "32 bytes in base64 that encrypt secrets in the database", fallback: "none",
             isSecret: true),
