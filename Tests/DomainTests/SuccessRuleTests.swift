@@ -83,8 +83,8 @@ struct SuccessRuleTests {
                 == "the answer says no: ok must be true, and the body cannot be read: it is sent with content-encoding br, "
                 + "which was not asked for")
         #expect(denial.reason == "the answer says no: ok must be true")
-        guard case .denied(let read) = policy.meaning(ofStatus: 200, Array(#"{"ok":false}"#.utf8), fault: .packed("gzip"))
-        else {
+        let no = Array(#"{"ok":false}"#.utf8)
+        guard case .denied(let read) = policy.meaning(ofStatus: 200, no, fault: .packed("gzip")) else {
             Issue.record("it was taken")
             return
         }

@@ -17,7 +17,7 @@ struct ProviderDocument: Sendable {
         let object = try JSONObject(try JSONValue(reading: json), at: "")
         // Whoever answers for another is not the one that was asked (section 4.3).
         let issuer = try object.string("issuer") ?? "absent"
-        guard issuer == configuration.issuer else {
+        guard issuer.isExactly(configuration.issuer) else {
             throw InvalidField("issuer", "is \(issuer.printable(most: 200)), not \(configuration.issuer)")
         }
         func url(_ name: String) throws(InvalidField) -> WebhookURL? {
