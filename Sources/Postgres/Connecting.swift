@@ -69,9 +69,9 @@ extension Connection {
     /// them, if its `ignore_startup_parameters` says so. Seen by a setting that nobody else has.
     private func lacksSettings(of endpoint: Endpoint) throws(PostgresError) -> Bool {
         guard let author = endpoint.settings.last(where: { $0.name == Attribution.setting }) else { return false }
-        var query: Query = "SELECT coalesce(current_setting(\(author.name), true), '') = \(author.value)"
+        var query: Query = "SELECT WHERE current_setting(\(author.name), true) = \(author.value)"
         query.isPrepared = false
-        return try self.query(query) { row throws(PostgresError) in try row.bool(0) } != [true]
+        return try self.execute(query) == 0
     }
 
     /// The process that the server said would answer. A pooler between says another one than does.
