@@ -87,7 +87,7 @@ package final class LogOutput: Sendable {
 
     private func push(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard self.isSocket else { return Glibc.write(self.descriptor, bytes.baseAddress, bytes.count) }
-        let flags = Int32(MSG_DONTWAIT.rawValue | MSG_NOSIGNAL.rawValue)
+        let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
         return send(self.descriptor, bytes.baseAddress, bytes.count, flags)
     }
 
