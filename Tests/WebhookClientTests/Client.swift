@@ -64,8 +64,8 @@ final class Client: Sendable {
     ///   - onAnswered: called when the status is in and the body takes its time.
     ///   - onStep: told on the way.
     func send(
-        needsBody: Bool = true, onStep: @escaping @Sendable (ConnectionStep) -> Void = { _ in },
-        onAnswered: @escaping @Sendable (Int) -> Void = { _ in }
+        needsBody: Bool = true, onAnswered: @escaping @Sendable (Int) -> Void = { _ in },
+        onStep: @escaping @Sendable (ConnectionStep) -> Void = { _ in }
     ) async throws -> Outcome {
         try await self.eventLoop.flatSubmit {
             let promise = self.eventLoop.makePromise(of: Outcome.self)
