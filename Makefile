@@ -9,7 +9,7 @@ SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts
 
 MINUTES := 3
 
-.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -76,6 +76,12 @@ release: setup binary ## The binary to install: .build/release/hookline
 # For who has the packages already, such as an image.
 binary:
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
+
+# What a check builds besides its tests: while those run, see BESIDE in scripts/run-all-tests.
+rest:
+	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
+	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-parts
+	swift build -c release --package-path Fuzz --scratch-path .build/fuzz
 
 # A binary that is there is taken as it is: make deb BINARY=…
 PACKAGED := $(or $(BINARY),.build/release/hookline)

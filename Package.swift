@@ -140,7 +140,8 @@ let package = Package(
             ],
             swiftSettings: aside),
         .target(
-            name: "WebhookClient", dependencies: ["Domain", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
+            name: "WebhookClient",
+            dependencies: ["Domain", "Gzip", "Values", deque, nioCore, nioPosix, nioSSL, nioTLS],
             swiftSettings: common),
         .target(
             name: "Delivery",
@@ -258,8 +259,8 @@ let package = Package(
         .testTarget(
             name: "QueueTests",
             dependencies: [
-                "Domain", "Journal", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport", "TestSupport",
-                "Values",
+                "Domain", "Journal", "Observability", "Postgres", "Queue", "Registry", "Schema", "StoreTestSupport",
+                "TestSupport", "Values",
                 logging,
             ],
             swiftSettings: common),
@@ -289,8 +290,9 @@ let package = Package(
             ], swiftSettings: common),
         .testTarget(
             name: "WebhookClientTests",
-            dependencies: ["Domain", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL],
-            swiftSettings: common),
+            dependencies: [
+                "Domain", "Gzip", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL,
+            ], swiftSettings: common),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [

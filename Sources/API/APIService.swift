@@ -298,11 +298,22 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
             if Self.collections.contains(collection) { head.path = String(rest) }
         }
         let path = (head.path ?? "/").prefix { $0 != "?" }
+        guard head.path?.utf8.count ?? 0 <= Self.longestTarget else {
+            return try APIError(status: .uriTooLong, message: "the url must be at most \(Self.longestTarget) bytes")
+                .response(from: request, context: context)
+        }
         guard request.namesOneHost || SystemRoutes.paths.contains(path) else {
             return try APIError.badRequest("the request must have one host header (RFC 9112, section 3.2)")
                 .response(from: request, context: context)
         }
-        if let methods = self.methods.methods(of: path), !methods.contains(head.method.rawValue) {
+        let methods = self.methods.methods(of: path)
+        if head.method == .options, methods?.contains("OPTIONS") != true {
+            guard let allowed = Self.whole.contains(path) ? [] : methods else {
+                return try APIError.notFound("this path was").response(from: request, context: context)
+            }
+            return try await self.options(Request(head: head, body: request.body), of: path, allowed, context)
+        }
+        if let methods, !methods.contains(head.method.rawValue) {
             return try APIError.methodNotAllowed(methods).response(from: request, context: context)
         }
         guard head.method == .head else {
@@ -312,6 +323,26 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
         head.method = .get
         return try await self.base.respond(to: Request(head: head, body: request.body), context: context).headAlone
     }
+
+    /// Which methods a path has (RFC 9110, section 9.3.7). Load balancers ask by OPTIONS whether a server is well, so what says that is
+    /// answered as to GET.
+    private func options(
+        _ request: Request, of path: Substring, _ methods: [String], _ context: Base.Context
+    ) async throws -> Response {
+        let allow = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
+        guard SystemRoutes.paths.contains(path) else { return Response(status: .noContent, headers: [.allow: allow]) }
+        var head = request.head
+        head.method = .get
+        var answer = try await self.base.respond(to: Request(head: head, body: request.body), context: context)
+        answer.headers[.allow] = allow
+        return answer
+    }
+
+    /// What stands for the server as a whole, for those who only ask whether it answers.
+    private static var whole: Set<Substring> { ["*", "/"] }
+
+    /// The longest that is asked for, a message with all that it may say of itself in the query, has less, with each of its bytes in three.
+    private static var longestTarget: Int { 65_536 }
 }
 
 extension Response {

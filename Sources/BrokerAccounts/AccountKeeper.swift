@@ -77,20 +77,20 @@ package struct AccountKeeper: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            await Periodic(
+            let leading = Periodic(
                 every: self.configuration.retry, orSay: "the broker's accounts are not kept in step",
-                logger: self.logger
-            ).run { try await self.lead() }
+                logger: self.logger)
+            await leading.run { try await self.lead { leading.works() } }
         }
     }
 
-    private func lead() async throws {
+    private func lead(onStep: () -> Void) async throws {
         let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
         guard try await AccountStore.tryToLead(on: connection) else { return }
         let publisher = try Publisher(self.configuration.admin, answers: DynamicSecurity.answers, logger: self.logger)
         try await publisher.connect()
         do {
-            try await self.follow(connection, publisher)
+            try await self.follow(connection, publisher, onStep)
         } catch {
             await publisher.disconnect()
             throw error
@@ -98,13 +98,14 @@ package struct AccountKeeper: Service {
         await publisher.disconnect()
     }
 
-    private func follow(_ connection: Connection, _ publisher: Publisher) async throws {
+    private func follow(_ connection: Connection, _ publisher: Publisher, _ onStep: () -> Void) async throws {
         let broker = DynamicSecurity(publisher)
         var granted = try await self.store.grantedTopics()
         if let receiver = self.configuration.receiver { try await broker.admit(receiver, reading: granted) }
         // Listening first, then comparing: what changes in between is heard.
         try await connection.listen(to: RouteStore.channel)
         try await self.compare(broker)
+        onStep()
         if self.hasChecked.isFirst() { try await self.check(broker) }
         var compareAt = ContinuousClock.now + self.configuration.fullComparison
         while !Task.isCancelled {

@@ -178,6 +178,8 @@ extension DynamicSecurity {
             role.acls?.append(AccessRule(acltype: "subscribePattern", topic: topic))
             role.acls?.append(AccessRule(acltype: "subscribePattern", topic: "$share/+/\(topic)"))
             role.acls?.append(AccessRule(acltype: "publishClientReceive", topic: topic))
+            // Where a message asks for its answer, beside what a rule takes.
+            role.acls?.append(AccessRule(acltype: "publishClientSend", topic: topic))
         }
         // One that an earlier version made lacks what has been added since.
         var modify = role

@@ -86,10 +86,10 @@ package struct Declared: Sendable {
     }
 
     static func refuseRepetition(in list: [Declared]) throws(InvalidField) {
-        var seen: Set<String> = []
+        var seen: Set<ExactText> = []
         for declared in list {
             let identity = declared.id?.description ?? declared.label
-            guard seen.insert(identity).inserted else {
+            guard seen.insert(ExactText(identity)).inserted else {
                 throw InvalidField(declared.path, "is declared twice: \(identity)")
             }
         }

@@ -19,7 +19,7 @@ package struct DeclarationText: Sendable {
             throw InvalidField("the file", "is longer than \(Self.longest) bytes")
         }
         if isJSON {
-            self.value = try JSONValue(reading: Array(text.utf8), as: "the file")
+            self.value = try JSONValue(reading: Array(text.utf8), as: "the file", takesRepeated: false)
             self.lines = [:]
             return
         }

@@ -49,12 +49,12 @@ package struct Difference: Sendable, Equatable {
     }
 
     /// As sets: the order of labels means nothing.
-    private static func texts(_ value: JSONValue, _ name: String) -> Set<String>? {
+    private static func texts(_ value: JSONValue, _ name: String) -> Set<ExactText>? {
         guard case .array(let values) = value else { return nil }
-        var texts: Set<String> = []
+        var texts: Set<ExactText> = []
         for value in values {
             guard case .string(let text) = value else { return nil }
-            texts.insert(name == "allowed_networks" ? Network(text)?.description ?? text : text)
+            texts.insert(ExactText(name == "allowed_networks" ? Network(text)?.description ?? text : text))
         }
         return texts
     }
@@ -112,7 +112,7 @@ package struct Difference: Sendable, Equatable {
             guard case .number(let number) = one, case .number(let same) = other else { return false }
             return number.value == same.value
         case (.string(let text), .string(let same)):
-            if text == same { return true }
+            if text.isExactly(same) { return true }
             guard let id = EntityID(text), let sameID = EntityID(same) else { return false }
             return id == sameID
         default: return one == other
@@ -179,8 +179,11 @@ private struct WebhookComparison {
         let object = try JSONObject(.object(whole), at: path)
         let headers = try Header.list(try object.object("headers"))
         let (name, url) = (try object.string("name"), try object.string("url"))
+        let former: String? = if case .string(let text)? = present["name"] { text } else { nil }
         do throws(InvalidField) {
-            _ = try WebhookDraft(name: name, url: url, headers: headers, policy: policy, options: options)
+            _ = try WebhookDraft(
+                name: name, insteadOf: former, url: url, headers: headers, policy: policy,
+                options: options)
         } catch {
             throw error.field.hasPrefix(path) ? error : InvalidField(object.name(error.field), error.reason)
         }

@@ -15,6 +15,16 @@ package struct Ownership: Sendable, Equatable {
             self.group = group
             self.id = id
         }
+
+        package static func == (one: Entry, other: Entry) -> Bool {
+            one.kind == other.kind && one.group == other.group && one.id.isExactly(other.id)
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(self.kind)
+            hasher.combine(self.group)
+            hasher.combine(ExactText(self.id))
+        }
     }
 
     /// Of the API of the installation that it tells of, without a slash at its end.
@@ -96,7 +106,8 @@ package struct Ownership: Sendable, Equatable {
                 guard fields["org_webhook_id"] ?? .null == .null, let id = fields.text(kind.identity) else { continue }
                 let entry = Entry(kind, in: group, id: id)
                 // Of several rules with one filter no more than one is owned.
-                guard !self.has(entry) || !met.insert(entry).inserted, kind != .member || id != user else { continue }
+                guard !self.has(entry) || !met.insert(entry).inserted, kind != .member || user?.isExactly(id) != true
+                else { continue }
                 others.append("\(kind.rawValue) \(fields.text("name") ?? id)")
             }
         }
@@ -174,7 +185,8 @@ package struct Pruning: Sendable {
         var stays = Set(after.flatMap { Self.texts(of: .object($0)) })
         var candidates: [Item] = []
         let filters = Dictionary(
-            present.rules.compactMap { $0.text(DeclaredKind.topicRule.identity) }.map { ($0, 1) }, uniquingKeysWith: +)
+            present.rules.compactMap { $0.text(DeclaredKind.topicRule.identity) }.map { (ExactText($0), 1) },
+            uniquingKeysWith: +)
         for (kind, list) in present.lists {
             for fields in list {
                 guard let id = fields.text(kind.identity) else { continue }
@@ -182,11 +194,11 @@ package struct Pruning: Sendable {
                 let isFirst = there.insert(entry).inserted
                 if declared.contains(entry) { continue }
                 // Which of them an apply has made nobody knows.
-                if kind == .topicRule, owned.has(entry), filters[id] ?? 0 > 1 {
+                if kind == .topicRule, owned.has(entry), filters[ExactText(id)] ?? 0 > 1 {
                     if isFirst { self.kept.append("topic rule \(id): several rules have this filter") }
                     continue
                 }
-                if kind == .member, id == user, owned.has(entry) {
+                if kind == .member, user?.isExactly(id) == true, owned.has(entry) {
                     self.kept.append("member \(id) is who applies")
                     continue
                 }

@@ -26,6 +26,8 @@ final class Attempt: PendingRequest {
     private(set) var answeredAt: NIODeadline?
     /// Where the receiver would have it go.
     private(set) var location: String?
+    /// What is wrong with the answer's body, if something is.
+    private(set) var bodyFault: AnswerMeaning.BodyFault?
     /// Of the last answer that was no success, or of any if ``wantsHeaders``.
     private(set) var headers: AnswerHeaders?
     /// Whether the thing's next delivery went out before the answer had come to its end.
@@ -86,6 +88,8 @@ final class Attempt: PendingRequest {
     var others: [Delivery] { self.special?.others ?? [] }
 
     func encode(into buffer: inout ByteBuffer) {
+        // Of a request before, such as one with a token that had ended.
+        self.bodyFault = nil
         if let special, let request = special.request {
             buffer.writeRequest(
                 request, about: self.delivery.message, id: special.id(of: self.delivery), by: self.requests,
@@ -115,6 +119,7 @@ final class Attempt: PendingRequest {
         case .connected, .secured: self.sentAt = .now()
         case .redirected(let location): self.location = location
         case .headed(let headers): self.headers = headers
+        case .faulty(let fault): self.bodyFault = fault
         case .resolved, .permitted: break
         }
     }

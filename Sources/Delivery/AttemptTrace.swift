@@ -37,7 +37,7 @@ final class AttemptTrace {
         case .resolved: name = "resolved"
         case .connected: name = "connected"
         case .secured: name = "secured"
-        case .permitted, .redirected, .headed: return
+        case .permitted, .redirected, .headed, .faulty: return
         }
         self.steps.append((name, .now()))
     }

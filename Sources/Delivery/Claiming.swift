@@ -50,8 +50,9 @@ extension DeliveryService {
         var claims: [WebhookKey: Claim] = [:]
         do {
             claims = try await self.claim(turns, connections: connections)
+            self.log.over("claims")
         } catch {
-            self.logger.warning("waiting deliveries cannot be claimed", metadata: ["error": "\(error)"])
+            self.log.trouble("claims", "waiting deliveries cannot be claimed", "\(error)")
             // Cancelled when the service ends.
             try? await Task.sleep(for: .milliseconds(200))
         }
@@ -80,15 +81,16 @@ extension DeliveryService {
     private func releaseOrphans(_ audit: inout LeaseAudit) async {
         do {
             let leases = audit.looked(self.ledger.held.orphans(among: try await self.store.leased()))
+            if !leases.isEmpty { try await self.store.release(leases) }
+            self.log.over("leases")
             guard !leases.isEmpty else { return }
-            try await self.store.release(leases)
             self.logger.notice(
                 "released what was leased to this session without its knowing",
                 metadata: ["batches": "\(leases.batches.count)", "deliveries": "\(leases.single.count)"])
             try await self.noteDues()
         } catch {
             audit.doubt()
-            self.logger.warning("leases cannot be looked at", metadata: ["error": "\(error)"])
+            self.log.trouble("leases", "leases cannot be looked at", "\(error)")
         }
     }
 

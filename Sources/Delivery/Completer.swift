@@ -14,6 +14,8 @@ final class Completer: Sendable {
     private let store: DeliveryStore
     private let ledger: LaneLedger
     private let logger: Logger
+    private let log: RateLimitedLog
+    private static let recording = "recording"
     private let metrics: Metrics
     private let pending = Mutex<[DeliveryResult]>([])
     private let signals: AsyncStream<Void>
@@ -24,10 +26,14 @@ final class Completer: Sendable {
         self.store = store
         self.ledger = ledger
         self.logger = logger
+        self.log = RateLimitedLog(logger: logger)
         self.metrics = metrics
         // One signal is as good as many: who hears it takes all there is.
         (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
+
+    /// That results are not recorded, if the last try has failed. What waits for it is tried again and again.
+    var trouble: Recurrence.Trouble? { self.log.trouble(Self.recording) }
 
     func submit(_ results: [DeliveryResult]) {
         guard !results.isEmpty else { return }
@@ -92,18 +98,26 @@ final class Completer: Sendable {
 
     private func write(_ settlement: Settlement) async -> SettlePlan.Answer {
         do {
-            for webhook in try await self.store.settle(settlement) {
+            let disabled = try await self.store.settle(settlement)
+            self.log.over(Self.recording)
+            for webhook in disabled {
                 self.metrics.disabledWebhooks.add()
                 self.logger.notice(
                     "disabled a webhook", metadata: ["webhook": "\(webhook.id)", "reason": "\(webhook.reason)"])
             }
             return .done
         } catch {
-            let isRefused = DatabaseAvailability.isDataFault(error)
-            self.logger.warning(
-                isRefused ? "a result cannot be recorded as it is" : "attempts cannot be recorded; trying again",
-                metadata: ["error": "\(error)", "attempts": "\(settlement.results.count)"])
-            return isRefused ? .refused : .outage
+            let count: Logger.Metadata = ["attempts": "\(settlement.results.count)"]
+            guard !DatabaseAvailability.isDataFault(error) else {
+                self.log.warning(
+                    "refused", "a result cannot be recorded as it is",
+                    metadata: count.merging(["error": "\(error)"]) { own, _ in own })
+                return .refused
+            }
+            self.log.trouble(
+                Self.recording, "attempts cannot be recorded; trying again", "\(error)",
+                inWords: DatabaseAvailability.words(error), metadata: count)
+            return .outage
         }
     }
 }

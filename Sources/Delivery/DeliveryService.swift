@@ -19,6 +19,7 @@ package struct DeliveryService: Service {
     private let ports: DeliveryPorts
     let wallClock: WallClock
     let logger: Logger
+    let log: RateLimitedLog
     let ledger: LaneLedger
     private let completer: Completer
     private let quotas: Quotas?
@@ -53,6 +54,7 @@ package struct DeliveryService: Service {
         self.claims = claims
         self.factsLine = factsLine
         let log = RateLimitedLog(logger: logger)
+        self.log = log
         self.dispatchers = eventLoops.map { eventLoop in
             Dispatcher(
                 context: Dispatcher.Context(
@@ -66,6 +68,9 @@ package struct DeliveryService: Service {
                 currentTarget: ports.target, wish: { claims.add($0) })
         }
     }
+
+    /// That results are not recorded, if the last try has failed.
+    package var recordingTrouble: Recurrence.Trouble? { self.completer.trouble }
 
     // MARK: What intake calls
 
@@ -251,8 +256,9 @@ package struct DeliveryService: Service {
                     let subjects = wishes.reduce(into: Set()) { $0.formUnion($1.subjects) }
                     found.merge(try await self.ports.readFacts(subjects, extent)) { $0.extent >= $1.extent ? $0 : $1 }
                 }
+                self.log.over("facts")
             } catch {
-                self.logger.warning("what webhooks say of things cannot be read", metadata: ["error": "\(error)"])
+                self.log.trouble("facts", "what webhooks say of things cannot be read", "\(error)")
                 // Cancelled when the service ends. Who has no answer asks again.
                 try? await Task.sleep(for: .seconds(1))
             }

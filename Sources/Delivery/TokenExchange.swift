@@ -134,7 +134,7 @@ struct TokenExchange: Sendable {
 
     /// What it would have taken. Of the answer only the error's code is told (section 5.2): it may hold anything.
     private static func lack(of answer: RawJSON?, _ body: [UInt8], status: Int) -> String {
-        if let code = answer?.member("error")?.string { return ": \(code.prefix(100))" }
+        if let code = answer?.member("error")?.string { return ": \(code.printable(most: 100))" }
         guard (200..<300).contains(status) else {
             return (300..<400).contains(status) ? ": a redirection, which is not followed" : " without an error's code"
         }

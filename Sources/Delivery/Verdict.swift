@@ -26,9 +26,11 @@ struct Verdict {
 
     /// - Parameters:
     ///   - location: where a redirection leads to.
+    ///   - bodyFault: what is wrong with the answer's body, if something is.
     ///   - isClockTrusted: whether that may be used to give up what is too old.
     init(
-        _ outcome: Outcome, location: String? = nil, of delivery: Delivery, target: WebhookTarget,
+        _ outcome: Outcome, location: String? = nil, bodyFault: AnswerMeaning.BodyFault? = nil, of delivery: Delivery,
+        target: WebhookTarget,
         defaults: DeliveryDefaults, wallNow: Instant,
         isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
     ) {
@@ -36,7 +38,7 @@ struct Verdict {
         case .response(let status, let body, let retryAfter):
             self.status = Int16(status)
             self.response = body.isEmpty ? nil : body
-            let meaning = target.policy.meaning(ofStatus: status, body)
+            let meaning = target.policy.meaning(ofStatus: status, body, fault: bodyFault)
             if meaning == .taken {
                 self.ending = .succeeded
                 self.health = .good

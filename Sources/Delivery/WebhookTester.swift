@@ -45,6 +45,8 @@ package struct WebhookTester: Sendable {
         /// Where the receiver would have it go.
         let location = Mutex<String?>(nil)
         let headers = Mutex<AnswerHeaders?>(nil)
+        /// What is wrong with the answer's body, if something is.
+        let bodyFault = Mutex<AnswerMeaning.BodyFault?>(nil)
 
         var steps: [TestReport.Step] { self.state.withLock { $0.steps } }
         var microseconds: Int64 { (NIODeadline.now() - self.start).wholeMicroseconds }
@@ -99,7 +101,8 @@ package struct WebhookTester: Sendable {
         }
         switch outcome {
         case .response(let status, let body, _):
-            let meaning = target.policy.meaning(ofStatus: status, body)
+            let meaning = target.policy.meaning(
+                ofStatus: status, body, fault: trail.bodyFault.withLock { $0 })
             let why =
                 switch meaning {
                 case .taken: String?.none
@@ -143,6 +146,7 @@ package struct WebhookTester: Sendable {
         case .secured: trail.add("tls")
         case .redirected(let location): trail.location.withLock { $0 = location }
         case .headed(let headers): trail.headers.withLock { $0 = headers }
+        case .faulty(let fault): trail.bodyFault.withLock { $0 = fault }
         }
     }
 

@@ -1,12 +1,12 @@
 internal import CZlib
 
-/// zlib in Swift: bytes in the form of gzip (RFC 1952).
+/// zlib in Swift: bytes in the form of gzip (RFC 1952), and out of it.
 package enum Gzip {
     /// As fast as there is: who asks sends for others too, and JSON gets most of what there is to gain.
     private static let level: CInt = 1
     /// zlib's way of asking for gzip's head and checksum.
-    private static let gzipForm: CInt = 16
-    private static let largestWindow: CInt = 15
+    static let gzipForm: CInt = 16
+    static let largestWindow: CInt = 15
 
     /// - Returns: nil if it would not be smaller.
     package static func compress(_ bytes: [UInt8]) -> [UInt8]? {

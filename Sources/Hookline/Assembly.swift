@@ -31,12 +31,15 @@ struct Assembly {
     /// What brings it to an end.
     var endSignals: [UnixSignal] = [.sigterm, .sigint]
 
-    /// Runs until one of ``endSignals``, then brings everything to an orderly end.
-    ///
-    /// - Parameter companions: services that must outlive the service itself, such as a private database.
-    func run(companions: [any Service] = []) async throws {
+    /// What has been built: what runs, and what is let go of behind it.
+    struct Built: Sendable {
+        let services: ServiceGroup
+        let close: @Sendable () async throws -> Void
+    }
+
+    /// Waits for the database, brings it up to date, and builds all there is. Nothing of it runs yet.
+    func build(_ pools: Pools, companions: [any Service]) async throws -> Built {
         let metrics = Metrics()
-        let pools = try Pools(self.configuration, logger: self.logger)
         let database = Database(pool: pools.general)
         let data = pools.data.map { Database(pool: $0.general) } ?? database
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
@@ -230,7 +233,10 @@ struct Assembly {
         let api = makeAPIServices(
             settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
             version: version, logger: self.logger,
-            readiness: { await Self.readiness(probe, dataProbe, clock, metrics) + identity.readiness },
+            readiness: {
+                let writes = WritesInTrouble(intake: intake.commitTrouble, recording: delivery.recordingTrouble)
+                return await Self.readiness(probe, dataProbe, writes, clock, metrics) + identity.readiness
+            },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
                 refresh: { await routes.refresh($0) },
@@ -288,22 +294,14 @@ struct Assembly {
         services += probes.compactMap(\.self)
         services += api
         let group = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) },
-                gracefulShutdownSignals: self.endSignals, logger: self.logger))
-        do {
-            try await group.run()
-        } catch {
-            self.logger.critical("the service ended", metadata: ["error": "\(error)"])
-            throw error
+            configuration: .init(services: services.map { .init(service: $0) }, logger: self.logger))
+        return Built(services: group) { [resolver = client.resolver] in
+            nodes?.close()
+            resolver.close()
+            try await loops.shutdownGracefully()
+            // Not waited for: a lookup that hangs ends with the process.
+            threads.shutdownGracefully { _ in }
         }
-        for pool in pools.all { pool.close() }
-        nodes?.close()
-        client.resolver.close()
-        try await loops.shutdownGracefully()
-        // Not waited for: a lookup that hangs ends with the process.
-        threads.shutdownGracefully { _ in }
-        self.logger.info("stopped")
     }
 
     /// How the broker is reached, under the name that the settings say or else the installation's own; and whether what it

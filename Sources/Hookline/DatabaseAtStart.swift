@@ -1,6 +1,7 @@
 internal import Domain
 internal import Journal
 internal import Logging
+internal import Observability
 internal import Postgres
 internal import Queue
 internal import Registry
@@ -9,37 +10,66 @@ internal import Schema
 /// What a database has to be, and is made, before anything is done with it.
 extension Assembly {
     func migrate(_ database: Database, beside pools: Pools) async throws {
-        var announced = false
+        let log = RateLimitedLog(logger: self.logger)
         while true {
             do {
-                try await Self.requireSessions(database.pool, pools.probe, of: "POSTGRES_URL")
-                if let data = pools.data {
-                    try await Self.requireSessions(data.general, data.probe, of: "POSTGRES_DATA_URL")
-                }
-                for name in try await database.migrate() {
+                try await self.requireWays(database, beside: pools, log)
+                // One that is current would let a read-only database pass.
+                try await database.requireWritable(within: .seconds(5))
+                let applied = try await database.migrate()
+                log.over("database")
+                for name in applied {
                     self.logger.info("applied migration", metadata: ["migration": "\(name)"])
                 }
                 return
-            } catch let error as PostgresError where error.kind == .configuration {
-                throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
-            } catch  where DatabaseAvailability.isAway(error) {
+            } catch let error as PostgresError {
+                if let refusal = Self.refusal(error) { throw refusal }
+                guard DatabaseAvailability.isAway(error) else { throw error }
                 // Started together with its database, which may need longer. What a migration does wrong stays wrong.
-                if !announced { self.logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
-                announced = true
+                log.trouble("database", "waiting for the database", "\(error)")
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
     }
 
-    /// A session keeps locks, settings, prepared statements and what it listens to, for which a pooler that gives out server
-    /// processes by transactions has no place.
-    private static func requireSessions(_ one: Pool, _ other: Pool, of setting: String) async throws {
-        guard try await ServerFacts.shareBackend(one, other) else { return }
-        throw InvalidSetting(
-            setting: setting,
-            reason:
-                "leads to a pooler that gives out server processes by transactions (PgBouncer's pool_mode=transaction or statement): "
-                + "name PostgreSQL itself, or a pool in session mode (pool_mode=session)")
+    /// What is wrong with a database for as long as nobody changes it, as the fault of what leads there; nil if it may pass.
+    static func refusal(_ error: PostgresError, of setting: String = "POSTGRES_URL") -> InvalidSetting? {
+        switch error.sqlState {
+        case .insufficientPrivilege?, .invalidSchemaName?:
+            InvalidSetting(
+                setting: setting,
+                reason:
+                    "its role may not do what is needed (\(error.message)): connect as the owner of the tables, "
+                    + "who may make others in their schema; hookline doctor says what is missing")
+        default: error.kind == .configuration ? InvalidSetting(setting: setting, reason: error.message) : nil
+        }
+    }
+
+    private func requireWays(_ database: Database, beside pools: Pools, _ log: RateLimitedLog) async throws {
+        let isDirect = try await Sessions.require(database.pool, pools.probe, by: pools.endpoint)
+        if let data = pools.data {
+            do {
+                try await Sessions.require(data.general, data.probe, by: data.endpoint)
+            } catch let error as PostgresError {
+                throw Self.refusal(error, of: "POSTGRES_DATA_URL") ?? error
+            }
+        }
+        // Most are opened when there is something for them to do, so with fewer things take longer; without these nothing goes on.
+        let (least, most) = (Pools.leastConnections(self.configuration), Pools.mostConnections(self.configuration))
+        let limit = try await ServerFacts.connectionLimit(database)
+        guard limit.count >= least else {
+            throw InvalidSetting(
+                setting: "POSTGRES_URL",
+                reason:
+                    "lets in \(limit.count) connections at the most (\(limit.setting)), and an instance needs \(least), "
+                    + "and up to \(most) with a POSTGRES_POOL_SIZE of \(self.configuration.poolSize): raise that")
+        }
+        if limit.count < most {
+            log.warning(
+                "connections", "the database lets in fewer connections than an instance may open",
+                metadata: ["limit": "\(limit.count)", "by": "\(limit.setting)", "most": "\(most)"])
+        }
+        if !isDirect { try await Sessions.requirePlaces(least, open: 2, by: pools.endpoint) }
     }
 
     /// What is committed to another database is acknowledged and never sent.

@@ -22,6 +22,7 @@ struct HooklineCommand: AsyncParsableCommand {
     static func main() async {
         // libmosquitto writes to its socket without asking for no signal; a broker that goes away must not end us.
         signal(SIGPIPE, SIG_IGN)
+        Self.keepStandardDescriptors()
         // glibc gives threads heaps of their own, up to eight per core, and each keeps what was freed in it (mallopt(3)).
         // Payloads pass from thread to thread, so most of that lay idle: two do, and save about a tenth of the memory.
         mallopt(M_ARENA_MAX, 2)
@@ -45,6 +46,17 @@ struct HooklineCommand: AsyncParsableCommand {
             Glibc.exit(1)
         } catch {
             self.exit(withError: error)
+        }
+    }
+}
+
+extension HooklineCommand {
+    /// Whoever starts it may have closed these. The next connection would be given their numbers, and lines of the log be written
+    /// to the database or the broker.
+    private static func keepStandardDescriptors() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest number that is free, which is this one.
+            _ = open("/dev/null", O_RDWR)
         }
     }
 }

@@ -11,6 +11,8 @@ internal import class Threads.DedicatedThread
 /// With `POSTGRES_DATA_URL` what is about messages and deliveries alone goes another way to the same database: commits, results,
 /// counts, the log. What takes turns by locks, listens, or is about more goes by `POSTGRES_URL`, claims and housekeeping too.
 struct Pools {
+    /// How all but those to the data get there, but for what their plans are to be like.
+    let endpoint: Endpoint
     let general: Pool
     /// On the thread of the session with the broker: whoever takes messages has nothing else to do while they are committed.
     let intake: Pool
@@ -27,6 +29,7 @@ struct Pools {
 
     /// What goes by `POSTGRES_DATA_URL`, beside intake and adoption.
     struct Data {
+        let endpoint: Endpoint
         /// Counts, and what people look at.
         let general: Pool
         /// Results.
@@ -58,11 +61,19 @@ struct Pools {
         return configuration.poolSize + fixed + (configuration.accounts == nil ? 1 : 2)
     }
 
+    /// How many it has by `POSTGRES_URL` at the least, once things come and go: one of each pool, another of that of deliveries, where
+    /// claims do not wait for results, and one for each that listens for changes. Not what adopts others' sessions now and then.
+    static func leastConnections(_ configuration: ServiceConfiguration) -> Int {
+        let intake = configuration.postgresData == nil ? 1 : 0
+        return 1 + intake + 2 + 1 + 1 + (configuration.accounts == nil ? 1 : 2)
+    }
+
     init(_ configuration: ServiceConfiguration, logger: Logger) throws {
         // Compiling a plan takes longer than all that is done here with one.
         func prepared(_ endpoint: Endpoint) -> Endpoint { endpoint.with(setting: "jit", "off").changing(as: .service) }
         let postgres = prepared(configuration.postgres)
         let data = configuration.postgresData.map(prepared)
+        self.endpoint = postgres
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
         let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
@@ -85,6 +96,7 @@ struct Pools {
         self.data =
             if let data, let genericData {
                 Data(
+                    endpoint: data,
                     general: Pool(
                         endpoint: data, configuration: .init(size: configuration.poolSize), logger: logger),
                     recording: Pool(

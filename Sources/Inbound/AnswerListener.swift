@@ -80,10 +80,11 @@ package struct AnswerListener: Service {
             do {
                 try await self.session.connect(following: [self.answers])
                 connected = .now
+                self.log.over("lost")
                 try await self.receive()
             } catch {
                 guard !Task.isShuttingDownGracefully else { break }
-                self.log.warning("lost", "answers of things are not heard", metadata: ["error": "\(error)"])
+                self.log.trouble("lost", "answers of things are not heard", "\(error)")
                 if let since = connected { backoff.ended(after: .now - since) }
                 let wait = backoff.next()
                 // Cancelled by the shutdown, which the loop around this looks at next.

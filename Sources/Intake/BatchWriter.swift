@@ -16,6 +16,8 @@ struct BatchWriter: Sendable {
     private let wallClock: WallClock
     private let metrics: Metrics
     private let log: RateLimitedLog
+    /// What ``log`` calls it.
+    static let committing = "commit"
     private let unresolved: Unresolved
     /// nil if the database is on one node.
     private var nodes: DataNodes?
@@ -152,6 +154,7 @@ struct BatchWriter: Sendable {
     ) async throws -> CommitPlan.Answer {
         do {
             let (answer, replaced) = try await body()
+            if answer == .done { self.log.over(Self.committing) }
             work.written.replaced.formUnion(replaced)
             return answer
         } catch let moved as IntakeStore.AlarmsMoved {
@@ -169,7 +172,9 @@ struct BatchWriter: Sendable {
     private func wait(_ work: inout Work) async throws {
         let error = work.lastError ?? PostgresError(.timeout, "the database takes nothing")
         guard ContinuousClock.now < work.end, !Task.isShuttingDownGracefully else { throw error }
-        self.log.warning("commit", "a batch cannot be committed; trying again", metadata: ["error": "\(error)"])
+        self.log.trouble(
+            Self.committing, "a batch cannot be committed; trying again", "\(error)",
+            inWords: DatabaseAvailability.words(error))
         try await Task.sleep(for: work.backoff.next())
         work.waited()
     }

@@ -43,7 +43,11 @@ package struct IntakeService: Service {
     private let wallClock: WallClock
     private let metrics: Metrics
     private let logger: Logger
-    private let refusals: RateLimitedLog
+    private let log: RateLimitedLog
+    /// What ``log`` calls being without the broker.
+    private static let receiving = "receiving"
+    /// A connection that is there for so long is one.
+    private static let settled: Duration = .seconds(5)
     private let activity: ThingActivity
     private let tally: WebhookTally
     private let strangers: UnknownThings
@@ -77,11 +81,11 @@ package struct IntakeService: Service {
         self.wallClock = wallClock
         self.metrics = metrics
         self.logger = logger
-        self.refusals = RateLimitedLog(logger: logger)
+        self.log = RateLimitedLog(logger: logger)
         self.writer = BatchWriter(
             store: store, nodes: nodes, lanes: lanes, patience: configuration.commitPatience, wallClock: wallClock,
             metrics: metrics,
-            log: self.refusals)
+            log: self.log)
     }
 
     package func run() async throws {
@@ -104,7 +108,7 @@ package struct IntakeService: Service {
                 self.metrics.isBrokerConnected.set(1)
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
-                self.logger.info("connected to the broker")
+                if self.log.trouble(Self.receiving) == nil { self.logger.info("connected to the broker") }
                 let shortcomings = await self.session.shortcomings
                 if !shortcomings.isEmpty, shortcomings != told {
                     self.logger.warning(
@@ -113,7 +117,7 @@ package struct IntakeService: Service {
                 }
                 told = shortcomings
                 connected = .now
-                try await self.receiveWhileConnected()
+                try await self.receiveWhileConnected(since: .now)
             } catch let error as MQTTError where error.kind == .configuration {
                 throw error
             } catch {
@@ -123,8 +127,8 @@ package struct IntakeService: Service {
                 if let since = connected { backoff.ended(after: .now - since) }
                 connected = nil
                 let wait = backoff.next()
-                self.logger.warning(
-                    "not receiving; trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
+                self.log.trouble(
+                    Self.receiving, "not receiving; trying again", "\(error)", metadata: ["wait": "\(wait)"])
                 await self.sleepUnlessStopping(wait)
             }
         }
@@ -132,7 +136,7 @@ package struct IntakeService: Service {
         self.logger.info("stopped receiving")
     }
 
-    private func receiveWhileConnected() async throws {
+    private func receiveWhileConnected(since start: ContinuousClock.Instant) async throws {
         var linger = Linger(longest: self.configuration.linger)
         while !Task.isShuttingDownGracefully {
             // Acknowledges the batch before, which is committed.
@@ -143,6 +147,8 @@ package struct IntakeService: Service {
             await self.subscription.follow(
                 self.routes.withRoutes { $0.topics.subscriptions }, on: self.session, metrics: self.metrics)
             await self.subscription.settle(self.session)
+            // Who is turned out at once, or cannot keep what comes, is not received by.
+            if ContinuousClock.now - start >= Self.settled { self.log.over(Self.receiving) }
             guard !batch.messages.isEmpty else {
                 await self.strangers.write()
                 continue
@@ -162,6 +168,9 @@ package struct IntakeService: Service {
         // Cancelled by the shutdown, which the loop around this looks at next.
         await cancelWhenGracefulShutdown { try? await Task.sleep(for: duration) }
     }
+
+    /// That what came in is not committed, if the last try has failed. What waits for it is tried again and again.
+    package var commitTrouble: Recurrence.Trouble? { self.log.trouble(BatchWriter.committing) }
 
     /// The same, for who takes messages elsewhere than on the session's thread.
     package func committing(to store: IntakeStore) -> IntakeService {
@@ -194,7 +203,7 @@ package struct IntakeService: Service {
                 return try await self.takeOnce(batch, isForced: conflicts >= Self.mostConflicts)
             } catch is BatchWriter.IDsInUse {
                 // They are given out anew, from a later moment on.
-                self.refusals.warning("ids", "ids of messages are in use by another instance; others are given out")
+                self.log.warning("ids", "ids of messages are in use by another instance; others are given out")
                 renumbered += 1
             } catch is ThinningConflict {
                 conflicts += 1
@@ -292,9 +301,9 @@ package struct IntakeService: Service {
     private func refuse(_ reason: RefusalReason, _ count: Int, example: String?, why: String? = nil) {
         self.metrics.refused.add(reason, count)
         var metadata: Logger.Metadata = [
-            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").prefix(200))",
+            "reason": "\(reason.rawValue)", "count": "\(count)", "topic": "\((example ?? "").printable(most: 200))",
         ]
-        if let why { metadata["why"] = "\(why.prefix(200))" }
-        self.refusals.warning(reason.rawValue, "messages refused", metadata: metadata)
+        if let why { metadata["why"] = "\(why.printable(most: 200))" }
+        self.log.warning(reason.rawValue, "messages refused", metadata: metadata)
     }
 }

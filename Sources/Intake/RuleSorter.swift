@@ -31,7 +31,7 @@ struct RuleSorter {
             {
             case .none:
                 let level = received.topic.prefix { $0 != "/" }
-                sorted.untaken[String(level.prefix(64)), default: 0] += 1
+                sorted.untaken[String(level.unicodeScalars.prefix(64)), default: 0] += 1
                 BatchSorter.refuse(received, .topic, in: &sorted)
             case .repetition:
                 sorted.count -= 1

@@ -37,6 +37,7 @@ package final class Subscription: Sendable {
     private let filters: [String]
     private let prefix: String
     private let logger: Logger
+    private let log: RateLimitedLog
     private let state = Mutex(State())
     private let refusedNumbers = Mutex<Set<Int32>>([])
 
@@ -51,6 +52,7 @@ package final class Subscription: Sendable {
         self.filters = broker.topicFilters.sorted()
         self.prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
         self.logger = logger
+        self.log = RateLimitedLog(logger: logger)
     }
 
     /// The numbers of filters that the broker refused once: they may have been subscribed to after later ones.
@@ -92,7 +94,7 @@ package final class Subscription: Sendable {
         }
         if isOpen { await self.noteAnswers(session, metrics) }
         if let retryAt, retryAt <= .now { await self.retry(session) }
-        guard topics != known else { return }
+        guard topics != known, await session.mayChange else { return }
         let wanted = self.wanted(topics)
         let former = self.wanted(known).subtracting(wanted)
         do {
@@ -104,11 +106,12 @@ package final class Subscription: Sendable {
             self.state.withLock {
                 $0 = State(followed: topics, remembered: all, isUnsettled: all != wanted, isOpen: true)
             }
+            self.log.over("follow")
             self.logger.info(
                 "following topic rules", metadata: ["filters": "\(topics.count)", "left": "\(former.count)"])
         } catch {
             // The next time; until then it is as it was.
-            self.logger.warning("topic rules are followed later", metadata: ["error": "\(error)"])
+            self.log.trouble("follow", "topic rules are followed later", "\(error)")
         }
     }
 
@@ -136,13 +139,14 @@ package final class Subscription: Sendable {
             state.retryAt = refused.isEmpty ? nil : .now + Self.retry
             return state.followed
         }
-        guard !refused.isEmpty else { return }
+        guard !refused.isEmpty else { return self.log.over("filters") }
         let numbers = followed.filter { refused[self.text($0)] != nil }.map(\.number)
         self.refusedNumbers.withLock { $0.formUnion(numbers) }
         let some = refused.sorted { $0.key < $1.key }.prefix(5).map { "\($0.key) (\($0.value))" }
-        self.logger.warning(
-            "the broker refuses filters of topic rules",
-            metadata: ["count": "\(refused.count)", "filters": "\(some.joined(separator: ", "))"])
+        let filters = some.joined(separator: ", ")
+        self.log.trouble(
+            "filters", "the broker refuses filters of topic rules", filters,
+            metadata: ["count": "\(refused.count)", "filters": "\(filters)"])
     }
 
     private func retry(_ session: Session) async {

@@ -94,7 +94,7 @@ package struct AttemptRecord: Sendable {
 
     /// What went wrong, in a few words.
     package var failure: String {
-        self.error.map { String($0.prefix(200)) } ?? self.status.map { "status \($0)" } ?? "no answer"
+        self.error.map { String($0.unicodeScalars.prefix(200)) } ?? self.status.map { "status \($0)" } ?? "no answer"
     }
 
     package var withoutTexts: AttemptRecord {

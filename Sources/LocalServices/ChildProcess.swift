@@ -80,6 +80,9 @@ package final class ChildProcess: Sendable {
         return result.standardOutput
     }
 
+    /// False from its end on.
+    package var isRunning: Bool { Leftovers.have(self.pid) }
+
     package func signal(_ number: Int32) {
         kill(self.pid, number)
     }
@@ -145,6 +148,8 @@ private enum Leftovers {
         _ = self.atExit
         self.pids.withLock { $0.append(pid) }
     }
+
+    static func have(_ pid: Int32) -> Bool { self.pids.withLock { $0.contains(pid) } }
 
     static func remove(_ pid: Int32) {
         self.pids.withLock { pids in pids.removeAll { $0 == pid } }

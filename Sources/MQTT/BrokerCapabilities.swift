@@ -14,6 +14,8 @@ package struct BrokerCapabilities: Sendable, Equatable {
     package internal(set) var largestPacket: Int?
     /// For how many seconds it keeps the session, if it is not as long as was asked.
     package internal(set) var sessionExpiry: Int?
+    /// After how many seconds of silence it ends a connection, in place of what it was asked for; 0 is never.
+    package internal(set) var keepalive: Int?
 
     init() {}
 
@@ -29,10 +31,12 @@ package struct BrokerCapabilities: Sendable, Equatable {
             return unsafe mosquitto_property_read_int32(properties, Int32(property.rawValue), &value, false) == nil
                 ? nil : Int(value)
         }
-        var most: UInt16 = 0
-        let hasMost = unsafe mosquitto_property_read_int16(
-            properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &most, false)
-        if unsafe hasMost != nil { self.receiveMaximum = Int(most) }
+        func int16(_ property: mqtt5_property) -> Int? {
+            var value: UInt16 = 0
+            return unsafe mosquitto_property_read_int16(properties, Int32(property.rawValue), &value, false) == nil
+                ? nil : Int(value)
+        }
+        self.receiveMaximum = int16(MQTT_PROP_RECEIVE_MAXIMUM) ?? 65_535
         self.largestQoS = byte(MQTT_PROP_MAXIMUM_QOS).map(Int.init) ?? 2
         self.keepsRetained = byte(MQTT_PROP_RETAIN_AVAILABLE) != 0
         self.takesWildcards = byte(MQTT_PROP_WILDCARD_SUB_AVAILABLE) != 0
@@ -40,5 +44,6 @@ package struct BrokerCapabilities: Sendable, Equatable {
         self.namesSubscriptions = byte(MQTT_PROP_SUBSCRIPTION_ID_AVAILABLE) != 0
         self.largestPacket = int32(MQTT_PROP_MAXIMUM_PACKET_SIZE)
         self.sessionExpiry = int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL)
+        self.keepalive = int16(MQTT_PROP_SERVER_KEEP_ALIVE)
     }
 }

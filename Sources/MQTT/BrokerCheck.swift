@@ -142,7 +142,9 @@ package struct BrokerCheck: Sendable {
         add(
             capabilities.keepsRetained, .weak, "retained",
             "it keeps no retained messages: answers and rules with `retained` come to nothing")
-        let packet = capabilities.largestPacket.map { "\($0) bytes" } ?? "no limit named"
+        let packet =
+            capabilities.largestPacket.map { "\($0) bytes" }
+            ?? "no limit named, and one takes three times its size here"
         findings.append(
             Finding(
                 weight: .good, subject: "limits",

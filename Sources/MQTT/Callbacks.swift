@@ -9,7 +9,8 @@ extension Client {
         unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
-            guard code == 0 else { return }
+            // What the broker says of itself, and what it was subscribed to, is as it was.
+            guard code == 0, inbox.plain == nil else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             inbox.capabilities = unsafe BrokerCapabilities(properties)
             inbox.hasNumbers = unsafe namesSubscriptions(properties)

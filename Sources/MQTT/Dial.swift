@@ -18,6 +18,7 @@ final class Dial: Sendable {
     }
 
     private let state = Mutex(State.underWay)
+    let isFormerVersion: Bool
     /// The `struct mosquitto`. It is the thread's while the call is under way, and nobody else's until it is taken. No
     /// callback runs meanwhile.
     private let handle: UInt
@@ -28,7 +29,9 @@ final class Dial: Sendable {
     static func start(
         _ configuration: Session.Configuration, to broker: BrokerAddress, inbox: Inbox, waking executor: ThreadExecutor
     ) throws(MQTTError) -> Dial {
-        let dial = unsafe Dial(UInt(bitPattern: try Client.makeHandle(configuration, inbox: inbox)))
+        let dial = unsafe Dial(
+            UInt(bitPattern: try Client.makeHandle(configuration, inbox: inbox)),
+            isFormerVersion: configuration.isFormerVersion)
         do throws(ThreadError) {
             try runOnThread(name: "mqtt connect") {
                 let failure = dial.call(configuration, broker)
@@ -41,8 +44,9 @@ final class Dial: Sendable {
         return dial
     }
 
-    private init(_ handle: UInt) {
+    private init(_ handle: UInt, isFormerVersion: Bool) {
         self.handle = handle
+        self.isFormerVersion = isFormerVersion
     }
 
     deinit {

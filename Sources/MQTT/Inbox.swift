@@ -18,6 +18,8 @@ final class Inbox {
     var unacknowledgedFilters: Set<String> = []
     /// Whether the broker names subscriptions in what it sends.
     var hasNumbers = true
+    /// nil unless the connection is by MQTT 3.1.1: see ``Link/connectPlainly(for:)``.
+    var plain: PlainReading?
     /// What it says of itself.
     var capabilities = BrokerCapabilities()
     /// At which the broker takes messages of the connection.

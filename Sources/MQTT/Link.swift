@@ -59,8 +59,24 @@ final class Link {
     }
 
     private func connect(_ index: Int) throws(MQTTError) {
+        do throws(MQTTError) { try self.connect(index, plainly: false) } catch {
+            guard error.isUnreadable, self.maySkipProperties else { throw error }
+            try self.connect(index, plainlyFor: error)
+        }
+    }
+
+    /// - Parameter reason: what could not be read, which is told as well if this does not succeed.
+    private func connect(_ index: Int, plainlyFor reason: MQTTError) throws(MQTTError) {
+        do throws(MQTTError) { try self.connect(index, plainly: true) } catch {
+            guard error.kind != .interrupted else { throw error }
+            throw MQTTError(kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
+        }
+    }
+
+    private func connect(_ index: Int, plainly isPlain: Bool) throws(MQTTError) {
         self.drop()
         let deadline = ContinuousClock.now + self.configuration.connectTimeout
+        self.inbox.plain = isPlain ? PlainReading(ahead: self.configuration.receiveMaximum, until: deadline) : nil
         self.client = try self.dial(index, until: deadline)
         do throws(MQTTError) { try self.awaitAnswers(until: deadline) } catch {
             guard self.inbox.connectCode == nil else { throw error }
@@ -85,12 +101,16 @@ final class Link {
     }
 
     private func dial(_ index: Int, until deadline: ContinuousClock.Instant) throws(MQTTError) -> Client {
+        var configuration = self.configuration
+        if self.isPlain { configuration.isFormerVersion = true }
         let dial: Dial
-        if let earlier = self.dials[index], !earlier.hasFailed {
+        if let earlier = self.dials[index], !earlier.hasFailed,
+            earlier.isFormerVersion == configuration.isFormerVersion
+        {
             dial = earlier
         } else {
             dial = try Dial.start(
-                self.configuration, to: self.order.addresses[index], inbox: self.inbox, waking: self.executor)
+                configuration, to: self.order.addresses[index], inbox: self.inbox, waking: self.executor)
             self.dials[index] = dial
         }
         while true {
@@ -111,6 +131,41 @@ final class Link {
         }
     }
 
+    // MARK: What cannot be read
+
+    /// Whether the connection is by MQTT 3.1.1.
+    var isPlain: Bool { self.inbox.plain != nil }
+    /// Whether the session is still there for another connection, and this one has not tried that yet.
+    var maySkipProperties: Bool { !self.isPlain && !self.configuration.isTransient }
+
+    /// Connects by MQTT 3.1.1, by which messages come without properties.
+    ///
+    /// A property may hold what libmosquitto takes for no text: control characters, which MQTT 5 only advises against (section
+    /// 1.5.4), or bytes that are none, which not every broker refuses. It ends the connection then and does not say what came. So
+    /// that cannot be acknowledged, would come again, and keep everything behind it for ever. The session is the same by either
+    /// version. Nothing is subscribed to or left meanwhile: options would be lost, and kept messages would come.
+    ///
+    /// - Parameter reason: what could not be read.
+    func connectPlainly(for reason: MQTTError) throws(MQTTError) {
+        try self.connect(self.order.indices[0], plainlyFor: reason)
+    }
+
+    /// Ends a connection by MQTT 3.1.1 that has brought what could not be read. What it brought is to be acknowledged.
+    func endPlainly() throws(MQTTError) {
+        guard let plain = self.inbox.plain, plain.isOver else { return }
+        try self.flushTogether()
+        self.sayGoodbye(isAwaited: true)
+        let end =
+            plain.hasTaken
+            ? "it is taken without that, as are those beside it"
+            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that"
+        throw MQTTError(
+            kind: .connectionLost, message: "a message said of itself what \(Self.unreadable); \(end)")
+    }
+
+    private static let unreadable =
+        "is no text to MQTT (control characters, or no UTF-8), which the broker should have refused"
+
     func checkSubscription() throws(MQTTError) {
         guard let refusal = self.inbox.subscribeRefusal else { return }
         self.drop()
@@ -119,6 +174,8 @@ final class Link {
 
     /// Queues what is to be subscribed to and left. It goes out with the acknowledgements.
     func change(subscribing: [NumberedFilter], leaving: [String]) {
+        // Who is told that the connection has ended asks for all of it.
+        guard !self.isPlain else { return }
         // Else another subscribes anew as well, if it has to connect again.
         for filter in subscribing { self.client?.subscribe(to: filter, self.inbox) }
         for filter in leaving { self.client?.leave(filter, self.inbox) }
@@ -234,7 +291,17 @@ final class Link {
     func read() throws(MQTTError) {
         self.liveness.heard()
         // One packet: libmosquitto 2.0 ignores the count given here.
-        try self.check(self.client?.loopRead())
+        let code = self.client?.loopRead()
+        do throws(MQTTError) { try self.check(code) } catch {
+            guard code == MOSQ_ERR_MALFORMED_UTF8.rawValue || code == MOSQ_ERR_DUPLICATE_PROPERTY.rawValue else {
+                throw error
+            }
+            let what = self.isPlain ? "a topic" : "a topic or a property"
+            var unreadable = MQTTError(
+                kind: .connectionLost, message: "\(what) of a message \(Self.unreadable), and sends again")
+            unreadable.isUnreadable = true
+            throw unreadable
+        }
     }
 
     private func write() throws(MQTTError) {
@@ -275,6 +342,18 @@ final class Link {
         if let code, code != MOSQ_ERR_SUCCESS.rawValue, self.liveness.asked != nil { throw self.lost(Self.silence) }
         try self.check(code)
         if wasQuiet, self.client?.wantsToWrite == true { self.liveness.queuedPing() }
+        self.askIfPingsAreRare()
+    }
+
+    /// A broker may name a keepalive of its own, or none at all (MQTT 5, section 3.2.2.3.14), and libmosquitto pings by that. The
+    /// kernel's probes find a machine that is gone, but behind a proxy there is always one that is there. So what is as quiet
+    /// as it may be is asked for something that has to be answered and changes nothing: to end a subscription that there is not.
+    private func askIfPingsAreRare() {
+        guard !self.isPlain, let theirs = self.inbox.capabilities.keepalive,
+            theirs == 0 || .seconds(theirs) > self.configuration.keepalive, self.inbox.isSubscribed,
+            self.liveness.isQuiet(for: self.configuration.keepalive), self.client?.ask() == true
+        else { return }
+        self.liveness.queuedPing()
     }
 
     /// Reads a packet or writes what is queued, whatever can be first; reading goes before, for the broker may say why

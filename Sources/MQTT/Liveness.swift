@@ -2,6 +2,7 @@
 struct Liveness {
     private var isPingQueued = false
     private(set) var asked: ContinuousClock.Instant?
+    private var heardAt = ContinuousClock.now
 
     mutating func queuedPing() { self.isPingQueued = true }
 
@@ -11,5 +12,13 @@ struct Liveness {
         if self.asked == nil { self.asked = .now }
     }
 
-    mutating func heard() { self.asked = nil }
+    mutating func heard() {
+        self.asked = nil
+        self.heardAt = .now
+    }
+
+    /// Whether nothing was heard for so long, and nothing asked.
+    func isQuiet(for time: Duration) -> Bool {
+        !self.isPingQueued && self.asked == nil && self.heardAt + time <= .now
+    }
 }

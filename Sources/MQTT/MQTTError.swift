@@ -22,6 +22,8 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether what answered, if anything did, may speak no MQTT 5: it said so, ended the connection, or was silent before it let
     /// us in.
     package var mayLackVersion = false
+    /// Whether libmosquitto could not read what came: see ``Link/connectPlainly(for:)``.
+    var isUnreadable = false
 
     package init(kind: Kind, message: String) {
         self.kind = kind

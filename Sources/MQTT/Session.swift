@@ -78,11 +78,14 @@ package actor Session {
         BrokerCheck.shortcomings(of: self.link.inbox.capabilities, for: self.configuration)
     }
 
+    /// Whether ``change(subscribing:leaving:)`` does anything now: for a moment, while what cannot be read is taken, it does not.
+    package var mayChange: Bool { !self.link.isPlain }
+
     /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
-    package var hasLeft: Bool { self.link.inbox.hasLeft }
+    package var hasLeft: Bool { self.link.inbox.hasLeft && !self.link.isPlain }
 
     /// Whether it has confirmed, or refused, all that it was to be subscribed to.
-    package var isSubscribed: Bool { self.link.inbox.isSubscribed }
+    package var isSubscribed: Bool { self.link.inbox.isSubscribed && !self.link.isPlain }
 
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
     package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
@@ -148,12 +151,30 @@ package actor Session {
     ) async throws(MQTTError) -> Batch {
         try await self.interruptible { link throws(MQTTError) in
             do throws(MQTTError) {
-                return try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
+                return try Self.receiveAll(on: link, upTo: count, bytes: bytes, within: patience, linger: linger)
             } catch {
                 guard error.kind == .interrupted else { throw error }
                 return Batch()
             }
         }
+    }
+
+    /// Goes by MQTT 3.1.1 for what cannot be read otherwise.
+    private static func receiveAll(
+        on link: Link, upTo count: Int, bytes: Int, within patience: Duration, linger: Duration
+    ) throws(MQTTError) -> Batch {
+        try link.endPlainly()
+        let batch: Batch
+        do throws(MQTTError) {
+            batch = try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
+        } catch {
+            guard error.isUnreadable, link.maySkipProperties else { throw error }
+            // With it went what was read and not handed out, which comes again.
+            try link.connectPlainly(for: error)
+            batch = try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
+        }
+        link.inbox.plain?.take(batch.messages.count, now: .now)
+        return batch
     }
 
     private static func receive(

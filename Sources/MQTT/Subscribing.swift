@@ -55,6 +55,13 @@ extension Client {
     func leave(_ filter: String, _ inbox: Inbox) {
         unsafe queueLeaving(self.pointer, filter, inbox)
     }
+
+    /// Asks to leave what nobody subscribes to, which the broker has to answer.
+    ///
+    /// - Returns: whether it is queued.
+    func ask() -> Bool {
+        unsafe mosquitto_unsubscribe_v5(self.pointer, nil, "hookline/nothing", nil) == MOSQ_ERR_SUCCESS.rawValue
+    }
 }
 
 /// - Parameter numbered: nil for a filter that nothing works without.

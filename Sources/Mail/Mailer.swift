@@ -140,13 +140,17 @@ package actor Mailer {
     }
 
     /// Whether a refusal for good is one of who sends, although it came for an address: servers put off what they have against a client or a sender
-    /// until then. By the enhanced status (RFC 3463): the sender's address (X.1.7, X.1.8), or security and policy (X.7.X).
+    /// until then. By the enhanced status (RFC 3463): the sender's address (X.1.7, X.1.8), how we speak, such as the name that we greet with
+    /// (X.5.X), or security and policy (X.7.X).
     private static func isOfSender(_ answer: String) -> Bool {
         guard let status = answer.split(separator: " ").dropFirst().first?.split(separator: "."), status.count == 3
         else {
             return false
         }
-        return answer.hasPrefix("5") && (status[1] == "7" || status[1] == "1" && ["7", "8"].contains(status[2]))
+        // Of mailboxes that are not there X.5.0 is said too, but not by a code about how we speak.
+        let isOfSpeech = status[1] == "5" && answer.hasPrefix("50")
+        return answer.hasPrefix("5")
+            && (isOfSpeech || status[1] == "7" || status[1] == "1" && ["7", "8"].contains(status[2]))
     }
 
     private static func failure(_ code: CURLcode, _ transfer: Transfer) -> MailFailure {

@@ -5,6 +5,8 @@ final class Transfer: Sendable {
     private struct State {
         var sent = 0
         var refusal: String?
+        /// Whether more lines of it are to come.
+        var goesOn = false
         var isOfMessage = false
         var isOver = false
     }
@@ -43,6 +45,7 @@ final class Transfer: Sendable {
             // Said behind whatever has become of the message, and answered with nothing about it.
             guard name != "QUIT" else { return state.isOver = true }
             state.refusal = nil
+            state.goesOn = false
             state.isOfMessage = name == "RCPT" || name == "DATA"
         }
     }
@@ -50,9 +53,17 @@ final class Transfer: Sendable {
     func heard(_ line: UnsafeRawBufferPointer) {
         let bytes = unsafe line.prefix(200).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: " ") }
         guard let first = bytes.first, first == UInt8(ascii: "4") || first == UInt8(ascii: "5") else { return }
-        let text = String(decoding: bytes, as: UTF8.self)
+        let code = String(decoding: bytes.prefix(3), as: UTF8.self)
+        let words = String(decoding: bytes.dropFirst(4), as: UTF8.self).split(separator: " ")
         self.state.withLock { state in
-            if !state.isOver { state.refusal = text.split(separator: " ").joined(separator: " ") }
+            guard !state.isOver else { return }
+            var parts = state.goesOn ? state.refusal?.split(separator: " ") ?? [] : [code[...]]
+            // Its enhanced status stands in each line (RFC 2034, section 4).
+            parts += parts.count > 1 && parts[1] == words.first ? words.dropFirst() : words[...]
+            state.refusal = String(parts.joined(separator: " ").prefix(Self.longestRefusal))
+            state.goesOn = bytes.dropFirst(3).first == UInt8(ascii: "-")
         }
     }
+
+    private static let longestRefusal = 400
 }

@@ -1,4 +1,4 @@
-internal import Domain
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -6,14 +6,21 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// A digest as each kind of incoming webhook takes it. Names are shown as they are: nothing in them becomes a link, a mention or
-/// formatting.
+/// A digest as each kind of incoming webhook takes it. Names are shown as they are: nothing in them becomes a mention, formatting, or
+/// a link that says something else than where it leads.
 enum ChatShapes {
     /// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     static func slack(_ digest: NoticeDigest) throws -> [UInt8] {
         // https://docs.slack.dev/messaging/formatting-message-text#escaping
         let text = Self.text(digest) {
-            $0.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+            $0.escaping { scalar in
+                switch scalar {
+                case "&": "&amp;"
+                case "<": "&lt;"
+                case ">": "&gt;"
+                default: nil
+                }
+            }
         }
         return try Self.encode(Slack(text: Self.cut(text, to: 30_000), mrkdwn: false))
     }
@@ -25,8 +32,8 @@ enum ChatShapes {
 
     /// https://discord.com/developers/docs/resources/webhook#execute-webhook
     static func discord(_ digest: NoticeDigest) throws -> [UInt8] {
-        let text = Self.text(digest) { text in
-            String(text.flatMap { "\\*_~`|>#[]()-<@".contains($0) ? ["\\", $0] : [$0] })
+        let text = Self.text(digest) {
+            $0.escaping { "\\*_~`|>#[]()-<@".unicodeScalars.contains($0) ? "\\\($0)" : nil }
         }
         return try Self.encode(Discord(content: Self.cut(text, to: 2_000), allowed_mentions: .init(parse: [])))
     }

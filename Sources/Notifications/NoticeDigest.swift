@@ -51,7 +51,7 @@ struct NoticeDigest {
         self.more = notices.count - self.lines.count
         self.subject =
             notices.count == 1
-            ? Self.cut(contents.first?.map(Self.headline) ?? "A notice", to: 120) : "\(notices.count) notices"
+            ? (contents.first?.map(Self.headline) ?? "A notice").printable(most: 120) : "\(notices.count) notices"
     }
 
     /// As plain text, each line with what it is about below it.
@@ -62,7 +62,7 @@ struct NoticeDigest {
     }
 
     private static func headline(_ content: NoticeContent) -> String {
-        let webhook = "Webhook “\(Self.clean(content.webhook_name ?? ""))”"
+        let webhook = "Webhook “\((content.webhook_name ?? "").printable)”"
         return switch NoticeEvent(rawValue: content.type) {
         case .failing: "\(webhook) fails"
         case .halfLimit: "\(webhook) is about to be disabled"
@@ -70,22 +70,22 @@ struct NoticeDigest {
         case .recovered: "\(webhook) works again"
         case .givenUp: "\(webhook): deliveries were given up"
         case .behind: "\(webhook) falls behind"
-        case .keyEnding: "API key “\(Self.clean(content.key_name ?? ""))” is about to end"
+        case .keyEnding: "API key “\((content.key_name ?? "").printable)” is about to end"
         case .certificateEnding:
             "The client certificate of "
-                + (content.webhook_name.map { "webhook “\(Self.clean($0))”" } ?? "the group") + " is about to end"
-        case nil: content.type == NoticeEvent.test ? "This is a test" : Self.clean(content.type)
+                + (content.webhook_name.map { "webhook “\($0.printable)”" } ?? "the group") + " is about to end"
+        case nil: content.type == NoticeEvent.test ? "This is a test" : content.type.printable
         }
     }
 
     private static func text(_ content: NoticeContent) -> String {
         let time = Instant(clampingMilliseconds: content.at ?? 0).text.prefix(19).replacing("T", with: " ")
         var text = "\(time) UTC: \(Self.headline(content))"
-        if let group = content.group_name { text += " (group “\(Self.clean(group))”)" }
+        if let group = content.group_name { text += " (group “\(group.printable)”)" }
         if let end = content.expires_at {
             text += ": on \(Instant(clampingMilliseconds: end).text.prefix(10))"
         }
-        if let reason = content.reason, !reason.isEmpty { text += ": \(Self.cut(Self.clean(reason), to: 300))" }
+        if let reason = content.reason, !reason.isEmpty { text += ": \(reason.printable(most: 300))" }
         return text
     }
 
@@ -95,21 +95,5 @@ struct NoticeDigest {
         let page = NoticeEvent(rawValue: content.type) == .certificateEnding ? "members" : "keys"
         if let id = content.group_id.flatMap({ EntityID($0) }) { return "\(console)#/\(id)/\(page)" }
         return console
-    }
-
-    /// On one line, whatever it is: nothing of it can be taken for what stands around it.
-    private static func clean(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .lineSeparator, .paragraphSeparator, .format: " "
-                    default: scalar
-                    }
-                }))
-    }
-
-    private static func cut(_ text: String, to most: Int) -> String {
-        text.unicodeScalars.count <= most ? text : String(text.unicodeScalars.prefix(most)) + "…"
     }
 }

@@ -43,7 +43,7 @@ struct UserNotices: Sendable {
             } catch {
                 guard error.kind == .refused else { return "\(error)" }
                 // Nobody will ever be told there; the others are.
-                self.logger.warning("the broker takes no notification", metadata: ["user": "\(user)"])
+                self.log.warning("refused", "the broker takes no notification", metadata: ["user": "\(user)"])
             }
         }
         return nil

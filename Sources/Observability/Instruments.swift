@@ -43,7 +43,7 @@ package final class BoundedCounter: Sendable {
     package init(most: Int) { self.most = most }
 
     package func add(_ label: some StringProtocol, _ amount: Int = 1) {
-        let label = String(label.prefix(Self.longest))
+        let label = String(String.UnicodeScalarView(label.unicodeScalars.prefix(Self.longest)))
         self.counts.withLock { counts in
             let isKnown = counts[label] != nil || counts.count < self.most
             counts[isKnown ? label : Self.rest, default: 0] += amount

@@ -1,3 +1,5 @@
+internal import Values
+
 /// A metric whose labels take values that are known only while the program runs.
 package struct MetricFamily: Sendable {
     package enum Kind: String, Sendable { case counter, gauge, summary }
@@ -43,6 +45,13 @@ package struct MetricFamily: Sendable {
     }
 
     private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+        value.escaping { scalar in
+            switch scalar {
+            case "\\": "\\\\"
+            case "\"": "\\\""
+            case "\n": "\\n"
+            default: nil
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@ package import Logging
 
 /// What is done again and again: tried, logged if it fails, and done again after a pause, whatever became of it.
 ///
-/// It ends when its task is cancelled, and says nothing of what fails because of that.
+/// It ends when its task is cancelled, and says nothing of what fails because of that. That it works again is said too.
 package struct Periodic: Sendable {
     private let interval: Duration
     private let problem: String
@@ -12,7 +12,7 @@ package struct Periodic: Sendable {
 
     /// - Parameters:
     ///   - interval: the pause between the end of one time and the beginning of the next.
-    ///   - problem: what is said when it fails, with the error; however often, not more than a line in ten seconds.
+    ///   - problem: what is said when it fails, with the error; however often, at intervals that grow.
     ///   - backoff: the pauses after failures in a row; they are as long as others without one.
     ///   - sleep: throws only if it is cancelled.
     package init(
@@ -26,6 +26,9 @@ package struct Periodic: Sendable {
         self.sleep = sleep
     }
 
+    /// It works. For what goes on for long once it does; of all else its end tells.
+    package func works() { self.log.over(self.problem) }
+
     /// Does it for the first time at once. Returns when the task is cancelled.
     nonisolated(nonsending) package func run(_ body: nonisolated(nonsending) () async throws -> Void) async {
         var backoff = self.backoff
@@ -34,9 +37,10 @@ package struct Periodic: Sendable {
             do {
                 try await body()
                 backoff?.reset()
+                self.works()
             } catch {
                 if Task.isCancelled { return }
-                self.log.warning(self.problem, "\(self.problem)", metadata: ["error": "\(error)"])
+                self.log.trouble(self.problem, "\(self.problem)", "\(error)")
                 pause = backoff?.next() ?? pause
             }
             do { try await self.sleep(pause) } catch { return }

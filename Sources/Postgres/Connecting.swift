@@ -25,8 +25,8 @@ extension Connection {
         _ server: Server, _ kind: String, _ endpoint: Endpoint, _ failures: inout [PostgresError]
     ) -> Bool {
         do throws(PostgresError) {
-            try self.open(server, kind, endpoint)
-            self.memory.noteWorking(server, version: self.serverVersion)
+            let dropsSettings = try self.open(server, kind, endpoint)
+            self.memory.noteWorking(server, version: self.serverVersion, dropsSettings: dropsSettings)
             return true
         } catch {
             if !Task.isCancelled { self.memory.noteFailed(server) }
@@ -35,7 +35,8 @@ extension Connection {
         }
     }
 
-    private func open(_ server: Server, _ kind: String, _ endpoint: Endpoint) throws(PostgresError) {
+    /// - Returns: whether there is a pooler between that drops what a session is to begin with.
+    private func open(_ server: Server, _ kind: String, _ endpoint: Endpoint) throws(PostgresError) -> Bool {
         // A server that others have connected to begins with all; of one that is new the rest is said once it has told its version.
         let known = self.memory.version(of: server)
         func dial(hasSettings: Bool) throws(PostgresError) {
@@ -45,14 +46,36 @@ extension Connection {
         do throws(PostgresError) { try dial(hasSettings: true) } catch {
             guard error.isOfPooler else { throw error }
             try dial(hasSettings: false)
-            let settings = endpoint.settingsAfterwards(self.serverVersion)
-            try self.set(settings)
-            self.openedWith = settings.last { $0.name == Attribution.setting }?.value
-            return
+            try self.setAll(of: endpoint)
+            return false
         }
-        let missing = endpoint.settingsMissing(known, of: self.serverVersion)
-        if !missing.isEmpty { try self.set(missing) }
+        let dropsSettings = known == 0 ? try self.lacksSettings(of: endpoint) : self.memory.dropsSettings(server)
+        if dropsSettings {
+            try self.setAll(of: endpoint)
+        } else {
+            let missing = endpoint.settingsMissing(known, of: self.serverVersion)
+            if !missing.isEmpty { try self.set(missing) }
+        }
+        return dropsSettings
     }
+
+    private func setAll(of endpoint: Endpoint) throws(PostgresError) {
+        let settings = endpoint.settingsAfterwards(self.serverVersion)
+        try self.set(settings)
+        self.openedWith = settings.last { $0.name == Attribution.setting }?.value
+    }
+
+    /// Whether the session has not begun with what it was to begin with: PgBouncer takes the options of a client and passes on none of
+    /// them, if its `ignore_startup_parameters` says so. Seen by a setting that nobody else has.
+    private func lacksSettings(of endpoint: Endpoint) throws(PostgresError) -> Bool {
+        guard let author = endpoint.settings.last(where: { $0.name == Attribution.setting }) else { return false }
+        var query: Query = "SELECT WHERE current_setting(\(author.name), true) = \(author.value)"
+        query.isPrepared = false
+        return try self.execute(query) == 0
+    }
+
+    /// The process that the server said would answer. A pooler between says another one than does.
+    package var serverProcess: Int32 { unsafe PQbackendPID(self.handle.raw) }
 
     /// Such as 170004; 0 if there is no connection.
     private var serverVersion: Int32 { unsafe PQserverVersion(self.handle.raw) }

@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Values
 
 /// Where the database is and how to log in: libpq's keywords and values.
 ///
@@ -160,15 +161,6 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
 
     private static var numbers: [String] {
         ["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"]
-    }
-}
-
-extension String {
-    fileprivate var trimmingSpaces: Substring {
-        var rest = self[...]
-        while rest.first == " " { rest.removeFirst() }
-        while rest.last == " " { rest.removeLast() }
-        return rest
     }
 }
 

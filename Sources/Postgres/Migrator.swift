@@ -58,7 +58,7 @@ package struct Migration: Sendable, Equatable {
 /// that a migration edited afterwards is refused instead of silently believed.
 package struct Migrator: Sendable {
     /// Any number will do, if all instances use the same: "hookline" in ASCII.
-    private static let lockKey: Int64 = 0x686F_6F6B_6C69_6E65
+    static let lockKey: Int64 = 0x686F_6F6B_6C69_6E65
 
     private let migrations: [Migration]
     private let lockTimeout: Duration
@@ -79,7 +79,8 @@ package struct Migrator: Sendable {
     /// - Parameters:
     ///   - connection: one that is in no transaction.
     ///   - onStep: told before each, and how many are done, of how many.
-    /// - Throws: ``PostgresError`` of kind `migration` if an applied one differs, or is unknown to this program.
+    /// - Throws: ``PostgresError`` of kind `migration` if an applied one differs, or is unknown to this program;
+    ///   `CancellationError` between two steps.
     package func apply(
         on connection: isolated Connection, onStep: (Migration, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
     ) throws -> [Migration] {
@@ -91,10 +92,12 @@ package struct Migrator: Sendable {
         if try !Self.remembers(on: connection) { try self.createTable(on: connection) }
         let pending = try self.pending(on: connection)
         for (index, migration) in pending.enumerated() {
+            try Task.checkCancellation()
             onStep(migration, index, pending.count)
             var triesLeft = Self.mostTries
             while try !self.applied(migration, on: connection, mayWait: triesLeft > 0) {
                 triesLeft -= 1
+                try Task.checkCancellation()
                 // Those who waited behind it go on meanwhile.
                 try connection.execute("SELECT pg_sleep(1)")
             }
@@ -107,6 +110,7 @@ package struct Migrator: Sendable {
         for _ in 0..<Self.mostTries {
             let isOurs = try connection.query("SELECT pg_try_advisory_lock(\(Self.lockKey))") { try $0.bool(0) }
             if isOurs == [true] { return }
+            try Task.checkCancellation()
             try connection.execute("SELECT pg_sleep(1)")
         }
         throw PostgresError(.migration, "another instance has been at the schema for an hour")

@@ -78,6 +78,10 @@ package struct SQLState: Sendable, Equatable {
     package static let checkViolation = SQLState("23514")
     package static let undefinedTable = SQLState("42P01")
     package static let readOnlyTransaction = SQLState("25006")
+    /// The role has not the rights.
+    package static let insufficientPrivilege = SQLState("42501")
+    /// No schema of the search path is there, or may be used.
+    package static let invalidSchemaName = SQLState("3F000")
     package static let inFailedTransaction = SQLState("25P02")
     /// `lock_timeout` was over.
     package static let lockNotAvailable = SQLState("55P03")

@@ -8,6 +8,8 @@ final class ServerMemory: Sendable {
         var last: Server?
         /// Of that one.
         var version: Int32 = 0
+        /// Whether what a session is to begin with does not get there.
+        var dropsSettings = false
         /// Those that failed since they worked, the latest at the end.
         var failed: [Server] = []
         /// What names stood for when they could be looked up.
@@ -56,10 +58,16 @@ final class ServerMemory: Sendable {
         self.state.withLock { $0.last == server ? $0.version : 0 }
     }
 
-    func noteWorking(_ server: Server, version: Int32 = 0) {
+    /// Whether what a session is to begin with does not get to the server, if it worked last.
+    func dropsSettings(_ server: Server) -> Bool {
+        self.state.withLock { $0.last == server && $0.dropsSettings }
+    }
+
+    func noteWorking(_ server: Server, version: Int32 = 0, dropsSettings: Bool = false) {
         self.state.withLock { state in
             state.last = server
             state.version = version
+            state.dropsSettings = dropsSettings
             state.failed.removeAll { $0 == server }
         }
     }

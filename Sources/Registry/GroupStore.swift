@@ -233,9 +233,9 @@ package struct GroupStore: Sendable {
         return roles
     }
 
-    /// The roles of some members in a group; who is none is missing.
-    package func roles(in group: EntityID, of members: [String]) async throws -> [String: Role] {
-        try await self.pool.withConnection { try MemberRows.ofGroup(group).roles(of: members, on: $0) }
+    /// Those of some who are members of a group, with their roles.
+    package func members(of group: EntityID, among members: [String]) async throws -> [Member] {
+        try await self.pool.withConnection { try MemberRows.ofGroup(group).members(among: members, on: $0) }
     }
 
     /// Adds members, or changes their roles. False if that would leave the group without an owner.

@@ -41,15 +41,14 @@ enum MemberRows {
             "DELETE FROM \(self.table) WHERE \(self.column) = \(self.place) AND member_id = ANY(\(ids))")
     }
 
-    /// The roles of some; who is no member is missing.
-    func roles(of members: [String], on db: isolated Connection) throws -> [String: Role] {
-        let pairs = try db.query(
+    /// Those of some who are members.
+    func members(among members: [String], on db: isolated Connection) throws -> [Member] {
+        try db.query(
             """
             SELECT member_id, role FROM \(self.table)
             WHERE \(self.column) = \(self.place) AND member_id = ANY(\(members))
             """
-        ) { row in (try row.string(0), Role(rawValue: try row.string(1)) ?? .viewer) }
-        return Dictionary(pairs) { first, _ in first }
+        ) { row in Member(id: try row.string(0), role: Role(rawValue: try row.string(1)) ?? .viewer) }
     }
 
     func page(_ request: PageRequest, on db: isolated Connection) throws -> Page<Member> {

@@ -6,7 +6,7 @@ internal import Schema
 struct NamedThings {
     let ids: Set<EntityID>
     /// By their external ids.
-    let named: [String: EntityID]
+    let named: [ExactText: EntityID]
 
     /// - Parameters:
     ///   - ids: to be looked for.
@@ -19,7 +19,8 @@ struct NamedThings {
             """
         ) { (id: try $0.entityID(0), name: $0.isNull(1) ? nil : try $0.string(1)) }
         self.ids = Set(rows.map(\.id))
-        self.named = Dictionary(rows.compactMap { row in row.name.map { ($0, row.id) } }) { first, _ in first }
+        self.named = Dictionary(rows.compactMap { row in row.name.map { (ExactText($0), row.id) } }) { first, _ in first
+        }
     }
 
     /// Those that are called so, be it by their ids.
@@ -29,6 +30,6 @@ struct NamedThings {
 
     /// What it is called comes before what it is.
     subscript(_ name: String) -> EntityID? {
-        self.named[name] ?? EntityID(name).flatMap { self.ids.contains($0) ? $0 : nil }
+        self.named[ExactText(name)] ?? EntityID(name).flatMap { self.ids.contains($0) ? $0 : nil }
     }
 }

@@ -89,7 +89,7 @@ package struct OrgStore: Sendable {
     /// The member's role in an org; nil if they have none, or there is no such org.
     package func role(of member: String, in org: EntityID) async throws -> Role? {
         try await self.pool.withConnection { db in
-            try MemberRows.ofOrg(org).roles(of: [member], on: db)[member]
+            try MemberRows.ofOrg(org).members(among: [member], on: db).first?.role
         }
     }
 

@@ -186,17 +186,18 @@ package final class RouteKeeper: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            await Periodic(
-                every: self.configuration.retry, orSay: "changes of routes cannot be heard", logger: self.logger
-            ).run { try await self.listen() }
+            let listening = Periodic(
+                every: self.configuration.retry, orSay: "changes of routes cannot be heard", logger: self.logger)
+            await listening.run { try await self.listen { listening.works() } }
         }
     }
 
-    private func listen() async throws {
+    private func listen(onListening: () -> Void) async throws {
         let connection = try await Connection.connect(to: self.endpoint, logger: self.logger)
         try await connection.listen(to: RouteStore.channel)
         // Listening first, then reading: what changes in between is heard.
         try await self.load()
+        onListening()
         var refreshAt = ContinuousClock.now + self.configuration.fullRefresh
         while !Task.isCancelled {
             let notifications = try await withTaskCancellationHandler {

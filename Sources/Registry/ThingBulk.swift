@@ -67,7 +67,7 @@ extension ThingStore {
         return (
             Array(things.ids),
             ids.filter { !things.ids.contains($0) }.map(\.description)
-                + externalIDs.filter { things.named[$0] == nil }
+                + externalIDs.filter { things.named[ExactText($0)] == nil }
         )
     }
 

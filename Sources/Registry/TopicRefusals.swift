@@ -80,7 +80,7 @@ package struct TopicRefusals: Sendable {
                 SELECT r.of_group, r.reason, r.count, r.topic, now()
                 FROM unnest(\(counts.map(\.key.group)), \(counts.map(\.key.reason)),
                     \(counts.map { Int64($0.value.count) }),
-                    \(counts.map { String($0.value.topic.prefix(Self.longestTopic)) }))
+                    \(counts.map { String($0.value.topic.unicodeScalars.prefix(Self.longestTopic)) }))
                     AS r (of_group, reason, count, topic)
                 WHERE EXISTS (SELECT FROM groups AS g WHERE g.id = r.of_group)
                 ON CONFLICT (group_id, reason) DO UPDATE SET count = c.count + excluded.count,

@@ -108,9 +108,9 @@ package struct TopicRuleStore: Sendable {
     }
 
     /// Which things these are, each called by its `external_id`, or else by its id.
-    package func things(called names: [String], in group: EntityID) async throws -> [String: EntityID] {
+    package func things(called names: [String], in group: EntityID) async throws -> [ExactText: EntityID] {
         let things = try await self.pool.withConnection { db in try NamedThings(called: names, in: group, on: db) }
-        return Dictionary(names.compactMap { name in things[name].map { (name, $0) } }) { first, _ in first }
+        return Dictionary(names.compactMap { name in things[name].map { (ExactText(name), $0) } }) { first, _ in first }
     }
 
     /// Removes those of these that there are.

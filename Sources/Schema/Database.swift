@@ -66,7 +66,7 @@ package struct Database: Sendable {
         } catch let error as PostgresError where error.kind == .migration {
             return error.message
         } catch {
-            return Self.words(error)
+            return DatabaseAvailability.words(error)
         }
     }
 
@@ -76,17 +76,13 @@ package struct Database: Sendable {
             try await self.requireWritable(within: timeout)
             return nil
         } catch {
-            return Self.words(error)
+            return DatabaseAvailability.words(error)
         }
     }
 
     /// - Throws: ``PostgresError``, if the server does not answer in time or takes no changes.
     package func requireWritable(within timeout: Duration) async throws {
         try await self.pool.withConnection { try $0.requireWritable(within: timeout) }
-    }
-
-    private static func words(_ error: any Error) -> String {
-        (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
     }
 }
 

@@ -2,6 +2,11 @@ internal import Postgres
 
 /// Tells an outage from a mistake, for those who may not know PostgreSQL's errors.
 package enum DatabaseAvailability {
+    /// Why the database does not do what was asked, for everybody: what it says itself, and no address.
+    package static func words(_ error: any Error) -> String {
+        (error as? PostgresError)?.serverWords.map { "the database refuses: \($0)" } ?? "not reachable"
+    }
+
     /// Whether what was asked may go well later with the very same values: everything but a refusal of the values
     /// themselves. The database may be away, full, read-only, locked, being restored, or of another build.
     package static func isOutage(_ error: any Error) -> Bool {

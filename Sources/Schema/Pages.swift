@@ -15,21 +15,33 @@ package struct PageCursor: Sendable, Equatable {
     package let position: Int64
     /// What the last row is ordered by, from the first column to the one that tells it from all others; nil for NULL.
     package let key: [String?]
+    /// Which list it is of, in so many letters and digits; nil if it does not say, as those of an earlier build.
+    package let list: String?
 
-    package init(order: String, position: Int64, key: [String?]) {
+    package init(order: String, position: Int64, key: [String?], list: String? = nil) {
         self.order = order
         self.position = position
         self.key = key
+        self.list = list
     }
 
     /// A position that nobody reaches, and that numbers can be added to.
     private static let furthest: Int64 = 1 << 53
     private static let longest = 4_096
+    /// No order's name has it.
+    private static let listMark: Character = "@"
+
+    /// The same, of this list.
+    package func of(list: String?) -> PageCursor {
+        PageCursor(order: self.order, position: self.position, key: self.key, list: list)
+    }
 
     /// For callers to give back: nothing that they could rely on.
     package var text: String {
         get throws {
-            let fields = [self.order, String(self.position)] + self.key
+            // Where an earlier build has the order alone, so that it refuses what it would have to take on trust.
+            let order = self.list.map { "\(self.order)\(Self.listMark)\($0)" } ?? self.order
+            let fields = [order, String(self.position)] + self.key
             return Base64.encode(try JSONEncoder().encode(fields))
                 .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
         }
@@ -43,7 +55,10 @@ package struct PageCursor: Sendable, Equatable {
             let order = fields[0], let position = fields[1].flatMap({ Int64($0) }),
             (0...Self.furthest).contains(position)
         else { return nil }
-        self.init(order: order, position: position, key: Array(fields[2...]))
+        let mark = order.firstIndex(of: Self.listMark)
+        self.init(
+            order: String(order[..<(mark ?? order.endIndex)]), position: position, key: Array(fields[2...]),
+            list: mark.map { String(order[order.index(after: $0)...]) })
     }
 
     /// What a column of a key is, where all of them are numbers.
@@ -80,6 +95,8 @@ package struct PageCursor: Sendable, Equatable {
 package struct PageStart: Sendable {
     package private(set) var offset: Int64 = 0
     package private(set) var cursor: PageCursor?
+    /// Which list it is of, as in ``PageCursor/list``, for the cursor of the page behind.
+    package var list: String?
 
     package init(offset: Int64 = 0) {
         self.offset = offset

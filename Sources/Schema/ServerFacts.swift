@@ -16,7 +16,7 @@ package enum ServerFacts {
         _ database: Database, beside: Pool, neededConnections: Int?, now: @escaping @Sendable () -> Instant,
         monotonic: @escaping @Sendable () -> Int64
     ) async throws -> DatabaseReading {
-        let sharesBackend = try await Self.shareBackend(database.pool, beside)
+        let sharesBackend = try await Sessions.shareBackend(database.pool, beside)
         return try await database.pool.withConnection { db in
             let before = monotonic()
             let time = try Self.one(db, "SELECT clock_timestamp()") { try $0.instant(0) }
@@ -45,27 +45,44 @@ package enum ServerFacts {
                 return reading
             }
             reading.sharesBackend = sharesBackend
+            let limit = try Self.connectionLimit(db)
+            if limit.isOwn { (reading.ownLimit, reading.ownLimitSetting) = (limit.count, limit.setting) }
             reading.othersTables = try Self.othersTables(db)
             return reading
         }
     }
 
-    /// Whether two connections that are open at a time are answered by one process: a pooler gives it out by transactions.
-    ///
-    /// - Throws: ``PostgresError``.
-    package static func shareBackend(_ one: Pool, _ other: Pool) async throws -> Bool {
-        let (first, second) = (
-            try await one.withConnection { try Self.backend(of: $0) },
-            try await other.withConnection { try Self.backend(of: $0) }
-        )
-        return first == second
+    /// The fewest that a role can have of connections.
+    package struct ConnectionLimit: Sendable {
+        package let count: Int
+        /// What says so, in PostgreSQL's words.
+        package let setting: String
+        /// Whether it is this role's, or this database's, rather than the server's.
+        package let isOwn: Bool
     }
 
-    /// The process that answers.
-    private static func backend(of db: isolated Connection) throws -> Int32 {
-        var query: Query = "SELECT pg_backend_pid()"
-        query.isPrepared = false
-        return try Self.one(db, query) { try $0.int32(0) }
+    /// How many connections this role can have to this database if nobody else has any.
+    ///
+    /// - Throws: ``PostgresError``.
+    package static func connectionLimit(_ database: Database) async throws -> ConnectionLimit {
+        try await database.pool.withConnection { try Self.connectionLimit($0) }
+    }
+
+    private static func connectionLimit(_ db: isolated Connection) throws -> ConnectionLimit {
+        var limits: Query = """
+            SELECT count, setting, is_own FROM (
+                SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                    - coalesce(current_setting('reserved_connections', true)::int, 0), 'max_connections', false
+                UNION ALL SELECT rolconnlimit, 'CONNECTION LIMIT of the role ' || rolname, true FROM pg_roles
+                    WHERE rolname = session_user AND rolconnlimit >= 0 AND NOT rolsuper
+                UNION ALL SELECT datconnlimit, 'CONNECTION LIMIT of the database ' || datname, true FROM pg_database, pg_roles
+                    WHERE datname = current_database() AND rolname = session_user AND datconnlimit >= 0 AND NOT rolsuper
+            ) AS limits (count, setting, is_own) ORDER BY count LIMIT 1
+            """
+        limits.timeout = Self.patience
+        return try Self.one(db, limits) {
+            ConnectionLimit(count: Int(try $0.int32(0)), setting: try $0.string(1), isOwn: try $0.bool(2))
+        }
     }
 
     /// Those tables that are reached by a way to the data, and are not there or may not be written.

@@ -44,6 +44,8 @@ package enum ConnectionStep: Sendable {
     case redirected(String)
     /// The answer is there, and this is kept of its headers.
     case headed(AnswerHeaders)
+    /// The answer's body is not as the receiver meant it.
+    case faulty(AnswerMeaning.BodyFault)
 }
 
 /// What all connections of a process are made with.

@@ -114,6 +114,13 @@ enum FailureWords {
             "the receiver refuses the TLS handshake: it may want a client certificate, or there is no cipher in common"
         case "TLSV1_ALERT_UNRECOGNIZED_NAME", "TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_UNRECOGNIZED_NAME":
             "the receiver serves no such name over TLS"
+        case "TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
+            "the receiver speaks no HTTP/1.1 there, only other protocols such as HTTP/2"
+        case "NO_RENEGOTIATION":
+            """
+            the receiver asked for another TLS handshake on the same connection, as some do who want a client certificate for \
+            some paths only; it has to ask at the beginning
+            """
         case "TLSV1_ALERT_INTERNAL_ERROR": "the receiver says that it has an error of its own"
         case "": "no secure connection could be made"
         default: "no secure connection could be made (\(reason.lowercased().replacing("_", with: " ")))"
@@ -179,7 +186,7 @@ enum FailureWords {
         let issuer = certificate.issuer.map { "'\($0)'" } ?? "an authority"
         return """
             the certificate is of \(issuer), an unknown authority: either the receiver leaves out an intermediate certificate, \
-            which it must send along, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE or among the \
+            which it must send along, or sends one that has expired, or its authority is not a public one and is missing in DELIVERY_TLS_CA_FILE or among the \
             group's authorities
             """
     }

@@ -106,12 +106,12 @@ final class HTTPConnection: ChannelInboundHandler {
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus {
-                self.complete(canReuse: false, now: now)
+                self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
             } else {
                 self.timeOut(self.isSecuring ? .handshake : .whole)
             }
         } else if let restSince = self.restSince, let restTimeout = self.restTimeout, now >= restSince + restTimeout {
-            self.complete(canReuse: false, now: now)
+            self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
         } else if let sentAt = self.sentAt {
             if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
                 self.fail(.timeout(self.isSecuring ? .handshake : .firstByte))
@@ -163,15 +163,17 @@ final class HTTPConnection: ChannelInboundHandler {
         self.shared.ended(pool, standing)
     }
 
-    private func complete(canReuse: Bool, now: NIODeadline) {
+    /// - Parameter brokeOff: whether more of the body was to come.
+    private func complete(canReuse: Bool, brokeOff: Bool = false, now: NIODeadline) {
         self.hasCompleted = true
         self.forgetRest()
         if (300..<400).contains(self.parser.status), let location = self.parser.location {
             self.progressed(.redirected(location))
         }
         if let headers = self.parser.headers { self.progressed(.headed(headers)) }
+        if brokeOff { self.progressed(.faulty(.brokeOff)) }
         let outcome = Outcome.response(
-            status: self.parser.status, body: self.parser.body, retryAfter: self.parser.retryAfter)
+            status: self.parser.status, body: self.readableBody(), retryAfter: self.parser.retryAfter)
         self.parser.reset()
         self.leavePool(.answering)
         if canReuse {
@@ -182,6 +184,18 @@ final class HTTPConnection: ChannelInboundHandler {
             self.drop()
         }
         self.end(with: outcome)
+    }
+
+    /// What is kept of the body, unpacked if it came packed.
+    private func readableBody() -> [UInt8] {
+        guard let coding = self.parser.coding, !self.parser.body.isEmpty else { return self.parser.body }
+        let most = self.parser.keptBody
+        if let body = BodyCoding.unpacked(self.parser.body, from: coding, most: most) {
+            if body.isCutShort { self.progressed(.faulty(.brokeOff)) }
+            return body.bytes
+        }
+        self.progressed(.faulty(.packed(coding)))
+        return Array(self.parser.body.prefix(most))
     }
 
     private func end(with outcome: Outcome) {
@@ -303,8 +317,10 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !self.isEnded else { return }
+        // Who says where the end is has come to it before this.
+        let brokeOff = self.parser.isFramed
         if self.request != nil, self.parser.finish() != nil {
-            return self.complete(canReuse: false, now: .now())
+            return self.complete(canReuse: false, brokeOff: brokeOff, now: .now())
         }
         let wasStale = self.isReused && !self.parser.hasBegun && self.failure == nil
         guard wasStale, let request = self.request, let pool = self.pool else {

@@ -1,6 +1,6 @@
 /// What came of one HTTP request.
 package enum Outcome: Sendable {
-    /// The receiver answered. `body` is the beginning of what it said, at most 4 KiB.
+    /// The receiver answered. `body` is the beginning of what it said, unpacked if it came packed and that can be done here.
     case response(status: Int, body: [UInt8], retryAfter: String?)
     case failure(Failure)
 

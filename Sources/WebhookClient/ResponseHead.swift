@@ -21,6 +21,8 @@ struct ResponseHead: Equatable {
     private(set) var isDoubtful = false
     private(set) var retryAfter: String?
     private(set) var location: String?
+    /// What the body is packed in, in lower case; nil if it is not.
+    private(set) var coding: String?
     /// What is kept of its fields; nil if nobody looks at them.
     private(set) var headers: AnswerHeaders?
 
@@ -148,7 +150,7 @@ struct ResponseHead: Equatable {
             self.isDoubtful = true
         }
         self.headers?.note(name: name, value: Self.trimmed(rest))
-        // Only these five matter, and their lengths tell most apart.
+        // Only these six matter, and their lengths tell most apart.
         switch name.count {
         case 14 where Self.equals(name, "content-length"): self.readLength(Self.trimmed(rest), into: &fields)
         case 17 where Self.equals(name, "transfer-encoding"): self.readCodings(Self.trimmed(rest), into: &fields)
@@ -157,6 +159,7 @@ struct ResponseHead: Equatable {
             self.retryAfter = String(decoding: Self.trimmed(rest).prefix(64), as: UTF8.self)
         case 8 where Self.equals(name, "location"):
             self.location = String(decoding: Self.trimmed(rest).prefix(1_024), as: UTF8.self)
+        case 16 where Self.equals(name, "content-encoding"): self.readCoding(Self.trimmed(rest))
         default: break
         }
     }
@@ -193,6 +196,14 @@ struct ResponseHead: Equatable {
             if coding.isEmpty || Self.equals(coding, "identity") { continue }
             fields.coding = Self.equals(coding, "chunked") ? .chunked : .other
         }
+    }
+
+    /// Of the body itself. It says nothing about where that ends.
+    private mutating func readCoding(_ value: Bytes) {
+        guard !value.isEmpty, !Self.equals(value, "identity") else { return }
+        let coding = String(decoding: value.prefix(64).map(Self.lowered), as: UTF8.self)
+        // What was packed again is said in the order in which that was done, on one line or on several.
+        self.coding = self.coding.map { "\($0), \(coding)" } ?? coding
     }
 
     // MARK: What comes of it

@@ -3,8 +3,8 @@ internal import Domain
 /// Reads one HTTP/1.1 response (RFC 9112), piece by piece, in bounded memory.
 ///
 /// It wants little of a response: the status, whether the connection can be used again, `retry-after`, and for the log the
-/// first bytes of the body and, of what is no success, some of the headers. A body is never decompressed, and what goes
-/// beyond the limits is not kept.
+/// first bytes of the body and, of what is no success, some of the headers. A body that is packed is kept as it came, and what
+/// goes beyond the limits is not kept.
 ///
 /// Receivers speak as they do. A head with a status is an answer, whatever else is in it and whatever becomes of the body;
 /// where there is any doubt about where it ends the connection is not used again, so that nothing of it can be taken for the
@@ -56,6 +56,8 @@ struct ResponseParser {
     private(set) var retryAfter: String?
     /// Where the receiver would have sent somebody else.
     private(set) var location: String?
+    /// What the body is packed in, in lower case; nil if it is not.
+    private(set) var coding: String?
     /// What is kept of the headers; nil if nobody looks at them.
     private(set) var headers: AnswerHeaders?
     /// Whether a single byte of a response has come.
@@ -75,6 +77,9 @@ struct ResponseParser {
         self.limits = limits
     }
 
+    /// How much of the body is wanted.
+    var keptBody: Int { self.limits.keptBody }
+
     /// The next response is somebody else's, who wants so much of its body, and may want headers of a success too.
     mutating func keep(_ bytes: Int, headers: Bool) {
         self.limits.keptBody = bytes
@@ -92,6 +97,7 @@ struct ResponseParser {
         self.body = []
         self.retryAfter = nil
         self.location = nil
+        self.coding = nil
         self.headers = nil
         self.hasBegun = false
     }
@@ -163,8 +169,13 @@ struct ResponseParser {
 
     private mutating func keep(_ bytes: Slice<UnsafeRawBufferPointer>) {
         self.bodyBytes += bytes.count
-        let room = self.limits.keptBody - self.body.count
+        let room = Self.kept(of: self.limits.keptBody, coding: self.coding) - self.body.count
         if room > 0 { self.body.append(contentsOf: bytes.prefix(room)) }
+    }
+
+    /// How much of a body is kept, so much of which is wanted: what does not get smaller by being packed gets a little larger.
+    static func kept(of most: Int, coding: String?) -> Int {
+        coding == nil ? most : most + most / 64 + 1_024
     }
 
     // MARK: Head
@@ -218,6 +229,7 @@ struct ResponseParser {
         self.isPersistent = head.isPersistent
         self.retryAfter = head.retryAfter
         self.location = head.location
+        self.coding = head.coding
         self.headers = head.headers
         self.state =
             switch head.framing {

@@ -27,6 +27,10 @@ struct ClaimRuleTests {
             ("realm_access.roles=root", #"{"realm_access":["root"]}"#, false),
             ("https://hooks.example/roles=root", #"{"https://hooks.example/roles":["root"]}"#, true),
             ("groups=cn=root,dc=example", #"{"groups":["cn=root,dc=example"]}"#, true),
+            // The same to Swift, and not to who has given one of the names to somebody.
+            ("groups=caf\u{E9}", #"{"groups":["caf\u00e9"]}"#, true),
+            ("groups=caf\u{E9}", #"{"groups":["cafe\u0301"]}"#, false),
+            ("groups=K", #"{"groups":["\u212A"]}"#, false),
             ("groups=root", "{}", false), ("groups=null", #"{"groups":null}"#, false),
         ])
     func root(rule: String, json: String, holds: Bool) throws {
@@ -44,7 +48,7 @@ struct ClaimRuleTests {
             (#"["operators"]"#, [one: .editor, two: .viewer]), (#""operators""#, [one: .editor, two: .viewer]),
             (#"["operators","hookline:\#(one):owner"]"#, [one: .owner, two: .viewer]),
             (#"["/hookline/\#(two)/admin","hookline:\#(two):viewer"]"#, [two: .admin]),
-            (#"["cn=ops,dc=x"]"#, [one: .admin]),
+            (#"["cn=ops,dc=x"]"#, [one: .admin]), (#"["caf\u00e9"]"#, [two: .owner]), (#"["cafe\u0301"]"#, [:]),
             // What it does not know, and what only looks like it.
             (#"["others","hookline:\#(one):root","hookline:x:owner","hookline:\#(one):owner:x"]"#, [:]),
             (#"["/x/hookline/\#(one)/owner","hookline/\#(one)/owner","Hookline:\#(one):owner",7,null]"#, [:]),
@@ -53,7 +57,7 @@ struct ClaimRuleTests {
     func roles(groups: String, expected: [String: Role]) throws {
         let rule = try RoleClaim(
             claim: "groups",
-            table: "operators=\(one):editor; operators=\(two):viewer;\ncn=ops,dc=x=\(one):admin;")
+            table: "operators=\(one):editor; operators=\(two):viewer;\ncn=ops,dc=x=\(one):admin;caf\u{E9}=\(two):owner")
         let found = rule.grants(in: try self.claims(#"{"groups":\#(groups)}"#))
         #expect(Dictionary(uniqueKeysWithValues: found.map { ($0.key.description, $0.value) }) == expected)
     }

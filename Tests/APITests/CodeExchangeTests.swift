@@ -133,7 +133,7 @@ struct CodeExchangeTests {
             Issue.record("\(outcome.text)")
             return
         }
-        #expect(why.hasPrefix("invalid_grant: nosuch xxx") && why.count == 300)
+        #expect(why.hasPrefix("invalid_grant: no such xxx") && why.count == 301)
         for answer in [ProviderAnswer.failure("timeout"), .answer(status: 502, body: [])] {
             guard case .away? = try await self.exchange(answers: answer).failure else {
                 Issue.record("another end")

@@ -69,6 +69,22 @@ struct OldCallerTests {
         }
     }
 
+    @Test("need not name the host, and others do: it is the address that was called then")
+    func host() throws {
+        for (asked, called, host) in [
+            ("GET / HTTP/1.0\r\n\r\n", "127.0.0.1", ["127.0.0.1:9021"]),
+            ("GET / HTTP/1.0\r\n\r\n", "::1", ["[::1]:9021"]),
+            ("GET / HTTP/1.0\r\n\r\n", nil, ["localhost"]), ("GET / HTTP/1.0\r\nhost: x\r\n\r\n", "127.0.0.1", ["x"]),
+            ("GET / HTTP/1.0\r\nhost: x\r\nhost: y\r\n\r\n", "127.0.0.1", ["x", "y"]),
+            ("GET / HTTP/1.1\r\n\r\n", "127.0.0.1", []),
+        ] as [(String, String?, [String])] {
+            let connection = try Connection()
+            connection.channel.localAddress = try called.map { try SocketAddress(ipAddress: $0, port: 9_021) }
+            #expect(try connection.ask(asked)?.headers["host"] == host, "\(asked)")
+            _ = try connection.channel.finish(acceptAlreadyClosed: true)
+        }
+    }
+
     @Test("is told of errors in the same way")
     func errors() throws {
         let connection = try Connection()

@@ -42,6 +42,22 @@ struct DeclarationTests {
         #expect(text.line(of: "groups[0].metadata.a") == 3 && text.line(of: "groups[0].nothing") == 2)
     }
 
+    @Test(
+        "a name that stands twice in an object of JSON is refused by its line, as in YAML",
+        arguments: [
+            (#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}"#, nil),
+            (#"{"a":1,"a":2}"#, "the file has a twice in an object, in line 1 for the second time"),
+            (
+                "{\n  \"groups\": [\n    {\n      \"name\": \"s3cret\",\n      \"nam\\u0065\": \"s3cret\"}]}",
+                "the file has name twice in an object, in line 5 for the second time"
+            ),
+        ] as [(String, String?)])
+    func repeated(text: String, fault: String?) throws {
+        var found: String?
+        do throws(InvalidField) { _ = try DeclarationText(text, isJSON: true) } catch { found = error.description }
+        #expect(found == fault)
+    }
+
     /// Ten times ten times ten and so on.
     private static let laughs: String = {
         var lines = ["a0: &a0 x"]

@@ -79,6 +79,24 @@ struct TokenExchangeTests {
         }
     }
 
+    @Test("that is refused tells the code of the error on one line, however much there is of it")
+    func code() throws {
+        let accents = String(repeating: "\u{301}", count: 5_000)
+        let code = #"invalid\r\nx: y\u0000\u001b[2J\u2028e"# + accents
+        guard
+            case .failure(let failure) = try self.exchange().read(
+                .response(status: 400, body: Array(#"{"error":"\#(code)"}"#.utf8), retryAfter: nil))
+        else {
+            Issue.record("a token")
+            return
+        }
+        let text = failure.description
+        let beginning = "oauth2: the token url answered 400: invalid  x: y  [2J e\u{301}"
+        #expect(text.unicodeScalars.starts(with: beginning.unicodeScalars), "\(text)")
+        #expect(text.unicodeScalars.count < 200)
+        #expect(text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control })
+    }
+
     @Test("is asked for by a client whose name and secret may have any sign")
     func credentials() throws {
         var auth = WebhookAuth()

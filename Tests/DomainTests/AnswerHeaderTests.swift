@@ -48,6 +48,8 @@ struct AnswerHeaderTests {
         let large = self.kept((1...10).map { ("x-\($0)", String(repeating: "v", count: 500)) } + [("y", "small")])
         #expect(large.fields.map(\.name) == ["x-1", "x-2", "x-3", "x-4", "y"])
         let several = self.kept([("via", "a"), ("Via", "b: c")])
+        let joining = self.kept([("x", "\u{301}y"), ("empty", "")])
+        #expect(AnswerHeaders(text: joining.text) == joining && joining.fields.count == 2)
         #expect(AnswerHeaders(text: several.text) == several && several.fields.map(\.value) == ["a", "b: c"])
     }
 }

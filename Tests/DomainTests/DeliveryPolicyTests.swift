@@ -133,13 +133,6 @@ struct RetryAfterTests {
     }
 
     @Test(
-        "has the spaces around it taken off, and nothing else changed",
-        arguments: [(" a b ", "a b"), ("\u{301}60 ", "\u{301}60"), (" \u{301}6", "\u{301}6"), ("  ", ""), ("", "")])
-    func trimmed(_ text: String, _ bare: String) {
-        #expect(Array(text.trimmingSpaces.utf8) == Array(bare.utf8))
-    }
-
-    @Test(
         "says nothing if it is neither",
         arguments: [
             "", "soon", "-1", "+5", "1e3", "0x10", "Sat, 21 Nov 2026 12:00:30", "Sat, 21 Nix 2026 12:00:30 GMT",

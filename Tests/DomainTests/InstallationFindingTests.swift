@@ -47,6 +47,11 @@ struct InstallationFindingTests {
         Case("connections", .warn, "others have 83") { $0.othersConnections = 83 },
         Case("connections", .ok, "up to 92") { $0.neededConnections = 92 },
         Case("connections", .fail, "up to 98") { $0.neededConnections = 98 },
+        Case("connections", .ok, "15 of 97") { ($0.ownLimit, $0.ownLimitSetting) = (15, "CONNECTION LIMIT") },
+        Case("connections", .fail, "15, and CONNECTION LIMIT is 14") {
+            ($0.ownLimit, $0.ownLimitSetting) = (14, "CONNECTION LIMIT")
+        },
+        Case("connections", .fail, "up to 98 of 97") { ($0.neededConnections, $0.ownLimit) = (98, 97) },
         Case("clock", .ok, "5000 ms ahead") { $0.clockLead = 5_000_500 },
         Case("clock", .warn, "5000 ms behind") { $0.clockLead = -5_000_600 },
         Case("clock", .warn, "60000 ms") { $0.clockLead = 60_000_500 },

@@ -68,6 +68,34 @@ struct SuccessRuleTests {
         #expect(AnswerMeaning.Denial.shown("status 500", to: .viewer) == "status 500")
     }
 
+    @Test("is looked for in what could not be unpacked too, and if it is not there that is what is told")
+    func packed() {
+        var policy = DeliveryPolicy()
+        policy.success = SuccessRule(path: "ok", equals: "true")
+        // As some say of what is not packed.
+        #expect(policy.meaning(ofStatus: 200, Array(#"{"ok":true}"#.utf8), fault: .packed("gzip")) == .taken)
+        guard case .denied(let denial) = policy.meaning(ofStatus: 200, [0x0B, 0x02, 0x80], fault: .packed("br")) else {
+            Issue.record("it was taken")
+            return
+        }
+        #expect(
+            denial.error
+                == "the answer says no: ok must be true, and the body cannot be read: it is sent with content-encoding br, "
+                + "which was not asked for")
+        #expect(denial.reason == "the answer says no: ok must be true")
+        let no = Array(#"{"ok":false}"#.utf8)
+        guard case .denied(let read) = policy.meaning(ofStatus: 200, no, fault: .packed("gzip")) else {
+            Issue.record("it was taken")
+            return
+        }
+        #expect(read.error.hasSuffix("is false"), "it was read, whatever is said of it")
+        guard case .denied(let cut) = policy.meaning(ofStatus: 200, Array(#"{"ok":"#.utf8), fault: .brokeOff) else {
+            Issue.record("it was taken")
+            return
+        }
+        #expect(cut.error.hasSuffix(#"the body is not JSON: {"ok":; but the answer broke off before its end"#))
+    }
+
     @Test("is looked for in the first 64 KiB, and only where the status says yes")
     func limits() {
         let rule = SuccessRule(path: "ok", equals: "true")

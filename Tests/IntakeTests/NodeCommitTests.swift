@@ -334,10 +334,12 @@ struct NodeCommitTests {
         var number = 0
         repeat {
             number += 1
-            // Which was left for the lost answer before, and is entered again.
-            stage.time.ahead.add(60, ordering: .relaxed)
-            try await stage.nodes.look()
-            #expect(stage.nodes.nodes(of: groups).count == 2)
+            // Which was left for the lost answer before, and is entered again: by a connection that is not found cut.
+            try await waitUntil("both to be entered") {
+                stage.time.ahead.add(60, ordering: .relaxed)
+                try await stage.nodes.look()
+                return stage.nodes.nodes(of: groups).count == 2
+            }
             stage.proxy.cut(after: number, last: last)
             try await stage.takeBoth(("a\(number)", "b\(number)"))
             let both = try await stage.transactions("a\(number)", "b\(number)")

@@ -108,13 +108,17 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
-        @Test("let the instances read what groups are granted, once they are")
+        @Test("let the instances read what groups are granted, once they are, and answer there")
         func grantedTopics() async throws {
             let receiver = try await Receiver.start()
             try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in
-                try await installation.addWebhook("hook", receiver.url())
+                receiver.set(.content(200, "pong"), at: "/hook")
+                _ = try await installation.webhook(
+                    "hook", receiver.url(), #""respond":{"to":"response_topic","format":"raw"}"#)
                 for command in [
                     ["createRole", "fleet"], ["addRoleACL", "fleet", "publishClientSend", "zb/#", "allow"],
+                    ["addRoleACL", "fleet", "subscribePattern", "zb/#", "allow"],
+                    ["addRoleACL", "fleet", "publishClientReceive", "zb/#", "allow"],
                     ["createClient", "fleet", "-p", "the fleet's"], ["addClientRole", "fleet", "fleet"],
                 ] {
                     try await ChildProcess.complete(
@@ -134,6 +138,18 @@ extension WholeServiceTests {
                 try await waitUntil("a message") {
                     _ = try await self.canPublish(installation, as: "fleet", key: "the fleet's", to: topic)
                     return receiver.has(body: topic)
+                }
+                let log = try Files.makeTemporaryFolder() + "/log"
+                try await waitUntil("an answer") {
+                    _ = try await ChildProcess.start(
+                        "mosquitto_rr",
+                        [
+                            "-h", "127.0.0.1", "-p", "\(installation.mosquitto.port)", "-u", "fleet", "-P",
+                            "the fleet's", "-i", "test-asking", "-q", "1", "-W", "10", "-t", topic, "-e",
+                            "\(topic)/reply", "-m", "ping",
+                        ], logFile: log
+                    ).waitForExit()
+                    return Files.read(log)?.contains("pong") == true
                 }
             }
             await receiver.stop()

@@ -107,6 +107,42 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("ask for no token any more where their group may not go any more")
+        func networks() async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.content(400, #"{"error":"invalid_client"}"#), at: "/token")
+            let elsewhere = ["DELIVERY_ALLOWED_NETWORKS": "127.0.0.2/32"]
+            try await Installation.with(settings: elsewhere) { installation, running in
+                let root = await running.hookline.api(token: try await HooklineProcess.token(user: "root", root: true))
+                let group = "/groups/\(installation.group)"
+                func open(_ networks: String) async throws {
+                    let change = #"{"name":"Group","allowed_networks":[\#(networks)]}"#
+                    #expect(try await root.call("PUT", group, change).status == 200)
+                }
+                try await open(#""127.0.0.1/32""#)
+                let id = try await installation.webhook(
+                    "hook", receiver.url(),
+                    #"""
+                    "auth":{"type":"oauth2","client_id":"me","client_secret":"x","token_url":"\#(receiver.url("/token"))"},
+                    "retry_schedule":[1],"max_attempts":100
+                    """#)
+                func log() async throws -> String {
+                    try await installation.api.call("GET", "/webhooks/\(id)/log?status=failed").body
+                }
+                try await installation.publish("1")
+                try await waitUntil("an answer of the provider") { try await log().contains("invalid_client") }
+                try await open("")
+                try await waitUntil("an attempt that was kept from it") {
+                    try await log().contains("oauth2: at the token url: address: 127.0.0.1 is not allowed")
+                }
+                let asked = receiver.requests(at: "/token").count
+                try await installation.publish("2")
+                try await Task.sleep(for: .seconds(3))
+                #expect(receiver.requests(at: "/token").count == asked)
+            }
+            await receiver.stop()
+        }
+
         @Test("keep their token when the webhook is changed otherwise, and get one more, once, where it is not taken")
         func refused() async throws {
             let receiver = try await Receiver.start()

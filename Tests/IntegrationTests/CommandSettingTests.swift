@@ -101,6 +101,14 @@ extension CommandTests {
                 ], "AUTH_CLIENT_SECRET"
             ),
             (["AUTH_ALLOWED_NETWORKS": "10.0.0.0/33"], "AUTH_ALLOWED_NETWORKS"),
+            // What nothing looks at without another.
+            (["AUTH_ALLOWED_NETWORKS": "10.0.0.0/8"], "AUTH_ALLOWED_NETWORKS"),
+            (["AUTH_KEYS_MAX_AGE": "1d"], "AUTH_KEYS_MAX_AGE"),
+            (["AUTH_CLIENT_SECRET": "do-not-show"], "AUTH_CLIENT_SECRET"), (["AUTH_SCOPES": "openid"], "AUTH_SCOPES"),
+            (
+                ["AUTH_OIDC_ISSUER": "https://id.example", "AUTH_AUDIENCE": "x", "AUTH_CLIENT_SECRET": "do-not-show"],
+                "AUTH_CLIENT_SECRET"
+            ),
         ] as [([String: String], String)])
     func wrongSettings(settings: [String: String], culprit: String) async throws {
         var environment = settings
@@ -130,6 +138,22 @@ extension CommandTests {
             ]
             let (end, output) = try await HooklineProcess.run(["check-config"], environment)
             #expect(end == "exited(78)" && output.contains("hookline: \(setting): \(problem)"), "\(file): \(output)")
+        }
+    }
+
+    @Test("takes what belongs to another that is off by its own word, and empty ones as if they were not there")
+    func useless() async throws {
+        for settings in [
+            ["MQTT_ADMIN_USERNAME": "admin", "MQTT_ADMIN_PASSWORD": "x", "MQTT_PASSWORD": "x"],
+            ["AUTH_CLIENT_SECRET": "", "AUTH_SCOPES": ""],
+            // What is only how something would be done misleads nobody.
+            ["SMTP_FROM": "a@example.com", "DELIVERY_NO_PROXY": "example.com", "MQTT_RESTART_PATIENCE": "5s"],
+            // Of OpenTelemetry's a machine may have some for all that runs on it.
+            ["OTEL_SERVICE_NAME": "a", "OTEL_RESOURCE_ATTRIBUTES": "a=b", "OTEL_TRACES_SAMPLER_ARG": "0.5"],
+        ] {
+            let required = ["POSTGRES_URL": "host=127.0.0.1", "AUTH_JWT_SECRET": HooklineProcess.jwtSecret]
+            let (end, output) = try await HooklineProcess.run(["check-config"], required.merging(settings) { $1 })
+            #expect(end == "exited(0)", "\(output)")
         }
     }
 

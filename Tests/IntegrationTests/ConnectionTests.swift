@@ -25,16 +25,29 @@ extension WholeServiceTests {
             try await Installation.with { installation, running in
                 let authorization = "authorization: Bearer \(installation.api.token)\r\n"
                 let post = "POST /groups HTTP/1.1\r\nhost: x\r\n\(authorization)content-type: application/json\r\n"
-                for request in [
-                    "GET /me HTTP/1.1\r\n\(authorization)\r\n",
-                    "GET /me HTTP/1.1\r\nhost: a\r\nhost: b\r\n\(authorization)\r\n",
-                    "\(post)transfer-encoding: chunked\r\n\r\nxyz\r\n",
-                    "\(post)transfer-encoding: chunked\r\n\r\n4\r\n[{}]garbage\r\n0\r\n\r\n",
-                    "\(post)content-length: 1x\r\n\r\n[]",
+                let long = String(repeating: "x", count: 100_000)
+                for (request, status) in [
+                    ("GET /me HTTP/1.1\r\n\(authorization)\r\n", 400),
+                    ("GET /me HTTP/1.1\r\nhost: a\r\nhost: b\r\n\(authorization)\r\n", 400),
+                    ("\(post)transfer-encoding: chunked\r\n\r\nxyz\r\n", 400),
+                    ("\(post)transfer-encoding: chunked\r\n\r\n4\r\n[{}]garbage\r\n0\r\n\r\n", 400),
+                    ("\(post)content-length: 1x\r\n\r\n[]", 400), ("nonsense\r\n\r\n", 400),
+                    ("GET /me HTTP/1.1\r\nhost: x\r\nname without colon\r\n\r\n", 400),
+                    ("GET /me HTTP/2.5\r\nhost: x\r\n\r\n", 505),
+                    ("GET /\(long.prefix(70_000)) HTTP/1.1\r\nhost: x\r\n\r\n", 414),
+                    ("GET /me HTTP/1.1\r\nhost: x\r\nx-long: \(long)\r\n\r\n", 431),
                 ] {
-                    let answer = try await Self.answer(to: request, of: installation)
-                    #expect(answer.hasPrefix("HTTP/1.1 400"), "\(request) → \(answer)")
+                    let answer = try await Self.answer(to: request, of: installation, until: "\"}")
+                    let told = "\(request.prefix(200)) → \(answer)"
+                    #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(told)")
+                    #expect(answer.lowercased().contains("\r\ncontent-type: application/json"), "\(told)")
+                    #expect(answer.contains(#"{"error":""#), "\(told)")
                 }
+                // An answer that has come before the body turns out to be none is the only one.
+                let unread = try await Self.answer(
+                    to: "GET /nothing HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
+                    of: installation, until: "no end but that of the connection")
+                #expect(unread.components(separatedBy: "HTTP/1.1 ").count == 2, "\(unread)")
                 #expect(try await Self.answer(to: "GET /health HTTP/1.0\r\n\r\n", of: installation).contains(" 200 "))
                 let log = Files.read(await running.hookline.logFile) ?? ""
                 #expect(!log.contains("a request failed"), "nothing has failed that is ours")
@@ -47,7 +60,12 @@ extension WholeServiceTests {
                 let rest = "host: x\r\nauthorization: Bearer \(installation.api.token)\r\n"
                 let port = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
                 for (request, status) in [
-                    ("GET /health HTTP/1.0\r\n", 200), ("GET /me HTTP/1.0\r\n", 400),
+                    ("GET /health HTTP/1.0\r\n", 200), ("GET /me HTTP/1.0\r\n", 401),
+                    // As load balancers ask, who name no host (HAProxy's httpchk).
+                    ("GET /ready HTTP/1.0\r\n", 200), ("HEAD /ready HTTP/1.0\r\n", 200),
+                    ("OPTIONS / HTTP/1.0\r\n", 204), ("OPTIONS * HTTP/1.0\r\n", 204),
+                    ("OPTIONS /ready HTTP/1.0\r\n", 200), ("OPTIONS /nothing HTTP/1.0\r\n", 404),
+                    ("GET /me HTTP/1.0\r\nhost: a\r\nhost: b\r\n", 400),
                     ("GET /me HTTP/1.0\r\n\(rest)", 200), ("HEAD /me HTTP/1.0\r\n\(rest)", 200),
                     ("GET /nothing HTTP/1.0\r\n\(rest)", 404), ("GET /openapi.json HTTP/1.0\r\n\(rest)", 200),
                     ("GET /groups/\(installation.group)/log?format=ndjson HTTP/1.0\r\n\(rest)", 200),

@@ -86,7 +86,7 @@ struct DescribedAPITests {
                 include-name-regex = '^POST /things/[^/]*/commands'
                 checks.not_a_server_error.enabled = false
                 [checks.negative_data_rejection]
-                expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415]
+                expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 431]
 
                 """
             try Files.write(
@@ -122,6 +122,8 @@ struct DescribedAPITests {
             #expect(unreadable.status == 400 && unreadable.body.contains(#""field":"name""#), "\(unreadable)")
             let other = try await installation.api.call("TRACE", "/groups")
             #expect(other.status == 405 && other.headers["allow"] == "GET, HEAD, POST")
+            let options = try await installation.api.call("OPTIONS", "/groups")
+            #expect(options.status == 204 && options.headers["allow"] == "GET, HEAD, OPTIONS, POST")
         }
         await receiver.stop()
     }

@@ -78,6 +78,13 @@ extension WholeServiceTests {
                     // To a collector that is not there.
                     values[setting] = "authorization=\(markers.make(setting))"
                     values["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+                case "AUTH_CLIENT_SECRET":
+                    // Of a provider where nobody listens.
+                    values[setting] = markers.make(setting)
+                    values.merge([
+                        "AUTH_CLIENT_ID": "console", "AUTH_OIDC_ISSUER": "http://127.0.0.1:1",
+                        "AUTH_AUDIENCE": "hookline", "AUTH_ALLOWED_NETWORKS": "127.0.0.0/8",
+                    ]) { $1 }
                 default:
                     // One that is new is covered by this, unless it has a form of its own.
                     values[setting] = markers.make(setting)

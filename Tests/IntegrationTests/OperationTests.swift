@@ -209,6 +209,47 @@ extension WholeServiceTests {
             }
         }
 
+        @Test(
+            "a signal to end ends it in order before it is ready as well: there is no database, it does not answer, or others are at it",
+            arguments: [15, 2] as [Int32])
+        func early(signal: Int32) async throws {
+            let hole = try BlackHole()
+            let (cluster, _) = try await SharedPostgres.shared.running()
+            let name = "early_\(signal)"
+            try await cluster.createDatabase(name)
+            // What instances that migrate take turns by.
+            let holder = try await ChildProcess.start(
+                cluster.bin + "psql",
+                [
+                    "-d", cluster.url(database: name),
+                    "-c", "SELECT pg_advisory_lock(7525356009530420837), pg_sleep(3600)",
+                ],
+                logFile: try Files.makeTemporaryFolder() + "/log")
+            for url in [
+                "host=127.0.0.1 port=1", "host=127.0.0.1 port=\(hole.port) connect_timeout=2",
+                cluster.url(database: name),
+            ] {
+                let log = try Files.makeTemporaryFolder() + "/log"
+                let hookline = try await HooklineProcess.serve(
+                    postgres: url, mqttPort: 1, logFile: log, awaitingReady: false)
+                try await waitUntil("it to wait (see \(log))") {
+                    guard url.contains("host=") else {
+                        return try await cluster.psql(
+                            """
+                            SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'
+                            AND datname = current_database() AND state = 'active'
+                            """, database: name)
+                            == "1"
+                    }
+                    return (Files.read(log) ?? "").contains("waiting for the database")
+                }
+                hookline.process.signal(signal)
+                #expect(await hookline.process.waitForExit() == "exited(0)", "\(url)")
+                #expect((Files.read(log) ?? "").contains(#""stopped""#), "\(url)")
+            }
+            await holder.stop()
+        }
+
         @Test("replay sends failed deliveries of a webhook again, and says how that ended")
         func replay() async throws {
             let receiver = try await Receiver.start()

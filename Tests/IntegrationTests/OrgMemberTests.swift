@@ -100,6 +100,40 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("are told apart where the same accent is written in two ways, by who leaves and by who appoints")
+        func alike() async throws {
+            try await Installation.with { installation, running in
+                let hookline = await running.hookline
+                let root = try await self.client("root", root: true, hookline)
+                _ = try await self.group(installation, in: Self.org)
+                let (one, two) = ("ren\u{E9}", "rene\u{301}")
+                for user in [one, two] {
+                    #expect(try await self.appoint(user, "viewer", in: Self.org, by: root) == 200)
+                }
+                let second = try await self.client(two, hookline)
+                let members = "/orgs/\(Self.org)/members"
+                #expect(try await second.call("DELETE", members, #"{"member_ids":["\#(one)"]}"#).status == 403)
+                #expect(try await second.call("DELETE", members, #"{"member_ids":["\#(two)"]}"#).status == 204)
+
+                let first = try await self.client(one, hookline)
+                let group = try await first.create("/groups", #"[{"name":"G"}]"#)
+                _ = try await first.call(
+                    "PUT", "/groups/\(group)/members",
+                    #"[{"member_id":"\#(two)","role":"viewer"},{"member_id":"adam","role":"admin"},{"member_id":"o","role":"owner"}]"#
+                )
+                let adam = try await self.client("adam", hookline)
+                let demotion = #"[{"member_id":"\#(one)","role":"viewer"},{"member_id":"\#(two)","role":"viewer"}]"#
+                for list in [demotion, #"[{"member_id":"\#(one)","role":"viewer"}]"#] {
+                    #expect(try await adam.call("PUT", "/groups/\(group)/members", list).status == 403)
+                }
+                let left = #"{"member_ids":["\#(one)","\#(two)"]}"#
+                #expect(try await adam.call("DELETE", "/groups/\(group)/members", left).status == 403)
+                #expect(
+                    try await second.call("DELETE", "/groups/\(group)/members", #"{"member_ids":["\#(one)"]}"#).status
+                        == 403)
+            }
+        }
+
         @Test("are made by root and by admins, of that org alone, and what they may do changes at once")
         func members() async throws {
             try await Installation.with { installation, running in

@@ -1,3 +1,4 @@
+import Foundation
 import LocalServices
 import TestSupport
 import Testing
@@ -37,6 +38,24 @@ extension WholeServiceTests {
                     let stranger = try await api.call("GET", "\(group)/things?cursor=\(next)")
                     #expect(stranger.status == 400 && stranger.value(of: "field") == "cursor", "\(stranger.body)")
                 }
+                // Of the same order, which alone says nothing of where in another list it is.
+                let other = try await api.create("/groups", #"[{"name":"Other"}]"#)
+                for name in ["a", "b"] { _ = try await api.create("/groups", #"[{"name":"Group \#(name)"}]"#) }
+                let next = try #require(try await api.call("GET", "\(group)/webhooks?limit=1").value(of: "next"))
+                for list in [
+                    "/groups/\(other)/webhooks", "/webhooks", "\(group)/things", "\(group)/profiles", "/groups",
+                ] {
+                    let answer = try await api.call("GET", "\(list)?cursor=\(next)")
+                    #expect(answer.status == 400 && answer.value(of: "field") == "cursor", "\(list) \(answer.body)")
+                }
+                // The same list by its other name, and with a cursor of before they said which list they are of.
+                #expect(try await api.call("GET", "/webhooks\(group)/webhooks/?cursor=\(next)").status == 200)
+                let first = try await api.call("GET", "\(group)/webhooks?limit=1&order=name&dir=asc")
+                let id = try #require(first.value(of: "id"))
+                let former = Data(#"["name asc","1","a","\#(id)"]"#.utf8).base64EncodedString()
+                    .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+                let second = try await api.call("GET", "\(group)/webhooks?order=name&dir=asc&cursor=\(former)")
+                #expect(second.status == 200 && second.value(of: "name") == "b", "\(second.body)")
             }
         }
     }

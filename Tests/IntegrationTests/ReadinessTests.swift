@@ -29,6 +29,41 @@ extension WholeServiceTests {
             }
         }
 
+        @Test("is told as no while what comes in cannot be committed, though the database answers")
+        func commits() async throws {
+            let receiver = try await Receiver.start()
+            try await Installation.with { installation, running in
+                let url = "http://127.0.0.1:\(await running.hookline.port)/ready"
+                _ = try await installation.webhook("Pipeline", receiver.url())
+                // As a disk that is full shows.
+                _ = try await installation.sql(
+                    """
+                    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+                        'BEGIN RAISE ''No space left on device'' USING ERRCODE = ''53100''; END';
+                    CREATE TRIGGER full_disk BEFORE INSERT ON delivery_batches EXECUTE FUNCTION full_disk()
+                    """)
+                try await installation.publish("1")
+                try await waitUntil("/ready to say why") {
+                    let answer = try await HTTP.get(url)
+                    return answer.status == 503 && answer.body.contains(#""database":"ok""#)
+                        && answer.body.contains(#""commits":"what came in is not committed for "#)
+                        && answer.body.contains("the database refuses: No space left on device")
+                }
+                _ = try await installation.sql("DROP FUNCTION full_disk CASCADE")
+                try await waitUntil("/ready to be well again") {
+                    let answer = try await HTTP.get(url)
+                    return answer.status == 200 && answer.body.contains(#""commits":"ok""#)
+                }
+                try await waitUntil("the delivery") { receiver.requests.count == 1 }
+                try await waitUntil("the log to have its end") {
+                    let log = Files.read("\(installation.folder)/hookline.log") ?? ""
+                    return log.contains(#""message":"no longer so""#)
+                        && log.contains(#""what":"a batch cannot be committed; trying again""#)
+                }
+            }
+            await receiver.stop()
+        }
+
         @Test(
             "depends on whether the database takes changes, in PostgreSQL's words if it refuses, and on an answer",
             .disabled(if: GivenPostgres.isThere, "\(GivenPostgres.skipped)"))

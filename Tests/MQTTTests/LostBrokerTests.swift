@@ -131,6 +131,27 @@ struct LostBrokerTests {
         }
     }
 
+    // The broker may say how long it waits (MQTT 5, section 3.2.2.3.14), and libmosquitto pings by that: never, or much later.
+    @Test("is noticed as soon where it names a keepalive of its own, or none", arguments: [UInt8(0), 200])
+    func ownKeepalive(seconds: UInt8) async throws {
+        let broker = try await ScriptedBroker.start(greeting: .properties([0x13, 0, seconds])) { _ in .silence }
+        let wire = try await Wire.start(to: broker.port)
+        var configuration = self.configuration(wire.port)
+        configuration.keepalive = .seconds(5)
+        configuration.answerPatience = .seconds(5)
+        let session = try Session(configuration, logger: silentLogger)
+        try await session.connect()
+        let atFirst = wire.bytesFromServer
+        async let failure = self.failureOfReceiving(session)
+        // It leaves what it has not subscribed to, and is answered with six bytes.
+        try await waitUntil("two questions and their answers") { wire.bytesFromServer >= atFirst + 12 }
+        wire.goSilent()
+        let error = await failure
+        #expect(error?.kind == .connectionLost && error?.message.contains("ping") == true, "\(error as Any)")
+        await wire.stop()
+        await broker.stop()
+    }
+
     @Test("of several the next is tried when one is dead, silent or refuses, and the one that worked is tried first")
     func several() async throws {
         try await LocalMosquitto.with { mosquitto, _ in

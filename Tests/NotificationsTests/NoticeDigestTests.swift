@@ -62,6 +62,23 @@ struct NoticeDigestTests {
 
     private static let names = "<!channel> & @everyone [a](http://evil.example) *b* `c`"
 
+    /// A letter that joins what follows, and an accent that joins what is before: with either a sign is part of another `Character`.
+    private static let joined = "\u{0D4E}<!channel> <\u{301}@here> \u{0D4E}[a\u{0D4E}](http://evil.example) \u{0D4E}&"
+
+    @Test("call nobody by signs that are joined to others either")
+    func joined() throws {
+        let digest = NoticeDigest([try Self.notice("WEBHOOK_FAILING", name: Self.joined)], console: nil)
+        let slack = try #require(try self.fields(try ChatShapes.slack(digest))["text"] as? String).unicodeScalars
+        #expect(!slack.contains("<") && !slack.contains(">"))
+        #expect(slack.count { $0 == "&" } == 5)
+        let discord = try #require(try self.fields(try ChatShapes.discord(digest))["content"] as? String)
+        let scalars = Array(discord.unicodeScalars)
+        for (index, scalar) in scalars.enumerated() where "<>[]()@".unicodeScalars.contains(scalar) {
+            // The group is named in brackets of ours, which are escaped along.
+            #expect(index > 0 && scalars[index - 1] == "\\", "\(discord)")
+        }
+    }
+
     private func fields(_ body: [UInt8]) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any])
     }

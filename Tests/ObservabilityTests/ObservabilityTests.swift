@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Observability
 import Synchronization
@@ -34,7 +35,11 @@ struct MetricsTests {
             [
                 MetricFamily(
                     .summary, "hookline_x", "Any.", labels: ["a", "b"],
-                    [.init(2.5, ["say \"no\"\n", #"\"#], suffix: "_sum"), .init(3, ["", "é"], suffix: "_count")])
+                    [
+                        .init(2.5, ["say \"no\"\n", #"\"#], suffix: "_sum"), .init(3, ["", "é"], suffix: "_count"),
+                        // A quote that is joined to what is before and behind it is one all the same.
+                        .init(4, ["\u{0D4E}\"\u{301}", ""], suffix: "_count"),
+                    ])
             ]
         }
         let text = metrics.prometheusText()
@@ -45,6 +50,7 @@ struct MetricsTests {
                 # TYPE hookline_x summary
                 hookline_x_sum{a="say \"no\"\n",b="\\"} 2.5
                 hookline_x_count{a="",b="é"} 3
+                hookline_x_count{a="\##u{0D4E}\"\##u{301}",b=""} 4
 
                 """##))
     }
@@ -92,6 +98,14 @@ struct LogTests {
         #expect(line.dropLast().allSatisfy { !$0.isNewline })
     }
 
+    @Test("has no sign that ends a line or that a terminal obeys", arguments: [LogFormat.json, .text])
+    func controls(_ format: LogFormat) throws {
+        let lines = Lines()
+        lines.logger(format).warning("a", metadata: ["key": "x\u{9B}2J\u{2028}\u{7F}y\u{0D4E}\"z"])
+        let line = try #require(lines.lines.first)
+        #expect(line.contains(#""x\u009b2J\u2028\u007fy\#u{0D4E}\"z""#), "\(line)")
+    }
+
     @Test("leaves out what is below its level")
     func level() {
         let lines = Lines()
@@ -100,6 +114,40 @@ struct LogTests {
         logger.info("yes", metadata: ["a": "b"])
         #expect(lines.lines.count == 1)
         #expect(lines.lines[0].hasSuffix("INFO     yes a=\"b\"\n"))
+    }
+
+    /// What is in a pipe at this moment.
+    private func drain(_ descriptor: Int32) -> String {
+        var text: [UInt8] = []
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, 0) > 0 {
+            var piece = [UInt8](repeating: 0, count: 4_096)
+            let count = read(descriptor, &piece, piece.count)
+            guard count > 0 else { break }
+            text += piece.prefix(count)
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    @Test("keeps nobody waiting for a pipe that is not read, and says what was left out", .timeLimit(.minutes(5)))
+    func unread() throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        let output = LogOutput(ends[1])
+        let logger = Logger(label: "test") { LineLogHandler(label: $0, level: .info, format: .text, output: output) }
+        // More than a pipe holds, and lines that are longer than what it takes at once.
+        let filler = String(repeating: "x", count: 5_000)
+        for number in 0..<100 { logger.info("line \(number) \(filler)") }
+        let first = self.drain(ends[0])
+        #expect(first.contains("line 0 ") && first.contains("line 5 ") && !first.contains("line 99 "))
+        logger.info("it is read again")
+        let lines = self.drain(ends[0]).split(separator: "\n")
+        #expect(lines.count == 2, "\(lines)")
+        let left = lines.first?.split(separator: "\"").dropFirst().first.flatMap { Int($0) } ?? 0
+        #expect(lines.first?.contains("lines of the log were left out: nobody read them") == true)
+        #expect(first.matches(of: /line \d+ x{5000}\n/).count == 100 - left, "each is whole, or counted")
+        #expect(lines.last?.contains("it is read again") == true)
+        for end in ends { close(end) }
     }
 
     @Test("tells the first of many at once and counts the rest")

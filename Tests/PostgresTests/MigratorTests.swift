@@ -195,6 +195,30 @@ struct MigratorTests {
         #expect(try await self.migrate(connection, [self.first]) == [1])
     }
 
+    @Test("waits for its turn no longer than somebody wants it, and leaves nothing behind")
+    func givenUp() async throws {
+        let url = try await SharedPostgres.shared.makeDatabase()
+        func another() async throws -> Connection {
+            try await Connection.connect(to: try Endpoint(url), logger: silentLogger)
+        }
+        let (waiting, holder, reader) = (try await another(), try await another(), try await another())
+        try await holder.execute("SELECT pg_advisory_lock(\(Migrator.lockKey))")
+        let first = self.first
+        let giving = Task { try await waiting.migrate([first]) }
+        try await waitUntil("it to wait") {
+            try await reader.query(
+                """
+                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'
+                    AND datname = current_database() AND state = 'active')
+                """, { try $0.bool(0) })
+                == [true]
+        }
+        giving.cancel()
+        await #expect(throws: CancellationError.self) { try await giving.value }
+        try await holder.execute("SELECT pg_advisory_unlock(\(Migrator.lockKey))")
+        #expect(try await self.migrate(waiting, [self.first]) == [1])
+    }
+
     @Test("lets instances that start together take turns")
     func concurrent() async throws {
         let database = try await SharedPostgres.shared.makeDatabase()

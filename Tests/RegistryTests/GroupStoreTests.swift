@@ -41,10 +41,27 @@ struct GroupStoreTests {
         let removed = try await groups.removeMembers(["viewer", "owner"], from: self.group)
         #expect(!demoted && !removed)
         #expect(
-            try await groups.roles(in: self.group, of: ["owner", "viewer"]) == ["owner": .owner, "viewer": .viewer])
+            try await self.members(groups, ["owner", "viewer"]) == ["owner": .owner, "viewer": .viewer])
         #expect(try await groups.setMembers([Member(id: "viewer", role: .owner)], in: self.group))
         #expect(try await groups.removeMembers(["owner"], from: self.group))
-        #expect(try await groups.roles(in: self.group, of: ["owner", "viewer"]) == ["viewer": .owner])
+        #expect(try await self.members(groups, ["owner", "viewer"]) == ["viewer": .owner])
+    }
+
+    private func members(_ groups: GroupStore, _ ids: [String]) async throws -> [String: Role] {
+        let members = try await groups.members(of: self.group, among: ids)
+        return Dictionary(members.map { ($0.id, $0.role) }) { first, _ in first }
+    }
+
+    @Test("tell members apart whose names Swift takes for the same")
+    func alike() async throws {
+        let groups = try await self.groups()
+        let (one, two) = ("ren\u{E9}", "rene\u{301}")
+        #expect(
+            try await groups.setMembers(
+                [Member(id: one, role: .owner), Member(id: two, role: .viewer)], in: self.group))
+        for (ids, roles) in [([one], [Role.owner]), ([two], [.viewer]), ([one, two], [.owner, .viewer])] {
+            #expect(try await groups.members(of: self.group, among: ids).map(\.role).sorted(by: >) == roles)
+        }
     }
 
     @Test("are listed for who may see them, of an organization if one is named")

@@ -96,7 +96,11 @@ package final class HooklineProcess: Sendable {
 
     package func waitUntilReady() async throws {
         try await waitUntil("hookline to be ready (see \(self.logFile))", within: .seconds(300)) {
-            (try? await HTTP.get("http://127.0.0.1:\(self.port)/ready"))?.status == 200
+            guard self.process.isRunning else {
+                let end = Files.read(self.logFile)?.suffix(2_000) ?? ""
+                throw LocalServiceError("hookline ended before it was ready: \(end)")
+            }
+            return (try? await HTTP.get("http://127.0.0.1:\(self.port)/ready"))?.status == 200
         }
     }
 

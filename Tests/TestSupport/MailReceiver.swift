@@ -8,7 +8,8 @@ internal import Foundation
 
 /// A server that takes mail (PyPI's aiosmtpd), and remembers it as Python's `email` reads it.
 ///
-/// `nobody@…` there is not, and `later@…` is not taken now. Nothing is taken from `forbidden@…`.
+/// `nobody@…`, `verbose@…` and `closed@…` there is not, and `later@…` is not taken now; for `blocked@…` and `greeted@…` it is the client that it does not
+/// like. Nothing is taken from `forbidden@…`.
 package final class MailReceiver: Sendable {
     /// The last one speaks to nobody, and says so at once.
     package enum Security: String, Sendable { case tls, starttls, plain, refusing }
@@ -101,6 +102,12 @@ package final class MailReceiver: Sendable {
                     return "550 5.1.1 No such user here"
                 if address.startswith("blocked@"):
                     return "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked"
+                if address.startswith("verbose@"):
+                    return "550-5.1.1 There is no such user here.\\r\\n550-5.1.1 Try another\\r\\n550 5.1.1 one"
+                if address.startswith("closed@"):
+                    return "550 5.5.0 Requested action not taken: mailbox unavailable"
+                if address.startswith("greeted@"):
+                    return "504 5.5.2 <hook>: Helo command rejected: need fully-qualified hostname"
                 if address.startswith("later@"):
                     return "451 4.7.1 Come back later"
                 envelope.rcpt_tos.append(address)

@@ -12,15 +12,20 @@ package struct Pooler: Sendable {
     package let port: Int
     private let process: ChildProcess
 
-    package static func start(before cluster: LocalPostgres, _ mode: Mode) async throws -> Pooler {
+    /// - Parameters:
+    ///   - places: for how many clients at a time there is a process of the server's.
+    ///   - settings: lines that its file has as well.
+    package static func start(
+        before cluster: LocalPostgres, _ mode: Mode, places: Int = 50, _ settings: [String] = []
+    ) async throws -> Pooler {
         let folder = try Files.makeTemporaryFolder()
         let port = try freePort()
         let lines = [
             "[databases]", "* = host=127.0.0.1 port=\(cluster.port)", "[pgbouncer]", "listen_addr = 127.0.0.1",
             "listen_port = \(port)", "unix_socket_dir =", "auth_type = trust", "auth_file = \(folder)/users",
-            "pool_mode = \(mode.rawValue)", "max_client_conn = 200", "default_pool_size = 50",
+            "pool_mode = \(mode.rawValue)", "max_client_conn = 200", "default_pool_size = \(places)",
         ]
-        try Files.write(lines.joined(separator: "\n") + "\n", to: "\(folder)/pgbouncer.ini")
+        try Files.write((lines + settings).joined(separator: "\n") + "\n", to: "\(folder)/pgbouncer.ini")
         try Files.write("\"hookline\" \"\"\n", to: "\(folder)/users")
         // It does not run as root.
         let user = cluster.user

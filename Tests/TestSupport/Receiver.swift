@@ -25,6 +25,8 @@ package final class Receiver: Sendable {
         case reply(Int, [String: String])
         /// Answers with this status and body.
         case content(Int, String)
+        /// Answers 200 with these bytes, and says that they are packed so.
+        case packed(String, [UInt8])
         /// Answers with this status and the head, and never with the body that it announces.
         case begin(Int)
         /// Answers 200 after a while.
@@ -173,7 +175,9 @@ package final class Receiver: Sendable {
                 switch receiver.receive(request) {
                 case .answer(let status): self.answer(status, context)
                 case .reply(let status, let headers): self.answer(status, context, headers)
-                case .content(let status, let body): self.answer(status, context, body: body)
+                case .content(let status, let body): self.answer(status, context, body: Array(body.utf8))
+                case .packed(let coding, let body):
+                    self.answer(200, context, ["content-encoding": coding], body: body)
                 case .begin(let status):
                     let head = HTTPResponseHead(
                         version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "9"])
@@ -190,14 +194,15 @@ package final class Receiver: Sendable {
         }
 
         private func answer(
-            _ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:], body: String = "ok"
+            _ status: Int, _ context: ChannelHandlerContext, _ headers: [String: String] = [:],
+            body: [UInt8] = Array("ok".utf8)
         ) {
             self.shared.box.withLock { $0 }?.answered()
             var response = HTTPResponseHead(
-                version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "\(body.utf8.count)"])
+                version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "\(body.count)"])
             for (name, value) in headers { response.headers.add(name: name, value: value) }
             context.write(self.wrapOutboundOut(.head(response)), promise: nil)
-            context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
+            context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
             context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         }
 

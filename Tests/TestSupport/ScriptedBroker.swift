@@ -21,8 +21,31 @@ package final class ScriptedBroker: Sendable {
         case formerVersion
     }
 
+    /// A message that waits for a session, whatever version it speaks: it comes with each connection, until it is acknowledged.
+    package struct Kept: Sendable {
+        package let topic: [UInt8]
+        package let payload: String
+        /// As they stand in the packet (MQTT 5, section 3.3.2.3), without their length.
+        package let properties: [UInt8]
+
+        package init(_ payload: String, on topic: String, properties: [UInt8] = []) {
+            self.topic = Array(topic.utf8)
+            self.payload = payload
+            self.properties = properties
+        }
+
+        fileprivate func packet(_ id: UInt16, isFormer: Bool) -> [UInt8] {
+            let properties = isFormer ? [] : [UInt8(self.properties.count)] + self.properties
+            let head = [0, UInt8(self.topic.count)] + self.topic + [UInt8(id >> 8), UInt8(id & 0xFF)]
+            let body = head + properties + Array(self.payload.utf8)
+            return [0x32, UInt8(body.count)] + body
+        }
+    }
+
     private let greeting: Greeting
     private let answer: @Sendable (String) -> Answer
+    private let waiting: Mutex<[UInt16: Kept]>
+    private let versions: Mutex<[UInt8]> = Mutex([])
     private let payloads: Mutex<[String]> = Mutex([])
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
     private let connections: Mutex<[any Channel]> = Mutex([])
@@ -30,19 +53,26 @@ package final class ScriptedBroker: Sendable {
     package var port: Int { self.channel.withLock { $0?.localAddress?.port ?? 0 } }
     /// Of all messages so far, repeated ones too.
     package var received: [String] { self.payloads.withLock { $0 } }
+    /// In which versions it was spoken to, in their order: 4 is MQTT 3.1.1.
+    package var spoken: [UInt8] { self.versions.withLock { $0 } }
+    /// Whether all that it kept was acknowledged.
+    package var isRid: Bool { self.waiting.withLock { $0.isEmpty } }
 
-    private init(_ greeting: Greeting, _ answer: @escaping @Sendable (String) -> Answer) {
+    private init(_ greeting: Greeting, _ kept: [Kept], _ answer: @escaping @Sendable (String) -> Answer) {
         self.greeting = greeting
+        self.waiting = Mutex(Dictionary(uniqueKeysWithValues: zip(UInt16(1)..., kept)))
         self.answer = answer
     }
 
     /// - Parameters:
     ///   - greeting: how it answers to CONNECT.
+    ///   - kept: no message is longer than 127 bytes with all it has.
     ///   - answer: asked with each message's payload.
     package static func start(
-        greeting: Greeting = .properties([]), _ answer: @escaping @Sendable (String) -> Answer
+        greeting: Greeting = .properties([]), keeping kept: [Kept] = [],
+        _ answer: @escaping @Sendable (String) -> Answer
     ) async throws -> ScriptedBroker {
-        let broker = ScriptedBroker(greeting, answer)
+        let broker = ScriptedBroker(greeting, kept, answer)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 broker.connections.withLock { $0.append(channel) }
@@ -116,10 +146,14 @@ package final class ScriptedBroker: Sendable {
                 case .hangUp: context.close(promise: nil)
                 case .silence: return
                 }
+            case 4:
+                guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
+                self.broker.waiting.withLock { $0[id] = nil }
             case 8, 10:
                 guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
                 let granted: UInt8 = type == 8 ? 1 : 0
-                self.send([type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted], context)
+                let answer = [type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted]
+                self.send(answer + (type == 8 ? self.kept(isFormer: false) : []), context)
             case 12: self.send([0xD0, 0], context)
             case 14: context.close(promise: nil)
             default: return
@@ -127,15 +161,23 @@ package final class ScriptedBroker: Sendable {
         }
 
         private func greet(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
+            // Behind the protocol's name and its length (MQTT 3.1.1, section 3.1.2.2).
+            let level: UInt8 = body.getInteger(at: body.readerIndex + 6) ?? 0
+            self.broker.versions.withLock { $0.append(level) }
             switch self.broker.greeting {
+            case _ where level == 4:
+                self.send([0x20, 2, 0, 0] + self.kept(isFormer: true), context)
             case .properties(let properties):
                 let length = UInt8(properties.count)
                 self.send([0x20, 3 + length, 0, 0, length] + properties, context)
-            case .formerVersion:
-                // Behind the protocol's name and its length (MQTT 3.1.1, section 3.1.2.2).
-                let level: UInt8? = body.getInteger(at: body.readerIndex + 6)
-                if level == 4 { self.send([0x20, 2, 0, 0], context) } else { context.close(promise: nil) }
+            case .formerVersion: context.close(promise: nil)
             }
+        }
+
+        /// To be sent in one piece with what they follow, so that they are there when that is.
+        private func kept(isFormer: Bool) -> [UInt8] {
+            let kept = self.broker.waiting.withLock { $0.sorted { $0.key < $1.key } }
+            return kept.flatMap { $0.value.packet($0.key, isFormer: isFormer) }
         }
 
         private func send(_ bytes: [UInt8], _ context: ChannelHandlerContext) {

@@ -9,13 +9,16 @@ import NIOSSL
 private final class Probe: PendingRequest {
     private let done: EventLoopPromise<Outcome>
     private let onAnswered: @Sendable (Int) -> Void
+    private let onStep: @Sendable (ConnectionStep) -> Void
     let needsBody: Bool
     private(set) var encodings = 0
 
     init(
-        _ done: EventLoopPromise<Outcome>, needsBody: Bool, onAnswered: @escaping @Sendable (Int) -> Void = { _ in }
+        _ done: EventLoopPromise<Outcome>, needsBody: Bool, onAnswered: @escaping @Sendable (Int) -> Void,
+        onStep: @escaping @Sendable (ConnectionStep) -> Void
     ) {
         self.done = done
+        self.onStep = onStep
         self.needsBody = needsBody
         self.onAnswered = onAnswered
     }
@@ -25,6 +28,7 @@ private final class Probe: PendingRequest {
         buffer.writeString("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
     }
 
+    func progressed(_ step: ConnectionStep) { self.onStep(step) }
     func answered(status: Int, at time: NIODeadline) { self.onAnswered(status) }
     func ended(_ outcome: Outcome) { self.done.succeed(outcome) }
 }
@@ -56,13 +60,17 @@ final class Client: Sendable {
         }
     }
 
-    /// - Parameter onAnswered: called when the status is in and the body takes its time.
+    /// - Parameters:
+    ///   - onAnswered: called when the status is in and the body takes its time.
+    ///   - onStep: told on the way.
     func send(
-        needsBody: Bool = true, onAnswered: @escaping @Sendable (Int) -> Void = { _ in }
+        needsBody: Bool = true, onAnswered: @escaping @Sendable (Int) -> Void = { _ in },
+        onStep: @escaping @Sendable (ConnectionStep) -> Void = { _ in }
     ) async throws -> Outcome {
         try await self.eventLoop.flatSubmit {
             let promise = self.eventLoop.makePromise(of: Outcome.self)
-            self.pool.value.execute(Probe(promise, needsBody: needsBody, onAnswered: onAnswered), now: .now())
+            self.pool.value.execute(
+                Probe(promise, needsBody: needsBody, onAnswered: onAnswered, onStep: onStep), now: .now())
             return promise.futureResult
         }.get()
     }

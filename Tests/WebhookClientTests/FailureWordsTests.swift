@@ -42,6 +42,8 @@ struct FailureWordsTests {
             ("SSLV3_ALERT_BAD_CERTIFICATE", "client certificate"),
             ("SSLV3_ALERT_HANDSHAKE_FAILURE", "client certificate"),
             ("TLSV1_ALERT_UNRECOGNIZED_NAME", "no such name"), ("NO_SHARED_CIPHER", "no cipher in common"),
+            ("TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "no HTTP/1.1"),
+            ("NO_RENEGOTIATION", "client certificate for some paths"),
             ("TLSV1_ALERT_DECODE_ERROR", "tlsv1 alert decode error"),
         ])
     func securing(_ name: String, _ words: String) {

@@ -1,6 +1,8 @@
 import Domain
+import Gzip
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import WebhookClient
@@ -68,14 +70,14 @@ struct HostileReceiverTests {
         #expect(body.status == 200)
     }
 
-    @Test("that sends a gzip bomb finds it kept as it came, never unpacked")
+    @Test("that sends a gzip bomb finds no more of it unpacked than is kept of any answer")
     func gzip() async throws {
-        let bomb = String(repeating: "\u{1}", count: 3_000)
+        let bomb = try #require(Gzip.compress([UInt8](repeating: 0x61, count: 8 * 1024 * 1024)))
         let outcome = try await self.outcome([
-            .send("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3000\r\n\r\n\(bomb)")
+            .sendBytes("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: \(bomb.count)\r\n\r\n", bomb)
         ])
         #expect(outcome.status == 200)
-        #expect(self.body(outcome) == Array(bomb.utf8))
+        #expect(self.body(outcome) == [UInt8](repeating: 0x61, count: 4_096))
     }
 
     @Test("that answers before it was asked, or twice, does not answer the next request")
@@ -124,5 +126,27 @@ struct HostileReceiverTests {
         #expect(try await self.outcome([.sendThenClose("HTTP/1.1 200")]).failure == .closed)
         #expect(
             try await self.outcome([.sendThenClose("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")]).status == 200)
+    }
+
+    @Test(
+        "that ends an answer before its end is said to have done so, and who does not say where that is, is not",
+        arguments: [
+            (.sendThenClose("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"), true),
+            (.sendThenClose("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc"), true),
+            (.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"), true),
+            (.sendThenClose("HTTP/1.1 200 OK\r\n\r\nabc"), false),
+            (.sendThenClose("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"), false),
+        ] as [(ScriptedServer.Step, Bool)])
+    func brokenOff(_ step: ScriptedServer.Step, _ expected: Bool) async throws {
+        let server = try await ScriptedServer.start([step])
+        let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.totalTimeout = .seconds(10) }
+        let brokeOff = Mutex(false)
+        let outcome = try await client.send(onStep: { step in
+            if case .faulty(.brokeOff) = step { brokeOff.withLock { $0 = true } }
+        })
+        #expect(outcome.status == 200 && self.body(outcome) == Array("abc".utf8))
+        #expect(brokeOff.withLock { $0 } == expected)
+        try await client.close()
+        try await server.stop()
     }
 }

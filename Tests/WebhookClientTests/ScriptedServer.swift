@@ -8,6 +8,8 @@ import Synchronization
 final class ScriptedServer: Sendable {
     enum Step: Sendable {
         case send(String)
+        /// A head, and a body that may be no text.
+        case sendBytes(String, [UInt8])
         case sendThenClose(String)
         case close
         case nothing
@@ -72,6 +74,10 @@ final class ScriptedServer: Sendable {
             switch self.server.next() {
             case .send(let text):
                 context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+            case .sendBytes(let head, let body):
+                var bytes = ByteBuffer(string: head)
+                bytes.writeBytes(body)
+                context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
             case .sendThenClose(let text):
                 context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
                 context.close(promise: nil)

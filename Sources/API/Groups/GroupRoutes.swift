@@ -31,7 +31,8 @@ struct GroupRoutes: Sendable {
             guard try topics == nil || context.caller().isRoot else {
                 throw APIError(status: .forbidden, message: "allowed_topics can be set by root only")
             }
-            let name = try Name.checked(try object.string("name"))
+            let given = try object.string("name")
+            let name = try Name.chosen(given, insteadOf: try await self.formerName(of: id, beside: given))
             try await self.update(id, name, networks, topics, try await self.newThings(object, of: id))
             return try await self.show(id, to: role)
         }
@@ -100,6 +101,12 @@ struct GroupRoutes: Sendable {
         return newThings
     }
 
+    /// Asked for only where it matters.
+    private func formerName(of id: EntityID, beside name: String?) async throws -> String? {
+        guard let name, !Name.isLegible(name) else { return nil }
+        return try await self.groups.find(id)?.name
+    }
+
     private func show(_ id: EntityID, to role: Role) async throws -> Response {
         guard let group = try await self.groups.find(id) else { throw APIError.notFound("group") }
         return try Response.json(GroupDTO(group, role: role))
@@ -116,7 +123,7 @@ struct GroupRoutes: Sendable {
             created.append(
                 GroupRecord(
                     id: .random(), org: try object.id("org_id"),
-                    name: try Name.checked(try object.string("name"), field: object.name("name"))))
+                    name: try Name.chosen(try object.string("name"), field: object.name("name"))))
         }
         do {
             try await self.groups.create(
@@ -163,10 +170,8 @@ struct GroupRoutes: Sendable {
         let members = try await request.members(among: Role.allCases)
         // Who is not an owner can neither make owners nor unmake them.
         if callersRole < .owner {
-            let current = try await self.groups.roles(in: id, of: members.map(\.id))
-            guard !members.contains(where: { $0.role == .owner }), !current.values.contains(.owner) else {
-                throw APIError.forbidden(.owner)
-            }
+            let current = try await self.groups.members(of: id, among: members.map(\.id))
+            guard !(members + current).contains(where: { $0.role == .owner }) else { throw APIError.forbidden(.owner) }
         }
         guard try await self.groups.setMembers(members, in: id) else { throw Self.lastOwner }
         return try Response.json(members.map(MemberDTO.init))
@@ -177,10 +182,10 @@ struct GroupRoutes: Sendable {
         let id = try context.id(of: "group")
         let caller = try context.caller()
         let members = try await request.memberIDs()
-        let isLeaving = members == [caller.id] && caller.hasOwnPowers
+        let isLeaving = caller.isAll(of: members) && caller.hasOwnPowers
         let role = try await self.access.requireGroup(isLeaving ? .viewer : .admin, id, for: caller)
-        let current = try await self.groups.roles(in: id, of: members)
-        if role < .owner, current.values.contains(.owner) { throw APIError.forbidden(.owner) }
+        let current = try await self.groups.members(of: id, among: members)
+        if role < .owner, current.contains(where: { $0.role == .owner }) { throw APIError.forbidden(.owner) }
         guard try await self.groups.removeMembers(members, from: id) else { throw Self.lastOwner }
         return Response.noContent
     }

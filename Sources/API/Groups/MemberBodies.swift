@@ -33,3 +33,8 @@ extension Request {
         return members
     }
 }
+
+extension Caller {
+    /// Whether it is only them who are named: by their bytes, as the database does, or somebody could have another leave.
+    func isAll(of members: [String]) -> Bool { members.count == 1 && members[0].isExactly(self.id) }
+}

@@ -81,14 +81,14 @@ struct TopicExplanationDTO: Encodable {
         let delivered: Bool
     }
 
-    init(_ explanation: TopicExplanation, _ known: [String: EntityID]) {
+    init(_ explanation: TopicExplanation, _ known: [ExactText: EntityID]) {
         self.taken = explanation.rules.contains { $0.why == nil }
         self.rules = explanation.rules.map {
             RuleDTO(id: $0.id.description, filter: $0.filter, takes: $0.why == nil, why: $0.why)
         }
         self.parts = explanation.taken.parts.map { part in
             PartDTO(
-                thing: part.thing, thing_id: known[part.thing]?.description, subtopic: part.subtopic,
+                thing: part.thing, thing_id: known[ExactText(part.thing)]?.description, subtopic: part.subtopic,
                 payload: BodyDTO(part.payload), connected: part.isConnected,
                 content_type: part.origin == .made ? ProfileConfig.defaultContentType : nil, delivered: part.isDelivered
             )

@@ -78,11 +78,18 @@ struct APIError: Error, HTTPResponseError {
             headers: [.retryAfter: String(seconds)])
     }
 
-    func response(from request: Request, context: some RequestContext) throws -> Response {
+    /// What is answered.
+    func parts() throws -> (status: HTTPResponse.Status, headers: HTTPFields, body: ByteBuffer) {
         var headers = self.headers
         headers[.contentType] = "application/json"
-        let body = try JSON.encode(Body(error: self.message, field: self.field, rows: self.rows))
-        return Response(status: self.status, headers: headers, body: ResponseBody(byteBuffer: body))
+        return (
+            self.status, headers, try JSON.encode(Body(error: self.message, field: self.field, rows: self.rows))
+        )
+    }
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        let (status, headers, body) = try self.parts()
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 }
 
@@ -105,10 +112,8 @@ struct ErrorMiddleware: RouterMiddleware {
             throw Self.translate(error)
         } catch let error as HTTPError {
             throw Self.translate(error)
-        } catch is HTTPParserError {
-            throw APIError(
-                status: .badRequest, message: "the request is no HTTP that can be read", headers: [.connection: "close"]
-            )
+        } catch let error as HTTPParserError {
+            throw APIError.unreadable(error)
         } catch is NIOTooManyBytesError {
             throw Self.tooLarge
         } catch is CancellationError {

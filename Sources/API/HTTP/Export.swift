@@ -101,7 +101,7 @@ extension ExportFormat {
         let quoted = fields.map { field in
             guard let field else { return "" }
             guard field.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return field }
-            return "\"\(field.replacing("\"", with: "\"\""))\""
+            return "\"\(field.escaping { $0 == "\"" ? "\"\"" : nil })\""
         }
         return ByteBuffer(string: quoted.joined(separator: ",") + "\r\n")
     }

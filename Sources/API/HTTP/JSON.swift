@@ -2,6 +2,7 @@ internal import Domain
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Values
 
 enum JSON {
     static func encode(_ value: some Encodable) throws -> ByteBuffer {
@@ -66,7 +67,8 @@ extension Request {
     func refuseEncodedBody() throws(APIError) {
         guard let encoding = self.headers[.contentEncoding], encoding.lowercased() != "identity" else { return }
         throw APIError(
-            status: .unsupportedMediaType, message: "content-encoding must be identity, not \(encoding.prefix(40))",
+            status: .unsupportedMediaType,
+            message: "content-encoding must be identity, not \(encoding.printable(most: 40))",
             headers: [.acceptEncoding: "identity"])
     }
 }

@@ -7,13 +7,15 @@ internal import NIOHTTP1
 struct HTTPConnections: ServerChildChannel {
     private let base: HTTP1Channel
 
-    /// Each connection has a ``ConnectionGuard`` and ``OldCallers``, and is closed when nothing was said for 75 s.
+    /// Each connection has a ``ConnectionGuard``, ``UnreadableRequests`` and ``OldCallers``, and is closed when nothing was said for
+    /// 75 s.
     static var server: HTTPServerBuilder { HTTPServerBuilder { HTTPConnections(responder: $0) } }
 
     private init(responder: @escaping HTTPChannelHandler.Responder) {
         self.base = HTTP1Channel(
             responder: responder,
-            configuration: .init(additionalChannelHandlers: [ConnectionGuard()], idleTimeout: .seconds(75)))
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionGuard(), UnreadableRequests()], idleTimeout: .seconds(75)))
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
@@ -88,9 +90,19 @@ final class OldCallers: ChannelDuplexHandler, RemovableChannelHandler {
             head.headers.replaceOrAdd(name: "connection", value: caller.asksToStay ? "keep-alive" : "close")
             // Nobody of them waits to be told to go on, and none could read it (RFC 9110, section 10.1.1).
             head.headers.remove(name: "expect")
+            // They need not name the host (RFC 9112, section 3.2); what looks after a load balancer's servers does not.
+            if !head.headers.contains(name: "host") { head.headers.add(name: "host", value: Self.host(context)) }
         }
         self.open.append(caller)
         context.fireChannelRead(self.wrapInboundOut(.head(head)))
+    }
+
+    /// The address that was called, which is what is left to go by (RFC 9112, section 3.3).
+    private static func host(_ context: ChannelHandlerContext) -> String {
+        guard let address = context.localAddress, let ip = address.ipAddress, let port = address.port else {
+            return "localhost"
+        }
+        return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
     }
 
     func read(context: ChannelHandlerContext) {

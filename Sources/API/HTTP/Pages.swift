@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Domain
 internal import Hummingbird
 internal import Schema
@@ -22,6 +23,7 @@ extension Request {
         page.name = self.text("name")
         page.start = PageStart(offset: try self.offset())
         if let cursor = try self.cursor(), !page.start(behind: cursor, of: ids) { throw Self.strangeCursor }
+        page.start.list = self.list
         return page
     }
 
@@ -33,10 +35,19 @@ extension Request {
     func pageStart(
         order: String, key: [PageCursor.KeyPart], offsets: ClosedRange<Int64> = 0...Int64(Int32.max)
     ) throws -> PageStart {
-        let offset = try self.offset(in: offsets)
-        guard let cursor = try self.cursor() else { return PageStart(offset: offset) }
-        guard cursor.order == order, cursor.numbers(key) != nil else { throw Self.strangeCursor }
-        return PageStart(cursor)
+        var start = PageStart(offset: try self.offset(in: offsets))
+        if let cursor = try self.cursor() {
+            guard cursor.order == order, cursor.numbers(key) != nil else { throw Self.strangeCursor }
+            start = PageStart(cursor)
+        }
+        start.list = self.list
+        return start
+    }
+
+    /// Which list this is, for cursors: what its path comes to, whose ids are nobody's to read out of a cursor.
+    private var list: String {
+        let path = self.uri.path.lowercased().split(separator: "/").joined(separator: "/")
+        return Hex.encode(SHA256.hash(data: Array(path.utf8)).prefix(8))
     }
 
     func limit() throws(InvalidField) -> Int64 {
@@ -53,7 +64,11 @@ extension Request {
     private func cursor() throws(InvalidField) -> PageCursor? {
         guard let text = self.uri.queryParameters.get("cursor"), !text.isEmpty else { return nil }
         guard try self.offset() == 0 else { throw InvalidField("cursor", "or offset may be given, not both") }
-        guard let cursor = PageCursor(text: String(text)) else { throw Self.strangeCursor }
+        // One that does not say of which list it is comes from an instance of an earlier build: who pages while the instances are
+        // replaced by others goes on.
+        guard let cursor = PageCursor(text: String(text)), cursor.list.map({ $0 == self.list }) ?? true else {
+            throw Self.strangeCursor
+        }
         return cursor
     }
 }
@@ -92,7 +107,7 @@ struct PageDTO<Item: Encodable & Sendable>: Encodable {
         self.order = order
         self.dir = dir
         self.name = name
-        self.next = try page.next?.text
+        self.next = try page.next?.of(list: start.list).text
         self.items = try page.items.map(item)
     }
 

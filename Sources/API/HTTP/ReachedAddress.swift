@@ -1,4 +1,5 @@
 internal import Domain
+internal import Values
 
 /// Under which url a caller reached us, as the request says it: by `Forwarded` (RFC 7239), by `X-Forwarded-Proto`, `-Host` and
 /// `-Prefix`, of which the first value is of the proxy nearest to the caller, or else by the address that was called.

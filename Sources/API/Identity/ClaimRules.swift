@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// Where in a token something stands: a claim of this name, or else the way of names between dots, as in
 /// `realm_access.roles`. A name may have dots itself, as the urls that Auth0 wants do.
@@ -36,9 +37,9 @@ package struct RootClaim: Sendable, Equatable {
     /// The value itself, or one of a list of them.
     func holds(in claims: Claims) -> Bool {
         switch self.path.value(in: claims) {
-        case .bool(let bool)?: self.value == (bool ? "true" : "false")
-        case .integer(let integer)?: self.value == String(integer)
-        case let value: Claims.texts(value).contains(self.value)
+        case .bool(let bool)?: self.value.isExactly(bool ? "true" : "false")
+        case .integer(let integer)?: self.value.isExactly(String(integer))
+        case let value: Claims.texts(value).contains { $0.isExactly(self.value) }
         }
     }
 }
@@ -62,7 +63,7 @@ package struct RoleClaim: Sendable, Equatable {
     }
 
     private let path: ClaimPath
-    private let table: [String: [Grant]]
+    private let table: [ExactText: [Grant]]
 
     /// Whoever has more groups than this has the first of them.
     private static let most = 1_000
@@ -72,7 +73,7 @@ package struct RoleClaim: Sendable, Equatable {
     package init(claim: String, table: String?) throws(InvalidField) {
         guard let path = ClaimPath(claim) else { throw InvalidField("claim", "must be the name of a claim") }
         self.path = path
-        var entries: [String: [Grant]] = [:]
+        var entries: [ExactText: [Grant]] = [:]
         for entry in (table ?? "").split(whereSeparator: { $0 == ";" || $0.isNewline }).map(\.trimmingSpaces) {
             if entry.isEmpty { continue }
             // What is in front may have any sign, as names in a directory do.
@@ -81,7 +82,7 @@ package struct RoleClaim: Sendable, Equatable {
             else {
                 throw InvalidField("table", "\"\(entry)\" must be like VALUE=GROUP:ROLE, parted by semicolons")
             }
-            entries[String(entry[..<mark]), default: []].append(grant)
+            entries[ExactText(entry[..<mark]), default: []].append(grant)
         }
         self.table = entries
     }
@@ -90,7 +91,7 @@ package struct RoleClaim: Sendable, Equatable {
     func grants(in claims: Claims) -> [EntityID: Role] {
         var roles: [EntityID: Role] = [:]
         for value in Claims.texts(self.path.value(in: claims)).prefix(Self.most) {
-            for grant in self.table[value] ?? Self.ofItself(value).map({ [$0] }) ?? [] {
+            for grant in self.table[ExactText(value)] ?? Self.ofItself(value).map({ [$0] }) ?? [] {
                 roles[grant.group] = max(roles[grant.group] ?? .viewer, grant.role)
             }
         }

@@ -92,7 +92,7 @@ struct CodeExchange: Sendable {
     private static func reason(_ body: [UInt8]) -> String {
         guard let answer = self.object(body), let code = self.text(answer["error"]) else { return "without a reason" }
         let text = [code, self.text(answer["error_description"])].compactMap { $0 }.joined(separator: ": ")
-        return String(String(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }).prefix(300))
+        return text.printable(most: 300)
     }
 
     // MARK: Reading
@@ -125,7 +125,7 @@ struct CodeExchange: Sendable {
         for case (let name, let token?) in offers {
             do throws(TokenRefusal) {
                 let caller = try await self.verifier.caller(of: token)
-                guard user == nil || user == caller.id else { throw .subject }
+                guard user?.isExactly(caller.id) != false else { throw .subject }
                 return Tokens(bearer: token, caller: caller, identity: identity, refresh: refresh)
             } catch {
                 if error == .unavailable { throw .away(error.reason) }

@@ -187,7 +187,8 @@ package final class IdentityProvider: Service {
         guard before != keys.ids else { return }
         for key in keys.unusable {
             self.log.warning(
-                "key", "a key of the identity provider cannot be used", metadata: ["key": "\(key.prefix(200))"])
+                "key", "a key of the identity provider cannot be used",
+                metadata: ["key": "\(key.printable(most: 200))"])
         }
     }
 

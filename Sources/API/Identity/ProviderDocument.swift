@@ -17,8 +17,8 @@ struct ProviderDocument: Sendable {
         let object = try JSONObject(try JSONValue(reading: json), at: "")
         // Whoever answers for another is not the one that was asked (section 4.3).
         let issuer = try object.string("issuer") ?? "absent"
-        guard issuer == configuration.issuer else {
-            throw InvalidField("issuer", "is \(String(issuer.prefix(200))), not \(configuration.issuer)")
+        guard issuer.isExactly(configuration.issuer) else {
+            throw InvalidField("issuer", "is \(issuer.printable(most: 200)), not \(configuration.issuer)")
         }
         func url(_ name: String) throws(InvalidField) -> WebhookURL? {
             guard let text = try object.string(name), !text.isEmpty else { return nil }

@@ -77,8 +77,13 @@ struct TokenVerifier: Sendable {
     }
 
     private func checkAddress(of token: SignedToken, for audiences: [String]) throws(TokenRefusal) {
-        if let issuer = self.configuration.issuer, token.claims.text("iss") != issuer { throw .issuer }
-        if !audiences.isEmpty, !token.claims.texts("aud").contains(where: audiences.contains) { throw .audience }
+        if let issuer = self.configuration.issuer, token.claims.text("iss")?.isExactly(issuer) != true { throw .issuer }
+        if !audiences.isEmpty {
+            let named = token.claims.texts("aud")
+            guard audiences.contains(where: { audience in named.contains { $0.isExactly(audience) } }) else {
+                throw .audience
+            }
+        }
     }
 
     private func keys(for token: SignedToken) async throws(TokenRefusal) -> VerificationKeys {

@@ -73,7 +73,7 @@ extension APIKeyRecord {
         }
         guard role <= callersRole else { throw APIError.forbidden(role) }
         self.init(
-            group: group, name: try Name.checked(try object.string("name"), field: object.name("name")), role: role,
+            group: group, name: try Name.chosen(try object.string("name"), field: object.name("name")), role: role,
             creator: caller.id, endsWithCreator: try object.bool("ends_with_creator") ?? true, createdAt: now,
             expiresAt: try Self.end(object, now))
     }
@@ -81,7 +81,7 @@ extension APIKeyRecord {
     /// A user's own: whatever its role, it does no more than the user may.
     init(_ object: JSONObject, ownOf caller: Caller, at now: Instant) throws {
         self.init(
-            group: nil, name: try Name.checked(try object.string("name"), field: object.name("name")),
+            group: nil, name: try Name.chosen(try object.string("name"), field: object.name("name")),
             role: try Self.role(object) ?? .owner, creator: caller.id, endsWithCreator: false, createdAt: now,
             expiresAt: try Self.end(object, now))
     }

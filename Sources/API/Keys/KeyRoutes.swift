@@ -49,7 +49,7 @@ struct KeyRoutes: Sendable {
     private func user(_ request: Request, _ context: APIContext) throws -> String {
         let caller = try context.caller()
         try caller.requireUser()
-        guard let user = request.text("user_id"), user != caller.id else { return caller.id }
+        guard let user = request.text("user_id"), !user.isExactly(caller.id) else { return caller.id }
         guard caller.isRoot else {
             throw APIError(status: .forbidden, message: "keys of another user are root's to see and to revoke")
         }

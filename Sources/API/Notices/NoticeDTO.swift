@@ -69,7 +69,8 @@ extension NoticeChannelStore.Draft {
                 object.name("gather_seconds"), "must be from 0 to \(NoticeChannel.longestGathering)")
         }
         self.init(
-            id: id ?? .random(), name: try Name.checked(try object.string("name"), field: object.name("name")),
+            id: id ?? .random(),
+            name: try Name.chosen(try object.string("name"), insteadOf: old?.name, field: object.name("name")),
             target: try Self.target(object, of: owner, old, addressGuard), events: try Self.events(object, old),
             isEnabled: try Self.isEnabled(object) ?? old?.isEnabled ?? true, gatherSeconds: Int32(gather))
     }

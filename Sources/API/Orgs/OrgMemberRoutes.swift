@@ -47,7 +47,7 @@ struct OrgMemberRoutes: Sendable {
         routes.delete("orgs/:id/members") { request, context in
             let (id, caller) = (try context.id(of: "org"), try context.caller())
             let members = try await request.memberIDs()
-            let isLeaving = members == [caller.id] && caller.hasOwnPowers
+            let isLeaving = caller.isAll(of: members) && caller.hasOwnPowers
             try await self.access.requireOrg(isLeaving ? .viewer : .admin, id, for: caller)
             guard try await self.orgs.removeMembers(members, from: id) else { throw APIError.notFound("org") }
             return Response.noContent

@@ -24,7 +24,8 @@ struct ProfileRoutes: Sendable {
         }
         routes.put("profiles/:id") { request, context in
             let profile = try await self.find(context, needing: .admin)
-            let draft = try ProfileDraft(try JSONObject(try await JSON.body(of: request, as: .profile), at: ""))
+            let object = try JSONObject(try await JSON.body(of: request, as: .profile), at: "")
+            let draft = try ProfileDraft(object, insteadOf: profile.name)
             try await self.checkReference(of: draft, in: profile.group)
             guard
                 let updated = try await self.profiles.update(
@@ -96,9 +97,10 @@ private struct ProfileDraft {
     private(set) var descriptors: DescriptorUse?
     let decodePath: String
 
-    init(_ object: JSONObject) throws {
+    /// - Parameter former: what it is called already.
+    init(_ object: JSONObject, insteadOf former: String? = nil) throws {
         self.annotations = try AnnotationDraft(object)
-        self.name = try Name.checked(try object.string("name"), field: object.name("name"))
+        self.name = try Name.chosen(try object.string("name"), insteadOf: former, field: object.name("name"))
         self.decodePath = "\(object.name("config")).decode"
         guard let config = try object.object("config") else {
             self.config = .object([:])

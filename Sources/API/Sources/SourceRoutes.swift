@@ -92,7 +92,7 @@ struct SourceRoutes: Sendable {
             let auth = try object.object("auth")
             let source = Source(
                 id: .random(), group: group,
-                name: try Name.checked(
+                name: try Name.chosen(
                     try object.string("name") ?? Self.defaultName(settings), field: object.name("name")),
                 thing: thing, isEnabled: try Self.isEnabled(object) ?? true, settings: settings, createdAt: now,
                 updatedAt: now)
@@ -171,7 +171,7 @@ struct SourceRoutes: Sendable {
     private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let (source, role) = try await self.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.body(of: request, as: .source), at: "")
-        let name = try Name.checked(try object.string("name"))
+        let name = try Name.chosen(try object.string("name"), insteadOf: source.name)
         let thing = try object.id("thing_id") ?? source.thing
         try await self.checkThing(thing, in: source.group, at: object)
         let isEnabled = try Self.isEnabled(object)

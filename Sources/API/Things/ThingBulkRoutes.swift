@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Registry
 internal import Schema
+internal import Values
 
 /// Many things at once: made from JSON or from a table, and removed, all or none; and a thing that moves to another group.
 struct ThingBulkRoutes: Sendable {
@@ -92,7 +93,7 @@ struct ThingBulkRoutes: Sendable {
     /// The profiles that rows name, by their ids or by their names.
     private struct KnownProfiles {
         let ids: Set<EntityID>
-        let names: [String: EntityID]
+        let names: [ExactText: EntityID]
 
         func profile(of draft: ThingDraft, named name: String?) throws(InvalidField) -> EntityID {
             if let id = draft.profile {
@@ -102,7 +103,7 @@ struct ThingBulkRoutes: Sendable {
             guard let name, !name.isEmpty else {
                 throw InvalidField("profile_id", "is required, or profile, for all if it stands in the query")
             }
-            if let id = self.names[name] { return id }
+            if let id = self.names[ExactText(name)] { return id }
             if let id = EntityID(name), self.ids.contains(id) { return id }
             throw InvalidField("profile", "does not exist in this group")
         }
@@ -111,11 +112,12 @@ struct ThingBulkRoutes: Sendable {
     private func profiles(
         of rows: [(draft: ThingDraft, name: String?)], in group: EntityID
     ) async throws -> KnownProfiles {
-        let names = Set(rows.compactMap(\.name))
+        let names = Set(rows.compactMap { $0.name.map { ExactText($0) } }).map(\.text)
         let ids = Set(rows.compactMap(\.draft.profile)).union(names.compactMap { EntityID($0) })
-        let found = try await self.profiles.find(Array(ids), named: Array(names), in: group)
+        let found = try await self.profiles.find(Array(ids), named: names, in: group)
         return KnownProfiles(
-            ids: Set(found.map(\.id)), names: Dictionary(found.map { ($0.name, $0.id) }) { first, _ in first })
+            ids: Set(found.map(\.id)),
+            names: Dictionary(found.map { (ExactText($0.name), $0.id) }) { first, _ in first })
     }
 }
 

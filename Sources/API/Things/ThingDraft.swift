@@ -12,10 +12,13 @@ struct ThingDraft {
     /// The fields' names in the request.
     private let object: JSONObject
 
-    init(_ object: JSONObject) throws(InvalidField) {
+    /// - Parameter thing: as it is, if it is changed.
+    init(_ object: JSONObject, changing thing: ThingRecord? = nil) throws(InvalidField) {
         self.object = object
         let name = try object.string("name")
-        self.name = try name.map { name throws(InvalidField) in try Name.checked(name, field: object.name("name")) }
+        self.name = try name.map { name throws(InvalidField) in
+            try Name.chosen(name, insteadOf: thing?.name, field: object.name("name"))
+        }
         self.profile = try object.id("profile_id")
         self.key = try ThingKey.given(in: object)
         self.externalID =

@@ -62,7 +62,8 @@ struct ThingRoutes: Sendable {
 
     private func update(_ request: Request, _ context: APIContext, needsName: Bool) async throws -> Response {
         let thing = try await self.access.thing(context, needing: .editor)
-        let draft = try ThingDraft(try JSONObject(try await JSON.body(of: request, as: .thing), at: ""))
+        let object = try JSONObject(try await JSON.body(of: request, as: .thing), at: "")
+        let draft = try ThingDraft(object, changing: thing)
         guard draft.name != nil || !needsName else { throw InvalidField("name", "is required") }
         guard let updated = try await self.things.update(thing.id, draft.change) else {
             throw APIError.notFound("thing")

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Values
 
 /// Things as a table of text has them, turned into the objects that a request would have.
 struct ThingTable {

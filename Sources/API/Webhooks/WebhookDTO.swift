@@ -142,7 +142,8 @@ extension WebhookDraft {
         let isEnabled = try Self.isEnabled(object)
         do throws(InvalidField) {
             try self.init(
-                name: name, url: url, headers: headers, policy: policy, options: options, isEnabled: isEnabled)
+                name: name, insteadOf: webhook?.name, url: url, headers: headers, policy: policy, options: options,
+                isEnabled: isEnabled)
         } catch {
             throw InvalidField(object.name(error.field), error.reason)
         }

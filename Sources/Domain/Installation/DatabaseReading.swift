@@ -13,6 +13,9 @@ package struct DatabaseReading: Sendable, Equatable {
     /// `max_connections`, and those of them that are for superusers.
     package var mostConnections: Int
     package var reservedConnections: Int
+    /// What the role may have of them by itself, or all in this database, and what says so; nil if nothing does.
+    package var ownLimit: Int?
+    package var ownLimitSetting = ""
     /// Of others than Hookline.
     package var othersConnections: Int
     /// What an instance opens at the most; nil if its settings cannot be read.
@@ -132,6 +135,12 @@ package struct DatabaseReading: Sendable, Equatable {
     private var connections: InstallationFinding? {
         guard let neededConnections else { return nil }
         let most = self.mostConnections - self.reservedConnections
+        if let ownLimit, ownLimit < min(most, neededConnections) {
+            return .init(
+                .fail, "connections",
+                "an instance opens up to \(neededConnections), and \(ownLimitSetting) is \(ownLimit)",
+                hint: "raise it, or lower POSTGRES_POOL_SIZE")
+        }
         let left = most - self.othersConnections
         let words = "an instance opens up to \(neededConnections) of \(most), others have \(self.othersConnections)"
         if neededConnections > most {

@@ -7,13 +7,14 @@ extension JSONValue {
     /// - Parameters:
     ///   - most: how many values it may have.
     ///   - whole: what the text is called where something is wrong with it as a whole.
+    ///   - takesRepeated: whether a name may stand twice in an object, of which the last counts then.
     /// - Throws: ``InvalidField`` for what is no JSON, for half of a surrogate pair, which no text has, and for numbers that
     ///   the database does not have.
     package init(
-        reading bytes: [UInt8], most: Int = Self.mostValues, as whole: String = "the body"
+        reading bytes: [UInt8], most: Int = Self.mostValues, as whole: String = "the body", takesRepeated: Bool = true
     ) throws(InvalidField) {
         var scanner = JSONScanner(bytes)
-        var reader = JSONReader(most: most)
+        var reader = JSONReader(most: most, takesRepeated: takesRepeated)
         scanner.skipSpace()
         let value = reader.value(&scanner, depth: 0)
         scanner.skipSpace()
@@ -34,13 +35,15 @@ private struct JSONReader {
     private(set) var hasZeroBytes = false
     private var count = 0
     private let most: Int
+    private let takesRepeated: Bool
 
     private static let longestName = 1_000
     private static let longestNumber = 1_024
     private static let longestExponent = 4
 
-    init(most: Int) {
+    init(most: Int, takesRepeated: Bool) {
         self.most = most
+        self.takesRepeated = takesRepeated
     }
 
     mutating func value(_ scanner: inout JSONScanner, depth: Int) -> JSONValue? {
@@ -58,9 +61,14 @@ private struct JSONReader {
         case UInt8(ascii: "{")?:
             var values: [String: JSONValue] = [:]
             let isWhole = scanner.skipMembers(depth) { scanner, name in
+                let place = name.lowerBound
                 guard let name = self.name(scanner.bytes[name]), let value = self.value(&scanner, depth: depth + 1)
                 else { return false }
-                values[name] = value
+                guard values.updateValue(value, forKey: name) == nil || self.takesRepeated else {
+                    let line = scanner.bytes[..<place].count { $0 == UInt8(ascii: "\n") } + 1
+                    self.fault = "has \(name) twice in an object, in line \(line) for the second time"
+                    return false
+                }
                 return true
             }
             let raw = RawJSON(kind: .object, bytes: scanner.bytes, range: start..<scanner.position)

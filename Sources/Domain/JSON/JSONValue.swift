@@ -8,6 +8,20 @@ package enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object(JSONFields)
 
+    /// Texts by their bytes, as the database has them.
+    package static func == (one: JSONValue, other: JSONValue) -> Bool {
+        switch (one, other) {
+        case (.null, .null): true
+        case (.bool(let one), .bool(let other)): one == other
+        case (.integer(let one), .integer(let other)): one == other
+        case (.number(let one), .number(let other)): one == other
+        case (.string(let one), .string(let other)): one.isExactly(other)
+        case (.array(let one), .array(let other)): one == other
+        case (.object(let one), .object(let other)): one == other
+        default: false
+        }
+    }
+
     package var kind: String {
         switch self {
         case .null: "null"

@@ -43,8 +43,10 @@ package struct AnswerHeaders: Sendable, Equatable {
     /// - Parameter text: as ``text`` has it; what is no such line is passed over.
     package init(text: String) {
         for line in text.split(separator: "\n") {
-            let parts = line.split(separator: ": ", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2 { self.fields.append(Field(name: String(parts[0]), value: String(parts[1]))) }
+            // By its bytes: a value may begin with what joins the blank before it.
+            guard let between = line.utf8.firstRange(of: ": ".utf8) else { continue }
+            self.fields.append(
+                Field(name: String(line[..<between.lowerBound]), value: String(line[between.upperBound...])))
         }
     }
 

@@ -7,6 +7,14 @@ package enum AnswerMeaning: Sendable, Equatable {
     /// Its status says that it has, and its body that it has not.
     case denied(Denial)
 
+    /// Why a body may not say what the receiver meant.
+    package enum BodyFault: Sendable, Equatable {
+        /// It came packed as the receiver says, and could not be unpacked.
+        case packed(String)
+        /// It ended before its end.
+        case brokeOff
+    }
+
     package struct Denial: Sendable, Equatable {
         /// What should stand in the body, in words.
         let expected: String

@@ -124,12 +124,16 @@ extension DeliveryPolicy {
     /// How much of an answer's body has to be known before the answer can be judged; nil if its status says all.
     package var judgedBody: Int? { self.success == nil ? nil : SuccessRule.mostBytes }
 
-    /// - Parameter body: its beginning, ``judgedBody`` of it at the least.
-    package func meaning(ofStatus status: Int, _ body: [UInt8]) -> AnswerMeaning {
+    /// - Parameters:
+    ///   - body: its beginning, ``judgedBody`` of it at the least.
+    ///   - fault: what is wrong with the body, if something is.
+    package func meaning(
+        ofStatus status: Int, _ body: [UInt8], fault: AnswerMeaning.BodyFault? = nil
+    ) -> AnswerMeaning {
         guard (200..<300).contains(status) else {
             return self.successStatuses.contains(status) ? .taken : .refused
         }
-        return self.success?.denial(of: body).map(AnswerMeaning.denied) ?? .taken
+        return self.success?.denial(of: body, fault: fault).map(AnswerMeaning.denied) ?? .taken
     }
 }
 

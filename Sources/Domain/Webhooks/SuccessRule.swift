@@ -20,20 +20,38 @@ package struct SuccessRule: Sendable, Equatable, Codable {
         self.matches = matches
     }
 
+    /// - Parameter fault: what is wrong with the body, if something is. What says yes all the same is taken: there are some who
+    ///   say that a body is packed which is not.
     /// - Returns: nil if the body says yes.
-    func denial(of body: [UInt8]) -> AnswerMeaning.Denial? {
+    func denial(of body: [UInt8], fault: AnswerMeaning.BodyFault? = nil) -> AnswerMeaning.Denial? {
         let body = Array(body.prefix(Self.mostBytes))
-        func no(_ found: String) -> AnswerMeaning.Denial { .init(expected: self.words, found: found) }
+        func no(_ found: String, canBeRead: Bool = true) -> AnswerMeaning.Denial {
+            .init(expected: self.words, found: Self.explained(found, by: fault, canBeRead: canBeRead))
+        }
         guard let path else {
-            guard let text = String(validating: Self.trimmed(body), as: UTF8.self) else { return no("is no text") }
+            guard let text = String(validating: Self.trimmed(body), as: UTF8.self) else {
+                return no("is no text", canBeRead: false)
+            }
             guard !text.isEmpty else { return no("there is no body") }
             return self.isMet(by: text, RawJSON(body)) ? nil : no("is \(Self.shown(body))")
         }
         guard let json = RawJSON(payload: body) else {
-            return no(body.isEmpty ? "there is no body" : "the body is not JSON: \(Self.shown(body))")
+            return body.isEmpty
+                ? no("there is no body") : no("the body is not JSON: \(Self.shown(body))", canBeRead: false)
         }
         guard let value = JSONPath(path).flatMap(json.value(at:)) else { return no("is not there") }
         return self.isMet(by: value.string ?? value.compactText, value) ? nil : no("is \(Self.shown(value.text))")
+    }
+
+    /// - Parameter canBeRead: whether the body was read, so that it is not packed, whatever is said of it.
+    private static func explained(_ found: String, by fault: AnswerMeaning.BodyFault?, canBeRead: Bool) -> String {
+        switch fault {
+        case nil: found
+        case .packed where canBeRead: found
+        case .packed(let coding):
+            "the body cannot be read: it is sent with content-encoding \(Self.shown(coding.utf8)), which was not asked for"
+        case .brokeOff: "\(found); but the answer broke off before its end"
+        }
     }
 
     private func isMet(by text: String, _ value: RawJSON?) -> Bool {
@@ -55,9 +73,7 @@ package struct SuccessRule: Sendable, Equatable, Codable {
     }
 
     private static func shown(_ text: some Collection<UInt8>) -> String {
-        let scalars = String(decoding: text.prefix(Self.mostShown * 4), as: UTF8.self).unicodeScalars
-        let line = scalars.prefix(Self.mostShown).map { $0.properties.generalCategory == .control ? " " : $0 }
-        return String(String.UnicodeScalarView(line)) + (scalars.count > Self.mostShown ? "…" : "")
+        String(decoding: text.prefix(Self.mostShown * 4), as: UTF8.self).printable(most: Self.mostShown)
     }
 }
 

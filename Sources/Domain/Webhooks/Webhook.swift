@@ -75,12 +75,14 @@ package struct WebhookDraft: Sendable {
     /// nil leaves it to what it was.
     package let isEnabled: Bool?
 
+    /// - Parameter former: what it is called already.
     /// - Throws: ``InvalidField`` naming the field at fault.
     package init(
-        name: String?, url: String?, headers: [Header], policy: DeliveryPolicy = DeliveryPolicy(),
+        name: String?, insteadOf former: String? = nil, url: String?, headers: [Header],
+        policy: DeliveryPolicy = DeliveryPolicy(),
         options: WebhookOptions = WebhookOptions(), isEnabled: Bool? = nil
     ) throws(InvalidField) {
-        self.name = try Name.checked(name)
+        self.name = try Name.chosen(name, insteadOf: former)
         guard let url, !url.isEmpty else { throw InvalidField("url", "is required") }
         do throws(WebhookURL.Refusal) {
             self.url = try WebhookURL(url)
@@ -136,24 +138,5 @@ package struct InvalidField: Error, Sendable, Equatable, CustomStringConvertible
     /// The same fault, as seen from the list it stands in.
     package func inside(_ container: String) -> InvalidField {
         InvalidField("\(container).\(self.field)", self.reason)
-    }
-}
-
-/// The rule that all names follow.
-package enum Name {
-    package static func checked(_ name: String?, field: String = "name") throws(InvalidField) -> String {
-        guard let name, !name.isEmpty else { throw InvalidField(field, "is required") }
-        guard name.unicodeScalars.count <= 254 else {
-            throw InvalidField(field, "must be at most 254 characters long")
-        }
-        guard
-            name.unicodeScalars.allSatisfy({ scalar in
-                switch scalar.properties.generalCategory {
-                case .control, .lineSeparator, .paragraphSeparator, .surrogate: false
-                default: true
-                }
-            })
-        else { throw InvalidField(field, "must consist of printable characters") }
-        return name
     }
 }

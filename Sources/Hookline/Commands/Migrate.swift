@@ -23,9 +23,10 @@ struct Migrate: AsyncParsableCommand {
             ? try await database.pendingMigrations()
             : try await bar.ticking {
                 do {
+                    try await connected.requireSessions()
                     return try await database.migrate { bar.show("applying \($0)", Int64($1), of: Int64($2)) }
-                } catch let error as PostgresError where error.kind == .configuration {
-                    throw InvalidSetting(setting: "POSTGRES_URL", reason: error.message)
+                } catch let error as PostgresError {
+                    throw Assembly.refusal(error) ?? error
                 }
             }
         if names.isEmpty { print("The schema is current.") }

@@ -65,12 +65,7 @@ struct AuthSettings: Sendable {
         // Less, and one missed look would shut everybody out. What is wrong is said without a provider as well.
         let longestAge = try settings.duration(
             "auth.keys_max_age", from: .seconds(900), default: ProviderConfiguration.usualLongestAge)
-        guard let issuer = try settings.string("auth.oidc_issuer") else {
-            if try settings.string("auth.client_id") != nil {
-                throw settings.invalid("auth.client_id", "is the console's name at AUTH_OIDC_ISSUER, which is not set")
-            }
-            return nil
-        }
+        guard let issuer = try settings.string("auth.oidc_issuer") else { return nil }
         var provider: ProviderConfiguration
         do throws(InvalidField) { provider = try ProviderConfiguration(issuer: issuer) } catch {
             throw settings.invalid("auth.oidc_issuer", error.reason)
@@ -92,8 +87,6 @@ struct AuthSettings: Sendable {
             guard provider.client?.scope.split(separator: " ").contains("openid") == true else {
                 throw settings.invalid("auth.scopes", "must have openid among them, parted by spaces")
             }
-        } else if try settings.secret("auth.client_secret") != nil {
-            throw settings.invalid("auth.client_id", "is required with AUTH_CLIENT_SECRET")
         }
         return provider
     }

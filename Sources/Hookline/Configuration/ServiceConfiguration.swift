@@ -131,6 +131,8 @@ struct ServiceConfiguration: Sendable {
         guard self.housekeeping.keepMessages > self.delivery.defaults.maxAge + .seconds(86_400) else {
             throw settings.invalid("retention.messages", "must be at least a day longer than DELIVERY_MAX_AGE")
         }
+        // Last, because what is wrong with one is said first.
+        try settings.refuseUseless()
     }
 
     private static func commandLimits(_ settings: SettingsReader) throws -> CommandLimits {

@@ -6,6 +6,9 @@ struct Setting: Sendable {
     /// As the help shows it; the value itself stands where the setting is read.
     let fallback: String
     var isSecret = false
+    /// The key of another without which nothing looks at it, of those about who comes in. What is only how something would be done may
+    /// stand there for nothing.
+    var needs: String?
 
     var variable: String { self.key.uppercased().replacing(".", with: "_") }
     var flag: String { "--" + self.key.replacing(".", with: "-").replacing("_", with: "-") }
@@ -27,7 +30,8 @@ struct Setting: Sendable {
         Setting(
             key: "smtp.url", help: "server that takes mail: smtps://user:password@host:465, or smtp://host:587",
             fallback: "no mail", isSecret: true),
-        Setting(key: "smtp.from", help: "address that mail comes from; required with SMTP_URL", fallback: "none"),
+        Setting(
+            key: "smtp.from", help: "address that mail comes from; required with SMTP_URL", fallback: "none"),
         Setting(
             key: "smtp.tls_ca_file", help: "PEM file of CAs trusted in place of the system's", fallback: "the system's"),
         Setting(key: "metrics.port", help: "port of /metrics, if not the API's", fallback: "none"),
@@ -77,7 +81,8 @@ struct Setting: Sendable {
             key: "mqtt.public_url", help: "how things reach the broker, for the lines that the console shows",
             fallback: "mqtt://MQTT_HOST:MQTT_PORT"),
         Setting(key: "mqtt.username", help: "user name at the broker", fallback: "none"),
-        Setting(key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
+        Setting(
+            key: "mqtt.password", help: "password at the broker", fallback: "none", isSecret: true),
         Setting(key: "mqtt.tls_ca_file", help: "PEM file of the broker's CA; turns TLS on", fallback: "none"),
         Setting(
             key: "mqtt.tls_cert_file", help: "PEM file of the certificate that the broker asks Hookline for",
@@ -140,16 +145,19 @@ struct Setting: Sendable {
             fallback: "hookline:GROUP:ROLE"),
         Setting(
             key: "auth.client_id", help: "the console's name at the provider, where it signs in then",
-            fallback: "tokens are pasted"),
+            fallback: "tokens are pasted", needs: "auth.oidc_issuer"),
         Setting(
-            key: "auth.client_secret", help: "its secret, if it has one there", fallback: "none", isSecret: true),
-        Setting(key: "auth.scopes", help: "what the console asks the provider for", fallback: "openid profile"),
+            key: "auth.client_secret", help: "its secret, if it has one there", fallback: "none", isSecret: true,
+            needs: "auth.client_id"),
+        Setting(
+            key: "auth.scopes", help: "what the console asks the provider for", fallback: "openid profile",
+            needs: "auth.client_id"),
         Setting(
             key: "auth.allowed_networks", help: "CIDRs beyond the public internet where the provider may be",
-            fallback: "none"),
+            fallback: "none", needs: "auth.oidc_issuer"),
         Setting(
             key: "auth.keys_max_age", help: "how long the provider's keys are good when it cannot be reached",
-            fallback: "1d"),
+            fallback: "1d", needs: "auth.oidc_issuer"),
         Setting(
             key: "mqtt.dynamic_security",
             help: "true keeps the things' accounts in mosquitto's dynamic-security plugin", fallback: "false"),

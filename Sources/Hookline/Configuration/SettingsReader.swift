@@ -161,6 +161,17 @@ struct SettingsReader: Sendable {
         return nil
     }
 
+    /// Nobody sets for nothing what nothing looks at without another setting: that is missing, or misspelt where nobody knows all names.
+    func refuseUseless() throws {
+        for setting in Setting.all {
+            guard let other = setting.needs, try self.find(setting.key) != nil, try self.find(other) == nil else {
+                continue
+            }
+            let needed = Setting.all.first { $0.key == other }?.variable ?? other
+            throw self.invalid(setting.key, "is of no use without \(needed), which is not set")
+        }
+    }
+
     private static func text(of path: String, setting: String) throws(InvalidSetting) -> String {
         try self.text(try self.bytes(of: path, setting: setting), of: path, setting: setting)
     }

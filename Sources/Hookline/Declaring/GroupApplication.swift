@@ -61,10 +61,10 @@ struct GroupApplication {
 
     private mutating func carryOut() async throws {
         try await self.group()
-        try await self.make(self.plan.profiles, "profiles") { $0.references.profiles[$1] = $2 }
+        try await self.make(self.plan.profiles, "profiles") { $0.references.profiles[ExactText($1)] = $2 }
         for item in self.plan.profiles { try await self.change(item, "PUT", "/profiles", whole: ["name", "config"]) }
         try await self.changeGroup { $0 == "new_thing_profile_id" }
-        try await self.make(self.plan.things, "things") { $0.references.things[$1] = $2 }
+        try await self.make(self.plan.things, "things") { $0.references.things[ExactText($1)] = $2 }
         for item in self.plan.things { try await self.change(item, "PATCH", "/things", whole: []) }
         try await self.members()
         try await self.rules()

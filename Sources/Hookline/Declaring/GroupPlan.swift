@@ -103,10 +103,12 @@ struct GroupPlan: Sendable {
             let pruning = try self.pruned(owned, present, item, besideMember: user)
             self.pruning = prunes ? pruning : pruning.withoutRemovals
         }
-        let removed = Set(self.pruning.removed.lazy.filter { $0.entry.kind == .topicRule }.map(\.entry.id))
+        let removed = Set(
+            self.pruning.removed.lazy.filter { $0.entry.kind == .topicRule }.map { ExactText($0.entry.id) })
         if !declared.topicRules.isEmpty || !removed.isEmpty {
             let rules = try RulePlan.list(
-                declared.topicRules, from: present.rules.filter { !removed.contains($0.string("filter") ?? "") })
+                declared.topicRules,
+                from: present.rules.filter { !removed.contains(ExactText($0.string("filter") ?? "")) })
             if !RulePlan.isSame(rules, self.formerRules) { self.rules = rules }
         }
     }
@@ -137,7 +139,9 @@ struct GroupPlan: Sendable {
         for rule in self.declared.topicRules {
             for fields in present.rules {
                 guard let group = self.group.id, let filter = fields.string("filter") else { continue }
-                guard filter == rule.label || filter == rule.was || fields.string("id") == rule.id?.description
+                guard
+                    filter.isExactly(rule.label) || rule.was?.isExactly(filter) == true
+                        || fields.string("id") == rule.id?.description
                 else { continue }
                 declared.insert(.init(.topicRule, in: group, id: filter))
             }
@@ -170,7 +174,7 @@ struct GroupPlan: Sendable {
         for wanted in [declared.key, declared.was] {
             guard let wanted else { continue }
             let found = list.filter { fields in
-                fields.string(field) == wanted
+                fields.string(field)?.isExactly(wanted) == true
                     && (declared.kind != .group
                         || declared.text("org_id").map { $0 == fields.string("org_id") } ?? true)
             }
@@ -184,21 +188,25 @@ struct GroupPlan: Sendable {
     }
 
     /// By what a file calls them; of several that are called alike none is meant.
-    private static func ids(_ present: [JSONFields], _ declared: [(Declared, JSONFields?)]) -> [String: String] {
-        var ids: [String: String] = [:]
-        var ambiguous: Set<String> = []
+    private static func ids(_ present: [JSONFields], _ declared: [(Declared, JSONFields?)]) -> [ExactText: String] {
+        var ids: [ExactText: String] = [:]
+        var ambiguous: Set<ExactText> = []
         for fields in present {
             guard let id = fields.string("id") else { continue }
-            for name in Set([fields.string("external_id"), fields.string("name")].compactMap(\.self)) {
+            for name in Set(
+                [fields.string("external_id"), fields.string("name")].compactMap { $0.map { ExactText($0) } })
+            {
                 if ids[name] != nil { ambiguous.insert(name) }
                 ids[name] = id
             }
         }
         for name in ambiguous { ids[name] = nil }
         for fields in present {
-            if let id = fields.string("id"), let name = fields.string("external_id") { ids[name] = id }
+            if let id = fields.string("id"), let name = fields.string("external_id") { ids[ExactText(name)] = id }
         }
-        for (declared, fields) in declared { ids[declared.label] = fields?.string("id") ?? References.toBeMade }
+        for (declared, fields) in declared {
+            ids[ExactText(declared.label)] = fields?.string("id") ?? References.toBeMade
+        }
         return ids
     }
 }

@@ -9,8 +9,8 @@ struct References: Sendable {
     let folder: String
     /// Ids of the group's profiles by name, and of its things by external id or else by name. One that is yet to be made has
     /// ``toBeMade``.
-    var profiles: [String: String] = [:]
-    var things: [String: String] = [:]
+    var profiles: [ExactText: String] = [:]
+    var things: [ExactText: String] = [:]
 
     static let toBeMade = "00000000-0000-0000-0000-000000000000"
 
@@ -30,12 +30,12 @@ struct References: Sendable {
             if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
             return text
         case .profile(let name):
-            guard let id = self.profiles[name] else {
+            guard let id = self.profiles[ExactText(name)] else {
                 throw InvalidField(place, "names the profile \(name), which the group does not have")
             }
             return id
         case .thing(let name):
-            guard let id = self.things[name] else {
+            guard let id = self.things[ExactText(name)] else {
                 throw InvalidField(place, "names the thing \(name), which the group does not have, or has twice")
             }
             return id

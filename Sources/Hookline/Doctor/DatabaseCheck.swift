@@ -123,7 +123,7 @@ struct DataCheck: Sendable {
         }
         do {
             let missing = try await ServerFacts.missingOfData(Database(pool: pool))
-            guard try await !ServerFacts.shareBackend(pool, beside) else {
+            guard try await !Sessions.shareBackend(pool, beside) else {
                 return [
                     .init(
                         .fail, "data", "two connections had one server process: a pooler gives it out by transactions",

@@ -75,7 +75,7 @@ package struct SpanExporter: Sendable {
                     self.recorder.lost.add(.collector, rejected)
                     self.log.warning(
                         "rejected", "the collector rejected spans",
-                        metadata: ["spans": "\(rejected)", "error": "\(why.prefix(200))"])
+                        metadata: ["spans": "\(rejected)", "error": "\(Self.shown(why))"])
                 }
                 return .exported
             case .refused(let why):
@@ -99,8 +99,11 @@ package struct SpanExporter: Sendable {
     }
 
     private func say(_ why: String) {
-        self.log.warning("traces", "the collector takes no traces", metadata: ["error": "\(why.prefix(200))"])
+        self.log.warning("traces", "the collector takes no traces", metadata: ["error": "\(Self.shown(why))"])
     }
+
+    /// The beginning of what a collector says. One character can be any number of scalars.
+    private static func shown(_ why: String) -> String { String(why.unicodeScalars.prefix(200)) }
 
     private func lose(_ spans: [TraceSpan]) {
         if !spans.isEmpty { self.recorder.lost.add(.collector, spans.count) }

@@ -27,6 +27,8 @@ package struct Housekeeper: Service {
     private let clock: DatabaseClock
     private let configuration: Configuration
     private let logger: Logger
+    private let log: RateLimitedLog
+    private static let problem: Logger.Message = "housekeeping failed; it is tried again"
     private let maxAges: @Sendable () -> [(webhook: WebhookKey, group: EntityID, maxAge: Duration)]
     private let onBacklog: @Sendable (_ waiting: Int64, _ failed: Int64) -> Void
 
@@ -44,6 +46,7 @@ package struct Housekeeper: Service {
         self.clock = clock
         self.configuration = configuration
         self.logger = logger
+        self.log = RateLimitedLog(logger: logger)
         self.maxAges = maxAges
         self.onBacklog = onBacklog
     }
@@ -53,7 +56,7 @@ package struct Housekeeper: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.followClock() }
                 group.addTask {
-                    await self.periodic(self.configuration.interval, "housekeeping failed; it is tried again")
+                    await self.periodic(self.configuration.interval, "\(Self.problem)")
                         .run { try await self.sweep() }
                 }
                 group.addTask {
@@ -115,9 +118,9 @@ package struct Housekeeper: Service {
                     ownDay: self.clock.ownDay, mayRemove: self.clock.isTrusted,
                     keepMessages: self.configuration.keepMessages, keepAttempts: self.configuration.keepAttempts,
                     keepAudit: self.configuration.keepAudit))
+            self.log.over("partitions")
         } catch {
-            self.logger.warning(
-                "housekeeping failed; it is tried again", metadata: ["step": "partitions", "error": "\(error)"])
+            self.log.trouble("partitions", Self.problem, "\(error)", metadata: ["step": "partitions"])
         }
     }
 
@@ -135,15 +138,22 @@ package struct Housekeeper: Service {
     }
 
     private func tell(_ steps: [HousekeepingStep]) {
+        // A right that is missing, or a disk that is full, is why many of them fail.
+        var failed: [String: [String]] = [:]
         for step in steps {
             switch step.outcome {
             case .done(let rows):
+                self.log.over(step.name)
                 self.logger.debug("housekeeping", metadata: ["step": "\(step.name)", "rows": "\(rows)"])
             case .busy: self.logger.info("housekeeping has to wait", metadata: ["step": "\(step.name)"])
             case .failed(let error):
-                self.logger.warning(
-                    "housekeeping failed; it is tried again", metadata: ["step": "\(step.name)", "error": "\(error)"])
+                failed["\(error)", default: []].append(step.name)
             }
+        }
+        for (error, names) in failed {
+            var metadata: Logger.Metadata = ["step": "\(names[0])"]
+            if names.count > 1 { metadata["steps"] = "\(names.count)" }
+            self.log.trouble(names[0], Self.problem, error, metadata: metadata)
         }
     }
 }

@@ -1,7 +1,9 @@
 import Domain
 import Logging
+import Observability
 import Postgres
 import StoreTestSupport
+import Synchronization
 import TestSupport
 import Testing
 import Values
@@ -18,7 +20,8 @@ private let day: Int64 = 86_400_000
 struct HousekeepingTests {
     /// A housekeeper on a machine whose clock is ahead of the database's.
     private func housekeeper(
-        _ fixture: Fixture, at time: Int64, ahead: Int64 = 0, keepMessages: Duration = .seconds(7 * 86_400)
+        _ fixture: Fixture, at time: Int64, ahead: Int64 = 0, keepMessages: Duration = .seconds(7 * 86_400),
+        logger: Logger = silentLogger
     ) async throws -> Housekeeper {
         let clock = DatabaseClock(
             system: WallClock { (time + ahead) * 1_000 }, monotonic: { 0 },
@@ -28,7 +31,7 @@ struct HousekeepingTests {
         configuration.keepMessages = keepMessages
         return Housekeeper(
             store: fixture.housekeeping(at: time), partitions: fixture.partitions(at: time), clock: clock,
-            configuration: configuration, logger: silentLogger,
+            configuration: configuration, logger: logger,
             maxAges: { [(fixture.target.key, fixture.group, .seconds(3_600))] },
             onBacklog: { _, _ in })
     }
@@ -37,6 +40,34 @@ struct HousekeepingTests {
         let store = try await fixture.store()
         let deliveries = try await fixture.commit(fixture.deliveries(numbers, leased: true), by: store.session)
         _ = try await store.complete(deliveries.map { fixture.result($0, .failed(reason: "enough"), status: 500) })
+    }
+
+    @Test(
+        "says once what keeps it from all that it is to make",
+        .disabled(if: GivenPostgres.isThere, "\(GivenPostgres.skipped)"))
+    func rights() async throws {
+        let fixture = try await Fixture()
+        // As of a role that may make no tables.
+        try await fixture.database.pool.withConnection { db in
+            try db.executeScript(
+                """
+                CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+                    'BEGIN RAISE ''not for you'' USING ERRCODE = ''42501''; END';
+                CREATE EVENT TRIGGER refusal ON ddl_command_start WHEN TAG IN ('CREATE TABLE')
+                    EXECUTE FUNCTION refuse()
+                """)
+        }
+        let lines = Mutex<[String]>([])
+        let logger = Logger(label: "test") { label in
+            LineLogHandler(label: label, level: .warning, format: .text) { line in
+                lines.withLock { $0.append(line) }
+            }
+        }
+        let housekeeper = try await self.housekeeper(fixture, at: now, logger: logger)
+        await housekeeper.maintainPartitions()
+        let said = lines.withLock { $0 }
+        #expect(said.count == 1 && said.first?.contains("not for you") == true, "\(said)")
+        #expect(said.first?.contains(#" steps="#) == true)
     }
 
     @Test("keeps what has failed for as long as it is to be kept")
