@@ -66,7 +66,7 @@ final class Lane {
         // It was leased just before the webhook was disabled, or told to keep order.
         guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
         self.noteBusy()
-        if self.backlog.isPenning { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -88,7 +88,7 @@ final class Lane {
         self.givenBack += deliveries.count
         self.dispatcher.addReleased(deliveries)
         self.dispatcher.ledger.startSpilling(self.key, of: self.target.group)
-        self.backlog.noteReturned()
+        self.backlog.note()
     }
 
     // MARK: Results
@@ -335,10 +335,7 @@ final class Lane {
     /// - Parameter most: how many deliveries may stay; of requests that take several, as many requests.
     func giveBack(but most: Int) {
         let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
-        let penned = self.queue.penned.deliveries
-        // What is in the pen only because it stands behind what went back is not what it sends first.
-        let isOfNoUse = penned > 0 && !self.backlog.isCatchingUp
-        guard !overflows, isOfNoUse || self.queue.count + penned > most else { return }
+        guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
         if self.backlog.isClaiming {
             guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }

@@ -29,7 +29,7 @@ final class SimulatedLane {
 
     func accept(_ delivery: Delivery) {
         guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
-        if self.backlog.isPenning { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -44,7 +44,7 @@ final class SimulatedLane {
             self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
         self.ledger.startSpilling(self.target.key, of: self.target.group)
-        self.backlog.noteReturned()
+        self.backlog.note()
     }
 
     // MARK: Attempts

@@ -3,10 +3,8 @@ package import Values
 /// What one webhook has waiting in the database, as far as its lane knows: a value that is told what happened and says
 /// what is to be done.
 package struct Backlog: Sendable {
-    /// Set while the last of it is being read, and what comes in may come straight again.
+    /// Set while what comes from intake goes into the pen, because older deliveries may still be in the database.
     package private(set) var isCatchingUp = false
-    /// Set from when something went back until the end was found: what had its room in memory before that may come only now.
-    private var isBehind = false
     package private(set) var isClaiming = false
     private var hasDue = false
     /// When the next of what waits falls due.
@@ -21,18 +19,9 @@ package struct Backlog: Sendable {
     /// Whether nothing that is due waits in the database or behind what does, as far as is known.
     package var isDrained: Bool { !self.hasDue && !self.isClaiming && !self.isCatchingUp }
 
-    /// Whether what comes from intake goes into the pen, because older deliveries may still be in the database.
-    package var isPenning: Bool { self.isCatchingUp || self.isBehind }
-
     /// Something waits, and is due.
     package mutating func note() {
         self.hasDue = true
-    }
-
-    /// Something that was in memory goes back, and is due.
-    package mutating func noteReturned() {
-        self.note()
-        self.isBehind = true
     }
 
     package mutating func note(due: Instant) {
@@ -104,19 +93,17 @@ package struct Backlog: Sendable {
             return .nothing
         }
         self.isContinued = false
-        defer { self.isBehind = false }
         if isOrdered {
             self.isCatchingUp = false
             return .openPen
         }
         if self.isCatchingUp {
-            // What went back while it was made it may not have seen.
-            guard found.seesAllSpills, !self.isBehind else { return .nothing }
+            guard found.seesAllSpills else { return .nothing }
             self.isCatchingUp = false
             self.hasDue = isSpilling
             return .openPen
         }
-        guard isSpilling else { return self.isBehind ? .openPen : .nothing }
+        guard isSpilling else { return .nothing }
         self.isCatchingUp = true
         return .stopSpilling
     }

@@ -81,45 +81,6 @@ struct BacklogTests {
         #expect(backlog.wantsClaim(wallNow: 0))
     }
 
-    @Test(
-        "has what comes straight wait behind what went back until that is claimed: it may have had its room before",
-        arguments: [true, false])
-    func returned(spills: Bool) {
-        let ledger = LaneLedger()
-        var backlog = Backlog()
-        backlog.note()
-        #expect(!backlog.isPenning, "what is left in the database is newer than what had room")
-        if spills { ledger.startSpilling(self.key, of: .random()) }
-        backlog.noteReturned()
-        #expect(backlog.isPenning && backlog.wantsClaim(wallNow: 0))
-        backlog.beginClaim()
-        backlog.claimFailed()
-        backlog.beginClaim()
-        #expect(!self.endClaim(&backlog, isPartial: true, seesAllSpills: true, ledger))
-        #expect(backlog.isPenning && backlog.wantsClaim(wallNow: 0))
-        backlog.beginClaim()
-        #expect(self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger) == !spills)
-        if spills {
-            #expect(backlog.isPenning)
-            backlog.beginClaim()
-            #expect(self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
-        }
-        #expect(!backlog.isPenning && backlog.isEmpty)
-    }
-
-    @Test("keeps the pen shut where something goes back while the claim that would open it is under way")
-    func returnedMeanwhile() {
-        let ledger = LaneLedger()
-        var backlog = self.catchingUp(ledger)
-        backlog.beginClaim()
-        backlog.noteReturned()
-        #expect(!self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
-        #expect(backlog.isPenning && backlog.wantsClaim(wallNow: 0))
-        backlog.beginClaim()
-        #expect(self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
-        #expect(!backlog.isPenning)
-    }
-
     @Test("gives up a pen that is empty and that nothing can come into")
     func emptyPen() {
         let ledger = LaneLedger()
