@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Commands for people")
     struct ClientCommandTests {
         @Test("ask the installation of a context for what is named, and change it")

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Those who call the API otherwise than they should")
     struct ConnectionTests {
         /// What is answered to these bytes until the connection ends, or `end` was said.

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("A look at an installation")
     struct DoctorTests {
         private struct Report: Decodable {

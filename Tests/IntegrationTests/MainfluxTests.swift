@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Coming from Mainflux")
     struct MainfluxTests {
         /// The tables of the things service as its migrations leave them: things_10, and things_2 with its channels.

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What operators do")
     struct OperationTests {
         @Test("a backup of the database brings back webhooks, secrets and everything that was waiting")

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Publishing as a thing by HTTP")
     struct PublishTests {
         @Test("puts the body on the bus as it is, below the subtopic of the path, and webhooks get it")

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Commands to things by HTTP")
     struct ThingCommandTests {
         /// A device that hears its commands: of each a line with the topic, where its answer is awaited, its type and the payload.
