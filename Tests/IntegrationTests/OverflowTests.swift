@@ -67,22 +67,26 @@ extension WholeServiceTests {
                     try await installation.api.call("GET", "/webhooks/\(id)").value(of: "status")
                         == "DISABLED_DUE_TO_ERRORS"
                 }
+                try await installation.publish(2...3_000)
+                // Until it has heard that this is disabled, an instance may go on with what comes.
+                try await waitUntil("all of them to wait, or to be left out") {
+                    let skipped = try await self.skipped(installation, id) ?? 0
+                    return try await installation.api.call("GET", "/webhooks/\(id)/deliveries?status=waiting").body
+                        .contains(#""total":\#(3_000 - skipped)"#)
+                }
+                let tried = Set(receiver.requests.map(\.body))
                 let before = receiver.requests.count
                 receiver.set(.answer(200))
-                try await installation.publish(2...3_000)
-                try await waitUntil("all of them to wait") {
-                    try await installation.api.call("GET", "/webhooks/\(id)/deliveries?status=waiting").body
-                        .contains(#""total":3000"#)
-                }
                 let saved = try await installation.api.call(
                     "PUT", "/webhooks/status", #"{"webhook_ids":["\#(id)"],"status":"ENABLED"}"#)
                 #expect(saved.status < 300)
                 try await waitUntil("the newest") { receiver.has(body: #"{"n":3000}"#) }
                 try await waitUntil("the others to be left out") {
-                    try await self.skipped(installation, id) == 2_998
+                    try await self.skipped(installation, id) == 3_000 - tried.union([#"{"n":3000}"#]).count
                 }
+                #expect(tried.contains("1") && tried.count < 100)
                 let bodies = Set(receiver.requests.dropFirst(before).map(\.body))
-                #expect(bodies == ["1", #"{"n":3000}"#], "what was tried before is tried again")
+                #expect(bodies == tried.union([#"{"n":3000}"#]), "what was tried before is tried again")
             }
             await receiver.stop()
         }
