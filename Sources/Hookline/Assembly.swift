@@ -234,8 +234,10 @@ struct Assembly {
             settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
             version: version, logger: self.logger,
             readiness: {
-                let writes = WritesInTrouble(intake: intake.commitTrouble, recording: delivery.recordingTrouble)
-                return await Self.readiness(probe, dataProbe, writes, clock, metrics) + identity.readiness
+                let troubles = ServiceTroubles(
+                    receiving: intake.receivingTrouble, intake: intake.commitTrouble,
+                    recording: delivery.recordingTrouble)
+                return await Self.readiness(probe, dataProbe, troubles, clock, metrics) + identity.readiness
             },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
