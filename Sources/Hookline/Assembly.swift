@@ -28,6 +28,9 @@ struct Assembly {
     /// Told the API's port once it listens and messages are being received.
     var onReady: @Sendable (Int) async -> Void = { _ in }
 
+    /// Told before the process ends in the middle of something, with which nothing else is ended.
+    var onAbandoned: @Sendable () -> Void = {}
+
     /// What brings it to an end.
     var endSignals: [UnixSignal] = [.sigterm, .sigint]
 
