@@ -86,12 +86,14 @@ package func makeAPIServices(
     guard let metricsPort = configuration.metricsPort else { return [uses, refusals, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
+    let metricsResponder = UnprefixedResponder(
+        base: metricsRouter.buildResponder(), methods: MethodTable(metricsRouter))
     return [
         // Before what refuses, so that it ends after it.
         uses, refusals, api,
         ListeningService(
             Application(
-                router: metricsRouter,
+                responder: metricsResponder,
                 server: HTTPConnections.server,
                 configuration: .init(
                     address: .hostname(configuration.host, port: metricsPort),
@@ -314,7 +316,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
             return try await self.options(Request(head: head, body: request.body), of: path, allowed, context)
         }
         if let methods, !methods.contains(head.method.rawValue) {
-            return try APIError.methodNotAllowed(methods).response(from: request, context: context)
+            return try APIError.methodNotAllowed(Self.allowed(methods)).response(from: request, context: context)
         }
         guard head.method == .head else {
             return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
@@ -329,7 +331,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private func options(
         _ request: Request, of path: Substring, _ methods: [String], _ context: Base.Context
     ) async throws -> Response {
-        let allow = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
+        let allow = Self.allowed(methods).joined(separator: ", ")
         guard SystemRoutes.paths.contains(path) else { return Response(status: .noContent, headers: [.allow: allow]) }
         var head = request.head
         head.method = .get
@@ -337,6 +339,9 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
         answer.headers[.allow] = allow
         return answer
     }
+
+    /// Every path can be asked which methods it has.
+    private static func allowed(_ methods: [String]) -> [String] { Set(methods + ["OPTIONS"]).sorted() }
 
     /// What stands for the server as a whole, for those who only ask whether it answers.
     private static var whole: Set<Substring> { ["*", "/"] }

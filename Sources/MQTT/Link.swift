@@ -69,7 +69,10 @@ final class Link {
     private func connect(_ index: Int, plainlyFor reason: MQTTError) throws(MQTTError) {
         do throws(MQTTError) { try self.connect(index, plainly: true) } catch {
             guard error.kind != .interrupted else { throw error }
-            throw MQTTError(kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
+            var failure = MQTTError(
+                kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
+            failure.isUnreadable = error.isUnreadable
+            throw failure
         }
     }
 
@@ -158,7 +161,7 @@ final class Link {
         let end =
             plain.hasTaken
             ? "it is taken without that, as are those beside it"
-            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that"
+            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that, or it was no message"
         throw MQTTError(
             kind: .connectionLost, message: "a message said of itself what \(Self.unreadable); \(end)")
     }
@@ -296,13 +299,18 @@ final class Link {
             guard code == MOSQ_ERR_MALFORMED_UTF8.rawValue || code == MOSQ_ERR_DUPLICATE_PROPERTY.rawValue else {
                 throw error
             }
-            let what = self.isPlain ? "a topic" : "a topic or a property"
             var unreadable = MQTTError(
-                kind: .connectionLost, message: "\(what) of a message \(Self.unreadable), and sends again")
+                kind: .connectionLost,
+                message: self.isPlain
+                    ? "a topic of a message \(Self.unreadable), and sends again; \(Self.remedy)"
+                    : "a topic or a property of a message \(Self.unreadable), and sends again")
             unreadable.isUnreadable = true
             throw unreadable
         }
     }
+
+    /// libmosquitto ends the connection at such a topic by either version, and does not say which message it was.
+    private static let remedy = "what waits behind it comes when the broker has forgotten that message"
 
     private func write() throws(MQTTError) {
         try self.check(self.client?.loopWrite())

@@ -1,5 +1,6 @@
 package import Logging
 package import Threads
+package import Values
 
 /// A persistent MQTT 5 session that acknowledges a message only when told to.
 ///
@@ -88,11 +89,11 @@ package actor Session {
     package var isSubscribed: Bool { self.link.inbox.isSubscribed && !self.link.isPlain }
 
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
-    package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
+    package var refusedFilters: [ExactText: Int32] { self.link.inbox.refusedFilters }
 
     /// What it sends with QoS 0 alone, though 1 was asked for: nothing of it can be acknowledged, and what comes while nobody
     /// is connected is lost.
-    package var unacknowledgedFilters: Set<String> { self.link.inbox.unacknowledgedFilters }
+    package var unacknowledgedFilters: Set<ExactText> { self.link.inbox.unacknowledgedFilters }
 
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {

@@ -64,6 +64,9 @@ struct CommandTests {
             let skipped = Files.read("\(folder)/webhooks.md.out") ?? ""
             #expect(skipped.contains("condition not met: t gt 30"), "the log that is asked right after a publish")
             #expect(guide().contains("/hook/token"), "an access token is asked for")
+            let second = try await HooklineProcess.run(["dev", "--folder", "\(folder)/dev"])
+            #expect(second.end == "exited(1)" && second.output.contains("runs in \(folder)/dev already"), "\(second)")
+            try await ChildProcess.complete("sh", ["-ec", ". \(folder)/dev/env; curl -sSf $HOOKLINE_API/ready"])
         } catch {
             await process.stop()
             throw error
