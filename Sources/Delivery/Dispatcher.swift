@@ -190,7 +190,7 @@ actor Dispatcher {
         guard let claim else { return lane.claimFailed() }
         lane.endClaim(claim, seesAllSpills: room.seesAllSpills)
         // What was claimed before the lease was lost is somebody else's now.
-        if wish.losses < self.context.leaseLosses { lane.putBack(lane.takeUnsent()) }
+        if wish.losses < self.context.leaseLosses || !lane.keepsWhatWasClaimed { lane.giveBackAll() }
         lane.pump(now: .now())
     }
 
@@ -220,6 +220,7 @@ actor Dispatcher {
         let now = NIODeadline.now()
         let wallNow = self.context.wallClock.now
         self.context.connections.checkDeadlines(now: now)
+        self.giveBackForfeited()
         // Nothing depends on it: what can go out was sent when that began.
         let isNewSecond = now.second != self.lastSecond
         self.lastSecond = now.second
@@ -235,6 +236,12 @@ actor Dispatcher {
         for lane in lanes where lane.rest(now: now, wallNow: wallNow) { self.forget(lane) }
         self.show(Shown(openBreakers: self.openBreakers.count, inFlight: inFlight, lanes: self.lanes.count))
         self.context.metrics.inMemory.set(self.context.ledger.count)
+    }
+
+    private func giveBackForfeited() {
+        let forfeited = self.context.ledger.held.forfeited
+        guard !forfeited.isEmpty else { return }
+        for lane in self.lanes.values { lane.giveBackForfeited(forfeited) }
     }
 
     private func forget(_ lane: Lane) {
@@ -295,7 +302,7 @@ actor Dispatcher {
         // What sleeps has nothing to send that its own alarm does not wake it for.
         let lanes = wasLost ? Array(self.lanes.values) : self.context.busyLanes
         for lane in lanes where self.lanes[lane.key] === lane {
-            if wasLost { lane.putBack(lane.takeUnsent()) }
+            if wasLost { lane.giveBackAll() }
             lane.pump(now: now)
         }
         if wasLost { self.claimWhereWanted(Array(self.lanes.keys)) }

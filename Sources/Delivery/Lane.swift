@@ -263,6 +263,9 @@ final class Lane {
         if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
     }
 
+    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile.
+    var keepsWhatWasClaimed: Bool { self.target.status == .enabled }
+
     // MARK: Changes
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
@@ -337,11 +340,31 @@ final class Lane {
         let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
         guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
-        if self.backlog.isClaiming {
-            guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
-            self.backlog.claimFailed()
-        }
+        guard self.isWithoutClaim() else { return }
         self.putBack(self.queue.takeAll(but: self.queue.whole(most), inOrder: self.isInOrder))
+    }
+
+    /// Takes back a wish for a claim that is not granted yet.
+    ///
+    /// - Returns: whether none is under way.
+    private func isWithoutClaim() -> Bool {
+        guard self.backlog.isClaiming else { return true }
+        guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return false }
+        self.backlog.claimFailed()
+        return true
+    }
+
+    /// Everything that is not on the wire waits in the database.
+    func giveBackAll() {
+        // One that is under way brings what goes back in its turn: see ``Dispatcher/claimed(_:for:)``.
+        _ = self.isWithoutClaim()
+        self.putBack(self.takeUnsent())
+    }
+
+    /// What came when its lease was lost already, as what was being committed just then, goes back with what waits beside it. It might
+    /// wait for long to go out, or for a claim: and none is made for anybody as long as it is in memory.
+    func giveBackForfeited(_ forfeited: HeldRows.Leased) {
+        if self.queue.contains(where: forfeited.contains) { self.giveBackAll() }
     }
 
     func close() {
