@@ -52,6 +52,7 @@ actor Dispatcher {
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
+        var refused: [WebhookKey: [Delivery]] = [:]
         let most = self.lanes.count + Self.mostMadeAtOnce
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
             let key = deliveries[index].webhook.key
@@ -60,9 +61,10 @@ actor Dispatcher {
                 continue
             }
             let lane = self.lane(for: deliveries[index].webhook)
-            lane.accept(deliveries[index])
+            if !lane.accept(deliveries[index]) { refused[key, default: []].append(deliveries[index]) }
             touched.insert(key)
         }
+        for (key, deliveries) in refused { self.lanes[key]?.putBack(deliveries) }
         let now = NIODeadline.now()
         for key in touched { self.lanes[key]?.pump(now: now) }
         for key in backlog {
@@ -133,7 +135,7 @@ actor Dispatcher {
         }
         // Whatever it is made for: what comes from the database now is behind what has arrived.
         if let arrival = self.arrivals.remove(target.key) {
-            for delivery in arrival.deliveries { lane.accept(delivery) }
+            lane.putBack(arrival.deliveries.filter { !lane.accept($0) })
             if arrival.hasBacklog { lane.noteBacklog() }
             if let due = arrival.due { lane.noteDue(at: due) }
         }

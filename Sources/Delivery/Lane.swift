@@ -62,11 +62,14 @@ final class Lane {
     // MARK: Deliveries in
 
     /// Takes a delivery that came straight from intake.
-    func accept(_ delivery: Delivery) {
-        // It was leased just before the webhook was disabled, or told to keep order.
-        guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
+    ///
+    /// - Returns: whether it was taken. What is not has to be put back, at once with all that came with it: it is of one row.
+    func accept(_ delivery: Delivery) -> Bool {
+        // It had its room before the webhook was disabled or told to keep order, or before what is older went back.
+        guard self.target.isSentFromMemory, !self.backlog.isBehind else { return false }
         self.noteBusy()
         if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        return true
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -76,10 +79,12 @@ final class Lane {
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
-    /// Gives deliveries back to the database, where they wait for a better time.
+    /// Gives deliveries back to the database, where they wait for a better time. Those that are newer go back with them or have gone.
     func putBack(_ deliveries: [Delivery]) {
+        guard !deliveries.isEmpty else { return }
         if self.isInOrder { for delivery in deliveries { self.queue.noteReturning(delivery.message.thing) } }
         self.leaveToDatabase(deliveries)
+        self.backlog.noteReturned()
     }
 
     private func leaveToDatabase(_ deliveries: [Delivery]) {
@@ -263,8 +268,11 @@ final class Lane {
         if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
     }
 
-    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile.
-    var keepsWhatWasClaimed: Bool { self.target.status == .enabled }
+    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile, and where something
+    /// else went back, it may be newer.
+    var keepsWhatWasClaimed: Bool {
+        self.target.status == .enabled && (self.isInOrder || !self.backlog.missesReturned)
+    }
 
     // MARK: Changes
 
@@ -340,14 +348,15 @@ final class Lane {
         let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
         guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
-        guard self.isWithoutClaim() else { return }
+        guard self.withdrawClaim() else { return }
         self.putBack(self.queue.takeAll(but: self.queue.whole(most), inOrder: self.isInOrder))
     }
 
     /// Takes back a wish for a claim that is not granted yet.
     ///
     /// - Returns: whether none is under way.
-    private func isWithoutClaim() -> Bool {
+    @discardableResult
+    private func withdrawClaim() -> Bool {
         guard self.backlog.isClaiming else { return true }
         guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return false }
         self.backlog.claimFailed()
@@ -356,8 +365,9 @@ final class Lane {
 
     /// Everything that is not on the wire waits in the database.
     func giveBackAll() {
-        // One that is under way brings what goes back in its turn: see ``Dispatcher/claimed(_:for:)``.
-        _ = self.isWithoutClaim()
+        guard !self.queue.isEmpty else { return }
+        // What one that is under way brings goes back too: see ``keepsWhatWasClaimed``.
+        self.withdrawClaim()
         self.putBack(self.takeUnsent())
     }
 
