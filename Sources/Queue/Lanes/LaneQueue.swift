@@ -33,6 +33,13 @@ package struct LaneQueue {
     /// Whether there is nothing to be remembered either.
     package var isIdle: Bool { self.isEmpty && self.returning.isEmpty }
     package var first: Delivery? { self.ready.first }
+
+    /// Whether something of this kind has not been sent, wherever it waits.
+    package func contains(where isOfKind: (Delivery) -> Bool) -> Bool {
+        self.ready.contains(where: isOfKind) || self.pen.contains(where: isOfKind)
+            || self.chains.values.contains { $0.contains(where: isOfKind) }
+    }
+
     /// The oldest of what waits for its turn among the messages of its thing, if nothing waits for anything else.
     package var oldestInLine: Delivery? {
         guard self.ready.isEmpty else { return nil }

@@ -168,6 +168,17 @@ struct LaneQueueTests {
         #expect(queue.penned == LaneLedger.Size())
     }
 
+    @Test("finds what has not been sent wherever it waits, and not what is on the wire")
+    func contains() throws {
+        var queue = LaneQueue()
+        for number in 1...3 { #expect(queue.append(try self.delivery(number, 0), inOrder: false)) }
+        #expect(queue.append(try self.delivery(4, 1), inOrder: false))
+        queue.appendToPen(try self.delivery(5, 2))
+        #expect(self.pop(&queue) == 1)
+        let found = (1...6).filter { number in queue.contains { $0.message.id.rawValue == number } }
+        #expect(found == [2, 3, 4, 5])
+    }
+
     @Test("counts nothing as penned that it has given back")
     func penGivenBack() throws {
         var queue = LaneQueue()
