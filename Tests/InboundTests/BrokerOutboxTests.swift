@@ -1,4 +1,5 @@
 import Inbound
+import LocalServices
 import MQTT
 import Observability
 import ServiceLifecycle
