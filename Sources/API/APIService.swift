@@ -130,6 +130,8 @@ package struct APIPorts: Sendable {
     /// All groups' topic rules.
     package let topics: @Sendable () -> TopicTable
     package let commands: CommandPort
+    /// Told that an event of a source waits for the bus.
+    package let callSources: @Sendable () -> Void
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -144,11 +146,13 @@ package struct APIPorts: Sendable {
             throw .unavailable("there is no broker")
         },
         listen: @escaping BrokerListen = { _, _ in throw BrokerNotHeard.unavailable("there is no broker") },
-        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }, commands: CommandPort = .none
+        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }, commands: CommandPort = .none,
+        callSources: @escaping @Sendable () -> Void = {}
     ) {
         self.listen = listen
         self.topics = topics
         self.commands = commands
+        self.callSources = callSources
         self.publish = publish
         self.scene = scene
         self.gate = gate
@@ -238,7 +242,7 @@ func makeRouter(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         unknown: UnknownSources(), size: size,
         wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable,
-        things: SourceThings(database, box: box)
+        things: SourceThings(database, box: box), call: ports.callSources
     ).add(to: router)
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(

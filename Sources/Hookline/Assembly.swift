@@ -257,7 +257,7 @@ struct Assembly {
                 listen: { [broker = BrokerListening(broker: mqtt, logger: self.logger)] in
                     try await broker.listen(to: $0, for: $1)
                 }, topics: { routes.withRoutes { $0.topics } },
-                commands: bus.commandPort(keys: commandKeys)))
+                commands: bus.commandPort(keys: commandKeys), callSources: bus.callSources))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },

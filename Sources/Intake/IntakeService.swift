@@ -143,7 +143,7 @@ package struct IntakeService: Service {
             // Acknowledges the batch before, which is committed.
             let batch = try await self.session.acknowledgeAndReceive(
                 upTo: self.configuration.batchSize, bytes: self.configuration.batchBytes, within: .seconds(1),
-                linger: linger.wait)
+                linger: linger.wait, longer: linger.longer)
             linger.note(batch.messages.count, now: .now)
             await self.subscription.follow(
                 self.routes.withRoutes { $0.topics.subscriptions }, on: self.session, metrics: self.metrics)
