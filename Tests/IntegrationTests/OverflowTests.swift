@@ -99,15 +99,16 @@ extension WholeServiceTests {
                     try await api.call("GET", "/webhooks/\(id)/deliveries").body.contains(#""total":6"#)
                 }
                 receiver.set(.answer(200))
-                let rate = #"{"per_second":1,"burst":1,"overflow":"\(overflow)"}"#
+                let rate = #"{"per_second":1,"burst":1,"overflow":"\#(overflow)"}"#
                 let saved = try await api.call(
-                    "PUT", "/webhooks/\(id)", #"{"name":"again","url":"\(receiver.url())","rate_limit":\(rate)}"#)
+                    "PUT", "/webhooks/\(id)", #"{"name":"again","url":"\#(receiver.url())","rate_limit":\#(rate)}"#)
                 #expect(saved.status == 200)
                 let before = receiver.requests.count
                 let replayed = try await api.call("POST", "/webhooks/\(id)/replay", #"{"since":0}"#)
                 #expect(replayed.status == 202)
                 try await waitUntil("one to be sent again") { receiver.requests.count > before }
                 try await installation.publish(7...9)
+                try await waitUntil("the newest") { receiver.has(body: #"{"n":9}"#) }
                 try await waitUntil("nothing to wait any more") {
                     try await api.call("GET", "/webhooks/\(id)/deliveries?status=waiting").body
                         .contains(#""total":0"#)
