@@ -30,6 +30,8 @@ final class Inbox {
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.
     var disconnectCode: Int32?
+    /// Beside the code by which it has let nobody in, or ended the connection.
+    var remark = BrokerRemark.none
     let limits = BrokerLimits()
 
     var isSubscribed: Bool { self.connectCode == 0 && self.subscribing.isEmpty }
@@ -47,6 +49,7 @@ final class Inbox {
         self.largestQoS = 2
         self.published = [:]
         self.disconnectCode = nil
+        self.remark = .none
     }
 
     func take() -> Batch {

@@ -94,7 +94,7 @@ final class Link {
             // this loop at once and stays unacknowledged.
             guard self.inbox.batch.messages.isEmpty else { break }
             try self.flush(until: deadline)
-            if let code = self.inbox.connectCode, code != 0 { throw .refused(code) }
+            if let code = self.inbox.connectCode, code != 0 { throw .refused(code, self.inbox.remark) }
             guard ContinuousClock.now < deadline else {
                 let asked = self.inbox.connectCode == nil ? "" : " to what was subscribed to"
                 throw MQTTError(kind: .connect, message: "no answer\(asked) in time")
@@ -388,8 +388,9 @@ final class Link {
     private func lost(_ why: String) -> MQTTError {
         let (connectCode, disconnectCode) = (self.inbox.connectCode, self.inbox.disconnectCode)
         self.client = nil
-        if let code = connectCode, code != 0 { return .refused(code) }
-        var error = MQTTError(kind: .connectionLost, message: disconnectCode.map(disconnectReason) ?? why)
+        if let code = connectCode, code != 0 { return .refused(code, self.inbox.remark) }
+        let said = disconnectCode.map { disconnectReason($0) + self.inbox.remark.text }
+        var error = MQTTError(kind: .connectionLost, message: said ?? why)
         error.isPacketTooLarge = disconnectCode == 149
         return error
     }

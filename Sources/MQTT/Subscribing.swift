@@ -26,16 +26,17 @@ struct AskedFilter {
 
 extension Inbox {
     /// - Parameter code: the QoS that is granted, or 128 and above why nothing is (MQTT 5, section 3.9.3).
-    func noteAnswer(_ code: Int32, to asked: AskedFilter) {
-        if code >= 128 { return self.noteRefusal(of: asked.numbered, code: code) }
+    func noteAnswer(_ code: Int32, _ remark: BrokerRemark, to asked: AskedFilter) {
+        if code >= 128 { return self.noteRefusal(of: asked.numbered, code: code, remark) }
         if code < 1 { self.unacknowledgedFilters.insert(ExactText(asked.filter)) }
     }
 
     /// - Parameter filter: nil if nothing works without it.
-    func noteRefusal(of filter: NumberedFilter?, code: Int32) {
+    func noteRefusal(of filter: NumberedFilter?, code: Int32, _ remark: BrokerRemark = .none) {
         guard let filter else {
+            let filters = self.topicFilters.joined(separator: ", ")
             self.subscribeRefusal =
-                "the broker refused the subscription to \(self.topicFilters.joined(separator: ", ")): \(subscribeReason(code))"
+                "the broker refused the subscription to \(filters): \(subscribeReason(code))\(remark.text)"
             return
         }
         self.refusedFilters[ExactText(filter.filter)] = code

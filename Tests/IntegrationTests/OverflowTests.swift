@@ -90,5 +90,37 @@ extension WholeServiceTests {
             }
             await receiver.stop()
         }
+
+        @Test("waits if it is sent again, what is new beside it", arguments: ["latest_per_thing", "drop_oldest"])
+        func again(overflow: String) async throws {
+            let receiver = try await Receiver.start()
+            receiver.set(.answer(400))
+            try await Installation.with { installation, _ in
+                let api = installation.api
+                let id = try await installation.webhook("again", receiver.url(), #""retry_client_errors":false"#)
+                try await installation.publish(1...6)
+                try await waitUntil("all to fail") {
+                    try await api.call("GET", "/webhooks/\(id)/deliveries").body.contains(#""total":6"#)
+                }
+                receiver.set(.answer(200))
+                let rate = #"{"per_second":1,"burst":1,"overflow":"\#(overflow)"}"#
+                let saved = try await api.call(
+                    "PUT", "/webhooks/\(id)", #"{"name":"again","url":"\#(receiver.url())","rate_limit":\#(rate)}"#)
+                #expect(saved.status == 200)
+                let before = receiver.requests.count
+                let replayed = try await api.call("POST", "/webhooks/\(id)/replay", #"{"since":0}"#)
+                #expect(replayed.status == 202)
+                try await waitUntil("one to be sent again") { receiver.requests.count > before }
+                try await installation.publish(7...9)
+                try await waitUntil("the newest") { receiver.has(body: #"{"n":9}"#) }
+                try await waitUntil("nothing to wait any more") {
+                    try await api.call("GET", "/webhooks/\(id)/deliveries?status=waiting").body
+                        .contains(#""total":0"#)
+                }
+                let sent = Set(receiver.requests.dropFirst(before).compactMap { Int($0.body.filter(\.isNumber)) })
+                #expect(sent.isSuperset(of: 1...6) && sent.contains(9), "\(sent)")
+            }
+            await receiver.stop()
+        }
     }
 }
