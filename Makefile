@@ -11,11 +11,14 @@ MINUTES := 3
 
 .PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
-run: ## Try it: a private database and broker, a demo thing, and what to type next
-	@scripts/say-run
-	@$(MAKE) --no-print-directory setup
-	swift build $(SWIFT_FLAGS) --product hookline
-	.build/debug/hookline dev
+# What is there is run without Swift: its libraries, what it starts, and what it then says to type.
+PACKAGES_TO_RUN := libpq5 libmosquitto1 libcurl4 zlib1g postgresql mosquitto mosquitto-clients openssl curl ca-certificates
+
+run: ## Try it: a private database and broker, a demo thing, and what to type next; BINARY=… builds nothing
+	@scripts/say-run $(BINARY)
+	@$(if $(BINARY),scripts/setup --only $(PACKAGES_TO_RUN),$(MAKE) --no-print-directory setup)
+	$(if $(BINARY),,swift build $(SWIFT_FLAGS) --product hookline)
+	$(or $(BINARY),.build/debug/hookline) dev
 
 test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
 	scripts/build-previous $(SWIFT_FLAGS)
