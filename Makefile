@@ -4,7 +4,8 @@ CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
-	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py
+	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py \
+	scripts/check-releases scripts/test_check_releases.py scripts/loading.py
 SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
@@ -130,7 +131,7 @@ check-deploy: setup setup-tests ## The files of deploy/, by the tools that read 
 	@scripts/setup docker-compose prometheus systemd
 	scripts/check-deploy
 
-check-api: ## What of openapi.json breaks who calls the release before, or another by REF=
+check-api: ## What of openapi.json breaks who calls the release before, or another tag or commit by REF=
 	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts
 	scripts/compare-openapi $(REF)
 
