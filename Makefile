@@ -5,12 +5,13 @@ DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
 	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py \
-	scripts/check-releases scripts/test_check_releases.py scripts/loading.py
+	scripts/check-releases scripts/test_check_releases.py scripts/loading.py scripts/licences.py \
+	scripts/test_licences.py scripts/check-dependencies
 SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -134,6 +135,11 @@ check-deploy: setup setup-tests ## The files of deploy/, by the tools that read 
 check-api: ## What of openapi.json breaks who calls the release before, or another tag or commit by REF=
 	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts
 	scripts/compare-openapi $(REF)
+
+check-dependencies: setup ## Whether all that goes into hookline has a licence that is known and may be in it
+	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts --pattern 'test_licences.py'
+	swift package resolve
+	PYTHONDONTWRITEBYTECODE=1 scripts/check-dependencies
 
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)
