@@ -11,7 +11,7 @@ SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts
 
 MINUTES := 3
 
-.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-threads test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 run: ## Try it: a private database and broker, a demo thing, and what to type next
 	@scripts/say-run
@@ -39,6 +39,9 @@ test-faults: setup setup-tests binary ## Every fault on the release build, under
 	HOOKLINE_BINARY=$(CURDIR)/.build/release/hookline FAULT_SCALE=$(FAULT_SCALE) \
 		FAULT_REPORT=$(CURDIR)/.build/faults.txt scripts/run-tests $(SWIFT_FLAGS) --skip-build --filter '$(FAULT_TESTS)'
 	@cat .build/faults.txt
+
+test-threads: setup setup-tests ## The rooms with threads of their own, by ThreadSanitizer: make test-threads FILTER=PostgresTests
+	FILTER='$(FILTER)' scripts/test-threads $(SWIFT_FLAGS)
 
 test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED=7 MINUTES=10 BINARY=… REPORT=…
 	@[ -n "$(BINARY)" ] || $(MAKE) binary
