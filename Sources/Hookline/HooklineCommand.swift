@@ -4,7 +4,7 @@ internal import CMalloc
 internal import Glibc
 internal import Observability
 
-let version = "0.1.0"
+let version = "0.2.0"
 
 @main
 struct HooklineCommand: AsyncParsableCommand {
