@@ -39,7 +39,8 @@ extension Client {
         unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), code != 0 else { return }
             inbox.disconnectCode = code
-            inbox.remark = unsafe BrokerRemark(properties)
+            // It is also called behind a CONNACK that refuses, whose remark stays, and then has none.
+            if let properties = unsafe properties { inbox.remark = unsafe BrokerRemark(properties) }
         }
         unsafe mosquitto_message_v5_callback_set(raw) { _, inbox, message, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let message = unsafe message?.pointee else { return }

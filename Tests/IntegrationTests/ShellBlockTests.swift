@@ -33,7 +33,7 @@ struct ShellBlockTests {
 
     @Test("is told apart from everything else that is shown")
     func languages() async throws {
-        let known = ["sh", "text", "ini", "json", "yaml", "csv", "sql", "python", "swift"]
+        let known = ["sh", "text", "ini", "json", "yaml", "csv", "sql", "python", "swift", "api"]
         for page in try await Self.pages() {
             for fence in try Fence.all(of: page) {
                 #expect(known.contains(String(fence.language)), "\(page):\(fence.line) does not say what it shows")

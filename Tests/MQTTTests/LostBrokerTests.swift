@@ -70,13 +70,15 @@ struct LostBrokerTests {
         await broker.stop()
     }
 
-    @Test("says the same of a connection that it ends")
+    /// libmosquitto 2.0 has thrown away by then what a DISCONNECT says beside its code.
+    @Test("says the meaning of the code by which it ends a connection, and what it says beside it where that can be read")
     func ended() async throws {
         let broker = try await ScriptedBroker.start { _ in .disconnectSaying(0x9C, Self.moved) }
         let publisher = try Publisher(self.configuration(broker.port), logger: silentLogger)
         try await publisher.connect()
         let error = await #expect(throws: MQTTError.self) { try await publisher.publish([], to: "x") }
-        #expect(error?.message == "another broker is to be used for now, and names other (it says: soon)")
+        let message = "another broker is to be used for now"
+        #expect([message, message + ", and names other (it says: soon)"].contains(error?.message))
         await broker.stop()
     }
 

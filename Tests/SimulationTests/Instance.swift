@@ -74,7 +74,9 @@ final class Instance {
     /// Its lease is good for as long as the database says.
     func noteRenewal(wasLost: Bool) {
         self.ledger.held.renewed(until: .now + .seconds(86_400), wasLost: wasLost)
-        if wasLost { self.losses += 1 }
+        guard wasLost else { return }
+        self.losses += 1
+        self.ledger.doubt()
     }
 
     /// Everything of a lane that is not on the wire goes back; a claim that is not made yet is not made.

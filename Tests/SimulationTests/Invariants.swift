@@ -52,9 +52,10 @@ extension World {
     /// A delivery is about to be tried for the first time. Of its thing nothing older may wait in the database that went back from
     /// this lane's memory.
     ///
-    /// What has a row of its own there is passed over: it comes behind batches that were received before it.
+    /// What has a row of its own is passed over, be it the older or the newer: such rows and batches are claimed apart.
     func checkFirst(_ delivery: Delivery, of lane: SimulatedLane) {
-        guard !self.schedule.isShared, !self.wasClockSet, !lane.isInDoubt, delivery.attempts == 0 else { return }
+        guard !self.schedule.isShared, !self.wasClockSet, !lane.isInDoubt, delivery.attempts == 0, delivery.batch != nil
+        else { return }
         for former in lane.returned(before: delivery)
         where self.database.single[former] == nil && self.database.unfinished.contains(former) {
             guard let message = self.database.messages[former.message] else { continue }
