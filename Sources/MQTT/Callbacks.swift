@@ -9,7 +9,7 @@ extension Client {
         unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
-            inbox.remark = unsafe BrokerRemark(properties)
+            inbox.remark = code == 0 ? .none : unsafe BrokerRemark(properties)
             // What the broker says of itself, and what it was subscribed to, is as it was.
             guard code == 0, inbox.plain == nil else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))

@@ -71,7 +71,7 @@ struct LostBrokerTests {
     }
 
     /// libmosquitto 2.0 has thrown away by then what a DISCONNECT says beside its code.
-    @Test("says the meaning of the code by which it ends a connection, and what it says beside it where that can be read")
+    @Test("says what the code means with which it ends a connection, and what is beside it where that can be read")
     func ended() async throws {
         let broker = try await ScriptedBroker.start { _ in .disconnectSaying(0x9C, Self.moved) }
         let publisher = try Publisher(self.configuration(broker.port), logger: silentLogger)
