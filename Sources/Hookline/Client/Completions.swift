@@ -51,7 +51,7 @@ enum Completions {
         let options = ["--url", "--key-file", "--ca-file", "--context", "--group"].compactMap { option in
             typed.value(of: option).map { "\(option)=\($0)" }
         }
-        let client = try ClientArguments.parse(options)
+        let client = try Line.parse(options).client
         let api = try client.api.connection()
         let path = try await client.listPath(of: kind, api)
         var found = try await api.begun(typed.begun, kind, at: path)
@@ -60,6 +60,11 @@ enum Completions {
             found = try await api.begun("", kind, at: path)
         }
         return NamedChoice.completions(of: typed.begun, among: ClientArguments.named(found))
+    }
+
+    /// The arguments of a line, as those of a command that may wait: what asks an installation belongs to no other.
+    private struct Line: AsyncParsableCommand {
+        @OptionGroup var client: ClientArguments
     }
 
     private static func written(_ words: [String]) -> [String] {
