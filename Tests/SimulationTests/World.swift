@@ -10,6 +10,9 @@ enum Mistake: CaseIterable {
     case overtakesReturned
     /// What comes by a lease that was lost stays, behind what went back.
     case keepsForfeited
+
+    /// The others need an order of steps that hardly ever comes by chance: each has a list of them.
+    static let foundByChance = allCases.filter { $0 != .overtakesReturned && $0 != .keepsForfeited }
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.
