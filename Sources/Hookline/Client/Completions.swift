@@ -51,7 +51,7 @@ enum Completions {
         let options = ["--url", "--key-file", "--ca-file", "--context", "--group"].compactMap { option in
             typed.value(of: option).map { "\(option)=\($0)" }
         }
-        let client = try Line.parse(options).client
+        let client = try await Line.asyncParse(options).client
         let api = try client.api.connection()
         let path = try await client.listPath(of: kind, api)
         var found = try await api.begun(typed.begun, kind, at: path)
