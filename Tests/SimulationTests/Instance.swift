@@ -22,9 +22,6 @@ final class Instance {
     var (pending, settling) = ([DeliveryResult](), [DeliveryResult]())
     var plan = SettlePlan()
     var claims: [WebhookKey: Claiming] = [:]
-    /// How often its lease was lost so far, and when what is under way was asked for.
-    var losses = 0
-    var lossesAtClaim: [WebhookKey: Int] = [:]
     /// When what is in memory was claimed, counted in the database's transactions.
     var claimed: [DeliveryID: Int] = [:]
     var audit = LeaseAudit()
@@ -46,7 +43,6 @@ final class Instance {
         (limits.shareDeliveries, limits.shareBytes) = (2, 500)
         self.ledger = LaneLedger(limits: limits)
         self.intake = Link(client: client, isAdopted: false)
-        self.noteRenewal(wasLost: false)
         for webhook in webhooks {
             self.lanes[webhook.key] = SimulatedLane(
                 webhook, ledger: self.ledger, mistake: mistake
@@ -63,31 +59,9 @@ final class Instance {
     /// The lanes take over what was committed.
     func acceptHandedOver() {
         for (deliveries, spilled) in self.handedOver.take() {
-            for (key, lane) in self.lanes {
-                lane.putBack(
-                    deliveries.filter { $0.isLeased && $0.webhook.key == key && !lane.accept($0) })
-            }
+            for delivery in deliveries where delivery.isLeased { self.lanes[delivery.webhook.key]?.accept(delivery) }
             for key in spilled { self.lanes[key]?.note() }
         }
-    }
-
-    /// Its lease is good for as long as the database says.
-    func noteRenewal(wasLost: Bool) {
-        self.ledger.held.renewed(until: .now + .seconds(86_400), wasLost: wasLost)
-        guard wasLost else { return }
-        self.losses += 1
-        self.ledger.doubt()
-    }
-
-    /// Everything of a lane that is not on the wire goes back; a claim that is not made yet is not made.
-    func giveBackAll(_ key: WebhookKey) {
-        guard let lane = self.lanes[key] else { return }
-        if case .requested(let room) = self.claims[key] {
-            self.claims[key] = nil
-            self.ledger.settle(room, of: key, claimed: [])
-            lane.claimFailed(isInDoubt: false)
-        }
-        lane.giveBackAll()
     }
 }
 

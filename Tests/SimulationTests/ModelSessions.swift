@@ -28,9 +28,7 @@ extension ModelDatabase {
         row.expires = self.now + Self.lease
         self.sessions[session.id] = row
         self.abandoned[session.clientID] = nil
-        return self.takeSlot(for: session.id).map {
-            SessionStore.Living(id: $0.id, slot: $0.slot, wasLost: true)
-        }
+        return self.takeSlot(for: session.id)
     }
 
     func restored(_ session: SessionIdentity) -> SessionRow {

@@ -31,7 +31,6 @@ extension World {
     /// All that an instance does in a second.
     private func work(_ instance: Instance) {
         self.renew(instance, .answered)
-        self.tick(instance)
         let isShared = self.schedule.isShared
         _ = self.database.call(.answered) { $0.releaseExpired(isShared: isShared) }
         self.askDue(instance, .answered)
@@ -42,7 +41,7 @@ extension World {
                 self.claim(instance, webhook.key, .answered)
                 guard let lane = instance.lanes[webhook.key] else { continue }
                 while lane.queue.first != nil || !lane.inFlight.isEmpty {
-                    self.send(instance, webhook.key)
+                    lane.send()
                     self.answer(instance, webhook, .accepted)
                 }
                 self.recordAll(instance)

@@ -7,12 +7,6 @@ import Schema
 enum Mistake: CaseIterable {
     case acknowledgesBeforeCommit, handsOverBeforeCommit, ignoresSettleNumber, keepsOrphans, goesOnAfterFailure
     case refusesNeighbours, forgetsMarks, keepsStrayLeases, claimsPastDoubt, goesOnBeforeGivenUp
-    case overtakesReturned
-    /// What comes by a lease that was lost stays, behind what went back.
-    case keepsForfeited
-
-    /// The others need an order of steps that hardly ever comes by chance: each has a list of them.
-    static let foundByChance = allCases.filter { $0 != .overtakesReturned && $0 != .keepsForfeited }
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.
@@ -30,8 +24,6 @@ final class World {
     /// What should never have happened.
     var violation: String?
     var published: [Publication] = []
-    /// Whether an instance's clock was set: what is due may not seem so then, and what comes after goes before it.
-    private(set) var wasClockSet = false
 
     init(_ schedule: Schedule, webhooks: [WebhookTarget], mistake: Mistake?) {
         self.schedule = schedule
@@ -55,12 +47,8 @@ final class World {
         case .loseBroker(let id):
             guard let link = self.instances[id]?.intake, let connection = link.connection else { return }
             self.broker.disconnect(link.client, connection)
-        case .setClock(let id, let seconds):
-            self.wasClockSet = true
-            self.clocks[id].add(microseconds: seconds * 1_000_000)
-        case .pass(let seconds):
-            self.pass(microseconds: seconds * 1_000_000)
-            for case let instance? in self.instances { self.tick(instance) }
+        case .setClock(let id, let seconds): self.clocks[id].add(microseconds: seconds * 1_000_000)
+        case .pass(let seconds): self.pass(microseconds: seconds * 1_000_000)
         case .land: self.database.land()
         case .intake, .adopt, .claim, .send, .answer, .giveBack, .settle, .renew, .releaseExpired, .askDue, .audit:
             self.act(decision)
@@ -73,7 +61,7 @@ final class World {
         case .adopt(let id, let fate): self.instances[id].map { self.adopt($0, fate) }
         case .claim(let id, let webhook, let fate):
             self.instances[id].map { self.claim($0, self.webhooks[webhook].key, fate) }
-        case .send(let id, let webhook): self.instances[id].map { self.send($0, self.webhooks[webhook].key) }
+        case .send(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.send()
         case .answer(let id, let webhook, let reply):
             self.instances[id].map { self.answer($0, self.webhooks[webhook], reply) }
         case .giveBack(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.giveBack()

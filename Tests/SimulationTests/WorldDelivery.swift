@@ -10,11 +10,8 @@ extension World {
         guard let lane = instance.lanes[key] else { return }
         let now = instance.clock.microseconds
         switch instance.claims[key] {
-        case nil:
-            instance.claims[key] = lane.beginClaim(now: now).map { .requested($0) }
-            instance.lossesAtClaim[key] = instance.losses
+        case nil: instance.claims[key] = lane.beginClaim(now: now).map { .requested($0) }
         case .requested(let room):
-            guard instance.ledger.held.mayClaim(at: .now) else { return }
             let (session, inOrder, count) = (instance.identity.id, lane.isInOrder, room.deliveries)
             let returning = lane.returning
             let (held, isInDoubt) = (instance.ledger.held, inOrder && instance.inDoubt.contains(key))
@@ -36,21 +33,13 @@ extension World {
             instance.claims[key] = nil
             let messages = claim?.deliveries.map(\.message) ?? []
             instance.ledger.settle(room, of: key, claimed: messages)
-            guard let claim else { return lane.claimFailed(isInDoubt: true) }
+            guard let claim else { return lane.claimFailed() }
             lane.endClaim(
                 instance.deliveries(of: claim, to: lane.target),
                 Backlog.Found(
                     isPartial: claim.isPartial, nextDue: claim.nextDue.map { Instant(clampingMicroseconds: $0) },
                     seesAllSpills: room.seesAllSpills))
-            let wasLost = (instance.lossesAtClaim[key] ?? 0) < instance.losses
-            if wasLost || !lane.keepsWhatWasClaimed { instance.giveBackAll(key) }
         }
-    }
-
-    func send(_ instance: Instance, _ key: WebhookKey) {
-        guard let lane = instance.lanes[key] else { return }
-        if let next = lane.queue.first { self.checkFirst(next, of: lane) }
-        lane.send()
     }
 
     func answer(_ instance: Instance, _ webhook: WebhookTarget, _ reply: Reply) {

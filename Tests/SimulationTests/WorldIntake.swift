@@ -54,7 +54,7 @@ extension World {
     private func carryOut(_ work: Link.Work, _ instance: Instance, _ link: Link, _ fate: Fate) {
         switch work.step {
         case .write(let part):
-            work.begin(part)
+            work.batches = work.reservation.batches(of: work.ids(part))
             self.commit(part, of: work, instance, fate, isRepeat: false)
         case .writeAgain(let part): self.commit(part, of: work, instance, fate, isRepeat: true)
         case .probe:

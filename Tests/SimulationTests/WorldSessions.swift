@@ -28,17 +28,6 @@ extension World {
         let identity = instance.identity
         guard case .value(let living?) = self.database.call(fate, { $0.renew(identity) }) else { return }
         instance.ids.change(slot: living.slot)
-        instance.noteRenewal(wasLost: living.wasLost)
-        if living.wasLost { for webhook in self.webhooks { instance.giveBackAll(webhook.key) } }
-    }
-
-    /// What came by a lease that was lost goes back.
-    func tick(_ instance: Instance) {
-        let forfeited = instance.ledger.held.forfeited
-        guard !forfeited.isEmpty, self.mistake != .keepsForfeited else { return }
-        for (key, lane) in instance.lanes where lane.queue.contains(where: forfeited.contains) {
-            instance.giveBackAll(key)
-        }
     }
 
     /// Gracefully: what is under way is broken off, results are recorded, leases are given back.
