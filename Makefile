@@ -4,18 +4,23 @@ CONSOLE := Sources/Console
 DENO := $(CURDIR)/.build/python/bin/deno
 RUFF_FLAGS := --no-cache --line-length 120
 PYTHON_SOURCES := Tests/Console Tests/Nemesis scripts/deploy_trial scripts/count-instructions scripts/sbom \
-	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py
+	scripts/compare-openapi scripts/test_compare_openapi.py scripts/mutants scripts/test_mutants.py \
+	scripts/check-releases scripts/test_check_releases.py scripts/loading.py scripts/licences.py \
+	scripts/test_licences.py scripts/check-dependencies
 SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts Fuzz/Package.swift Fuzz/Readers
 
 MINUTES := 3
 
-.PHONY: run test docs test-console test-faults test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-threads test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
-run: ## Try it: a private database and broker, a demo thing, and what to type next
-	@scripts/say-run
-	@$(MAKE) --no-print-directory setup
-	swift build $(SWIFT_FLAGS) --product hookline
-	.build/debug/hookline dev
+# What is there is run without Swift: its libraries, what it starts, and what it then says to type.
+PACKAGES_TO_RUN := libpq5 libmosquitto1 libcurl4 zlib1g postgresql mosquitto mosquitto-clients openssl curl ca-certificates
+
+run: ## Try it: a private database and broker, a demo thing, and what to type next; BINARY=… builds nothing
+	@scripts/say-run $(BINARY)
+	@$(if $(BINARY),scripts/setup --only $(PACKAGES_TO_RUN),$(MAKE) --no-print-directory setup)
+	$(if $(BINARY),,swift build $(SWIFT_FLAGS) --product hookline)
+	$(or $(BINARY),.build/debug/hookline) dev
 
 test: setup setup-tests ## All tests, on a real PostgreSQL, mosquitto and browser that they start themselves
 	scripts/build-previous $(SWIFT_FLAGS)
@@ -37,6 +42,9 @@ test-faults: setup setup-tests binary ## Every fault on the release build, under
 	HOOKLINE_BINARY=$(CURDIR)/.build/release/hookline FAULT_SCALE=$(FAULT_SCALE) \
 		FAULT_REPORT=$(CURDIR)/.build/faults.txt scripts/run-tests $(SWIFT_FLAGS) --skip-build --filter '$(FAULT_TESTS)'
 	@cat .build/faults.txt
+
+test-threads: setup setup-tests ## The rooms with threads of their own, by ThreadSanitizer: make test-threads FILTER=PostgresTests
+	FILTER='$(FILTER)' scripts/test-threads $(SWIFT_FLAGS)
 
 test-nemesis: setup ## Whatever may fail does, by a seed: make test-nemesis SEED=7 MINUTES=10 BINARY=… REPORT=…
 	@[ -n "$(BINARY)" ] || $(MAKE) binary
@@ -130,9 +138,14 @@ check-deploy: setup setup-tests ## The files of deploy/, by the tools that read 
 	@scripts/setup docker-compose prometheus systemd
 	scripts/check-deploy
 
-check-api: ## What of openapi.json breaks who calls the release before, or another by REF=
+check-api: ## What of openapi.json breaks who calls the release before, or another tag or commit by REF=
 	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts
 	scripts/compare-openapi $(REF)
+
+check-dependencies: setup ## Whether all that goes into hookline has a licence that is known and may be in it
+	@PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory scripts --pattern 'test_licences.py'
+	swift package resolve
+	PYTHONDONTWRITEBYTECODE=1 scripts/check-dependencies
 
 format: setup setup-tests
 	swift format --in-place --recursive $(SWIFT_SOURCES)

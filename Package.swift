@@ -154,7 +154,7 @@ let package = Package(
             swiftSettings: common),
         .target(
             name: "Inbound",
-            dependencies: ["Domain", "MQTT", "Observability", "Queue", deque, logging, serviceLifecycle],
+            dependencies: ["Domain", "MQTT", "Observability", "Queue", "Values", deque, logging, serviceLifecycle],
             swiftSettings: common),
         .target(
             name: "Notifications",
@@ -166,7 +166,7 @@ let package = Package(
         .target(
             name: "Mainflux", dependencies: ["Domain", "Postgres", "Registry", "Schema", "Values"],
             swiftSettings: aside),
-        .target(name: "Declarations", dependencies: ["Domain", yams], swiftSettings: aside),
+        .target(name: "Declarations", dependencies: ["Domain", "Values", yams], swiftSettings: aside),
         .target(
             name: "Console", dependencies: ["Domain", crypto, httpTypes, hummingbird, nioCore],
             exclude: ["deno.json"], swiftSettings: aside, plugins: embedText),

@@ -1,14 +1,14 @@
 import copy
-import importlib.machinery
-import importlib.util
+import json
 import pathlib
+import subprocess
+import tempfile
 import unittest
+import unittest.mock
 
-path = str(pathlib.Path(__file__).with_name("compare-openapi"))
-loader = importlib.machinery.SourceFileLoader("compare_openapi", path)
-spec = importlib.util.spec_from_loader("compare_openapi", loader)
-module = importlib.util.module_from_spec(spec)
-loader.exec_module(module)
+from loading import load
+
+module = load("compare-openapi")
 
 THING = {
     "type": "object",
@@ -194,6 +194,82 @@ class Versions(unittest.TestCase):
             ("1.9.0", "2.0.0", True),
         ]:
             self.assertEqual(module.may_break(old, new), may, f"{old} {new}")
+
+    def test_what_a_section_names(self):
+        text = "# Upgrading\n\n## 0.2.0\n\n```api\nGET *: parameter offset: maximum is 9 now, was none\nPUT /a: is gone\n```\n\n"
+        text += "## 0.1.0\n\n```api\nPUT /b: is gone\n```\n"
+        found = ["GET /a/{id}: parameter offset: maximum is 9 now, was none", "PUT /a: is gone", "PUT /b: is gone"]
+        self.assertEqual(module.unnamed(found, "0.2.0", text), ["PUT /b: is gone"])
+        self.assertEqual(module.unnamed(found, "0.1.0", text), found[:2])
+        self.assertEqual(module.unnamed(found, "0.3.0", text), found)
+
+
+class Releases(unittest.TestCase):
+    """With which commit of a repository's history it is compared."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        patched = unittest.mock.patch.object(module, "ROOT", self.root)
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        command = ["git", "-C", str(self.root), *author, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def write(self, document: dict) -> None:
+        file = self.root / module.FILE
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document))
+
+    def commit(self, version: str | None, text: str = "") -> str:
+        self.write({"info": {"version": version, "title": text}} if version else {})
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--allow-empty", "--message", text or "raised")
+        return self.git("rev-parse", "HEAD")
+
+    def test_without_tags_it_is_the_one_that_raised_the_version(self):
+        self.commit(None)
+        first = self.commit("0.1.0")
+        self.commit("0.1.0", "more")
+        second = self.commit("0.2.0")
+        self.assertEqual(module.release_before("0.2.0"), first)
+        self.commit("0.2.0", "more")
+        self.assertEqual(module.release_before("0.2.0"), second)
+        # Raised, and not committed yet.
+        self.assertEqual(module.release_before("0.3.0"), second)
+
+    def test_a_version_that_is_raised_right_after_another_one_is_compared_with_that(self):
+        self.commit("0.1.0")
+        second = self.commit("0.2.0")
+        self.assertEqual(module.release_before("0.3.0"), second)
+
+    def test_what_was_merged_counts_as_of_its_merge(self):
+        self.commit("0.1.0")
+        self.git("checkout", "--quiet", "-b", "side")
+        self.commit("0.2.0")
+        self.git("checkout", "--quiet", "main")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "meanwhile")
+        self.git("merge", "--quiet", "--no-ff", "--message", "merge", "side")
+        merge = self.git("rev-parse", "HEAD")
+        self.commit("0.2.0", "more")
+        self.assertEqual(module.release_before("0.2.0"), merge)
+
+    def test_a_tag_is_what_it_says(self):
+        self.commit("0.1.0")
+        self.commit("0.1.0", "more")
+        self.git("tag", "v0.1.0")
+        self.commit("0.1.0", "still more")
+        self.assertEqual(module.release_before("0.1.0"), "v0.1.0")
+
+    def test_before_there_was_a_version_there_is_nothing(self):
+        self.commit(None)
+        self.commit(None, "more")
+        self.assertIsNone(module.release_before("0.1.0"))
 
 
 if __name__ == "__main__":

@@ -86,12 +86,14 @@ package func makeAPIServices(
     guard let metricsPort = configuration.metricsPort else { return [uses, refusals, api] }
     let metricsRouter = Router()
     SystemRoutes.addMetrics(metrics, to: metricsRouter)
+    let metricsResponder = UnprefixedResponder(
+        base: metricsRouter.buildResponder(), methods: MethodTable(metricsRouter))
     return [
         // Before what refuses, so that it ends after it.
         uses, refusals, api,
         ListeningService(
             Application(
-                router: metricsRouter,
+                responder: metricsResponder,
                 server: HTTPConnections.server,
                 configuration: .init(
                     address: .hostname(configuration.host, port: metricsPort),
@@ -128,6 +130,8 @@ package struct APIPorts: Sendable {
     /// All groups' topic rules.
     package let topics: @Sendable () -> TopicTable
     package let commands: CommandPort
+    /// Told that an event of a source waits for the bus.
+    package let callSources: @Sendable () -> Void
     /// How the way to a webhook's receiver stands.
     package let gate: @Sendable (WebhookKey) async -> GateStanding
 
@@ -142,11 +146,13 @@ package struct APIPorts: Sendable {
             throw .unavailable("there is no broker")
         },
         listen: @escaping BrokerListen = { _, _ in throw BrokerNotHeard.unavailable("there is no broker") },
-        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }, commands: CommandPort = .none
+        topics: @escaping @Sendable () -> TopicTable = { TopicTable() }, commands: CommandPort = .none,
+        callSources: @escaping @Sendable () -> Void = {}
     ) {
         self.listen = listen
         self.topics = topics
         self.commands = commands
+        self.callSources = callSources
         self.publish = publish
         self.scene = scene
         self.gate = gate
@@ -236,7 +242,7 @@ func makeRouter(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),
         unknown: UnknownSources(), size: size,
         wallClock: wallClock, ids: ports.ids, unreadable: ports.unreadable,
-        things: SourceThings(database, box: box)
+        things: SourceThings(database, box: box), call: ports.callSources
     ).add(to: router)
     MeRoutes(users: UserStore(database), access: access, broker: broker, hasMail: hasMail).add(to: routes)
     NoticeRoutes(
@@ -314,7 +320,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
             return try await self.options(Request(head: head, body: request.body), of: path, allowed, context)
         }
         if let methods, !methods.contains(head.method.rawValue) {
-            return try APIError.methodNotAllowed(methods).response(from: request, context: context)
+            return try APIError.methodNotAllowed(Self.allowed(methods)).response(from: request, context: context)
         }
         guard head.method == .head else {
             return try await self.base.respond(to: Request(head: head, body: request.body), context: context)
@@ -329,7 +335,7 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
     private func options(
         _ request: Request, of path: Substring, _ methods: [String], _ context: Base.Context
     ) async throws -> Response {
-        let allow = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
+        let allow = Self.allowed(methods).joined(separator: ", ")
         guard SystemRoutes.paths.contains(path) else { return Response(status: .noContent, headers: [.allow: allow]) }
         var head = request.head
         head.method = .get
@@ -337,6 +343,9 @@ struct UnprefixedResponder<Base: HTTPResponder>: HTTPResponder where Base.Contex
         answer.headers[.allow] = allow
         return answer
     }
+
+    /// Every path can be asked which methods it has.
+    private static func allowed(_ methods: [String]) -> [String] { Set(methods + ["OPTIONS"]).sorted() }
 
     /// What stands for the server as a whole, for those who only ask whether it answers.
     private static var whole: Set<Substring> { ["*", "/"] }

@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// What a file declares: what is to be, and no more. What it does not name stays as it is.
 package struct Declaration: Sendable {

@@ -92,7 +92,7 @@ package struct DeclarationText: Sendable {
                 return .array(values)
             case .mapping(let mapping):
                 try self.check(mapping.tag, is: "tag:yaml.org,2002:map", at: path)
-                var fields: [String: JSONValue] = [:]
+                var fields: JSONFields = [:]
                 for (key, member) in mapping {
                     guard case .scalar(let scalar) = key else {
                         throw InvalidField(self.place(path), "has a name that is no text")
@@ -105,7 +105,7 @@ package struct DeclarationText: Sendable {
                     if let line = key.mark?.line { self.lines[place] = line }
                     fields[name] = try self.value(member, at: place, depth: depth + 1)
                 }
-                return .object(JSONFields(fields))
+                return .object(fields)
             case .alias: throw InvalidField(self.place(path), "is an alias of nothing")
             }
         }

@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// A field of which a file says something else than what there is.
 package struct Difference: Sendable, Equatable {
@@ -87,7 +88,7 @@ package struct Difference: Sendable, Equatable {
         case (.array(let values), .array(let others)):
             values.count == others.count && zip(values, others).allSatisfy(Self.isSame)
         case (.object(let fields), .object(let others)):
-            Set(fields.keys).union(others.keys).allSatisfy { name in
+            (fields.keys + others.keys).allSatisfy { name in
                 Self.isSame(fields[name] ?? .null, others[name] ?? .null)
             }
         default: Self.isSameScalar(one, other)

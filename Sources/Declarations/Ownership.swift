@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// What applies of a file have made or written, so that what is declared no more can be told from what others made. It is kept beside
 /// the file: an installation has no place that all kinds could be marked in, and what stands on this machine nobody else can write.

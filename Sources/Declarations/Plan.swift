@@ -89,9 +89,7 @@ extension JSONValue {
             ["type", "key", "vendor", "algorithm", "encoding", "client_auth"].contains(name) ? self : .string("***")
         case .array(let values): .array(values.map { $0.masked() })
         case .object(let fields):
-            .object(
-                JSONFields(
-                    Dictionary(fields.map { ($0.key, $0.value.masked(as: $0.key)) }) { first, _ in first }))
+            .object(JSONFields(members: fields.map { (key: $0.key, value: $0.value.masked(as: $0.key)) }))
         default: self
         }
     }
@@ -174,12 +172,7 @@ package enum RulePlan {
         case ("retained", nil), ("retained", .null?): .bool(false)
         case ("decode", .string("json")?): .null
         case ("presence", .object(let fields)?):
-            .object(
-                JSONFields(
-                    Dictionary(
-                        uniqueKeysWithValues: fields.filter { !Difference.isNothing($0.value) }.map {
-                            ($0.key, $0.value)
-                        })))
+            .object(JSONFields(members: fields.filter { !Difference.isNothing($0.value) }))
         default: value ?? .null
         }
     }

@@ -106,6 +106,8 @@ extension DeliveryService {
                 self.logger.warning("the lease had run out; what it was for is somebody else's now")
             }
             self.ledger.held.renewed(until: end, wasLost: living.wasLost)
+            // What was written for it meanwhile may be leased to it, and not be in its memory.
+            if living.wasLost { self.ledger.doubt() }
             for dispatcher in self.dispatchers { await dispatcher.renewed(until: end, wasLost: living.wasLost) }
         }
     }

@@ -1,6 +1,7 @@
 package import Domain
 package import Journal
 internal import Observability
+package import Values
 
 /// What delivery needs of the rest of the service.
 package struct DeliveryPorts: Sendable {
@@ -21,7 +22,7 @@ package struct DeliveryPorts: Sendable {
     /// Whether a topic that is not below `things/` is the thing's own by rules of the group.
     package let isOwnTopic: @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool
     /// The user that a group counts for; nil is nobody. It is asked before each request if users' requests are limited.
-    package let user: @Sendable (_ group: EntityID) -> String?
+    package let user: @Sendable (_ group: EntityID) -> ExactText?
     package let tally: WebhookTally
     /// What receivers send commands with; nil if they cannot.
     package let commandKeys: CommandKeys?
@@ -37,7 +38,7 @@ package struct DeliveryPorts: Sendable {
         responses: ResponsePort?,
         isOwnTopic: @escaping @Sendable (_ topic: String, _ thing: EntityID, _ group: EntityID) -> Bool = { _, _, _ in
             false
-        }, user: @escaping @Sendable (_ group: EntityID) -> String? = { _ in nil },
+        }, user: @escaping @Sendable (_ group: EntityID) -> ExactText? = { _ in nil },
         tally: WebhookTally, commandKeys: CommandKeys? = nil
     ) {
         self.isOwnTopic = isOwnTopic

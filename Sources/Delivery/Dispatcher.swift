@@ -52,6 +52,7 @@ actor Dispatcher {
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
+        var refused: [WebhookKey: [Delivery]] = [:]
         let most = self.lanes.count + Self.mostMadeAtOnce
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
             let key = deliveries[index].webhook.key
@@ -60,9 +61,10 @@ actor Dispatcher {
                 continue
             }
             let lane = self.lane(for: deliveries[index].webhook)
-            lane.accept(deliveries[index])
+            if !lane.accept(deliveries[index]) { refused[key, default: []].append(deliveries[index]) }
             touched.insert(key)
         }
+        for (key, deliveries) in refused { self.lanes[key]?.putBack(deliveries) }
         let now = NIODeadline.now()
         for key in touched { self.lanes[key]?.pump(now: now) }
         for key in backlog {
@@ -133,7 +135,7 @@ actor Dispatcher {
         }
         // Whatever it is made for: what comes from the database now is behind what has arrived.
         if let arrival = self.arrivals.remove(target.key) {
-            for delivery in arrival.deliveries { lane.accept(delivery) }
+            lane.putBack(arrival.deliveries.filter { !lane.accept($0) })
             if arrival.hasBacklog { lane.noteBacklog() }
             if let due = arrival.due { lane.noteDue(at: due) }
         }
@@ -190,7 +192,7 @@ actor Dispatcher {
         guard let claim else { return lane.claimFailed() }
         lane.endClaim(claim, seesAllSpills: room.seesAllSpills)
         // What was claimed before the lease was lost is somebody else's now.
-        if wish.losses < self.context.leaseLosses { lane.putBack(lane.takeUnsent()) }
+        if wish.losses < self.context.leaseLosses || !lane.keepsWhatWasClaimed { lane.giveBackAll() }
         lane.pump(now: .now())
     }
 
@@ -220,6 +222,7 @@ actor Dispatcher {
         let now = NIODeadline.now()
         let wallNow = self.context.wallClock.now
         self.context.connections.checkDeadlines(now: now)
+        self.giveBackForfeited()
         // Nothing depends on it: what can go out was sent when that began.
         let isNewSecond = now.second != self.lastSecond
         self.lastSecond = now.second
@@ -235,6 +238,12 @@ actor Dispatcher {
         for lane in lanes where lane.rest(now: now, wallNow: wallNow) { self.forget(lane) }
         self.show(Shown(openBreakers: self.openBreakers.count, inFlight: inFlight, lanes: self.lanes.count))
         self.context.metrics.inMemory.set(self.context.ledger.count)
+    }
+
+    private func giveBackForfeited() {
+        let forfeited = self.context.ledger.held.forfeited
+        guard !forfeited.isEmpty else { return }
+        for lane in self.lanes.values { lane.giveBackForfeited(forfeited) }
     }
 
     private func forget(_ lane: Lane) {
@@ -295,7 +304,7 @@ actor Dispatcher {
         // What sleeps has nothing to send that its own alarm does not wake it for.
         let lanes = wasLost ? Array(self.lanes.values) : self.context.busyLanes
         for lane in lanes where self.lanes[lane.key] === lane {
-            if wasLost { lane.putBack(lane.takeUnsent()) }
+            if wasLost { lane.giveBackAll() }
             lane.pump(now: now)
         }
         if wasLost { self.claimWhereWanted(Array(self.lanes.keys)) }

@@ -193,8 +193,8 @@ extension Dispatcher {
                 ThingResponse(
                     thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
                     delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
-                    body: verdict.response ?? [], hasSucceeded: hasSucceeded, as: answer, asked: asked,
-                    largest: self.configuration.largestResponse))
+                    body: verdict.response ?? [], fault: attempt.bodyFault, hasSucceeded: hasSucceeded, as: answer,
+                    asked: asked, largest: self.configuration.largestResponse))
         }
 
         /// Gives up what no request can be made of.

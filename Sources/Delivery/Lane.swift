@@ -62,11 +62,14 @@ final class Lane {
     // MARK: Deliveries in
 
     /// Takes a delivery that came straight from intake.
-    func accept(_ delivery: Delivery) {
-        // It was leased just before the webhook was disabled, or told to keep order.
-        guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
+    ///
+    /// - Returns: whether it was taken. What is not has to be put back, at once with all that came with it: it is of one row.
+    func accept(_ delivery: Delivery) -> Bool {
+        // It had its room before the webhook was disabled or told to keep order, or before what is older went back.
+        guard self.target.isSentFromMemory, !self.backlog.isBehind else { return false }
         self.noteBusy()
         if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        return true
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -76,10 +79,12 @@ final class Lane {
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
-    /// Gives deliveries back to the database, where they wait for a better time.
+    /// Gives deliveries back to the database, where they wait for a better time. Those that are newer go back with them or have gone.
     func putBack(_ deliveries: [Delivery]) {
+        guard !deliveries.isEmpty else { return }
         if self.isInOrder { for delivery in deliveries { self.queue.noteReturning(delivery.message.thing) } }
         self.leaveToDatabase(deliveries)
+        self.backlog.noteReturned()
     }
 
     private func leaveToDatabase(_ deliveries: [Delivery]) {
@@ -263,6 +268,12 @@ final class Lane {
         if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
     }
 
+    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile, and where something
+    /// else went back, it may be newer.
+    var keepsWhatWasClaimed: Bool {
+        self.target.status == .enabled && (self.isInOrder || !self.backlog.missesReturned)
+    }
+
     // MARK: Changes
 
     /// The webhook was changed: what is under way ends as it began, everything after follows the new one.
@@ -337,11 +348,33 @@ final class Lane {
         let (most, overflows) = most.multipliedReportingOverflow(by: self.target.batching?.mostItems ?? 1)
         guard !overflows, self.queue.count + self.queue.penned.deliveries > most else { return }
         // What a claim that is under way brings must not come before what goes back now.
-        if self.backlog.isClaiming {
-            guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return }
-            self.backlog.claimFailed()
-        }
+        guard self.withdrawClaim() else { return }
         self.putBack(self.queue.takeAll(but: self.queue.whole(most), inOrder: self.isInOrder))
+    }
+
+    /// Takes back a wish for a claim that is not granted yet.
+    ///
+    /// - Returns: whether none is under way.
+    @discardableResult
+    private func withdrawClaim() -> Bool {
+        guard self.backlog.isClaiming else { return true }
+        guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return false }
+        self.backlog.claimFailed()
+        return true
+    }
+
+    /// Everything that is not on the wire waits in the database.
+    func giveBackAll() {
+        guard !self.queue.isEmpty else { return }
+        // What one that is under way brings goes back too: see ``keepsWhatWasClaimed``.
+        self.withdrawClaim()
+        self.putBack(self.takeUnsent())
+    }
+
+    /// What came when its lease was lost already, as what was being committed just then, goes back with what waits beside it. It might
+    /// wait for long to go out, or for a claim: and none is made for anybody as long as it is in memory.
+    func giveBackForfeited(_ forfeited: HeldRows.Leased) {
+        if self.queue.contains(where: forfeited.contains) { self.giveBackAll() }
     }
 
     func close() {

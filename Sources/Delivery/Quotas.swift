@@ -1,5 +1,6 @@
 internal import Domain
 internal import Synchronization
+internal import Values
 
 /// What several webhooks share of requests per second: those of a group, and those of all groups that count for one user. Their
 /// lanes may live on several event loops, so it is a lock around plain numbers.
@@ -7,7 +8,7 @@ final class Quotas: Sendable {
     /// Who shares a bucket.
     private enum Sharer: Hashable {
         case group(EntityID)
-        case user(String)
+        case user(ExactText)
     }
 
     struct Refusal: Equatable {
@@ -30,14 +31,14 @@ final class Quotas: Sendable {
 
     private let groupLimit: RateLimit?
     private let userLimit: RateLimit?
-    private let user: @Sendable (EntityID) -> String?
+    private let user: @Sendable (EntityID) -> ExactText?
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - group: what each group may do; nil is no limit. If neither is one, there is nothing to keep.
     ///   - eachUser: what all groups of a user may do together.
     ///   - user: whom a group counts for; nil is nobody, and then only the group's own limit is kept.
-    init?(group: RateLimit?, eachUser: RateLimit?, user: @escaping @Sendable (EntityID) -> String?) {
+    init?(group: RateLimit?, eachUser: RateLimit?, user: @escaping @Sendable (EntityID) -> ExactText?) {
         guard group != nil || eachUser != nil else { return nil }
         self.groupLimit = group
         self.userLimit = eachUser

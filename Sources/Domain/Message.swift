@@ -189,6 +189,8 @@ package struct ThingResponse: Sendable {
     package let keptFor: UInt32?
     /// Whether the body is longer than what things are told.
     package let isCut: Bool
+    /// What is wrong with the body, if something is.
+    package let fault: AnswerMeaning.BodyFault?
     /// What the thing's message wants back with the answer.
     package let correlationData: [UInt8]?
 
@@ -198,10 +200,11 @@ package struct ThingResponse: Sendable {
     ///   - largest: how much of the body the thing is told, in bytes.
     package init(
         thing: EntityID, subtopic: String, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?,
-        body: [UInt8], hasSucceeded: Bool, as answer: ThingAnswer = ThingAnswer(), asked: AskedAnswer? = nil,
-        largest: Int = .max
+        body: [UInt8], fault: AnswerMeaning.BodyFault? = nil, hasSucceeded: Bool,
+        as answer: ThingAnswer = ThingAnswer(), asked: AskedAnswer? = nil, largest: Int = .max
     ) {
         self.isCut = body.count > largest
+        self.fault = fault
         self.format = answer.format
         self.qos = answer.qos
         // What was asked for stays where it is kept until it is there anew.

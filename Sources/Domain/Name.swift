@@ -1,20 +1,30 @@
+internal import Values
+
 /// The rule that all names follow.
 package enum Name {
     package static func checked(_ name: String?, field: String = "name") throws(InvalidField) -> String {
-        guard let name, !name.isEmpty else { throw InvalidField(field, "is required") }
-        guard name.unicodeScalars.count <= 254 else {
-            throw InvalidField(field, "must be at most 254 characters long")
-        }
-        guard
-            name.unicodeScalars.allSatisfy({ scalar in
-                switch scalar.properties.generalCategory {
-                case .control, .lineSeparator, .paragraphSeparator, .surrogate: false
-                default: true
-                }
-            })
-        else { throw InvalidField(field, "must consist of printable characters") }
-        return name
+        if let fault = Self.fault(of: name ?? "") { throw InvalidField(field, fault) }
+        return name ?? ""
     }
+
+    /// Why nothing may be called so; nil if something may.
+    private static func fault(of name: String) -> String? {
+        guard !name.isEmpty else { return "is required" }
+        guard name.unicodeScalars.count <= 254 else { return "must be at most 254 characters long" }
+        let isPrintable = name.unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator, .surrogate: false
+            default: true
+            }
+        }
+        return isPrintable ? nil : "must consist of printable characters"
+    }
+
+    /// Whether something may be called so.
+    package static func isName(_ text: String) -> Bool { Self.fault(of: text) == nil }
+
+    /// Whether somebody may call something so by now: see ``chosen(_:insteadOf:field:)``.
+    package static func isAllowed(_ text: String) -> Bool { Self.isName(text) && Self.isLegible(text) }
 
     /// As ``checked(_:field:)``, of what somebody calls something by now: people see what it says, and what they see is all of it.
     ///

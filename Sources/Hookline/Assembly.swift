@@ -28,6 +28,9 @@ struct Assembly {
     /// Told the API's port once it listens and messages are being received.
     var onReady: @Sendable (Int) async -> Void = { _ in }
 
+    /// Told before the process ends in the middle of something, with which nothing else is ended.
+    var onAbandoned: @Sendable () -> Void = {}
+
     /// What brings it to an end.
     var endSignals: [UnixSignal] = [.sigterm, .sigint]
 
@@ -234,8 +237,10 @@ struct Assembly {
             settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
             version: version, logger: self.logger,
             readiness: {
-                let writes = WritesInTrouble(intake: intake.commitTrouble, recording: delivery.recordingTrouble)
-                return await Self.readiness(probe, dataProbe, writes, clock, metrics) + identity.readiness
+                let troubles = ServiceTroubles(
+                    receiving: intake.receivingTrouble, intake: intake.commitTrouble,
+                    recording: delivery.recordingTrouble)
+                return await Self.readiness(probe, dataProbe, troubles, clock, metrics) + identity.readiness
             },
             onListening: { announcer.listening(on: $0) },
             ports: APIPorts(
@@ -252,7 +257,7 @@ struct Assembly {
                 listen: { [broker = BrokerListening(broker: mqtt, logger: self.logger)] in
                     try await broker.listen(to: $0, for: $1)
                 }, topics: { routes.withRoutes { $0.topics } },
-                commands: bus.commandPort(keys: commandKeys)))
+                commands: bus.commandPort(keys: commandKeys), callSources: bus.callSources))
         let notifier = Notifier(
             store: NotificationStore(database), messenger: messenger, client: client, eventLoop: loops.next(),
             keys: { [orgs = OrgKeyStore(database, box: box)] in try await orgs.keys(of: $0) },

@@ -39,6 +39,9 @@ struct BusServices {
 
     var services: [any Service] { [self.sources, self.things, self.commands, self.answers] }
 
+    /// An event of a source waits for the bus.
+    var callSources: @Sendable () -> Void { { [sources] in sources.call() } }
+
     func commandPort(keys: CommandKeys) -> CommandPort {
         CommandPort(limits: self.limits, board: self.board, keys: keys, call: { [commands] in commands.call() })
     }

@@ -4,7 +4,7 @@ internal import CMalloc
 internal import Glibc
 internal import Observability
 
-let version = "0.1.0"
+let version = "0.2.0"
 
 @main
 struct HooklineCommand: AsyncParsableCommand {
@@ -30,7 +30,8 @@ struct HooklineCommand: AsyncParsableCommand {
         mallopt(M_MMAP_THRESHOLD, 1 << 20)
         mallopt(M_TRIM_THRESHOLD, 8 << 20)
         do {
-            var command = try self.parseAsRoot()
+            // Some completions ask an installation.
+            var command = try await self.asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -65,7 +66,8 @@ extension HooklineCommand {
 struct SettingsArguments: ParsableArguments {
     @Argument(
         parsing: .allUnrecognized,
-        help: ArgumentHelp("Settings as flags, such as --http-port 9021.", valueName: "settings"))
+        help: ArgumentHelp("Settings as flags, such as --http-port 9021.", valueName: "settings"),
+        completion: Completions.settings)
     var arguments: [String] = []
 }
 

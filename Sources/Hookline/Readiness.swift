@@ -3,7 +3,9 @@ internal import Observability
 internal import Queue
 
 /// What is written for good, as it shows where it is written.
-struct WritesInTrouble: Sendable {
+struct ServiceTroubles: Sendable {
+    /// With what the broker sends.
+    var receiving: Recurrence.Trouble?
     /// Of what came in.
     var intake: Recurrence.Trouble?
     /// Of what was sent.
@@ -13,7 +15,7 @@ struct WritesInTrouble: Sendable {
 extension Assembly {
     /// What `/ready` says of all that the service needs.
     static func readiness(
-        _ database: ReadinessProbe, _ data: ReadinessProbe?, _ writes: WritesInTrouble, _ clock: DatabaseClock,
+        _ database: ReadinessProbe, _ data: ReadinessProbe?, _ troubles: ServiceTroubles, _ clock: DatabaseClock,
         _ metrics: Metrics
     ) async -> [Readiness] {
         // At the same time: who asks has not the patience for one after the other.
@@ -22,27 +24,29 @@ extension Assembly {
         let byData = (await ofData).map { "by POSTGRES_DATA_URL: \($0)" }
         return [
             Readiness(part: "database", problem: ofDatabase ?? byData),
-            Self.commits(writes, at: .now),
-            Self.broker(metrics),
+            Self.commits(troubles, at: .now),
+            Self.broker(metrics, troubles.receiving),
             Readiness(part: "clock", problem: clock.problem, isHarmless: true),
         ]
     }
 
     /// A database that answers, and would take changes, can have no room for them, or a table that it does not let us write. Nobody
     /// tries that for the sake of the answer: who has to write knows.
-    private static func commits(_ writes: WritesInTrouble, at now: ContinuousClock.Instant) -> Readiness {
+    private static func commits(_ troubles: ServiceTroubles, at now: ContinuousClock.Instant) -> Readiness {
         func problem(_ what: String, _ trouble: Recurrence.Trouble?) -> String? {
             guard let trouble, let time = trouble.lasted(at: now) else { return nil }
             return "\(what) for \(time.components.seconds) s: \(trouble.reason)"
         }
         return Readiness(
             part: "commits",
-            problem: problem("what came in is not committed", writes.intake)
-                ?? problem("what was sent is not recorded", writes.recording))
+            problem: problem("what came in is not committed", troubles.intake)
+                ?? problem("what was sent is not recorded", troubles.recording))
     }
 
-    private static func broker(_ metrics: Metrics) -> Readiness {
-        guard metrics.isBrokerConnected.current == 1 else { return Readiness(part: "broker", problem: "not connected") }
+    private static func broker(_ metrics: Metrics, _ trouble: Recurrence.Trouble?) -> Readiness {
+        guard metrics.isBrokerConnected.current == 1 else {
+            return Readiness(part: "broker", problem: trouble?.reason ?? "not connected")
+        }
         // No other instance would have it better, and what comes is forwarded.
         let isWeak = metrics.unacknowledgedFilters.current > 0
         return Readiness(

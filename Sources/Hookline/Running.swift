@@ -56,8 +56,10 @@ extension Assembly {
     private func giveUp(_ tasks: inout ThrowingTaskGroup<Outcome, any Error>) async throws {
         self.logger.info("stopping before all is ready")
         let patience = TimeAmount(self.configuration.delivery.grace)
-        let end = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: patience) { [logger = self.logger] in
+        let end = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: patience) {
+            [logger = self.logger, onAbandoned = self.onAbandoned] in
             logger.warning("stopped while the database was still at something")
+            onAbandoned()
             _exit(0)
         }
         defer { end.cancel() }

@@ -4,6 +4,7 @@ package import MQTT
 package import Observability
 package import Queue
 internal import ServiceLifecycle
+internal import Values
 
 /// Listens to what things answer to commands, and to things for which commands wait until they are heard of.
 ///
@@ -122,7 +123,7 @@ package struct AnswerListener: Service {
         let awaited = try await self.store.awaited()
         let (new, former) = (awaited.subtracting(followed), followed.subtracting(awaited))
         followed = awaited
-        if let code = await self.session.refusedFilters[self.answers.filter] {
+        if let code = await self.session.refusedFilters[ExactText(self.answers.filter)] {
             self.log.warning(
                 "filter", "the broker does not let Hookline hear answers of things", metadata: ["code": "\(code)"])
         }

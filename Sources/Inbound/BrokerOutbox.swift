@@ -2,7 +2,6 @@ package import Logging
 package import MQTT
 package import Observability
 internal import ServiceLifecycle
-internal import Synchronization
 
 /// A row of a table that waits for the broker.
 package protocol OutboxRow: Sendable {
@@ -20,9 +19,9 @@ package protocol OutboxTable: Sendable {
     static var clientSuffix: String { get }
     /// What the log says while it cannot be given to the broker.
     static var problem: String { get }
-    /// The pause between two looks, or between two looks for a call.
+    /// The pause between two looks at the least; what is called for meanwhile goes out together.
     static var interval: Duration { get }
-    /// How often it is looked without a call; zero looks at every interval.
+    /// How often it is looked without a call: for what others have stored, or has fallen due.
     static var look: Duration { get }
 
     /// What is done at every look before anything is taken.
@@ -52,8 +51,9 @@ package final class BrokerOutbox<Table: OutboxTable>: Service {
     private let publisher: Publisher
     private let logger: Logger
     private let log: RateLimitedLog
-    /// Whether something may be due.
-    private let isCalled = Atomic(true)
+    /// Something may be due.
+    private let signals: AsyncStream<Void>
+    private let signal: AsyncStream<Void>.Continuation
 
     /// How many may be unanswered at a time; mosquitto answers no more at once by itself.
     private static var window: Int { 20 }
@@ -66,32 +66,47 @@ package final class BrokerOutbox<Table: OutboxTable>: Service {
         self.publisher = try Publisher(broker, logger: logger)
         self.logger = logger
         self.log = RateLimitedLog(logger: logger)
+        // One signal is as good as many: who hears it takes all there is.
+        (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Something is due: it is looked for at once.
-    package func call() { self.isCalled.store(true, ordering: .relaxed) }
+    package func call() { self.signal.yield() }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var isConnected = false
-            var suspicion = Suspicion()
-            var next = ContinuousClock.now
-            await Periodic(
-                every: Table.interval, orSay: Table.problem,
-                backoff: Backoff(first: Table.interval, longest: .seconds(1)), logger: self.logger
-            ).run {
-                guard self.isCalled.exchange(false, ordering: .relaxed) || ContinuousClock.now >= next else { return }
-                next = .now + Table.look
-                do {
-                    try await self.table.prepare()
-                    while try await self.publishSome(&isConnected, &suspicion), !Task.isCancelled {}
-                } catch {
-                    isConnected = false
-                    throw error
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await Periodic(every: Table.look, orSay: Table.problem, logger: self.logger).run { self.call() }
                 }
+                await self.publishWhenCalled()
+                group.cancelAll()
             }
-            if isConnected { await self.publisher.disconnect() }
         }
+    }
+
+    private func publishWhenCalled() async {
+        var isConnected = false
+        var suspicion = Suspicion()
+        await Periodic(
+            every: Table.interval, orSay: Table.problem,
+            backoff: Backoff(first: Table.interval, longest: .seconds(1)), logger: self.logger
+        ).run {
+            await self.waitForSignal()
+            guard !Task.isCancelled else { return }
+            do {
+                try await self.table.prepare()
+                while try await self.publishSome(&isConnected, &suspicion), !Task.isCancelled {}
+            } catch {
+                isConnected = false
+                throw error
+            }
+        }
+        if isConnected { await self.publisher.disconnect() }
+    }
+
+    private func waitForSignal() async {
+        for await _ in self.signals { return }
     }
 
     /// - Returns: whether there may be more.

@@ -45,7 +45,6 @@ package struct Commands: OutboxTable {
     package static let clientSuffix = "-commands"
     package static let problem = "commands wait for the broker"
     package static let interval: Duration = .milliseconds(50)
-    /// For what others have stored, or has fallen due.
     package static let look: Duration = .seconds(1)
     /// What was taken and not settled by then is taken again, by this instance or another.
     private static let lease: Duration = .seconds(15)

@@ -32,7 +32,7 @@ package struct SourceEvents: OutboxTable {
     package static let clientSuffix = "-sources"
     package static let problem = "events wait for the broker"
     package static let interval: Duration = .milliseconds(100)
-    package static let look: Duration = .zero
+    package static let look: Duration = .seconds(1)
     /// What was taken and not put on the bus by then is taken again, by this instance or another.
     private static let retry: Duration = .seconds(15)
 

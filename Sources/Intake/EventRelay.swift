@@ -121,6 +121,6 @@ extension EventRecord {
             profile: details.member("profile_id")?.string.flatMap { EntityID($0) },
             marks: ThingMarks(
                 externalID: details.member("external_id")?.string,
-                labels: Set(details.member("labels")?.elements.compactMap(\.string) ?? [])))
+                labels: details.member("labels")?.elements.compactMap(\.string) ?? []))
     }
 }

@@ -128,7 +128,8 @@ package struct IntakeService: Service {
                 connected = nil
                 let wait = backoff.next()
                 self.log.trouble(
-                    Self.receiving, "not receiving; trying again", "\(error)", metadata: ["wait": "\(wait)"])
+                    Self.receiving, "not receiving; trying again", "\(error)", inWords: Self.words(error),
+                    metadata: ["wait": "\(wait)"])
                 await self.sleepUnlessStopping(wait)
             }
         }
@@ -142,7 +143,7 @@ package struct IntakeService: Service {
             // Acknowledges the batch before, which is committed.
             let batch = try await self.session.acknowledgeAndReceive(
                 upTo: self.configuration.batchSize, bytes: self.configuration.batchBytes, within: .seconds(1),
-                linger: linger.wait)
+                linger: linger.wait, longer: linger.longer)
             linger.note(batch.messages.count, now: .now)
             await self.subscription.follow(
                 self.routes.withRoutes { $0.topics.subscriptions }, on: self.session, metrics: self.metrics)
@@ -168,6 +169,16 @@ package struct IntakeService: Service {
         // Cancelled by the shutdown, which the loop around this looks at next.
         await cancelWhenGracefulShutdown { try? await Task.sleep(for: duration) }
     }
+
+    /// Why nothing is received, for everybody: what names a host or a port is for the log. What the broker sends again each time goes on for
+    /// ever, though all that is asked about is well.
+    private static func words(_ error: any Error) -> String {
+        guard let error = error as? MQTTError, error.isUnreadable else { return "not connected" }
+        return "not received from: \(error.message)"
+    }
+
+    /// That nothing is received, if the last try has failed, or a connection is not there for long yet.
+    package var receivingTrouble: Recurrence.Trouble? { self.log.trouble(Self.receiving) }
 
     /// That what came in is not committed, if the last try has failed. What waits for it is tried again and again.
     package var commitTrouble: Recurrence.Trouble? { self.log.trouble(BatchWriter.committing) }

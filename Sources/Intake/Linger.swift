@@ -10,6 +10,8 @@ struct Linger {
     private static let enough = 64
     /// How many there have to be in such a wait, on average. With one in two waits a commit in three is saved.
     private static let worthwhile = 0.5
+    /// From so many on the next is about to come where none has come in such a wait.
+    private static let imminent = 0.7
 
     private let longest: Duration
     private var rate = 0.0
@@ -30,9 +32,14 @@ struct Linger {
 
     /// How long to wait once something has come.
     var wait: Duration {
-        guard let last, last.count < Self.enough, self.rate * (self.longest / .seconds(1)) >= Self.worthwhile else {
-            return .zero
-        }
+        guard let last, last.count < Self.enough, self.expected >= Self.worthwhile else { return .zero }
         return self.longest
     }
+
+    /// How much longer to wait for the next if none has come by then. It ends the wait, so each waits no longer than it takes to be two:
+    /// where they come as regularly as that, every second one would else just be missed.
+    var longer: Duration { self.expected >= Self.imminent ? self.wait : .zero }
+
+    /// How many come in a wait, on average.
+    private var expected: Double { self.rate * (self.longest / .seconds(1)) }
 }

@@ -30,8 +30,8 @@ struct RuleSorter {
                 received.topic, numbers: received.subscriptions, isRetained: received.isRetained, late: self.late)
             {
             case .none:
-                let level = received.topic.prefix { $0 != "/" }
-                sorted.untaken[String(level.unicodeScalars.prefix(64)), default: 0] += 1
+                let level = received.topic.unicodeScalars.prefix { $0 != "/" }
+                sorted.untaken[String(level.prefix(64)), default: 0] += 1
                 BatchSorter.refuse(received, .topic, in: &sorted)
             case .repetition:
                 sorted.count -= 1

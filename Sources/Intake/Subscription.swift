@@ -4,6 +4,7 @@ package import MQTT
 internal import Observability
 package import Queue
 internal import Synchronization
+internal import Values
 
 /// Keeps what the broker has for our client id equal to what is wanted: Hookline's own filters, and those of the groups' rules.
 ///
@@ -19,7 +20,7 @@ package final class Subscription: Sendable {
         /// Of rules, as they were subscribed to last.
         var followed: [TopicTable.Subscription] = []
         /// What the database has.
-        var remembered: Set<String> = []
+        var remembered: Set<ExactText> = []
         /// Whether there is something remembered that is no longer wanted.
         var isUnsettled = false
         /// Whether the broker has not answered to all that was subscribed to.
@@ -27,14 +28,14 @@ package final class Subscription: Sendable {
         /// When what it refused is tried again: what an account may do changes.
         var retryAt: ContinuousClock.Instant?
         /// What the broker grants QoS 0 alone, as it was said last.
-        var unacknowledged: Set<String> = []
+        var unacknowledged: Set<ExactText> = []
     }
 
     private static let retry: Duration = .seconds(10)
 
     private let store: BrokerSessionStore
     private let clientID: String
-    private let filters: [String]
+    private let filters: [ExactText]
     private let prefix: String
     private let logger: Logger
     private let log: RateLimitedLog
@@ -49,7 +50,7 @@ package final class Subscription: Sendable {
     ) {
         self.store = store
         self.clientID = broker.clientID
-        self.filters = broker.topicFilters.sorted()
+        self.filters = broker.topicFilters.map { ExactText($0) }.sorted()
         self.prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
         self.logger = logger
         self.log = RateLimitedLog(logger: logger)
@@ -67,22 +68,22 @@ package final class Subscription: Sendable {
         subscriptions.map { NumberedFilter(filter: self.text($0), number: $0.number, retained: $0.retained) }
     }
 
-    private func wanted(_ subscriptions: [TopicTable.Subscription]) -> Set<String> {
-        Set(self.filters + subscriptions.map { self.text($0) })
+    private func wanted(_ subscriptions: [TopicTable.Subscription]) -> Set<ExactText> {
+        Set(self.filters + subscriptions.map { ExactText(self.text($0)) })
     }
 
     /// Connects the session, subscribes, and leaves what is no longer wanted.
     func connect(_ session: Session, following topics: TopicTable) async throws {
-        let known = try await self.store.filters(of: self.clientID)
+        let known = try await self.store.filters(of: self.clientID).map { Set($0.map { ExactText($0) }) }
         let wanted = self.wanted(topics.subscriptions)
-        let former = Set(known ?? [Self.unshared]).subtracting(wanted).sorted()
+        let former = (known ?? [ExactText(Self.unshared)]).subtracting(wanted)
         let all = wanted.union(former)
-        if known.map(Set.init) != all { try await self.store.remember(all.sorted(), of: self.clientID) }
+        if known != all { try await self.store.remember(all.texts, of: self.clientID) }
         self.state.withLock {
             $0 = State(
                 followed: topics.subscriptions, remembered: all, isUnsettled: !former.isEmpty, isOpen: true)
         }
-        try await session.connect(leaving: former, following: self.numbered(topics.subscriptions))
+        try await session.connect(leaving: former.texts, following: self.numbered(topics.subscriptions))
         await self.settle(session)
     }
 
@@ -99,10 +100,10 @@ package final class Subscription: Sendable {
         let former = self.wanted(known).subtracting(wanted)
         do {
             let all = remembered.union(wanted)
-            if all != remembered { try await self.store.remember(all.sorted(), of: self.clientID) }
+            if all != remembered { try await self.store.remember(all.texts, of: self.clientID) }
             let same = Set(known)
             await session.change(
-                subscribing: self.numbered(topics.filter { !same.contains($0) }), leaving: former.sorted())
+                subscribing: self.numbered(topics.filter { !same.contains($0) }), leaving: former.texts)
             self.state.withLock {
                 $0 = State(followed: topics, remembered: all, isUnsettled: all != wanted, isOpen: true)
             }
@@ -131,7 +132,7 @@ package final class Subscription: Sendable {
                 "the broker grants QoS 0 alone: messages can be lost",
                 metadata: [
                     "count": "\(unacknowledged.count)",
-                    "filters": "\(unacknowledged.sorted().prefix(5).joined(separator: ", "))",
+                    "filters": "\(unacknowledged.texts.prefix(5).joined(separator: ", "))",
                 ])
         }
         let followed = self.state.withLock { state in
@@ -140,7 +141,7 @@ package final class Subscription: Sendable {
             return state.followed
         }
         guard !refused.isEmpty else { return self.log.over("filters") }
-        let numbers = followed.filter { refused[self.text($0)] != nil }.map(\.number)
+        let numbers = followed.filter { refused[ExactText(self.text($0))] != nil }.map(\.number)
         self.refusedNumbers.withLock { $0.formUnion(numbers) }
         let some = refused.sorted { $0.key < $1.key }.prefix(5).map { "\($0.key) (\($0.value))" }
         let filters = some.joined(separator: ", ")
@@ -157,7 +158,7 @@ package final class Subscription: Sendable {
         }
         let refused = await session.refusedFilters
         await session.change(
-            subscribing: self.numbered(followed.filter { refused[self.text($0)] != nil }), leaving: [])
+            subscribing: self.numbered(followed.filter { refused[ExactText(self.text($0))] != nil }), leaving: [])
     }
 
     /// Forgets what the broker has left. To be called now and then; it does nothing when there is nothing to do.
@@ -166,7 +167,7 @@ package final class Subscription: Sendable {
         guard isUnsettled, await session.hasLeft else { return }
         let wanted = self.wanted(followed)
         do {
-            try await self.store.remember(wanted.sorted(), of: self.clientID)
+            try await self.store.remember(wanted.texts, of: self.clientID)
             self.state.withLock {
                 $0.remembered = wanted
                 $0.isUnsettled = false
@@ -182,6 +183,11 @@ package final class Subscription: Sendable {
     static func filters(
         of clientID: String, in store: BrokerSessionStore, elsewise broker: Session.Configuration
     ) async throws -> [String] {
-        try await store.filters(of: clientID) ?? Set(broker.topicFilters + [Self.unshared]).sorted()
+        try await store.filters(of: clientID)
+            ?? Set((broker.topicFilters + [Self.unshared]).map { ExactText($0) }).texts
     }
+}
+
+extension Set<ExactText> {
+    fileprivate var texts: [String] { self.sorted().map(\.text) }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Domain
 internal import LocalServices
 
 /// `hookline-load`: runs a built `hookline` with a PostgreSQL, a broker and receivers of its own, all on loopback, and
@@ -10,7 +11,8 @@ struct LoadCommand: AsyncParsableCommand {
 
     @Option(help: "The hookline to measure.") var binary = ".build/release/hookline"
     @Option(help: "Messages to publish.") var messages = 50_000
-    @Option(help: "Messages per second; 0 is as fast as they can be published.") var rate = 0
+    @Option(help: "Messages per second, and ten of another group beside them; 0 is as fast as they can be published.")
+    var rate = 0
     @Option(help: "Webhooks of each group.") var fanOut = 1
     @Option(help: "Groups that the messages are spread over.") var groups = 1
     @Option(help: "Things that publish, over all groups.") var things = 100
@@ -23,6 +25,8 @@ struct LoadCommand: AsyncParsableCommand {
     var nagle = false
     @Flag(help: "The receivers speak TLS.") var tls = false
     @Flag(help: "One thing publishes everything, so that it goes out one after the other.") var oneThing = false
+    @Option(help: "The order in which each thing's messages go out: none, first or thing.")
+    var ordering = DeliveryPolicy().ordering
     @Flag(help: "The receivers are away until everything is published; meanwhile another group is served.")
     var outage = false
     @Option(
@@ -101,3 +105,5 @@ struct LoadCommand: AsyncParsableCommand {
         return options
     }
 }
+
+extension DeliveryPolicy.Ordering: ExpressibleByArgument {}

@@ -10,6 +10,8 @@ struct Report: Sendable {
     var memory = 0.0
     var idleMemory = 0.0
     var written = WrittenBytes()
+    /// Another group's, with ``LoadCommand/rate``.
+    var healthyBeside: Tally.Counts?
     /// With ``LoadCommand/outage``.
     var outageMemory = 0.0
     var healthyDuringOutage: Tally.Counts?
@@ -20,7 +22,9 @@ struct Report: Sendable {
     }
 
     var text: String {
-        let thousands = Double(max(1, self.counts.unique)) / 1_000
+        // What goes to the group beside costs as much for each.
+        let deliveries = self.counts.unique + (self.healthyBeside?.latencies.count ?? 0)
+        let thousands = Double(max(1, deliveries)) / 1_000
         var lines = [
             "\(self.options.messages) messages of \(self.options.size) bytes to \(self.options.fanOut) webhooks each",
             "  delivered      \(self.counts.unique) of \(self.expected), \(self.counts.duplicates) twice, "
@@ -53,6 +57,9 @@ struct Report: Sendable {
                 "  another group  \(Self.latencies(healthyDuringOutage)), while they wait",
                 "                 \(Self.latencies(healthyDuringDrain)), while they go out",
             ]
+        }
+        if let healthyBeside {
+            lines.append("  another group  \(Self.latencies(healthyBeside)), \(healthyBeside.latencies.count) messages")
         }
         return lines.joined(separator: "\n")
     }

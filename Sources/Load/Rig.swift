@@ -146,7 +146,9 @@ struct Directory {
                 return "\(scheme)://127.0.0.1:\(directory.ports[number % options.origins])/\(number)"
             }
             webhook += options.fanOut
-            try await directory.addWebhooks(urls, to: group.group)
+            var policy = DeliveryPolicy()
+            policy.ordering = options.ordering
+            try await directory.addWebhooks(urls, to: group.group, policy: policy)
         }
         var things: [EntityID] = []
         if !groups.isEmpty {

@@ -46,8 +46,10 @@ struct Scenario {
             report.healthyDuringDrain = try await measured
         } else {
             async let published: Void = publisher.publish(0..<self.options.messages, rate: self.options.rate)
+            async let beside = self.publishBeside(healthy)
             try await self.wait(for: tally, expected)
             try await published
+            report.healthyBeside = try await beside
         }
         report.counts = tally.counts
         report.expected = expected
@@ -83,13 +85,23 @@ struct Scenario {
         }
     }
 
-    /// - Returns: the latencies of what was published now, at 200 a second.
-    private func publishToHealthy(_ tally: Tally, from first: Int, count: Int) async throws -> Tally.Counts {
+    /// What another group has beside a steady rate, for as long as that goes on.
+    private func publishBeside(_ tally: Tally) async throws -> Tally.Counts? {
+        guard self.options.rate > 0 else { return nil }
+        let rate = min(10, max(1, self.options.rate / 10))
+        let count = max(1, rate * self.options.messages / self.options.rate)
+        return try await self.publishToHealthy(tally, from: 0, count: count, rate: rate)
+    }
+
+    /// - Returns: the latencies of what was published now.
+    private func publishToHealthy(
+        _ tally: Tally, from first: Int, count: Int, rate: Int = 200
+    ) async throws -> Tally.Counts {
         let before = tally.counts
         // Behind what probed.
         let range = 100_000 + first..<100_000 + first + count
         try await self.rig.publisher("healthy", topics: self.rig.directory.healthy.topics, size: Payload.smallest)
-            .publish(range, rate: 200)
+            .publish(range, rate: rate)
         try await waitUntil("the healthy group's messages") { tally.counts.unique >= before.unique + count }
         var counts = tally.counts
         counts.latencies.removeFirst(before.latencies.count)

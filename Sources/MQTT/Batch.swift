@@ -32,7 +32,7 @@ package struct ReceivedMessage: Sendable {
 
 /// Messages that are read but not acknowledged.
 ///
-/// They are acknowledged together by the next ``Session/acknowledgeAndReceive(upTo:bytes:within:linger:)``. If the process or
+/// They are acknowledged together by the next ``Session/acknowledgeAndReceive(upTo:bytes:within:linger:longer:)``. If the process or
 /// the connection ends before that, the broker sends them again.
 package struct Batch: Sendable {
     package internal(set) var messages: [ReceivedMessage] = []

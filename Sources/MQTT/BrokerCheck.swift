@@ -164,7 +164,7 @@ package struct BrokerCheck: Sendable {
         while await !session.isSubscribed {
             _ = try await session.acknowledgeAndReceive(upTo: 1, bytes: 1, within: .milliseconds(50))
         }
-        return await session.refusedFilters[filter.filter]
+        return await session.refusedFilters[ExactText(filter.filter)]
     }
 
     // MARK: What it keeps

@@ -9,6 +9,7 @@ extension Client {
         unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
+            inbox.remark = code == 0 ? .none : unsafe BrokerRemark(properties)
             // What the broker says of itself, and what it was subscribed to, is as it was.
             guard code == 0, inbox.plain == nil else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
@@ -20,11 +21,12 @@ extension Client {
             // After that, for what is published in between has to come to one of them.
             for filter in inbox.formerFilters { unsafe queueLeaving(raw, filter, inbox) }
         }
-        unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, id, count, granted, _ in
+        unsafe mosquitto_subscribe_v5_callback_set(raw) { _, inbox, id, count, granted, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let granted = unsafe granted,
                 let asked = inbox.subscribing.removeValue(forKey: id)
             else { return }
-            for index in 0..<Int(count) { unsafe inbox.noteAnswer(granted[index], to: asked) }
+            let remark = unsafe BrokerRemark(properties)
+            for index in 0..<Int(count) { unsafe inbox.noteAnswer(granted[index], remark, to: asked) }
         }
         unsafe mosquitto_unsubscribe_v5_callback_set(raw) { _, inbox, id, _ in
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
@@ -34,9 +36,11 @@ extension Client {
             guard let inbox = unsafe inbox.map(Inbox.borrowed) else { return }
             inbox.published[id] = code
         }
-        unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, _ in
+        unsafe mosquitto_disconnect_v5_callback_set(raw) { _, inbox, code, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), code != 0 else { return }
             inbox.disconnectCode = code
+            // It is also called behind a CONNACK that refuses, whose remark stays, and then has none.
+            if let properties = unsafe properties { inbox.remark = unsafe BrokerRemark(properties) }
         }
         unsafe mosquitto_message_v5_callback_set(raw) { _, inbox, message, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let message = unsafe message?.pointee else { return }

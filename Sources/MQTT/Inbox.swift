@@ -1,3 +1,5 @@
+internal import Values
+
 /// What libmosquitto's callbacks write to: owned by the session, touched on its thread alone, because callbacks run
 /// inside `mosquitto_loop_read`.
 final class Inbox {
@@ -13,9 +15,9 @@ final class Inbox {
     var leaving: Set<Int32> = []
     var subscribeRefusal: String?
     /// Numbered filters that the broker does not allow, with its reason code.
-    var refusedFilters: [String: Int32] = [:]
+    var refusedFilters: [ExactText: Int32] = [:]
     /// What the broker sends with QoS 0 alone, though 1 was asked for.
-    var unacknowledgedFilters: Set<String> = []
+    var unacknowledgedFilters: Set<ExactText> = []
     /// Whether the broker names subscriptions in what it sends.
     var hasNumbers = true
     /// nil unless the connection is by MQTT 3.1.1: see ``Link/connectPlainly(for:)``.
@@ -28,6 +30,8 @@ final class Inbox {
     var published: [Int32: Int32] = [:]
     /// What the broker said when it ended the connection.
     var disconnectCode: Int32?
+    /// Beside the code by which it has let nobody in, or ended the connection.
+    var remark = BrokerRemark.none
     let limits = BrokerLimits()
 
     var isSubscribed: Bool { self.connectCode == 0 && self.subscribing.isEmpty }
@@ -45,6 +49,7 @@ final class Inbox {
         self.largestQoS = 2
         self.published = [:]
         self.disconnectCode = nil
+        self.remark = .none
     }
 
     func take() -> Batch {

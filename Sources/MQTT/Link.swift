@@ -69,7 +69,10 @@ final class Link {
     private func connect(_ index: Int, plainlyFor reason: MQTTError) throws(MQTTError) {
         do throws(MQTTError) { try self.connect(index, plainly: true) } catch {
             guard error.kind != .interrupted else { throw error }
-            throw MQTTError(kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
+            var failure = MQTTError(
+                kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
+            failure.isUnreadable = error.isUnreadable
+            throw failure
         }
     }
 
@@ -91,7 +94,7 @@ final class Link {
             // this loop at once and stays unacknowledged.
             guard self.inbox.batch.messages.isEmpty else { break }
             try self.flush(until: deadline)
-            if let code = self.inbox.connectCode, code != 0 { throw .refused(code) }
+            if let code = self.inbox.connectCode, code != 0 { throw .refused(code, self.inbox.remark) }
             guard ContinuousClock.now < deadline else {
                 let asked = self.inbox.connectCode == nil ? "" : " to what was subscribed to"
                 throw MQTTError(kind: .connect, message: "no answer\(asked) in time")
@@ -158,7 +161,7 @@ final class Link {
         let end =
             plain.hasTaken
             ? "it is taken without that, as are those beside it"
-            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that"
+            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that, or it was no message"
         throw MQTTError(
             kind: .connectionLost, message: "a message said of itself what \(Self.unreadable); \(end)")
     }
@@ -296,13 +299,18 @@ final class Link {
             guard code == MOSQ_ERR_MALFORMED_UTF8.rawValue || code == MOSQ_ERR_DUPLICATE_PROPERTY.rawValue else {
                 throw error
             }
-            let what = self.isPlain ? "a topic" : "a topic or a property"
             var unreadable = MQTTError(
-                kind: .connectionLost, message: "\(what) of a message \(Self.unreadable), and sends again")
+                kind: .connectionLost,
+                message: self.isPlain
+                    ? "a topic of a message \(Self.unreadable), and sends again; \(Self.remedy)"
+                    : "a topic or a property of a message \(Self.unreadable), and sends again")
             unreadable.isUnreadable = true
             throw unreadable
         }
     }
+
+    /// libmosquitto ends the connection at such a topic by either version, and does not say which message it was.
+    private static let remedy = "what waits behind it comes when the broker has forgotten that message"
 
     private func write() throws(MQTTError) {
         try self.check(self.client?.loopWrite())
@@ -380,8 +388,9 @@ final class Link {
     private func lost(_ why: String) -> MQTTError {
         let (connectCode, disconnectCode) = (self.inbox.connectCode, self.inbox.disconnectCode)
         self.client = nil
-        if let code = connectCode, code != 0 { return .refused(code) }
-        var error = MQTTError(kind: .connectionLost, message: disconnectCode.map(disconnectReason) ?? why)
+        if let code = connectCode, code != 0 { return .refused(code, self.inbox.remark) }
+        let said = disconnectCode.map { disconnectReason($0) + self.inbox.remark.text }
+        var error = MQTTError(kind: .connectionLost, message: said ?? why)
         error.isPacketTooLarge = disconnectCode == 149
         return error
     }

@@ -23,7 +23,7 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     /// us in.
     package var mayLackVersion = false
     /// Whether libmosquitto could not read what came: see ``Link/connectPlainly(for:)``.
-    var isUnreadable = false
+    package var isUnreadable = false
 
     package init(kind: Kind, message: String) {
         self.kind = kind

@@ -129,7 +129,7 @@ struct PropertyReading {
 }
 
 @unsafe
-private func text(of property: OpaquePointer, _ identifier: Int32) -> String? {
+func text(of property: OpaquePointer, _ identifier: Int32) -> String? {
     var value: UnsafeMutablePointer<CChar>?
     defer { unsafe free(value) }
     _ = unsafe mosquitto_property_read_string(property, identifier, &value, false)

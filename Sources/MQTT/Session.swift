@@ -1,5 +1,6 @@
 package import Logging
 package import Threads
+package import Values
 
 /// A persistent MQTT 5 session that acknowledges a message only when told to.
 ///
@@ -88,11 +89,11 @@ package actor Session {
     package var isSubscribed: Bool { self.link.inbox.isSubscribed && !self.link.isPlain }
 
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
-    package var refusedFilters: [String: Int32] { self.link.inbox.refusedFilters }
+    package var refusedFilters: [ExactText: Int32] { self.link.inbox.refusedFilters }
 
     /// What it sends with QoS 0 alone, though 1 was asked for: nothing of it can be acknowledged, and what comes while nobody
     /// is connected is lost.
-    package var unacknowledgedFilters: Set<String> { self.link.inbox.unacknowledgedFilters }
+    package var unacknowledgedFilters: Set<ExactText> { self.link.inbox.unacknowledgedFilters }
 
     /// Says goodbye for good: the broker forgets the session. Only to be called when everything is acknowledged.
     package func end() {
@@ -143,15 +144,17 @@ package actor Session {
     ///   - bytes: taking stops once the payloads add up to this.
     ///   - patience: how long to wait for the first one.
     ///   - linger: how long to wait for more once something has come.
+    ///   - longer: how much longer to wait for the next one if none has come by then.
     /// - Returns: an empty batch if none came, or if ``interrupt()`` was called.
     /// - Throws: ``MQTTError`` when the connection is gone, or the task is cancelled. Nothing returned before it was
     ///   acknowledged is lost.
     package nonisolated func acknowledgeAndReceive(
-        upTo count: Int, bytes: Int, within patience: Duration, linger: Duration = .zero
+        upTo count: Int, bytes: Int, within patience: Duration, linger: Duration = .zero, longer: Duration = .zero
     ) async throws(MQTTError) -> Batch {
         try await self.interruptible { link throws(MQTTError) in
             do throws(MQTTError) {
-                return try Self.receiveAll(on: link, upTo: count, bytes: bytes, within: patience, linger: linger)
+                return try Self.receiveAll(
+                    on: link, upTo: count, bytes: bytes, within: patience, linger: (linger, longer))
             } catch {
                 guard error.kind == .interrupted else { throw error }
                 return Batch()
@@ -161,7 +164,8 @@ package actor Session {
 
     /// Goes by MQTT 3.1.1 for what cannot be read otherwise.
     private static func receiveAll(
-        on link: Link, upTo count: Int, bytes: Int, within patience: Duration, linger: Duration
+        on link: Link, upTo count: Int, bytes: Int, within patience: Duration,
+        linger: (pause: Duration, longer: Duration)
     ) throws(MQTTError) -> Batch {
         try link.endPlainly()
         let batch: Batch
@@ -178,7 +182,8 @@ package actor Session {
     }
 
     private static func receive(
-        on link: Link, upTo count: Int, bytes: Int, until deadline: ContinuousClock.Instant, linger: Duration
+        on link: Link, upTo count: Int, bytes: Int, until deadline: ContinuousClock.Instant,
+        linger: (pause: Duration, longer: Duration)
     ) throws(MQTTError) -> Batch {
         guard link.inbox.batch.messages.isEmpty else { return link.inbox.take() }  // came while connecting
         while true {
@@ -187,10 +192,11 @@ package actor Session {
             // Keepalive needs a look at least every second.
             var result = try link.readOnce(until: min(deadline, .now + .seconds(1)))
             try Self.readAll(on: link, upTo: count, bytes: bytes, &result)
-            if linger > .zero, !link.inbox.batch.messages.isEmpty {
+            if linger.pause > .zero, !link.inbox.batch.messages.isEmpty {
                 // Without looking at what comes meanwhile: each look would cost what is to be saved.
-                link.pause(for: linger)
-                result = try link.wait(.readable, until: .now)
+                link.pause(for: linger.pause)
+                // If nothing has come it was for nothing so far, and the next is about to.
+                result = try link.wait(.readable, until: .now + linger.longer)
                 try Self.readAll(on: link, upTo: count, bytes: bytes, &result)
             }
             // After reading, so that an answer that waited here while a batch was committed is not missed; what it

@@ -1,7 +1,8 @@
 internal import CMosquitto
+internal import Values
 
 /// A filter that is subscribed to while messages come, and that the broker names in what it sends for it.
-package struct NumberedFilter: Sendable, Hashable {
+package struct NumberedFilter: Sendable {
     /// `$share/…` included.
     package let filter: String
     /// 1 to 268,435,455.
@@ -25,25 +26,26 @@ struct AskedFilter {
 
 extension Inbox {
     /// - Parameter code: the QoS that is granted, or 128 and above why nothing is (MQTT 5, section 3.9.3).
-    func noteAnswer(_ code: Int32, to asked: AskedFilter) {
-        if code >= 128 { return self.noteRefusal(of: asked.numbered, code: code) }
-        if code < 1 { self.unacknowledgedFilters.insert(asked.filter) }
+    func noteAnswer(_ code: Int32, _ remark: BrokerRemark, to asked: AskedFilter) {
+        if code >= 128 { return self.noteRefusal(of: asked.numbered, code: code, remark) }
+        if code < 1 { self.unacknowledgedFilters.insert(ExactText(asked.filter)) }
     }
 
     /// - Parameter filter: nil if nothing works without it.
-    func noteRefusal(of filter: NumberedFilter?, code: Int32) {
+    func noteRefusal(of filter: NumberedFilter?, code: Int32, _ remark: BrokerRemark = .none) {
         guard let filter else {
+            let filters = self.topicFilters.joined(separator: ", ")
             self.subscribeRefusal =
-                "the broker refused the subscription to \(self.topicFilters.joined(separator: ", ")): \(subscribeReason(code))"
+                "the broker refused the subscription to \(filters): \(subscribeReason(code))\(remark.text)"
             return
         }
-        self.refusedFilters[filter.filter] = code
+        self.refusedFilters[ExactText(filter.filter)] = code
     }
 
     /// What the broker said of a filter that is asked for anew, or left.
     func forget(_ filter: String) {
-        self.refusedFilters[filter] = nil
-        self.unacknowledgedFilters.remove(filter)
+        self.refusedFilters[ExactText(filter)] = nil
+        self.unacknowledgedFilters.remove(ExactText(filter))
     }
 }
 

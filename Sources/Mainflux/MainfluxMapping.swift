@@ -14,11 +14,11 @@ package enum MainfluxMapping {
     /// Names may be longer there, empty, or hold characters that would break a line. What has to be changed carries the
     /// beginning of its id, so that two do not become the same.
     package static func name(_ name: String, of id: EntityID) -> String {
-        if let name = try? Name.chosen(name) { return name }
+        if Name.isAllowed(name) { return name }
         let mark = id.description.prefix(8)
         let printable = String(
             String.UnicodeScalarView(
-                name.unicodeScalars.map { (try? Name.chosen(String($0))) == nil ? " " : $0 }.prefix(240)))
+                name.unicodeScalars.map { Name.isAllowed(String($0)) ? $0 : " " }.prefix(240)))
         return printable.allSatisfy(\.isWhitespace) ? "imported \(mark)" : "\(printable)… \(mark)"
     }
 

@@ -88,14 +88,9 @@ package final class ThingResponder: Service {
     }
 
     private func publish(_ response: ThingResponse) async {
-        guard let topic = response.topic, response.format == .json || !response.isCut else {
+        guard let topic = response.topic, Self.refusal(of: response) == nil else {
             self.metrics.droppedResponses.add()
-            // A part of what is read as it is would be taken for the whole.
-            let reason =
-                response.topic != nil
-                ? "it is longer than RESPOND_LARGEST_BODY"
-                : response.isAsked
-                    ? "its response topic is none of the thing's own" : "its subtopic makes no topic to publish on"
+            let reason = Self.refusal(of: response) ?? ""
             return self.log.warning(
                 "untold", "a thing is not told an answer",
                 metadata: ["reason": "\(reason)", "webhook": "\(response.webhook)", "thing": "\(response.thing)"])
@@ -111,6 +106,17 @@ package final class ThingResponder: Service {
             self.metrics.droppedResponses.add()
             self.log.warning("respond", "a thing cannot be told an answer", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Why the thing is not told; nil if it is.
+    static func refusal(of response: ThingResponse) -> String? {
+        guard response.topic != nil else {
+            return response.isAsked
+                ? "its response topic is none of the thing's own" : "its subtopic makes no topic to publish on"
+        }
+        guard response.format == .raw else { return nil }
+        // A part of what is read as it is would be taken for the whole, and what is packed for what is in it.
+        return response.isCut ? "it is longer than RESPOND_LARGEST_BODY" : response.fault?.untold
     }
 
     /// What is kept for a time the broker forgets by itself (MQTT 5, section 3.3.2.3.3).

@@ -1,13 +1,14 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// Which user a group counts for, where users are limited: who made it, for as long as they may change its webhooks, so that nobody is rid of a
 /// group by naming another owner; or else the owner who has been a member for longest. Somebody who was made less than an owner of what another
 /// has made counts for nothing: they could not remove it.
 enum GroupUsers {
     /// - Returns: without groups that have no such member.
-    static func read(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: String] {
+    static func read(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: ExactText] {
         // Who made it came with it. Of those who came at once the one who may do most; the last word is an order that is the same in every
         // database.
         let pairs = try db.query(
@@ -19,7 +20,7 @@ enum GroupUsers {
             ORDER BY m.group_id, m.created_at, array_position('{owner,admin,editor}'::text[], m.role),
                 m.member_id COLLATE "C"
             """
-        ) { row in (try row.entityID(0), try row.string(1)) }
+        ) { row in (try row.entityID(0), ExactText(try row.string(1))) }
         return Dictionary(pairs) { first, _ in first }
     }
 

@@ -1,4 +1,5 @@
 package import Domain
+package import Values
 
 /// The webhooks of a group, with what their messages ask of them.
 package struct GroupWebhooks: Sendable {
@@ -7,7 +8,7 @@ package struct GroupWebhooks: Sendable {
     /// What was written by transactions from this number on (`xid8`) may not be here.
     let seen: Int64
     /// The user that the group counts for; nil if there is none, or it does not matter.
-    let user: String?
+    let user: ExactText?
     /// Those that messages go to: all but the disabled.
     let receiving: [WebhookTarget]
     /// Whether things' silence matters to one of them.
@@ -22,7 +23,7 @@ package struct GroupWebhooks: Sendable {
     /// - Parameters:
     ///   - all: in the order of their keys.
     ///   - former: as the group was known.
-    init(_ all: [WebhookTarget], seen: Int64, user: String?, from former: GroupWebhooks?) {
+    init(_ all: [WebhookTarget], seen: Int64, user: ExactText?, from former: GroupWebhooks?) {
         self.all = all
         self.user = user
         self.seen = seen
@@ -71,7 +72,7 @@ package struct GroupWebhooks: Sendable {
         ///   - user: see ``GroupWebhooks/user``.
         package init(
             of group: EntityID, from former: GroupWebhooks?, to webhooks: [WebhookTarget], seen: Int64 = 0,
-            user: String? = nil
+            user: ExactText? = nil
         ) {
             let written = webhooks.sorted { $0.key.rawValue < $1.key.rawValue }
             var (known, removed, changed) = ((former?.all ?? [])[...], [WebhookKey](), [WebhookTarget]())
@@ -101,7 +102,7 @@ package struct GroupWebhooks: Sendable {
         ///   - removed: those that are gone.
         init(
             of group: EntityID, from former: GroupWebhooks, written: [WebhookTarget], removed: Set<WebhookKey>,
-            seen: Int64, user: String?
+            seen: Int64, user: ExactText?
         ) {
             var (all, changed) = (former.all, [WebhookTarget]())
             if !removed.isEmpty { all.removeAll { removed.contains($0.key) } }

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 /// Things of a group, by their ids and by what their owners call them.
 struct NamedThings {

@@ -3,6 +3,7 @@ internal import Journal
 internal import Postgres
 internal import Queue
 package import Schema
+internal import Values
 
 /// Reads what routes are made of.
 package struct RouteStore: Sendable {
@@ -184,7 +185,7 @@ package struct RouteStore: Sendable {
     }
 
     /// Nothing is asked where it does not matter.
-    private func users(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: String] {
+    private func users(of groups: [EntityID], on db: isolated Connection) throws -> [EntityID: ExactText] {
         self.readsUsers && !groups.isEmpty ? try GroupUsers.read(of: groups, on: db) : [:]
     }
 

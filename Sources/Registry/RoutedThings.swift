@@ -1,6 +1,7 @@
 internal import Domain
 internal import Postgres
 internal import Schema
+internal import Values
 
 extension RouteStore {
     /// Things as routes have them. What their owners gave them is read where webhooks choose by it, and of that as much as they
@@ -22,7 +23,7 @@ extension RouteStore {
             CASE WHEN t.group_id = ANY(\(Array(choosing))) THEN array_to_string(t.labels, ',') END
             """
         // Many things are labelled alike.
-        var shared: [Set<String>: ThingMarks] = [:]
+        var shared: [Set<ExactText>: ThingMarks] = [:]
         return try db.query(
             """
             SELECT t.id, t.group_id, t.profile_id, a.thing_id IS NOT NULL, \(given),
@@ -52,8 +53,8 @@ extension RouteStore {
     /// The things of a group that have something of this: the condition on `t`.
     static func chosen(by selectors: Selectors, in group: EntityID) -> Query {
         """
-        t.group_id = \(group) AND (t.external_id = ANY(\(Array(selectors.externalIDs)))
-            OR (t.labels <> '{}' AND t.labels && \(Array(selectors.labels))::text[]))
+        t.group_id = \(group) AND (t.external_id = ANY(\(selectors.externalIDs.map(\.text)))
+            OR (t.labels <> '{}' AND t.labels && \(selectors.labels.map(\.text))::text[]))
         """
     }
 }

@@ -1,4 +1,5 @@
 package import Domain
+package import Values
 
 /// Which things there are and where their messages go: the directory in memory.
 ///
@@ -126,7 +127,7 @@ package struct Routes: Sendable {
     }
 
     /// The user that a group counts for; nil if there is none, or none of its webhooks is known.
-    package func user(of group: EntityID) -> String? { self.groups[group]?.user }
+    package func user(of group: EntityID) -> ExactText? { self.groups[group]?.user }
 
     package func webhook(_ key: WebhookKey) -> WebhookTarget? { self.webhooksByKey[key] }
 

@@ -2,6 +2,7 @@ package import Domain
 internal import Postgres
 internal import Queue
 internal import Schema
+internal import Values
 
 /// Many things at once, all or none.
 extension ThingStore {

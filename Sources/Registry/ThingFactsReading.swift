@@ -2,6 +2,7 @@ package import Domain
 internal import Postgres
 internal import Queue
 internal import Schema
+internal import Values
 
 extension RouteStore {
     /// What is known of things as these groups have or had them: one that is gone is remembered for a while. Every one that was
@@ -65,6 +66,6 @@ extension RouteStore {
 extension Row {
     /// `array_to_string(labels, ',')`: no label has a comma.
     func labels(_ column: Int) throws(PostgresError) -> [String] {
-        try self.string(column).split(separator: ",").map(String.init)
+        try self.string(column).parts(between: ",").filter { !$0.isEmpty }.map(String.init)
     }
 }

@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+package import Values
 
 package struct TopicRuleRecord: Sendable {
     package let id: EntityID

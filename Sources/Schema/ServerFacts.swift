@@ -45,10 +45,31 @@ package enum ServerFacts {
                 return reading
             }
             reading.sharesBackend = sharesBackend
+            reading.encryption = try Self.encryption(db)
             let limit = try Self.connectionLimit(db)
             if limit.isOwn { (reading.ownLimit, reading.ownLimitSetting) = (limit.count, limit.setting) }
             reading.othersTables = try Self.othersTables(db)
             return reading
+        }
+    }
+
+    /// Whether others can read what goes this way. Behind a pooler it is the pooler's connection that the server sees.
+    ///
+    /// - Throws: ``PostgresError``.
+    package static func encryption(_ database: Database) async throws -> EncryptionReading {
+        try await database.pool.withConnection { try Self.encryption($0) }
+    }
+
+    private static func encryption(_ db: isolated Connection) throws -> EncryptionReading {
+        // No address is a socket of the machine; the server's own is this machine by its name.
+        var own: Query = """
+            SELECT (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl),
+                coalesce(inet_client_addr() <<= '127.0.0.0/8' OR inet_client_addr() <<= '::1'
+                    OR host(inet_client_addr()) = host(inet_server_addr()), true)
+            """
+        own.timeout = Self.patience
+        return try Self.one(db, own) { row in
+            EncryptionReading(version: row.isNull(0) ? nil : try row.string(0), isLocal: try row.bool(1))
         }
     }
 

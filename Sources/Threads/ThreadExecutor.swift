@@ -79,28 +79,37 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
     }
 
     /// Under the lock, so that nobody signals between the two steps and is lost.
-    private func spendSignal(_ state: inout State) {
-        guard state.isSignalled else { return }
+    ///
+    /// Who signals writes the byte a moment later, so as not to meet this thread at the lock. If the signal was spent in that moment,
+    /// the byte stands for none, and every wait would end at once until it is taken out.
+    ///
+    /// - Parameter isHeard: whether a byte was found in the pipe.
+    private func spendSignal(_ state: inout State, isHeard: Bool) {
+        guard state.isSignalled || isHeard else { return }
         self.pipe.drain()
         state.isSignalled = false
     }
 
     /// Between jobs. A ``wake()`` that comes now is left for the next job's wait.
-    private func waitForSignal() {
+    ///
+    /// - Returns: whether there is a byte in the pipe.
+    private func waitForSignal() -> Bool {
         var polled = pollfd(fd: self.pipe.readEnd, events: Int16(POLLIN), revents: 0)
-        _ = unsafe poll(&polled, 1, self.pipe.patience)
+        return unsafe poll(&polled, 1, self.pipe.patience) > 0
     }
 
     private func run() {
         self.thread.store(pthread_self(), ordering: .releasing)
+        var isHeard = false
         while true {
             let (jobs, isStopping) = self.state.withLock { state in
                 // The jobs' own signal is spent here, so that it does not end the first wait of one of them.
-                self.spendSignal(&state)
+                self.spendSignal(&state, isHeard: isHeard)
                 state.hasOwnJobs = false
                 defer { state.jobs = [] }
                 return (state.jobs, state.isStopping)
             }
+            isHeard = false
             for job in jobs {
                 // Never as a task executor's, which this may be a job of or not: with what an actor was called for over, the
                 // runtime would go on here for a task that belongs elsewhere.
@@ -108,7 +117,7 @@ package final class ThreadExecutor: SerialExecutor, TaskExecutor {
             }
             if !jobs.isEmpty { continue }
             if isStopping { return }
-            self.waitForSignal()
+            isHeard = self.waitForSignal()
         }
     }
 }
@@ -170,7 +179,7 @@ extension ThreadExecutor {
             if descriptor >= 0 && !found.isEmpty { return .ready(found) }
             if polled.1.revents != 0 || self.isSignalledUnheard {
                 self.state.withLock { state in
-                    self.spendSignal(&state)
+                    self.spendSignal(&state, isHeard: polled.1.revents != 0)
                     state.isWoken = false
                 }
                 return .woken

@@ -17,6 +17,10 @@ struct CallLimitsTests {
         #expect(refusal?.status == .tooManyRequests && refusal?.headers[.retryAfter] == "1")
         try limits.take("b", now: 0)
         try limits.take("a", now: Self.second)
+        // Who is called otherwise byte by byte is somebody else, however it looks.
+        for caller in ["caf\u{E9}", "cafe\u{301}"] {
+            for _ in 1...2 { try limits.take(caller, now: 0) }
+        }
     }
 
     @Test("is shared by all who come when there are too many to be told apart, until some have been quiet")
@@ -50,6 +54,8 @@ struct CallLimitsTests {
         #expect(#expect(throws: APIError.self) { try places.take(for: "c") }?.status == .serviceUnavailable)
         held.removeLast()
         held.append(try places.take(for: "c"))
-        withExtendedLifetime((held, other)) {}
+        let alike = StreamPlaces(most: 3, ofAUser: 1)
+        let both = [try alike.take(for: "caf\u{E9}"), try alike.take(for: "cafe\u{301}")]
+        withExtendedLifetime((held, other, both)) {}
     }
 }

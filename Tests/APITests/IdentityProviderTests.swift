@@ -98,6 +98,27 @@ struct IdentityProviderTests {
         }
     }
 
+    @Test("are all tried for a token that names none, if they are few", arguments: [2, 4, 5])
+    func several(count: Int) async throws {
+        let issuers = (0..<count).map { Issuer("\($0)") }
+        let world = World(keys: #"{"keys":[\#(issuers.map(\.jwk).joined(separator: ","))]}"#)
+        try await self.with(world) { provider in
+            var configuration = IdentityConfiguration()
+            configuration.provider = try ProviderConfiguration(issuer: World.issuer)
+            (configuration.issuer, configuration.audiences) = (World.issuer, ["hookline"])
+            let verifier = TokenVerifier(configuration, provider: provider, wallClock: testClock)
+            func refusal(_ issuer: Issuer) async throws -> TokenRefusal? {
+                let token = try issuer.token(
+                    #"{"iss":"\#(World.issuer)","aud":"hookline","sub":"me","exp":\#(testNow + 60)}"#,
+                    header: #"{"alg":"ES256"}"#)
+                return await tokenRefusal { () async throws(TokenRefusal) in _ = try await verifier.caller(of: token) }
+            }
+            let areFew = count <= 4
+            for issuer in issuers { #expect(try await refusal(issuer) == (areFew ? nil : .key)) }
+            #expect(try await refusal(Issuer("0")) == (areFew ? .signature : .key))
+        }
+    }
+
     @Test(
         "may be others under the same name, or under none, which a signature that does not fit brings about",
         arguments: [true, false])

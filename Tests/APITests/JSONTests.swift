@@ -24,6 +24,19 @@ struct JSONTests {
         #expect(answer == "{\"json\":\(JSON.text(try JSON.decode(text))),\"z\":1}")
     }
 
+    @Test("has names that are the same if their bytes are, and may look the same otherwise")
+    func names() throws {
+        let value = try JSONValue(reading: Array("{\"\u{E9}\":1,\"e\u{301}\":2}".utf8), most: 9, takesRepeated: false)
+        guard case .object(let fields) = value else {
+            Issue.record("no object")
+            return
+        }
+        #expect(fields["\u{E9}"] == .integer(1) && fields["e\u{301}"] == .integer(2) && fields.keys.count == 2)
+        #expect(JSONValue.string("\u{E9}") != .string("e\u{301}"))
+        #expect(value != .object(["\u{E9}": .integer(1)]))
+        #expect(JSONValue.object(["\u{E9}": .integer(1)]) != .object(["e\u{301}": .integer(1)]))
+    }
+
     @Test("of what a publish said is shown as it stands, whatever its properties are called")
     func properties() throws {
         var parts = MessageProperties.Parts()

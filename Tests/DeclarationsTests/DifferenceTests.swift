@@ -11,6 +11,15 @@ struct DifferenceTests {
         "client_certificate":{"certificate":"A\nB\n","private_key":"***"},"attempts":7}
         """#
 
+    @Test("are the same where names and texts are, byte by byte, and not where they look it")
+    func exact() throws {
+        let both = JSONValue.object(try fields("{\"\u{E9}\":1,\"e\u{301}\":2}"))
+        #expect(Difference.isSame(both, both))
+        for other in ["{\"\u{E9}\":1,\"e\u{301}\":3}", "{\"\u{E9}\":3,\"e\u{301}\":2}", "{\"\u{E9}\":1}"] {
+            #expect(!Difference.isSame(both, .object(try fields(other))), "\(other)")
+        }
+    }
+
     @Test(
         "of webhooks, by the table of their fields",
         arguments: [

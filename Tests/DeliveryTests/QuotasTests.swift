@@ -2,6 +2,7 @@ import Domain
 import Synchronization
 import TestSupport
 import Testing
+import Values
 
 @testable import Delivery
 
@@ -11,10 +12,10 @@ struct QuotasTests {
 
     /// Whom groups count for.
     private final class Users: Sendable {
-        private let users: Mutex<[EntityID: String]>
-        init(_ users: [EntityID: String]) { self.users = Mutex(users) }
-        func set(_ group: EntityID, to user: String?) { self.users.withLock { $0[group] = user } }
-        func callAsFunction(_ group: EntityID) -> String? { self.users.withLock { $0[group] } }
+        private let users: Mutex<[EntityID: ExactText]>
+        init(_ users: [EntityID: ExactText]) { self.users = Mutex(users) }
+        func set(_ group: EntityID, to user: ExactText?) { self.users.withLock { $0[group] = user } }
+        func callAsFunction(_ group: EntityID) -> ExactText? { self.users.withLock { $0[group] } }
     }
 
     private static func quotas(group: RateLimit?, eachUser: RateLimit?, _ users: Users) throws -> Quotas {
@@ -105,7 +106,7 @@ struct QuotasTests {
                 #expect(pressed.take(group, now: now) == answer)
                 if answer == nil {
                     taken["\(group)", default: 0] += 1
-                    if let user = users(group) { taken[user, default: 0] += 1 }
+                    if let user = users(group) { taken[user.text, default: 0] += 1 }
                 } else {
                     for _ in 0..<5 { #expect(pressed.take(group, now: now) == answer) }
                 }
@@ -115,6 +116,15 @@ struct QuotasTests {
                 #expect(Double(count) <= Double(limit.burst) + limit.perSecond * Double(step) / 8)
             }
         }
+    }
+
+    @Test("are each user's own, though two are called by texts that look the same")
+    func spelling() throws {
+        let (one, other) = (EntityID.random(), EntityID.random())
+        let users = Users([one: "caf\u{E9}", other: "cafe\u{301}"])
+        let quotas = try Self.quotas(group: nil, eachUser: RateLimit(perSecond: 1, burst: 1), users)
+        #expect(quotas.take(one, now: 0) == nil && quotas.take(other, now: 0) == nil)
+        #expect(quotas.take(one, now: 0)?.reason == .userRate)
     }
 
     @Test("are those of the user that the group counts for now")

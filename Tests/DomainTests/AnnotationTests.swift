@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import Testing
+import Values
 
 @Suite("What owners note of things")
 struct AnnotationTests {
@@ -9,6 +10,8 @@ struct AnnotationTests {
         arguments: [
             (["b", "a", "b"], ["a", "b"], nil), (["site=Berlin", "outdoor"], ["outdoor", "site=Berlin"], nil),
             (["Straße=Köln 1"], ["Straße=Köln 1"], nil), ([], [], nil),
+            (["caf\u{E9}", "cafe\u{301}"], ["cafe\u{301}", "caf\u{E9}"], nil),
+            (["a=\u{301}1", "a=2"], nil, "labels"), (["a,\u{301}b"], nil, "labels[0]"),
             (["a=1", "a=2"], nil, "labels"), (["a", "a=2"], nil, "labels"), (["ok", "a,b"], nil, "labels[1]"),
             (["a;b"], nil, "labels[0]"), ([""], nil, "labels[0]"), (["=x"], nil, "labels[0]"),
             ([" a"], nil, "labels[0]"), (["a\n"], nil, "labels[0]"),
@@ -111,6 +114,23 @@ struct ThingChoiceTests {
         let filter = TriggerFilter(trigger)
         #expect(filter.refusal(thing: Self.thing, Self.traits, subtopic: "a") == refusal)
         #expect(!filter.isOpen)
+    }
+
+    @Test("are those that are called so byte by byte, and not those whose names look the same")
+    func exact() {
+        let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+        var selectors = Selectors()
+        selectors.add(Trigger(externalIDs: [composed], labels: [composed]))
+        #expect(selectors.marks(externalID: decomposed, labels: [decomposed]) == nil)
+        let marks = selectors.marks(externalID: composed, labels: [composed, decomposed])
+        #expect(marks?.externalID == ExactText(composed) && marks?.labels == [ExactText(composed)])
+        for marks in [
+            ThingMarks(externalID: decomposed, labels: []), ThingMarks(externalID: nil, labels: [decomposed]),
+        ] {
+            let traits = ThingTraits(marks: marks)
+            #expect(!TriggerFilter(Trigger(externalIDs: [composed])).admits(thing: Self.thing, traits, subtopic: ""))
+            #expect(!TriggerFilter(Trigger(labels: [composed])).admits(thing: Self.thing, traits, subtopic: ""))
+        }
     }
 
     @Test("are none of those of which nothing is known")

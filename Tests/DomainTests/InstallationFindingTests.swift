@@ -36,6 +36,9 @@ struct InstallationFindingTests {
         Case("database", .fail, "read-only") { $0.isReadOnly = true },
         Case("database", .fail, "its encoding is LATIN1") { $0.encoding = "LATIN1" },
         Case("database", .warn, "SQL_ASCII") { $0.encoding = "SQL_ASCII" },
+        Case("encryption", .ok, "none, on one machine") { $0.encryption = .init(version: nil, isLocal: true) },
+        Case("encryption", .ok, "POSTGRES_URL: TLSv1.3") { $0.encryption = .init(version: "TLSv1.3", isLocal: false) },
+        Case("encryption", .warn, "POSTGRES_URL: none, and") { $0.encryption = .init(version: nil, isLocal: false) },
         Case("rights", .fail, "make no tables") { $0.mayCreate = false },
         Case("rights", .fail, "another role's: groups, things") { $0.othersTables = ["groups", "things"] },
         Case("pooler", .fail, "by transactions") { $0.sharesBackend = true },
@@ -77,7 +80,9 @@ struct InstallationFindingTests {
     func good() {
         #expect(Self.database().findings.allSatisfy { $0.weight == .ok })
         #expect(
-            Set(Self.database().findings.map(\.subject)) == ["database", "rights", "commits", "connections", "clock"])
+            Set(Self.database().findings.map(\.subject)) == [
+                "database", "encryption", "rights", "commits", "connections", "clock",
+            ])
         let unknown = Self.database { $0.neededConnections = nil }
         #expect(!unknown.findings.contains { $0.subject == "connections" })
     }

@@ -21,7 +21,7 @@ struct ResponseTopicTests {
         arguments: [
             (nil, "\(webhook)"), ("weather", "weather"), ("weather/{subtopic}", "weather/room/a"),
             ("{status}/x{message_id}y", "200/xmsg_1_2y"), ("{webhook_id}", "\(webhook)"), ("$SYS/x", "$SYS/x"),
-            ("../../other", "../../other"),
+            ("../../other", "../../other"), ("w/\u{301}{status}\u{301}/x", "w/\u{301}200\u{301}/x"),
         ] as [(String?, String)])
     func filledIn(template: String?, below: String) {
         #expect(Self.topic(template) == "things/\(Self.thing)/responses/\(below)")
@@ -38,7 +38,8 @@ struct ResponseTopicTests {
     @Test("is no template with wildcards, empty levels, control characters or other placeholders")
     func refused() throws {
         for template in [
-            "", "/a", "a/", "a//b", "+", "a/#", "a+b", "a\u{0}", "a\nb", "{thing_id}", "{payload.x}", "{status", "a}",
+            "", "/a", "a/", "a//b", "a//\u{301}", "/\u{301}", "+", "a/#", "a+b", "a\u{0}", "a\nb", "{thing_id}",
+            "{payload.x}", "{status", "a}",
             String(repeating: "x", count: 255),
         ] {
             var options = WebhookOptions()

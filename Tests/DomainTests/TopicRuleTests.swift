@@ -28,6 +28,12 @@ struct TopicRuleTests {
                 Draft(filter: "application/+/device/{thing}/event/{subtopic}"),
                 "application/1/device/0004a30b001c0530/event/up", "0004a30b001c0530 up {}"
             ),
+            // A slash is a slash, and a brace a brace, whatever is put onto them.
+            (Draft(filter: "a/\u{301}b/{thing}"), "a/\u{301}b/x", "x  {}"),
+            (
+                Draft(filter: "a/{thing}/{kind}", subtopic: "\u{20E3}{kind}\u{301}/y"), "a/x/k",
+                "x \u{20E3}k\u{301}/y {}"
+            ),
             (
                 Draft(filter: "v3/{app}/devices/{thing}/{kind:#}", subtopic: "{app}/x/{kind}"),
                 "v3/a@b/devices/d/down/sent", "d a@b/x/down/sent {}"
@@ -185,6 +191,19 @@ struct TopicTableTests {
         #expect(self.subtopics(try self.table(.first, rules).find("a/t")) == ["x"])
         #expect(self.subtopics(try self.table(.all, rules).find("a/t")) == ["x", "y"])
         #expect(self.subtopics(try self.table(.all, rules).find("b/t")) == nil)
+    }
+
+    @Test("keep apart what two make of things whose names are different bytes, though they look the same")
+    func spelling() throws {
+        let rules: [(Int32, TopicRule.Draft)] = [
+            (1, .init(filter: "a/{thing}")), (2, .init(filter: "a/+", thing: "id")),
+        ]
+        guard case .rules(let match) = try self.table(.all, rules).find("a/caf\u{E9}") else {
+            Issue.record("no rule takes it")
+            return
+        }
+        let things = match.take(Array(#"{"id":"cafe\u0301"}"#.utf8)).parts.map { Array($0.thing.utf8) }
+        #expect(things == [Array("caf\u{E9}".utf8), Array("cafe\u{301}".utf8)])
     }
 
     @Test("tell a presence, and make one message of what another rule takes too")

@@ -6,10 +6,14 @@ import Testing
 struct LingerTests {
     /// How long is waited after a second of batches of so many, so far apart.
     private func wait(_ longest: Duration, batches: Int, of count: Int) -> Duration {
+        self.linger(longest, batches: batches, of: count).wait
+    }
+
+    private func linger(_ longest: Duration, batches: Int, of count: Int) -> Linger {
         var linger = Linger(longest: longest)
         let start = ContinuousClock.now
         for number in 0..<batches { linger.note(count, now: start + .seconds(1) / batches * number) }
-        return linger.wait
+        return linger
     }
 
     @Test(
@@ -22,6 +26,16 @@ struct LingerTests {
     func rates(batches: Int, count: Int, isWorthwhile: Bool) {
         let longest = Duration.milliseconds(2)
         #expect(self.wait(longest, batches: batches, of: count) == (isWorthwhile ? longest : .zero))
+    }
+
+    @Test(
+        "goes on for the next one where that is about to come, and nowhere else",
+        arguments: [(300, 1, false), (400, 1, true), (1_000, 1, true), (100, 63, true), (100, 64, false)])
+    func longer(batches: Int, count: Int, isLonger: Bool) {
+        let longest = Duration.milliseconds(2)
+        let linger = self.linger(longest, batches: batches, of: count)
+        #expect(linger.longer == (isLonger ? longest : .zero))
+        #expect(self.linger(.zero, batches: batches, of: count).longer == .zero)
     }
 
     @Test("is not made when it is set to nothing, nor before anything is known, and not for long after a rush")

@@ -247,6 +247,26 @@ struct TopicRuleTests {
         }
     }
 
+    @Test("leave a filter that looks like another, and is none of the other's bytes")
+    func spelling() async throws {
+        try await Stage.with { stage in
+            let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+            try await stage.grant("\(composed)/#", "\(decomposed)/#")
+            let gone = try await stage.add(.init(filter: "\(composed)/{thing}"))
+            func remembered() async throws -> [[UInt8]] {
+                try await BrokerSessionStore(stage.site.database).filters(of: "a")?.map { Array($0.utf8) } ?? []
+            }
+            func wait(for filters: String...) async throws {
+                let expected = filters.map { Array($0.utf8) }
+                try await waitUntil("the filters \(filters)") { Set(try await remembered()) == Set(expected) }
+            }
+            try await stage.receiving { try await wait(for: self.builtIn, "\(composed)/+") }
+            try await stage.rules.remove([gone], from: stage.site.group)
+            try await stage.add(.init(filter: "\(decomposed)/{thing}"))
+            try await stage.receiving(metrics: Metrics()) { try await wait(for: self.builtIn, "\(decomposed)/+") }
+        }
+    }
+
     @Test("take a message once, by however many subscriptions the broker sends it", arguments: [nil, "shared"])
     func overlapping(sharedGroup: String?) async throws {
         try await Stage.with { stage in

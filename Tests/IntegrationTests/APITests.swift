@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("The API")
     struct APITests {
         @Test(

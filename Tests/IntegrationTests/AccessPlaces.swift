@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 // What there is for callers to see and to do something with.
-extension WholeServiceTests.AccessTests {
+extension ManagementTests.AccessTests {
     /// A group of the owner's with something of everything in it, and secrets wherever one can be.
     func place(
         _ owner: APIClient, at receiver: Receiver, members: [String] = ["viewer", "editor", "admin"],

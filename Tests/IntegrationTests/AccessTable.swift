@@ -142,7 +142,7 @@ struct AccessRow: Sendable {
     }
 }
 
-/// One row, or several, for every operation there is; one without a row fails ``WholeServiceTests/AccessTests``.
+/// One row, or several, for every operation there is; one without a row fails ``ManagementTests/AccessTests``.
 enum AccessTable {
     private static func name() -> String { Place.random() }
 

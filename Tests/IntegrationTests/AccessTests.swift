@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Who may see and do what")
     struct AccessTests {
         /// Somebody who calls. Another way of showing who one is (a key, a token of another issuer) is one more of these.

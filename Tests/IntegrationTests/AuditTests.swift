@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("The audit")
     struct AuditTests {
         /// The routes that change something, by what openapi.json says.

@@ -155,6 +155,44 @@ extension WholeServiceTests {
             await receiver.stop()
         }
 
+        @Test("begin as docs/operations.md shows it: with an administrator, and without a right to receive")
+        func page() async throws {
+            let (folder, port) = (try Files.makeTemporaryFolder(), try freePort())
+            let preamble = "PASSWORD=\"the admin's password\""
+            try await ShellBlock.type(
+                ShellBlock.all(of: "docs/operations.md", with: "mosquitto_ctrl dynsec init"), in: folder,
+                after: preamble,
+                // Otherwise it asks for the password, of who sits there.
+                changing: ["/mosquitto/data/dynamic-security.json admin": "\(folder)/dynsec.json admin \"$PASSWORD\""])
+            let mosquitto = try LocalMosquitto.prepare(
+                in: folder, port: port, anonymous: false,
+                extra: [
+                    "plugin \(LocalMosquitto.dynamicSecurityPlugin)", "plugin_opt_config_file \(folder)/dynsec.json",
+                ])
+            let broker = try await mosquitto.start()
+            do {
+                func allowed() async throws -> String {
+                    try await ChildProcess.complete(
+                        "mosquitto_ctrl",
+                        [
+                            "-h", "127.0.0.1", "-p", "\(port)", "-u", "admin", "-P", "the admin's password", "dynsec",
+                            "getDefaultACLAccess",
+                        ])
+                }
+                #expect(try await allowed().contains(/publishClientReceive *: allow/))
+                try await ShellBlock.type(
+                    ShellBlock.all(of: "docs/operations.md", with: "setDefaultACLAccess"), in: folder, after: preamble,
+                    changing: ["-h broker -p 8883 --cafile ca.crt": "-h 127.0.0.1 -p \(port)"])
+                try await waitUntil("the right to be taken away") {
+                    try await allowed().contains(/publishClientReceive *: deny/)
+                }
+            } catch {
+                await broker.stop()
+                throw error
+            }
+            await broker.stop()
+        }
+
         @Test("are made again as they were after SECRETS_KEY was changed and the former one removed")
         func rotation() async throws {
             try await Installation.with(settings: Self.settings, prepareBroker: Self.broker) { installation, running in

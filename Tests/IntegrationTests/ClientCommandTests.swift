@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Commands for people")
     struct ClientCommandTests {
         @Test("ask the installation of a context for what is named, and change it")
@@ -45,10 +45,15 @@ extension WholeServiceTests {
                 #expect(tested.end == "exited(0)" && tested.output.contains("ok  response"), "\(tested)")
                 #expect(receiver.requests.count == 1)
                 #expect(try await run("disable", "Pipeline").end == "exited(0)")
+                // What the API answers with nothing, too.
+                let json = try await run("disable", "Pipeline", "-o", "json")
+                #expect(json.output == #"{"id":"\#(hook)","status":"DISABLED"}"# + "\n", "\(json)")
                 #expect(try await api.call("GET", "/webhooks/\(hook)").body.contains("\"DISABLED\""))
                 #expect(try await run("enable", hook).end == "exited(0)")
                 #expect(try await api.call("GET", "/webhooks/\(hook)").body.contains("\"ENABLED\""))
-                #expect(try await run("delete", "webhook", "Pipeline").end == "exited(0)")
+                let deleted = try await run("delete", "webhook", "Pipeline", "-o", "json")
+                #expect(
+                    deleted.output == #"{"id":"\#(hook)","kind":"webhook","removed":true}"# + "\n", "\(deleted)")
                 #expect(try await api.call("GET", "/webhooks/\(hook)").status == 404)
 
                 let wrong = try await run(
@@ -56,8 +61,86 @@ extension WholeServiceTests {
                 #expect(
                     wrong.end == "exited(1)" && wrong.output.contains("GET /groups?order=name&limit=100&dir=asc: 401"),
                     "\(wrong)")
+
+                #expect(try await run("context", "delete", "there").output.contains("there is no context \"there\""))
+                let forgotten = try await run("context", "delete", "here")
+                #expect(forgotten.end == "exited(0)" && forgotten.output.contains("None is used"), "\(forgotten)")
+                #expect(try await run("context", "list").output.isEmpty)
+                #expect(Files.exists("\(folder)/key"))
             }
             await receiver.stop()
+        }
+
+        @Test("offer a shell what there is in the installation that the line names, and carry out nothing of it")
+        func completions() async throws {
+            try await Installation.with { installation, _ in
+                let (folder, api) = (installation.folder, installation.api)
+                let hook = try await installation.webhook("Pipeline", "https://example.com")
+                _ = try await installation.webhook("my hook", "https://example.com")
+                let harm = "$(touch \(folder)/harm)"
+                _ = try await installation.webhook(harm, "https://example.com")
+                // A name that would be taken for an option.
+                let dashed = try await installation.webhook("-x", "https://example.com")
+                try Files.write(api.token + "\n", to: "\(folder)/key", mode: 0o600)
+                let environment = ["HOME": folder, "XDG_CONFIG_HOME": "\(folder)/config"]
+                func offered(_ command: String, _ argument: String, _ words: String...) async throws -> [String] {
+                    let last = words.last ?? ""
+                    let line = ["---completion"] + command.split(separator: " ").map(String.init)
+                    let place = ["--", argument, "\(words.count)", "\(last.count)", "hookline"] + words
+                    let (end, output) = try await HooklineProcess.run(line + place, environment)
+                    #expect(end == "exited(0)", "\(output)")
+                    return output.split(separator: "\n").map(String.init)
+                }
+                #expect(try await offered("enable", "positional@0", "enable", "").isEmpty, "there is no context yet")
+                for name in ["here", "other"] {
+                    // Nobody is at the other, which is used from then on.
+                    let url = name == "here" ? api.base : "http://127.0.0.1:\(try freePort())"
+                    let set = try await HooklineProcess.run(
+                        ["context", "set", name, "--url", url, "--key-file", "\(folder)/key"], environment)
+                    #expect(set.end == "exited(0)", "\(set)")
+                }
+                #expect(try await offered("enable", "positional@0", "enable", "").isEmpty)
+                #expect(
+                    try await offered("context delete", "positional@0", "context", "delete", "") == ["here", "other"])
+                let all = try await offered("enable", "positional@0", "enable", "--context", "here", "")
+                #expect(Set(all) == ["Pipeline", "my hook", harm, dashed], "\(all)")
+                let use = try await HooklineProcess.run(["context", "use", "here"], environment)
+                #expect(use.end == "exited(0)", "\(use)")
+                #expect(try await offered("tail", "--webhook", "tail", "--webhook", "pipe") == ["Pipeline"])
+                let byID = try await offered("test", "positional@0", "test", String(hook.prefix(8)))
+                #expect(byID.contains(hook), "\(byID)")
+                let thing = try await offered("describe", "positional@1", "describe", "thing", "")
+                #expect(thing == ["Thing"])
+                #expect(try await offered("describe", "positional@1", "describe", "delivery", "").isEmpty)
+                #expect(try await offered("get", "--thing", "get", "messages", "--thing", "th") == thing)
+                #expect(try await offered("get", "--group", "get", "log", "--group", "") == ["Group"])
+
+                let settings = try await offered("serve", "positional@0", "serve", "--http")
+                for flag in ["--http-port", "--config-file", "--postgres-url-file"] { #expect(settings.contains(flag)) }
+                #expect(try await offered("doctor", "positional@0", "doctor", "--http-port", "").isEmpty)
+                #expect(try await offered("check-config", "positional@0", "check-config", "") == settings)
+
+                // As bash does it.
+                try Files.write(
+                    #"""
+                    hookline() { "$BINARY" "$@"; }
+                    source <("$BINARY" --generate-completion-script bash)
+                    complete_line() {
+                        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMPREPLY=()
+                        _hookline hookline "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+                        printf '%s\n' "${COMPREPLY[@]}"
+                    }
+                    complete_line hookline enable ""
+                    complete_line hookline serve --http-p
+                    """#, to: "\(folder)/line")
+                let told = try await ChildProcess.complete(
+                    "bash", ["\(folder)/line"],
+                    environment: environment.merging(["BINARY": HooklineProcess.binary]) { $1 })
+                let replies = told.split(separator: "\n").map(String.init)
+                #expect(replies.contains("my hook") && replies.contains(harm), "\(told)")
+                #expect(replies.contains("--http-port"), "\(told)")
+                #expect(!Files.exists("\(folder)/harm"))
+            }
         }
 
         @Test(

@@ -39,31 +39,39 @@ struct CommandTests {
                     && guide().lowercased().contains("x-api-key: secret")
             }
             // And so do those of the documentation, one block after the other.
-            for page in ["webhooks.md", "api.md", "sources.md", "notices.md", "delivery.md"] {
-                try await self.runShellBlocks(of: "docs/\(page)", in: folder)
+            for page in ["webhooks", "api", "sources", "notices", "delivery"] {
+                try await self.type("docs/\(page).md", in: folder)
             }
             let messages = Files.read("\(folder)/sources.md.out") ?? ""
             #expect(messages.contains("21.70"), "what a source took has come back as a message: \(messages)")
-            // What a receiver does with the key of a delivery it does elsewhere.
-            let sent = try await self.runShellBlocks(of: "docs/commands.md", in: folder) { !$0.contains("COMMAND_KEY") }
+            let sent = try await self.type("docs/commands.md", in: folder)
             #expect(sent.contains(#""state":"pending""#), "\(sent)")
-            let applied = try await self.runShellBlocks(of: "docs/as-code.md", in: folder)
+            let applied = try await self.type("docs/as-code.md", in: folder)
             #expect(applied.contains("+ webhook Alerts") && applied.contains("All is as hookline.yaml says."))
             #expect(!applied.contains("s3cret"), "\(applied)")
-            let asked = try await self.runShellBlocks(of: "docs/cli.md", in: folder)
+            let asked = try await self.type("docs/cli.md", in: folder)
             #expect(asked.contains("DATE") && asked.contains(#""trigger_id":"msg_"#), "\(asked)")
-            try await self.runShellBlocks(of: "docs/fleets.md", in: folder)
+            try await self.type("docs/fleets.md", in: folder)
             try await waitUntil("the first message of each fleet") {
                 guide().contains(#""linkquality":120"#) && guide().contains(#""Power":42"#)
                     && guide().contains(#""fCnt":7"#) && guide().contains(#"{"press":"press-1","celsius":21.5}"#)
             }
-            for page in ["README.md", "docs/operations.md"] {
-                let output = try await self.runShellBlocks(of: page, in: folder) { $0.contains("First webhook") }
+            // What stands there for a machine of one's own is here that of `dev`.
+            let here = [
+                "README.md": ["http://127.0.0.1:9021/things/$THING": "$HOOKLINE_API/things/$HOOKLINE_THING"],
+                "docs/operations.md": ["/etc/bash_completion.d/": ""],
+            ]
+            for (page, changes) in here {
+                let output = try await self.type(page, in: folder, changing: changes)
                 #expect(output.contains(#""status":"OK""#) && output.contains(#""would":"send""#), "\(page): \(output)")
             }
+            #expect(Files.read("\(folder)/hookline")?.contains("complete ") == true, "the shell's completions")
             let skipped = Files.read("\(folder)/webhooks.md.out") ?? ""
             #expect(skipped.contains("condition not met: t gt 30"), "the log that is asked right after a publish")
             #expect(guide().contains("/hook/token"), "an access token is asked for")
+            let second = try await HooklineProcess.run(["dev", "--folder", "\(folder)/dev"])
+            #expect(second.end == "exited(1)" && second.output.contains("runs in \(folder)/dev already"), "\(second)")
+            try await ChildProcess.complete("sh", ["-ec", ". \(folder)/dev/env; curl -sSf $HOOKLINE_API/ready"])
         } catch {
             await process.stop()
             throw error
@@ -107,33 +115,19 @@ struct CommandTests {
         }
     }
 
-    /// Runs what a page shows to be typed, as it would be; a request that is not taken ends it. Answers what was said.
-    ///
-    /// - Parameter isWanted: which of the blocks.
+    /// Types what a page shows, if that can be done at a `hookline dev`; a request that is not taken ends it. Answers what was said.
     @discardableResult
-    private func runShellBlocks(
-        of path: String, in folder: String, where isWanted: (Substring) -> Bool = { _ in true }
+    private func type(
+        _ page: String, in folder: String, changing changes: [String: String] = [:]
     ) async throws -> String {
-        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let text = try #require(Files.read("\(root)/\(path)"))
-        let page = path.split(separator: "/").last ?? ""
-        let blocks = text.split(separator: "```sh\n").dropFirst().map { block in
-            block.prefix { $0 != "`" }
-        }.filter(isWanted)
-        #expect(!blocks.isEmpty)
-        let script = """
-            set -eu
+        let blocks = try ShellBlock.all(of: page).filter { $0.trial == .dev }
+        #expect(!blocks.isEmpty, "\(page)")
+        let preamble = """
             ln -sfn dev .hookline
             source .hookline/env
             curl() { command curl -sS -f "$@"; }
-            hookline() { "\(HooklineProcess.binary)" "$@"; }
-            trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-            \(blocks.joined(separator: "\n"))
             """
-        try Files.write(script, to: "\(folder)/\(page).sh")
-        try await ChildProcess.complete(
-            "bash", ["-c", "cd \(folder) && bash \(page).sh > \(page).out 2>&1 || { tail -5 \(page).out; exit 1; }"])
-        return Files.read("\(folder)/\(page).out") ?? ""
+        return try await ShellBlock.type(blocks, in: folder, after: preamble, changing: changes)
     }
 
     @Test("tells whether the instance on this machine is ready")

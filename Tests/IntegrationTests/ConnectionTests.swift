@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Those who call the API otherwise than they should")
     struct ConnectionTests {
         /// What is answered to these bytes until the connection ends, or `end` was said.
@@ -93,6 +93,32 @@ extension WholeServiceTests {
                 }
                 #expect(!caller.isClosed)
                 await caller.close()
+            }
+        }
+
+        @Test("are answered alike where metrics have a port of their own, and are told by a path what it has")
+        func metricsPort() async throws {
+            let port = try freePort()
+            try await Installation.with(settings: ["METRICS_PORT": "\(port)"]) { installation, _ in
+                let own = Int(installation.api.base.split(separator: ":").last ?? "") ?? 0
+                for (port, request, status, part) in [
+                    (port, "GET /metrics HTTP/1.0\r\n", 200, "hookline_"),
+                    (port, "HEAD /metrics HTTP/1.0\r\n", 200, "text/plain"),
+                    (port, "OPTIONS /metrics HTTP/1.0\r\n", 200, "allow: get, head, options\r\n"),
+                    (port, "OPTIONS / HTTP/1.0\r\n", 204, ""), (port, "GET /me HTTP/1.1\r\nhost: a\r\n", 404, ""),
+                    (port, "POST /metrics HTTP/1.0\r\n", 405, "allow: get, head, options\r\n"),
+                    (port, "NONSENSE / HTTP/1.1\r\n", 400, "is no http that can be read"),
+                    (own, "PATCH /health HTTP/1.0\r\n", 405, "allow: get, head, options\r\n"),
+                ] {
+                    let caller = try await RawCaller.connect(to: port)
+                    try await caller.send("\(request)\r\n")
+                    try await waitUntil("the answer to \(request)") {
+                        caller.heard.contains("\r\n\r\n")
+                            && (part.isEmpty || caller.heard.lowercased().contains(part))
+                    }
+                    #expect(caller.heard.contains(" \(status) "), "\(request) → \(caller.heard)")
+                    await caller.close()
+                }
             }
         }
 

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("A look at an installation")
     struct DoctorTests {
         private struct Report: Decodable {
@@ -49,7 +49,8 @@ extension WholeServiceTests {
                 ]
                 let (_, well, output) = try await self.look(settings)
                 for check in [
-                    "settings", "secrets", "database", "rights", "commits", "clock", "schema", "disk", "backlog",
+                    "settings", "secrets", "database", "encryption", "rights", "commits", "clock", "schema", "disk",
+                    "backlog",
                     "broker",
                     "descriptors", "http", "public url",
                 ] {
@@ -125,12 +126,14 @@ extension WholeServiceTests {
                     "POSTGRES_URL": try await SharedPostgres.shared.makeDatabase(), "MQTT_PORT": "\(port)",
                     "MQTT_TLS_CA_FILE": "\(folder)/ca.pem", "MQTT_TLS_CERT_FILE": "\(folder)/old.pem",
                     "MQTT_TLS_KEY_FILE": "\(folder)/old.key", "HTTP_PORT": "\(try freePort())",
+                    "DELIVERY_TLS_CA_FILE": "\(folder)/old.pem",
                 ])
                 let ended = report.findings.filter {
                     $0.check == "certificates" && $0.result == "fail" && $0.text.contains("ended at 2024-02-01")
                 }
                 #expect(ended.contains { $0.text.hasPrefix("MQTT_TLS_CERT_FILE") }, "\(output)")
                 #expect(ended.contains { $0.text.hasPrefix("the broker at 127.0.0.1:\(port)") }, "\(output)")
+                #expect(ended.contains { $0.text.hasPrefix("DELIVERY_TLS_CA_FILE") }, "\(output)")
                 #expect(
                     report.says("certificates", "ok", "MQTT_TLS_CA_FILE")
                         || report.says("certificates", "warn", "MQTT_TLS_CA_FILE"))
@@ -138,6 +141,66 @@ extension WholeServiceTests {
                 #expect(report.says("schema", "warn", "there is none yet"), "\(output)")
                 #expect(report.says("http", "ok", "is free"), "\(output)")
             }
+        }
+
+        @Test("tells whether the way to the database is encrypted")
+        func encryption() async throws {
+            let folder = try Files.makeTemporaryFolder()
+            let postgres = try await LocalPostgres.prepare(
+                in: "\(folder)/postgres", port: freePort(),
+                settings: ["fsync": "off", "ssl": "on", "ssl_cert_file": "own.pem", "ssl_key_file": "own.key"])
+            let files = "-keyout \(folder)/postgres/own.key -out \(folder)/postgres/own.pem"
+            let make =
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=db \(files)"
+            let give = "chown --reference=\(folder)/postgres \(folder)/postgres/own.*"
+            _ = try await ChildProcess.complete("sh", ["-c", "umask 077 && \(make) && \(give)"])
+            let server = try await postgres.start()
+            let settings = ["MQTT_PORT": "\(try freePort())", "HTTP_PORT": "0", "POSTGRES_URL": postgres.url]
+            let (_, report, output) = try await self.look(settings)
+            #expect(report.says("encryption", "ok", "POSTGRES_URL: TLSv1"), "\(output)")
+            let (_, plain, plainOutput) = try await self.look(
+                settings.merging(["POSTGRES_URL": "\(postgres.url)?sslmode=disable"]) { $1 })
+            #expect(plain.says("encryption", "ok", "none, on one machine"), "\(plainOutput)")
+            await server.stop()
+        }
+
+        @Test("asks the identity provider for its keys and the mail server for a connection, each for itself")
+        func network() async throws {
+            let (provider, mail) = (try await Receiver.start(), try await MailReceiver.start(.plain))
+            let issuer = "http://127.0.0.1:\(provider.port)"
+            func say(issuer said: String) {
+                provider.set(
+                    .content(200, #"{"issuer":"\#(said)","jwks_uri":"\#(issuer)/keys"}"#),
+                    at: "/.well-known/openid-configuration")
+                provider.set(.content(200, Issuer.set(Issuer("one").jwk)), at: "/keys")
+            }
+            let settings = [
+                "POSTGRES_URL": "host=127.0.0.1 port=\(try freePort())", "MQTT_PORT": "\(try freePort())",
+                "HTTP_PORT": "0", "AUTH_OIDC_ISSUER": issuer, "AUTH_AUDIENCE": "hookline",
+                "AUTH_ALLOWED_NETWORKS": "127.0.0.0/8", "SMTP_URL": "smtp://127.0.0.1:\(mail.port)",
+                "SMTP_FROM": "hookline@example.com", "DELIVERY_TLS_CA_FILE": mail.authority,
+            ]
+            say(issuer: issuer)
+            let (_, well, output) = try await self.look(settings)
+            #expect(well.says("provider", "ok", "tells its keys"), "\(output)")
+            #expect(well.says("mail", "ok", "nothing was sent"), "\(output)")
+            #expect(try mail.mails.isEmpty)
+            #expect(!well.findings.contains { $0.check == "receivers" }, "\(output)")
+            #expect(well.findings.contains { $0.text.hasPrefix("DELIVERY_TLS_CA_FILE") }, "\(output)")
+
+            say(issuer: "https://login.example.com")
+            await mail.stop()
+            let (_, wrong, wrongOutput) = try await self.look(settings)
+            #expect(wrong.says("provider", "fail", issuer), "\(wrongOutput)")
+            #expect(wrong.says("mail", "fail", "cannot be connected to"), "\(wrongOutput)")
+
+            await provider.stop()
+            let (_, away, awayOutput) = try await self.look(settings)
+            #expect(away.says("provider", "fail", issuer), "\(awayOutput)")
+
+            let (_, unread, unreadOutput) = try await self.look(
+                settings.merging(["DELIVERY_TLS_CA_FILE": "/dev/null"]) { $1 })
+            #expect(unread.says("settings", "fail", "DELIVERY_TLS_CA_FILE"), "\(unreadOutput)")
         }
 
         @Test("says of settings that cannot be read what serve says, and goes no further")

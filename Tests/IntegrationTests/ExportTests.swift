@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What is taken along, and what is erased")
     struct ExportTests {
         private func lines(_ answer: HTTPAnswer) -> [Substring] {

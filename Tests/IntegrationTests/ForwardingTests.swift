@@ -2,9 +2,14 @@ import LocalServices
 import TestSupport
 import Testing
 
-/// Everything that runs the built binary, one at a time: the machine is small and the tests load it.
+/// What sends messages through the built binary, one test at a time: the machine is small and they load it.
 @Suite(.serialized)
 enum WholeServiceTests {}
+
+/// What asks a running instance for something, and the commands, one test at a time beside ``WholeServiceTests``: both wait more than
+/// they compute.
+@Suite(.serialized)
+enum ManagementTests {}
 
 extension WholeServiceTests {
     @Suite("Forwarding")

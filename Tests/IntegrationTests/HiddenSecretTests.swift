@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Secrets")
     struct HiddenSecretTests {
         /// What must be found nowhere, by where it was given.

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     /// Hookline with an OpenID provider of the test's own, which is as it is told to be.
     @Suite("With an identity provider")
     struct IdentityTests {

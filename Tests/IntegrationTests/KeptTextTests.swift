@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What users give comes out as they gave it")
     struct KeptTextTests {
         /// Digits, an order and a repetition that no number and no dictionary keeps.

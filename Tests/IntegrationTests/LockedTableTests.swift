@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Who asks the API for what is in a table that somebody holds locked")
     struct LockedTableTests {
         @Test("is told so in time, and served when it is over")

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Looking into the log")
     struct LogSearchTests {
         private static let keeping = #"{"content_type":"application/json","write":true,"webhook":true}"#

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What can be seen of deliveries")
     struct LogTests {
         @Test("the log, each delivery with its attempts, and counts; secrets are masked")

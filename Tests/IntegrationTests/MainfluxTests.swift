@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Coming from Mainflux")
     struct MainfluxTests {
         /// The tables of the things service as its migrations leave them: things_10, and things_2 with its channels.
@@ -49,6 +49,23 @@ extension WholeServiceTests {
         @discardableResult
         private static func execute(_ sql: String, _ url: String) async throws -> String {
             try await ChildProcess.complete("psql", ["-v", "ON_ERROR_STOP=1", "-qAtc", sql, url])
+        }
+
+        @Test("what docs/mainflux.md shows says what would come over")
+        func page() async throws {
+            let folder = try Files.makeTemporaryFolder()
+            try Files.write("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", to: "\(folder)/secrets_key")
+            let group = "INSERT INTO groups (id, org_id, name) VALUES ('\(Self.id(10))', '\(Self.id(1))', 'Plant')"
+            let said = try await ShellBlock.type(
+                ShellBlock.all(of: "docs/mainflux.md"), in: folder,
+                changing: [
+                    "host=127.0.0.1 dbname=hookline user=hookline": try await SharedPostgres.shared.makeDatabase(),
+                    "/etc/hookline/secrets_key": "\(folder)/secrets_key",
+                    "host=127.0.0.1 dbname=things user=mainflux": try await Self.database(Self.things + group),
+                    "host=127.0.0.1 dbname=webhooks user=mainflux": try await Self.database(Self.webhooks),
+                ])
+            #expect(Self.rows(said).contains("groups 1 1 0 0"), "\(said)")
+            #expect(said.contains("Nothing was changed (--dry-run)."), "\(said)")
         }
 
         @Test("groups, members, profiles, things and webhooks come over with their ids, and things go on publishing")

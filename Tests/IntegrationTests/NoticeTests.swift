@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Notices that people get")
     struct NoticeTests {
         private static func settings(_ mail: MailReceiver, _ scheme: String) -> [String: String] {

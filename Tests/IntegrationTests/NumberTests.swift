@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Numbers and times that nobody can mean")
     struct NumberTests {
         private static let numbers = [

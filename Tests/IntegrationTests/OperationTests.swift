@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What operators do")
     struct OperationTests {
         @Test("a backup of the database brings back webhooks, secrets and everything that was waiting")
@@ -21,12 +21,17 @@ extension WholeServiceTests {
                 }
                 await running.hookline.process.stop()
 
-                // As docs/operations.md says it.
-                let dump = "\(installation.folder)/hookline.dump"
-                try await ChildProcess.complete(
-                    "pg_dump", ["--format=custom", "--file", dump, installation.postgresURL])
+                // As the page says it, but that what it restores to is another database, which is made already.
                 let restored = try await SharedPostgres.shared.makeDatabase()
-                try await ChildProcess.complete("pg_restore", ["--no-owner", "--dbname", restored, dump])
+                try await ShellBlock.type(
+                    ShellBlock.all(of: "docs/operations.md", with: "pg_dump"), in: installation.folder,
+                    after: """
+                        POSTGRES_URL=\(installation.postgresURL)
+                        createdb() {
+                            command createdb --maintenance-db="$POSTGRES_URL" "${@:1:$#-1}" from_the_page &&
+                                dropdb --maintenance-db="$POSTGRES_URL" from_the_page && POSTGRES_URL=\(restored)
+                        }
+                        """)
                 let before = Set(receiver.requests.map(\.body))
                 receiver.set(.decide { _ in 200 })
                 let again = try await HooklineProcess.serve(

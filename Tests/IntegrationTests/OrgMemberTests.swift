@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Members of an org")
     struct OrgMemberTests {
         private static let org = "00000000-0000-4000-8000-0000000000d1"

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("A webhook of an org")
     struct OrgWebhookTests {
         /// A group with a thing whose messages webhooks get.

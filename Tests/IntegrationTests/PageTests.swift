@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Lists page by page")
     struct PageTests {
         @Test("every list says where the next page begins, and takes that back from its own pages alone")

@@ -48,6 +48,11 @@ extension WholeServiceTests {
                     try await installation.publish("?", subtopic: "berlin/mitte")
                     try await waitUntil("it to be asked") { receiver.requests.count == before + 1 }
                 }
+                // Nor what the device could not read, because it came packed in a way that nobody asked for.
+                let before = receiver.requests.count
+                receiver.set(.packed("br", [0x0B, 0x02, 0x80]))
+                try await installation.publish("?", subtopic: "berlin/mitte")
+                try await waitUntil("it to be asked") { receiver.requests.count == before + 1 }
                 receiver.set(.content(200, "end"))
                 try await installation.publish("?")
                 try await waitUntil("the last") {

@@ -29,6 +29,28 @@ extension WholeServiceTests {
             }
         }
 
+        @Test(
+            "is told as no while the broker sends again and again what cannot be read, and why nothing comes behind it")
+        func unreadable() async throws {
+            let broker = try await ScriptedBroker.start(keeping: [
+                ScriptedBroker.Kept("1", on: "things/x/messages/\u{1}")
+            ]) { _ in .silence }
+            try await Installation.with { installation, _ in
+                let hookline = try await HooklineProcess.serve(
+                    postgres: installation.postgresURL, mqttPort: broker.port,
+                    logFile: "\(installation.folder)/second.log", settings: ["MQTT_CLIENT_ID": "second"],
+                    awaitingReady: false)
+                try await waitUntil("/ready to say why", within: .seconds(60)) {
+                    // Nobody listens before the database is up to date.
+                    let answer = try? await HTTP.get("http://127.0.0.1:\(hookline.port)/ready")
+                    return answer?.status == 503
+                        && answer?.body.contains("a topic of a message is no text to MQTT") == true
+                }
+                await hookline.process.stop()
+            }
+            await broker.stop()
+        }
+
         @Test("is told as no while what comes in cannot be committed, though the database answers")
         func commits() async throws {
             let receiver = try await Receiver.start()

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Commands for people who look for deliveries")
     struct RecordCommandTests {
         private static let keeping = #"{"content_type":"application/json","write":true,"webhook":true}"#

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Sending kept messages once more")
     struct ResendTests {
         private static let keeping = #"{"content_type":"application/json","write":true,"webhook":true}"#

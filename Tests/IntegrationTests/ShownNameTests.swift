@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Names that do not show what they are")
     struct ShownNameTests {
         @Test("are given to nothing by now, and what has one keeps it while all else of it changes")

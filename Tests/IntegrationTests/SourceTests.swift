@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Sources")
     struct SourceTests {
         private func make(_ installation: Installation, _ fields: String) async throws -> HTTPAnswer {

@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Sources for many things")
     struct SourceThingTests {
         /// What each system posts, in the shape that its documentation gives, with values of ours.

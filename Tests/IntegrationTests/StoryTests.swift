@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     /// What people set up on their first evening, as they would, with what the well-known receivers are like.
     @Suite("A first evening")
     struct StoryTests {

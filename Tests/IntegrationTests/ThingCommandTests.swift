@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Commands to things by HTTP")
     struct ThingCommandTests {
         /// A device that hears its commands: of each a line with the topic, where its answer is awaited, its type and the payload.
@@ -103,6 +103,7 @@ extension WholeServiceTests {
                     request.headers["x-hookline-command-url"]
                         == "http://127.0.0.1:1/things/\(installation.thing)/commands")
                 let key = try #require(request.headers["x-hookline-command-key"])
+                // As docs/commands.md says it.
                 let api = await running.hookline.api(token: key)
                 let sent = try await api.call("POST", "/things/\(installation.thing)/commands", "round \(round)")
                 statuses.append(sent.status)

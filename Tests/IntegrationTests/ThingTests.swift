@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Things as their owners name them")
     struct ThingTests {
         @Test("are filled in with what their owners note of them, and a change of that reaches what is sent next")

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Rows that cannot be read")
     struct UnreadableTests {
         private static let (first, second) = (

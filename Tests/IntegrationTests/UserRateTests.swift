@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("What all groups of a user share")
     struct UserRateTests {
         private static func shown(_ api: APIClient, _ webhook: String) async throws -> String {

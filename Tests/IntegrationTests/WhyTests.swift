@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension WholeServiceTests {
+extension ManagementTests {
     @Suite("Why a message arrives or does not")
     struct WhyTests {
         private struct Explanation: Decodable {

@@ -57,6 +57,31 @@ struct LostBrokerTests {
         await broker.stop()
     }
 
+    /// A server reference, and a reason string (MQTT 5, sections 3.2.2.3.16 and 3.2.2.3.9).
+    private static let moved: [UInt8] = [0x1C, 0, 5] + Array("other".utf8) + [0x1F, 0, 4] + Array("soon".utf8)
+
+    @Test("says why it lets nobody in, in the broker's words too, and where else to go")
+    func refusal() async throws {
+        let broker = try await ScriptedBroker.start(greeting: .refusal(0x9D, Self.moved)) { _ in .silence }
+        let error = try #require(
+            await self.failure(of: try Session(self.configuration(broker.port), logger: silentLogger)))
+        #expect(error.kind == .refused)
+        #expect(error.message == "the broker has moved, and names other (it says: soon)")
+        await broker.stop()
+    }
+
+    /// libmosquitto 2.0 has thrown away by then what a DISCONNECT says beside its code.
+    @Test("says what the code means with which it ends a connection, and what is beside it where that can be read")
+    func ended() async throws {
+        let broker = try await ScriptedBroker.start { _ in .disconnectSaying(0x9C, Self.moved) }
+        let publisher = try Publisher(self.configuration(broker.port), logger: silentLogger)
+        try await publisher.connect()
+        let error = await #expect(throws: MQTTError.self) { try await publisher.publish([], to: "x") }
+        let message = "another broker is to be used for now"
+        #expect([message, message + ", and names other (it says: soon)"].contains(error?.message))
+        await broker.stop()
+    }
+
     @Test("says what it could not subscribe to, and why")
     func refusedSubscription() async throws {
         // It takes packets of 20 bytes.

@@ -2,6 +2,7 @@ import LocalServices
 import MQTT
 import TestSupport
 import Testing
+import Values
 
 @Suite("Filters that come and go while a session lasts")
 struct NumberedFilterTests {

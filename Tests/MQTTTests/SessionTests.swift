@@ -95,6 +95,29 @@ struct SessionTests {
         }
     }
 
+    @Test("waits longer for the next message where none has come in the pause, until it comes or the time is over")
+    func longer() async throws {
+        try await self.withBroker { mosquitto in
+            let session = try Session(self.configuration(mosquitto), logger: silentLogger)
+            try await session.connect()
+            async let published = ChildProcess.complete(
+                "sh",
+                [
+                    "-c",
+                    "for i in 1 2; do echo $i; sleep 0.3; done | mosquitto_pub -h 127.0.0.1 -p \(mosquitto.port) -q 1 -l -t things/x/messages",
+                ])
+            let both = try await session.acknowledgeAndReceive(
+                upTo: 1_000, bytes: .max, within: .seconds(10), linger: .milliseconds(1), longer: .seconds(60))
+            #expect(both.messages.map { String(decoding: $0.payload, as: UTF8.self) } == ["1", "2"])
+            _ = try await published
+            try await self.publish(mosquitto, 3...3)
+            let alone = try await session.acknowledgeAndReceive(
+                upTo: 1_000, bytes: .max, within: .seconds(10), linger: .milliseconds(1), longer: .milliseconds(10))
+            #expect(alone.messages.map { String(decoding: $0.payload, as: UTF8.self) } == ["3"])
+            await session.disconnect(acknowledging: true)
+        }
+    }
+
     @Test("gets what it never acknowledged again, and nothing that it did")
     func redelivery() async throws {
         try await self.withBroker { mosquitto in

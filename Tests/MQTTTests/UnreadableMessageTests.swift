@@ -73,6 +73,8 @@ struct UnreadableMessageTests {
         }
         #expect(error?.kind == .connectionLost, "\(error as Any)")
         #expect(error?.message.hasPrefix("a topic of a message is no text to MQTT") == true, "\(error as Any)")
+        #expect(error?.isUnreadable == true, "\(error as Any)")
+        #expect(error?.message.hasSuffix("comes when the broker has forgotten that message") == true)
         #expect(!broker.isRid)
         await broker.stop()
     }

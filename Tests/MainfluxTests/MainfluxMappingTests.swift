@@ -11,7 +11,8 @@ struct MainfluxMappingTests {
         "names are kept if they can be, and marked with the id if not",
         arguments: [
             ("Boiler", "Boiler"), ("", "imported 0a1b2c3d"), ("\u{7}", "imported 0a1b2c3d"),
-            ("two\nlines", "two lines… 0a1b2c3d"),
+            ("two\nlines", "two lines… 0a1b2c3d"), ("turned\u{202E}round", "turned round… 0a1b2c3d"),
+            ("   ", "imported 0a1b2c3d"),
             (String(repeating: "é", count: 254), String(repeating: "é", count: 254)),
             (String(repeating: "é", count: 255), String(repeating: "é", count: 240) + "… 0a1b2c3d"),
         ])

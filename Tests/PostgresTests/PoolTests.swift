@@ -28,6 +28,36 @@ struct PoolTests {
         pool.close()
     }
 
+    @Test("begins a transaction where what is looked for first is there, and only there")
+    func ifAny() async throws {
+        let pool = Pool(
+            endpoint: try Endpoint(try await SharedPostgres.shared.makeDatabase()), configuration: .init(size: 1),
+            logger: silentLogger)
+        _ = try await pool.withConnection { try $0.execute("CREATE TABLE rows (number bigint)") }
+        @Sendable func count() async throws -> Int64? {
+            try await pool.withConnection { try $0.query("SELECT count(*) FROM rows") { try $0.int64(0) }.first }
+        }
+        let none = try await pool.transaction(ifAny: "SELECT FROM rows LIMIT 1") {
+            try $0.execute("INSERT INTO rows VALUES (1)")
+        }
+        #expect(none == nil)
+        #expect(try await count() == 0)
+        _ = try await pool.withConnection { try $0.execute("INSERT INTO rows VALUES (1)") }
+        let some = try await pool.transaction(ifAny: "SELECT FROM rows LIMIT 1") {
+            try $0.execute("INSERT INTO rows VALUES (2)")
+        }
+        #expect(some == 1)
+        struct Undone: Error {}
+        await #expect(throws: Undone.self) {
+            try await pool.transaction(ifAny: "SELECT FROM rows LIMIT 1") { db in
+                try db.execute("INSERT INTO rows VALUES (3)")
+                throw Undone()
+            }
+        }
+        #expect(try await count() == 2, "what fails is undone as a whole")
+        pool.close()
+    }
+
     @Test("replaces a connection that broke")
     func broken() async throws {
         let pool = Pool(

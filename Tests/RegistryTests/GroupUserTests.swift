@@ -4,6 +4,7 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Registry
 
@@ -12,7 +13,7 @@ struct GroupUserTests {
     struct Case: Sendable, CustomTestStringConvertible {
         /// Who is a member: since which day, and as what. The group was made on the first.
         let members: [(id: String, day: Int64, role: Role)]
-        let user: String?
+        let user: ExactText?
 
         var testDescription: String {
             "\(self.members.map { "\($0.id) \($0.day) \($0.role)" }): \(self.user ?? "nobody")"
@@ -137,9 +138,9 @@ struct GroupUserTests {
         for (member, isByAll) in [("q", false), ("r", true)] {
             let former = try #require(routes.withRoutes { $0.user(of: fixture.group) })
             #expect(try await groups.setMembers([Member(id: member, role: .owner)], in: fixture.group))
-            #expect(try await groups.removeMembers([former], from: fixture.group))
+            #expect(try await groups.removeMembers([former.text], from: fixture.group))
             if isByAll { try await routes.load() } else { await routes.refresh([.webhooks(group: fixture.group)]) }
-            #expect(routes.withRoutes { $0.user(of: fixture.group) } == member)
+            #expect(routes.withRoutes { $0.user(of: fixture.group) } == ExactText(member))
             #expect(routes.takeChangedWebhooks() == [fixture.target.key])
         }
         try await routes.load()

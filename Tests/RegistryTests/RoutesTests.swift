@@ -1,4 +1,5 @@
 import Testing
+import Values
 
 @testable import Domain
 @testable import Registry
@@ -67,7 +68,7 @@ struct RoutesTests {
         let (group, other) = (EntityID.random(), EntityID.random())
         let targets = [try Self.target(1, group: group), try Self.target(2, group: group)]
         let elsewhere = try Self.target(3, group: other)
-        func change(_ targets: [WebhookTarget], in group: EntityID, user: String?) -> GroupWebhooks.Change {
+        func change(_ targets: [WebhookTarget], in group: EntityID, user: ExactText?) -> GroupWebhooks.Change {
             GroupWebhooks.Change(of: group, from: routes.groups[group], to: targets, user: user)
         }
         func keys(_ webhooks: [WebhookKey]) -> Set<Int32> { Set(webhooks.map(\.rawValue)) }

@@ -9,6 +9,8 @@ package final class ScriptedBroker: Sendable {
         case acknowledge(UInt8)
         /// DISCONNECT with this reason code.
         case disconnect(UInt8)
+        /// The same, with these properties, without their length.
+        case disconnectSaying(UInt8, [UInt8])
         /// The connection is closed without a word.
         case hangUp
         case silence
@@ -19,6 +21,8 @@ package final class ScriptedBroker: Sendable {
         case properties([UInt8])
         /// MQTT 3.1.1 is let in; from others it hangs up.
         case formerVersion
+        /// CONNACK with this reason code and these properties.
+        case refusal(UInt8, [UInt8])
     }
 
     /// A message that waits for a session, whatever version it speaks: it comes with each connection, until it is acknowledged.
@@ -143,6 +147,10 @@ package final class ScriptedBroker: Sendable {
                 case .disconnect(let code):
                     self.send([0xE0, 1, code], context)
                     context.close(promise: nil)
+                case .disconnectSaying(let code, let properties):
+                    let length = UInt8(properties.count)
+                    self.send([0xE0, 2 + length, code, length] + properties, context)
+                    context.close(promise: nil)
                 case .hangUp: context.close(promise: nil)
                 case .silence: return
                 }
@@ -171,6 +179,10 @@ package final class ScriptedBroker: Sendable {
                 let length = UInt8(properties.count)
                 self.send([0x20, 3 + length, 0, 0, length] + properties, context)
             case .formerVersion: context.close(promise: nil)
+            case .refusal(let code, let properties):
+                let length = UInt8(properties.count)
+                self.send([0x20, 3 + length, 0, code, length] + properties, context)
+                context.close(promise: nil)
             }
         }
 

@@ -7,11 +7,14 @@ import Testing
 private actor Worker {
     private let executor: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.executor.asUnownedSerialExecutor() }
+    private let readEnd: Int32
     private var count = 0
 
     /// - Parameter hasEnds: false as where the process has no descriptors left.
     init(hasEnds: Bool = true) throws {
-        self.executor = try ThreadExecutor(name: "worker", pipe: WakePipe(hasEnds: hasEnds))
+        let pipe = WakePipe(hasEnds: hasEnds)
+        self.readEnd = pipe.readEnd
+        self.executor = try ThreadExecutor(name: "worker", pipe: pipe)
     }
 
     deinit { self.executor.stop() }
@@ -28,6 +31,23 @@ private actor Worker {
     }
 
     nonisolated func wake() { self.executor.wake() }
+
+    /// Puts a byte into the pipe that no signal stands behind any more, as it is when the thread has looked before it was written.
+    nonisolated func writeLate() throws {
+        let end = open("/proc/self/fd/\(self.readEnd)", O_WRONLY)
+        try #require(end >= 0)
+        defer { close(end) }
+        var byte: UInt8 = 1
+        #expect(write(end, &byte, 1) == 1)
+    }
+
+    /// In one job, so that nothing is looked for between the byte and the waits.
+    func waitTwiceBesideLateByte() throws -> [WaitResult] {
+        try self.writeLate()
+        return [self.wait(.milliseconds(10)), self.wait(.milliseconds(10))]
+    }
+
+    nonisolated var hasByte: Bool { !Readiness.now(of: self.readEnd, .readable).isEmpty }
 
     /// A job of this thread's own is enqueued before the wait begins.
     func waitBesideJob() -> WaitResult {
@@ -108,6 +128,22 @@ struct ThreadExecutorTests {
     func timeout(hasEnds: Bool) async throws {
         let worker = try Worker(hasEnds: hasEnds)
         #expect(await worker.wait(.milliseconds(10)) == .timedOut)
+    }
+
+    @Test("waits on where a signal's byte comes after the signal was spent")
+    func lateByte() async throws {
+        let results = try await Worker().waitTwiceBesideLateByte()
+        #expect(results.last == .timedOut)
+    }
+
+    @Test("comes to rest between jobs where a signal's byte comes after the signal was spent")
+    func lateByteBetweenJobs() async throws {
+        let worker = try Worker()
+        #expect(await worker.add() == 1)
+        try worker.writeLate()
+        for _ in 0..<1_000 where worker.hasByte { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(!worker.hasByte)
+        #expect(await worker.add() == 2)
     }
 
     @Test("says in words that there is no thread to be had, and goes on when there is")

@@ -1,6 +1,7 @@
 internal import Domain
 internal import Hummingbird
 internal import Registry
+internal import Values
 
 // What names members is the same of groups and of orgs.
 

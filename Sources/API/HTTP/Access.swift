@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Registry
 internal import Schema
+internal import Values
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -128,7 +129,7 @@ extension Request {
 
     /// Labels, all of which something must have: `label=a&label=b`, or `label=a,b`.
     func labels() throws(InvalidField) -> [String] {
-        let labels = self.texts("label").flatMap { $0.split(separator: ",").map(String.init) }
+        let labels = self.texts("label").flatMap { $0.parts(between: ",").filter { !$0.isEmpty }.map(String.init) }
         guard labels.count <= Label.most, labels.allSatisfy(Label.isLabel) else {
             throw InvalidField("label", "must be at most \(Label.most) labels, each \(Label.expected)")
         }

@@ -2,11 +2,12 @@ internal import Domain
 internal import Hummingbird
 internal import Observability
 internal import Synchronization
+internal import Values
 
 /// How often each caller, or each address, may call.
 final class CallLimits: Sendable {
     private struct State {
-        var buckets: [String: TokenBucket] = [:]
+        var buckets: [ExactText: TokenBucket] = [:]
         /// For all who come when there are too many to be told apart.
         var others: TokenBucket
     }
@@ -28,6 +29,7 @@ final class CallLimits: Sendable {
     ///
     /// - Throws: 429 with the time after which there is one.
     func take(_ who: String, now: Int64 = monotonicNanoseconds()) throws(APIError) {
+        let who = ExactText(who)
         let wait = self.state.withLock { state -> Int64? in
             if state.buckets[who] == nil, state.buckets.count >= self.most {
                 // Those who may do everything again need not be remembered.
@@ -41,7 +43,7 @@ final class CallLimits: Sendable {
 
     /// Gives back a call that was taken and is not to count.
     func giveBack(_ who: String) {
-        self.state.withLock { $0.buckets[who]?.giveBack() }
+        self.state.withLock { $0.buckets[ExactText(who)]?.giveBack() }
     }
 
     /// What an address is counted by. Of IPv6 it is the network: whoever has one address there has all of it.

@@ -74,7 +74,7 @@ struct EventWriter: ~Copyable {
 final class StreamPlaces: Sendable {
     private struct State {
         var taken = 0
-        var byUser: [String: Int] = [:]
+        var byUser: [ExactText: Int] = [:]
     }
 
     private let state = Mutex(State())
@@ -92,9 +92,9 @@ final class StreamPlaces: Sendable {
     /// Held by the answer itself, so that it is free again however that ends.
     final class Place: Sendable {
         private let places: StreamPlaces
-        private let user: String
+        private let user: ExactText
 
-        fileprivate init(_ places: StreamPlaces, of user: String) {
+        fileprivate init(_ places: StreamPlaces, of user: ExactText) {
             self.places = places
             self.user = user
         }
@@ -106,6 +106,7 @@ final class StreamPlaces: Sendable {
 
     /// - Throws: 429 if the user has as many as one may have, 503 if all are taken.
     func take(for user: String) throws(APIError) -> Place {
+        let user = ExactText(user)
         let refusal: APIError? = self.state.withLock { state in
             let own = state.byUser[user, default: 0]
             if own >= self.mostOfAUser {
@@ -126,7 +127,7 @@ final class StreamPlaces: Sendable {
         APIError(status: status, message: "\(what); try again later", headers: [.retryAfter: "10"])
     }
 
-    private func leave(_ user: String) {
+    private func leave(_ user: ExactText) {
         self.state.withLock { state in
             state.taken -= 1
             let left = state.byUser[user, default: 1] - 1

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Values
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0, section 3), as far as it is wanted.
 struct ProviderDocument: Sendable {

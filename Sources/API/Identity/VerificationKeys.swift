@@ -59,10 +59,11 @@ package struct VerificationKeys: Sendable {
 
     func knows(_ id: String?) -> Bool { id == nil || self.keys.contains { $0.id == id } }
 
-    /// What may have signed a token that names this key and algorithm. One that names no key may be of any that is alone.
+    /// What may have signed a token that names this key and algorithm. One that names no key may be of any, if there are few: while
+    /// one key takes over from another there are two.
     func candidates(_ id: String?, _ algorithm: String) -> [any JWTAlgorithm] {
         let found = self.keys.filter { id == nil || $0.id == id }.compactMap { $0.algorithms[algorithm] }
-        return id == nil && found.count > 1 ? [] : Array(found.prefix(Self.mostTries))
+        return id == nil && found.count > Self.mostTries ? [] : Array(found.prefix(Self.mostTries))
     }
 
     // MARK: One key

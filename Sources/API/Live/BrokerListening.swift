@@ -1,6 +1,7 @@
 package import Domain
 package import Logging
 package import MQTT
+internal import Values
 
 /// The broker cannot be listened to.
 package enum BrokerNotHeard: Error, Sendable {
@@ -44,7 +45,7 @@ package struct BrokerListening: Sendable {
         var bytes = 0
         while ContinuousClock.now < deadline, survey.messages < Self.mostMessages, bytes < Self.mostBytes {
             try Task.checkCancellation()
-            if let code = await session.refusedFilters[filter.description] {
+            if let code = await session.refusedFilters[ExactText(filter.description)] {
                 throw BrokerNotHeard.refused(
                     "the broker does not let Hookline read \(filter) (reason code \(code)): its account has to be allowed to"
                 )

@@ -96,7 +96,7 @@ struct BrokerTopicsDTO: Encodable {
     }
 
     private static func taker(of topic: String, _ table: TopicTable) -> Taker? {
-        if topic.hasPrefix("things/") { return Taker(kind: "things", group_id: nil) }
+        if topic.utf8.starts(with: "things/".utf8) { return Taker(kind: "things", group_id: nil) }
         guard case .rules(let match) = table.find(topic) else { return nil }
         return Taker(kind: "rule", group_id: match.group.description)
     }

@@ -18,6 +18,8 @@ struct InboundRoutes: Sendable {
     let ids: MessageIDGenerator
     let unreadable: UnreadableRows
     let things: SourceThings
+    /// Told that an event waits for the bus.
+    let call: @Sendable () -> Void
 
     /// Senders try again, by which time it may be readable. What is wrong with it is its owners' business.
     private static let unavailable = APIError(
@@ -118,6 +120,7 @@ struct InboundRoutes: Sendable {
                 request.body, of: thing, on: subtopic, eventID: eventID,
                 replay: door.settings.signature?.replay(of: request),
                 at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
+            if isNew { self.call() }
             return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])
         case .invalid, .ignored:
             // Who listens wants to see what comes, most of all what does not fit. It goes no further.

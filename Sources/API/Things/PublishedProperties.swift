@@ -37,7 +37,8 @@ extension MessageProperties.Parts {
         }
         var user: [(name: String, value: String)] = []
         for text in texts {
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let parts = text.unicodeScalars.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { String($0) }
             guard parts.count == 2, !parts.contains(""), MessageProperties.isText(text) else {
                 throw InvalidField("user_property", "must be <name>=<value>, neither empty, without control characters")
             }

@@ -43,13 +43,23 @@ package struct ClientContexts: Sendable, Equatable {
 
     /// - Parameter name: nil for the current one.
     package func place(_ name: String?) throws(ClientProblem) -> Place {
+        let names = self.places.keys.sorted().joined(separator: ", ")
         guard let name = name ?? self.current else {
-            throw ClientProblem("no context is set: hookline context set NAME --url URL --key-file FILE")
+            throw ClientProblem(
+                names.isEmpty
+                    ? "no context is set: hookline context set NAME --url URL --key-file FILE"
+                    : "no context is used: hookline context use NAME; there are: \(names)")
         }
         guard let place = self.places[name] else {
-            let names = self.places.keys.sorted().joined(separator: ", ")
             throw ClientProblem("there is no context \"\(name)\"; there are: \(names.isEmpty ? "none" : names)")
         }
         return place
+    }
+
+    /// Forgets one. If it was the one that is used, none is from then on: another would be asked by mistake.
+    package mutating func remove(_ name: String) throws(ClientProblem) {
+        _ = try self.place(name)
+        self.places[name] = nil
+        if self.current == name { self.current = nil }
     }
 }

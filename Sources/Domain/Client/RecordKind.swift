@@ -150,6 +150,6 @@ package enum RecordText {
 
 extension JSONFields {
     fileprivate func mapped(_ change: (JSONValue) -> JSONValue) -> JSONFields {
-        JSONFields(Dictionary(self.map { ($0.key, change($0.value)) }) { first, _ in first })
+        JSONFields(members: self.map { (key: $0.key, value: change($0.value)) })
     }
 }

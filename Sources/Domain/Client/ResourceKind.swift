@@ -61,6 +61,25 @@ package enum NamedChoice {
         }
         return first.id
     }
+
+    /// What completes a word that names one: names, and the id where a name would not do.
+    ///
+    /// - Parameters:
+    ///   - begun: what there is of the word; an id that begins so is offered, too.
+    ///   - choices: ids and names.
+    package static func completions(of begun: String, among choices: [(id: String, name: String)]) -> [String] {
+        let alike = Dictionary(choices.map { ($0.name, 1) }, uniquingKeysWith: +)
+        return choices.flatMap { id, name in
+            let isGood = alike[name] == 1 && Self.canBeTyped(name)
+            let isMeant = !begun.isEmpty && id.hasPrefix(begun)
+            return (isGood ? [name] : []) + (isGood && !isMeant ? [] : [id])
+        }
+    }
+
+    /// Whether a command would take it for a name, and a terminal would show it as it is.
+    private static func canBeTyped(_ name: String) -> Bool {
+        !name.isEmpty && !name.hasPrefix("-") && name == name.printable && EntityID(name) == nil
+    }
 }
 
 /// Answers as people read them in a terminal. What is shown is others': nothing of it reaches the terminal as anything but text.

@@ -97,10 +97,10 @@ package struct CommandAnswer: Sendable, Equatable {
 
     /// Of the subtopic of a thing's message; nil if it is no answer.
     package static func address(_ subtopic: String) -> Address? {
-        guard subtopic.hasPrefix(Self.prefix) else { return nil }
-        let rest = subtopic.dropFirst(Self.prefix.count)
-        guard rest.isEmpty || rest.first == "/" else { return nil }
-        let name = rest.dropFirst()
+        guard subtopic.utf8.starts(with: Self.prefix.utf8) else { return nil }
+        let rest = subtopic.utf8.dropFirst(Self.prefix.utf8.count)
+        guard rest.isEmpty || rest.first == UInt8(ascii: "/") else { return nil }
+        let name = Substring(rest.dropFirst())
         return EntityID(name).map(Address.command) ?? .newest(subtopic: String(name))
     }
 }

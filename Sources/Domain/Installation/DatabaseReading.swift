@@ -23,6 +23,7 @@ package struct DatabaseReading: Sendable, Equatable {
     /// How far this machine's clock is ahead of the database's, in microseconds, and how wrong that may be.
     package var clockLead: Int64
     package var clockUncertainty: Int64
+    package var encryption = EncryptionReading(version: nil, isLocal: true)
     /// Whether the role may make tables where they are looked for.
     package var mayCreate = true
     /// Tables of Hookline that the role may not change the form of.
@@ -49,8 +50,8 @@ package struct DatabaseReading: Sendable, Equatable {
 
     package var findings: [InstallationFinding] {
         [
-            self.server, self.writing, self.encoded, self.rights, self.pooler, self.durability, self.connections,
-            self.clock,
+            self.server, self.writing, self.encoded, self.encryption.finding(of: "POSTGRES_URL"), self.rights,
+            self.pooler, self.durability, self.connections, self.clock,
         ]
         .compactMap(\.self)
     }

@@ -1,3 +1,5 @@
+internal import Values
+
 extension JSONValue {
     /// Values in one request: of a megabyte of the smallest there would be half a million, which take their time to make.
     package static let mostValues = 50_000
@@ -59,12 +61,12 @@ private struct JSONReader {
             self.fault = "is nested more than \(JSONScanner.deepest) deep"
             return nil
         case UInt8(ascii: "{")?:
-            var values: [String: JSONValue] = [:]
+            var values: [ExactText: JSONValue] = [:]
             let isWhole = scanner.skipMembers(depth) { scanner, name in
                 let place = name.lowerBound
                 guard let name = self.name(scanner.bytes[name]), let value = self.value(&scanner, depth: depth + 1)
                 else { return false }
-                guard values.updateValue(value, forKey: name) == nil || self.takesRepeated else {
+                guard values.updateValue(value, forKey: ExactText(name)) == nil || self.takesRepeated else {
                     let line = scanner.bytes[..<place].count { $0 == UInt8(ascii: "\n") } + 1
                     self.fault = "has \(name) twice in an object, in line \(line) for the second time"
                     return false
@@ -72,7 +74,7 @@ private struct JSONReader {
                 return true
             }
             let raw = RawJSON(kind: .object, bytes: scanner.bytes, range: start..<scanner.position)
-            return isWhole ? .object(JSONFields(values, raw: raw)) : nil
+            return isWhole ? .object(JSONFields(exactly: values, raw: raw)) : nil
         case UInt8(ascii: "[")?:
             var values: [JSONValue] = []
             let isWhole = scanner.skipElements(depth) { scanner, _ in

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Any JSON value, as it was sent: numbers and objects keep their text.
 package enum JSONValue: Sendable, Equatable {
     case null
@@ -91,30 +93,41 @@ package struct WrittenNumber: Sendable, Equatable {
 
 /// The members of an object, and its text as it was sent: in its order, with what stands there twice.
 package struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
-    private var values: [String: JSONValue]
+    /// Names are the same if their bytes are, as to everybody else who reads JSON.
+    private var values: [ExactText: JSONValue]
     /// nil for one that was put together here.
     private var raw: RawJSON?
 
     package init(_ values: [String: JSONValue], raw: RawJSON? = nil) {
+        self.init(exactly: Dictionary(uniqueKeysWithValues: values.map { (ExactText($0.key), $0.value) }), raw: raw)
+    }
+
+    package init(members: some Sequence<(key: String, value: JSONValue)>) {
+        self.init(exactly: Dictionary(members.map { (ExactText($0.key), $0.value) }) { _, last in last }, raw: nil)
+    }
+
+    init(exactly values: [ExactText: JSONValue], raw: RawJSON?) {
         self.values = values
         self.raw = raw
     }
 
     package init(dictionaryLiteral elements: (String, JSONValue)...) {
-        self.values = Dictionary(elements) { _, last in last }
+        self.values = Dictionary(elements.map { (ExactText($0.0), $0.1) }) { _, last in last }
     }
 
     package subscript(name: String) -> JSONValue? {
-        get { self.values[name] }
+        get { self.values[ExactText(name)] }
         set {
-            self.values[name] = newValue
+            self.values[ExactText(name)] = newValue
             self.raw = nil
         }
     }
 
-    package var keys: Dictionary<String, JSONValue>.Keys { self.values.keys }
+    package var keys: [String] { self.values.keys.map(\.text) }
 
-    package func makeIterator() -> Dictionary<String, JSONValue>.Iterator { self.values.makeIterator() }
+    package func makeIterator() -> some IteratorProtocol<(key: String, value: JSONValue)> {
+        self.values.lazy.map { (key: $0.key.text, value: $0.value) }.makeIterator()
+    }
 
     package static func == (a: JSONFields, b: JSONFields) -> Bool { a.values == b.values }
 
@@ -123,7 +136,7 @@ package struct JSONFields: Sendable, Equatable, Sequence, ExpressibleByDictionar
         text.append(UInt8(ascii: "{"))
         for (index, field) in self.values.sorted(by: { $0.key < $1.key }).enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
-            text.appendQuoted(field.key)
+            text.appendQuoted(field.key.text)
             text.append(UInt8(ascii: ":"))
             field.value.append(to: &text)
         }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Short texts that owners give things and profiles, to tell some from others: `outdoor`, or `site=Berlin`.
 package enum Label {
     package static let most = 32
@@ -10,9 +12,9 @@ package enum Label {
         for (index, text) in texts.enumerated() where !Self.isLabel(text) {
             throw InvalidField("\(field)[\(index)]", "must be \(Self.expected)")
         }
-        var keys: Set<Substring> = []
-        let unique = Set(texts).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        for label in unique where !keys.insert(Self.key(of: label)).inserted {
+        var keys: Set<ExactText> = []
+        let unique = Set(texts.map { ExactText($0) }).sorted().map(\.text)
+        for label in unique where !keys.insert(ExactText(Self.key(of: label))).inserted {
             throw InvalidField(field, "must not say \(Self.key(of: label)) more than once")
         }
         return unique
@@ -22,12 +24,12 @@ package enum Label {
         "1 to \(Self.longest) printable characters without , and ; such as outdoor or site=Berlin"
 
     package static func isLabel(_ text: String) -> Bool {
-        guard text.unicodeScalars.count <= Self.longest, (try? Name.checked(text)) != nil else { return false }
-        guard !text.contains(","), !text.contains(";"), text.first != "=" else { return false }
+        guard text.unicodeScalars.count <= Self.longest, Name.isName(text) else { return false }
+        guard !text.has(","), !text.has(";"), text.utf8.first != UInt8(ascii: "=") else { return false }
         return text.first?.isWhitespace == false && text.last?.isWhitespace == false
     }
 
-    static func key(of label: String) -> Substring { label.prefix { $0 != "=" } }
+    static func key(of label: String) -> Substring { label.parts(between: "=")[0] }
 }
 
 /// What owners call a thing: any text that can be read, unique in the group.

@@ -1,3 +1,5 @@
+internal import Values
+
 /// A filter with names for what its wildcards stand for: `zigbee2mqtt/{thing}`, `tele/{thing}/{subtopic:#}`.
 package struct TopicPattern: Sendable, Hashable {
     package let text: String
@@ -15,9 +17,9 @@ package struct TopicPattern: Sendable, Hashable {
             throw wrong("must have at most \(TopicFilter.longest) bytes")
         }
         var (names, rest, plain): ([String: Int], String?, [String]) = ([:], nil, [])
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.parts(between: "/")
         for (index, part) in parts.enumerated() {
-            guard part.contains("{") || part.contains("}") else {
+            guard part.has("{") || part.has("}") else {
                 plain.append(String(part))
                 continue
             }
@@ -56,7 +58,7 @@ package struct TopicPattern: Sendable, Hashable {
     /// With what a thing is called in its place; nil if it is not the topic that says it.
     func text(naming thing: String) -> String? {
         guard let place = self.levels["thing"] else { return nil }
-        var levels = self.text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        var levels = self.text.parts(between: "/").map(String.init)
         levels[place] = thing
         return levels.joined(separator: "/")
     }
@@ -101,17 +103,17 @@ package struct SubtopicTemplate: Sendable, Hashable {
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "#") })
         else { throw InvalidField(field, "must not hold wildcards or control characters") }
         var (parts, rest): ([Part], Substring) = ([], text[...])
-        while let open = rest.firstIndex(of: "{") {
+        while let open = rest.unicodeScalars.firstIndex(of: "{") {
             if open > rest.startIndex { parts.append(.text(String(rest[..<open]))) }
-            guard let close = rest[open...].firstIndex(of: "}") else {
+            guard let close = rest[open...].unicodeScalars.firstIndex(of: "}") else {
                 throw InvalidField(field, "{ is not closed")
             }
-            let name = String(rest[rest.index(after: open)..<close])
+            let name = String(rest[rest.unicodeScalars.index(after: open)..<close])
             guard pattern.names(name) else {
                 throw InvalidField(field, "{\(name)} is not in the filter")
             }
             parts.append(.name(name))
-            rest = rest[rest.index(after: close)...]
+            rest = rest[rest.unicodeScalars.index(after: close)...]
         }
         if !rest.isEmpty { parts.append(.text(String(rest))) }
         self.parts = parts

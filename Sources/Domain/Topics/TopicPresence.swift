@@ -1,3 +1,5 @@
+internal import Values
+
 /// What a rule's messages say of whether their thing is connected: a last will and what is told beside it, or a topic that says it
 /// by itself.
 package struct TopicPresence: Sendable, Hashable {
@@ -50,7 +52,7 @@ package struct TopicPresence: Sendable, Hashable {
     /// What every message says; nil if their payloads do.
     let always: Bool?
     private let path: JSONPath?
-    private let values: [String: Bool]
+    private let values: [ExactText: Bool]
 
     /// The most values of each kind, and how long one may be, in code points.
     package static let mostValues = 20
@@ -81,7 +83,7 @@ package struct TopicPresence: Sendable, Hashable {
             throw InvalidField(
                 "\(path).online", "or offline must hold a value by which it is told, unless always says it")
         }
-        var values: [String: Bool] = [:]
+        var values: [ExactText: Bool] = [:]
         for (name, texts, isConnected) in [("online", draft.online, true), ("offline", draft.offline, false)] {
             guard texts.count <= Self.mostValues else {
                 throw InvalidField("\(path).\(name)", "must hold at most \(Self.mostValues) values")
@@ -91,7 +93,7 @@ package struct TopicPresence: Sendable, Hashable {
                 guard !text.isEmpty, text.unicodeScalars.count <= Self.longestValue, !text.utf8.contains(0) else {
                     throw InvalidField(field, "must be a text of 1 to \(Self.longestValue) characters")
                 }
-                guard values.updateValue(isConnected, forKey: text) == nil else {
+                guard values.updateValue(isConnected, forKey: ExactText(text)) == nil else {
                     throw InvalidField(field, "stands there twice")
                 }
             }
@@ -107,7 +109,7 @@ package struct TopicPresence: Sendable, Hashable {
         if let always { return always }
         if let json = RawJSON(payload: payload) { return self.isConnected(by: json) }
         let text = payload[RawJSON.textRange(of: payload)]
-        return text.count <= Self.longestValue * 4 ? self.values[String(decoding: text, as: UTF8.self)] : nil
+        return text.count <= Self.longestValue * 4 ? self.values[ExactText(String(decoding: text, as: UTF8.self))] : nil
     }
 
     /// The same where the payload is read already.
@@ -122,8 +124,8 @@ package struct TopicPresence: Sendable, Hashable {
         guard value.text.count <= Self.longestValue * 12 + 2 else { return nil }
         switch value.kind {
         case .object, .array: return nil
-        case .string: return value.string.flatMap { self.values[$0] }
-        case .number, .bool, .null: return self.values[String(decoding: value.text, as: UTF8.self)]
+        case .string: return value.string.flatMap { self.values[ExactText($0)] }
+        case .number, .bool, .null: return self.values[ExactText(String(decoding: value.text, as: UTF8.self))]
         }
     }
 }

@@ -161,14 +161,16 @@ extension TopicRule {
 
         /// What it is as a message.
         fileprivate struct Content: Hashable {
-            let thing: String
-            let subtopic: String
+            let thing: ExactText
+            let subtopic: ExactText
             let payload: [UInt8]
             let origin: Origin
         }
 
         fileprivate var content: Content {
-            Content(thing: self.thing, subtopic: self.subtopic, payload: self.payload, origin: self.origin)
+            Content(
+                thing: ExactText(self.thing), subtopic: ExactText(self.subtopic), payload: self.payload,
+                origin: self.origin)
         }
     }
 

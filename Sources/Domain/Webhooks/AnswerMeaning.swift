@@ -1,3 +1,5 @@
+internal import Values
+
 /// What a receiver's answer means.
 package enum AnswerMeaning: Sendable, Equatable {
     /// It has taken what it was sent.
@@ -13,6 +15,27 @@ package enum AnswerMeaning: Sendable, Equatable {
         case packed(String)
         /// It ended before its end.
         case brokeOff
+
+        /// Why nobody may be given the body who reads bytes alone: they would take it for what the receiver meant. nil if it is that, as where
+        /// the receiver names a character set in place of a coding.
+        package var untold: String? {
+            switch self {
+            case .brokeOff: "the answer broke off before its end"
+            case .packed(let coding) where Self.packs(coding):
+                "it is sent with content-encoding \(coding), which cannot be unpacked"
+            case .packed: nil
+            }
+        }
+
+        private static func packs(_ coding: String) -> Bool {
+            coding.parts(between: ",").contains { Self.codings.contains($0.trimmingSpaces) }
+        }
+
+        /// All that there are (https://www.iana.org/assignments/http-parameters), but the one that changes nothing.
+        private static let codings: Set<String> = [
+            "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "x-compress",
+            "x-gzip", "zstd",
+        ]
     }
 
     package struct Denial: Sendable, Equatable {

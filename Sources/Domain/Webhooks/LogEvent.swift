@@ -1,3 +1,5 @@
+internal import Values
+
 /// What a thing tells as something that happened: a message on `events/<code>` or below.
 package enum LogEvent {
     /// The first level of the subtopic.
@@ -14,7 +16,7 @@ package enum LogEvent {
 
     /// nil if it is none.
     package static func code(of subtopic: String) -> Substring? {
-        let levels = subtopic.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        let levels = subtopic.parts(between: "/")
         guard levels.count > 1, levels[0] == Self.folder, !levels[1].isEmpty else { return nil }
         return levels[1]
     }

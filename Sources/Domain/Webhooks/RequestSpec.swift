@@ -1,3 +1,5 @@
+internal import Values
+
 /// How a webhook's requests look, beyond url and headers.
 package struct RequestSpec: FieldTable {
     package enum Method: String, Sendable, Codable, CaseIterable {
@@ -130,7 +132,7 @@ package struct WebhookAuth: Sendable, Equatable, Codable {
         case .none: return
         case .basic:
             let name = try Self.given(self.username, "username")
-            guard !name.contains(":") else {
+            guard !name.has(":") else {
                 throw InvalidField("auth.username", "must not contain a colon (RFC 7617, section 2)")
             }
             _ = try Self.given(self.password, "password", mayBeEmpty: true)

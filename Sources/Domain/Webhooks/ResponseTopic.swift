@@ -1,3 +1,5 @@
+internal import Values
+
 /// Where a thing hears what was answered: `things/<thing_id>/responses/…`.
 ///
 /// It can be made only of the thing and of levels below, so whatever a webhook's owners write and a message carries, nothing is
@@ -47,12 +49,12 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
     /// - Parameter template: levels, as `weather/{subtopic}`; nil is the webhook's id. Levels that come to nothing are left out.
     /// - Returns: nil if what a message carries cannot be published on.
     package init?(of thing: EntityID, _ template: String?, _ values: Values) {
-        let filledIn = (template ?? Placeholder.webhook.rawValue).split(separator: "/").map { level in
+        let filledIn = (template ?? Placeholder.webhook.rawValue).parts(between: "/").map { level in
             Self.pieces(of: level).map { piece in
                 Placeholder(rawValue: String(piece)).map(values.text) ?? String(piece)
             }.joined()
         }
-        let levels = filledIn.joined(separator: "/").split(separator: "/").joined(separator: "/")
+        let levels = filledIn.joined(separator: "/").parts(between: "/").filter { !$0.isEmpty }.joined(separator: "/")
         guard TopicText.isPublishable(levels), levels.utf8.count <= Self.longestFilledIn else { return nil }
         self.text = "things/\(thing)/responses/\(levels.isEmpty ? "\(values.webhook)" : levels)"
     }
@@ -62,12 +64,12 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
         guard (1...Self.longest).contains(template.unicodeScalars.count) else {
             return "must be 1 to \(Self.longest) characters long"
         }
-        let levels = template.split(separator: "/", omittingEmptySubsequences: false)
+        let levels = template.parts(between: "/")
         guard levels.allSatisfy({ !$0.isEmpty }) else {
             return "must be levels below things/<thing_id>/responses/, with no slash before, behind or twice"
         }
         for piece in levels.flatMap(Self.pieces) where Placeholder(rawValue: String(piece)) == nil {
-            guard TopicText.isPublishable(piece), !piece.contains("{"), !piece.contains("}") else {
+            guard TopicText.isPublishable(piece), !piece.has("{"), !piece.has("}") else {
                 let names = Placeholder.allCases.map(\.rawValue).joined(separator: ", ")
                 return "must hold neither + nor # nor control characters, and of braces only \(names)"
             }
@@ -79,10 +81,13 @@ package struct ResponseTopic: Sendable, Hashable, CustomStringConvertible {
     private static func pieces(of level: Substring) -> [Substring] {
         var pieces: [Substring] = []
         var rest = level
-        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+        while let open = rest.unicodeScalars.firstIndex(of: "{"),
+            let close = rest[open...].unicodeScalars.firstIndex(of: "}")
+        {
             if open > rest.startIndex { pieces.append(rest[..<open]) }
-            pieces.append(rest[open...close])
-            rest = rest[rest.index(after: close)...]
+            let end = rest.unicodeScalars.index(after: close)
+            pieces.append(rest[open..<end])
+            rest = rest[end...]
         }
         return rest.isEmpty ? pieces : pieces + [rest]
     }

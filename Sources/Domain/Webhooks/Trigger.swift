@@ -198,32 +198,42 @@ extension Trigger {
 
 /// A topic filter (MQTT 5, section 4.7) on what comes behind `messages/`.
 package struct SubtopicFilter: Sendable, Equatable {
-    private let levels: [Substring]
+    /// Compared by their bytes, as brokers do.
+    private let levels: [ArraySlice<UInt8>]
+    private static let (any, rest) = (Array("+".utf8)[...], Array("#".utf8)[...])
 
     package init?(_ text: String) {
-        let levels = text.split(separator: "/", omittingEmptySubsequences: false)
+        let levels = Self.levels(of: text)
         guard !text.isEmpty, text.utf8.count <= ThingTopic.longestSubtopic,
             text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
         else { return nil }
         for (index, level) in levels.enumerated() {
-            if level.contains("#") { guard level == "#", index == levels.count - 1 else { return nil } }
-            if level.contains("+") { guard level == "+" else { return nil } }
+            if level.contains(UInt8(ascii: "#")) {
+                guard level == Self.rest, index == levels.count - 1 else { return nil }
+            }
+            if level.contains(UInt8(ascii: "+")) { guard level == Self.any else { return nil } }
         }
         self.levels = levels
     }
 
+    private static func levels(of text: String) -> [ArraySlice<UInt8>] {
+        Array(text.utf8).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    }
+
     package func matches(_ subtopic: String) -> Bool {
-        if self.levels == ["#"] { return true }
+        if self.levels == [Self.rest] { return true }
         // Without a subtopic there is no level that `+` could stand for.
         if subtopic.isEmpty { return false }
-        let parts = subtopic.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = Self.levels(of: subtopic)
         for (index, level) in self.levels.enumerated() {
-            if level == "#" { return true }
-            guard index < parts.count, level == "+" || level == parts[index] else {
+            if level == Self.rest { return true }
+            guard index < parts.count, level == Self.any || level == parts[index] else {
                 // `a/#` takes `a` too.
                 return false
             }
-            if index == parts.count - 1, index == self.levels.count - 2, self.levels[index + 1] == "#" { return true }
+            if index == parts.count - 1, index == self.levels.count - 2, self.levels[index + 1] == Self.rest {
+                return true
+            }
         }
         return parts.count == self.levels.count
     }

@@ -1,3 +1,5 @@
+package import Values
+
 /// What is known of a thing where it is decided which webhooks its messages fire.
 package struct ThingTraits: Sendable {
     package let profile: EntityID?
@@ -12,34 +14,38 @@ package struct ThingTraits: Sendable {
 
 /// What webhooks may choose a thing by that its owners gave it. An object, as things that have the same share it.
 package final class ThingMarks: Sendable {
-    package let externalID: String?
-    package let labels: Set<String>
+    package let externalID: ExactText?
+    package let labels: Set<ExactText>
 
-    package init(externalID: String?, labels: Set<String>) {
+    fileprivate init(exactly externalID: ExactText?, labels: Set<ExactText>) {
         self.externalID = externalID
         self.labels = labels
+    }
+
+    package convenience init(externalID: String?, labels: some Sequence<String>) {
+        self.init(exactly: externalID.map { ExactText($0) }, labels: Set(labels.lazy.map { ExactText($0) }))
     }
 }
 
 /// What the webhooks of a group choose things by.
 package struct Selectors: Sendable, Equatable {
-    package private(set) var externalIDs: Set<String> = []
-    package private(set) var labels: Set<String> = []
+    package private(set) var externalIDs: Set<ExactText> = []
+    package private(set) var labels: Set<ExactText> = []
 
     package init() {}
 
     package var isEmpty: Bool { self.externalIDs.isEmpty && self.labels.isEmpty }
 
     package mutating func add(_ trigger: Trigger) {
-        self.externalIDs.formUnion(trigger.externalIDs)
-        self.labels.formUnion(trigger.labels)
+        self.externalIDs.formUnion(trigger.externalIDs.lazy.map { ExactText($0) })
+        self.labels.formUnion(trigger.labels.lazy.map { ExactText($0) })
     }
 
     /// Of what a thing has what is asked for; nil if that is nothing.
     package func marks(externalID: String?, labels: [String]) -> ThingMarks? {
-        let external = externalID.flatMap { self.externalIDs.contains($0) ? $0 : nil }
-        let wanted = self.labels.intersection(labels)
-        return external == nil && wanted.isEmpty ? nil : ThingMarks(externalID: external, labels: wanted)
+        let external = externalID.map { ExactText($0) }.flatMap { self.externalIDs.contains($0) ? $0 : nil }
+        let wanted = self.labels.intersection(labels.lazy.map { ExactText($0) })
+        return external == nil && wanted.isEmpty ? nil : ThingMarks(exactly: external, labels: wanted)
     }
 }
 
@@ -48,11 +54,11 @@ package struct TriggerFilter: Sendable {
     package let kind: TriggerKind
     private let subtopics: [SubtopicFilter]
     private let things: Set<EntityID>
-    private let externalIDs: Set<String>
+    private let externalIDs: Set<ExactText>
     private let profiles: Set<EntityID>
-    private let labels: [String]
+    private let labels: [ExactText]
     /// Of log events; empty is all.
-    private let codes: Set<String>
+    private let codes: Set<ExactText>
     /// Whether it lets everything through that is of its kind, as far as the payload has no say in it.
     package let isOpen: Bool
 
@@ -60,10 +66,10 @@ package struct TriggerFilter: Sendable {
         self.kind = trigger.kind
         self.subtopics = trigger.subtopics.compactMap { SubtopicFilter($0) }
         self.things = Set(trigger.things.compactMap { EntityID($0) })
-        self.externalIDs = Set(trigger.externalIDs)
+        self.externalIDs = Set(trigger.externalIDs.lazy.map { ExactText($0) })
         self.profiles = Set(trigger.profiles.compactMap { EntityID($0) })
-        self.labels = trigger.labels
-        self.codes = Set(trigger.codes)
+        self.labels = trigger.labels.map { ExactText($0) }
+        self.codes = Set(trigger.codes.lazy.map { ExactText($0) })
         // Log events are those of all messages that are on their subtopic.
         self.isOpen =
             trigger.kind != .logEvent && self.subtopics.isEmpty && self.things.isEmpty && self.externalIDs.isEmpty
@@ -90,7 +96,7 @@ package struct TriggerFilter: Sendable {
 
     private func isOfCodes(_ subtopic: String) -> Bool {
         guard let code = LogEvent.code(of: subtopic) else { return false }
-        return self.codes.isEmpty || self.codes.contains(String(code))
+        return self.codes.isEmpty || self.codes.contains(ExactText(code))
     }
 
     private func names(_ thing: EntityID, _ traits: ThingTraits) -> Bool {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// A webhook as delivery needs it. It does not change; a changed webhook is a new target with a higher version.
 ///
 /// There may be 100,000, nearly all of them quiet, so it holds what its rows say and what routes ask; what its requests are made
@@ -78,7 +80,7 @@ package final class WebhookTarget: Sendable {
         self.thinning = self.filter.kind.isOfMessages ? Thinning(policy) : nil
         // Most have no template at all.
         let mayNeedFacts =
-            url.text.contains("{") || headers.contains { $0.value.contains("{") } || options.request != RequestSpec()
+            url.text.has("{") || headers.contains { $0.value.has("{") } || options.request != RequestSpec()
         let plan = mayNeedFacts ? RequestPlan(stored: url, headers: headers, options: options) : nil
         self.extent = plan?.extent ?? .nothing
         self.needsCrossing = plan?.needsCrossing ?? false

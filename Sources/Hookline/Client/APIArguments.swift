@@ -14,14 +14,10 @@ struct APIArguments: ParsableArguments {
     @Option(help: "A file with certificates of authorities (PEM), beside the system's.", completion: .file())
     var caFile: String?
 
-    @Option(help: "The installation to ask, of those that `hookline context` knows.", completion: Self.contexts)
+    @Option(help: "The installation to ask, of those that `hookline context` knows.", completion: Completions.contexts)
     var context: String?
 
     private static let usual = "http://127.0.0.1:9021"
-    /// There is nothing to offer where they cannot be read.
-    static let contexts = CompletionKind.custom { _, _, _ in
-        do { return try ContextFile().read().places.keys.sorted() } catch { return [] }
-    }
 
     func connection() throws -> APIConnection {
         var place = try self.context.map { try ContextFile().read().place($0) }

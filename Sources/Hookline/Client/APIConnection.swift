@@ -185,6 +185,14 @@ struct APIConnection: Sendable {
         return try await self.list("\(path)?order=name\(named)", kind.rawValue, most: Self.mostListed)
     }
 
+    /// As many of a kind as a page has, of those whose name begins with this, or has it in it.
+    func begun(_ name: String, _ kind: ResourceKind, at path: String) async throws -> [JSONFields] {
+        // A group may have very many things, and an index for that.
+        let filter = name.isEmpty ? "" : "&\(kind == .things ? "name_begins" : "name")=\(Self.escaped(name))"
+        return try await self.page("\(path)?order=name&dir=asc&limit=\(Self.largestPage)\(filter)", kind.rawValue)
+            .elements
+    }
+
     /// Beyond that nobody reads a list.
     private static let mostListed = 10_000
 

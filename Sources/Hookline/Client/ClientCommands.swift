@@ -9,11 +9,20 @@ extension ResourceKind: ExpressibleByArgument {
 struct ClientArguments: ParsableArguments {
     @OptionGroup var api: APIArguments
 
-    @Option(help: "The group, by name or id; not needed where there is only one.")
+    @Option(
+        help: "The group, by name or id; not needed where there is only one.",
+        completion: Completions.names(of: .groups))
     var group: String?
 
     @Option(name: [.customShort("o"), .customLong("output")], help: "table, or json for programs.")
     var output = OutputFormat.table
+
+    /// Writes what was found or done. Whoever has it says it both ways, so that `--output` holds of all.
+    ///
+    /// - Parameter text: for people.
+    func tell(_ answer: JSONValue, _ text: @autoclosure () -> String) {
+        print(self.output == .json ? answer.text : text())
+    }
 
     // MARK: Names
 
@@ -45,7 +54,7 @@ struct ClientArguments: ParsableArguments {
         return try NamedChoice.id(of: name, kind, among: Self.named(found))
     }
 
-    private static func named(_ objects: [JSONFields]) -> [(id: String, name: String)] {
+    static func named(_ objects: [JSONFields]) -> [(id: String, name: String)] {
         objects.compactMap { object in
             guard case .string(let id)? = object["id"], case .string(let name)? = object["name"] else { return nil }
             return (id, name)
@@ -94,18 +103,13 @@ struct GetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let api = try self.client.api.connection()
-        let isJSON = self.client.output == .json
         switch self.kind {
         case .resources(let kind):
             let found = try await api.list(kind, at: try await self.client.listPath(of: kind, api))
-            print(
-                isJSON
-                    ? JSONValue.array(found.map { .object($0) }).text
-                    : ClientText.table(found, columns: kind.columns))
+            self.client.tell(.array(found.map { .object($0) }), ClientText.table(found, columns: kind.columns))
         case .records(let kind):
             let found = try await self.records.list(kind, self.client, api)
-            print(
-                isJSON ? JSONValue.array(found.map { .object($0) }).text : RecordText.table(found, of: kind))
+            self.client.tell(.array(found.map { .object($0) }), RecordText.table(found, of: kind))
         }
     }
 }
@@ -113,7 +117,7 @@ struct GetCommand: AsyncParsableCommand {
 /// Which one is meant, and where.
 struct NamedArguments: ParsableArguments {
     @Argument(help: "What it is.", completion: .list(ResourceKind.allCases.map(\.one))) var kind: ResourceKind
-    @Argument(help: "Its name or id.") var name: String
+    @Argument(help: "Its name or id.", completion: Completions.named) var name: String
     @OptionGroup var client: ClientArguments
 
     func find() async throws -> (id: String, path: String, api: APIConnection) {
@@ -149,8 +153,8 @@ struct DescribeCommand: AsyncParsableCommand {
         discussion: "A message is named by its id and --thing, or by the id of a delivery of it.")
 
     @Argument(help: "What it is.", completion: .list(DescribedKind.names)) var kind: DescribedKind
-    @Argument(help: "Its name or id.") var name: String
-    @Option(help: "Whose message it is, by name or id.") var thing: String?
+    @Argument(help: "Its name or id.", completion: Completions.named) var name: String
+    @Option(help: "Whose message it is, by name or id.", completion: Completions.names(of: .things)) var thing: String?
     @OptionGroup var client: ClientArguments
 
     func validate() throws {
@@ -160,19 +164,19 @@ struct DescribeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let api = try self.client.api.connection()
-        let isJSON = self.client.output == .json
         switch self.kind {
         case .resource(let kind):
             let id = try await self.client.id(of: self.name, kind, api)
-            let found = try await api.call("GET", "/\(kind.rawValue)/\(id)")
-            guard !isJSON, case .object(let fields) = found else { return print(found.text) }
-            print(ClientText.fields(fields))
+            guard case .object(let found) = try await api.call("GET", "/\(kind.rawValue)/\(id)") else {
+                throw ClientProblem("the answer is no \(kind.one)")
+            }
+            self.client.tell(.object(found), ClientText.fields(found))
         case .delivery:
             let found = try await api.delivery(self.name)
-            print(isJSON ? JSONValue.object(found).text : RecordText.whole(found))
+            self.client.tell(.object(found), RecordText.whole(found))
         case .message:
             let found = try await api.message(self.name, of: self.thing, self.client)
-            print(isJSON ? JSONValue.object(found).text : RecordText.whole(found))
+            self.client.tell(.object(found), RecordText.whole(found))
         }
     }
 }
@@ -187,7 +191,9 @@ struct DeleteCommand: AsyncParsableCommand {
     func run() async throws {
         let (id, path, api) = try await self.named.find()
         try await api.call("DELETE", path)
-        print("\(self.named.kind.one) \(id) is removed.")
+        self.named.client.tell(
+            .object(["kind": .string(self.named.kind.one), "id": .string(id), "removed": .bool(true)]),
+            "\(self.named.kind.one) \(id) is removed.")
     }
 }
 
@@ -198,14 +204,14 @@ private func setStatus(_ status: String, of name: String, _ client: ClientArgume
     try await api.call(
         "PUT", "/webhooks/status",
         .object(["webhook_ids": .array([.string(id)]), "status": .string(status)]))
-    print("webhook \(id) is \(status).")
+    client.tell(.object(["id": .string(id), "status": .string(status)]), "webhook \(id) is \(status).")
 }
 
 struct EnableCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "enable", abstract: "Let a webhook be called; what waits for a retry is sent now.")
 
-    @Argument(help: "Its name or id.") var webhook: String
+    @Argument(help: "Its name or id.", completion: Completions.names(of: .webhooks)) var webhook: String
     @OptionGroup var client: ClientArguments
 
     func run() async throws { try await setStatus("ENABLED", of: self.webhook, self.client) }
@@ -214,7 +220,7 @@ struct EnableCommand: AsyncParsableCommand {
 struct DisableCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "disable", abstract: "Let a webhook not be called.")
 
-    @Argument(help: "Its name or id.") var webhook: String
+    @Argument(help: "Its name or id.", completion: Completions.names(of: .webhooks)) var webhook: String
     @OptionGroup var client: ClientArguments
 
     func run() async throws { try await setStatus("DISABLED", of: self.webhook, self.client) }
@@ -225,7 +231,7 @@ struct TestCommand: AsyncParsableCommand {
         commandName: "test", abstract: "Call a webhook to try it out, and show each step with the answer.",
         discussion: "Ends with 0 if it succeeded, with 1 if it did not.")
 
-    @Argument(help: "Its name or id.") var webhook: String
+    @Argument(help: "Its name or id.", completion: Completions.names(of: .webhooks)) var webhook: String
     @Flag(help: "Render the request and send nothing.") var dryRun = false
     @OptionGroup var client: ClientArguments
 
@@ -234,11 +240,12 @@ struct TestCommand: AsyncParsableCommand {
         let id = try await self.client.id(of: self.webhook, .webhooks, api)
         let report = try await api.call("POST", "/webhooks/\(id)/test", .object(["dry_run": .bool(self.dryRun)]))
         guard case .object(let fields) = report else { throw ClientProblem("the answer is no report") }
-        if self.client.output == .json { print(report.text) } else { Self.show(fields) }
+        self.client.tell(report, Self.text(of: fields))
         guard fields["success"] == .bool(true) else { throw ExitCode(1) }
     }
 
-    private static func show(_ report: JSONFields) {
+    private static func text(of report: JSONFields) -> String {
+        var lines: [String] = []
         if case .array(let steps)? = report["steps"] {
             for case .object(let step) in steps {
                 let mark = step["ok"] == .bool(true) ? "ok" : "no"
@@ -246,11 +253,12 @@ struct TestCommand: AsyncParsableCommand {
                     guard case .string(let text)? = step[field] else { return nil }
                     return text.printable
                 }
-                print("\(mark)  \(texts.joined(separator: "  "))")
+                lines.append("\(mark)  \(texts.joined(separator: "  "))")
             }
         }
         var rest = report
         rest["steps"] = nil
-        print(ClientText.fields(rest))
+        lines.append(ClientText.fields(rest))
+        return lines.joined(separator: "\n")
     }
 }

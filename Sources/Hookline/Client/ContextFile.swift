@@ -48,7 +48,7 @@ struct ContextFile: Sendable {
 struct ContextCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "context", abstract: "The installations that get, describe and the like ask.",
-        subcommands: [Set.self, Use.self, List.self])
+        subcommands: [Set.self, Use.self, List.self, Delete.self])
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -76,7 +76,7 @@ struct ContextCommand: AsyncParsableCommand {
     struct Use: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Use one from now on.")
 
-        @Argument(help: "Its name.", completion: APIArguments.contexts) var name: String
+        @Argument(help: "Its name.", completion: Completions.contexts) var name: String
 
         func run() async throws {
             let file = try ContextFile()
@@ -85,6 +85,21 @@ struct ContextCommand: AsyncParsableCommand {
             contexts.current = self.name
             try file.write(contexts)
             print("\(self.name) is used from now on.")
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Forget one. The file with its key stays.")
+
+        @Argument(help: "Its name.", completion: Completions.contexts) var name: String
+
+        func run() async throws {
+            let file = try ContextFile()
+            var contexts = try file.read()
+            let before = contexts.current
+            try contexts.remove(self.name)
+            try file.write(contexts)
+            print("\(self.name) is forgotten.\(contexts.current == before ? "" : " None is used from now on.")")
         }
     }
 

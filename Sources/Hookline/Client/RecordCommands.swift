@@ -4,8 +4,8 @@ internal import Values
 
 /// Which records are asked for.
 struct RecordArguments: ParsableArguments {
-    @Option(help: "The webhook, by name or id.") var webhook: String?
-    @Option(help: "The thing, by name or id.") var thing: String?
+    @Option(help: "The webhook, by name or id.", completion: Completions.names(of: .webhooks)) var webhook: String?
+    @Option(help: "The thing, by name or id.", completion: Completions.names(of: .things)) var thing: String?
     @Option(help: "failed or waiting (deliveries); ok, failed, waiting, skipped, several with commas (log).")
     var status: String?
     @Option(help: "The oldest: how long ago, such as 15m, or a time such as 2026-01-31T12:00:00Z.") var since: String?
@@ -147,7 +147,7 @@ struct RetryCommand: AsyncParsableCommand {
             "By their ids, or all of a webhook that have failed since a time. `hookline resend` sends what succeeded.")
 
     @Argument(help: "Ids of deliveries, such as msg_1a2b3c_1.") var deliveries: [String] = []
-    @Option(help: "The webhook, by name or id.") var webhook: String?
+    @Option(help: "The webhook, by name or id.", completion: Completions.names(of: .webhooks)) var webhook: String?
     @Option(help: "Those that failed then or later: how long ago, such as 24h, or a time.") var since: String?
     @OptionGroup var client: ClientArguments
 
@@ -174,10 +174,7 @@ struct RetryCommand: AsyncParsableCommand {
             let answer = try await api.call("POST", "/webhooks/\(webhook)/replay", .object(body))
             if case .object(let fields) = answer { count += fields["replayed"]?.wholeNumber ?? 0 }
         }
-        print(
-            self.client.output == .json
-                ? JSONValue.object(["replayed": .integer(count)]).text
-                : "\(count) deliveries are sent again.")
+        self.client.tell(.object(["replayed": .integer(count)]), "\(count) deliveries are sent again.")
         // Of those that were named none had failed or waits.
         if count == 0, !self.deliveries.isEmpty { throw ExitCode(1) }
     }
@@ -192,10 +189,11 @@ struct ResendCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "Ids of deliveries, such as msg_1a2b3c_1.") var deliveries: [String] = []
-    @Option(help: "The webhook, by name or id.") var webhook: String?
+    @Option(help: "The webhook, by name or id.", completion: Completions.names(of: .webhooks)) var webhook: String?
     @Option(help: "Those that came in then or later: how long ago, such as 24h, or a time.") var since: String?
     @Option(help: "The time that all came in before.") var until: String?
-    @Option(help: "Those of this thing alone, by name or id.") var thing: String?
+    @Option(help: "Those of this thing alone, by name or id.", completion: Completions.names(of: .things))
+    var thing: String?
     @Option(help: "Those on subtopics like this filter alone.") var subtopic: String?
     @Option(help: "any, failed or succeeded.") var status: String?
     @Option(help: "Messages per second at the most.") var rate: Double?
@@ -243,9 +241,7 @@ struct ResendCommand: AsyncParsableCommand {
                 answers.append(fields)
             }
         }
-        print(
-            self.client.output == .json
-                ? JSONValue.array(answers.map(JSONValue.object)).text
-                : answers.map(RecordText.whole).joined(separator: "\n\n"))
+        self.client.tell(
+            .array(answers.map(JSONValue.object)), answers.map(RecordText.whole).joined(separator: "\n\n"))
     }
 }

@@ -12,8 +12,11 @@ struct TailCommand: AsyncParsableCommand {
             so once. -o json writes one object on each line.
             """)
 
-    @Option(help: "The webhook, by name or id; all of the group otherwise.") var webhook: String?
-    @Option(help: "What was of this thing alone, by name or id.") var thing: String?
+    @Option(
+        help: "The webhook, by name or id; all of the group otherwise.", completion: Completions.names(of: .webhooks))
+    var webhook: String?
+    @Option(help: "What was of this thing alone, by name or id.", completion: Completions.names(of: .things))
+    var thing: String?
     @Flag(help: "What failed alone.") var failed = false
     @Flag(help: "With what was not sent because of conditions and the like.") var skipped = false
     @Option(help: "From then on: how long ago, such as 15m, or a time such as 2026-01-31T12:00:00Z.") var since: String?

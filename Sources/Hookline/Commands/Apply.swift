@@ -16,7 +16,9 @@ struct Apply: AsyncParsableCommand {
             to be done.
             """)
 
-    @Option(name: [.short, .long], help: "The file: YAML, or JSON if its name ends with .json; - is standard input.")
+    @Option(
+        name: [.short, .long], help: "The file: YAML, or JSON if its name ends with .json; - is standard input.",
+        completion: .file())
     var file: String
 
     @Flag(help: "Show what would be done, and do nothing. Ends with 2 if that is something.")

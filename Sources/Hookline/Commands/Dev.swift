@@ -65,6 +65,7 @@ struct Dev: AsyncParsableCommand {
         var assembly = Assembly(configuration: configuration, logger: logger)
         // It goes with its terminal, and takes its database and its broker along; not where `nohup` says that it is to stay.
         if !HangUps.areIgnored { assembly.endSignals.append(.sighup) }
+        assembly.onAbandoned = { environment.abandon() }
         assembly.onReady = { port in
             let guide = DevGuide(
                 program: CommandLine.arguments[0], port: port, postgresURL: environment.postgresURL,

@@ -11,7 +11,7 @@ struct Export: AsyncParsableCommand {
             first lines name them. docs/as-code.md has more.
             """)
 
-    @Option(help: "A group's name or id.")
+    @Option(help: "A group's name or id.", completion: Completions.names(of: .groups))
     var group: String?
 
     @Option(help: "An org's id.")
@@ -20,7 +20,7 @@ struct Export: AsyncParsableCommand {
     @Flag(help: "Leave things out.")
     var withoutThings = false
 
-    @Option(name: [.short, .long], help: "Where to; standard output otherwise.")
+    @Option(name: [.short, .long], help: "Where to; standard output otherwise.", completion: .file())
     var output: String?
 
     @OptionGroup var api: APIArguments

@@ -13,6 +13,12 @@ struct Setting: Sendable {
     var variable: String { self.key.uppercased().replacing(".", with: "_") }
     var flag: String { "--" + self.key.replacing(".", with: "-").replacing("_", with: "-") }
 
+    /// The file with the lines of settings.
+    static let fileFlag = "--config-file"
+
+    /// What may stand behind a command, in the order of the help.
+    static let flags = [Self.fileFlag] + Self.all.flatMap { $0.isSecret ? [$0.flag, $0.flag + "-file"] : [$0.flag] }
+
     /// All there are, in the order of the help.
     static let all: [Setting] = [
         Setting(key: "http.host", help: "address of the API", fallback: "127.0.0.1"),

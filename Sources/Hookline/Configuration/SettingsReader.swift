@@ -59,13 +59,13 @@ struct SettingsReader: Sendable {
 
     /// Takes the flags apart, so that a misspelt one is refused instead of ignored.
     private static func parse(_ arguments: [String]) throws -> (flags: [String], configFile: String?) {
-        let known = Set(Setting.all.flatMap { $0.isSecret ? [$0.flag, $0.flag + "-file"] : [$0.flag] })
+        let known = Set(Setting.flags)
         var flags: [String] = []
         var configFile: String?
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-            guard let flag = parts.first, known.contains(flag) || flag == "--config-file" else {
+            guard let flag = parts.first, known.contains(flag) else {
                 let nearest = parts.first.flatMap { Spelling.nearest(to: $0, among: known) }
                 throw ValidationError(
                     "Unknown option '\(parts.first ?? argument)'."
@@ -74,7 +74,7 @@ struct SettingsReader: Sendable {
             guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                 throw ValidationError("Missing value for '\(flag)'.")
             }
-            if flag == "--config-file" { configFile = value } else { flags += [flag, value] }
+            if flag == Setting.fileFlag { configFile = value } else { flags += [flag, value] }
         }
         return (flags, configFile)
     }

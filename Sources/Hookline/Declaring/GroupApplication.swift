@@ -1,5 +1,6 @@
 internal import Declarations
 internal import Domain
+internal import Values
 
 /// Carries a group's plan out, and takes back what it has done of it if something fails.
 struct GroupApplication {

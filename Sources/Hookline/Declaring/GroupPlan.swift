@@ -1,5 +1,6 @@
 internal import Declarations
 internal import Domain
+internal import Values
 
 /// What is to be done in a group, found out before anything of it is done.
 struct GroupPlan: Sendable {

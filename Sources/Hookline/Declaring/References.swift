@@ -2,6 +2,7 @@ internal import Declarations
 internal import Domain
 internal import Glibc
 internal import LocalServices
+internal import Values
 
 /// Finds what a file refers to: secrets on this machine, and ids in the group.
 struct References: Sendable {

@@ -13,10 +13,15 @@ struct DevEnvironment: Sendable {
     let secretsKey: String
     private let postgres: ChildProcess
     private let mosquitto: ChildProcess
+    private let lock: FolderLock
 
     /// Starts both; whatever is missing on this machine is named.
     static func start(in folder: String) async throws -> DevEnvironment {
         try Files.makeFolder(folder)
+        guard let lock = try FolderLock(folder) else {
+            throw LocalServiceError(
+                "`hookline dev` runs in \(folder) already; end that one, or give this one a --folder of its own")
+        }
         let isNew = !Files.exists("\(folder)/secrets_key")
         let secret = try self.secret("jwt_secret", in: folder) { Hex.encode($0) }
         let secretsKey = try self.secret("secrets_key", in: folder) { Base64.encode($0) }
@@ -31,7 +36,7 @@ struct DevEnvironment: Sendable {
             let mosquitto = try await broker.start()
             return DevEnvironment(
                 folder: folder, postgresURL: cluster.url, mqttPort: mqttPort, jwtSecret: secret,
-                secretsKey: secretsKey, postgres: postgres, mosquitto: mosquitto)
+                secretsKey: secretsKey, postgres: postgres, mosquitto: mosquitto, lock: lock)
         } catch {
             await postgres.stop(SIGINT)
             throw error
@@ -41,6 +46,12 @@ struct DevEnvironment: Sendable {
     func stop() async {
         await self.mosquitto.stop()
         await self.postgres.stop(SIGINT)
+    }
+
+    /// Tells both to end, which they do by themselves.
+    func abandon() {
+        self.mosquitto.signal(SIGTERM)
+        self.postgres.signal(SIGINT)
     }
 
     /// PostgreSQL runs as another user when we are root, and that user must get to its files. Where it could not, they

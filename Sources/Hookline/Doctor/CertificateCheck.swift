@@ -23,16 +23,17 @@ struct CertificateCheck: Sendable {
     private static let most = 1_000
     private static let patience: TimeAmount = .seconds(5)
 
-    init(_ configuration: ServiceConfiguration) {
+    /// - Throws: ``InvalidSetting``.
+    init(_ configuration: ServiceConfiguration, _ settings: SettingsReader) throws {
         let mqtt = configuration.mqtt
-        var files: [File] = []
-        func add(_ setting: String, _ path: String?, needsAll: Bool) {
-            if let path { files.append(File(setting: setting, path: path, needsAll: needsAll)) }
+        // By their names, so that none is forgotten: authorities, and certificates that are shown.
+        self.files = try Setting.all.compactMap { setting in
+            let needsAll = setting.key.hasSuffix(".tls_cert_file")
+            guard needsAll || setting.key.hasSuffix(".tls_ca_file"), let path = try settings.string(setting.key) else {
+                return nil
+            }
+            return File(setting: setting.variable, path: path, needsAll: needsAll)
         }
-        add("MQTT_TLS_CA_FILE", mqtt.tlsCAFile, needsAll: false)
-        add("MQTT_TLS_CERT_FILE", mqtt.certificate?.file, needsAll: true)
-        add("SMTP_TLS_CA_FILE", configuration.mail?.caFile, needsAll: false)
-        self.files = files
         self.brokers = mqtt.brokers
         self.authorities = mqtt.tlsCAFile
     }

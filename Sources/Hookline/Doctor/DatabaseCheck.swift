@@ -139,7 +139,10 @@ struct DataCheck: Sendable {
                     )
                 ]
             }
-            return [.init(.ok, "data", "POSTGRES_DATA_URL leads to what is written there")]
+            return [
+                .init(.ok, "data", "POSTGRES_DATA_URL leads to what is written there"),
+                try await ServerFacts.encryption(Database(pool: pool)).finding(of: "POSTGRES_DATA_URL"),
+            ]
         } catch {
             return [DatabaseCheck.unreachable(error, subject: "data", setting: "POSTGRES_DATA_URL")]
         }

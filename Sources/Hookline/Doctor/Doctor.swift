@@ -51,7 +51,7 @@ struct Doctor: AsyncParsableCommand {
         let instance = configuration.api.port == 0 ? nil : try InstanceAddress(reader)
         let checks = [
             DatabaseCheck(configuration).run, DataCheck(configuration).run, BrokerGreeting(configuration).run,
-            CertificateCheck(configuration).run,
+            try CertificateCheck(configuration, reader).run,
             HostCheck(configuration).run, PortCheck(configuration, instance).run,
             NetworkCheck(configuration).run,
         ]

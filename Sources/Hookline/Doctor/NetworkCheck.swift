@@ -101,7 +101,9 @@ struct NetworkCheck: Sendable {
         defer { threads.shutdownGracefully { _ in } }
         let client: ClientConfiguration
         do { client = try Assembly(configuration: self.configuration, logger: self.logger).makeClient(threads) } catch {
-            return [.init(.fail, "receivers", "TLS cannot be set up: \(error)", hint: "see DELIVERY_TLS_CA_FILE")]
+            let finding = InstallationFinding(
+                .fail, "receivers", "TLS cannot be set up: \(error)", hint: "see DELIVERY_TLS_CA_FILE")
+            return [finding, await self.mail()].compactMap(\.self)
         }
         defer { client.resolver.close() }
         return [await self.publicURL(client), await self.provider(client), await self.mail()].compactMap(\.self)

@@ -38,7 +38,8 @@ extension AlarmStore {
     package func takeDue(
         _ count: Int64 = 200, now: Instant, _ fate: @Sendable (DueAlarm) -> DueAlarm.Fate
     ) async throws -> (webhooks: Set<WebhookKey>, isPartial: Bool) {
-        try await self.pool.transaction { db in
+        let taken = try await self.pool.transaction(ifAny: "SELECT FROM alarms WHERE due_at <= \(self.now) LIMIT 1") {
+            db -> (webhooks: Set<WebhookKey>, isPartial: Bool) in
             let due = try db.query(
                 """
                 SELECT webhook_key, thing_id, group_id, raised, changed, mark, subtopic, content_type, traceparent, payload,
@@ -61,6 +62,7 @@ extension AlarmStore {
             try Self.commit(told, now: now, on: db)
             return (Set(told.map(\.delivery.webhook.key)), due.count == Int(count))
         }
+        return taken ?? ([], false)
     }
 
     private static func decodeDue(_ row: borrowing Row) throws -> DueAlarm {

@@ -51,10 +51,8 @@ extension CommandStore {
     /// - Parameter lease: when others may take what was not settled.
     package func take(_ most: Int64 = 100, lease: Duration) async throws -> [CommandJob] {
         let due: Query = "c.due_at <= \(self.now) AND (c.claimed_until IS NULL OR c.claimed_until <= \(self.now))"
-        let jobs = try await self.pool.transaction { db -> [CommandJob] in
-            guard try !db.query("SELECT FROM commands AS c WHERE \(due) LIMIT 1", { _ in true }).isEmpty else {
-                return []
-            }
+        let isDue: Query = "SELECT FROM commands AS c WHERE \(due) LIMIT 1"
+        let jobs = try await self.pool.transaction(ifAny: isDue) { db -> [CommandJob] in
             try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline commands'), 0)")
             return try db.query(
                 """
@@ -82,7 +80,7 @@ extension CommandStore {
                     age: .milliseconds(try row.int64(12)))
             }
         }
-        return jobs.sorted { $0.number < $1.number }
+        return (jobs ?? []).sorted { $0.number < $1.number }
     }
 
     /// Whether something else that is kept stands on the command's topic, or is about to, which must stay there.
@@ -147,7 +145,7 @@ extension CommandStore {
     ///
     /// - Returns: how many nobody had in time.
     package func expire() async throws -> Int {
-        try await self.pool.transaction { db in
+        try await self.pool.withConnection { db in
             try db.query(
                 """
                 UPDATE commands SET state = CASE WHEN state = 'pending' OR is_retained THEN 'expired' ELSE state END,

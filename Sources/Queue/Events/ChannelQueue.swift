@@ -36,7 +36,8 @@ package struct ChannelQueue: Sendable {
     package func take(
         channels: Int, byMail: Bool, busy: [String], troubled: [String], isTroubled: Bool, lease: Duration
     ) async throws -> [ChannelDigest] {
-        let rows = try await self.pool.withConnection { db in
+        let isDue: Query = "SELECT FROM notifications WHERE due_at <= now() AND channel IS NOT NULL LIMIT 1"
+        let rows = try await self.pool.withConnection(ifAny: isDue) { db in
             try db.query(
                 """
                 WITH due AS (
@@ -62,7 +63,7 @@ package struct ChannelQueue: Sendable {
                 )
             }
         }
-        return Dictionary(grouping: rows, by: \.channel).map { channel, rows in
+        return Dictionary(grouping: rows ?? [], by: \.channel).map { channel, rows in
             let rows = rows.sorted { $0.id < $1.id }
             return ChannelDigest(
                 channel: channel, ids: rows.map(\.id), notices: rows.map(\.payload),

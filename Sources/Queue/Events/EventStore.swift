@@ -47,7 +47,8 @@ package struct EventStore: Sendable {
     package func relay(
         _ count: Int64 = 500, now: Instant, _ plan: @Sendable ([EventRecord]) -> EventPlan
     ) async throws -> (webhooks: Set<WebhookKey>, isPartial: Bool) {
-        try await self.pool.transaction { db in
+        let relayed = try await self.pool.transaction(ifAny: "SELECT FROM events LIMIT 1") {
+            db -> (webhooks: Set<WebhookKey>, isPartial: Bool) in
             let events = try db.query(
                 """
                 SELECT id, message_id, at, kind, group_id, thing_id, coalesce(details_text, details::text), is_payload,
@@ -64,6 +65,7 @@ package struct EventStore: Sendable {
             try db.execute("DELETE FROM events WHERE id = ANY(\(plan.settled))")
             return (Set(plan.deliveries.map(\.webhook.key)), events.count == Int(count) && !plan.settled.isEmpty)
         }
+        return relayed ?? ([], false)
     }
 
     private static func decode(_ row: borrowing Row) throws -> EventRecord {

@@ -104,7 +104,8 @@ package struct NotificationStore: Sendable {
     package func takeForOrgs(
         origins: Int, each: Int64 = 20, busy: [String], troubled: [String], isTroubled: Bool, lease: Duration
     ) async throws -> [OrgNotice] {
-        try await self.pool.withConnection { db in
+        let isDue: Query = "SELECT FROM notifications WHERE due_at <= now() AND url IS NOT NULL LIMIT 1"
+        let notices = try await self.pool.withConnection(ifAny: isDue) { db in
             try db.query(
                 """
                 WITH due AS (
@@ -129,7 +130,8 @@ package struct NotificationStore: Sendable {
                     url: try? WebhookURL(row.string(2)), origin: try row.string(3), payload: try row.json(4),
                     attempts: Int(try row.int32(5)))
             }
-        }.sorted { ($0.attempts, $0.id) < ($1.attempts, $1.id) }
+        }
+        return (notices ?? []).sorted { ($0.attempts, $0.id) < ($1.attempts, $1.id) }
     }
 
     /// Its users are told, or will never be. In a row of an earlier version an org may still wait.

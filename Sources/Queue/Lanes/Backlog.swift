@@ -11,6 +11,16 @@ package struct Backlog: Sendable {
     private var nextDue: Instant?
     /// Whether a claim has found more than it could take, and the end was not reached since.
     private var isContinued = false
+    private var returned = Returned.nothing
+
+    /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now.
+    private enum Returned {
+        case nothing
+        /// No claim has begun since.
+        case unread
+        /// One has, and the end was not found yet.
+        case beingRead
+    }
 
     package init() {}
 
@@ -19,9 +29,26 @@ package struct Backlog: Sendable {
     /// Whether nothing that is due waits in the database or behind what does, as far as is known.
     package var isDrained: Bool { !self.hasDue && !self.isClaiming && !self.isCatchingUp }
 
+    /// Whether something that went back waits in the database. What had its room in memory before that, and comes only now, is
+    /// newer: it goes back too, and comes again in its turn. What comes in later has no room: it is left in the database.
+    ///
+    /// Something is claimed as long as it is so, until the end is found; so it does not stay so.
+    package var isBehind: Bool { self.returned != .nothing }
+
+    /// Whether something went back while a claim was under way, or since. What that brings may be newer.
+    package var missesReturned: Bool { self.returned == .unread }
+
     /// Something waits, and is due.
     package mutating func note() {
         self.hasDue = true
+    }
+
+    /// Something that was in memory goes back, and is due; and with it all that is in the pen. What comes in is left in the database
+    /// until the end of that is found, as with any backlog.
+    package mutating func noteReturned() {
+        self.note()
+        self.returned = .unread
+        self.isCatchingUp = false
     }
 
     package mutating func note(due: Instant) {
@@ -42,6 +69,7 @@ package struct Backlog: Sendable {
         self.isClaiming = true
         self.hasDue = false
         self.nextDue = nil
+        if self.returned == .unread { self.returned = .beingRead }
         return !self.isContinued
     }
 
@@ -75,7 +103,7 @@ package struct Backlog: Sendable {
         case stopSpilling
     }
 
-    /// Sees whether the backlog is through.
+    /// Sees whether the backlog is through. What went back before a claim has to be in the database when that begins.
     ///
     /// New deliveries stay in the database while there is a backlog. When a claim finds the end of it, they may come
     /// straight again, but into the pen: some may have been committed just after the claim looked. A claim that begins
@@ -93,10 +121,13 @@ package struct Backlog: Sendable {
             return .nothing
         }
         self.isContinued = false
+        if self.returned == .beingRead { self.returned = .nothing }
         if isOrdered {
             self.isCatchingUp = false
             return .openPen
         }
+        // What went back while it was made it has not seen.
+        guard !self.missesReturned else { return .nothing }
         if self.isCatchingUp {
             guard found.seesAllSpills else { return .nothing }
             self.isCatchingUp = false

@@ -103,6 +103,17 @@ package final class HeldRows: Sendable {
         self.table.state.withLock { $0.forfeited == 0 && now < $0.leaseEnd }
     }
 
+    /// What is in memory and was held by a lease that was lost: what keeps everything else from being claimed.
+    package var forfeited: Leased {
+        self.table.state.withLock { state in
+            var forfeited = Leased()
+            guard state.forfeited > 0 else { return forfeited }
+            forfeited.batches = Set(state.batches.filter { $0.value.lease < state.lease }.keys)
+            forfeited.single = Set(state.single.filter { $0.value < state.lease }.keys)
+            return forfeited
+        }
+    }
+
     /// The messages of a webhook's deliveries that have a row of their own.
     func single(of webhook: WebhookKey) -> [MessageID] {
         self.table.state.withLock { $0.single.keys.filter { $0.webhook == webhook }.map(\.message) }
@@ -115,6 +126,12 @@ package final class HeldRows: Sendable {
 
         package init() {}
         package var isEmpty: Bool { self.batches.isEmpty && self.single.isEmpty }
+
+        /// Whether the row that a delivery stands in is among them.
+        package func contains(_ delivery: Delivery) -> Bool {
+            guard let batch = delivery.batch else { return self.single.contains(delivery.id) }
+            return self.batches.contains(batch.row)
+        }
 
         package func intersection(_ other: Leased) -> Leased {
             var both = Leased()

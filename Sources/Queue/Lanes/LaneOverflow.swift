@@ -20,15 +20,16 @@ extension LaneQueue {
             defer { self.ready[index] = delivery }
             return self.ready[index]
         }
-        if isInLine, let line = self.chains[thing] {
-            // The one before it is on the wire.
-            if let last = line.last, last.message.id > delivery.message.id { return delivery }
-            self.chains[thing] = [delivery]
-            if line.isEmpty { self.count += 1 }
-            return line.last
+        if isInLine, let line = self.chains[thing],
+            // The one before it is on the wire, or stays. Beside it there may be others that do.
+            let index = line.lastIndex(where: \.mayBeLeftOut)
+        {
+            guard line[index].message.id < delivery.message.id else { return delivery }
+            self.chains[thing]?[index] = delivery
+            return line[index]
         }
         self.places.start()
-        self.places.note(thing, at: self.ready.count)
+        if !isInLine || self.chains[thing] == nil { self.places.note(thing, at: self.ready.count) }
         self.append(delivery, isInLine: isInLine)
         return nil
     }
@@ -38,25 +39,28 @@ extension LaneQueue {
         if isInLine { _ = self.append(delivery, inOrder: false) } else { self.appendSideBySide(delivery) }
     }
 
-    /// Takes out the oldest, as many as are more than `most`.
+    /// Takes out the oldest of those that may be left out, as many of them as are more than `most`. What stays whatever comes takes
+    /// no place from them: else of what is new nothing would go out while much is sent again.
     package mutating func leaveOutOldest(butFor most: Int, isInLine: Bool) -> [Delivery] {
         var out: [Delivery] = []
-        while self.count > most {
-            if let index = self.ready.firstIndex(where: \.mayBeLeftOut) {
-                let delivery = self.ready.remove(at: index)
-                out.append(delivery)
-                self.count -= 1
-                if isInLine { self.advance(delivery.message.thing) }
-            } else if let thing = self.chains.first(where: { !$0.value.isEmpty })?.key,
-                let delivery = self.chains[thing]?.popFirst()
-            {
-                out.append(delivery)
-                self.count -= 1
-            } else {
-                break
-            }
+        while self.count - self.lasting > most, let delivery = self.takeOldest(isInLine: isInLine) {
+            self.noteGone(delivery)
+            out.append(delivery)
         }
         return out
+    }
+
+    private mutating func takeOldest(isInLine: Bool) -> Delivery? {
+        if let index = self.ready.firstIndex(where: \.mayBeLeftOut) {
+            let delivery = self.ready.remove(at: index)
+            if isInLine { self.advance(delivery.message.thing) }
+            return delivery
+        }
+        let behind = self.chains.compactMap { thing, line in
+            line.firstIndex(where: \.mayBeLeftOut).map { (thing: thing, index: $0, message: line[$0].message.id) }
+        }
+        guard let oldest = behind.min(by: { $0.message < $1.message }) else { return nil }
+        return self.chains[oldest.thing]?.remove(at: oldest.index)
     }
 }
 
@@ -82,8 +86,4 @@ struct LanePlaces {
     func index(of thing: EntityID) -> Int? {
         self.numbers[thing].map { $0 - self.front }
     }
-}
-
-extension Delivery {
-    fileprivate var mayBeLeftOut: Bool { self.attempts == 0 && self.replayedAt == nil && self.bundle == nil }
 }

@@ -23,7 +23,9 @@ package struct LaneQueue {
     /// How many at the beginning were put there because they had been tried: see ``putBehindTried(_:)``.
     private var tried = 0
     /// How many wait to be sent, the pen left out.
-    package internal(set) var count = 0
+    package private(set) var count = 0
+    /// Those of them that nothing newer takes the place of: see ``Delivery/mayBeLeftOut``.
+    private(set) var lasting = 0
 
     package init() {}
 
@@ -33,6 +35,13 @@ package struct LaneQueue {
     /// Whether there is nothing to be remembered either.
     package var isIdle: Bool { self.isEmpty && self.returning.isEmpty }
     package var first: Delivery? { self.ready.first }
+
+    /// Whether something of this kind has not been sent, wherever it waits.
+    package func contains(where isOfKind: (Delivery) -> Bool) -> Bool {
+        self.ready.contains(where: isOfKind) || self.pen.contains(where: isOfKind)
+            || self.chains.values.contains { $0.contains(where: isOfKind) }
+    }
+
     /// The oldest of what waits for its turn among the messages of its thing, if nothing waits for anything else.
     package var oldestInLine: Delivery? {
         guard self.ready.isEmpty else { return nil }
@@ -41,7 +50,7 @@ package struct LaneQueue {
 
     /// Takes a delivery that waits for no other: several messages of a thing go out in one request, or at the same time.
     package mutating func appendSideBySide(_ delivery: Delivery) {
-        self.count += 1
+        self.noteWaiting(delivery)
         self.ready.append(delivery)
     }
 
@@ -50,7 +59,7 @@ package struct LaneQueue {
     package mutating func putBehindTried(_ delivery: Delivery) {
         self.ready.insert(delivery, at: self.tried)
         self.tried += 1
-        self.count += 1
+        self.noteWaiting(delivery)
         self.places.front -= 1
     }
 
@@ -76,16 +85,15 @@ package struct LaneQueue {
             var delivery = delivery
             delivery.bundle = deliveries[index < middle ? 0 : middle].message.id
             self.ready.prepend(delivery)
+            self.noteWaiting(delivery)
             self.places.front -= 1
         }
-        self.count += deliveries.count
         self.tried += deliveries.count
     }
 
     package mutating func removeFirst(_ count: Int) {
-        self.ready.removeFirst(count)
+        for _ in 0..<count { self.noteGone(self.ready.removeFirst()) }
         self.tried = max(0, self.tried - count)
-        self.count -= count
         self.places.front += count
     }
 
@@ -94,11 +102,11 @@ package struct LaneQueue {
         let thing = delivery.message.thing
         guard inOrder || delivery.attempts == 0 else {
             self.ready.append(delivery)
-            self.count += 1
+            self.noteWaiting(delivery)
             return true
         }
         guard self.takes(thing) else { return false }
-        self.count += 1
+        self.noteWaiting(delivery)
         if self.chains[thing]?.append(delivery) == nil {
             self.chains[thing] = []
             self.ready.append(delivery)
@@ -144,7 +152,7 @@ package struct LaneQueue {
     /// Strict order: the thing's delivery has to be tried again, so what is behind it goes back to the database.
     package mutating func stall(_ thing: EntityID) -> [Delivery] {
         let chain = Array(self.chains.removeValue(forKey: thing) ?? [])
-        self.count -= chain.count
+        for delivery in chain { self.noteGone(delivery) }
         return chain
     }
 
@@ -166,6 +174,16 @@ package struct LaneQueue {
         self.stalledUntilClaimEnds = []
     }
 
+    private mutating func noteWaiting(_ delivery: Delivery) {
+        self.count += 1
+        if !delivery.mayBeLeftOut { self.lasting += 1 }
+    }
+
+    mutating func noteGone(_ delivery: Delivery) {
+        self.count -= 1
+        if !delivery.mayBeLeftOut { self.lasting -= 1 }
+    }
+
     /// Everything that has not been sent, but for the first `most` of what could go out now. What is on the wire, and what
     /// is left, keeps its place in front of what may come.
     package mutating func takeAll(but most: Int = 0, inOrder: Bool) -> [Delivery] {
@@ -177,6 +195,7 @@ package struct LaneQueue {
         self.ready = kept
         self.tried = min(self.tried, kept.count)
         self.count = kept.count
+        self.lasting = kept.count { !$0.mayBeLeftOut }
         self.pen = []
         self.penned = LaneLedger.Size()
         self.chains = self.chains.filter { !ended.contains($0.key) }.mapValues { _ in [] }
@@ -187,4 +206,6 @@ package struct LaneQueue {
 extension Delivery {
     /// Whether a receiver may have had it, or it is part of what was refused together.
     package var wasTried: Bool { self.attempts > 0 || self.bundle != nil }
+    /// Whether something newer may take its place: not of what was tried, or asked for again.
+    var mayBeLeftOut: Bool { !self.wasTried && self.replayedAt == nil }
 }

@@ -43,11 +43,13 @@ extension ResendStore {
     /// - Parameter target: a webhook as it now is, or nil if it is gone.
     /// - Returns: for whom something waits now; nil if none was due.
     package func carryOutPart(_ target: @Sendable (WebhookKey) -> WebhookTarget?) async throws -> Set<WebhookKey>? {
-        try await self.pool.transaction { db in
+        let isDue: Query = "SELECT FROM resends WHERE ended_at IS NULL AND due_at <= \(self.now) LIMIT 1"
+        let fed = try await self.pool.transaction(ifAny: isDue) { db -> Set<WebhookKey>? in
             guard var part = try ResendPart.take(now: self.now, on: db) else { return nil }
             let hasFed = try part.carryOut(target: target(part.webhook), now: self.now, on: db)
             return hasFed ? [part.webhook] : []
         }
+        return fed ?? nil
     }
 
     /// How long a caller is kept waiting, and how many parts are looked at meanwhile.

@@ -189,7 +189,7 @@ struct ResendWalk: Sendable {
         ) { row in
             let marks = ThingMarks(
                 externalID: row.isNull(2) ? nil : try row.string(2),
-                labels: Set(try row.string(3).split(separator: ",").map(String.init)))
+                labels: try row.string(3).parts(between: ",").filter { !$0.isEmpty }.map(String.init))
             return (try row.entityID(0), ThingTraits(profile: try row.entityID(1), marks: marks))
         }
         return Dictionary(rows) { first, _ in first }

@@ -52,6 +52,38 @@ struct LeaseAuditTests {
         #expect(!held.orphans(among: self.leased(7)).isEmpty)
     }
 
+    @Test("what was being committed when the lease was lost is told from what is held by the present one")
+    func forfeited() throws {
+        let ledger = LaneLedger()
+        let target = WebhookTarget(
+            key: WebhookKey(rawValue: 1), id: .random(), group: .random(), version: 1,
+            url: try WebhookURL("http://example.com"), headers: [])
+        func reservation(of number: Int64) -> Reservation {
+            let message = Message(
+                id: MessageID(rawValue: number), thing: .random(), group: target.group, subtopic: "",
+                contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
+            return Reservation([Delivery(message: message, webhook: target)], in: ledger) { _, _ in }
+        }
+        let now = ContinuousClock.now
+        ledger.held.renewed(until: now + .seconds(30), wasLost: false)
+        let first = reservation(of: 1)
+        var former = first.batches(of: MessageID(rawValue: 1)...MessageID(rawValue: 1))
+        #expect(ledger.held.forfeited.isEmpty)
+        ledger.held.hold([DeliveryID(message: MessageID(rawValue: 2), webhook: target.key)])
+        ledger.held.renewed(until: now + .seconds(30), wasLost: true)
+        let second = reservation(of: 3)
+        let present = second.batches(of: MessageID(rawValue: 3)...MessageID(rawValue: 3))
+        var expected = self.leased(2)
+        expected.batches = Set(former.compactMap { $0.batch?.row })
+        #expect(ledger.held.forfeited == expected)
+        #expect(former.allSatisfy(expected.contains) && !present.contains(where: expected.contains))
+        ledger.held.end([DeliveryID(message: MessageID(rawValue: 2), webhook: target.key)])
+        #expect(!ledger.held.mayClaim(at: now), "it is in memory until it has gone back")
+        former = []
+        #expect(ledger.held.forfeited.isEmpty && ledger.held.mayClaim(at: now))
+        #expect(!present.isEmpty)
+    }
+
     @Test("nothing is claimed once the lease may be over, nor as long as anything of a lost one is in memory")
     func lostLease() {
         let held = LaneLedger().held

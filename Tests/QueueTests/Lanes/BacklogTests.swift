@@ -81,6 +81,62 @@ struct BacklogTests {
         #expect(backlog.wantsClaim(wallNow: 0))
     }
 
+    @Test("is behind what went back until a claim that began after that finds the end, and then catches up")
+    func returned() {
+        let ledger = LaneLedger()
+        var backlog = Backlog()
+        backlog.note()
+        #expect(!backlog.isBehind, "what is left in the database is newer than what had its room")
+        ledger.startSpilling(self.key, of: .random())
+        backlog.noteReturned()
+        // Each line: how a claim ends, nil if it fails, and whether it is behind after that, catches up, and still spills.
+        for (isPartial, behind, pen, spills) in [
+            (nil, true, false, true), (true, true, false, true), (false, false, true, false),
+            (false, false, false, false),
+        ] as [(Bool?, Bool, Bool, Bool)] {
+            #expect(!backlog.isEmpty && backlog.wantsClaim(wallNow: 0), "it is claimed until the end")
+            backlog.beginClaim()
+            #expect(!backlog.missesReturned)
+            if let isPartial {
+                let opens = self.endClaim(&backlog, isPartial: isPartial, seesAllSpills: true, ledger)
+                #expect(opens == (!behind && !pen))
+            } else {
+                backlog.claimFailed()
+            }
+            #expect(backlog.isBehind == behind)
+            #expect(backlog.isCatchingUp == pen)
+            #expect(ledger.isSpilling(self.key) == spills)
+        }
+        #expect(backlog.isEmpty)
+    }
+
+    @Test("does not take a claim's end for that of what went back while it was under way", arguments: [true, false])
+    func returnedMeanwhile(isCatchingUp: Bool) {
+        let ledger = LaneLedger()
+        var backlog = isCatchingUp ? self.catchingUp(ledger) : Backlog()
+        backlog.note()
+        backlog.beginClaim()
+        ledger.startSpilling(self.key, of: .random())
+        backlog.noteReturned()
+        #expect(backlog.missesReturned && !backlog.isCatchingUp, "what was in the pen went back too")
+        #expect(!self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
+        #expect(backlog.missesReturned && backlog.isBehind && backlog.wantsClaim(wallNow: 0))
+        #expect(ledger.isSpilling(self.key), "what comes in must not come before it")
+        backlog.beginClaim()
+        #expect(!self.endClaim(&backlog, isPartial: false, seesAllSpills: true, ledger))
+        #expect(!backlog.isBehind && backlog.isCatchingUp && !ledger.isSpilling(self.key))
+    }
+
+    @Test("is behind no longer where order is strict, once a claim has found the end")
+    func returnedInOrder() {
+        var backlog = Backlog()
+        backlog.noteReturned()
+        backlog.beginClaim()
+        let found = Backlog.Found(isPartial: false, nextDue: nil, seesAllSpills: true)
+        #expect(backlog.endClaim(found, isOrdered: true, isSpilling: true) == .openPen)
+        #expect(!backlog.isBehind && backlog.isEmpty)
+    }
+
     @Test("gives up a pen that is empty and that nothing can come into")
     func emptyPen() {
         let ledger = LaneLedger()

@@ -1,4 +1,5 @@
 import Domain
+import Values
 
 @testable import Queue
 
@@ -14,10 +15,10 @@ struct LaneDeliveries {
     }
 
     /// - Parameter thing: its place among ``things``.
-    func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0) -> Delivery {
+    func delivery(_ number: Int, _ thing: Int, attempts: Int32 = 0, replayedAt: Instant? = nil) -> Delivery {
         let message = Message(
             id: MessageID(rawValue: Int64(number)), thing: self.things[thing], group: self.target.group, subtopic: "",
             contentType: "a/b", payload: [], traceparent: nil, isKept: false, receivedNanoseconds: nil)
-        return Delivery(message: message, webhook: self.target, attempts: attempts)
+        return Delivery(message: message, webhook: self.target, attempts: attempts, replayedAt: replayedAt)
     }
 }

@@ -1,6 +1,7 @@
 import Domain
 import StoreTestSupport
 import Testing
+import Values
 
 @testable import Queue
 
@@ -168,6 +169,17 @@ struct LaneQueueTests {
         #expect(queue.penned == LaneLedger.Size())
     }
 
+    @Test("finds what has not been sent wherever it waits, and not what is on the wire")
+    func contains() throws {
+        var queue = LaneQueue()
+        for number in 1...3 { #expect(queue.append(try self.delivery(number, 0), inOrder: false)) }
+        #expect(queue.append(try self.delivery(4, 1), inOrder: false))
+        queue.appendToPen(try self.delivery(5, 2))
+        #expect(self.pop(&queue) == 1)
+        let found = (1...6).filter { number in queue.contains { $0.message.id.rawValue == number } }
+        #expect(found == [2, 3, 4, 5])
+    }
+
     @Test("counts nothing as penned that it has given back")
     func penGivenBack() throws {
         var queue = LaneQueue()
@@ -319,7 +331,7 @@ struct LeftOutTests {
         var queue = LaneQueue()
         queue.append(self.lane.delivery(1, 0, attempts: 1), isInLine: isInLine)
         for number in 2...7 { queue.append(self.lane.delivery(number, number % 2), isInLine: isInLine) }
-        let out = queue.leaveOutOldest(butFor: 3, isInLine: isInLine)
+        let out = queue.leaveOutOldest(butFor: 2, isInLine: isInLine)
         #expect(self.numbers(out) == [2, 3, 4, 5] && queue.count == 3)
         #expect(self.pop(&queue) == 1 && self.pop(&queue) == 6 && self.pop(&queue) == 7)
         if isInLine {
@@ -328,5 +340,50 @@ struct LeftOutTests {
             let behind = queue.leaveOutOldest(butFor: 1, isInLine: true)
             #expect(self.numbers(behind) == [8, 9, 10, 11] && queue.count == 1 && queue.first == nil)
         }
+    }
+
+    @Test(
+        "is nothing that is sent again, which takes no place from what is new", arguments: [false, true], [false, true])
+    func again(isInLine: Bool, keepsLatest: Bool) {
+        var queue = LaneQueue()
+        for number in 1...3 {
+            let again = self.lane.delivery(number, 0, replayedAt: Instant(clampingMicroseconds: 1))
+            if keepsLatest {
+                let former = queue.appendLatest(again, isInLine: isInLine)
+                #expect(former == nil)
+            } else {
+                queue.append(again, isInLine: isInLine)
+            }
+        }
+        var out: [Int64] = []
+        for number in 10...12 {
+            if keepsLatest {
+                out += self.latest(&queue, number, 0, isInLine: isInLine).map { [$0] } ?? []
+            } else {
+                queue.append(self.lane.delivery(number, 0), isInLine: isInLine)
+                out += self.numbers(queue.leaveOutOldest(butFor: 1, isInLine: isInLine))
+            }
+        }
+        #expect(out == [10, 11] && queue.count == 4)
+        var sent: [Int64] = []
+        while let number = self.pop(&queue) {
+            sent.append(number)
+            if isInLine { queue.advance(self.lane.things[0]) }
+        }
+        #expect(sent == [1, 2, 3, 12] && queue.count == 0 && queue.isEmpty)
+    }
+
+    @Test("is the oldest of all things, where each waits behind one on the wire")
+    func oldestBehind() {
+        var queue = LaneQueue()
+        for (number, thing) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
+            queue.append(self.lane.delivery(number, thing), isInLine: true)
+        }
+        queue.removeFirst(4)
+        for (number, thing) in [(5, 2), (6, 0), (7, 3), (8, 1), (9, 2)] {
+            queue.append(self.lane.delivery(number, thing), isInLine: true)
+        }
+        let out = queue.leaveOutOldest(butFor: 1, isInLine: true)
+        #expect(self.numbers(out) == [5, 6, 7, 8] && queue.count == 1)
     }
 }
