@@ -25,7 +25,15 @@ struct ContextFile: Sendable {
         }
     }
 
-    func write(_ contexts: ClientContexts) throws {
+    /// Reads what is kept, and keeps what becomes of it; nothing changes if that fails.
+    static func change(_ body: (inout ClientContexts) throws -> Void) throws {
+        let file = try ContextFile()
+        var contexts = try file.read()
+        try body(&contexts)
+        try file.write(contexts)
+    }
+
+    private func write(_ contexts: ClientContexts) throws {
         var folder = ""
         for part in self.folder.split(separator: "/") {
             folder += "/\(part)"
@@ -64,11 +72,10 @@ struct ContextCommand: AsyncParsableCommand {
             _ = try APIConnection.base(self.url)
             let path = self.keyFile.hasPrefix("/") ? self.keyFile : "\(Files.currentFolder)/\(self.keyFile)"
             guard Files.exists(path) else { throw ClientProblem("\(path) cannot be read") }
-            let file = try ContextFile()
-            var contexts = try file.read()
-            contexts.places[self.name] = .init(url: self.url, keyFile: path)
-            contexts.current = self.name
-            try file.write(contexts)
+            try ContextFile.change { contexts in
+                contexts.places[self.name] = .init(url: self.url, keyFile: path)
+                contexts.current = self.name
+            }
             print("\(self.name) is used from now on.")
         }
     }
@@ -79,11 +86,10 @@ struct ContextCommand: AsyncParsableCommand {
         @Argument(help: "Its name.", completion: Completions.contexts) var name: String
 
         func run() async throws {
-            let file = try ContextFile()
-            var contexts = try file.read()
-            _ = try contexts.place(self.name)
-            contexts.current = self.name
-            try file.write(contexts)
+            try ContextFile.change { contexts in
+                _ = try contexts.place(self.name)
+                contexts.current = self.name
+            }
             print("\(self.name) is used from now on.")
         }
     }
@@ -94,12 +100,13 @@ struct ContextCommand: AsyncParsableCommand {
         @Argument(help: "Its name.", completion: Completions.contexts) var name: String
 
         func run() async throws {
-            let file = try ContextFile()
-            var contexts = try file.read()
-            let before = contexts.current
-            try contexts.remove(self.name)
-            try file.write(contexts)
-            print("\(self.name) is forgotten.\(contexts.current == before ? "" : " None is used from now on.")")
+            var wasUsed = false
+            try ContextFile.change { contexts in
+                let before = contexts.current
+                try contexts.remove(self.name)
+                wasUsed = contexts.current != before
+            }
+            print("\(self.name) is forgotten.\(wasUsed ? " None is used from now on." : "")")
         }
     }
 
