@@ -113,7 +113,7 @@ struct CommandTests {
         #expect(numbers.count == 9 && Set(numbers).count == 9, "\(numbers)")
     }
 
-    @Test("starts `dev` where only its owner may look, and anew where it was; it ends with its terminal, under `nohup` not")
+    @Test("starts `dev` where only its owner may look, and anew; it ends with its terminal, but not under `nohup`")
     func startAnew() async throws {
         let folder = try Files.makeTemporaryFolder()
         try Files.makeFolder("\(folder)/own", mode: 0o700)
