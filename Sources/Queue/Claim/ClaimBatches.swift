@@ -80,18 +80,20 @@ extension DeliveryStore {
                           ORDER BY batch_id, first_message_id LIMIT w.n) AS waiting
                     WINDOW earlier AS (ORDER BY batch_id, first_message_id)) AS o
                 WHERE o.deliveries_before < w.n AND o.bytes_before < w.b
+            ), ranges AS (
+                SELECT k, g, min(first_message_id) AS first, max(first_message_id) AS last, max(due_at) AS due
+                FROM oldest GROUP BY k, g
+            ), stops AS MATERIALIZED (
+                SELECT r.k, (SELECT message_id FROM deliveries
+                    WHERE webhook_key = r.k AND group_id = r.g AND message_id BETWEEN r.first AND r.last
+                        AND leased_by IS NULL AND failed_at IS NULL AND attempts = 0 AND replayed_at IS NULL
+                        AND due_at <= r.due
+                    ORDER BY message_id LIMIT 1) AS alone
+                FROM ranges AS r
             ), fitting AS MATERIALIZED (
                 SELECT o.*, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole
-                FROM oldest AS o JOIN (
-                    SELECT r.k, (SELECT message_id FROM deliveries
-                        WHERE webhook_key = r.k AND group_id = r.g AND message_id BETWEEN r.first AND r.last
-                            AND leased_by IS NULL AND failed_at IS NULL AND attempts = 0 AND replayed_at IS NULL
-                            AND due_at <= r.due
-                        ORDER BY message_id LIMIT 1) AS alone
-                    FROM (SELECT k, g, min(first_message_id) AS first, max(first_message_id) AS last, max(due_at) AS due
-                          FROM oldest GROUP BY k, g) AS r
-                ) AS stops ON stops.k = o.k
-                WHERE (o.first_message_id < stops.alone) IS NOT FALSE
+                FROM oldest AS o JOIN stops AS s ON s.k = o.k
+                WHERE (o.first_message_id < s.alone) IS NOT FALSE
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
                 WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g
