@@ -9,20 +9,21 @@ struct UnreadableMessageTests {
 
     private static let topic = "things/x/messages"
 
-    private func session(at broker: ScriptedBroker) throws -> Session {
-        try Session(
-            Session.Configuration(
-                host: "127.0.0.1", port: broker.port, clientID: "test", topicFilters: ["things/+/messages/#"]),
-            logger: silentLogger)
+    private func session(at broker: ScriptedBroker, by front: TLSFront?) throws -> Session {
+        var configuration = Session.Configuration(
+            host: "127.0.0.1", port: front?.port ?? broker.port, clientID: "test",
+            topicFilters: ["things/+/messages/#"])
+        configuration.tlsCAFile = front?.authority
+        return try Session(configuration, logger: silentLogger)
     }
 
     private typealias Received = (messages: [ReceivedMessage], unreadable: Int, topic: String?)
 
     /// Goes on until libmosquitto reads again and the broker keeps nothing.
     private func receiveAll(
-        from broker: ScriptedBroker, following filters: [NumberedFilter] = []
+        from broker: ScriptedBroker, by front: TLSFront? = nil, following filters: [NumberedFilter] = []
     ) async throws -> Received {
-        let session = try self.session(at: broker)
+        let session = try self.session(at: broker, by: front)
         var (received, isConnected): (Received, Bool) = (([], 0, nil), false)
         try await waitUntil("libmosquitto to read again, with nothing left") {
             do throws(MQTTError) {
@@ -94,6 +95,18 @@ struct UnreadableMessageTests {
         #expect(received.messages.map { String(decoding: $0.payload, as: UTF8.self) } == ["1", "3"], "\(what)")
         #expect(received.unreadable == 1)
         #expect(received.topic == String(decoding: topic, as: UTF8.self), "\(what)")
+    }
+
+    @Test("is passed over with TLS as well")
+    func tls() async throws {
+        let kept = (1...20).map { Kept("\($0)", on: Self.topic + ($0 == 7 ? "/\u{1}" : "")) }
+        let broker = try await ScriptedBroker.start(keeping: kept) { _ in .silence }
+        let front = try await TLSFront.start(to: broker.port)
+        let received = try await self.receiveAll(from: broker, by: front)
+        let payloads = received.messages.map { String(decoding: $0.payload, as: UTF8.self) }
+        #expect(payloads == (1...20).filter { $0 != 7 }.map { "\($0)" })
+        #expect(received.unreadable == 1)
+        await front.stop()
     }
 
     @Test("because it names several subscriptions, is taken with them; from then on they have no numbers")
