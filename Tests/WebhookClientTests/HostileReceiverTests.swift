@@ -108,9 +108,9 @@ struct HostileReceiverTests {
 
     @Test(
         "that answers in an odd way has answered, and is asked on another connection the next time",
-        arguments: (ResponseParserTests.odd + ResponseParserTests.unframed).map(\.bytes))
-    func odd(_ answer: String) async throws {
-        let server = try await ScriptedServer.start([.send(answer)])
+        arguments: ResponseParserTests.odd + ResponseParserTests.unframed)
+    func odd(_ answer: ResponseParserTests.Answer) async throws {
+        let server = try await ScriptedServer.start([.send(answer.bytes)])
         let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.bodyTimeout = .milliseconds(200) }
         for number in 1...2 {
             let outcome = try await client.send(needsBody: false)
