@@ -121,6 +121,19 @@ struct HostileReceiverTests {
         try await server.stop()
     }
 
+    @Test("that answers before it has all of a request, and reads no more, is asked on another connection next")
+    func hasty() async throws {
+        let server = try await HastyServer.start()
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        for number in 1...2 {
+            // More than the kernels of both ends hold.
+            #expect(try await client.send(length: 32 * 1_024 * 1_024).status == 413)
+            #expect(server.connections == number)
+        }
+        try await client.close()
+        try await server.stop()
+    }
+
     @Test("that closes in the middle of a head has not answered, in the middle of a body has")
     func closes() async throws {
         #expect(try await self.outcome([.sendThenClose("HTTP/1.1 200")]).failure == .closed)
