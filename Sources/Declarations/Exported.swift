@@ -17,6 +17,9 @@ package struct PresentGroup: Sendable {
     package init(group: JSONFields) {
         self.group = group
     }
+
+    /// Whether who asked is a viewer, to whom urls, bodies and secrets of webhooks are answered as something else.
+    package var isHalfSeen: Bool { self.group["role"] == .string("viewer") }
 }
 
 /// What there is as a file that declares it. Ids and secrets are left out: where a file needs them stand references.
@@ -57,6 +60,10 @@ package struct Exported: Sendable {
         let group = Self.name(present.group)
         // A copy is its org's, which makes one wherever it has a group.
         let own = present.webhooks.filter { $0["org_webhook_id"] ?? .null == .null }
+        guard own.isEmpty || !present.isHalfSeen else {
+            throw InvalidField(
+                "group \(group)", "has webhooks, of which a viewer does not see all: it takes an editor's key")
+        }
         for (kind, list) in [("profile", present.profiles), ("webhook", own), ("source", present.sources)] {
             var seen: Set<ExactText> = []
             for fields in list where !seen.insert(ExactText(Self.name(fields))).inserted {

@@ -110,6 +110,19 @@ struct ExportedTests {
         #expect(exported.variables.isEmpty)
     }
 
+    @Test(
+        "cannot be made of webhooks that a viewer sees, which are something else",
+        arguments: [("viewer", false), ("editor", true), ("owner", true)])
+    func halfSeen(role: String, isMade: Bool) throws {
+        var present = PresentGroup(group: try fields(#"{"id":"g","name":"G","role":"\#(role)"}"#))
+        var exported = Exported()
+        try exported.add(present)
+        present.webhooks = [try fields(#"{"id":"a","name":"W","url":"http://x/…","body":"***"}"#)]
+        var fault: InvalidField?
+        do throws(InvalidField) { try exported.add(present) } catch { fault = error }
+        #expect((fault == nil) == isMade)
+    }
+
     @Test("has several rules of one filter in their order, which are read as the same list again")
     func rulesOfOneFilter() throws {
         var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))
