@@ -61,6 +61,8 @@ package struct ClientConfiguration: Sendable {
     package var bodyTimeout: TimeAmount = .seconds(4)
     /// How long an unused connection stays open.
     package var idleTimeout: TimeAmount = .seconds(55)
+    /// How long a connection is used, however well it does: where its host leads to is looked up for new ones alone.
+    package var connectionAge: TimeAmount = .minutes(10)
     /// How much of an answer's body is kept.
     package var keptBody = 4 * 1024
     /// nil where no webhook may use https (never in the service itself).

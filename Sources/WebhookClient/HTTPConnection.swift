@@ -176,7 +176,7 @@ final class HTTPConnection: ChannelInboundHandler {
             status: self.parser.status, body: self.readableBody(), retryAfter: self.parser.retryAfter)
         self.parser.reset()
         self.leavePool(.answering)
-        if canReuse {
+        if canReuse, now < self.connectStarted + self.shared.configuration.connectionAge {
             self.idleSince = now
             self.sentAt = nil
             self.shared.becameIdle(self)
