@@ -296,8 +296,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Observability", "Queue", "TestSupport",
-                "Values", "WebhookClient",
+                "Delivery", "Domain", "Gzip", "Journal", "LocalServices", "Observability", "Postgres", "Queue",
+                "Schema", "TestSupport", "Values", "WebhookClient",
                 nioCore,
                 nioPosix,
             ],

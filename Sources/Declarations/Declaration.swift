@@ -86,9 +86,10 @@ package struct Declared: Sendable {
         if case .string(let text)? = self.fields[field] { text } else { nil }
     }
 
+    /// - Throws: ``InvalidField`` for what is named twice. Of topic rules several may have one filter: they stand in their order.
     static func refuseRepetition(in list: [Declared]) throws(InvalidField) {
         var seen: Set<ExactText> = []
-        for declared in list {
+        for declared in list where declared.kind != .topicRule || declared.id != nil {
             let identity = declared.id?.description ?? declared.label
             guard seen.insert(ExactText(identity)).inserted else {
                 throw InvalidField(declared.path, "is declared twice: \(identity)")

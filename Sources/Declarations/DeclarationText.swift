@@ -34,7 +34,10 @@ package struct DeclarationText: Sendable {
         }
         guard let node else { throw InvalidField("the file", "is empty") }
         var reading = Reading()
-        self.value = try reading.value(node, at: "", depth: 0)
+        do throws(InvalidField) { self.value = try reading.value(node, at: "", depth: 0) } catch {
+            guard let line = Self.line(of: error.field, in: reading.lines) else { throw error }
+            throw InvalidField(error.field, "\(error.reason) (line \(line))")
+        }
         self.lines = reading.lines
     }
 
@@ -58,10 +61,12 @@ package struct DeclarationText: Sendable {
     }
 
     /// The line of what stands at a path, or of the nearest around it.
-    package func line(of path: String) -> Int? {
+    package func line(of path: String) -> Int? { Self.line(of: path, in: self.lines) }
+
+    private static func line(of path: String, in lines: [String: Int]) -> Int? {
         var path = path[...]
         while !path.isEmpty {
-            if let line = self.lines[String(path)] { return line }
+            if let line = lines[String(path)] { return line }
             guard let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) else { return nil }
             path = path[..<end]
         }

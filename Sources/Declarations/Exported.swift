@@ -1,4 +1,5 @@
 package import Domain
+internal import Values
 
 /// A group as the API answers it.
 package struct PresentGroup: Sendable {
@@ -16,6 +17,9 @@ package struct PresentGroup: Sendable {
     package init(group: JSONFields) {
         self.group = group
     }
+
+    /// Whether who asked is a viewer, to whom urls, bodies and secrets of webhooks are answered as something else.
+    package var isHalfSeen: Bool { self.group["role"] == .string("viewer") }
 }
 
 /// What there is as a file that declares it. Ids and secrets are left out: where a file needs them stand references.
@@ -54,10 +58,15 @@ package struct Exported: Sendable {
     /// - Throws: ``InvalidField`` for what a file cannot tell from something else.
     package mutating func add(_ present: PresentGroup, isAlone: Bool = true) throws(InvalidField) {
         let group = Self.name(present.group)
-        for (kind, list) in [("profile", present.profiles), ("webhook", present.webhooks), ("source", present.sources)]
-        {
-            var seen: Set<String> = []
-            for fields in list where !seen.insert(Self.name(fields)).inserted {
+        // A copy is its org's, which makes one wherever it has a group.
+        let own = present.webhooks.filter { $0["org_webhook_id"] ?? .null == .null }
+        guard own.isEmpty || !present.isHalfSeen else {
+            throw InvalidField(
+                "group \(group)", "has webhooks, of which a viewer does not see all: it takes an editor's key")
+        }
+        for (kind, list) in [("profile", present.profiles), ("webhook", own), ("source", present.sources)] {
+            var seen: Set<ExactText> = []
+            for fields in list where !seen.insert(ExactText(Self.name(fields))).inserted {
                 throw InvalidField(
                     "group \(group)", "has several \(kind)s that are called \(Self.name(fields)); rename one")
             }
@@ -85,10 +94,11 @@ package struct Exported: Sendable {
             fields["topic_rules"] = .object(rules)
         }
         var webhooks: [JSONFields] = []
-        for webhook in present.webhooks { webhooks.append(try self.webhook(webhook, in: group, names)) }
+        // In their order already: what variables are called depends on those before.
+        for webhook in Self.sorted(own) { webhooks.append(try self.webhook(webhook, in: group, names)) }
         fields["webhooks"] = Self.list(webhooks)
         var sources: [JSONFields] = []
-        for source in present.sources { sources.append(try self.source(source, in: group, names)) }
+        for source in Self.sorted(present.sources) { sources.append(try self.source(source, in: group, names)) }
         fields["sources"] = Self.list(sources)
         self.groups.append(.object(fields))
     }
@@ -108,14 +118,17 @@ package struct Exported: Sendable {
 
     /// By what they are called: the order of ids is another elsewhere.
     private static func list(_ list: [JSONFields]) -> JSONValue? {
-        guard !list.isEmpty else { return nil }
+        list.isEmpty ? nil : .array(Self.sorted(list).map(JSONValue.object))
+    }
+
+    private static func sorted(_ list: [JSONFields]) -> [JSONFields] {
         func key(_ fields: JSONFields) -> String {
             for name in ["external_id", "name", "member_id"] {
                 if case .string(let text)? = fields[name] { return text }
             }
             return ""
         }
-        return .array(list.sorted { key($0) < key($1) }.map(JSONValue.object))
+        return list.sorted { ExactText(key($0)) < ExactText(key($1)) }
     }
 
     // MARK: Secrets
@@ -242,9 +255,9 @@ package struct Exported: Sendable {
 
         init(_ present: PresentGroup) {
             for fields in present.profiles { self.profiles[Self.text(fields, "id")] = Self.text(fields, "name") }
-            var counts: [String: Int] = [:]
-            for fields in present.things { counts[Self.key(fields), default: 0] += 1 }
-            for fields in present.things where counts[Self.key(fields)] == 1 {
+            var counts: [ExactText: Int] = [:]
+            for fields in present.things { counts[ExactText(Self.key(fields)), default: 0] += 1 }
+            for fields in present.things where counts[ExactText(Self.key(fields))] == 1 {
                 self.things[Self.text(fields, "id")] = Self.key(fields)
             }
         }

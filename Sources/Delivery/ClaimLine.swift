@@ -4,16 +4,16 @@ internal import Synchronization
 
 /// Where lanes wait for their claims, and claims say that they have ended.
 final class ClaimLine: Sendable {
-    /// Claims that were made together.
-    struct Round: Sendable {
-        let turns: [ClaimTurns.Turn]
-        /// ``Claim/connections``; nil if it is not known what was claimed.
-        let connections: Int?
+    /// How claims have ended that were made together.
+    enum Ending: Sendable {
+        case answered
+        /// It is not known what was claimed.
+        case lost
     }
 
     private struct State {
         var turns = ClaimTurns()
-        var ended: [Round] = []
+        var ended: [Ending] = []
     }
 
     private let state = Mutex(State())
@@ -48,12 +48,12 @@ final class ClaimLine: Sendable {
         }
     }
 
-    func end(_ round: Round) {
-        self.state.withLock { $0.ended.append(round) }
+    func end(_ ending: Ending) {
+        self.state.withLock { $0.ended.append(ending) }
         self.signal.yield()
     }
 
-    func takeEnded() -> [Round] {
+    func takeEnded() -> [Ending] {
         self.state.withLock { state in
             defer { state.ended = [] }
             return state.ended

@@ -9,20 +9,15 @@ extension DeliveryService {
     /// A few claims at a time; and when there is reason to, a look at what is leased and not held, while none is under way.
     func claim() async {
         var audit = LeaseAudit()
-        // Of each webhook in strict order, how many connections there had been at the last claim that was answered.
-        var connections: [WebhookKey: Int] = [:]
         var known = self.store.connections
         var running = 0
         // What a former life of this process has left is free since the start; what has gone wrong since is found here.
         var nextLook = ContinuousClock.now + self.configuration.auditInterval
         await withDiscardingTaskGroup { rounds in
             for await _ in self.claims.signals {
-                for round in self.claims.takeEnded() {
+                for ending in self.claims.takeEnded() {
                     running -= 1
-                    if round.connections == nil { audit.doubt() }
-                    for wish in round.turns.map(\.wish) {
-                        connections[wish.webhook] = wish.isInOrder ? round.connections : nil
-                    }
+                    if ending == .lost { audit.doubt() }
                 }
                 if self.ledger.takeDoubt() { audit.doubt() }
                 if self.store.connections != known {
@@ -37,19 +32,18 @@ extension DeliveryService {
                 }
                 while running < self.configuration.claimers, self.ledger.held.mayClaim(at: .now) {
                     let turns = self.claims.next(in: self.ledger)
-                    guard let first = turns.first?.wish else { break }
+                    guard !turns.isEmpty else { break }
                     running += 1
-                    let seen = connections[first.webhook] ?? -1
-                    rounds.addTask { await self.carryOut(turns, connections: seen) }
+                    rounds.addTask { await self.carryOut(turns) }
                 }
             }
         }
     }
 
-    private func carryOut(_ turns: [ClaimTurns.Turn], connections: Int) async {
+    private func carryOut(_ turns: [ClaimTurns.Turn]) async {
         var claims: [WebhookKey: Claim] = [:]
         do {
-            claims = try await self.claim(turns, connections: connections)
+            claims = try await self.claim(turns)
             self.log.over("claims")
         } catch {
             self.log.trouble("claims", "waiting deliveries cannot be claimed", "\(error)")
@@ -60,10 +54,10 @@ extension DeliveryService {
             let mine = turns.filter { self.index(of: $0.wish.webhook) == index }
             if !mine.isEmpty { await dispatcher.claimed(claims, for: mine) }
         }
-        self.claims.end(ClaimLine.Round(turns: turns, connections: claims.first?.value.connections))
+        self.claims.end(claims.isEmpty ? .lost : .answered)
     }
 
-    private func claim(_ turns: [ClaimTurns.Turn], connections: Int) async throws -> [WebhookKey: Claim] {
+    private func claim(_ turns: [ClaimTurns.Turn]) async throws -> [WebhookKey: Claim] {
         let (now, held) = (self.wallClock.now, self.ledger.held)
         let wanted = turns.map { turn in
             Wanted(
@@ -72,7 +66,7 @@ extension DeliveryService {
         }
         if let wish = turns.first?.wish, wish.isInOrder {
             let claim = try await self.store.claimInOrder(
-                wanted[0], now: now, held: held, connections: connections, returning: wish.returning)
+                wanted[0], now: now, held: held, connections: wish.connections, returning: wish.returning)
             return [wish.webhook: claim]
         }
         return try await self.store.claim(wanted, now: now, held: held)

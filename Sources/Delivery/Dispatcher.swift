@@ -52,21 +52,22 @@ actor Dispatcher {
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
         var touched: Set<WebhookKey> = []
-        var refused: [WebhookKey: [Delivery]] = [:]
         let most = self.lanes.count + Self.mostMadeAtOnce
+        let forfeited = self.context.ledger.held.forfeited
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
             let key = deliveries[index].webhook.key
             guard self.mayHaveLane(key, most: most) else {
                 self.arrivals[key, of: deliveries[index].webhook.group].deliveries.append(deliveries[index])
                 continue
             }
-            let lane = self.lane(for: deliveries[index].webhook)
-            if !lane.accept(deliveries[index]) { refused[key, default: []].append(deliveries[index]) }
+            self.lane(for: deliveries[index].webhook).accept(deliveries[index], forfeited: forfeited)
             touched.insert(key)
         }
-        for (key, deliveries) in refused { self.lanes[key]?.putBack(deliveries) }
         let now = NIODeadline.now()
-        for key in touched { self.lanes[key]?.pump(now: now) }
+        for key in touched {
+            self.lanes[key]?.endHandOver()
+            self.lanes[key]?.pump(now: now)
+        }
         for key in backlog {
             if self.mayHaveLane(key, most: most) {
                 self.currentLane(of: key)?.noteBacklog()
@@ -135,7 +136,9 @@ actor Dispatcher {
         }
         // Whatever it is made for: what comes from the database now is behind what has arrived.
         if let arrival = self.arrivals.remove(target.key) {
-            lane.putBack(arrival.deliveries.filter { !lane.accept($0) })
+            let forfeited = self.context.ledger.held.forfeited
+            for delivery in arrival.deliveries { lane.accept(delivery, forfeited: forfeited) }
+            lane.endHandOver()
             if arrival.hasBacklog { lane.noteBacklog() }
             if let due = arrival.due { lane.noteDue(at: due) }
         }
@@ -190,9 +193,9 @@ actor Dispatcher {
         self.context.ledger.settle(room, of: wish.webhook, claimed: claim?.deliveries.map(\.message) ?? [])
         guard let lane = self.lanes[wish.webhook] else { return }
         guard let claim else { return lane.claimFailed() }
-        lane.endClaim(claim, seesAllSpills: room.seesAllSpills)
+        lane.endClaim(claim, of: turn)
         // What was claimed before the lease was lost is somebody else's now.
-        if wish.losses < self.context.leaseLosses || !lane.keepsWhatWasClaimed { lane.giveBackAll() }
+        if wish.losses < self.context.leaseLosses || !lane.keepsWhatWasClaimed(by: wish) { lane.giveBackAll() }
         lane.pump(now: .now())
     }
 

@@ -28,6 +28,8 @@ final class Lane {
     var lastMoved = NIODeadline.now()
     /// How many were given back and are not in the database yet. Until then a claim could bring what is behind them.
     var givenBack = 0
+    /// What was handed over and not taken, until the hand-over has ended.
+    private var refused: [Delivery] = []
     /// How many bytes the first that waits in the database has, if there was no room for it.
     private var missingBytes = 0
     /// Whether it is among those that are looked at with the next tick.
@@ -61,15 +63,24 @@ final class Lane {
 
     // MARK: Deliveries in
 
-    /// Takes a delivery that came straight from intake.
+    /// Takes a delivery that came straight from intake, or goes without it and all that come behind it: they go back when the
+    /// hand-over ends, for which ``endHandOver()`` is to be called.
     ///
-    /// - Returns: whether it was taken. What is not has to be put back, at once with all that came with it: it is of one row.
-    func accept(_ delivery: Delivery) -> Bool {
+    /// - Parameter forfeited: what a lease was for that is lost. Somebody else may be sending it.
+    func accept(_ delivery: Delivery, forfeited: HeldRows.Leased) {
         // It had its room before the webhook was disabled or told to keep order, or before what is older went back.
-        guard self.target.isSentFromMemory, !self.backlog.isBehind else { return false }
+        guard self.target.isSentFromMemory, !self.backlog.isBehind, self.refused.isEmpty, !forfeited.contains(delivery)
+        else { return self.refused.append(delivery) }
         self.noteBusy()
         if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
-        return true
+    }
+
+    /// All that came together was handed over. What was not taken of it goes back at once: it may be of one row.
+    func endHandOver() {
+        guard !self.refused.isEmpty else { return }
+        let refused = self.refused
+        self.refused = []
+        self.putBack(refused)
     }
 
     private func enqueue(_ delivery: Delivery) {
@@ -82,7 +93,12 @@ final class Lane {
     /// Gives deliveries back to the database, where they wait for a better time. Those that are newer go back with them or have gone.
     func putBack(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
-        if self.isInOrder { for delivery in deliveries { self.queue.noteReturning(delivery.message.thing) } }
+        if self.isInOrder {
+            for delivery in deliveries { self.queue.noteReturning(delivery.message.thing) }
+        } else {
+            // What a claim brings that was wished for before goes back too.
+            self.withdrawClaim()
+        }
         self.leaveToDatabase(deliveries)
         self.backlog.noteReturned()
     }
@@ -229,7 +245,7 @@ final class Lane {
         let isFirst = self.backlog.beginClaim()
         return ClaimWish(
             webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
-            returning: self.queue.returningThings,
+            returning: self.queue.returningThings, connections: self.backlog.connections,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
             losses: self.dispatcher.leaseLosses)
     }
@@ -238,7 +254,7 @@ final class Lane {
         self.backlog.claimFailed()
     }
 
-    func endClaim(_ claim: Claim, seesAllSpills: Bool) {
+    func endClaim(_ claim: Claim, of turn: ClaimTurns.Turn) {
         self.missingBytes = claim.missingBytes
         let claimed = claim.deliveries.map { claimed in
             var delivery = Delivery(
@@ -251,7 +267,9 @@ final class Lane {
         }
         let ledger = self.dispatcher.ledger
         let action = self.backlog.endClaim(
-            Backlog.Found(isPartial: claim.isPartial, nextDue: claim.nextDue, seesAllSpills: seesAllSpills),
+            Backlog.Found(
+                isPartial: claim.isPartial, nextDue: claim.nextDue, seesAllSpills: turn.room.seesAllSpills,
+                connections: turn.wish.isInOrder ? claim.connections : nil),
             isOrdered: self.isInOrder, isSpilling: ledger.isSpilling(self.key))
         if action == .stopSpilling { ledger.stopSpilling(self.key) }
         // Claims take the oldest first. So what is in the pen and older than something that was claimed has nothing
@@ -268,10 +286,10 @@ final class Lane {
         if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
     }
 
-    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile, and where something
-    /// else went back, it may be newer.
-    var keepsWhatWasClaimed: Bool {
-        self.target.status == .enabled && (self.isInOrder || !self.backlog.missesReturned)
+    /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile. Where it was told to keep
+    /// order, what comes before it may be with somebody else; and where something else went back, it may be newer.
+    func keepsWhatWasClaimed(by wish: ClaimWish) -> Bool {
+        self.target.status == .enabled && (self.isInOrder ? wish.isInOrder : !self.backlog.missesReturned)
     }
 
     // MARK: Changes
@@ -295,6 +313,8 @@ final class Lane {
         let isQueuedOtherwise =
             old.ordering != target.ordering || old.isInLine != target.isInLine || old.overflow != target.overflow
         if !target.isSentFromMemory || isQueuedOtherwise {
+            // It was wished for by the former webhook, which may have kept another order.
+            self.withdrawClaim()
             self.putBack(self.queue.takeAll(inOrder: old.ordering == .thing))
         }
         // Its provider is reached as the receiver is, by the same guard.
@@ -359,14 +379,14 @@ final class Lane {
     private func withdrawClaim() -> Bool {
         guard self.backlog.isClaiming else { return true }
         guard self.dispatcher.withdrawWish(self.key, self.target.group) else { return false }
-        self.backlog.claimFailed()
+        self.backlog.withdrawClaim()
         return true
     }
 
     /// Everything that is not on the wire waits in the database.
     func giveBackAll() {
         guard !self.queue.isEmpty else { return }
-        // What one that is under way brings goes back too: see ``keepsWhatWasClaimed``.
+        // What one that is under way brings goes back too: see ``keepsWhatWasClaimed(by:)``.
         self.withdrawClaim()
         self.putBack(self.takeUnsent())
     }

@@ -90,10 +90,10 @@ package struct Adopter: Service {
             try await self.filters.forget(client.clientID)
         } catch {
             await session.disconnect(acknowledging: false)
-            try await self.sessions.leave(client, isDone: false)
+            try await self.sessions.leave(client, by: self.session, isDone: false)
             throw error
         }
-        try await self.sessions.leave(client, isDone: true)
+        try await self.sessions.leave(client, by: self.session, isDone: true)
         self.logger.notice(
             "fetched what the broker held for an instance that is gone",
             metadata: ["client_id": "\(client.clientID)", "messages": "\(count)"])

@@ -150,6 +150,7 @@ package struct IntakeService: Service {
             await self.subscription.settle(self.session)
             // Who is turned out at once, or cannot keep what comes, is not received by.
             if ContinuousClock.now - start >= Self.settled { self.log.over(Self.receiving) }
+            if batch.unreadable > 0 { self.refuse(.topic, batch.unreadable, example: batch.unreadableTopic) }
             guard !batch.messages.isEmpty else {
                 await self.strangers.write()
                 continue

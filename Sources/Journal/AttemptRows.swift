@@ -15,7 +15,7 @@ struct AttemptRows {
     }
 
     /// Fewer than this are not worth a row of arrays.
-    private static let fewest = 4
+    static let fewest = 4
 
     let insertions: [Query]
 

@@ -38,6 +38,25 @@ package struct Batch: Sendable {
     package internal(set) var messages: [ReceivedMessage] = []
     /// The sum of the payloads' sizes, and of what else they said.
     package internal(set) var payloadBytes = 0
+    /// How many more came whose topics are no texts to MQTT: they are nobody's, and are acknowledged with the others.
+    package internal(set) var unreadable = 0
+    /// The topic of one of them, as far as it is a text.
+    package internal(set) var unreadableTopic: String?
+
+    /// How many came.
+    var count: Int { self.messages.count + self.unreadable }
+
+    mutating func append(_ message: ReceivedMessage) {
+        self.messages.append(message)
+        self.payloadBytes += message.byteCount
+    }
+
+    private static let longestShown = 200
+
+    mutating func note(unreadable topic: ArraySlice<UInt8>) {
+        self.unreadable += 1
+        self.unreadableTopic = String(decoding: topic.prefix(Self.longestShown), as: UTF8.self)
+    }
 
     /// In their order; nil if there is nothing to divide.
     package var halves: (Batch, Batch)? {

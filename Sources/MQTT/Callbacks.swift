@@ -10,11 +10,10 @@ extension Client {
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
             inbox.remark = code == 0 ? .none : unsafe BrokerRemark(properties)
-            // What the broker says of itself, and what it was subscribed to, is as it was.
-            guard code == 0, inbox.plain == nil else { return }
+            guard code == 0 else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             inbox.capabilities = unsafe BrokerCapabilities(properties)
-            inbox.hasNumbers = unsafe namesSubscriptions(properties)
+            inbox.hasNumbers = unsafe inbox.mayNumber && namesSubscriptions(properties)
             inbox.largestQoS = Int32(clamping: inbox.capabilities.largestQoS)
             for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }
             for filter in inbox.numberedFilters { unsafe queueSubscription(raw, to: filter.filter, filter, inbox) }
@@ -50,8 +49,7 @@ extension Client {
                 payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: Int(message.payloadlen))),
                 traceparent: found.traceparent, subscriptions: numbers(in: properties), isRetained: message.retain,
                 qos: UInt8(clamping: message.qos), properties: found.properties)
-            inbox.batch.messages.append(received)
-            inbox.batch.payloadBytes += received.byteCount
+            inbox.batch.append(received)
         }
     }
 }

@@ -18,7 +18,6 @@ final class Dial: Sendable {
     }
 
     private let state = Mutex(State.underWay)
-    let isFormerVersion: Bool
     /// The `struct mosquitto`. It is the thread's while the call is under way, and nobody else's until it is taken. No
     /// callback runs meanwhile.
     private let handle: UInt
@@ -30,8 +29,7 @@ final class Dial: Sendable {
         _ configuration: Session.Configuration, to broker: BrokerAddress, inbox: Inbox, waking executor: ThreadExecutor
     ) throws(MQTTError) -> Dial {
         let dial = unsafe Dial(
-            UInt(bitPattern: try Client.makeHandle(configuration, inbox: inbox)),
-            isFormerVersion: configuration.isFormerVersion)
+            UInt(bitPattern: try Client.makeHandle(configuration, inbox: inbox)))
         do throws(ThreadError) {
             try runOnThread(name: "mqtt connect") {
                 let failure = dial.call(configuration, broker)
@@ -44,9 +42,8 @@ final class Dial: Sendable {
         return dial
     }
 
-    private init(_ handle: UInt, isFormerVersion: Bool) {
+    private init(_ handle: UInt) {
         self.handle = handle
-        self.isFormerVersion = isFormerVersion
     }
 
     deinit {

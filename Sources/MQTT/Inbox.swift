@@ -20,8 +20,11 @@ final class Inbox {
     var unacknowledgedFilters: Set<ExactText> = []
     /// Whether the broker names subscriptions in what it sends.
     var hasNumbers = true
-    /// nil unless the connection is by MQTT 3.1.1: see ``Link/connectPlainly(for:)``.
-    var plain: PlainReading?
+    /// False once a message named several subscriptions, which libmosquitto takes for a fault: such a broker sends one copy for all
+    /// of them, so that nothing is told apart by numbers. It stays so over connections.
+    var mayNumber = true
+    /// nil unless packets are read past libmosquitto: see ``Link/connectToReadBytes(for:)``.
+    var bytes: ByteReading?
     /// What it says of itself.
     var capabilities = BrokerCapabilities()
     /// At which the broker takes messages of the connection.

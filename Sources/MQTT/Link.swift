@@ -10,7 +10,7 @@ final class Link {
     private let executor: ThreadExecutor
     private let configuration: Session.Configuration
     let inbox: Inbox
-    private var client: Client?
+    var client: Client?
     private var order: BrokerOrder
     /// What is still under way for each of the brokers, because nobody waited for its end.
     private var dials: [Int: Dial] = [:]
@@ -59,27 +59,27 @@ final class Link {
     }
 
     private func connect(_ index: Int) throws(MQTTError) {
-        do throws(MQTTError) { try self.connect(index, plainly: false) } catch {
-            guard error.isUnreadable, self.maySkipProperties else { throw error }
-            try self.connect(index, plainlyFor: error)
+        do throws(MQTTError) { try self.connect(index, toReadBytes: false) } catch {
+            guard error.isUnreadable, self.mayReadBytes else { throw error }
+            try self.connect(index, toReadBytesFor: error)
         }
     }
 
     /// - Parameter reason: what could not be read, which is told as well if this does not succeed.
-    private func connect(_ index: Int, plainlyFor reason: MQTTError) throws(MQTTError) {
-        do throws(MQTTError) { try self.connect(index, plainly: true) } catch {
+    private func connect(_ index: Int, toReadBytesFor reason: MQTTError) throws(MQTTError) {
+        do throws(MQTTError) { try self.connect(index, toReadBytes: true) } catch {
             guard error.kind != .interrupted else { throw error }
             var failure = MQTTError(
-                kind: .connectionLost, message: "\(reason.message); by MQTT 3.1.1: \(error.message)")
-            failure.isUnreadable = error.isUnreadable
+                kind: .connectionLost, message: "\(reason.message); past libmosquitto: \(error.message)")
+            failure.isUnreadable = true
             throw failure
         }
     }
 
-    private func connect(_ index: Int, plainly isPlain: Bool) throws(MQTTError) {
+    private func connect(_ index: Int, toReadBytes readsBytes: Bool) throws(MQTTError) {
         self.drop()
         let deadline = ContinuousClock.now + self.configuration.connectTimeout
-        self.inbox.plain = isPlain ? PlainReading(ahead: self.configuration.receiveMaximum, until: deadline) : nil
+        self.inbox.bytes = readsBytes ? ByteReading(self.configuration, until: deadline) : nil
         self.client = try self.dial(index, until: deadline)
         do throws(MQTTError) { try self.awaitAnswers(until: deadline) } catch {
             guard self.inbox.connectCode == nil else { throw error }
@@ -104,16 +104,12 @@ final class Link {
     }
 
     private func dial(_ index: Int, until deadline: ContinuousClock.Instant) throws(MQTTError) -> Client {
-        var configuration = self.configuration
-        if self.isPlain { configuration.isFormerVersion = true }
         let dial: Dial
-        if let earlier = self.dials[index], !earlier.hasFailed,
-            earlier.isFormerVersion == configuration.isFormerVersion
-        {
+        if let earlier = self.dials[index], !earlier.hasFailed {
             dial = earlier
         } else {
             dial = try Dial.start(
-                configuration, to: self.order.addresses[index], inbox: self.inbox, waking: self.executor)
+                self.configuration, to: self.order.addresses[index], inbox: self.inbox, waking: self.executor)
             self.dials[index] = dial
         }
         while true {
@@ -136,38 +132,43 @@ final class Link {
 
     // MARK: What cannot be read
 
-    /// Whether the connection is by MQTT 3.1.1.
-    var isPlain: Bool { self.inbox.plain != nil }
+    /// Whether packets are read past libmosquitto.
+    var readsBytes: Bool { self.inbox.bytes != nil }
     /// Whether the session is still there for another connection, and this one has not tried that yet.
-    var maySkipProperties: Bool { !self.isPlain && !self.configuration.isTransient }
+    var mayReadBytes: Bool { !self.readsBytes && !self.configuration.isTransient }
 
-    /// Connects by MQTT 3.1.1, by which messages come without properties.
+    /// What libmosquitto ends the connection with at a message that it does not take.
+    private static let codesOfMessages = [
+        MOSQ_ERR_MALFORMED_UTF8.rawValue, MOSQ_ERR_DUPLICATE_PROPERTY.rawValue, MOSQ_ERR_PROTOCOL.rawValue,
+        MOSQ_ERR_MALFORMED_PACKET.rawValue,
+    ]
+
+    private static let unreadable =
+        "holds what is no text to MQTT (control characters, or no UTF-8), or twice what may stand there once"
+
+    /// Connects to read what comes without libmosquitto, on a connection that it makes.
     ///
-    /// A property may hold what libmosquitto takes for no text: control characters, which MQTT 5 only advises against (section
-    /// 1.5.4), or bytes that are none, which not every broker refuses. It ends the connection then and does not say what came. So
-    /// that cannot be acknowledged, would come again, and keep everything behind it for ever. The session is the same by either
-    /// version. Nothing is subscribed to or left meanwhile: options would be lost, and kept messages would come.
+    /// A topic or a property may hold what libmosquitto takes for no text: control characters, which MQTT 5 only advises against
+    /// (section 1.5.4), or bytes that are none, which not every broker refuses. Or it names several subscriptions, which brokers may do
+    /// (section 3.3.2.3.8). libmosquitto ends the connection then and does not say what came. So that cannot be acknowledged, would
+    /// come again, and keep everything behind it for ever. Nothing is subscribed to or left meanwhile.
     ///
     /// - Parameter reason: what could not be read.
-    func connectPlainly(for reason: MQTTError) throws(MQTTError) {
-        try self.connect(self.order.indices[0], plainlyFor: reason)
+    func connectToReadBytes(for reason: MQTTError) throws(MQTTError) {
+        try self.connect(self.order.indices[0], toReadBytesFor: reason)
     }
 
-    /// Ends a connection by MQTT 3.1.1 that has brought what could not be read. What it brought is to be acknowledged.
-    func endPlainly() throws(MQTTError) {
-        guard let plain = self.inbox.plain, plain.isOver else { return }
+    /// Ends such a connection when it has brought what could not be read. What it brought is to be acknowledged.
+    func endReadingBytes() throws(MQTTError) {
+        guard let bytes = self.inbox.bytes, bytes.isOver else { return }
         try self.flushTogether()
         self.sayGoodbye(isAwaited: true)
         let end =
-            plain.hasTaken
-            ? "it is taken without that, as are those beside it"
-            : "by MQTT 3.1.1 nothing came: the broker keeps another session for that, or it was no message"
-        throw MQTTError(
-            kind: .connectionLost, message: "a message said of itself what \(Self.unreadable); \(end)")
+            bytes.hasTaken
+            ? "it was taken without that, or refused if that was its topic"
+            : "past libmosquitto nothing came: it was no message, or the broker has forgotten it"
+        throw MQTTError(kind: .connectionLost, message: "a message \(Self.unreadable); \(end)")
     }
-
-    private static let unreadable =
-        "is no text to MQTT (control characters, or no UTF-8), which the broker should have refused"
 
     func checkSubscription() throws(MQTTError) {
         guard let refusal = self.inbox.subscribeRefusal else { return }
@@ -178,7 +179,7 @@ final class Link {
     /// Queues what is to be subscribed to and left. It goes out with the acknowledgements.
     func change(subscribing: [NumberedFilter], leaving: [String]) {
         // Who is told that the connection has ended asks for all of it.
-        guard !self.isPlain else { return }
+        guard !self.readsBytes else { return }
         // Else another subscribes anew as well, if it has to connect again.
         for filter in subscribing { self.client?.subscribe(to: filter, self.inbox) }
         for filter in leaving { self.client?.leave(filter, self.inbox) }
@@ -209,7 +210,11 @@ final class Link {
             self.farewell = nil
             self.drop()
         }
-        self.client?.sayGoodbye(forgetting: forgetting)
+        if self.readsBytes {
+            self.inbox.bytes?.sayGoodbye(forgetting: forgetting)
+        } else {
+            self.client?.sayGoodbye(forgetting: forgetting)
+        }
         // Best effort: an acknowledgement that does not get out costs a second delivery of the message, no more.
         guard (try? self.flush()) != nil, isAwaited, let spare else { return }
         while true {
@@ -278,6 +283,8 @@ final class Link {
     /// Waits until the connection is ready, the deadline has passed, or whoever asked is to stop (`woken`).
     func wait(_ events: Readiness, until deadline: ContinuousClock.Instant) throws(MQTTError) -> WaitResult {
         guard let descriptor = self.client?.descriptor, descriptor >= 0 else { throw self.lost("not connected") }
+        // What has come already shows nowhere else.
+        if events.contains(.readable), self.inbox.bytes?.packets.hasNext == true { return .ready(.readable) }
         while true {
             let isStopping = self.farewell == nil && self.interruption.isSet
             let deadline = isStopping ? .now : min(deadline, self.farewell ?? deadline)
@@ -293,46 +300,47 @@ final class Link {
 
     func read() throws(MQTTError) {
         self.liveness.heard()
+        guard !self.readsBytes else { return try self.readBytes() }
         // One packet: libmosquitto 2.0 ignores the count given here.
         let code = self.client?.loopRead()
         do throws(MQTTError) { try self.check(code) } catch {
-            guard code == MOSQ_ERR_MALFORMED_UTF8.rawValue || code == MOSQ_ERR_DUPLICATE_PROPERTY.rawValue else {
-                throw error
-            }
+            guard let code, Self.codesOfMessages.contains(code), self.inbox.connectCode == 0 else { throw error }
             var unreadable = MQTTError(
-                kind: .connectionLost,
-                message: self.isPlain
-                    ? "a topic of a message \(Self.unreadable), and sends again; \(Self.remedy)"
-                    : "a topic or a property of a message \(Self.unreadable), and sends again")
+                kind: .connectionLost, message: "a message \(Self.unreadable), and the broker sends it again")
             unreadable.isUnreadable = true
             throw unreadable
         }
     }
 
-    /// libmosquitto ends the connection at such a topic by either version, and does not say which message it was.
-    private static let remedy = "what waits behind it comes when the broker has forgotten that message"
+    private var wantsToWrite: Bool {
+        self.inbox.bytes.map { !$0.outgoing.isEmpty } ?? (self.client?.wantsToWrite == true)
+    }
 
-    private func write() throws(MQTTError) {
+    /// - Returns: what to wait for before more can be written.
+    @discardableResult
+    private func write() throws(MQTTError) -> Readiness {
+        guard !self.readsBytes else { return try self.writeBytes() }
         try self.check(self.client?.loopWrite())
         if self.client?.wantsToWrite == false { self.liveness.wrote() }
+        return .writable
     }
 
     /// As ``flush(until:)``, for many packets: libmosquitto writes each by itself, and each would go out, and wake the
     /// broker, by itself.
     func flushTogether() throws(MQTTError) {
-        guard self.client?.wantsToWrite == true else { return }
+        guard self.wantsToWrite else { return }
         self.client?.cork(true)
         defer { self.client?.cork(false) }
         try self.flush()
     }
 
-    /// Writes all that libmosquitto has queued. Only to be called while nothing read is unacknowledged.
+    /// Writes all that is queued. Only to be called while nothing read is unacknowledged.
     func flush(until deadline: ContinuousClock.Instant? = nil) throws(MQTTError) {
         let deadline = deadline ?? .now + self.configuration.connectTimeout
-        while self.client?.wantsToWrite == true {
-            try self.write()
-            guard self.client?.wantsToWrite == true else { return }
-            switch try self.wait(.writable, until: deadline) {
+        while self.wantsToWrite {
+            let awaited = try self.write()
+            guard self.wantsToWrite else { return }
+            switch try self.wait(awaited, until: deadline) {
             case .ready: continue
             case .woken: throw .interrupted
             case .timedOut: throw self.lost("the broker does not read")
@@ -344,6 +352,8 @@ final class Link {
 
     /// Queues a ping if it is time for one.
     func keepAlive() throws(MQTTError) {
+        // For so short a time as bytes are read nobody has to be kept alive.
+        guard !self.readsBytes else { return }
         let wasQuiet = self.client?.wantsToWrite == false
         let code = self.client?.loopMisc()
         // Who is kept from looking in time is told by libmosquitto, when the next ping is due.
@@ -357,7 +367,7 @@ final class Link {
     /// kernel's probes find a machine that is gone, but behind a proxy there is always one that is there. So what is as quiet
     /// as it may be is asked for something that has to be answered and changes nothing: to end a subscription that there is not.
     private func askIfPingsAreRare() {
-        guard !self.isPlain, let theirs = self.inbox.capabilities.keepalive,
+        guard let theirs = self.inbox.capabilities.keepalive,
             theirs == 0 || .seconds(theirs) > self.configuration.keepalive, self.inbox.isSubscribed,
             self.liveness.isQuiet(for: self.configuration.keepalive), self.client?.ask() == true
         else { return }
@@ -385,7 +395,7 @@ final class Link {
         guard code == MOSQ_ERR_SUCCESS.rawValue else { throw self.lost(errorText(code)) }
     }
 
-    private func lost(_ why: String) -> MQTTError {
+    func lost(_ why: String) -> MQTTError {
         let (connectCode, disconnectCode) = (self.inbox.connectCode, self.inbox.disconnectCode)
         self.client = nil
         if let code = connectCode, code != 0 { return .refused(code, self.inbox.remark) }

@@ -22,7 +22,7 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether what answered, if anything did, may speak no MQTT 5: it said so, ended the connection, or was silent before it let
     /// us in.
     package var mayLackVersion = false
-    /// Whether libmosquitto could not read what came: see ``Link/connectPlainly(for:)``.
+    /// Whether libmosquitto could not read what came: see ``Link/connectToReadBytes(for:)``.
     package var isUnreadable = false
 
     package init(kind: Kind, message: String) {

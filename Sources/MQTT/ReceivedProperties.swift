@@ -57,6 +57,8 @@ struct PropertyReading {
         return ReceivedProperties(self)
     }
 
+    init() {}
+
     /// - Parameter first: of a publish; nil if it has none.
     @unsafe
     init(_ first: OpaquePointer?) {
@@ -68,11 +70,14 @@ struct PropertyReading {
     }
 
     // Identifiers of MQTT 5, section 2.2.2.2.
-    private static let user = Int32(MQTT_PROP_USER_PROPERTY.rawValue)
-    private static let contentType = Int32(MQTT_PROP_CONTENT_TYPE.rawValue)
-    private static let responseTopic = Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue)
-    private static let correlationData = Int32(MQTT_PROP_CORRELATION_DATA.rawValue)
-    private static let expiry = Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue)
+    static let user = Int32(MQTT_PROP_USER_PROPERTY.rawValue)
+    static let contentType = Int32(MQTT_PROP_CONTENT_TYPE.rawValue)
+    static let responseTopic = Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue)
+    static let correlationData = Int32(MQTT_PROP_CORRELATION_DATA.rawValue)
+    static let expiry = Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue)
+    static let payloadFormat = Int32(MQTT_PROP_PAYLOAD_FORMAT_INDICATOR.rawValue)
+    static let topicAlias = Int32(MQTT_PROP_TOPIC_ALIAS.rawValue)
+    static let subscription = Int32(MQTT_PROP_SUBSCRIPTION_IDENTIFIER.rawValue)
 
     @unsafe
     private mutating func read(_ property: OpaquePointer) {
@@ -111,19 +116,20 @@ struct PropertyReading {
         }
         _ = unsafe mosquitto_property_read_string_pair(property, Self.user, &key, &value, false)
         guard let key = unsafe key, let value = unsafe value else { return }
-        let name = unsafe String(cString: key)
-        let bytes = unsafe name.utf8.count + strlen(value)
-        let isTrace = name == "traceparent" && self.traceparent == nil
+        unsafe self.take(String(cString: key), String(cString: value))
+    }
+
+    /// A user property, which is kept if there is room.
+    mutating func take(_ name: String, _ value: String) {
+        if name == "traceparent", self.traceparent == nil { self.traceparent = value }
+        let bytes = name.utf8.count + value.utf8.count
         guard self.user.count < ReceivedProperties.mostUser,
             self.userBytes + bytes <= ReceivedProperties.mostUserBytes
         else {
             self.leftOut += 1
-            if isTrace { self.traceparent = unsafe String(cString: value) }
             return
         }
-        let text = unsafe String(cString: value)
-        if isTrace { self.traceparent = text }
-        self.user.append((name, text))
+        self.user.append((name, value))
         self.userBytes += bytes
     }
 }

@@ -80,13 +80,13 @@ package actor Session {
     }
 
     /// Whether ``change(subscribing:leaving:)`` does anything now: for a moment, while what cannot be read is taken, it does not.
-    package var mayChange: Bool { !self.link.isPlain }
+    package var mayChange: Bool { !self.link.readsBytes }
 
     /// Whether the broker has confirmed that it has forgotten all filters that were to be left.
-    package var hasLeft: Bool { self.link.inbox.hasLeft && !self.link.isPlain }
+    package var hasLeft: Bool { self.link.inbox.hasLeft && !self.link.readsBytes }
 
     /// Whether it has confirmed, or refused, all that it was to be subscribed to.
-    package var isSubscribed: Bool { self.link.inbox.isSubscribed && !self.link.isPlain }
+    package var isSubscribed: Bool { self.link.inbox.isSubscribed && !self.link.readsBytes }
 
     /// What it does not let us subscribe to, with its reason code (MQTT 5, section 3.9.3).
     package var refusedFilters: [ExactText: Int32] { self.link.inbox.refusedFilters }
@@ -162,22 +162,22 @@ package actor Session {
         }
     }
 
-    /// Goes by MQTT 3.1.1 for what cannot be read otherwise.
+    /// Goes past libmosquitto for what that cannot read.
     private static func receiveAll(
         on link: Link, upTo count: Int, bytes: Int, within patience: Duration,
         linger: (pause: Duration, longer: Duration)
     ) throws(MQTTError) -> Batch {
-        try link.endPlainly()
+        try link.endReadingBytes()
         let batch: Batch
         do throws(MQTTError) {
             batch = try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
         } catch {
-            guard error.isUnreadable, link.maySkipProperties else { throw error }
+            guard error.isUnreadable, link.mayReadBytes else { throw error }
             // With it went what was read and not handed out, which comes again.
-            try link.connectPlainly(for: error)
+            try link.connectToReadBytes(for: error)
             batch = try Self.receive(on: link, upTo: count, bytes: bytes, until: .now + patience, linger: linger)
         }
-        link.inbox.plain?.take(batch.messages.count, now: .now)
+        link.inbox.bytes?.take(batch.count, now: .now)
         return batch
     }
 
@@ -202,7 +202,7 @@ package actor Session {
             // After reading, so that an answer that waited here while a batch was committed is not missed; what it
             // queues goes out with the acknowledgements.
             try link.keepAlive()
-            if !link.inbox.batch.messages.isEmpty || result == .woken || ContinuousClock.now >= deadline {
+            if link.inbox.batch.count > 0 || result == .woken || ContinuousClock.now >= deadline {
                 return link.inbox.take()
             }
         }
@@ -212,10 +212,10 @@ package actor Session {
     private static func readAll(
         on link: Link, upTo count: Int, bytes: Int, _ result: inout WaitResult
     ) throws(MQTTError) {
-        while case .ready = result, link.inbox.batch.messages.count < count, link.inbox.batch.payloadBytes < bytes {
-            let before = link.inbox.batch.messages.count
+        while case .ready = result, link.inbox.batch.count < count, link.inbox.batch.payloadBytes < bytes {
+            let before = link.inbox.batch.count
             try link.read()
-            if link.inbox.batch.messages.count > before { continue }
+            if link.inbox.batch.count > before { continue }
             // There was nothing, or not a message. `poll` says whether there is more; libmosquitto's own EAGAIN
             // does not (it leaks from a socket pair that nobody empties in this mode).
             result = try link.wait(.readable, until: .now)

@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Why a message was acknowledged without going anywhere.
 package enum RefusalReason: String, Sendable, CaseIterable {
-    /// Not a topic of things' messages, and no rule is for it.
+    /// Not a topic of things' messages, and no rule is for it; or no text to MQTT.
     case topic
     /// The topic's thing id is no id.
     case thingID = "thing_id"

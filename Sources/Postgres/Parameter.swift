@@ -132,6 +132,6 @@ package struct JSONText: PostgresEncodable {
         let start = buffer.count
         buffer.append(contentsOf: self.text.utf8)
         buffer.removeZeroBytes(from: start)
-        buffer.removeZeroEscapes(from: start)
+        buffer.settleEscapes(from: start)
     }
 }

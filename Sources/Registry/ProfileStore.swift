@@ -145,10 +145,12 @@ package struct ProfileStore: Sendable {
         }
     }
 
-    /// The config as it was written, unless a version that knows nothing of that has changed it since.
+    /// The config as it was written, unless a version that knows nothing of that has changed it since, or it has escapes that a server
+    /// which keeps bytes as they are (SQL_ASCII) cannot read.
     private static let columns: Query = """
         \(StoredProfile.columns), group_id, name,
-        CASE WHEN config_text::jsonb = config THEN config_text ELSE config::text END,
+        CASE WHEN current_setting('server_encoding') <> 'UTF8' AND strpos(config_text, '\\u') > 0 THEN config::text
+            WHEN config_text::jsonb = config THEN config_text ELSE config::text END,
         array_to_string(labels, ','), metadata
         """
 

@@ -30,7 +30,7 @@ package struct Database: Sendable {
     }
 
     /// Where a character has no place, a message with it could never be committed, and holds up all behind it. `SQL_ASCII` takes
-    /// every byte as it is.
+    /// every byte as it is, and clusters that were made without a locale have it: what is sent there has no escapes that it refuses.
     private static func requireEncoding(_ db: isolated Connection) throws {
         var query: Query = "SELECT current_setting('server_encoding')"
         query.isPrepared = false

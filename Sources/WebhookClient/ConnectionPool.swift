@@ -61,6 +61,8 @@ package struct ClientConfiguration: Sendable {
     package var bodyTimeout: TimeAmount = .seconds(4)
     /// How long an unused connection stays open.
     package var idleTimeout: TimeAmount = .seconds(55)
+    /// How long a connection is used, however well it does: where its host leads to is looked up for new ones alone.
+    package var connectionAge: TimeAmount = .minutes(10)
     /// How much of an answer's body is kept.
     package var keptBody = 4 * 1024
     /// nil where no webhook may use https (never in the service itself).
@@ -228,7 +230,7 @@ package final class ConnectionPool {
             if let proxy = self.shared.configuration.proxy, proxy.leads(to: self.origin.place, at: addresses) {
                 self.connect(connection, to: addresses[...], by: proxy)
             } else {
-                self.connect(connection, toFirstOf: addresses[...])
+                self.connect(connection, toOneOf: addresses)
             }
         }
     }
@@ -253,22 +255,17 @@ package final class ConnectionPool {
         }
     }
 
-    private func connect(_ connection: HTTPConnection, toFirstOf addresses: ArraySlice<SocketAddress>) {
-        guard let address = addresses.first, !connection.isEnded else { return }
-        self.bootstrap.connect(to: address)
-            .assumeIsolated().whenComplete { result in
-                switch result {
-                case .success(let channel):
-                    connection.progressed(.connected(address.ipAddress ?? "\(address)"))
-                    self.start(connection, on: channel)
-                case .failure(let error) where addresses.count == 1:
-                    connection.fail(
-                        error is ChannelError
-                            ? .timeout(.connect)
-                            : .connect(FailureWords.connecting(to: FailureWords.address(address), error)))
-                case .failure: self.connect(connection, toFirstOf: addresses.dropFirst())
-                }
+    private func connect(_ connection: HTTPConnection, toOneOf addresses: [SocketAddress]) {
+        self.race(for: connection, to: addresses) { ending in
+            switch ending {
+            case .connected(let channel, let address):
+                connection.progressed(.connected(address.ipAddress ?? "\(address)"))
+                self.start(connection, on: channel)
+            case .failed(_, let error) where error is ChannelError: connection.fail(.timeout(.connect))
+            case .failed(let address, let error):
+                connection.fail(.connect(FailureWords.connecting(to: FailureWords.address(address), error)))
             }
+        }
     }
 
     var bootstrap: ClientBootstrap {

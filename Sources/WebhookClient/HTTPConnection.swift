@@ -176,7 +176,7 @@ final class HTTPConnection: ChannelInboundHandler {
             status: self.parser.status, body: self.readableBody(), retryAfter: self.parser.retryAfter)
         self.parser.reset()
         self.leavePool(.answering)
-        if canReuse {
+        if canReuse, now < self.connectStarted + self.shared.configuration.connectionAge {
             self.idleSince = now
             self.sentAt = nil
             self.shared.becameIdle(self)
@@ -280,13 +280,26 @@ final class HTTPConnection: ChannelInboundHandler {
             case .needsMore: self.noteRest()
             // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
             case .complete(let canReuse):
-                self.complete(canReuse: canReuse && self.parser.status != 421, now: .now())
+                let isGood = canReuse && self.parser.status != 421 && !self.hasUnsent(context)
+                self.complete(canReuse: isGood, now: .now())
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
             }
         } catch {
             self.fail(.invalidResponse(error.rawValue))
         }
     }
+
+    /// Whether some of the request is still to go out. Who has answered without it may never read it, and the next request would
+    /// wait behind it (RFC 9112, section 9.3).
+    private func hasUnsent(_ context: ChannelHandlerContext) -> Bool {
+        // A small one has gone out as it was written, and most are small.
+        guard self.outgoing.readableBytes > Self.sentAtOnce else { return false }
+        let unsent = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        return (unsent ?? 0) > 0
+    }
+
+    /// No kernel has less room for what is sent on a connection that nothing else is on.
+    private static let sentAtOnce = 4_096
 
     private func parse(_ buffer: ByteBuffer) throws(ResponseParser.Malformed) -> ResponseParser.Progress {
         let result: Result<ResponseParser.Progress, ResponseParser.Malformed> = buffer.withUnsafeReadableBytes {

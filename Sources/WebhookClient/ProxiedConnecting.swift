@@ -1,6 +1,5 @@
 internal import Domain
 internal import NIOCore
-internal import NIOPosix
 
 /// Connecting to a receiver by a proxy.
 extension ConnectionPool {
@@ -13,7 +12,7 @@ extension ConnectionPool {
         ).assumeIsolated().whenSuccess { answer in
             switch answer {
             case .success(let found) where !found.isEmpty:
-                self.connect(connection, toProxyAt: found[...], proxy, addresses)
+                self.connect(connection, toProxyAt: found, proxy, addresses)
             case .success: connection.fail(.proxy(FailureWords.notFound(proxy.host, "it has no address")))
             case .failure(.noSuchHost(let why)):
                 connection.fail(.proxy("DELIVERY_PROXY: \(FailureWords.notFound(proxy.host, why))"))
@@ -24,20 +23,16 @@ extension ConnectionPool {
     }
 
     private func connect(
-        _ connection: HTTPConnection, toProxyAt found: ArraySlice<SocketAddress>, _ proxy: ForwardProxy,
+        _ connection: HTTPConnection, toProxyAt found: [SocketAddress], _ proxy: ForwardProxy,
         _ addresses: ArraySlice<SocketAddress>
     ) {
-        guard let address = found.first, !connection.isEnded else { return }
-        self.bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
-            switch result {
-            case .success(let channel): self.ask(proxy, on: channel, connection, addresses)
-            case .failure(let error) where found.count == 1:
-                connection.fail(
-                    .proxy(
-                        error is ChannelError
-                            ? FailureWords.silentProxy
-                            : "DELIVERY_PROXY: \(FailureWords.connecting(to: FailureWords.address(address), error))"))
-            case .failure: self.connect(connection, toProxyAt: found.dropFirst(), proxy, addresses)
+        self.race(for: connection, to: found) { ending in
+            switch ending {
+            case .connected(let channel, _): self.ask(proxy, on: channel, connection, addresses)
+            case .failed(_, let error) where error is ChannelError: connection.fail(.proxy(FailureWords.silentProxy))
+            case .failed(let address, let error):
+                let why = FailureWords.connecting(to: FailureWords.address(address), error)
+                connection.fail(.proxy("DELIVERY_PROXY: \(why)"))
             }
         }
     }

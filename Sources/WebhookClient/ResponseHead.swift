@@ -43,9 +43,14 @@ struct ResponseHead: Equatable {
     }
 
     /// - Parameters:
-    ///   - bytes: up to and including the empty line that ends it.
+    ///   - bytes: up to and including the empty line that ends it, or the end of another line.
     ///   - keepsHeaders: whether something of them is kept of a success too.
-    init(_ bytes: UnsafeRawBufferPointer, keepsHeaders: Bool = false) throws(ResponseParser.Malformed) {
+    ///   - isCut: whether there is more of it.
+    init(
+        _ bytes: UnsafeRawBufferPointer, keepsHeaders: Bool = false, isCut: Bool = false
+    ) throws(ResponseParser.Malformed) {
+        // What is not read may say where the body ends.
+        self.isDoubtful = isCut
         let bytes = bytes[...]
         let isOld = try self.readStatusLine(bytes)
         if keepsHeaders || self.status >= 300 { self.headers = AnswerHeaders() }

@@ -11,11 +11,11 @@ internal import Domain
 /// next answer.
 struct ResponseParser {
     struct Limits: Sendable {
-        /// Status line and headers together, in bytes.
+        /// How much of the status line and the headers is kept.
         var head = 32 * 1024
         /// How much of the body is kept.
         var keptBody = 4 * 1024
-        /// How much of the body is read before the connection is given up, its framing included.
+        /// How much of the body is read before the connection is given up, its framing included; and of a head beyond what is kept.
         var body = 1024 * 1024
     }
 
@@ -29,12 +29,14 @@ struct ResponseParser {
 
     enum Malformed: String, Error {
         case head = "what the receiver sent is not HTTP/1.1; is that the right port, and http or https as it should be?"
-        case headTooLarge = "the answer's headers are too large: they have more than 32 KiB"
+        case headTooLarge = "the answer's headers are too large: they have more than 1 MiB"
         case otherProtocol = "the receiver switched to another protocol, which it was not asked to (status 101)"
     }
 
     private enum State {
         case head
+        /// In one of which no more is kept; what was kept of it, as a head.
+        case longHead(ResponseHead, HeadEnd)
         case body(remaining: Int)
         case chunks(ChunkedFraming)
         case untilClose
@@ -65,7 +67,10 @@ struct ResponseParser {
 
     /// Whether the final status is known, so that whatever happens to the body the answer is in.
     var hasStatus: Bool {
-        if case .head = self.state { false } else { true }
+        switch self.state {
+        case .head, .longHead: false
+        case .body, .chunks, .untilClose, .done: true
+        }
     }
 
     /// Whether the end of the body will be known without the connection's.
@@ -116,6 +121,8 @@ struct ResponseParser {
             switch self.state {
             case .head:
                 guard try self.readHead(&rest) else { return .needsMore }
+            case .longHead(let head, let end):
+                guard try self.readBehind(head, end, &rest) else { return .needsMore }
             case .body(let remaining):
                 let count = min(remaining, rest.count)
                 self.keep(rest.prefix(count))
@@ -183,8 +190,7 @@ struct ResponseParser {
     private mutating func readHead(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Malformed) -> Bool {
         // The usual case, a whole head in one piece, is read where it lies.
         let piece = UnsafeRawBufferPointer(rebasing: rest)
-        if self.partial.isEmpty, let end = Self.endOfHead(piece, from: 0) {
-            guard end <= self.limits.head else { throw ResponseHead.canBegin(with: piece) ? .headTooLarge : .head }
+        if self.partial.isEmpty, let end = Self.endOfHead(piece, from: 0), end <= self.limits.head {
             try self.take(
                 ResponseHead(UnsafeRawBufferPointer(rebasing: piece.prefix(end)), keepsHeaders: self.keepsHeaders))
             rest = rest.dropFirst(end)
@@ -192,7 +198,7 @@ struct ResponseParser {
         }
         guard !rest.isEmpty else { return false }
         let before = self.partial.count
-        self.partial.append(contentsOf: rest.prefix(self.limits.head + 1 - before))
+        self.partial.append(contentsOf: rest.prefix(self.limits.head - before))
         // A piece may end between the two line feeds that end a head.
         let start = max(0, self.searched - 2)
         let (canBegin, found) = self.partial.withUnsafeBytes {
@@ -200,24 +206,54 @@ struct ResponseParser {
         }
         guard canBegin else { throw .head }
         guard let end = found else {
-            guard self.partial.count <= self.limits.head else { throw .headTooLarge }
             self.searched = self.partial.count
-            rest = rest.dropFirst(rest.count)
-            return false
+            rest = rest.dropFirst(self.partial.count - before)
+            guard !rest.isEmpty else { return false }
+            try self.keepNoMore()
+            return true
         }
-        guard end <= self.limits.head else { throw .headTooLarge }
         rest = rest.dropFirst(end - before)
-        let (head, keepsHeaders) = (self.partial, self.keepsHeaders)
+        let head = try self.head(of: self.partial.prefix(end))
         self.clearPartial()
-        let result: Result<ResponseHead, Malformed> = head.withUnsafeBytes { bytes in
+        self.take(head)
+        return true
+    }
+
+    /// - Parameter isCut: whether there is more of it.
+    private func head(of bytes: ArraySlice<UInt8>, isCut: Bool = false) throws(Malformed) -> ResponseHead {
+        let result: Result<ResponseHead, Malformed> = bytes.withUnsafeBytes { bytes in
             do throws(Malformed) {
-                return .success(
-                    try ResponseHead(UnsafeRawBufferPointer(rebasing: bytes.prefix(end)), keepsHeaders: keepsHeaders))
+                return .success(try ResponseHead(bytes, keepsHeaders: self.keepsHeaders, isCut: isCut))
             } catch {
                 return .failure(error)
             }
         }
-        try self.take(result.get())
+        return try result.get()
+    }
+
+    /// What has come of the head is what is kept of one. Its whole lines say what there is to know; the rest is passed over, for the
+    /// status is the answer, however much somebody's debugger has to say in the headers.
+    private mutating func keepNoMore() throws(Malformed) {
+        let bytes = self.partial
+        guard let last = bytes.lastIndex(of: 0x0A) else { throw .head }
+        let head = try self.head(of: bytes[...last], isCut: true)
+        self.clearPartial()
+        self.state = .longHead(head, HeadEnd(behind: bytes[(last + 1)...]))
+    }
+
+    /// - Returns: whether the head has come to its end.
+    private mutating func readBehind(
+        _ head: ResponseHead, _ end: HeadEnd, _ rest: inout Slice<UnsafeRawBufferPointer>
+    ) throws(Malformed) -> Bool {
+        var end = end
+        let isOver = end.read(&rest)
+        guard end.passed <= self.limits.body else { throw .headTooLarge }
+        guard isOver else {
+            self.state = .longHead(head, end)
+            return false
+        }
+        self.state = .head
+        self.take(head)
         return true
     }
 
@@ -259,5 +295,40 @@ struct ResponseParser {
             if index + 1 < count, bytes[index] == 0x0D, bytes[index + 1] == 0x0A { return index + 2 }
         }
         return nil
+    }
+}
+
+/// Finds the end of a head that nobody reads: the first line that is empty.
+private struct HeadEnd {
+    private enum Line { case empty, carriageReturn, other }
+
+    /// The present one, as far as it has come.
+    private var line = Line.empty
+    /// So many bytes were looked at.
+    private(set) var passed = 0
+
+    /// - Parameter beginning: of a line.
+    init(behind beginning: ArraySlice<UInt8>) {
+        for byte in beginning { _ = self.isEnd(byte) }
+    }
+
+    /// - Parameter rest: what it has read is taken from it.
+    /// - Returns: whether the end was in it.
+    mutating func read(_ rest: inout Slice<UnsafeRawBufferPointer>) -> Bool {
+        while let byte = rest.popFirst() {
+            if self.isEnd(byte) { return true }
+        }
+        return false
+    }
+
+    private mutating func isEnd(_ byte: UInt8) -> Bool {
+        self.passed += 1
+        switch (byte, self.line) {
+        case (0x0A, .other): self.line = .empty
+        case (0x0A, _): return true
+        case (0x0D, .empty): self.line = .carriageReturn
+        default: self.line = .other
+        }
+        return false
     }
 }

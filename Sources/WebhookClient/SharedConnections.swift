@@ -14,6 +14,7 @@ package final class SharedConnections {
     let configuration: ClientConfiguration
     private let limits: ConnectionLimits
     private var use: ConnectionUse
+    let sideDials: SideDials
     /// In no order: each knows its place.
     private var open: [HTTPConnection] = []
     /// Where the last look for an idle one ended.
@@ -35,6 +36,7 @@ package final class SharedConnections {
         self.configuration = configuration
         self.limits = limits
         self.use = ConnectionUse(most: limits.total, beyond: limits.beyond)
+        self.sideDials = SideDials(most: limits.total / 8)
     }
 
     /// All there are, idle ones included.

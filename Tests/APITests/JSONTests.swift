@@ -51,6 +51,7 @@ struct JSONTests {
         arguments: [
             ("", "is not valid JSON"), ("[1,]", "is not valid JSON"), (#"{"a":1,}"#, "is not valid JSON"),
             ("{} x", "is not valid JSON"), ("NaN", "is not valid JSON"),
+            ("\u{FEFF}{}", "is not valid JSON: it begins with a byte order mark, which JSON does not have"),
             (String(repeating: "[", count: 65) + String(repeating: "]", count: 65), "is nested more than 64 deep"),
             (#"["\ud800"]"#, "has half of a surrogate pair, which is no text"),
             (#"{"\udc00":1}"#, "has half of a surrogate pair, which is no text"),

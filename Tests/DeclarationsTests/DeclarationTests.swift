@@ -94,6 +94,8 @@ struct DeclarationTests {
             ("a: !s3cret", "a has a tag, which says nothing here"),
             ("a: !s3cret {b: 1}", "a has a tag, which says nothing here"),
             ("a: 0111222333", "a is a number with a zero in front"),
+            ("a: 1\nb:\n  - c: 0111222333", "b[0].c is a number with a zero in front"),
+            ("a: 1\nb:\n  - c: 0111222333", "(line 3)"), ("a: 1\nb: !s3cret {c: 2}", "(line 2)"),
         ])
     func faultWithoutText(text: String, expected: String) {
         let error = #expect(throws: InvalidField.self) { try DeclarationText(text, isJSON: false) }

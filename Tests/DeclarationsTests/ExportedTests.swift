@@ -74,6 +74,98 @@ struct ExportedTests {
         #expect(try Declaration(value, shapes: shapes).groups.compactMap(\.group.id).count == 2)
     }
 
+    @Test("tells names that look alike from each other, and is in the order of their bytes")
+    func lookingAlike() throws {
+        let names = ["\u{E9}", "e\u{301}", "z"]
+        func list(_ rest: String) throws -> [JSONFields] {
+            try names.enumerated().map { try fields(#"{"id":"\#($0.offset)","name":"\#($0.element)"\#(rest)}"#) }
+        }
+        var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))
+        present.profiles = try list("")
+        present.things = try list(#","profile_id":"0""#)
+        present.webhooks = try list(#","url":"http://x","trigger":{"things":["0","1"]}"#)
+        present.sources = try list(#","thing_id":"1""#)
+        var exported = Exported()
+        try exported.add(present)
+        let group = try #require(
+            try Declaration(DeclarationText(exported.text, isJSON: false).value, shapes: shapes).groups.first)
+        for list in [group.profiles, group.things, group.webhooks, group.sources] {
+            #expect(list.map { Array($0.label.utf8) } == ["e\u{301}", "z", "\u{E9}"].map { Array($0.utf8) })
+            #expect(list.allSatisfy { $0.id == nil })
+        }
+        let trigger = try json(#"{"things":[{"thing":"\#(names[0])"},{"thing":"\#(names[1])"}]}"#)
+        #expect(group.webhooks[0].fields["trigger"] == trigger)
+    }
+
+    @Test("leaves out the copies of an org's webhooks, which it makes itself wherever it has a group")
+    func copies() throws {
+        var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))
+        present.webhooks = try [
+            fields(#"{"id":"a","name":"W","url":"http://x","headers":{"X":"s3cret"},"org_webhook_id":"o"}"#),
+            fields(#"{"id":"b","name":"W","url":"http://y","org_webhook_id":null}"#),
+        ]
+        var exported = Exported()
+        try exported.add(present)
+        #expect(exported.text.contains("http://y") && !exported.text.contains("http://x"))
+        #expect(exported.variables.isEmpty)
+    }
+
+    @Test(
+        "cannot be made of webhooks that a viewer sees, which are something else",
+        arguments: [("viewer", false), ("editor", true), ("owner", true)])
+    func halfSeen(role: String, isMade: Bool) throws {
+        var present = PresentGroup(group: try fields(#"{"id":"g","name":"G","role":"\#(role)"}"#))
+        var exported = Exported()
+        try exported.add(present)
+        present.webhooks = [try fields(#"{"id":"a","name":"W","url":"http://x/…","body":"***"}"#)]
+        var fault: InvalidField?
+        do throws(InvalidField) { try exported.add(present) } catch { fault = error }
+        #expect((fault == nil) == isMade)
+    }
+
+    @Test("has several rules of one filter in their order, which are read as the same list again")
+    func rulesOfOneFilter() throws {
+        var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))
+        present.rules = try [
+            fields(#"{"id":"a","filter":"x/{thing}","subtopic":"one","retained":false}"#),
+            fields(#"{"id":"b","filter":"y/{thing}","retained":false}"#),
+            fields(#"{"id":"c","filter":"x/{thing}","subtopic":"two","retained":true}"#),
+        ]
+        present.match = "all"
+        var exported = Exported()
+        try exported.add(present)
+        let rules = try #require(
+            try Declaration(DeclarationText(exported.text, isJSON: false).value, shapes: shapes).groups.first
+        ).topicRules
+        func same(_ one: [JSONFields], _ other: [JSONFields]) -> Bool { RulePlan.isSame(one, other) }
+        #expect(same(try RulePlan.list(rules, from: present.rules), present.rules.map(RulePlan.written)))
+        let anew = try RulePlan.list(rules, from: [])
+        #expect(anew.map { $0["subtopic"] } == [.string("one"), nil, .string("two")])
+    }
+
+    @Test("is the same in whatever order what there is comes, down to the names of the variables")
+    func sameOrder() throws {
+        func text(_ names: [String]) throws -> String {
+            var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))
+            present.webhooks = try names.map {
+                try fields(#"{"id":"\#($0)","name":"\#($0)","url":"http://x","headers":{"X":"s","Y":"s"}}"#)
+            }
+            let auth = #"{"type":"signature","vendor":"github"}"#
+            present.sources = try names.map {
+                try fields(#"{"id":"\#($0)","name":"\#($0)","thing_id":"t","auth":\#(auth)}"#)
+            }
+            var exported = Exported()
+            try exported.add(present)
+            return exported.text
+        }
+        // The first two have the same variables but for a number.
+        let names = ["a-b", "a b", "z"]
+        let expected = try text(names)
+        #expect(expected.contains("#   G_A_B_X_2\n") && expected.contains("#   G_Z_SECRET\n"))
+        #expect(try text(names.reversed()) == expected)
+        #expect(try text(["z", "a b", "a-b"]) == expected)
+    }
+
     @Test("cannot be made of what is called alike")
     func alike() throws {
         var present = PresentGroup(group: try fields(#"{"id":"g","name":"G"}"#))

@@ -6,6 +6,14 @@ struct ClientTests {
     private static let choices = [("1", "Boiler"), ("2", "boiler"), ("3", "Pump"), ("4", "Pump"), ("5", "Valve")]
         .map { (id: $0.0, name: $0.1) }
 
+    /// Two that look alike, an é of one code point and one of two.
+    private static let alike = [(id: "6", name: "\u{E9}"), (id: "7", name: "e\u{301}")]
+
+    @Test("is named byte by byte where names look alike", arguments: [("\u{E9}", "6"), ("e\u{301}", "7")])
+    func exactly(_ name: String, _ id: String) throws {
+        #expect(try NamedChoice.id(of: name, .things, among: Self.alike) == id)
+    }
+
     @Test(
         "is named as it is written, or in any case if nothing is written so",
         arguments: [("Boiler", "1"), ("boiler", "2"), ("VALVE", "5")])

@@ -62,6 +62,18 @@ extension ManagementTests {
                     wrong.end == "exited(1)" && wrong.output.contains("GET /groups?order=name&limit=100&dir=asc: 401"),
                     "\(wrong)")
 
+                // Something else is there, or stands before the API.
+                receiver.set(.reply(301, ["location": "https://hookline.example/groups"]), at: "/moved/groups")
+                receiver.set(.content(404, "<h1>not found</h1>"), at: "/other/groups")
+                for (place, words) in [
+                    ("/moved", "301 a redirection to https://hookline.example/groups"),
+                    ("/other", "404 the answer is none of Hookline's"),
+                ] {
+                    let lost = try await run(
+                        "get", "groups", more: ["HOOKLINE_URL": receiver.url(place), "HOOKLINE_KEY": api.token])
+                    #expect(lost.end == "exited(1)" && lost.output.contains(words), "\(lost)")
+                }
+
                 #expect(try await run("context", "delete", "there").output.contains("there is no context \"there\""))
                 let forgotten = try await run("context", "delete", "here")
                 #expect(forgotten.end == "exited(0)" && forgotten.output.contains("None is used"), "\(forgotten)")

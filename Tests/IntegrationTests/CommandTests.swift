@@ -79,12 +79,43 @@ struct CommandTests {
         await process.stop()
         let end = await process.waitForExit()
         #expect(end == "exited(0)", "\(guide().suffix(2_000))")
-        try await self.startAnew(in: folder)
     }
 
-    /// Starts `dev` in a folder where only its owner may look, and once more after it was removed. It is a part of the test above, because
-    /// two that start at once may choose the same ports. The first ends with its terminal, the other as under `nohup` does not.
-    private func startAnew(in folder: String) async throws {
+    @Test("gives each `dev` ports of its own, also to those that start at once, when nobody listens yet")
+    func ports() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        var started: [ChildProcess] = []
+        let names = ["a", "b", "c"]
+        var numbers: [String] = []
+        do {
+            for name in names {
+                started.append(
+                    try await ChildProcess.start(
+                        HooklineProcess.binary, ["dev", "--folder", "\(folder)/\(name)"], environment: [:],
+                        logFile: "\(folder)/\(name).log"))
+            }
+            for name in names {
+                try await waitUntil("the guide of \(name)", within: .seconds(240)) {
+                    Files.read("\(folder)/\(name).log")?.contains("Ctrl-C ends everything") == true
+                }
+                let variables = ["HOOKLINE_API", "HOOKLINE_RECEIVER", "HOOKLINE_MQTT_PORT"]
+                for line in (Files.read("\(folder)/\(name)/env") ?? "").split(separator: "\n")
+                where variables.contains(where: { line.hasPrefix("\($0)=") }) {
+                    numbers.append(String(line.split { !$0.isNumber }.last { $0.utf8.count > 3 } ?? ""))
+                }
+            }
+        } catch {
+            for process in started { await process.stop() }
+            throw error
+        }
+        for process in started { await process.stop() }
+        for process in started { #expect(await process.waitForExit() == "exited(0)") }
+        #expect(numbers.count == 9 && Set(numbers).count == 9, "\(numbers)")
+    }
+
+    @Test("starts `dev` where only its owner may look, and anew; it ends with its terminal, but not under `nohup`")
+    func startAnew() async throws {
+        let folder = try Files.makeTemporaryFolder()
         try Files.makeFolder("\(folder)/own", mode: 0o700)
         for (round, hangUps) in [(1, "default"), (2, "ignore")] {
             let process = try await ChildProcess.start(

@@ -69,6 +69,18 @@ struct OutcomeTests {
         #expect(texts == ["ab", "c", "", "dé", #"{"a": "xy\\u0000z", "b": ["", "\\", "\u0001"]}"#])
     }
 
+    @Test("takes JSON whose characters are escaped, whatever the database's encoding makes of them")
+    func escapes() async throws {
+        let (cluster, _) = try await SharedPostgres.shared.running()
+        try await cluster.createDatabase("bytes TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C'")
+        let json = #"["\u00e9\u20AC\ud83d\ude00", "\\u00e9", "\u0041\u0022\u0000", "é"]"#
+        for url in [cluster.url(database: "bytes"), try await SharedPostgres.shared.makeDatabase()] {
+            let connection = try await self.connect(url)
+            let texts = try await connection.texts("SELECT \(JSONText(json))::text")
+            #expect(texts == [#"["é€😀", "\\u00e9", "A\"", "é"]"#], "\(url)")
+        }
+    }
+
     @Test("is cancelled at the server if it took too long, unless it may be committing")
     func cancelled() async throws {
         let database = try await SharedPostgres.shared.makeDatabase()

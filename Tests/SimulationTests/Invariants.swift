@@ -1,4 +1,5 @@
 import Domain
+import Journal
 import Queue
 import Schema
 
@@ -49,6 +50,27 @@ extension World {
         }
     }
 
+    /// What is recorded together is of one claim or commit for each row: of two, what is said of the one would be taken for what is
+    /// said of the other.
+    func checkRows(_ results: [DeliveryResult]) {
+        let rows = results.byBatch.map(\.batch.row)
+        if Set(rows).count < rows.count { self.fail("an instance has a row twice") }
+    }
+
+    /// A delivery is about to be tried for the first time. Of its thing nothing older may wait in the database that went back from
+    /// this lane's memory.
+    ///
+    /// What has a row of its own is passed over, be it the older or the newer: such rows and batches are claimed apart.
+    func checkFirst(_ delivery: Delivery, of lane: SimulatedLane) {
+        guard !self.schedule.isShared, !self.wasClockSet, !lane.isInDoubt, delivery.attempts == 0, delivery.batch != nil
+        else { return }
+        for former in lane.returned(before: delivery)
+        where self.database.single[former] == nil && self.database.unfinished.contains(former) {
+            guard let message = self.database.messages[former.message] else { continue }
+            self.fail("message \(delivery.message.number) goes out before \(message.number), which went back")
+        }
+    }
+
     /// When all is quiet.
     func checkEnd() {
         self.check()
@@ -56,6 +78,9 @@ extension World {
             for webhook in self.webhooks where !self.hasEnded(publication, at: webhook.key) {
                 self.fail("message \(publication.number) has not come to webhook \(webhook.key.rawValue)")
             }
+        }
+        for case let instance? in self.instances where !instance.ledger.held.forfeited.isEmpty {
+            self.fail("session \(instance.identity.id.rawValue) holds what it had by a lease that was lost")
         }
         for message in self.database.messages.values where self.published[message.number].isPoison {
             self.fail("poison is in the database")

@@ -23,6 +23,8 @@ final class Link {
         var plan: CommitPlan
         var step: CommitPlan.Step
         var batches: [Delivery] = []
+        /// Of which part those are, as long as that is not being written: they are held from before it is.
+        private var formed: Range<Int>?
         var isUntouched = true
         /// How often it has waited.
         var waits = 0
@@ -36,6 +38,18 @@ final class Link {
             self.renumbered = renumbered
             self.plan = CommitPlan(count: messages.count)
             self.step = self.plan.next
+            if case .write(let part) = self.step { self.form(part) }
+        }
+
+        private func form(_ part: Range<Int>) {
+            self.batches = self.reservation.batches(of: self.ids(part))
+            self.formed = part
+        }
+
+        /// Those of this part are being written.
+        func begin(_ part: Range<Int>) {
+            if self.formed != part { self.form(part) }
+            self.formed = nil
         }
 
         func ids(_ part: Range<Int>) -> ClosedRange<MessageID> {

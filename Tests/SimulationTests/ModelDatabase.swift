@@ -78,6 +78,9 @@ struct ModelDatabase {
     var forgetsMarks = false
     /// Whether what is leased to a session that is not there stays so.
     var keepsStrayLeases = false
+    /// Whether who is answered nothing about what is in its charge is never answered that again, and what is in another's charge is
+    /// left as if it were one's own.
+    var (forgetsCharges, leavesForOthers) = (false, false)
     /// How often each attempt was counted, by its number.
     var counted: [Int64: Int] = [:]
     /// What a caller has given up waiting for.

@@ -5,6 +5,7 @@ import Schema
 // As `SessionStore` has it.
 extension ModelDatabase {
     static let lease: Int64 = 10_000_000
+    static var leaseDuration: Duration { .microseconds(Self.lease) }
 
     mutating func start(_ client: String) -> SessionStore.Living? {
         for (id, row) in self.sessions where row.client == client {
@@ -28,7 +29,9 @@ extension ModelDatabase {
         row.expires = self.now + Self.lease
         self.sessions[session.id] = row
         self.abandoned[session.clientID] = nil
-        return self.takeSlot(for: session.id)
+        return self.takeSlot(for: session.id).map {
+            SessionStore.Living(id: $0.id, slot: $0.slot, wasLost: true)
+        }
     }
 
     func restored(_ session: SessionIdentity) -> SessionRow {
@@ -99,8 +102,8 @@ extension ModelDatabase {
 
     mutating func adopt(by session: SessionID) -> String? {
         let free = self.abandoned.keys.sorted().first { client in
-            let owner = (self.abandoned[client] ?? nil).flatMap { self.sessions[$0] }
-            return owner?.isStopped != false
+            let owner = self.abandoned[client] ?? nil
+            return (owner == session && !self.forgetsCharges || owner.flatMap { self.sessions[$0] }?.isStopped != false)
                 && !self.sessions.values.contains {
                     $0.client == client && !$0.isStopped && $0.expires >= self.now
                 }
@@ -113,8 +116,10 @@ extension ModelDatabase {
         (self.abandoned[client] ?? nil) == session
     }
 
-    mutating func leave(_ client: String, isDone: Bool) {
-        guard self.abandoned[client] != nil else { return }
+    mutating func leave(_ client: String, by session: SessionID, isDone: Bool) {
+        guard self.abandoned[client] != nil, self.leavesForOthers || self.isAbandoned(client, to: session) else {
+            return
+        }
         self.abandoned[client] = isDone ? nil : .some(nil)
     }
 }

@@ -27,7 +27,7 @@ extension ModelDatabase {
         session.settled = settlement.number
         self.sessions[identity.id] = session
         for result in settlement.results where result.delivery.batch == nil { self.settle(single: result, identity.id) }
-        self.settle(batched: settlement.results, identity.id)
+        for (batch, results) in settlement.results.byBatch { self.settle(batch, results, identity.id) }
         guard settlement.detail != .stateAlone else { return true }
         for attempt in settlement.results.compactMap(\.attempt) {
             self.counted[attempt.at.microseconds, default: 0] += 1
@@ -50,15 +50,6 @@ extension ModelDatabase {
             row.blockedUntil = nil
         }
         self.single[id] = row
-    }
-
-    private mutating func settle(batched results: [DeliveryResult], _ session: SessionID) {
-        var members: [ObjectIdentifier: (batch: DeliveryBatch, results: [DeliveryResult])] = [:]
-        for result in results {
-            guard let batch = result.delivery.batch else { continue }
-            members[ObjectIdentifier(batch), default: (batch, [])].results.append(result)
-        }
-        for (batch, results) in members.values { self.settle(batch, results, session) }
     }
 
     private mutating func settle(_ batch: DeliveryBatch, _ results: [DeliveryResult], _ session: SessionID) {
@@ -84,6 +75,24 @@ extension ModelDatabase {
             if case .failed = result.ending { row.hasFailed = true }
             self.single[result.delivery.id] = row
         }
+    }
+}
+
+extension [DeliveryResult] {
+    /// Those of deliveries in batches, by these in the order in which they come first, which a dictionary would not keep.
+    var byBatch: [(batch: DeliveryBatch, results: [DeliveryResult])] {
+        var places: [ObjectIdentifier: Int] = [:]
+        var all: [(batch: DeliveryBatch, results: [DeliveryResult])] = []
+        for result in self {
+            guard let batch = result.delivery.batch else { continue }
+            if let place = places[ObjectIdentifier(batch)] {
+                all[place].results.append(result)
+            } else {
+                places[ObjectIdentifier(batch)] = all.count
+                all.append((batch, [result]))
+            }
+        }
+        return all
     }
 }
 

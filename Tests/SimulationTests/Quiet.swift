@@ -31,6 +31,7 @@ extension World {
     /// All that an instance does in a second.
     private func work(_ instance: Instance) {
         self.renew(instance, .answered)
+        self.tick(instance)
         let isShared = self.schedule.isShared
         _ = self.database.call(.answered) { $0.releaseExpired(isShared: isShared) }
         self.askDue(instance, .answered)
@@ -40,8 +41,8 @@ extension World {
             for _ in 0..<6 {
                 self.claim(instance, webhook.key, .answered)
                 guard let lane = instance.lanes[webhook.key] else { continue }
-                while lane.queue.first != nil || !lane.inFlight.isEmpty {
-                    lane.send()
+                for _ in 0..<16 where lane.queue.first != nil || !lane.inFlight.isEmpty {
+                    self.send(instance, webhook.key)
                     self.answer(instance, webhook, .accepted)
                 }
                 self.recordAll(instance)

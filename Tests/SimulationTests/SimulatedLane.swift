@@ -15,6 +15,14 @@ final class SimulatedLane {
     private var unrecorded: Set<DeliveryID> = []
     /// What was given back and is not recorded yet.
     private var givenBack = 0
+    /// Where order is that of first attempts: what went back without having been tried, and has not come again; of which thing it is,
+    /// and when that was, counted in what came into the queue.
+    private(set) var returned: [DeliveryID: (thing: EntityID, at: Int)] = [:]
+    private var queued: [DeliveryID: Int] = [:]
+    private var lastQueued = 0
+    private var tried: Set<DeliveryID> = []
+    /// Whether a claim was made of which nobody knows what it has leased.
+    private(set) var isInDoubt = false
     /// Takes results, to be recorded.
     private let add: (DeliveryResult) -> Void
 
@@ -27,24 +35,42 @@ final class SimulatedLane {
 
     var isInOrder: Bool { self.target.policy.ordering == .thing }
 
-    func accept(_ delivery: Delivery) {
-        guard self.target.isSentFromMemory else { return self.putBack([delivery]) }
-        if self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+    /// - Returns: whether it was taken.
+    func accept(_ delivery: Delivery) -> Bool {
+        guard self.target.isSentFromMemory else { return false }
+        let isBehind = self.backlog.isBehind && self.mistake != .overtakesReturned
+        if isBehind, self.mistake != .keepsForfeited { return false }
+        if isBehind || self.backlog.isCatchingUp { self.queue.appendToPen(delivery) } else { self.enqueue(delivery) }
+        return true
     }
 
     private func enqueue(_ delivery: Delivery) {
+        self.returned[delivery.id] = nil
+        self.lastQueued += 1
+        self.queued[delivery.id] = self.lastQueued
         if !self.queue.append(delivery, inOrder: self.isInOrder) { self.putBack([delivery]) }
     }
 
-    private func putBack(_ deliveries: [Delivery]) {
+    func putBack(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
         self.givenBack += deliveries.count
         for delivery in deliveries {
             if self.isInOrder { self.queue.noteReturning(delivery.message.thing) }
+            if !self.isInOrder, delivery.attempts == 0, !self.tried.contains(delivery.id) {
+                self.returned[delivery.id] = (delivery.message.thing, self.lastQueued)
+            }
             self.add(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
         }
         self.ledger.startSpilling(self.target.key, of: self.target.group)
-        self.backlog.note()
+        self.backlog.noteReturned()
+    }
+
+    /// What went back before a delivery came that is newer and of the same thing, the oldest first.
+    func returned(before delivery: Delivery) -> [DeliveryID] {
+        self.returned.filter { id, former in
+            former.thing == delivery.message.thing && id.message < delivery.message.id
+                && former.at < self.queued[delivery.id] ?? 0
+        }.keys.sorted { $0.message < $1.message }
     }
 
     // MARK: Attempts
@@ -52,6 +78,8 @@ final class SimulatedLane {
     func send() {
         guard let next = self.queue.first else { return }
         self.queue.removeFirst()
+        self.tried.insert(next.id)
+        self.returned[next.id] = nil
         self.inFlight.append(next)
     }
 
@@ -94,13 +122,19 @@ final class SimulatedLane {
         self.queue.recorded(result.delivery.message.thing, isClaiming: self.backlog.isClaiming)
     }
 
-    /// All but what goes out first waits in the database, as when it cannot go out soon.
+    var holdsSeveral: Bool { self.queue.count + self.queue.penned.deliveries > 1 }
+
     func giveBack() {
-        guard !self.backlog.isClaiming else { return }
         self.putBack(self.queue.takeAll(but: 1, inOrder: self.isInOrder))
     }
 
+    func giveBackAll() {
+        self.putBack(self.queue.takeAll(inOrder: self.isInOrder))
+    }
+
     // MARK: Claims
+
+    var keepsWhatWasClaimed: Bool { self.isInOrder || !self.backlog.missesReturned }
 
     func note() { self.backlog.note() }
     func note(due: Int64) { self.backlog.note(due: Instant(clampingMicroseconds: due)) }
@@ -117,7 +151,11 @@ final class SimulatedLane {
     }
 
     var returning: Set<EntityID> { Set(self.queue.returningThings) }
-    func claimFailed() { self.backlog.claimFailed() }
+
+    func claimFailed(isInDoubt: Bool) {
+        self.isInDoubt = self.isInDoubt || isInDoubt
+        self.backlog.claimFailed()
+    }
 
     func endClaim(_ claimed: [Delivery], _ found: Backlog.Found) {
         let action = self.backlog.endClaim(

@@ -7,7 +7,6 @@ struct Simulation: Sendable {
     /// The first takes messages as they come, the second in strict order.
     let webhooks: [WebhookTarget]
     let mistake: Mistake?
-    /// What it does not look away from.
 
     init(mistake: Mistake? = nil) throws {
         self.mistake = mistake
@@ -21,21 +20,24 @@ struct Simulation: Sendable {
         }
     }
 
+    /// - Parameter look: called after each step, and when all has come to rest.
     /// - Returns: what went wrong.
-    func run(_ schedule: Schedule) -> String? {
+    func run(_ schedule: Schedule, look: (World) -> Void = { _ in }) -> String? {
         let world = World(schedule, webhooks: self.webhooks, mistake: self.mistake)
         for decision in schedule.decisions {
             world.apply(decision)
             world.check()
+            look(world)
             if let violation = world.violation { return violation }
         }
         world.comeToRest()
+        look(world)
         return world.violation
     }
 
     /// Leaves out what the failure does not need: first large parts, then single decisions; then faults.
     func shortened(_ schedule: Schedule) -> Schedule {
-        let kind = self.run(schedule).map(Self.kind)
+        guard let kind = self.run(schedule).map(Self.kind) else { return schedule }
         let fails = { self.run($0).map(Self.kind) == kind }
         var schedule = schedule
         var size = max(1, schedule.decisions.count / 2)

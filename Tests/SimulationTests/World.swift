@@ -7,6 +7,13 @@ import Schema
 enum Mistake: CaseIterable {
     case acknowledgesBeforeCommit, handsOverBeforeCommit, ignoresSettleNumber, keepsOrphans, goesOnAfterFailure
     case refusesNeighbours, forgetsMarks, keepsStrayLeases, claimsPastDoubt, goesOnBeforeGivenUp
+    case overtakesReturned
+    /// What comes by a lease that was lost stays, behind what went back.
+    case keepsForfeited
+    case forgetsCharges, leavesForOthers
+
+    /// The others need an order of steps that hardly ever comes by chance: each has a list of them.
+    static let foundByChance = allCases.filter { $0 != .forgetsCharges && $0 != .leavesForOthers }
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.
@@ -24,12 +31,17 @@ final class World {
     /// What should never have happened.
     var violation: String?
     var published: [Publication] = []
+    private let beginning = ContinuousClock.now
+    /// Whether an instance's clock was set: what is due may not seem so then, and what comes after goes before it.
+    private(set) var wasClockSet = false
 
     init(_ schedule: Schedule, webhooks: [WebhookTarget], mistake: Mistake?) {
         self.schedule = schedule
         self.mistake = mistake
         self.database.forgetsMarks = mistake == .forgetsMarks
         self.database.keepsStrayLeases = mistake == .keepsStrayLeases
+        self.database.forgetsCharges = mistake == .forgetsCharges
+        self.database.leavesForOthers = mistake == .leavesForOthers
         self.webhooks = webhooks
         self.instances = Array(repeating: nil, count: schedule.instances)
         let now = self.database.now
@@ -47,8 +59,12 @@ final class World {
         case .loseBroker(let id):
             guard let link = self.instances[id]?.intake, let connection = link.connection else { return }
             self.broker.disconnect(link.client, connection)
-        case .setClock(let id, let seconds): self.clocks[id].add(microseconds: seconds * 1_000_000)
-        case .pass(let seconds): self.pass(microseconds: seconds * 1_000_000)
+        case .setClock(let id, let seconds):
+            self.wasClockSet = true
+            self.clocks[id].add(microseconds: seconds * 1_000_000)
+        case .pass(let seconds):
+            self.pass(microseconds: seconds * 1_000_000)
+            for case let instance? in self.instances { self.tick(instance) }
         case .land: self.database.land()
         case .intake, .adopt, .claim, .send, .answer, .giveBack, .settle, .renew, .releaseExpired, .askDue, .audit:
             self.act(decision)
@@ -61,10 +77,14 @@ final class World {
         case .adopt(let id, let fate): self.instances[id].map { self.adopt($0, fate) }
         case .claim(let id, let webhook, let fate):
             self.instances[id].map { self.claim($0, self.webhooks[webhook].key, fate) }
-        case .send(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.send()
+        case .send(let id, let webhook): self.instances[id].map { self.send($0, self.webhooks[webhook].key) }
         case .answer(let id, let webhook, let reply):
             self.instances[id].map { self.answer($0, self.webhooks[webhook], reply) }
-        case .giveBack(let id, let webhook): self.instances[id]?.lanes[self.webhooks[webhook].key]?.giveBack()
+        case .giveBack(let id, let webhook):
+            guard let instance = self.instances[id], let lane = instance.lanes[self.webhooks[webhook].key] else {
+                return
+            }
+            instance.giveBack(lane)
         case .settle(let id, let fate): self.instances[id].map { self.settle($0, fate) }
         case .renew(let id, let fate): self.instances[id].map { self.renew($0, fate) }
         case .releaseExpired(_, let fate):
@@ -80,6 +100,9 @@ final class World {
         self.database.pass(microseconds: microseconds)
         for clock in self.clocks { clock.add(microseconds: microseconds) }
     }
+
+    /// By a clock that nobody sets. What it is counted from is of no matter: no two moments of different worlds meet.
+    var moment: ContinuousClock.Instant { self.beginning + .microseconds(self.database.now) }
 
     func fail(_ what: String) {
         if self.violation == nil { self.violation = what }

@@ -8,38 +8,59 @@ import Values
 extension World {
     func claim(_ instance: Instance, _ key: WebhookKey, _ fate: Fate) {
         guard let lane = instance.lanes[key] else { return }
-        let now = instance.clock.microseconds
-        switch instance.claims[key] {
-        case nil: instance.claims[key] = lane.beginClaim(now: now).map { .requested($0) }
-        case .requested(let room):
-            let (session, inOrder, count) = (instance.identity.id, lane.isInOrder, room.deliveries)
-            let returning = lane.returning
-            let (held, isInDoubt) = (instance.ledger.held, inOrder && instance.inDoubt.contains(key))
-            // One claim at a time where order is strict: what the one before was still to do is done.
-            if isInDoubt { self.database.landAll() }
-            let releases = isInDoubt && self.mistake != .claimsPastDoubt
-            let answer = self.database.call(fate) { database in
-                if releases { database.releaseUnheld(of: key, held: held, of: session) }
-                return database.claim(key, inOrder: inOrder, count: count, now: now, of: session, returning: returning)
-            }
-            if case .value = answer { instance.inDoubt.remove(key) } else { instance.inDoubt.insert(key) }
-            guard case .value(let claim) = answer else {
-                instance.audit.doubt()
-                instance.claims[key] = .answered(room, nil)
-                return
-            }
-            instance.claims[key] = .answered(room, claim)
-        case .answered(let room, let claim):
-            instance.claims[key] = nil
-            let messages = claim?.deliveries.map(\.message) ?? []
-            instance.ledger.settle(room, of: key, claimed: messages)
-            guard let claim else { return lane.claimFailed() }
-            lane.endClaim(
-                instance.deliveries(of: claim, to: lane.target),
-                Backlog.Found(
-                    isPartial: claim.isPartial, nextDue: claim.nextDue.map { Instant(clampingMicroseconds: $0) },
-                    seesAllSpills: room.seesAllSpills))
+        guard let claiming = instance.claims[key] else {
+            instance.claims[key] = lane.beginClaim(now: instance.clock.microseconds)
+                .map { Instance.Claiming(room: $0, losses: instance.losses) }
+            return
         }
+        guard let answer = claiming.answer else {
+            guard instance.ledger.held.mayClaim(at: self.moment) else { return }
+            instance.claims[key]?.answer = self.claim(instance, lane, most: claiming.room.deliveries, fate)
+            return
+        }
+        instance.claims[key] = nil
+        guard case .claimed(let deliveries, let claim) = answer else {
+            instance.ledger.settle(claiming.room, of: key, claimed: [])
+            return lane.claimFailed(isInDoubt: true)
+        }
+        instance.ledger.settle(claiming.room, of: key, claimed: deliveries.map(\.message))
+        lane.endClaim(
+            deliveries,
+            Backlog.Found(
+                isPartial: claim.isPartial, nextDue: claim.nextDue.map { Instant(clampingMicroseconds: $0) },
+                seesAllSpills: claiming.room.seesAllSpills))
+        if claiming.losses < instance.losses || !lane.keepsWhatWasClaimed { instance.giveBackAll(lane) }
+    }
+
+    /// What is claimed is held from now on, by the lease that there was when it was asked for.
+    private func claim(
+        _ instance: Instance, _ lane: SimulatedLane, most: Int, _ fate: Fate
+    ) -> Instance.Claiming.Answer {
+        let (key, session, inOrder) = (lane.target.key, instance.identity.id, lane.isInOrder)
+        let (now, returning, held) = (instance.clock.microseconds, lane.returning, instance.ledger.held)
+        let isInDoubt = inOrder && instance.inDoubt.contains(key)
+        // One claim at a time where order is strict: what the one before was still to do is done.
+        if isInDoubt { self.database.landAll() }
+        let releases = isInDoubt && self.mistake != .claimsPastDoubt
+        let answer = self.database.call(fate) { database in
+            if releases { database.releaseUnheld(of: key, held: held, of: session) }
+            return database.claim(key, inOrder: inOrder, count: most, now: now, of: session, returning: returning)
+        }
+        guard case .value(let claim) = answer else {
+            instance.inDoubt.insert(key)
+            instance.audit.doubt()
+            return .failed
+        }
+        instance.inDoubt.remove(key)
+        return .claimed(instance.deliveries(of: claim, to: lane.target), claim)
+    }
+
+    func send(_ instance: Instance, _ key: WebhookKey) {
+        guard let lane = instance.lanes[key], let next = lane.queue.first else { return }
+        // Who may have lost the lease would overtake whoever has it by now.
+        guard !lane.isInOrder || self.moment < instance.leaseEnd else { return }
+        self.checkFirst(next, of: lane)
+        lane.send()
     }
 
     func answer(_ instance: Instance, _ webhook: WebhookTarget, _ reply: Reply) {
@@ -71,6 +92,7 @@ extension World {
             instance.plan.add(instance.settling)
         }
         guard case .write(let settlement) = instance.plan.next else { return }
+        self.checkRows(settlement.results)
         let identity = instance.identity
         let isRepeatable = self.mistake != .ignoresSettleNumber
         let answer: SettlePlan.Answer
@@ -110,8 +132,8 @@ extension World {
 
     func askDue(_ instance: Instance, _ fate: Fate) {
         guard fate == .answered else { return }
-        for (key, lane) in instance.lanes {
-            if let due = self.database.due(of: key) { lane.note(due: due) }
+        for lane in instance.lanes {
+            if let due = self.database.due(of: lane.target.key) { lane.note(due: due) }
         }
     }
 }
@@ -140,11 +162,6 @@ extension Instance {
 
     /// As `BatchedResults` notes it.
     fileprivate func noteWritten(_ results: [DeliveryResult]) {
-        var members: [ObjectIdentifier: (batch: DeliveryBatch, results: [DeliveryResult])] = [:]
-        for result in results {
-            guard let batch = result.delivery.batch else { continue }
-            members[ObjectIdentifier(batch), default: (batch, [])].results.append(result)
-        }
-        for (batch, results) in members.values { batch.setDone(BatchChange(batch, results).done) }
+        for (batch, results) in results.byBatch { batch.setDone(BatchChange(batch, results).done) }
     }
 }

@@ -54,7 +54,7 @@ extension World {
     private func carryOut(_ work: Link.Work, _ instance: Instance, _ link: Link, _ fate: Fate) {
         switch work.step {
         case .write(let part):
-            work.batches = work.reservation.batches(of: work.ids(part))
+            work.begin(part)
             self.commit(part, of: work, instance, fate, isRepeat: false)
         case .writeAgain(let part): self.commit(part, of: work, instance, fate, isRepeat: true)
         case .probe:
@@ -132,10 +132,10 @@ extension World {
     }
 
     private func leave(_ instance: Instance, _ link: Link, isDone: Bool, _ fate: Fate) {
-        let client = link.client
+        let (client, session) = (link.client, instance.identity.id)
         self.giveUp(link)
         instance.adoption = nil
-        _ = self.database.call(fate) { $0.leave(client, isDone: isDone) }
+        _ = self.database.call(fate) { $0.leave(client, by: session, isDone: isDone) }
     }
 }
 

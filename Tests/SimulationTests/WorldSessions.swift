@@ -14,7 +14,8 @@ extension World {
         let client = Self.client(id)
         guard case .value(let living?) = self.database.call(fate, { $0.start(client) }) else { return }
         let instance = Instance(
-            living, client: client, clock: self.clocks[id], webhooks: self.webhooks, mistake: self.mistake)
+            living, until: self.moment + ModelDatabase.leaseDuration, client: client, clock: self.clocks[id],
+            webhooks: self.schedule.isBackwards ? self.webhooks.reversed() : self.webhooks, mistake: self.mistake)
         instance.lastLook = self.database.now
         for webhook in self.webhooks {
             guard let due = self.database.due(of: webhook.key) else { continue }
@@ -28,12 +29,20 @@ extension World {
         let identity = instance.identity
         guard case .value(let living?) = self.database.call(fate, { $0.renew(identity) }) else { return }
         instance.ids.change(slot: living.slot)
+        instance.renewed(until: self.moment + ModelDatabase.leaseDuration, wasLost: living.wasLost)
+    }
+
+    /// What came by a lease that was lost goes back.
+    func tick(_ instance: Instance) {
+        let forfeited = instance.ledger.held.forfeited
+        guard !forfeited.isEmpty, self.mistake != .keepsForfeited else { return }
+        for lane in instance.lanes where lane.queue.contains(where: forfeited.contains) { instance.giveBackAll(lane) }
     }
 
     /// Gracefully: what is under way is broken off, results are recorded, leases are given back.
     func stop(_ id: Int, _ fate: Fate) {
         guard let instance = self.instances[id] else { return }
-        for lane in instance.lanes.values {
+        for lane in instance.lanes {
             while let delivery = lane.takeAnswered() {
                 lane.ended(DeliveryResult(delivery: delivery, ending: .released, attempt: nil))
             }

@@ -28,7 +28,7 @@ extension DeliveryStore {
     ///   - returning: in strict order, things of which nothing is to be had.
     package func claim(
         _ webhook: WebhookTarget, inOrder: Bool, count: Int64, bytes: Int64, now: Int64,
-        held: HeldRows = LaneLedger().held, connections: Int = .max, returning: [EntityID] = []
+        held: HeldRows = LaneLedger().held, connections: Int? = Int.max, returning: [EntityID] = []
     ) async throws -> Claim {
         let wanted = Wanted(webhook.key, of: webhook.group, count: count, bytes: bytes)
         if inOrder {

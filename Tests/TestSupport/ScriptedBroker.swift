@@ -25,7 +25,8 @@ package final class ScriptedBroker: Sendable {
         case refusal(UInt8, [UInt8])
     }
 
-    /// A message that waits for a session, whatever version it speaks: it comes with each connection, until it is acknowledged.
+    /// A message that waits for a session: it comes once that has subscribed, and with each connection after that, until it is
+    /// acknowledged.
     package struct Kept: Sendable {
         package let topic: [UInt8]
         package let payload: String
@@ -33,15 +34,18 @@ package final class ScriptedBroker: Sendable {
         package let properties: [UInt8]
 
         package init(_ payload: String, on topic: String, properties: [UInt8] = []) {
-            self.topic = Array(topic.utf8)
+            self.init(payload, onBytes: Array(topic.utf8), properties: properties)
+        }
+
+        package init(_ payload: String, onBytes topic: [UInt8], properties: [UInt8] = []) {
+            self.topic = topic
             self.payload = payload
             self.properties = properties
         }
 
-        fileprivate func packet(_ id: UInt16, isFormer: Bool) -> [UInt8] {
-            let properties = isFormer ? [] : [UInt8(self.properties.count)] + self.properties
+        fileprivate func packet(_ id: UInt16) -> [UInt8] {
             let head = [0, UInt8(self.topic.count)] + self.topic + [UInt8(id >> 8), UInt8(id & 0xFF)]
-            let body = head + properties + Array(self.payload.utf8)
+            let body = head + [UInt8(self.properties.count)] + self.properties + Array(self.payload.utf8)
             return [0x32, UInt8(body.count)] + body
         }
     }
@@ -49,7 +53,10 @@ package final class ScriptedBroker: Sendable {
     private let greeting: Greeting
     private let answer: @Sendable (String) -> Answer
     private let waiting: Mutex<[UInt16: Kept]>
+    private let owner: String?
     private let versions: Mutex<[UInt8]> = Mutex([])
+    private let subscribers: Mutex<Set<String>> = Mutex([])
+    private let subscriptions: Mutex<[[UInt8]]> = Mutex([])
     private let payloads: Mutex<[String]> = Mutex([])
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
     private let connections: Mutex<[any Channel]> = Mutex([])
@@ -59,11 +66,16 @@ package final class ScriptedBroker: Sendable {
     package var received: [String] { self.payloads.withLock { $0 } }
     /// In which versions it was spoken to, in their order: 4 is MQTT 3.1.1.
     package var spoken: [UInt8] { self.versions.withLock { $0 } }
+    /// The properties of each SUBSCRIBE (MQTT 5, section 3.8.2.1), in their order.
+    package var subscribed: [[UInt8]] { self.subscriptions.withLock { $0 } }
     /// Whether all that it kept was acknowledged.
     package var isRid: Bool { self.waiting.withLock { $0.isEmpty } }
 
-    private init(_ greeting: Greeting, _ kept: [Kept], _ answer: @escaping @Sendable (String) -> Answer) {
+    private init(
+        _ greeting: Greeting, _ kept: [Kept], _ owner: String?, _ answer: @escaping @Sendable (String) -> Answer
+    ) {
         self.greeting = greeting
+        self.owner = owner
         self.waiting = Mutex(Dictionary(uniqueKeysWithValues: zip(UInt16(1)..., kept)))
         self.answer = answer
     }
@@ -71,12 +83,13 @@ package final class ScriptedBroker: Sendable {
     /// - Parameters:
     ///   - greeting: how it answers to CONNECT.
     ///   - kept: no message is longer than 127 bytes with all it has.
+    ///   - owner: the client id that it is kept for; nil is any.
     ///   - answer: asked with each message's payload.
     package static func start(
-        greeting: Greeting = .properties([]), keeping kept: [Kept] = [],
+        greeting: Greeting = .properties([]), keeping kept: [Kept] = [], of owner: String? = nil,
         _ answer: @escaping @Sendable (String) -> Answer
     ) async throws -> ScriptedBroker {
-        let broker = ScriptedBroker(greeting, kept, answer)
+        let broker = ScriptedBroker(greeting, kept, owner, answer)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 broker.connections.withLock { $0.append(channel) }
@@ -107,6 +120,8 @@ package final class ScriptedBroker: Sendable {
         typealias OutboundOut = ByteBuffer
         private let broker: ScriptedBroker
         private var input = ByteBuffer()
+        /// Of a client whose session lasts, and that something may be kept for; nil for others.
+        private var client: String?
 
         init(_ broker: ScriptedBroker) { self.broker = broker }
 
@@ -161,7 +176,7 @@ package final class ScriptedBroker: Sendable {
                 guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
                 let granted: UInt8 = type == 8 ? 1 : 0
                 let answer = [type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted]
-                self.send(answer + (type == 8 ? self.kept(isFormer: false) : []), context)
+                self.send(answer + (type == 8 ? self.noteSubscription(body) : []), context)
             case 12: self.send([0xD0, 0], context)
             case 14: context.close(promise: nil)
             default: return
@@ -173,11 +188,13 @@ package final class ScriptedBroker: Sendable {
             let level: UInt8 = body.getInteger(at: body.readerIndex + 6) ?? 0
             self.broker.versions.withLock { $0.append(level) }
             switch self.broker.greeting {
-            case _ where level == 4:
-                self.send([0x20, 2, 0, 0] + self.kept(isFormer: true), context)
+            case _ where level == 4: self.send([0x20, 2, 0, 0], context)
             case .properties(let properties):
-                let length = UInt8(properties.count)
-                self.send([0x20, 3 + length, 0, 0, length] + properties, context)
+                self.client = self.lastingClient(body)
+                let isKnown = self.client.map { client in self.broker.subscribers.withLock { $0.contains(client) } }
+                let (length, there): (UInt8, UInt8) = (UInt8(properties.count), isKnown == true ? 1 : 0)
+                let answer = [0x20, 3 + length, there, 0, length] + properties
+                self.send(answer + (isKnown == true ? self.kept : []), context)
             case .formerVersion: context.close(promise: nil)
             case .refusal(let code, let properties):
                 let length = UInt8(properties.count)
@@ -186,10 +203,32 @@ package final class ScriptedBroker: Sendable {
             }
         }
 
+        /// The client id of a CONNECT of MQTT 5 (section 3.1), if its session is to last and something may be kept for it.
+        private func lastingClient(_ body: ByteBuffer) -> String? {
+            var body = body
+            body.moveReaderIndex(forwardBy: 7)
+            guard let flags: UInt8 = body.readInteger(), flags & 2 == 0, let _: UInt16 = body.readInteger(),
+                let length: UInt8 = body.readInteger(), body.readSlice(length: Int(length)) != nil,
+                let count: UInt16 = body.readInteger()
+            else { return nil }
+            let client = body.readString(length: Int(count))
+            return self.broker.owner == nil || self.broker.owner == client ? client : nil
+        }
+
+        /// - Returns: what is kept, if it has not come to this client yet.
+        private func noteSubscription(_ body: ByteBuffer) -> [UInt8] {
+            var body = body
+            let length: UInt8 = body.readInteger() ?? 0
+            let properties = body.readBytes(length: Int(length)) ?? []
+            self.broker.subscriptions.withLock { $0.append(properties) }
+            guard let client, self.broker.subscribers.withLock({ $0.insert(client).inserted }) else { return [] }
+            return self.kept
+        }
+
         /// To be sent in one piece with what they follow, so that they are there when that is.
-        private func kept(isFormer: Bool) -> [UInt8] {
+        private var kept: [UInt8] {
             let kept = self.broker.waiting.withLock { $0.sorted { $0.key < $1.key } }
-            return kept.flatMap { $0.value.packet($0.key, isFormer: isFormer) }
+            return kept.flatMap { $0.value.packet($0.key) }
         }
 
         private func send(_ bytes: [UInt8], _ context: ChannelHandlerContext) {

@@ -11,21 +11,25 @@ private final class Probe: PendingRequest {
     private let onAnswered: @Sendable (Int) -> Void
     private let onStep: @Sendable (ConnectionStep) -> Void
     let needsBody: Bool
+    /// How long the request's body is.
+    private let length: Int
     private(set) var encodings = 0
 
     init(
-        _ done: EventLoopPromise<Outcome>, needsBody: Bool, onAnswered: @escaping @Sendable (Int) -> Void,
+        _ done: EventLoopPromise<Outcome>, needsBody: Bool, length: Int, onAnswered: @escaping @Sendable (Int) -> Void,
         onStep: @escaping @Sendable (ConnectionStep) -> Void
     ) {
         self.done = done
         self.onStep = onStep
         self.needsBody = needsBody
+        self.length = length
         self.onAnswered = onAnswered
     }
 
     func encode(into buffer: inout ByteBuffer) {
         self.encodings += 1
-        buffer.writeString("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        buffer.writeString("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: \(self.length)\r\n\r\n")
+        buffer.writeRepeatingByte(0x78, count: self.length)
     }
 
     func progressed(_ step: ConnectionStep) { self.onStep(step) }
@@ -61,16 +65,18 @@ final class Client: Sendable {
     }
 
     /// - Parameters:
+    ///   - length: of the request's body.
     ///   - onAnswered: called when the status is in and the body takes its time.
     ///   - onStep: told on the way.
     func send(
-        needsBody: Bool = true, onAnswered: @escaping @Sendable (Int) -> Void = { _ in },
+        needsBody: Bool = true, length: Int = 0, onAnswered: @escaping @Sendable (Int) -> Void = { _ in },
         onStep: @escaping @Sendable (ConnectionStep) -> Void = { _ in }
     ) async throws -> Outcome {
         try await self.eventLoop.flatSubmit {
             let promise = self.eventLoop.makePromise(of: Outcome.self)
             self.pool.value.execute(
-                Probe(promise, needsBody: needsBody, onAnswered: onAnswered, onStep: onStep), now: .now())
+                Probe(promise, needsBody: needsBody, length: length, onAnswered: onAnswered, onStep: onStep),
+                now: .now())
             return promise.futureResult
         }.get()
     }

@@ -20,6 +20,18 @@ struct ConnectionPoolTests {
         try await server.stop()
     }
 
+    @Test("are used for so long and no longer, however busy they are, so that a host that has moved is found")
+    func age() async throws {
+        let server = try await ScriptedServer.start([.send(Self.ok)])
+        for (age, connections) in [(TimeAmount.hours(1), 1), (.nanoseconds(1), 4)] {
+            let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.connectionAge = age }
+            for _ in 0..<3 { #expect(try await client.send().status == 200) }
+            #expect(server.connections == connections)
+            try await client.close()
+        }
+        try await server.stop()
+    }
+
     @Test("are closed behind a single request, however long the receiver would keep them")
     func single() async throws {
         let server = try await TellingServer.start()

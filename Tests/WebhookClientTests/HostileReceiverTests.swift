@@ -108,14 +108,27 @@ struct HostileReceiverTests {
 
     @Test(
         "that answers in an odd way has answered, and is asked on another connection the next time",
-        arguments: (ResponseParserTests.odd + ResponseParserTests.unframed).map(\.bytes))
-    func odd(_ answer: String) async throws {
-        let server = try await ScriptedServer.start([.send(answer)])
+        arguments: ResponseParserTests.odd + ResponseParserTests.unframed)
+    func odd(_ answer: ResponseParserTests.Answer) async throws {
+        let server = try await ScriptedServer.start([.send(answer.bytes)])
         let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.bodyTimeout = .milliseconds(200) }
         for number in 1...2 {
             let outcome = try await client.send(needsBody: false)
             #expect(outcome.status == 200)
             #expect(server.requests == number && server.connections == number)
+        }
+        try await client.close()
+        try await server.stop()
+    }
+
+    @Test("that answers before it has all of a request, and reads no more, is asked on another connection next")
+    func hasty() async throws {
+        let server = try await HastyServer.start()
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        for number in 1...2 {
+            // More than the kernels of both ends hold.
+            #expect(try await client.send(length: 32 * 1_024 * 1_024).status == 413)
+            #expect(server.connections == number)
         }
         try await client.close()
         try await server.stop()

@@ -99,7 +99,17 @@ struct ResponseParserTests {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", "ab"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", ""),
         ("HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
+        // Heads of more than is kept of one.
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Log: \(Self.long)\r\n\r\nok", "ok"),
+        ("HTTP/1.1 200 OK\nContent-Length: 2\nX-Log: \(Self.long)\n\nok", "ok"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\(String(repeating: "x: y\r\n", count: 10_000))\r\n"
+                + "2\r\nok\r\n0\r\n\r\n", "ok"
+        ),
+        ("HTTP/1.1 103 X\r\nx: \(Self.long)\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
     ].map { Answer(bytes: $0.0, status: 200, body: $0.1, canReuse: false) }
+
+    private static let long = String(repeating: "x", count: 40_000)
 
     /// Those that are well-formed, however rare, and after which the next request may go out.
     static let rare = [
@@ -128,6 +138,8 @@ struct ResponseParserTests {
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffffffffffff\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        // How long it is stands where nobody reads.
+        "HTTP/1.1 200 OK\r\nX-Log: \(Self.long)\r\nContent-Length: 2\r\n\r\nok",
     ].map { Answer(bytes: $0, status: 200, body: "ok", canReuse: false, endsWithConnection: true) }
 
     private func feed(_ parser: inout ResponseParser, _ bytes: some Collection<UInt8>) throws -> ResponseParser.Progress
@@ -247,6 +259,23 @@ struct ResponseParserTests {
             #expect(whole.body.count <= 8)
             // Nothing but the head can take an answer back.
             #expect(whole.error == nil || whole.status == 0)
+        }
+    }
+
+    @Test("finds the end of a head wherever it is, at the last that is kept of one and around it")
+    func ends() throws {
+        for newline in ["\r\n", "\n"] {
+            for length in 60...90 {
+                let start = "HTTP/1.1 200 OK\(newline)Retry-After: 7\(newline)Content-Length: 2\(newline)x: "
+                let text = start + String(repeating: "y", count: length - start.utf8.count) + newline + newline + "ok"
+                let bytes = Array(text.utf8)
+                let limits = ResponseParser.Limits(head: 80, keptBody: 8, body: 99)
+                let whole = self.read(bytes, limits, cutAt: [])
+                #expect(whole.status == 200 && whole.isOver && whole.body == Array("ok".utf8), "\(length)")
+                #expect(whole.retryAfter == "7")
+                #expect(whole.canReuse == (newline == "\r\n" && bytes.count - 2 <= 80), "\(length)")
+                #expect(self.read(bytes, limits, cutAt: Array(bytes.indices.dropFirst())) == whole, "\(length)")
+            }
         }
     }
 

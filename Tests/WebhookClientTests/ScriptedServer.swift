@@ -35,9 +35,10 @@ final class ScriptedServer: Sendable {
     /// - Parameters:
     ///   - steps: one for each request; the last one stands for all that follow.
     ///   - isPatient: whether a small packet waits until the one before is acknowledged (Nagle).
-    static func start(_ steps: [Step], tls: NIOSSLContext? = nil, isPatient: Bool = false) async throws
-        -> ScriptedServer
-    {
+    ///   - port: a free one if it is 0.
+    static func start(
+        _ steps: [Step], tls: NIOSSLContext? = nil, isPatient: Bool = false, host: String = "127.0.0.1", port: Int = 0
+    ) async throws -> ScriptedServer {
         let server = ScriptedServer(steps)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: isPatient ? 0 : 1)
@@ -48,7 +49,7 @@ final class ScriptedServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(Handler(server))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .bind(host: host, port: port).get()
         server.channel.withLock { $0 = channel }
         return server
     }

@@ -46,7 +46,7 @@ package enum NamedChoice {
     package static func id(
         of name: String, _ kind: ResourceKind, among choices: [(id: String, name: String)]
     ) throws(ClientProblem) -> String {
-        let exact = choices.filter { $0.name == name }
+        let exact = choices.filter { $0.name.isExactly(name) }
         let found = exact.isEmpty ? choices.filter { $0.name.lowercased() == name.lowercased() } : exact
         guard let first = found.first else {
             let near = Spelling.nearest(to: name, among: Set(choices.map(\.name)))

@@ -21,13 +21,21 @@ extension JSONValue {
         let value = reader.value(&scanner, depth: 0)
         scanner.skipSpace()
         guard let value, scanner.position == scanner.end else {
-            throw InvalidField(whole, reader.fault ?? "is not valid JSON")
+            throw InvalidField(whole, reader.fault ?? Self.strangeness(of: bytes))
         }
         if reader.hasZeroBytes {
             // It may be in a member that another of its name stands for.
             throw InvalidField(value.placeOfZeroByte ?? whole, "must not have a zero byte")
         }
         self = value
+    }
+}
+
+extension JSONValue {
+    /// What is said of bytes that are no JSON. Some editors and shells put a mark in front of it that nobody sees.
+    private static func strangeness(of bytes: [UInt8]) -> String {
+        bytes.starts(with: [0xEF, 0xBB, 0xBF])
+            ? "is not valid JSON: it begins with a byte order mark, which JSON does not have" : "is not valid JSON"
     }
 }
 

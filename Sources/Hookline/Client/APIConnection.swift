@@ -2,6 +2,7 @@ internal import Domain
 internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
+internal import Synchronization
 internal import Values
 internal import WebhookClient
 
@@ -88,7 +89,7 @@ struct APIConnection: Sendable {
         }
         let text = body.map { Array($0.text.utf8) }
         for _ in 0..<Self.mostTries {
-            let outcome = await self.send(method, url, text)
+            let (outcome, location) = await self.send(method, url, text)
             switch outcome {
             case .failure(let failure):
                 throw Refusal(request: request, status: 0, reason: "\(self.url): \(failure)")
@@ -105,6 +106,7 @@ struct APIConnection: Sendable {
                 }
                 if isSuccess, reason.isEmpty { return answer }
                 if case .object(let fields) = answer, case .string(let text)? = fields["error"] { reason = text }
+                if reason.isEmpty { reason = Self.strange(to: location) }
                 throw Refusal(request: request, status: status, reason: reason)
             }
         }
@@ -113,15 +115,31 @@ struct APIConnection: Sendable {
 
     private static let mostTries = 5
 
-    private func send(_ method: String, _ url: WebhookURL, _ body: [UInt8]?) async -> Outcome {
-        await SingleRequest.send(
-            to: url, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: self.client
+    /// What is said of an answer that is none of Hookline's: something else is there, or stands before it.
+    ///
+    /// - Parameter location: where it would have the request go.
+    private static func strange(to location: String?) -> String {
+        guard let location else { return "the answer is none of Hookline's; is that the url of its API?" }
+        return "a redirection to \(location.prefix(300)), which is not followed; is that its url?"
+    }
+
+    /// - Returns: what came of it, and where a redirection leads to.
+    private func send(
+        _ method: String, _ url: WebhookURL, _ body: [UInt8]?
+    ) async -> (outcome: Outcome, location: String?) {
+        let location = Mutex<String?>(nil)
+        let outcome = await SingleRequest.send(
+            to: url, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: self.client,
+            onStep: { step in
+                if case .redirected(let place) = step { location.withLock { $0 = place } }
+            }
         ) { [key] buffer in
             let type = body == nil ? "" : "content-type: application/json\r\n"
             buffer.writeRequest(
                 method, to: url, agent: "hookline/\(version)",
                 "accept: application/json\r\nauthorization: Bearer \(key.reveal())\r\n\(type)", body: body ?? [])
         }
+        return (outcome, location.withLock { $0 })
     }
 
     /// All of a list, page by page.

@@ -47,9 +47,11 @@ struct Dev: AsyncParsableCommand {
         }
         if try reader.secret("secrets.key") == nil { overrides["SECRETS_KEY"] = environment.secretsKey }
         if try reader.string("log.format") == nil { overrides["LOG_FORMAT"] = "text" }
-        if try reader.string("http.port") == nil, isListening(on: 9_021) {
-            overrides["HTTP_PORT"] = "\(try freePort())"
-        }
+        // Kept until the end: nobody listens there before the database is migrated, and another `dev` may look for its own meanwhile.
+        let httpPort = try reader.string("http.port") == nil ? try ReservedPort.preferring(9_021) : nil
+        if let httpPort { overrides["HTTP_PORT"] = "\(httpPort.number)" }
+        let receiverPort = try self.receiverPort.map(ReservedPort.init(given:)) ?? .preferring(9_022)
+        defer { withExtendedLifetime((httpPort, receiverPort)) {} }
         Descriptors.raise()
         var configuration = try ServiceConfiguration(
             try await SettingsReader(arguments: self.settings.arguments, overrides: overrides), cores: System.coreCount)
@@ -60,7 +62,6 @@ struct Dev: AsyncParsableCommand {
             configuration.postgres, box: configuration.secrets, logger: logger)
         let token = try Token.make(user: DemoData.user, isRoot: true, lifetime: .seconds(30 * 86_400))
             .signed(with: environment.jwtSecret)
-        let receiverPort = try self.receiverPort ?? (isListening(on: 9_022) ? freePort() : 9_022)
         let folder = environment.folder
         var assembly = Assembly(configuration: configuration, logger: logger)
         // It goes with its terminal, and takes its database and its broker along; not where `nohup` says that it is to stay.
@@ -69,7 +70,7 @@ struct Dev: AsyncParsableCommand {
         assembly.onReady = { port in
             let guide = DevGuide(
                 program: CommandLine.arguments[0], port: port, postgresURL: environment.postgresURL,
-                mqttPort: environment.mqttPort, receiverPort: receiverPort, token: token, demo: demo)
+                mqttPort: environment.mqttPort, receiverPort: receiverPort.number, token: token, demo: demo)
             printNow(guide.text)
             do {
                 try Files.write(guide.variables, to: "\(folder)/env", mode: 0o600)
@@ -77,6 +78,6 @@ struct Dev: AsyncParsableCommand {
                 logger.warning("the guide's variables are not saved", metadata: ["error": "\(error)"])
             }
         }
-        try await assembly.run(companions: [makeReceiver(port: receiverPort, logger: logger)])
+        try await assembly.run(companions: [makeReceiver(port: receiverPort.number, logger: logger)])
     }
 }

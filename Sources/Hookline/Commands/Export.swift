@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Declarations
 internal import Domain
 internal import LocalServices
+internal import Values
 
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,7 +36,9 @@ struct Export: AsyncParsableCommand {
     func run() async throws {
         let connection = try self.api.connection()
         let groups = try await connection.list("/groups", "groups").filter { group in
-            if let wanted = self.group { return group.string("id") == wanted || group.string("name") == wanted }
+            if let wanted = self.group {
+                return group.string("id") == wanted || group.string("name")?.isExactly(wanted) == true
+            }
             if let org { return group.string("org_id") == EntityID(org)?.description }
             return true
         }
@@ -47,7 +50,8 @@ struct Export: AsyncParsableCommand {
             for group in groups.sorted(by: Self.isBefore) {
                 let present = try await connection.everything(
                     in: group, mostThings: self.withoutThings ? nil : Self.mostThings)
-                let alike = groups.count { $0.string("name") == group.string("name") }
+                let name = group.string("name") ?? ""
+                let alike = groups.count { $0.string("name")?.isExactly(name) == true }
                 try exported.add(present, isAlone: alike == 1)
             }
         } catch let error as InvalidField {

@@ -83,6 +83,10 @@ struct GroupPlan: Sendable {
                 prunes || ownsThings || !(declared.things + declared.sources + declared.webhooks).isEmpty
             present = try await connection.everything(in: group, mostThings: needsThings ? 100_000 : nil)
         }
+        if let webhook = declared.webhooks.first, present.isHalfSeen {
+            throw InvalidField(
+                webhook.path, "cannot be compared, for a viewer does not see all of it: it takes an editor's key")
+        }
         let profiles = try declared.profiles.map { ($0, try Self.find($0, among: present.profiles)) }
         let things = try declared.things.map { ($0, try Self.find($0, among: present.things)) }
         self.references.profiles = Self.ids(present.profiles, profiles)

@@ -14,6 +14,7 @@ struct DevEnvironment: Sendable {
     private let postgres: ChildProcess
     private let mosquitto: ChildProcess
     private let lock: FolderLock
+    private let reserved: [ReservedPort]
 
     /// Starts both; whatever is missing on this machine is named.
     static func start(in folder: String) async throws -> DevEnvironment {
@@ -25,18 +26,20 @@ struct DevEnvironment: Sendable {
         let isNew = !Files.exists("\(folder)/secrets_key")
         let secret = try self.secret("jwt_secret", in: folder) { Hex.encode($0) }
         let secretsKey = try self.secret("secrets_key", in: folder) { Base64.encode($0) }
+        let postgresPort = try ReservedPort.any()
         let cluster = try await LocalPostgres.prepare(
-            in: try self.clusterFolder(in: folder, secretsKey: secretsKey, isNew: isNew), port: try freePort(),
+            in: try self.clusterFolder(in: folder, secretsKey: secretsKey, isNew: isNew), port: postgresPort.number,
             // Enough for a laptop; losing the last moments with the whole machine is fine here.
             settings: ["shared_buffers": "128MB", "max_wal_size": "1GB"])
         let postgres = try await cluster.start()
         do {
-            let mqttPort = isListening(on: 1_883) ? try freePort() : 1_883
-            let broker = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: mqttPort)
+            let mqttPort = try ReservedPort.preferring(1_883)
+            let broker = try LocalMosquitto.prepare(in: "\(folder)/mosquitto", port: mqttPort.number)
             let mosquitto = try await broker.start()
             return DevEnvironment(
-                folder: folder, postgresURL: cluster.url, mqttPort: mqttPort, jwtSecret: secret,
-                secretsKey: secretsKey, postgres: postgres, mosquitto: mosquitto, lock: lock)
+                folder: folder, postgresURL: cluster.url, mqttPort: mqttPort.number, jwtSecret: secret,
+                secretsKey: secretsKey, postgres: postgres, mosquitto: mosquitto, lock: lock,
+                reserved: [postgresPort, mqttPort])
         } catch {
             await postgres.stop(SIGINT)
             throw error

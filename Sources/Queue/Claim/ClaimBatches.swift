@@ -6,7 +6,8 @@ internal import Values
 /// Deliveries that wait in batches.
 extension DeliveryStore {
     /// Leases the oldest batches of webhooks: what fits of each. Of a row that is too much as a whole the beginning is
-    /// leased, and the rest becomes rows that wait.
+    /// leased, and the rest becomes rows that wait. What went back by itself, untried, is not overtaken by what came after it: a
+    /// claim ends before that, and the next one begins with it.
     ///
     /// - Returns: for each webhook that has batches waiting, what was leased of them.
     func takeBatches(
@@ -71,16 +72,28 @@ extension DeliveryStore {
             """
             WITH wanted AS MATERIALIZED (\(wanted.table)), oldest AS MATERIALIZED (
                 SELECT w.n, w.b, w.k, w.g, o.* FROM wanted AS w CROSS JOIN LATERAL (
-                    SELECT batch_id, first_message_id, is_kept, deliveries, payload_bytes,
+                    SELECT batch_id, first_message_id, due_at, is_kept, deliveries, payload_bytes,
                         sum(deliveries) OVER earlier - deliveries AS deliveries_before,
                         sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before
-                    FROM (SELECT batch_id, first_message_id, is_kept, deliveries, payload_bytes FROM delivery_batches
+                    FROM (SELECT batch_id, first_message_id, due_at, is_kept, deliveries, payload_bytes FROM delivery_batches
                           WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND due_at <= \(now)
                           ORDER BY batch_id, first_message_id LIMIT w.n) AS waiting
                     WINDOW earlier AS (ORDER BY batch_id, first_message_id)) AS o
                 WHERE o.deliveries_before < w.n AND o.bytes_before < w.b
+            ), ranges AS (
+                SELECT k, g, min(first_message_id) AS first, max(first_message_id) AS last, max(due_at) AS due
+                FROM oldest GROUP BY k, g
+            ), stops AS MATERIALIZED (
+                SELECT r.k, (SELECT message_id FROM deliveries
+                    WHERE webhook_key = r.k AND group_id = r.g AND message_id BETWEEN r.first AND r.last
+                        AND leased_by IS NULL AND failed_at IS NULL AND attempts = 0 AND replayed_at IS NULL
+                        AND due_at <= r.due
+                    ORDER BY message_id LIMIT 1) AS alone
+                FROM ranges AS r
             ), fitting AS MATERIALIZED (
-                SELECT *, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole FROM oldest
+                SELECT o.*, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole
+                FROM oldest AS o JOIN stops AS s ON s.k = o.k
+                WHERE (o.first_message_id < s.alone) IS NOT FALSE
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
                 WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g

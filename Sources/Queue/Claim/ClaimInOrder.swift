@@ -10,11 +10,11 @@ extension DeliveryStore {
     /// - Parameters:
     ///   - returning: things of which nothing is to be had: what is before it is leased to this session, but goes back.
     ///   - held: told what is in memory from now on.
-    ///   - connections: those of the claim before; -1 if its answer was lost. What is leased to this session counts as
+    ///   - connections: those of the claim before; nil if there was none, or its answer was lost. What is leased to this session counts as
     ///     on its way, ahead of what is claimed now. So what nobody holds is given back first, if there can be such: after
     ///     a lost answer, or after a crash of the database that has undone what was written last.
     package func claimInOrder(
-        _ wanted: Wanted, now: Instant, held: HeldRows, connections: Int = .max, returning: [EntityID] = []
+        _ wanted: Wanted, now: Instant, held: HeldRows, connections: Int?, returning: [EntityID] = []
     ) async throws -> Claim {
         let lease = held.lease
         let claim = try await self.pool.transaction { db in
@@ -23,7 +23,7 @@ extension DeliveryStore {
             let opened = self.connections
             // One instance at a time per webhook, and the statement after this sees what the one before did.
             try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(wanted.webhook.rawValue))")
-            if opened > connections { try self.releaseUnheld(of: wanted, held: held, on: db) }
+            if opened > connections ?? -1 { try self.releaseUnheld(of: wanted, held: held, on: db) }
             // What waits from a time without strict order comes before everything that has it.
             let batches = try self.takeBatches(of: [wanted], now: now, on: db)[wanted.webhook]
             let taken = try batches ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)

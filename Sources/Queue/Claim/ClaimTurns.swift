@@ -8,6 +8,8 @@ package struct ClaimWish: Sendable {
     /// Whether order is strict, and then of which things nothing is to be had: see ``LaneQueue/returningThings``.
     package let isInOrder: Bool
     package let returning: [EntityID]
+    /// Where order is strict, ``Claim/connections`` of the claim before; nil if there was none, or nobody knows what it has leased.
+    package let connections: Int?
     /// See ``LaneLedger/reserveForClaim(_:of:penned:most:mostBytes:least:)``.
     package let penned: LaneLedger.Size
     /// The most deliveries that it could send.
@@ -21,13 +23,14 @@ package struct ClaimWish: Sendable {
 
     package init(
         webhook: WebhookKey, group: EntityID, isInOrder: Bool = false, returning: [EntityID] = [],
-        penned: LaneLedger.Size = LaneLedger.Size(), most: Int, leastBytes: Int = 1, isFirst: Bool = true,
-        losses: Int = 0
+        connections: Int? = nil, penned: LaneLedger.Size = LaneLedger.Size(), most: Int, leastBytes: Int = 1,
+        isFirst: Bool = true, losses: Int = 0
     ) {
         self.webhook = webhook
         self.group = group
         self.isInOrder = isInOrder
         self.returning = returning
+        self.connections = connections
         self.penned = penned
         self.most = most
         self.leastBytes = leastBytes

@@ -75,9 +75,10 @@ extension DeliveryStore {
             nextDue: nextDue, missingBytes: taken.missingBytes, connections: connections)
     }
 
-    /// Leases what is due and has a row of its own, up to the first batch that waits. Instances share: what one has locked the
-    /// other skips. A bundle of which a part waits behind is left to the next claim, unless there is room for nothing else: what
-    /// went out in one request goes out in one again, under the same id. All of it is due at the same time.
+    /// Leases what is due and has a row of its own, up to the first batch that waits; of what came with that, and is due since the same
+    /// time, what is before it. Instances share: what one has locked the other skips. A bundle of which a part waits behind is left to
+    /// the next claim, unless there is room for nothing else: what went out in one request goes out in one again, under the same id. All
+    /// of it is due at the same time.
     ///
     /// - Returns: for each webhook that has such.
     private func takeSingle(
@@ -87,11 +88,16 @@ extension DeliveryStore {
         let rows = try db.query(
             """
             WITH wanted AS MATERIALIZED (\(wanted.table)), locked AS MATERIALIZED (
-                SELECT w.k, w.g, w.b, w.n, d.* FROM wanted AS w CROSS JOIN LATERAL (
+                SELECT w.k, w.g, w.b, w.n, d.* FROM (
+                    SELECT wanted.*, first.* FROM wanted LEFT JOIN LATERAL (
+                        SELECT due_at AS first_due, first_message_id FROM delivery_batches
+                        WHERE webhook_key = k AND group_id = g AND leased_by IS NULL
+                        ORDER BY batch_id, first_message_id LIMIT 1) AS first ON true
+                ) AS w CROSS JOIN LATERAL (
                     SELECT message_id, due_at, payload_bytes, bundle_id FROM deliveries
                     WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND failed_at IS NULL
-                        AND due_at <= least(\(now), (SELECT due_at FROM delivery_batches
-                            WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL ORDER BY batch_id LIMIT 1))
+                        AND due_at <= least(\(now), w.first_due)
+                        AND (due_at < w.first_due OR message_id < w.first_message_id) IS NOT FALSE
                     ORDER BY due_at, message_id LIMIT w.n FOR UPDATE SKIP LOCKED) AS d
             ), summed AS MATERIALIZED (
                 SELECT k, g, b, message_id, due_at, bundle_id,

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Journal
 internal import Postgres
 internal import Schema
 internal import Values
@@ -98,6 +99,11 @@ extension ErasurePart {
     /// - Parameter part: the condition on the rows.
     /// - Returns: how many entries there were.
     private func erase(_ stage: Stage, _ part: Query, on db: isolated Connection) throws -> Int {
+        // Two that take something out of one row, each by what it has read, would put back what the other took out. And who waits for
+        // a row that is just being written together with others finds it neither where it was nor where it is then.
+        if stage == .attempts || stage == .batches {
+            try db.execute("SELECT pg_advisory_xact_lock(\(LogGathering.turns), \(self.atWebhook))")
+        }
         // What is left of a webhook that is gone is its deliveries' own sweep to remove.
         guard let thing = self.thing else {
             let table = Self.rows(of: stage, 0).table
@@ -122,8 +128,6 @@ extension ErasurePart {
     /// What succeeded at once stands together with what did of other things: it is taken out of the arrays, and a row goes with
     /// its last entry.
     private func eraseFromBatches(of thing: EntityID, _ part: Query, on db: isolated Connection) throws -> Int {
-        // Two that take something out of one row, each by what it has read, would put back what the other took out.
-        try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline erase batches'), \(self.atWebhook))")
         let isOthers: Query =
             "NOT (t = \(thing) AND m >= \(self.range.lowerBound) AND m < \(self.range.upperBound))"
         let changed = try db.query(

@@ -8,6 +8,7 @@ package struct HousekeepingStore: Sendable {
     /// The database's time; tests have their own.
     var now: Query = "now()"
     let progress = SweepProgress()
+    let gathering = GatheringProgress()
 
     package init(_ database: Database) {
         self.pool = database.pool
@@ -50,8 +51,9 @@ package struct HousekeepingStore: Sendable {
         }
         steps.append(
             try await HousekeepingStep.run("put apart \(Self.waitingBatches)") { try await self.moveWaitingBatches() })
-        // Last, after what they were needed for.
+        // After what they were needed for.
         steps.append(try await HousekeepingStep.run("sweep up \(Self.payloads)") { try await self.sweepPayloads() })
+        steps.append(try await HousekeepingStep.run("gather \(Self.log)") { try await self.gatherLog() })
         return steps
     }
 

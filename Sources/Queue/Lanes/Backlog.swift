@@ -12,6 +12,8 @@ package struct Backlog: Sendable {
     /// Whether a claim has found more than it could take, and the end was not reached since.
     private var isContinued = false
     private var returned = Returned.nothing
+    /// See ``ClaimWish/connections``.
+    package private(set) var connections: Int?
 
     /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now.
     private enum Returned {
@@ -73,7 +75,14 @@ package struct Backlog: Sendable {
         return !self.isContinued
     }
 
+    /// Nobody knows what it has leased.
     package mutating func claimFailed() {
+        self.withdrawClaim()
+        self.connections = nil
+    }
+
+    /// It is not made, and so has leased nothing.
+    package mutating func withdrawClaim() {
         self.isClaiming = false
         self.hasDue = true
     }
@@ -86,11 +95,14 @@ package struct Backlog: Sendable {
         package let nextDue: Instant?
         /// Whether everything that was to be left in the database was committed when the claim began.
         package let seesAllSpills: Bool
+        /// ``Claim/connections``, if it was one in strict order: those see to it that what is leased is held.
+        package let connections: Int?
 
-        package init(isPartial: Bool, nextDue: Instant?, seesAllSpills: Bool) {
+        package init(isPartial: Bool, nextDue: Instant?, seesAllSpills: Bool, connections: Int? = nil) {
             self.isPartial = isPartial
             self.nextDue = nextDue
             self.seesAllSpills = seesAllSpills
+            self.connections = connections
         }
     }
 
@@ -115,6 +127,7 @@ package struct Backlog: Sendable {
     ///   - isSpilling: whether what comes in is left in the database.
     package mutating func endClaim(_ found: Found, isOrdered: Bool, isSpilling: Bool) -> Action {
         self.isClaiming = false
+        self.connections = found.connections
         if let due = found.nextDue { self.note(due: due) }
         if found.isPartial {
             self.hasDue = true

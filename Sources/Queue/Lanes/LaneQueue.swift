@@ -191,7 +191,9 @@ package struct LaneQueue {
         // A thing's retry stands beside its line where order is not strict.
         let ended = Set(taken.lazy.filter { inOrder || $0.attempts == 0 }.map(\.message.thing))
         var all = Array(taken) + Array(self.pen)
-        for chain in self.chains.values { all += chain }
+        // The line whose first is the oldest comes first, so that the same goes back in the same order each time.
+        let lines = self.chains.values.filter { !$0.isEmpty }.sorted { $0[0].message.id < $1[0].message.id }
+        for line in lines { all += line }
         self.ready = kept
         self.tried = min(self.tried, kept.count)
         self.count = kept.count

@@ -206,7 +206,8 @@ package struct SessionStore: Sendable {
         package let sharedGroup: String
     }
 
-    /// Takes charge of an abandoned client, if there is one that nobody has taken charge of.
+    /// Takes charge of an abandoned client, if there is one that nobody else has taken charge of. One that is in this session's charge
+    /// already is answered again: the answer of before may have been lost, or its being left.
     ///
     /// - Parameter isMember: whether this instance shares a subscription. One that does not takes charge of none that did:
     ///   what the broker keeps for those it gets itself.
@@ -216,7 +217,7 @@ package struct SessionStore: Sendable {
                 """
                 UPDATE abandoned_clients SET adopted_by = \(session.rawValue) WHERE client_id = (
                     SELECT client_id FROM abandoned_clients
-                    WHERE (adopted_by IS NULL OR adopted_by NOT IN
+                    WHERE (adopted_by IS NULL OR adopted_by = \(session.rawValue) OR adopted_by NOT IN
                             (SELECT id FROM sessions WHERE stopped_at IS NULL AND NOT is_over))
                         AND NOT EXISTS (SELECT FROM sessions AS s WHERE s.client_id = abandoned_clients.client_id
                                         AND s.stopped_at IS NULL AND s.expires_at >= now())
@@ -240,13 +241,16 @@ package struct SessionStore: Sendable {
         } == [true]
     }
 
+    /// Nothing is changed if it is in somebody else's charge by now.
+    ///
     /// - Parameter isDone: whether the broker holds nothing for it any more; otherwise another may try.
-    package func leave(_ client: AbandonedClient, isDone: Bool) async throws {
+    package func leave(_ client: AbandonedClient, by session: SessionID, isDone: Bool) async throws {
+        let mine: Query = "client_id = \(client.clientID) AND adopted_by = \(session.rawValue)"
         _ = try await self.pool.withConnection { db in
             try db.execute(
                 isDone
-                    ? "DELETE FROM abandoned_clients WHERE client_id = \(client.clientID)"
-                    : "UPDATE abandoned_clients SET adopted_by = NULL WHERE client_id = \(client.clientID)")
+                    ? "DELETE FROM abandoned_clients WHERE \(mine)"
+                    : "UPDATE abandoned_clients SET adopted_by = NULL WHERE \(mine)")
         }
     }
 

@@ -86,12 +86,12 @@ struct BatchedResults {
         )
         // Only while the lease is ours: if it ran out meanwhile, the batch is somebody else's now.
         let ours = try self.shrink(shrunk, on: db) + self.remove(finished, on: db)
-        let leaving = ours.flatMap(\.leaving)
+        let leaving = ours.flatMap { row in row.change.leaving.map { (result: $0, due: row.due) } }
         if !leaving.isEmpty { try db.execute(Self.insertion(of: leaving)) }
-        let parted = ours.filter { !$0.parting.isEmpty }
+        let parted = ours.filter { !$0.change.parting.isEmpty }
         if !parted.isEmpty { try db.execute(Self.insertion(ofBatches: parted)) }
         var payloads = UnneededPayloads()
-        for change in ours where change.done.remaining == 0 && !change.batch.isKept {
+        for change in ours.map(\.change) where change.done.remaining == 0 && !change.batch.isKept {
             payloads.add(
                 change.batch.messages.map(\.rawValue), batch: change.batch.id.rawValue, group: change.group)
         }
@@ -103,7 +103,7 @@ struct BatchedResults {
         for change in self.changes { change.batch.setDone(change.done) }
     }
 
-    private func shrink(_ changes: [Change], on db: isolated Connection) throws -> [Change] {
+    private func shrink(_ changes: [Change], on db: isolated Connection) throws -> [Written] {
         guard !changes.isEmpty else { return [] }
         return try Self.written(
             changes,
@@ -117,11 +117,11 @@ struct BatchedResults {
                     WITH ORDINALITY AS r (b, w, f, free, marks, remaining, g, number)
                 WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f AND d.group_id = g
                     AND d.leased_by = \(self.session.rawValue)
-                RETURNING number
+                RETURNING number, d.due_at
                 """, on: db)
     }
 
-    private func remove(_ changes: [Change], on db: isolated Connection) throws -> [Change] {
+    private func remove(_ changes: [Change], on db: isolated Connection) throws -> [Written] {
         guard !changes.isEmpty else { return [] }
         return try Self.written(
             changes,
@@ -132,30 +132,32 @@ struct BatchedResults {
                     WITH ORDINALITY AS r (b, w, f, g, number)
                 WHERE d.batch_id = b AND d.webhook_key = w AND d.first_message_id = f AND d.group_id = g
                     AND d.leased_by = \(self.session.rawValue)
-                RETURNING number
+                RETURNING number, d.due_at
                 """, on: db)
     }
 
-    /// - Parameter statement: answers the numbers, from 1, of the changes whose rows it found.
+    /// What was written, and since when its row was due. What goes back is due since then too: among all that came with it its place
+    /// is told by its number alone, and among what came before and after by that time.
+    private typealias Written = (change: Change, due: Instant)
+
+    /// - Parameter statement: answers the numbers, from 1, of the changes whose rows it found, and since when those were due.
     private static func written(
         _ changes: [Change], by statement: Query, on db: isolated Connection
-    ) throws -> [Change] {
-        try db.query(statement) { try $0.int64(0) }.map { changes[Int($0) - 1] }
+    ) throws -> [Written] {
+        try db.query(statement) { row in (changes[Int(try row.int64(0)) - 1], try row.instant(1)) }
     }
 
-    /// The rows of what waits again while the rest of its batch is in memory. It was due when it was received.
-    private static func insertion(ofBatches changes: [Change]) -> Query {
+    /// The rows of what waits again while the rest of its batch is in memory.
+    private static func insertion(ofBatches rows: [Written]) -> Query {
+        let changes = rows.map(\.change)
         let messages = changes.map { $0.parting.sorted { $0.id < $1.id } }
         let lists = MessageIDLists(messages.map { $0.map(\.id) })
-        let dues = messages.map {
-            $0.first?.id.time ?? .first
-        }
         return """
             INSERT INTO delivery_batches
                 (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids, group_id)
             SELECT b, w, ids[s], due, kept, e - s + 1, size, ids[s:e], g
             FROM (SELECT \(lists.all) AS ids) AS lists,
-                unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(dues),
+                unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(rows.map(\.due)),
                        \(changes.map(\.batch.isKept)),
                        \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.size) } }), \(lists.starts),
                        \(lists.ends), \(changes.map(\.group))) AS r (b, w, due, kept, size, s, e, g)
@@ -164,21 +166,21 @@ struct BatchedResults {
     }
 
     /// The rows of deliveries that have left their batches.
-    private static func insertion(of results: [DeliveryResult]) -> Query {
+    private static func insertion(of rows: [(result: DeliveryResult, due: Instant)]) -> Query {
+        let results = rows.map(\.result)
         var dues: [Instant] = []
         var failures: [String?] = []
-        for result in results {
-            // The time of receipt, which is when it fell due first.
-            let received = result.delivery.message.id.time
+        for (result, due) in rows {
             switch result.ending {
             case .retried(let due):
                 dues.append(due)
                 failures.append(nil)
             case .failed(let reason):
-                dues.append(received)
+                // The time of receipt, which is when it fell due first.
+                dues.append(result.delivery.message.id.time)
                 failures.append(reason)
             case .released, .succeeded:
-                dues.append(received)
+                dues.append(due)
                 failures.append(nil)
             }
         }

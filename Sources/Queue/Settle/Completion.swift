@@ -53,7 +53,8 @@ extension DeliveryStore {
     /// Records results in one transaction. Safe to repeat: what was written before changes nothing.
     ///
     /// It does not wait for the disk: if PostgreSQL crashes within the next moments, the deliveries are still there
-    /// and are sent again, which at-least-once allows.
+    /// and are sent again, which at-least-once allows. What was given up in strict order is waited for: what comes after it goes out
+    /// then, and it must not come again behind that.
     ///
     /// - Returns: the webhooks that have failed once too often; none if it is a repetition.
     package func settle(_ settlement: Settlement) async throws -> [DisabledWebhook] {
@@ -62,10 +63,12 @@ extension DeliveryStore {
         let single = SingleResults(alone, session: self.session)
         let batched = BatchedResults(results, session: self.session)
         let log = settlement.detail == .stateAlone ? AttemptLog([]) : AttemptLog(results)
+        let isAwaited = results.contains(where: \.isGivenUpInOrder)
         let disabled = try await self.record { db, reach in
             guard let now = try SessionMark.settled.advance(to: settlement.number, of: self.identity, on: db) else {
                 return []
             }
+            if isAwaited { try db.execute("SET LOCAL synchronous_commit TO DEFAULT") }
             try single.write(at: now, on: db)
             try batched.write(on: db)
             try ChannelNotice.tellGivenUp(by: results, reach, on: db)
@@ -156,6 +159,13 @@ extension DeliveryStore {
             RETURNING w.id, r.reason
             """
         ) { row in DisabledWebhook(id: try row.entityID(0), reason: try row.string(1)) }
+    }
+}
+
+extension DeliveryResult {
+    fileprivate var isGivenUpInOrder: Bool {
+        guard case .failed = self.ending else { return false }
+        return self.delivery.webhook.ordering == .thing
     }
 }
 

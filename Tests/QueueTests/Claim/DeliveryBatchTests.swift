@@ -98,6 +98,54 @@ struct DeliveryBatchTests {
         #expect(try await fixture.claimed(store, now: 9_000) == [4])
     }
 
+    @Test("are in their order again when they were given back in parts, of which one has a row of its own")
+    func orderOfReturned() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(1...200, leased: false), by: store.session)
+        let first = try await self.claim(10, by: store, in: fixture)
+        let second = try await self.claim(20, by: store, in: fixture)
+        #expect(second.map(\.message.payload[0]) == Array(11...30))
+        // Of the second row its first and its last go back, and later all of the first.
+        _ = try await store.complete([self.release(second[0])] + second[5...].map(self.release))
+        _ = try await store.complete(first.map(self.release))
+        var claims: [[UInt8]] = []
+        while let claimed = try await fixture.claimed(store, count: 500, now: Self.late).nonEmpty {
+            claims.append(claimed)
+        }
+        #expect(claims == [Array(1...10), [11], Array(16...200)])
+    }
+
+    @Test("of which some were sent leave the others before all that came later, however many are claimed at a time")
+    func alone() async throws {
+        for most in [Int64(1), 3, 64, 500] {
+            let fixture = try await Fixture()
+            let store = try await fixture.store()
+            try await fixture.commit(fixture.deliveries(1...150, leased: false), by: store.session, now: 1_000)
+            let held = try await self.claim(20, by: store, in: fixture)
+            try await fixture.commit(fixture.deliveries(151...200, leased: false), by: store.session, now: 1_001)
+            _ = try await store.complete([self.release(held[0])])
+            _ = try await store.complete(held[10...].map(self.release))
+            var all: [UInt8] = []
+            while let claimed = try await fixture.claimed(store, count: most, now: Self.late).nonEmpty {
+                all += claimed
+            }
+            #expect(all == [1] + Array(11...200), "\(most) at a time")
+        }
+    }
+
+    /// When all is due, whatever the time of its receipt.
+    private static let late: Int64 = 2_000_000_000_000_000
+
+    private func claim(_ count: Int64, by store: DeliveryStore, in fixture: Fixture) async throws -> [Delivery] {
+        let claim = try await store.claim(fixture.target, inOrder: false, count: count, bytes: 999_999, now: Self.late)
+        return claim.deliveries.map { claimed in
+            var delivery = Delivery(message: claimed.message, webhook: fixture.target, isLeased: true)
+            delivery.batch = claimed.batch
+            return delivery
+        }
+    }
+
     private func release(_ delivery: Delivery) -> DeliveryResult {
         DeliveryResult(delivery: delivery, ending: .released, attempt: nil)
     }
@@ -208,4 +256,8 @@ struct DeliveryBatchTests {
         #expect(try await fixture.claimed(store, inOrder: true, now: 9_000) == [1, 2])
         #expect(try await fixture.claimed(store, inOrder: true, now: 9_000) == [3, 4])
     }
+}
+
+extension Array {
+    fileprivate var nonEmpty: Self? { self.isEmpty ? nil : self }
 }

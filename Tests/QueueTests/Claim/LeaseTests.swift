@@ -78,12 +78,19 @@ struct LeaseTests {
         _ = try await sessions.releaseExpired()
         #expect(try await sessions.adopt(by: one)?.clientID == "gone")
         #expect(try await sessions.adopt(by: two) == nil, "it is being seen to")
+        let again = try #require(try await sessions.adopt(by: one), "the answer of before may have been lost")
+        #expect(again.clientID == "gone")
         try await ground.execute("UPDATE sessions SET expires_at = now() - interval '1 minute' WHERE client_id = 'one'")
         _ = try await sessions.releaseExpired()
+        // It has become another's, and stays that.
+        let taken = try #require(try await sessions.adopt(by: two))
+        for isDone in [false, true] { try await sessions.leave(again, by: one, isDone: isDone) }
+        #expect(taken.clientID == again.clientID)
+        #expect(try await sessions.isAbandoned(taken, to: two))
         // Its own, which it has left behind, and the one that was in its charge.
         var charges: Set<String> = []
         while let client = try await sessions.adopt(by: two), charges.insert(client.clientID).inserted {
-            try await sessions.leave(client, isDone: true)
+            try await sessions.leave(client, by: two, isDone: true)
         }
         #expect(charges == ["gone", "one"])
         await ground.proxy.stop()

@@ -48,6 +48,38 @@ struct OrderTests {
         #expect(try await fixture.claimed(store, inOrder: true, now: 5_000) == [2])
     }
 
+    @Test("waits for the disk where one was given up, so that it does not come again behind those that go on then")
+    func givenUpForGood() async throws {
+        let fixture = try await self.fixture()
+        let store = try await fixture.store()
+        let mine = fixture.deliveries(1...3, leased: false)
+        try await fixture.commit(mine, by: store.session)
+        #expect(try await fixture.claimed(store, inOrder: true, now: 5_000) == [1, 2, 3])
+        let noted: Query = "SELECT count(*) FROM commits WHERE way = 'on'"
+        try await fixture.database.pool.withConnection { db in
+            try db.execute("CREATE TABLE commits (way text)")
+            try db.execute(
+                """
+                CREATE FUNCTION note_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO commits VALUES (current_setting('synchronous_commit'));
+                    RETURN NULL;
+                END $$
+                """)
+            try db.execute(
+                """
+                CREATE CONSTRAINT TRIGGER note_commit AFTER UPDATE OR DELETE ON deliveries
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_commit()
+                """)
+        }
+        _ = try await store.complete([
+            fixture.result(mine[0], .succeeded), fixture.result(mine[1], .retried(due: 9_000), status: 500),
+        ])
+        #expect(try await fixture.count(noted) == 0, "they are made again, and nothing is out of order")
+        _ = try await store.complete([fixture.result(mine[2], .failed(reason: "enough"), status: 500)])
+        #expect(try await fixture.count(noted) == 1)
+    }
+
     @Test("keeps a thing with one instance at a time, until that one is done or gone")
     func instances() async throws {
         let fixture = try await self.fixture()

@@ -137,6 +137,22 @@ struct BacklogTests {
         #expect(!backlog.isBehind && backlog.isEmpty)
     }
 
+    @Test("knows of the claim before, also if another was wished for in vain, but not if its answer was lost")
+    func connections() {
+        var backlog = Backlog()
+        #expect(backlog.connections == nil, "there was none")
+        backlog.beginClaim()
+        let found = Backlog.Found(isPartial: true, nextDue: nil, seesAllSpills: true, connections: 3)
+        #expect(backlog.endClaim(found, isOrdered: true, isSpilling: false) == .nothing)
+        #expect(backlog.connections == 3)
+        backlog.beginClaim()
+        backlog.withdrawClaim()
+        #expect(backlog.connections == 3 && backlog.wantsClaim(wallNow: 0))
+        backlog.beginClaim()
+        backlog.claimFailed()
+        #expect(backlog.connections == nil && backlog.wantsClaim(wallNow: 0))
+    }
+
     @Test("gives up a pen that is empty and that nothing can come into")
     func emptyPen() {
         let ledger = LaneLedger()

@@ -5,7 +5,7 @@ import Values
 
 /// Deliveries of one webhook, as its lane's queue has them.
 struct LaneDeliveries {
-    let things = (0..<4).map { _ in EntityID.random() }
+    let things = (0..<12).map { _ in EntityID.random() }
     private let target: WebhookTarget
 
     init() throws {

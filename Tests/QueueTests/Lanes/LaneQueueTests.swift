@@ -238,6 +238,19 @@ struct GivenBackTests {
         #expect(queue.first?.message.id.rawValue == 7 && queue.count == 1)
     }
 
+    @Test("goes back in the same order each time, of whatever things it is", arguments: [false, true])
+    func order(inOrder: Bool) {
+        var queue = LaneQueue()
+        let count = self.lane.things.count
+        for number in 0..<3 * count {
+            self.append(&queue, self.lane.delivery(number, number % count), inOrder: inOrder)
+        }
+        let back = queue.takeAll(inOrder: inOrder).map { Int($0.message.id.rawValue) }
+        // What could go out, and then what waits behind it, thing by thing.
+        let behind = (0..<count).flatMap { [$0 + count, $0 + 2 * count] }
+        #expect(back == Array(0..<count) + behind)
+    }
+
     @Test("does not free the turn of what is on the wire, though a retry of its thing is given back")
     func retry() {
         var queue = LaneQueue()
