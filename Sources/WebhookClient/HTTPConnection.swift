@@ -294,8 +294,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private func hasUnsent(_ context: ChannelHandlerContext) -> Bool {
         // A small one has gone out as it was written, and most are small.
         guard self.outgoing.readableBytes > Self.sentAtOnce else { return false }
-        let unsent = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        return (unsent ?? 0) > 0
+        // A channel that cannot say may have some of it.
+        do { return try context.channel.syncOptions?.getOption(.bufferedWritableBytes) != 0 } catch { return true }
     }
 
     /// No kernel has less room for what is sent on a connection that nothing else is on.
