@@ -164,6 +164,21 @@ package struct SessionStore: Sendable {
         }.first ?? 1
     }
 
+    /// How many others live that take part in another subscription than this one, or in none: what the broker they share sends to one it
+    /// sends to the others too.
+    package func unshared(with session: SessionIdentity) async throws -> Int {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT count(*) FROM sessions
+                WHERE id <> \(session.id.rawValue) AND client_id <> \(session.clientID)
+                    AND stopped_at IS NULL AND NOT is_over AND expires_at >= now()
+                    AND NOT coalesce(shared_group = \(session.sharedGroup), false)
+                """
+            ) { Int(try $0.int64(0)) }
+        }.first ?? 0
+    }
+
     private static func end(of lease: Duration) -> Query {
         "now() + make_interval(secs => \(lease.milliseconds) / 1000.0)"
     }

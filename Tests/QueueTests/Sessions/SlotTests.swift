@@ -121,4 +121,21 @@ struct SlotTests {
         }
         #expect(try await sessions.adopt(by: other.id) == nil)
     }
+
+    @Test(
+        "know of those that live and do not share their subscription",
+        arguments: [(nil, 3), ("g", 2), ("h", 3)] as [(String?, Int)])
+    func unshared(sharedGroup: String?, others: Int) async throws {
+        let fixture = try await Fixture()
+        let sessions = SessionStore(fixture.database)
+        for (clientID, group) in [("none", nil), ("one", "g"), ("other", "i"), ("stopped", nil)] as [(String, String?)] {
+            let started = try await sessions.start(
+                clientID: clientID, sharedGroup: group, lease: .seconds(3_600))
+            if clientID == "stopped" { try await sessions.end(started.id) }
+        }
+        _ = try await sessions.start(clientID: "dead", lease: .zero)
+        let mine = try await sessions.start(clientID: "mine", sharedGroup: sharedGroup, lease: .seconds(3_600))
+        let identity = SessionIdentity(id: mine.id, clientID: "mine", sharedGroup: sharedGroup)
+        #expect(try await sessions.unshared(with: identity) == others)
+    }
 }
