@@ -35,7 +35,7 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// What every session is set to unless the connection string says otherwise, as `pg_dump` does with its own. A limit that a
     /// server or a role has for people would keep an index from being built for ever; what is asked here has limits of its own
     /// (``Query/timeout``). Text of ours means what it says, and a statement sees what was committed before it, as who waits for a row or a
-    /// lock has to.
+    /// lock has to. What the server makes text of, or cuts to the hour, is the same whoever asks.
     private static let basics = [
         Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
         Setting(name: "idle_in_transaction_session_timeout", value: "0"),
@@ -43,6 +43,7 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
         Setting(name: "transaction_timeout", value: "0", since: 170_000),
         Setting(name: "standard_conforming_strings", value: "on"),
         Setting(name: "default_transaction_isolation", value: "read committed"),
+        Setting(name: "TimeZone", value: "UTC"),
     ]
 
     private static func basics(of version: Int32) -> [Setting] { Self.basics.filter { $0.since <= version } }
