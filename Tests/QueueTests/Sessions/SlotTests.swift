@@ -128,7 +128,8 @@ struct SlotTests {
     func unshared(sharedGroup: String?, others: Int) async throws {
         let fixture = try await Fixture()
         let sessions = SessionStore(fixture.database)
-        for (clientID, group) in [("none", nil), ("one", "g"), ("other", "i"), ("stopped", nil)] as [(String, String?)] {
+        for (clientID, group) in [("none", nil), ("one", "g"), ("other", "i"), ("stopped", nil)] as [(String, String?)]
+        {
             let started = try await sessions.start(
                 clientID: clientID, sharedGroup: group, lease: .seconds(3_600))
             if clientID == "stopped" { try await sessions.end(started.id) }
