@@ -98,12 +98,11 @@ extension Connection {
         return try self.checked(self.receive(until: deadline))
     }
 
-    /// See ``PlanAge``.
+    /// See ``PlanAge``. Between transactions: within one it would be a statement of its own, before which no isolation can be set.
     private func renewPlans(
         now: ContinuousClock.Instant, until deadline: ContinuousClock.Instant
     ) throws(PostgresError) {
-        guard unsafe PQtransactionStatus(self.handle.raw) != PQTRANS_INERROR, self.plans.isOver(now: now)
-        else { return }
+        guard unsafe PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE, self.plans.isOver(now: now) else { return }
         _ = try self.exchange(Self.renewal, until: deadline)
     }
 

@@ -45,6 +45,15 @@ struct PlanAgeTests {
         await connection.setPlans(PlanAge(now: .now - .seconds(1)))
         _ = try await connection.rows("SELECT pg_sleep(\(Int64(30)) / 1000.0)") { _ in 0 }
         #expect(try await Self.rowsRead(by: connection) == 0)
+
+        // Not where a transaction has begun.
+        await connection.setPlans(PlanAge(now: .now - .seconds(1)))
+        let isolation = try await connection.tryTransaction { db in
+            db.plans.ran(from: .now - .seconds(1), to: .now)
+            try db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            return try db.query("SHOW transaction_isolation") { try $0.string(0) }
+        }
+        #expect(isolation == ["repeatable read"])
     }
 
     /// One row is looked for.
