@@ -118,7 +118,9 @@ struct HostTests {
             let options =
                 endpoint.parameters(for: server, "any", hasSettings: true, version: version)
                 .first { $0.keyword == "options" }?.value ?? ""
-            return Set(options.split(separator: " ").filter { $0.hasSuffix("timeout=0") || $0.hasSuffix("timeout=15s") }.map(String.init))
+            return Set(
+                options.split(separator: " ").filter { $0.hasSuffix("timeout=0") || $0.hasSuffix("timeout=15s") }.map(
+                    String.init))
         }
         let always: Set = ["statement_timeout=0", "lock_timeout=0", "idle_in_transaction_session_timeout=15s"]
         #expect(begun(0) == always && begun(130_010) == always)
