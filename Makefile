@@ -11,7 +11,7 @@ SWIFT_SOURCES := Package.swift Plugins Sources Tests migrations Benchmarks/Parts
 
 MINUTES := 3
 
-.PHONY: run test docs test-console test-faults test-threads test-nemesis try-failover fuzz mutants build release binary rest deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
+.PHONY: run test docs test-console test-faults test-threads test-nemesis try-failover fuzz mutants build release binary deb archive sbom check-deploy check-api check-dependencies try-deploy bench bench-parts instructions lint format setup setup-tests clean
 
 # What is there is run without Swift: its libraries, what it starts, and what it then says to type.
 PACKAGES_TO_RUN := libpq5 libmosquitto1 libcurl4 zlib1g postgresql mosquitto mosquitto-clients openssl curl ca-certificates
@@ -84,12 +84,6 @@ release: setup binary ## The binary to install: .build/release/hookline
 # For who has the packages already, such as an image.
 binary:
 	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
-
-# What a check builds besides its tests: while those run, see BESIDE in scripts/run-all-tests.
-rest:
-	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline
-	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS) --product hookline-parts
-	swift build -c release --package-path Fuzz --scratch-path .build/fuzz
 
 # A binary that is there is taken as it is: make deb BINARY=…
 PACKAGED := $(or $(BINARY),.build/release/hookline)

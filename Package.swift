@@ -291,7 +291,8 @@ let package = Package(
         .testTarget(
             name: "WebhookClientTests",
             dependencies: [
-                "Domain", "Gzip", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioPosix, nioSSL,
+                "Domain", "Gzip", "LocalServices", "TestSupport", "WebhookClient", nioCore, nioEmbedded, nioPosix,
+                nioSSL,
             ], swiftSettings: common),
         .testTarget(
             name: "DeliveryTests",

@@ -20,8 +20,9 @@ let package = Package(
     name: "hookline-fuzz",
     platforms: [.macOS(.v15)],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // What the service was built with, where that was fetched to: it is not compiled anew for being elsewhere.
+        .package(path: "../.build/checkouts/swift-crypto"),
+        .package(path: "../.build/checkouts/Yams"),
     ],
     targets: [
         .target(name: "Values", path: "Sources/Values", swiftSettings: settings),

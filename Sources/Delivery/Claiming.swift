@@ -108,6 +108,7 @@ extension DeliveryService {
 
     func releaseExpiredLeases() async {
         var strayLook = ContinuousClock.now
+        var unshared = 0
         await self.periodic(self.configuration.leaseRenewal, "leases of others cannot be released").run {
             var released = try await self.sessions.releaseExpired()
             if ContinuousClock.now >= strayLook {
@@ -115,10 +116,24 @@ extension DeliveryService {
                 strayLook = .now + self.configuration.strayInterval
             }
             await self.share(among: try await self.sessions.living())
-            guard released > 0 else { return }
-            self.logger.notice(
-                "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
-            try await self.noteDues()
+            if released > 0 {
+                self.logger.notice(
+                    "took over deliveries of an instance that is gone", metadata: ["deliveries": "\(released)"])
+                try await self.noteDues()
+            }
+            let before = unshared
+            unshared = try await self.sessions.unshared(with: self.session)
+            // Once, for at brokers of their own it is as it should be.
+            if unshared > before { self.warnOfUnshared(unshared) }
         }
+    }
+
+    private func warnOfUnshared(_ others: Int) {
+        self.logger.warning(
+            "other instances take the same messages",
+            metadata: [
+                "others": "\(others)",
+                "why": "MQTT_SHARED_GROUP is not the same for all: what is at one broker comes to each of them",
+            ])
     }
 }

@@ -34,7 +34,10 @@ package enum RetryAfter {
         }
     }
 
-    private static func isGreenwich(_ zone: Substring) -> Bool { zone == "GMT" || zone == "UTC" }
+    /// Only `GMT` may stand there. Mail's way to say the same is what some libraries write unless told otherwise.
+    private static func isGreenwich(_ zone: Substring) -> Bool {
+        ["gmt", "utc", "+0000", "-0000"].contains(zone.lowercased())
+    }
 
     /// Of two digits the year nearest to now that is not more than 50 years ahead.
     private static func fullYear(_ year: Int64, _ now: Instant) -> Int64 {

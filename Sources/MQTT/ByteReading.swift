@@ -1,3 +1,4 @@
+internal import CMosquitto
 internal import Threads
 
 /// Reading packets ourselves, past libmosquitto (``Link/connectToReadBytes(for:)``), and how far that has come: what libmosquitto
@@ -41,6 +42,56 @@ struct ByteReading {
 }
 
 extension Link {
+    /// Whether packets are read past libmosquitto.
+    var readsBytes: Bool { self.inbox.bytes != nil }
+    /// Whether the session is still there for another connection, and this one has not tried that yet.
+    var mayReadBytes: Bool { !self.readsBytes && !self.configuration.isTransient }
+
+    /// What libmosquitto ends the connection with at a message that it does not take.
+    static let codesOfMessages = [
+        MOSQ_ERR_MALFORMED_UTF8.rawValue, MOSQ_ERR_DUPLICATE_PROPERTY.rawValue, MOSQ_ERR_PROTOCOL.rawValue,
+        MOSQ_ERR_MALFORMED_PACKET.rawValue,
+    ]
+
+    /// What is wrong with such a message, in words.
+    static let unreadable =
+        "holds what is no text to MQTT (control characters, or no UTF-8), or twice what may stand there once"
+
+    /// Connects to read what comes without libmosquitto, on a connection that it makes.
+    ///
+    /// A topic or a property may hold what libmosquitto takes for no text: control characters, which MQTT 5 only advises against
+    /// (section 1.5.4), or bytes that are none, which not every broker refuses. Or it names several subscriptions, which brokers may do
+    /// (section 3.3.2.3.8). libmosquitto ends the connection then and does not say what came. So that cannot be acknowledged, would
+    /// come again, and keep everything behind it for ever. Nothing is subscribed to or left meanwhile.
+    ///
+    /// - Parameter reason: what could not be read.
+    func connectToReadBytes(for reason: MQTTError) throws(MQTTError) {
+        try self.connect(self.order.indices[0], toReadBytesFor: reason)
+    }
+
+    /// - Parameter reason: what could not be read, which is told as well if this does not succeed.
+    func connect(_ index: Int, toReadBytesFor reason: MQTTError) throws(MQTTError) {
+        do throws(MQTTError) { try self.connect(index, toReadBytes: true) } catch {
+            guard error.kind != .interrupted else { throw error }
+            var failure = MQTTError(
+                kind: .connectionLost, message: "\(reason.message); past libmosquitto: \(error.message)")
+            failure.isUnreadable = true
+            throw failure
+        }
+    }
+
+    /// Ends such a connection when it has brought what could not be read. What it brought is to be acknowledged.
+    func endReadingBytes() throws(MQTTError) {
+        guard let bytes = self.inbox.bytes, bytes.isOver else { return }
+        try self.flushTogether()
+        self.sayGoodbye(isAwaited: true)
+        let end =
+            bytes.hasTaken
+            ? "it was taken without that, or refused if that was its topic"
+            : "past libmosquitto nothing came: it was no message, or the broker has forgotten it"
+        throw MQTTError(kind: .connectionLost, message: "a message \(Self.unreadable); \(end)")
+    }
+
     /// Reads one packet, if one is there.
     func readBytes() throws(MQTTError) {
         if try self.takePacket() { return }

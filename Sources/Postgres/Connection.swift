@@ -20,6 +20,7 @@ package actor Connection {
     /// Statement text to the name it was prepared under. Texts are written by this program, so they are few.
     var prepared: [String: String] = [:]
     static let mostPrepared = 256
+    var plans = PlanAge(now: .now)
 
     /// Whether the connection can still be used. Once false it stays so.
     package internal(set) var isUsable = false

@@ -35,14 +35,17 @@ package struct Endpoint: Sendable, CustomStringConvertible, CustomReflectable {
     /// What every session is set to unless the connection string says otherwise, as `pg_dump` does with its own. A limit that a
     /// server or a role has for people would keep an index from being built for ever; what is asked here has limits of its own
     /// (``Query/timeout``). Text of ours means what it says, and a statement sees what was committed before it, as who waits for a row or a
-    /// lock has to.
+    /// lock has to. What the server makes text of, or cuts to the hour, is the same whoever asks. In a
+    /// transaction of ours nothing is waited for but the server: one that is idle belongs to somebody whom it does not hear any more, behind a
+    /// proxy or a network that has fallen silent, and who would wait for its locks by another way.
     private static let basics = [
         Setting(name: "statement_timeout", value: "0"), Setting(name: "lock_timeout", value: "0"),
-        Setting(name: "idle_in_transaction_session_timeout", value: "0"),
+        Setting(name: "idle_in_transaction_session_timeout", value: "15s"),
         Setting(name: "idle_session_timeout", value: "0", since: 140_000),
         Setting(name: "transaction_timeout", value: "0", since: 170_000),
         Setting(name: "standard_conforming_strings", value: "on"),
         Setting(name: "default_transaction_isolation", value: "read committed"),
+        Setting(name: "TimeZone", value: "UTC"),
     ]
 
     private static func basics(of version: Int32) -> [Setting] { Self.basics.filter { $0.since <= version } }

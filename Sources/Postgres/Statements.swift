@@ -81,6 +81,7 @@ extension Connection {
         guard deadline > now else { throw PostgresError(.timeout, "nobody waits for the answer any more") }
         do throws(PostgresError) {
             try self.attribute(query, until: deadline)
+            try self.renewPlans(now: now, until: deadline)
             return try self.exchange(query, until: deadline)
         } catch {
             if error.kind == .timeout { self.cancel(query.sql) }
@@ -90,9 +91,26 @@ extension Connection {
 
     private func exchange(_ query: Query, until deadline: ContinuousClock.Instant) throws(PostgresError) -> ResultSet {
         let name = query.isPrepared ? try self.prepare(query, until: deadline) : ""
+        let start = ContinuousClock.now
         try self.send(query, as: name)
+        // Also if the answer is an error, such as that it took too long. What has no values looks for nothing: it is a COMMIT, say.
+        defer { if !name.isEmpty, !query.parameters.isEmpty { self.plans.ran(from: start, to: .now) } }
         return try self.checked(self.receive(until: deadline))
     }
+
+    /// See ``PlanAge``. Between transactions: within one it would be a statement of its own, before which no isolation can be set.
+    private func renewPlans(
+        now: ContinuousClock.Instant, until deadline: ContinuousClock.Instant
+    ) throws(PostgresError) {
+        guard unsafe PQtransactionStatus(self.handle.raw) == PQTRANS_IDLE, self.plans.isOver(now: now) else { return }
+        _ = try self.exchange(Self.renewal, until: deadline)
+    }
+
+    private static let renewal: Query = {
+        var query: Query = "DISCARD PLANS"
+        query.isPrepared = false
+        return query
+    }()
 
     /// Tells the server who makes the changes that follow, if it was told of somebody else before. Outside of a transaction,
     /// so that no rollback undoes it; what only reads does without.

@@ -160,8 +160,9 @@ enum FailureWords {
 
     private static func wrongName(_ certificate: ShownCertificate?, host: String) -> String {
         let names = certificate?.names.prefix(3).joined(separator: ", ") ?? ""
-        let whose = names.isEmpty ? "names no host" : "is for \(names)"
-        return "the certificate \(whose), and not for \(host)"
+        return names.isEmpty
+            ? "the certificate names no host, and so not \(host)"
+            : "the certificate is for \(names), and not for \(host)"
     }
 
     /// By the certificate, because the library says only that it does not trust it.

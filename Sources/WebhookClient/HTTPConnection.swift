@@ -278,8 +278,9 @@ final class HTTPConnection: ChannelInboundHandler {
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
             case .needsMore: self.noteRest()
-            // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
             case .complete(let canReuse):
+                if !canReuse, self.isTimedOut, self.sendAgain() { return }
+                // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
                 let isGood = canReuse && self.parser.status != 421 && !self.hasUnsent(context)
                 self.complete(canReuse: isGood, now: .now())
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
@@ -294,8 +295,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private func hasUnsent(_ context: ChannelHandlerContext) -> Bool {
         // A small one has gone out as it was written, and most are small.
         guard self.outgoing.readableBytes > Self.sentAtOnce else { return false }
-        let unsent = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        return (unsent ?? 0) > 0
+        // A channel that cannot say may have some of it.
+        do { return try context.channel.syncOptions?.getOption(.bufferedWritableBytes) != 0 } catch { return true }
     }
 
     /// No kernel has less room for what is sent on a connection that nothing else is on.
@@ -331,19 +332,31 @@ final class HTTPConnection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         guard !self.isEnded else { return }
         // Who says where the end is has come to it before this.
-        let brokeOff = self.parser.isFramed
+        let brokeOff = self.parser.isFramed || !self.parser.hasStatus
         if self.request != nil, self.parser.finish() != nil {
+            if self.isTimedOut, self.sendAgain() { return }
             return self.complete(canReuse: false, brokeOff: brokeOff, now: .now())
         }
-        let wasStale = self.isReused && !self.parser.hasBegun && self.failure == nil
-        guard wasStale, let request = self.request, let pool = self.pool else {
-            return self.fail(self.failure ?? (self.isReset ? .reset : .closed))
-        }
+        if !self.parser.hasBegun, self.failure == nil, self.sendAgain() { return }
+        self.fail(self.failure ?? (self.isReset ? .reset : .closed))
+    }
+
+    /// Whether the receiver says that it has waited for a request for too long. On a kept connection that was not this one,
+    /// which was on its way when it said so (RFC 9110, section 15.5.9).
+    private var isTimedOut: Bool { self.parser.status == 408 }
+
+    /// Hands the request back to be sent on a fresh connection, if this one was kept and the receiver was just closing it.
+    ///
+    /// - Returns: false if it was not; a fresh one says what it says of the request.
+    private func sendAgain() -> Bool {
+        guard self.isReused, let request = self.request, let pool = self.pool else { return false }
+        self.forgetRest()
         self.request = nil
         // The request has its part of what there may be until it is through.
         self.pool = nil
         self.drop()
         pool.resend(request, now: .now(), deadline: self.deadline)
+        return true
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

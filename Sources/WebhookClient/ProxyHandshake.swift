@@ -69,8 +69,10 @@ struct ProxyAnswer: Equatable {
             let lines = String(decoding: rest[..<end], as: UTF8.self).split(omittingEmptySubsequences: true) {
                 $0.isNewline
             }
-            let words = (lines.first ?? "").split(separator: " ", maxSplits: 1)
-            guard words.count == 2, words[0].lowercased().hasPrefix("http/1."), let code = Int(words[1].prefix(3)),
+            let line = lines.first ?? ""
+            let version = line.prefix { $0 != " " }
+            let words = line.dropFirst(version.count).drop { $0 == " " }
+            guard version.lowercased().hasPrefix("http/1."), let code = Int(words.prefix(3)),
                 (100...999).contains(code)
             else {
                 self.init(status: nil, isOpen: false, isOfReceiver: false)
@@ -88,7 +90,7 @@ struct ProxyAnswer: Equatable {
                 return
             }
             self.init(
-                status: Certificate.printable(words[1].utf8), isOpen: false,
+                status: Certificate.printable(words.utf8), isOpen: false,
                 isOfReceiver: Self.isOfReceiver(code, lines.dropFirst()))
             return
         }

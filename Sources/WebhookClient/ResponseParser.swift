@@ -107,11 +107,32 @@ struct ResponseParser {
         self.hasBegun = false
     }
 
-    /// The peer has closed: the end of a body, whole or not, or of a response that never was.
+    /// The peer has closed: the end of a body, whole or not, of a head without its empty line, or of a response that never
+    /// was.
     mutating func finish() -> Progress? {
+        self.endHead()
         guard self.hasStatus else { return nil }
         self.state = .done
         return .complete(canReuse: false)
+    }
+
+    /// Who prints a status line and closes has answered, as curl and others take it: small devices forget the empty line
+    /// behind the headers. What has come in whole lines counts.
+    private mutating func endHead() {
+        switch self.state {
+        case .head:
+            guard let last = self.partial.lastIndex(of: 0x0A) else { return }
+            let head: ResponseHead
+            do throws(Malformed) {
+                head = try self.head(of: self.partial[...last], isCut: true)
+            } catch {
+                // It has no status, or one that is no answer.
+                return
+            }
+            self.take(head)
+        case .longHead(let head, _): self.take(head)
+        case .body, .chunks, .untilClose, .done: break
+        }
     }
 
     mutating func read(_ bytes: UnsafeRawBufferPointer) throws(Malformed) -> Progress {

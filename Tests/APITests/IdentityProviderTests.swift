@@ -159,6 +159,36 @@ struct IdentityProviderTests {
         }
     }
 
+    @Test(
+        "may be for another algorithm than the one of the same name, or of none, was, which a token of it brings about",
+        arguments: [true, false])
+    func sameNameForAnotherAlgorithm(_ isNamed: Bool) async throws {
+        func named(_ jwk: String) -> String { isNamed ? jwk : jwk.replacing(#""kid":"a","#, with: "") }
+        // Of RFC 8037, appendix A.2.
+        let former =
+            #"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
+        let newer = Issuer("a")
+        let token = try newer.token(
+            #"{"iss":"\#(World.issuer)","aud":"hookline","sub":"me","exp":\#(testNow + 60)}"#,
+            header: isNamed ? nil : #"{"alg":"ES256"}"#)
+        let world = World(keys: Issuer.set(named(former)))
+        try await self.with(world) { provider in
+            var configuration = IdentityConfiguration()
+            configuration.provider = try ProviderConfiguration(issuer: World.issuer)
+            (configuration.issuer, configuration.audiences) = (World.issuer, ["hookline"])
+            let verifier = TokenVerifier(configuration, provider: provider, wallClock: testClock)
+            func refusal() async -> TokenRefusal? {
+                await tokenRefusal { () async throws(TokenRefusal) in _ = try await verifier.caller(of: token) }
+            }
+            #expect(await refusal() == (isNamed ? .algorithm : .key))
+            world.say(keys: Issuer.set(named(newer.jwk)))
+            // The last look was just now.
+            #expect(await refusal() == (isNamed ? .algorithm : .key))
+            world.pass(10)
+            #expect(await refusal() == nil)
+        }
+    }
+
     @Test("are looked for once, however many ask for ones that there are not")
     func flood() async throws {
         let world = World(keys: Issuer.set(Issuer("a").jwk))

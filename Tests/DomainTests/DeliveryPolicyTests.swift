@@ -127,6 +127,9 @@ struct RetryAfterTests {
             ("Wednesday, 01-Jan-76 00:00:00 GMT", .seconds(1_549_800_000)),
             ("Sat Nov 21 12:00:30 2026", .seconds(30)), ("Sun Nov  6 08:49:37 1994", .zero),
             ("Tue Dec  1 00:00:00 2026", .seconds(820_800)),
+            // As dates of mail are written, which is what some libraries do unless told otherwise.
+            ("Sat, 21 Nov 2026 12:00:30 +0000", .seconds(30)), ("Sat, 21 Nov 2026 12:00:30 -0000", .seconds(30)),
+            ("sat, 21 nov 2026 12:00:30 gmt", .seconds(30)),
         ])
     func understood(_ text: String, _ wait: Duration) {
         #expect(RetryAfter.wait(text, now: Self.now) == wait)
@@ -139,7 +142,7 @@ struct RetryAfterTests {
             "Sat, 32 Nov 2026 12:00:30 GMT", "Sat, 21 Nov 2026 25:00:30 GMT", "21 Nov 2026 12:00:30 GMT",
             "Sat, 21 Nov 2026 12:00 GMT", "Saturday, 21-Nov-2026 12:00:30 GMT", "Saturday, 21-Nov-26 12:00:30",
             "Saturday, 21-Nov 12:00:30 GMT", "Sat Nov 21 12:00:30 26", "Sat Nov 32 12:00:30 2026",
-            "Sat Nix 21 12:00:30 2026",
+            "Sat Nix 21 12:00:30 2026", "Sat, 21 Nov 2026 12:00:30 +0100",
         ])
     func ignored(_ text: String) {
         #expect(RetryAfter.wait(text, now: Self.now) == nil)

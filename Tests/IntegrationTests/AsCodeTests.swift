@@ -103,6 +103,8 @@ extension ManagementTests {
             try await Installation.with { first, running in
                 try await Self.fill(first, running, receiver)
                 let exported = try await Self.export(first)
+                let named = try await Self.run(["export", "--group", "\(first.group)".uppercased()], on: first)
+                #expect(named.end == "exited(0)" && named.output == exported, "\(named)")
                 #expect(
                     !exported.contains("s3cret") && !exported.contains(first.thing) && !exported.contains(first.profile)
                 )

@@ -31,6 +31,8 @@ extension ManagementTests {
                     ("GET /me HTTP/1.1\r\nhost: a\r\nhost: b\r\n\(authorization)\r\n", 400),
                     ("\(post)transfer-encoding: chunked\r\n\r\nxyz\r\n", 400),
                     ("\(post)transfer-encoding: chunked\r\n\r\n4\r\n[{}]garbage\r\n0\r\n\r\n", 400),
+                    ("\(post)transfer-encoding: gzip, chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n", 501),
+                    ("\(post)transfer-encoding: Chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n", 400),
                     ("\(post)content-length: 1x\r\n\r\n[]", 400), ("nonsense\r\n\r\n", 400),
                     ("GET /me HTTP/1.1\r\nhost: x\r\nname without colon\r\n\r\n", 400),
                     ("GET /me HTTP/2.5\r\nhost: x\r\n\r\n", 505),

@@ -12,7 +12,7 @@ extension Connection {
         try self.query(query, decode)
     }
 
-    func tryTransaction(_ body: @Sendable (isolated Connection) throws -> Void) throws {
+    func tryTransaction<T: Sendable>(_ body: @Sendable (isolated Connection) throws -> T) throws -> T {
         try self.transaction(body)
     }
 }

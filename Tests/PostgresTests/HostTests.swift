@@ -118,9 +118,11 @@ struct HostTests {
             let options =
                 endpoint.parameters(for: server, "any", hasSettings: true, version: version)
                 .first { $0.keyword == "options" }?.value ?? ""
-            return Set(options.split(separator: " ").filter { $0.hasSuffix("timeout=0") }.map(String.init))
+            return Set(
+                options.split(separator: " ").filter { $0.hasSuffix("timeout=0") || $0.hasSuffix("timeout=15s") }.map(
+                    String.init))
         }
-        let always: Set = ["statement_timeout=0", "lock_timeout=0", "idle_in_transaction_session_timeout=0"]
+        let always: Set = ["statement_timeout=0", "lock_timeout=0", "idle_in_transaction_session_timeout=15s"]
         #expect(begun(0) == always && begun(130_010) == always)
         #expect(begun(140_000) == always.union(["idle_session_timeout=0"]))
         #expect(begun(170_000) == always.union(["idle_session_timeout=0", "transaction_timeout=0"]))
@@ -139,14 +141,14 @@ struct HostTests {
         #expect(memory.version(of: server) == 0, "an older one may have come in its place")
     }
 
-    @Test("set no limits of their own to a session, and read text as it is written, unless the url says otherwise")
+    @Test("give a session limits of ours alone, text as it is written and times in UTC, unless the url says otherwise")
     func limits() async throws {
         let url = try await SharedPostgres.shared.makeDatabase()
         let name = try #require(url.split(separator: "/").last)
         for setting in [
             "statement_timeout = '1h'", "lock_timeout = '1h'", "idle_session_timeout = '1h'",
             "idle_in_transaction_session_timeout = '1h'", "standard_conforming_strings = off",
-            "default_transaction_isolation = serializable",
+            "default_transaction_isolation = serializable", "TimeZone = 'Asia/Kathmandu'",
         ] {
             try await SharedPostgres.shared.running().0.psql("ALTER DATABASE \(name) SET \(setting)")
         }
@@ -165,16 +167,17 @@ struct HostTests {
                     SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),
                         current_setting('idle_in_transaction_session_timeout'), current_setting('idle_session_timeout'),
                         coalesce(current_setting('transaction_timeout', true), '0'),
-                        current_setting('standard_conforming_strings'), current_setting('transaction_isolation'))
+                        current_setting('standard_conforming_strings'), current_setting('transaction_isolation'),
+                        current_setting('TimeZone'))
                     """
                 ) { try $0.string(0) }
             }
             return found
         }
-        func twice(_ limits: String) -> [String] { Array(repeating: "\(limits) on read committed", count: 2) }
-        #expect(try await settings("") == twice("0 0 0 0 0"))
-        #expect(try await settings("?options=-c%20statement_timeout%3D2h") == twice("2h 0 0 0 0"))
-        #expect(try await settings("?options=-c%20idle_session_timeout%3D2h") == twice("0 0 0 2h 0"))
+        func twice(_ limits: String) -> [String] { Array(repeating: "\(limits) on read committed UTC", count: 2) }
+        #expect(try await settings("") == twice("0 0 15s 0 0"))
+        #expect(try await settings("?options=-c%20statement_timeout%3D2h") == twice("2h 0 15s 0 0"))
+        #expect(try await settings("?options=-c%20idle_session_timeout%3D2h") == twice("0 0 15s 2h 0"))
     }
 
     @Test("are tried in the order of what is known of them")

@@ -75,6 +75,27 @@ struct ConnectionPoolTests {
         try await server.stop()
     }
 
+    @Test(
+        "send it once more when the receiver says on a kept one that it has waited for too long, not on a fresh one",
+        arguments: [
+            "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.0 408 Request Time-out\r\n\r\n<html>",
+        ])
+    func tired(_ timeout: String) async throws {
+        let server = try await ScriptedServer.start([
+            .send(Self.ok), .sendThenClose(timeout), .send(Self.ok), .sendThenClose(timeout), .sendThenClose(timeout),
+        ])
+        let client = try await Client("http://127.0.0.1:\(server.port)/")
+        #expect(try await client.send().status == 200)
+        #expect(try await client.send().status == 200)
+        #expect(server.connections == 2 && server.requests == 3)
+        // It says so again when it is asked anew, so it is about the request.
+        #expect(try await client.send().status == 408)
+        #expect(server.connections == 3 && server.requests == 5)
+        try await client.close()
+        try await server.stop()
+    }
+
     @Test("do not send it once more on a fresh connection")
     func closedEarly() async throws {
         let server = try await ScriptedServer.start([.close])

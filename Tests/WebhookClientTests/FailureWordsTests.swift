@@ -148,7 +148,7 @@ struct FailureWordsTests {
         #expect(
             FailureWords.securing(
                 NIOSSLExtraError.failedToValidateHostname, certificate: certificate, host: "x", now: now)
-                == "the certificate names no host, and not for x")
+                == "the certificate names no host, and so not x")
         certificate.names = ["a", "b", "c", "d"]
         #expect(
             FailureWords.securing(

@@ -109,6 +109,18 @@ struct ForwardProxyTests {
         #expect(failure?.isFault == isFault && failure?.kind == (isFault ? "proxy" : "connect"))
     }
 
+    @Test(
+        "may part its status from what stands around it as it likes",
+        arguments: [
+            ("HTTP/1.1  200 Connection established", "200"), ("HTTP/1.0 200", "200"), ("http/1.1 200 ", "200"),
+            ("HTTP/1.1   403  Forbidden", nil), ("HTTP/1.1", nil), ("HTTP/1.1 OK", nil),
+        ] as [(String, String?)])
+    func spaces(_ line: String, _ status: String?) {
+        let answer = ProxyAnswer(Array("\(line)\r\n\r\n".utf8))
+        #expect(answer?.isOpen == (status != nil))
+        if let status { #expect(answer?.status == status) }
+    }
+
     @Test("may say first that it is at it, which is no answer, and within bounds")
     func interim() {
         let first = "HTTP/1.1 100 Continue\r\n\r\n"

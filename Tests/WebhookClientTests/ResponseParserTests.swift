@@ -279,6 +279,22 @@ struct ResponseParserTests {
         }
     }
 
+    @Test("takes of a head that the connection's end has cut what stands in whole lines")
+    func cutHead() throws {
+        for (text, status, retryAfter) in [
+            ("HTTP/1.1 503 No\r\nRetry-After: 7\r\n", 503, "7"), ("HTTP/1.1 503 No\r\nRetry-After: 7", 503, nil),
+            ("HTTP/1.1 200 OK\n", 200, nil), ("HTTP/1.1 200 OK", nil, nil), ("HTTP/1.1 103 X\r\nx: y\r\n", nil, nil),
+            ("HTTP/1.1 503 No\r\nRetry-After: 7\r\nx: \(Self.long)", 503, "7"), ("", nil, nil),
+        ] as [(String, Int?, String?)] {
+            var parser = ResponseParser()
+            #expect(try self.feed(&parser, text.utf8) == .needsMore)
+            let end = parser.finish()
+            let expected: ResponseParser.Progress? = status == nil ? nil : .complete(canReuse: false)
+            #expect(end == expected, "\(text.prefix(60))")
+            #expect(parser.status == status ?? 0 && parser.retryAfter == retryAfter, "\(text.prefix(60))")
+        }
+    }
+
     @Test("reads one response after the other on the same connection")
     func again() throws {
         var parser = ResponseParser()

@@ -103,6 +103,7 @@ struct ErrorMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             try request.refuseWhatIsNoText()
+            try request.refuseOtherTransferCodings()
             return try await ReadingPatience().handle(request, context: context, next: next)
         } catch let error as APIError {
             throw error

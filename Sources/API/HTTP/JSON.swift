@@ -71,4 +71,14 @@ extension Request {
             message: "content-encoding must be identity, not \(encoding.printable(most: 40))",
             headers: [.acceptEncoding: "identity"])
     }
+
+    /// What was packed for the way would be taken for the body itself: the chunks alone are taken off here.
+    ///
+    /// - Throws: ``APIError``, 501 (RFC 9112, section 6.1).
+    func refuseOtherTransferCodings() throws(APIError) {
+        guard let coding = self.headers[.transferEncoding], coding.lowercased() != "chunked" else { return }
+        throw APIError(
+            status: .notImplemented,
+            message: "transfer-encoding must be chunked, not \(coding.printable(most: 40))")
+    }
 }

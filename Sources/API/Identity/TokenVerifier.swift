@@ -60,15 +60,15 @@ struct TokenVerifier: Sendable {
         }
         let keys = try await self.keys(for: token)
         let candidates = keys.candidates(token.keyID, token.algorithm)
-        guard !candidates.isEmpty else {
-            throw token.keyID != nil && keys.knows(token.keyID) ? .algorithm : .key
-        }
         if Self.isSigned(token, byOneOf: candidates) { return end }
-        // A new key may go by the name of the one before, or by none.
-        guard let newer = await self.provider?.renewedKeys(),
+        // A new key may go by the name of the one before, or by none, and be for another algorithm.
+        if let newer = await self.provider?.renewedKeys(),
             Self.isSigned(token, byOneOf: newer.candidates(token.keyID, token.algorithm))
-        else { throw .signature }
-        return end
+        {
+            return end
+        }
+        guard candidates.isEmpty else { throw .signature }
+        throw token.keyID != nil && keys.knows(token.keyID) ? .algorithm : .key
     }
 
     private static func isSigned(_ token: SignedToken, byOneOf keys: [any JWTAlgorithm]) -> Bool {

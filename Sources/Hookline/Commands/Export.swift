@@ -37,7 +37,8 @@ struct Export: AsyncParsableCommand {
         let connection = try self.api.connection()
         let groups = try await connection.list("/groups", "groups").filter { group in
             if let wanted = self.group {
-                return group.string("id") == wanted || group.string("name")?.isExactly(wanted) == true
+                let id = EntityID(wanted)?.description
+                return id != nil && group.string("id") == id || group.string("name")?.isExactly(wanted) == true
             }
             if let org { return group.string("org_id") == EntityID(org)?.description }
             return true

@@ -7,7 +7,8 @@ internal import Values
 extension DeliveryStore {
     /// Leases the oldest batches of webhooks: what fits of each. Of a row that is too much as a whole the beginning is
     /// leased, and the rest becomes rows that wait. What went back by itself, untried, is not overtaken by what came after it: a
-    /// claim ends before that, and the next one begins with it.
+    /// claim ends before that, and the next one begins with it. But the first row goes whatever there is: what is to go before it has
+    /// been looked for, and a claim that finds something brings something.
     ///
     /// - Returns: for each webhook that has batches waiting, what was leased of them.
     func takeBatches(
@@ -93,7 +94,7 @@ extension DeliveryStore {
             ), fitting AS MATERIALIZED (
                 SELECT o.*, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole
                 FROM oldest AS o JOIN stops AS s ON s.k = o.k
-                WHERE (o.first_message_id < s.alone) IS NOT FALSE
+                WHERE o.deliveries_before = 0 OR (o.first_message_id < s.alone) IS NOT FALSE
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
                 WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g

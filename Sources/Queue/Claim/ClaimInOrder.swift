@@ -24,9 +24,8 @@ extension DeliveryStore {
             // One instance at a time per webhook, and the statement after this sees what the one before did.
             try db.execute("SELECT pg_advisory_xact_lock(hashtext('hookline order'), \(wanted.webhook.rawValue))")
             if opened > connections ?? -1 { try self.releaseUnheld(of: wanted, held: held, on: db) }
-            // What waits from a time without strict order comes before everything that has it.
-            let batches = try self.takeBatches(of: [wanted], now: now, on: db)[wanted.webhook]
-            let taken = try batches ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
+            let former = try self.takeFormer(wanted, now: now, on: db)
+            let taken = try former ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
             let messages = try Self.load(taken.rows, of: [wanted], on: db)
             let next = try db.query(self.nextDue(wanted, now: now)) { row in
                 row.isNull(0) ? nil : try row.instant(0)
@@ -37,6 +36,17 @@ extension DeliveryStore {
         }
         Self.hold(claim, of: wanted.webhook, by: held, lease: lease)
         return claim
+    }
+
+    /// What waits from a time without strict order comes before everything that has it, in the order that it had then.
+    ///
+    /// - Returns: nil if there are no batches of that time.
+    private func takeFormer(_ wanted: Wanted, now: Instant, on db: isolated Connection) throws -> Taken? {
+        guard try !Self.withBatches([wanted], now: now, on: db).isEmpty else { return nil }
+        var alone = try self.takeSingle(of: [wanted], former: true, now: now, on: db)[wanted.webhook]
+        // The batches are behind that.
+        alone?.isPartial = true
+        return try alone ?? self.takeBatches(of: [wanted], now: now, on: db)[wanted.webhook]
     }
 
     private func takeInTurn(

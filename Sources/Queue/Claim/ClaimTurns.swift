@@ -53,8 +53,11 @@ package struct ClaimTurns: Sendable {
         /// Deliveries in one statement, and of them for one lane.
         package var deliveries = 2_000
         package var laneDeliveries = 1_000
-        /// Who wants more gets so many before others are served by the same statement.
+        /// Who comes again and wants more gets so many before others are served by the same statement.
         package var worthwhile = 250
+        /// Who comes for the first time, of whose backlog nobody knows how long it is. Most are short: a burst to ten thousand webhooks
+        /// has a few for each.
+        package var worthwhileAtFirst = 60
         package var bytes = 2 * 1024 * 1024
         package var laneBytes = 1024 * 1024
         /// How many of those in front may find no room before others are not looked at any more.
@@ -114,10 +117,11 @@ package struct ClaimTurns: Sendable {
         // A quarter is for those who come again, however many come for the first time.
         let quarters = self.again.isEmpty ? 4 : 3
         let first = self.count(
-            of: self.first, lanes: self.limits.lanes * quarters / 4, deliveries: self.limits.deliveries * quarters / 4)
+            of: self.first, lanes: self.limits.lanes * quarters / 4, deliveries: self.limits.deliveries * quarters / 4,
+            each: self.limits.worthwhileAtFirst)
         let again = self.count(
             of: self.again, lanes: self.limits.lanes - first.lanes,
-            deliveries: self.limits.deliveries - first.deliveries)
+            deliveries: self.limits.deliveries - first.deliveries, each: self.limits.worthwhile)
         let served = [(self.first, first.lanes), (self.again, again.lanes)].flatMap { line, lanes in
             line.walk.prefix(lanes).map(\.most)
         }.sorted()
@@ -131,14 +135,15 @@ package struct ClaimTurns: Sendable {
         return (first.lanes, again.lanes, part)
     }
 
-    /// How many of a line are served within so many lanes and deliveries. Few large claims cost less than many small ones.
+    /// How many of a line are served within so many lanes and deliveries, of which nobody gets less than `each` if it wants that. Few
+    /// large claims cost less than many small ones.
     private func count(
-        of line: ClaimQueue, lanes: Int, deliveries: Int
+        of line: ClaimQueue, lanes: Int, deliveries: Int, each: Int
     ) -> (lanes: Int, deliveries: Int) {
         var count = (lanes: 0, deliveries: 0)
         for wish in line.walk.prefix(lanes) where count.deliveries < deliveries {
             count.lanes += 1
-            count.deliveries += min(wish.most, self.limits.worthwhile)
+            count.deliveries += min(wish.most, each)
         }
         return count
     }

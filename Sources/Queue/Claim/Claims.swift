@@ -76,14 +76,16 @@ extension DeliveryStore {
     }
 
     /// Leases what is due and has a row of its own, up to the first batch that waits; of what came with that, and is due since the same
-    /// time, what is before it. Instances share: what one has locked the other skips. A bundle of which a part waits behind is left to
+    /// time, what is before it, such as what was the first in that row and is in it no more. Instances share: what one has locked the other skips. A bundle of which a part waits behind is left to
     /// the next claim, unless there is room for nothing else: what went out in one request goes out in one again, under the same id. All
     /// of it is due at the same time.
     ///
+    /// - Parameter former: whether only what has no place in a strict order is meant, and only where a batch waits.
     /// - Returns: for each webhook that has such.
-    private func takeSingle(
-        of wanted: [Wanted], now: Instant, on db: isolated Connection
+    func takeSingle(
+        of wanted: [Wanted], former: Bool = false, now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey: Taken] {
+        let isMeant: Query = former ? "thing_id IS NULL AND w.first_due IS NOT NULL" : "true"
         var taken: [WebhookKey: Taken] = [:]
         let rows = try db.query(
             """
@@ -96,8 +98,8 @@ extension DeliveryStore {
                 ) AS w CROSS JOIN LATERAL (
                     SELECT message_id, due_at, payload_bytes, bundle_id FROM deliveries
                     WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND failed_at IS NULL
-                        AND due_at <= least(\(now), w.first_due)
-                        AND (due_at < w.first_due OR message_id < w.first_message_id) IS NOT FALSE
+                        AND due_at <= least(\(now), w.first_due) AND \(isMeant)
+                        AND (due_at < w.first_due OR message_id <= w.first_message_id) IS NOT FALSE
                     ORDER BY due_at, message_id LIMIT w.n FOR UPDATE SKIP LOCKED) AS d
             ), summed AS MATERIALIZED (
                 SELECT k, g, b, message_id, due_at, bundle_id,

@@ -9,9 +9,18 @@ internal import Values
 /// row, and a delivery that is sent at once never has its row updated at all.
 package struct SessionStore: Sendable {
     private let pool: Pool
+    private let numbers: @Sendable () -> Int32
+    /// So many numbers in a row that others have would be a source of them that is broken.
+    private static let mostTries = 100
 
-    package init(_ database: Database) {
+    /// - Parameter numbers: any of those above what the sequence of earlier versions comes to. A sequence would give one out again that a
+    ///   failover or a backup that was restored has forgotten, while its instance still lives: two would have each other's leases, and each
+    ///   would take for written what the other one has.
+    package init(
+        _ database: Database, numbers: @escaping @Sendable () -> Int32 = { .random(in: (1 << 30)...Int32.max) }
+    ) {
         self.pool = database.pool
+        self.numbers = numbers
     }
 
     /// A session that was started or renewed.
@@ -46,14 +55,19 @@ package struct SessionStore: Sendable {
             // Whoever came in between, or this same start whose answer was lost, has had nothing leased yet.
             try db.execute("DELETE FROM sessions WHERE client_id = \(clientID)")
             try db.execute("DELETE FROM abandoned_clients WHERE client_id = \(clientID)")
-            let id = try db.query(
-                """
-                INSERT INTO sessions (client_id, shared_group, expires_at, reads)
-                VALUES (\(clientID), \(sharedGroup), \(Self.end(of: lease)), \(StoredForm.newest.rawValue)) RETURNING id
-                """
-            ) { SessionID(rawValue: try $0.int32(0)) }
-            guard let id = id.first else { throw PostgresError(.decoding, "no session id came back") }
-            return Living(id: id, slot: try Self.takeSlot(for: id, on: db))
+            for _ in 0..<Self.mostTries {
+                let number = self.numbers()
+                let isFree = try db.execute(
+                    """
+                    INSERT INTO sessions (id, client_id, shared_group, expires_at, reads) OVERRIDING SYSTEM VALUE
+                    VALUES (\(number), \(clientID), \(sharedGroup), \(Self.end(of: lease)), \(StoredForm.newest.rawValue))
+                    ON CONFLICT (id) DO NOTHING
+                    """)
+                guard isFree == 1 else { continue }
+                let id = SessionID(rawValue: number)
+                return Living(id: id, slot: try Self.takeSlot(for: id, on: db))
+            }
+            throw PostgresError(.decoding, "\(Self.mostTries) numbers of sessions are all in use")
         }
     }
 
@@ -148,6 +162,21 @@ package struct SessionStore: Sendable {
                 Int(try $0.int64(0))
             }
         }.first ?? 1
+    }
+
+    /// How many others live that take part in another subscription than this one, or in none: what the broker they share sends to one it
+    /// sends to the others too.
+    package func unshared(with session: SessionIdentity) async throws -> Int {
+        try await self.pool.withConnection { db in
+            try db.query(
+                """
+                SELECT count(*) FROM sessions
+                WHERE id <> \(session.id.rawValue) AND client_id <> \(session.clientID)
+                    AND stopped_at IS NULL AND NOT is_over AND expires_at >= now()
+                    AND NOT coalesce(shared_group = \(session.sharedGroup), false)
+                """
+            ) { Int(try $0.int64(0)) }
+        }.first ?? 0
     }
 
     private static func end(of lease: Duration) -> Query {

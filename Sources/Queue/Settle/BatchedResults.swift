@@ -86,7 +86,7 @@ struct BatchedResults {
         )
         // Only while the lease is ours: if it ran out meanwhile, the batch is somebody else's now.
         let ours = try self.shrink(shrunk, on: db) + self.remove(finished, on: db)
-        let leaving = ours.flatMap { row in row.change.leaving.map { (result: $0, due: row.due) } }
+        let leaving = ours.flatMap { row in row.change.leaving.map { (result: $0, since: row.since) } }
         if !leaving.isEmpty { try db.execute(Self.insertion(of: leaving)) }
         let parted = ours.filter { !$0.change.parting.isEmpty }
         if !parted.isEmpty { try db.execute(Self.insertion(ofBatches: parted)) }
@@ -138,7 +138,7 @@ struct BatchedResults {
 
     /// What was written, and since when its row was due. What goes back is due since then too: among all that came with it its place
     /// is told by its number alone, and among what came before and after by that time.
-    private typealias Written = (change: Change, due: Instant)
+    private typealias Written = (change: Change, since: Instant)
 
     /// - Parameter statement: answers the numbers, from 1, of the changes whose rows it found, and since when those were due.
     private static func written(
@@ -157,7 +157,7 @@ struct BatchedResults {
                 (batch_id, webhook_key, first_message_id, due_at, is_kept, deliveries, payload_bytes, message_ids, group_id)
             SELECT b, w, ids[s], due, kept, e - s + 1, size, ids[s:e], g
             FROM (SELECT \(lists.all) AS ids) AS lists,
-                unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(rows.map(\.due)),
+                unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)), \(rows.map(\.since)),
                        \(changes.map(\.batch.isKept)),
                        \(messages.map { $0.reduce(Int64(0)) { $0 + Int64($1.size) } }), \(lists.starts),
                        \(lists.ends), \(changes.map(\.group))) AS r (b, w, due, kept, size, s, e, g)
@@ -166,11 +166,11 @@ struct BatchedResults {
     }
 
     /// The rows of deliveries that have left their batches.
-    private static func insertion(of rows: [(result: DeliveryResult, due: Instant)]) -> Query {
+    private static func insertion(of rows: [(result: DeliveryResult, since: Instant)]) -> Query {
         let results = rows.map(\.result)
         var dues: [Instant] = []
         var failures: [String?] = []
-        for (result, due) in rows {
+        for (result, since) in rows {
             switch result.ending {
             case .retried(let due):
                 dues.append(due)
@@ -180,7 +180,7 @@ struct BatchedResults {
                 dues.append(result.delivery.message.id.time)
                 failures.append(reason)
             case .released, .succeeded:
-                dues.append(due)
+                dues.append(since)
                 failures.append(nil)
             }
         }

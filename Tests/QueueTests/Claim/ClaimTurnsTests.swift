@@ -21,7 +21,7 @@ struct ClaimTurnsTests {
         (limits.lanes, limits.deliveries, limits.laneDeliveries, limits.bytes, limits.looks) = (
             lanes, 80, 50, 800, looks
         )
-        limits.worthwhile = 20
+        (limits.worthwhile, limits.worthwhileAtFirst) = (20, 10)
         var turns = ClaimTurns(limits: limits)
         for wish in wishes { turns.add(wish) }
         return turns
@@ -65,11 +65,18 @@ struct ClaimTurnsTests {
         #expect(next.map(\.room.deliveries) == [3, 33, 10, 33])
     }
 
-    @Test("serves few at a time who want much, rather than many with a little of it each")
+    @Test("serves few at a time who come again and want much, rather than many with a little of it each")
     func worthwhile() {
-        var turns = self.turns(lanes: 9, (1...9).map { self.wish($0, most: $0 < 3 ? 2 : 100) })
+        var turns = self.turns(lanes: 9, (1...9).map { self.wish($0, most: $0 < 3 ? 2 : 100, isFirst: false) })
         #expect(self.next(&turns) == [1, 2, 3, 4, 5, 6])
         #expect(self.next(&turns) == [7, 8, 9])
+    }
+
+    @Test("serves many at a time who come for the first time: most of them have little")
+    func worthwhileAtFirst() {
+        var turns = self.turns(lanes: 12, (1...9).map { self.wish($0) })
+        #expect(self.next(&turns) == [1, 2, 3, 4, 5, 6, 7, 8])
+        #expect(self.next(&turns) == [9])
     }
 
     @Test("serves a first claim before those that come again, and never these alone nor never")

@@ -134,6 +134,39 @@ struct DeliveryBatchTests {
         }
     }
 
+    @Test(
+        "of which the first went back by itself are had after that, also once strict order is asked for",
+        arguments: [false, true])
+    func firstAlone(inOrder: Bool) async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let held = try await fixture.commit(fixture.deliveries(1...20, leased: true), by: store.session)
+        try await fixture.commit(fixture.deliveries(21...22, leased: false), by: store.session, now: 1_001)
+        // As at the end of a service, with requests under way that are not answered.
+        _ = try await store.complete(held[..<3].map(self.release))
+        _ = try await store.complete(held[3...].map(self.release))
+        var claims: [[UInt8]] = []
+        while let claimed = try await fixture.claimed(store, inOrder: inOrder, now: Self.late).nonEmpty {
+            claims.append(claimed)
+        }
+        #expect(claims == [[1], Array(2...22)])
+    }
+
+    @Test("are had whatever went back by itself of others that came at the same time by another instance")
+    func interleaved() async throws {
+        let fixture = try await Fixture()
+        let (one, two) = (try await fixture.store("one"), try await fixture.store("two"))
+        let ones = try await fixture.commit(
+            fixture.deliveries(1...3, leased: true) + fixture.deliveries(8...9, leased: true), by: one.session)
+        let twos = try await fixture.commit(fixture.deliveries(5...6, leased: true), by: two.session, now: 1_001)
+        _ = try await one.complete(ones[3...].map(self.release))
+        _ = try await one.complete(ones[..<3].map { fixture.result($0, .succeeded) })
+        for delivery in twos { _ = try await two.complete([self.release(delivery)]) }
+        var claims: [[UInt8]] = []
+        while let claimed = try await fixture.claimed(one, now: Self.late).nonEmpty { claims.append(claimed) }
+        #expect(claims == [[8, 9], [5], [6]])
+    }
+
     /// When all is due, whatever the time of its receipt.
     private static let late: Int64 = 2_000_000_000_000_000
 

@@ -30,7 +30,7 @@ struct Looked: Sendable {
         let (key, first) = (fixture.target.key.rawValue, Self.id(0))
         try await fixture.makeThing(thing)
         try await self.database.pool.withConnection { db in
-            try db.execute(
+            try db.fill(
                 """
                 INSERT INTO webhooks (id, group_id, name, url, secrets)
                 SELECT gen_random_uuid(), \(fixture.group), 'other ' || n, 'http://example.com', ''
@@ -40,36 +40,36 @@ struct Looked: Sendable {
                 (SELECT key, CASE WHEN key = \(key) THEN \(rows) ELSE 5 END AS count FROM webhooks) AS w,
                     LATERAL generate_series(1, w.count) AS n
                 """
-            try db.execute(
+            try db.fill(
                 """
                 INSERT INTO deliveries (message_id, due_at, webhook_key, payload_bytes, is_kept, failed_at)
                 SELECT \(first) + n * 4194304 + f, now(), w.key, 1, false, CASE WHEN f = 1 THEN now() END
                 FROM \(owners), generate_series(0, 1) AS f
                 """)
-            try db.execute(
+            try db.fill(
                 """
                 INSERT INTO delivery_batches (batch_id, webhook_key, first_message_id, leased_by, due_at, is_kept, deliveries,
                     payload_bytes, message_ids)
                 SELECT m, w.key, m, CASE WHEN n % 100 = 0 THEN 1 END, now(), false, 1, 1, ARRAY[m]
                 FROM \(owners), LATERAL (SELECT \(first) + n * 4194304 + 2 AS m) AS i
                 """)
-            try db.execute(
+            try db.fill(
                 """
                 INSERT INTO attempts (at, message_id, thing_id, webhook_key, latency_us, number, status, version)
                 SELECT to_timestamp(1800000000 + n), n, \(thing), w.key, 1, 1, 200, 1 FROM \(owners)
                 """)
-            try db.execute(
+            try db.fill(
                 """
                 INSERT INTO messages (id, thing_id, group_id, subtopic, content_type, payload)
                 SELECT \(first) + n * 4194304, CASE WHEN n % 10 = 0 THEN \(fixture.group) ELSE \(thing) END, \(fixture.group),
                     's', 't', 'p' FROM generate_series(1, \(rows)) AS n
                 """)
-            try db.execute("INSERT INTO groups (id, name) VALUES (\(fleet), 'fleet')")
-            try db.execute(
+            try db.fill("INSERT INTO groups (id, name) VALUES (\(fleet), 'fleet')")
+            try db.fill(
                 """
                 INSERT INTO profiles (id, group_id, name, config) VALUES (\(fleet), \(fleet), 'p', '{}')
                 """)
-            try db.execute(
+            try db.fill(
                 """
                 WITH made AS (
                     INSERT INTO things (id, group_id, profile_id, name, key_hash, created_at)
@@ -77,7 +77,7 @@ struct Looked: Sendable {
                     FROM generate_series(1, \(rows)) AS n RETURNING id, group_id, created_at)
                 INSERT INTO thing_sightings (thing_id, group_id, seen_at) SELECT id, group_id, created_at FROM made
                 """)
-            try db.execute("VACUUM ANALYZE")
+            try db.fill("VACUUM ANALYZE")
         }
     }
 
@@ -103,5 +103,14 @@ struct Looked: Sendable {
                 """
             ) { try $0.int64(0) }[0]
         }
+    }
+}
+
+extension Connection {
+    /// On a busy machine this many rows take longer than anybody else's statement may.
+    fileprivate func fill(_ statement: Query) throws {
+        var statement = statement
+        statement.timeout = .seconds(900)
+        try self.execute(statement)
     }
 }
