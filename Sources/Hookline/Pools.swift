@@ -83,7 +83,8 @@ struct Pools {
         self.adoption = Pool(endpoint: committing, configuration: .init(size: 1), logger: logger)
         // A connection for each claim, one for results, and one for what is due.
         self.delivery = Pool(
-            endpoint: postgres.byKeys(), configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
+            endpoint: postgres.byKeys(), configuration: .init(size: configuration.delivery.claimers + 2), logger: logger
+        )
         self.leases = Pool(endpoint: postgres, configuration: .init(size: 2), logger: logger)
         self.probe = Pool(endpoint: postgres, configuration: .init(size: 1), logger: logger)
         self.data =
