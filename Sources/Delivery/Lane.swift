@@ -232,7 +232,7 @@ final class Lane {
             webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
             returning: self.queue.returningThings, connections: self.backlog.connections,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
-            losses: self.dispatcher.leaseLosses)
+            keepsUp: isFirst && self.dispatcher.ledger.isSteady(self.key), losses: self.dispatcher.leaseLosses)
     }
 
     func claimFailed() {

@@ -162,8 +162,17 @@ struct TallyPlan {
         self.parts.last.map { Part(increments: $0.increments, skips: $0.skips, number: self.number) }
     }
 
+    /// The rows of many webhooks are locked while they are written, which other instances want as well.
+    private static let most = 1_000
+
     mutating func add(_ increments: [StatsIncrement], _ skips: [Skip]) {
-        if !increments.isEmpty || !skips.isEmpty { self.parts.append((increments, skips)) }
+        guard !increments.isEmpty || !skips.isEmpty else { return }
+        var (rest, skips) = (increments[...], skips)
+        repeat {
+            self.parts.append((Array(rest.prefix(Self.most)), skips))
+            rest = rest.dropFirst(Self.most)
+            skips = []
+        } while !rest.isEmpty
     }
 
     mutating func written() {
