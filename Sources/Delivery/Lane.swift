@@ -236,10 +236,12 @@ final class Lane {
     }
 
     func claimFailed() {
+        self.noteBusy()
         self.backlog.claimFailed()
     }
 
     func endClaim(_ claim: Claim, of turn: ClaimTurns.Turn) {
+        self.noteBusy()
         self.missingBytes = claim.missingBytes
         let claimed = claim.deliveries.map { claimed in
             var delivery = Delivery(

@@ -8,7 +8,7 @@ package import Values
 
 /// Counts what comes in of each group and what becomes of it at each webhook, by the minute, until it is written down.
 ///
-/// It is written every few seconds: a crash loses the counts since then, but nothing of the log.
+/// It is written every few seconds, or if that takes long every half minute: a crash loses the counts since then, but nothing of the log.
 package final class WebhookTally: Sendable {
     private struct Key: Hashable {
         /// nil for what came in.
@@ -114,7 +114,13 @@ package struct TallyKeeper: Service {
         var plan = await cancelWhenGracefulShutdown {
             var plan = TallyPlan()
             await Periodic(every: self.interval, orSay: "counts are written later", logger: self.logger)
-                .run { try await self.write(&plan) }
+                .run {
+                    let start = ContinuousClock.now
+                    try await self.write(&plan)
+                    // Of thousands of webhooks at a time they are gathered for longer.
+                    let pause = min((ContinuousClock.now - start) * 4, .seconds(30))
+                    if pause > self.interval { try await Task.sleep(for: pause) }
+                }
             return plan
         }
         do { try await self.write(&plan) } catch {

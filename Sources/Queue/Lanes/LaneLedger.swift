@@ -374,6 +374,11 @@ package final class LaneLedger: Sendable {
         self.state.withLock { $0.accounts[key]?.isSteady ?? false }
     }
 
+    /// Those of these that have.
+    package func steady(among keys: Set<WebhookKey>) -> Set<WebhookKey> {
+        self.state.withLock { state in keys.filter { state.accounts[$0]?.isSteady ?? false } }
+    }
+
     package func isSpilling(_ key: WebhookKey) -> Bool {
         self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
     }
