@@ -32,6 +32,8 @@ final class Lane {
     private var refused: [Delivery] = []
     /// How many bytes the first that waits in the database has, if there was no room for it.
     private var missingBytes = 0
+    /// When the oldest was received of what was claimed last and had not been tried before.
+    private var lastClaimed: Instant?
     /// Whether it is among those that are looked at with the next tick.
     var isNotedBusy = false
     /// What kept the next request from going out when that was tried last.
@@ -228,11 +230,13 @@ final class Lane {
         guard most > 0 else { return nil }
         self.noteBusy()
         let isFirst = self.backlog.beginClaim()
+        let isRecent = self.lastClaimed.map { wallNow - $0 < .seconds(10) } ?? false
         return ClaimWish(
             webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
             returning: self.queue.returningThings, connections: self.backlog.connections,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
-            keepsUp: isFirst && self.dispatcher.ledger.isSteady(self.key), losses: self.dispatcher.leaseLosses)
+            keepsUp: (isFirst || isRecent) && self.dispatcher.ledger.isSteady(self.key),
+            losses: self.dispatcher.leaseLosses)
     }
 
     func claimFailed() {
@@ -252,6 +256,7 @@ final class Lane {
             delivery.resent = claimed.resent
             return delivery
         }
+        self.lastClaimed = claimed.first { $0.attempts == 0 }?.message.id.time
         let ledger = self.dispatcher.ledger
         let action = self.backlog.endClaim(
             Backlog.Found(

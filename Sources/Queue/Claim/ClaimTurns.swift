@@ -18,7 +18,7 @@ package struct ClaimWish: Sendable {
     package let leastBytes: Int
     /// Whether it is the first claim of a backlog, which may be short.
     package let isFirst: Bool
-    /// Whether that is of a lane that has kept up with what came until just now: what waits is what found no room in memory beside
+    /// Whether it is of a lane that has kept up with what came until just now: what waits is new, it has found no room in memory beside
     /// others, and goes out at once if it is claimed.
     package let keepsUp: Bool
     /// How often the lease had been lost when it was asked for.
