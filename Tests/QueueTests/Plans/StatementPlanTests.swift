@@ -1,9 +1,11 @@
 import Domain
+import Journal
 import Postgres
 import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Queue
 
