@@ -230,12 +230,13 @@ final class Lane {
         guard most > 0 else { return nil }
         self.noteBusy()
         let isFirst = self.backlog.beginClaim()
-        let isRecent = self.lastClaimed.map { wallNow - $0 < .seconds(10) } ?? false
+        // Where order is strict everything is claimed, each by a statement of its own: that would always go first.
+        let isNew = !self.isInOrder && (isFirst || self.lastClaimed.map { wallNow - $0 < .seconds(10) } ?? false)
         return ClaimWish(
             webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
             returning: self.queue.returningThings, connections: self.backlog.connections,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
-            keepsUp: (isFirst || isRecent) && self.dispatcher.ledger.isSteady(self.key),
+            keepsUp: isNew && self.dispatcher.ledger.isSteady(self.key),
             losses: self.dispatcher.leaseLosses)
     }
 
