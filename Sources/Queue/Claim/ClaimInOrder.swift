@@ -98,10 +98,13 @@ extension DeliveryStore {
             SELECT f.message_id, f.payload_bytes, bool_and(f.leased_by IS NULL AND f.due_at <= \(now))
                 OVER (PARTITION BY f.thing_id ORDER BY f.message_id) AS is_unbroken
             FROM (SELECT thing_id, max(message_id) AS last FROM locked WHERE thing_id IS NOT NULL GROUP BY thing_id) AS t
-            JOIN deliveries AS f ON (f.webhook_key, f.thing_id) >= (\(wanted.webhook.rawValue), t.thing_id)
-                AND (f.webhook_key, f.thing_id, f.message_id) <= (\(wanted.webhook.rawValue), t.thing_id, t.last)
-                AND f.group_id = \(wanted.group) AND f.thing_id IS NOT NULL AND f.failed_at IS NULL
-                AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
+            CROSS JOIN LATERAL (
+                SELECT message_id, payload_bytes, thing_id, leased_by, due_at FROM deliveries
+                WHERE (webhook_key, thing_id) >= (\(wanted.webhook.rawValue), t.thing_id)
+                    AND (webhook_key, thing_id, message_id) <= (\(wanted.webhook.rawValue), t.thing_id, t.last)
+                    AND group_id = \(wanted.group) AND thing_id IS NOT NULL AND failed_at IS NULL
+                    AND leased_by IS DISTINCT FROM \(self.session.rawValue)
+                ORDER BY webhook_key, thing_id, message_id LIMIT \(wanted.count)) AS f
         ), eligible AS MATERIALIZED (
             SELECT message_id, payload_bytes FROM lines WHERE is_unbroken
             UNION ALL SELECT message_id, payload_bytes FROM locked WHERE thing_id IS NULL
