@@ -114,9 +114,8 @@ extension DeliveryStore {
                 SELECT message_id, sum(payload_bytes) OVER (ORDER BY message_id) AS upto FROM eligible) AS summed
             WHERE upto <= \(wanted.bytes)
         ), taken AS (
-            UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
-            WHERE (d.message_id, d.webhook_key) BETWEEN (fitting.message_id, \(wanted.webhook.rawValue))
-                    AND (fitting.message_id, \(wanted.webhook.rawValue))
+            UPDATE deliveries AS d SET leased_by = \(self.session.rawValue)
+            WHERE d.message_id = ANY(ARRAY(SELECT message_id FROM fitting)) AND d.webhook_key = \(wanted.webhook.rawValue)
                 AND d.group_id = \(wanted.group) AND num_nulls(d.leased_by, d.failed_at) = 2
             RETURNING d.message_id, d.attempts, d.is_kept, d.replayed_at, d.bundle_id, d.resent
         )
