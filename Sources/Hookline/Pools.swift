@@ -76,33 +76,27 @@ struct Pools {
         self.endpoint = postgres
         self.general = Pool(
             endpoint: postgres, configuration: .init(size: configuration.poolSize), logger: logger)
-        let generic = postgres.with(setting: "plan_cache_mode", "force_generic_plan")
-        let genericData = data?.with(setting: "plan_cache_mode", "force_generic_plan")
+        let committing = (data ?? postgres).byKeys()
         self.intakeThread = try DedicatedThread(name: "intake")
         self.intake = Pool(
-            endpoint: genericData ?? generic, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
-        self.adoption = Pool(endpoint: genericData ?? generic, configuration: .init(size: 1), logger: logger)
-        // These statements touch rows by their keys. A plan made while a table was empty must not turn into a scan of
-        // a full one.
-        func byKeys(_ endpoint: Endpoint) -> Endpoint {
-            endpoint.with(setting: "enable_seqscan", "off").with(setting: "enable_hashjoin", "off")
-                .with(setting: "enable_mergejoin", "off").with(setting: "enable_bitmapscan", "off")
-        }
+            endpoint: committing, configuration: .init(size: 1, thread: self.intakeThread), logger: logger)
+        self.adoption = Pool(endpoint: committing, configuration: .init(size: 1), logger: logger)
         // A connection for each claim, one for results, and one for what is due.
         self.delivery = Pool(
-            endpoint: byKeys(generic), configuration: .init(size: configuration.delivery.claimers + 2), logger: logger)
+            endpoint: postgres.byKeys(), configuration: .init(size: configuration.delivery.claimers + 2), logger: logger
+        )
         self.leases = Pool(endpoint: postgres, configuration: .init(size: 2), logger: logger)
         self.probe = Pool(endpoint: postgres, configuration: .init(size: 1), logger: logger)
         self.data =
-            if let data, let genericData {
+            if let data {
                 Data(
                     endpoint: data,
                     general: Pool(
                         endpoint: data, configuration: .init(size: configuration.poolSize), logger: logger),
                     recording: Pool(
-                        endpoint: byKeys(genericData), configuration: .init(size: 1), logger: logger),
+                        endpoint: data.byKeys(), configuration: .init(size: 1), logger: logger),
                     probe: Pool(endpoint: data, configuration: .init(size: 1), logger: logger),
-                    committing: genericData, logger: logger)
+                    committing: committing, logger: logger)
             } else { nil }
     }
 }

@@ -126,38 +126,39 @@ package struct StatsStore: Sendable {
         _ increments: [StatsIncrement], skips: [Skip], number: Int64, of session: SessionIdentity
     ) async throws {
         guard !increments.isEmpty || !skips.isEmpty else { return }
+        let statements = Self.statements(increments, skips: skips)
+        do {
+            try await self.pool.transaction { db in
+                try db.execute("SET LOCAL synchronous_commit = off")
+                for statement in statements { try db.execute(statement) }
+                // Last, because results and the lease wait for the session's row, and counts of many webhooks take their time.
+                guard try SessionMark.counted.advance(to: number, of: session, on: db) != nil else { throw Repeated() }
+            }
+        } catch is Repeated {}
+    }
+
+    /// What was to be added was added before, and was undone.
+    private struct Repeated: Error {}
+
+    private static func statements(_ increments: [StatsIncrement], skips: [Skip]) -> [Query] {
+        var statements: [Query] = []
         let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
-        let ofGroups = Self.rows(increments) { $0.group }
-        var skipped: [Int32: (count: Int64, group: EntityID)] = [:]
-        for increment in increments where increment.count.skipped > 0 {
-            guard let webhook = increment.webhook else { continue }
-            skipped[webhook.rawValue, default: (0, increment.group)].count += increment.count.skipped
+        if !ofWebhooks.isEmpty {
+            statements.append(
+                Self.upsert(
+                    ofWebhooks, into: "webhook_stats", key: "webhook_stats_pkey", by: "webhook_key", more: ", group_id")
+            )
         }
-        let counters = skipped.sorted { $0.key < $1.key }
-        try await self.pool.transaction { db in
-            guard try SessionMark.counted.advance(to: number, of: session, on: db) != nil else { return }
-            if !ofWebhooks.isEmpty {
-                try db.execute(
-                    Self.upsert(
-                        ofWebhooks, into: "webhook_stats", key: "webhook_stats_pkey", by: "webhook_key",
-                        more: ", group_id"))
-            }
-            if !ofGroups.isEmpty {
-                try db.execute(
-                    Self.upsert(
-                        ofGroups, into: "group_stats", key: "group_stats_pkey", by: "group_id", more: ", messages",
-                        adding: ", messages = s.messages + excluded.messages"))
-            }
-            if !counters.isEmpty {
-                try db.execute(
-                    """
-                    INSERT INTO webhook_counters AS c (webhook_key, skipped, webhook_group_id)
-                    SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value.count)), \(counters.map(\.value.group)))
-                    ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET skipped = c.skipped + excluded.skipped
-                    """)
-            }
-            guard !skips.isEmpty else { return }
-            try db.execute(
+        let ofGroups = Self.rows(increments) { $0.group }
+        if !ofGroups.isEmpty {
+            statements.append(
+                Self.upsert(
+                    ofGroups, into: "group_stats", key: "group_stats_pkey", by: "group_id", more: ", messages",
+                    adding: ", messages = s.messages + excluded.messages"))
+        }
+        if let counters = Self.counters(increments) { statements.append(counters) }
+        if !skips.isEmpty {
+            statements.append(
                 """
                 INSERT INTO skips (at, webhook_key, message_id, thing_id, reason, group_id)
                 SELECT * FROM unnest(\(skips.map(\.at)),
@@ -165,6 +166,22 @@ package struct StatsStore: Sendable {
                     \(skips.map(\.thing)), \(skips.map(\.reason)), \(skips.map(\.group)))
                 """)
         }
+        return statements
+    }
+
+    private static func counters(_ increments: [StatsIncrement]) -> Query? {
+        var skipped: [Int32: (count: Int64, group: EntityID)] = [:]
+        for increment in increments where increment.count.skipped > 0 {
+            guard let webhook = increment.webhook else { continue }
+            skipped[webhook.rawValue, default: (0, increment.group)].count += increment.count.skipped
+        }
+        guard !skipped.isEmpty else { return nil }
+        let counters = skipped.sorted { $0.key < $1.key }
+        return """
+            INSERT INTO webhook_counters AS c (webhook_key, skipped, webhook_group_id)
+            SELECT * FROM unnest(\(counters.map(\.key)), \(counters.map(\.value.count)), \(counters.map(\.value.group)))
+            ON CONFLICT ON CONSTRAINT webhook_counters_pkey DO UPDATE SET skipped = c.skipped + excluded.skipped
+            """
     }
 
     private struct RowKey<Owner: Hashable & Sendable>: Hashable {

@@ -8,7 +8,7 @@ package import Values
 
 /// Counts what comes in of each group and what becomes of it at each webhook, by the minute, until it is written down.
 ///
-/// It is written every few seconds: a crash loses the counts since then, but nothing of the log.
+/// It is written every few seconds, or if that takes long every half minute: a crash loses the counts since then, but nothing of the log.
 package final class WebhookTally: Sendable {
     private struct Key: Hashable {
         /// nil for what came in.
@@ -114,7 +114,13 @@ package struct TallyKeeper: Service {
         var plan = await cancelWhenGracefulShutdown {
             var plan = TallyPlan()
             await Periodic(every: self.interval, orSay: "counts are written later", logger: self.logger)
-                .run { try await self.write(&plan) }
+                .run {
+                    let start = ContinuousClock.now
+                    try await self.write(&plan)
+                    // Of thousands of webhooks at a time they are gathered for longer.
+                    let pause = min((ContinuousClock.now - start) * 4, .seconds(30))
+                    if pause > self.interval { try await Task.sleep(for: pause) }
+                }
             return plan
         }
         do { try await self.write(&plan) } catch {
@@ -162,8 +168,17 @@ struct TallyPlan {
         self.parts.last.map { Part(increments: $0.increments, skips: $0.skips, number: self.number) }
     }
 
+    /// The rows of many webhooks are locked while they are written, which other instances want as well.
+    private static let most = 1_000
+
     mutating func add(_ increments: [StatsIncrement], _ skips: [Skip]) {
-        if !increments.isEmpty || !skips.isEmpty { self.parts.append((increments, skips)) }
+        guard !increments.isEmpty || !skips.isEmpty else { return }
+        var (rest, skips) = (increments[...], skips)
+        repeat {
+            self.parts.append((Array(rest.prefix(Self.most)), skips))
+            rest = rest.dropFirst(Self.most)
+            skips = []
+        } while !rest.isEmpty
     }
 
     mutating func written() {

@@ -46,7 +46,7 @@ package struct AlarmStore: Sendable {
                 """
                 SELECT a.webhook_key, a.thing_id, a.raised, a.changed, a.is_active, a.mark, a.group_id FROM alarms AS a
                 JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
-                    ON a.webhook_key = r.w AND a.thing_id = r.t
+                    ON (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
                 """
             ) { row in
                 let alarm = Alarm(

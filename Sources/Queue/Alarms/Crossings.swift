@@ -33,7 +33,7 @@ package struct CrossingStore: Sendable {
                 """
                 SELECT c.message_id, c.webhook_key, c.state, c.since FROM alarm_crossings AS c
                 JOIN unnest(\(deliveries.map(\.message.rawValue)), \(deliveries.map(\.webhook.rawValue))) AS r (m, w)
-                    ON c.message_id = r.m AND c.webhook_key = r.w
+                    ON (c.message_id, c.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w)
                 """
             ) { row -> (DeliveryID, Crossing)? in
                 // A newer version may know more of them.

@@ -41,8 +41,8 @@ extension DeliveryStore {
         try db.query(
             """
             SELECT k FROM unnest(\(wanted.map(\.webhook.rawValue)), \(wanted.map(\.group))) AS w (k, g)
-            WHERE (SELECT true FROM delivery_batches WHERE webhook_key = k AND group_id = g AND leased_by IS NULL
-                AND due_at <= \(now) ORDER BY batch_id LIMIT 1)
+            WHERE (SELECT true FROM delivery_batches WHERE webhook_key BETWEEN k AND k AND group_id = g AND leased_by IS NULL
+                AND due_at <= \(now) ORDER BY webhook_key, batch_id LIMIT 1)
             """
         ) { WebhookKey(rawValue: try $0.int32(0)) }
     }
@@ -77,28 +77,29 @@ extension DeliveryStore {
                         sum(deliveries) OVER earlier - deliveries AS deliveries_before,
                         sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before
                     FROM (SELECT batch_id, first_message_id, due_at, is_kept, deliveries, payload_bytes FROM delivery_batches
-                          WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND due_at <= \(now)
-                          ORDER BY batch_id, first_message_id LIMIT w.n) AS waiting
+                          WHERE webhook_key BETWEEN w.k AND w.k AND group_id = w.g AND leased_by IS NULL AND due_at <= \(now)
+                          ORDER BY webhook_key, batch_id, first_message_id LIMIT w.n) AS waiting
                     WINDOW earlier AS (ORDER BY batch_id, first_message_id)) AS o
                 WHERE o.deliveries_before < w.n AND o.bytes_before < w.b
             ), ranges AS (
-                SELECT k, g, min(first_message_id) AS first, max(first_message_id) AS last, max(due_at) AS due
-                FROM oldest GROUP BY k, g
-            ), stops AS MATERIALIZED (
-                SELECT r.k, (SELECT message_id FROM deliveries
-                    WHERE webhook_key = r.k AND group_id = r.g AND message_id BETWEEN r.first AND r.last
+                SELECT *, min(first_message_id) OVER of_webhook AS first, max(first_message_id) OVER of_webhook AS last,
+                    max(due_at) OVER of_webhook AS due
+                FROM oldest WINDOW of_webhook AS (PARTITION BY k)
+            ), stops AS (
+                SELECT *, max(CASE WHEN deliveries_before = 0 THEN (SELECT message_id FROM deliveries
+                    WHERE (webhook_key, message_id) BETWEEN (r.k, r.first) AND (r.k, r.last) AND group_id = r.g
                         AND leased_by IS NULL AND failed_at IS NULL AND attempts = 0 AND replayed_at IS NULL
                         AND due_at <= r.due
-                    ORDER BY message_id LIMIT 1) AS alone
+                    ORDER BY webhook_key, message_id LIMIT 1) END) OVER (PARTITION BY k) AS alone
                 FROM ranges AS r
             ), fitting AS MATERIALIZED (
-                SELECT o.*, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole
-                FROM oldest AS o JOIN stops AS s ON s.k = o.k
-                WHERE o.deliveries_before = 0 OR (o.first_message_id < s.alone) IS NOT FALSE
+                SELECT *, deliveries_before + deliveries <= n AND bytes_before + payload_bytes <= b AS is_whole
+                FROM stops WHERE deliveries_before = 0 OR (first_message_id < alone) IS NOT FALSE
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
-                WHERE f.is_whole AND d.batch_id = f.batch_id AND d.webhook_key = f.k AND d.group_id = f.g
-                    AND d.first_message_id = f.first_message_id AND d.leased_by IS NULL
+                WHERE f.is_whole AND (d.batch_id, d.webhook_key, d.first_message_id)
+                        BETWEEN (f.batch_id, f.k, f.first_message_id) AND (f.batch_id, f.k, f.first_message_id)
+                    AND d.group_id = f.g AND num_nulls(d.leased_by) = 1
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )
             SELECT webhook_key, batch_id, first_message_id, m, is_kept, coalesce(get_bit(done, number - 1), 0) = 1,
@@ -159,9 +160,9 @@ extension DeliveryStore {
                 SELECT d.*, s.head FROM unnest(\(splits.map(\.row.id.rawValue)), \(splits.map(\.webhook.rawValue)),
                         \(splits.map(\.row.first.rawValue)), \(splits.map(\.head)), \(splits.map(\.group)))
                         AS s (b, k, f, head, g)
-                    JOIN delivery_batches AS d ON d.batch_id = s.b AND d.webhook_key = s.k AND d.first_message_id = s.f
-                        AND d.group_id = s.g
-                WHERE d.leased_by IS NULL FOR UPDATE OF d
+                    JOIN delivery_batches AS d ON (d.batch_id, d.webhook_key, d.first_message_id)
+                        BETWEEN (s.b, s.k, s.f) AND (s.b, s.k, s.f) AND d.group_id = s.g
+                WHERE num_nulls(d.leased_by) = 1 FOR UPDATE OF d
             ), places AS MATERIALIZED (
                 SELECT f.batch_id, f.webhook_key, f.group_id, f.first_message_id, f.due_at, f.is_kept, m, number, number <= f.head AS is_head,
                     coalesce(get_bit(f.done, number - 1), 0) = 0 AS is_open,
@@ -185,7 +186,8 @@ extension DeliveryStore {
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue), message_ids = d.message_ids[1:length],
                     done = substring(d.done FROM 1 FOR (length + 7) / 8), deliveries = remaining, payload_bytes = h.bytes
                 FROM heads AS h
-                WHERE d.batch_id = h.b AND d.webhook_key = h.k AND d.first_message_id = h.f AND d.group_id = h.g
+                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (h.b, h.k, h.f) AND (h.b, h.k, h.f)
+                    AND d.group_id = h.g
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )
             SELECT webhook_key, batch_id, first_message_id, m, is_kept, coalesce(get_bit(done, number - 1), 0) = 1

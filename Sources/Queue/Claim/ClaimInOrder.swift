@@ -78,8 +78,9 @@ extension DeliveryStore {
         """
         SELECT d.message_id, d.due_at, d.payload_bytes, d.thing_id FROM deliveries AS d LEFT JOIN LATERAL (
             SELECT f.leased_by, f.blocked_until FROM deliveries AS f
-            WHERE f.webhook_key = \(wanted.webhook.rawValue) AND f.group_id = \(wanted.group) AND f.thing_id = d.thing_id AND f.failed_at IS NULL
-            ORDER BY f.message_id LIMIT 1) AS first ON true
+            WHERE (f.webhook_key, f.thing_id) BETWEEN (d.webhook_key, d.thing_id) AND (d.webhook_key, d.thing_id)
+                AND f.group_id = \(wanted.group) AND f.thing_id IS NOT NULL AND f.failed_at IS NULL
+            ORDER BY f.webhook_key, f.thing_id, f.message_id LIMIT 1) AS first ON true
         WHERE d.webhook_key = \(wanted.webhook.rawValue) AND d.group_id = \(wanted.group) AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at <= \(now)
             AND coalesce(first.blocked_until <= \(now), true)
             AND coalesce(first.leased_by = \(self.session.rawValue), true)
@@ -97,9 +98,13 @@ extension DeliveryStore {
             SELECT f.message_id, f.payload_bytes, bool_and(f.leased_by IS NULL AND f.due_at <= \(now))
                 OVER (PARTITION BY f.thing_id ORDER BY f.message_id) AS is_unbroken
             FROM (SELECT thing_id, max(message_id) AS last FROM locked WHERE thing_id IS NOT NULL GROUP BY thing_id) AS t
-            JOIN deliveries AS f ON f.webhook_key = \(wanted.webhook.rawValue) AND f.group_id = \(wanted.group) AND f.thing_id = t.thing_id
-                AND f.failed_at IS NULL AND f.message_id <= t.last
-                AND f.leased_by IS DISTINCT FROM \(self.session.rawValue)
+            CROSS JOIN LATERAL (
+                SELECT message_id, payload_bytes, thing_id, leased_by, due_at FROM deliveries
+                WHERE (webhook_key, thing_id) >= (\(wanted.webhook.rawValue), t.thing_id)
+                    AND (webhook_key, thing_id, message_id) <= (\(wanted.webhook.rawValue), t.thing_id, t.last)
+                    AND group_id = \(wanted.group) AND thing_id IS NOT NULL AND failed_at IS NULL
+                    AND leased_by IS DISTINCT FROM \(self.session.rawValue)
+                ORDER BY webhook_key, thing_id, message_id LIMIT \(wanted.count)) AS f
         ), eligible AS MATERIALIZED (
             SELECT message_id, payload_bytes FROM lines WHERE is_unbroken
             UNION ALL SELECT message_id, payload_bytes FROM locked WHERE thing_id IS NULL
@@ -109,9 +114,9 @@ extension DeliveryStore {
                 SELECT message_id, sum(payload_bytes) OVER (ORDER BY message_id) AS upto FROM eligible) AS summed
             WHERE upto <= \(wanted.bytes)
         ), taken AS (
-            UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM fitting
-            WHERE d.message_id = fitting.message_id AND d.webhook_key = \(wanted.webhook.rawValue) AND d.group_id = \(wanted.group)
-                AND d.leased_by IS NULL AND d.failed_at IS NULL
+            UPDATE deliveries AS d SET leased_by = \(self.session.rawValue)
+            WHERE d.message_id = ANY(ARRAY(SELECT message_id FROM fitting)) AND d.webhook_key = \(wanted.webhook.rawValue)
+                AND d.group_id = \(wanted.group) AND num_nulls(d.leased_by, d.failed_at) = 2
             RETURNING d.message_id, d.attempts, d.is_kept, d.replayed_at, d.bundle_id, d.resent
         )
         SELECT message_id, attempts, is_kept, replayed_at, bundle_id, 0::bigint, 0::bigint, resent FROM taken

@@ -93,8 +93,8 @@ extension DeliveryStore {
                 SELECT w.k, w.g, w.b, w.n, d.* FROM (
                     SELECT wanted.*, first.* FROM wanted LEFT JOIN LATERAL (
                         SELECT due_at AS first_due, first_message_id FROM delivery_batches
-                        WHERE webhook_key = k AND group_id = g AND leased_by IS NULL
-                        ORDER BY batch_id, first_message_id LIMIT 1) AS first ON true
+                        WHERE webhook_key BETWEEN k AND k AND group_id = g AND leased_by IS NULL
+                        ORDER BY webhook_key, batch_id, first_message_id LIMIT 1) AS first ON true
                 ) AS w CROSS JOIN LATERAL (
                     SELECT message_id, due_at, payload_bytes, bundle_id FROM deliveries
                     WHERE webhook_key = w.k AND group_id = w.g AND leased_by IS NULL AND failed_at IS NULL
@@ -102,7 +102,7 @@ extension DeliveryStore {
                         AND (due_at < w.first_due OR message_id <= w.first_message_id) IS NOT FALSE
                     ORDER BY due_at, message_id LIMIT w.n FOR UPDATE SKIP LOCKED) AS d
             ), summed AS MATERIALIZED (
-                SELECT k, g, b, message_id, due_at, bundle_id,
+                SELECT k, g, b, n, message_id, due_at, bundle_id,
                     sum(payload_bytes) OVER (PARTITION BY k ORDER BY due_at, message_id) AS upto
                 FROM locked
             ), cut AS MATERIALIZED (
@@ -111,15 +111,15 @@ extension DeliveryStore {
                     ORDER BY k, due_at DESC, message_id DESC
                 ) AS last
                 WHERE bundle_id IS NOT NULL
-                    AND EXISTS (SELECT FROM deliveries AS d WHERE d.webhook_key = last.k AND d.group_id = last.g
+                    AND (SELECT true FROM deliveries AS d WHERE d.webhook_key = last.k AND d.group_id = last.g
                         AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at = last.due_at AND d.message_id > last.message_id
-                        AND d.bundle_id = last.bundle_id)
+                        AND d.bundle_id = last.bundle_id LIMIT 1)
                     AND EXISTS (SELECT FROM summed AS s WHERE s.k = last.k AND s.upto <= s.b
                         AND s.bundle_id IS DISTINCT FROM last.bundle_id)
             ), taken AS (
                 UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM summed AS s
-                WHERE s.upto <= s.b AND d.message_id = s.message_id AND d.webhook_key = s.k AND d.group_id = s.g
-                    AND d.leased_by IS NULL AND d.failed_at IS NULL
+                WHERE s.upto <= s.b AND (d.message_id, d.webhook_key) BETWEEN (s.message_id, s.k) AND (s.message_id, s.k)
+                    AND d.group_id = s.g AND num_nulls(d.leased_by, d.failed_at) = 2
                     AND NOT EXISTS (SELECT FROM cut AS c WHERE c.k = s.k AND c.bundle_id = s.bundle_id)
                 RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id, d.resent
             )
@@ -127,8 +127,7 @@ extension DeliveryStore {
             UNION ALL
             SELECT k, NULL, false, 0::smallint, NULL, NULL, count(*) = min(n) OR bool_or(upto > b),
                 coalesce(min(upto) FILTER (WHERE upto > b AND is_first), 0)::bigint, NULL
-            FROM (SELECT s.k, s.b, s.upto, w.n, row_number() OVER (PARTITION BY s.k ORDER BY upto) = 1 AS is_first
-                  FROM summed AS s JOIN wanted AS w ON w.k = s.k) AS found
+            FROM (SELECT k, b, upto, n, row_number() OVER (PARTITION BY k ORDER BY upto) = 1 AS is_first FROM summed) AS found
             GROUP BY k
             """
         ) { row in
@@ -166,8 +165,8 @@ extension DeliveryStore {
                     ORDER BY due_at LIMIT 1) AS s ON true
                 LEFT JOIN LATERAL (
                     SELECT due_at FROM delivery_batches AS d
-                    WHERE d.webhook_key = w.key AND d.group_id = w.group_id AND d.leased_by IS NULL
-                    ORDER BY batch_id LIMIT 1) AS b ON true
+                    WHERE d.webhook_key BETWEEN w.key AND w.key AND d.group_id = w.group_id AND d.leased_by IS NULL
+                    ORDER BY webhook_key, batch_id LIMIT 1) AS b ON true
             WHERE w.key = ANY(\(wanted.map(\.webhook.rawValue))) AND (s.due_at IS NOT NULL OR b.due_at IS NOT NULL)
             """
         ) { row in (WebhookKey(rawValue: try row.int32(0)), try row.instant(1)) }

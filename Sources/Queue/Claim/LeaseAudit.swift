@@ -81,14 +81,14 @@ extension DeliveryStore {
                 UPDATE delivery_batches AS d SET leased_by = NULL
                 FROM unnest(\(batches.map(\.id.rawValue)), \(batches.map(\.webhook.rawValue)),
                             \(batches.map(\.first.rawValue))) AS r (b, w, f)
-                WHERE d.batch_id = r.b AND d.webhook_key = r.w AND d.first_message_id = r.f
-                    AND d.leased_by = \(self.session.rawValue)
+                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (r.b, r.w, r.f) AND (r.b, r.w, r.f)
+                    AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
                 """)
             try db.execute(
                 """
                 UPDATE deliveries AS d SET leased_by = NULL
                 FROM unnest(\(single.map(\.message.rawValue)), \(single.map(\.webhook.rawValue))) AS r (m, w)
-                WHERE d.message_id = r.m AND d.webhook_key = r.w AND d.leased_by = \(self.session.rawValue)
+                WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.leased_by = \(self.session.rawValue)
                 """)
         }
     }

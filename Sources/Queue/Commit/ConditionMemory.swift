@@ -58,7 +58,7 @@ package struct ConditionMemoryStore: Sendable {
                 """
                 SELECT m.webhook_key, m.thing_id, m.rule, m.value, m.group_id FROM condition_memory AS m
                 JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
-                    ON m.webhook_key = r.w AND m.thing_id = r.t AND m.group_id = r.g
+                    ON (m.webhook_key, m.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t) AND m.group_id = r.g
                 """
             ) { row in
                 (

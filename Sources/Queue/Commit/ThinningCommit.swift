@@ -43,7 +43,7 @@ extension IntakeStore.Commit {
             """
             SELECT count(*) FROM thinned_things AS t
             JOIN unnest(\(webhooks), \(things), \(messages), \(groups)) AS r (w, s, b, g)
-                ON t.webhook_key = r.w AND t.thing_id = r.s AND t.group_id = r.g AND r.b = ANY(t.changed_by)
+                ON (t.webhook_key, t.thing_id) BETWEEN (r.w, r.s) AND (r.w, r.s) AND t.group_id = r.g AND r.b = ANY(t.changed_by)
             """
         ) { try $0.int64(0) }
         guard known == [Int64(changes.count)] else { throw ThinningConflict() }
@@ -58,8 +58,8 @@ extension IntakeStore.Commit {
             DELETE FROM deliveries AS d
             USING unnest(\(replacing.map(\.0.webhook.rawValue)), \(replacing.map(\.1.rawValue)), \(replacing.map(\.0.group)))
                 AS r (w, m, g)
-            WHERE d.webhook_key = r.w AND d.message_id = r.m AND d.group_id = r.g AND d.leased_by IS NULL
-                AND d.failed_at IS NULL AND d.attempts = 0 AND d.replayed_at IS NULL AND d.resent IS NULL
+            WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.group_id = r.g
+                AND d.attempts = 0 AND num_nulls(d.leased_by, d.failed_at, d.replayed_at, d.resent) = 4
             RETURNING d.webhook_key, d.message_id, d.batch_id, d.is_kept, d.group_id
             """
         ) { row in

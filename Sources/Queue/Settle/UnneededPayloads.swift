@@ -56,7 +56,7 @@ struct UnneededPayloads {
     private static func removal(of ids: [Int64], in groups: [EntityID], from place: PayloadPlace) -> Query {
         """
         DELETE FROM \(place.table) AS t WHERE id = ANY(\(ids)) AND group_id = ANY(\(Array(Set(groups))))
-        AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = t.id AND d.group_id = t.group_id)
+        AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id BETWEEN t.id AND t.id AND d.group_id = t.group_id)
         """
     }
 }
