@@ -43,7 +43,7 @@ final class ClaimLine: Sendable {
             state.turns.next { wish, most, mostBytes in
                 ledger.reserveForClaim(
                     wish.webhook, of: wish.group, penned: wish.penned, most: most, mostBytes: mostBytes,
-                    least: wish.leastBytes, keepsUp: wish.keepsUp)
+                    least: wish.leastBytes)
             }
         }
     }

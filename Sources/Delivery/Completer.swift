@@ -6,7 +6,7 @@ internal import Queue
 internal import Schema
 internal import Synchronization
 
-/// Records finished attempts, in batches, and those of a webhook in order.
+/// Records finished attempts, in batches, and those of a group in order.
 ///
 /// What it holds is bounded without a limit of its own: a delivery gives back its room in the ``LaneLedger`` only when
 /// it has been recorded. While the database is away results wait here, and new deliveries stay with the broker.
@@ -56,7 +56,7 @@ final class Completer: Sendable {
         for await _ in self.signals {
             while true {
                 queue.append(self.takePending())
-                let batch = queue.take(Self.mostPerTransaction, steady: self.ledger.steady(among:))
+                let batch = queue.take(Self.mostPerTransaction)
                 guard !batch.isEmpty else { break }
                 plan.add(batch)
                 guard await self.carryOut(&plan) else {

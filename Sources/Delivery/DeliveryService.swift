@@ -227,13 +227,8 @@ package struct DeliveryService: Service {
     }
 
     private func askWhatIsDue() async {
-        // Every webhook that has something is looked at: of thousands it takes long, and is not asked all the time.
-        var pause = Duration.zero
         await self.periodic(self.configuration.dueInterval, "what is due cannot be asked").run {
-            let start = ContinuousClock.now
-            try await self.noteDues(later: pause * 2)
-            pause = min((ContinuousClock.now - start) * 4, .seconds(10))
-            if pause > self.configuration.dueInterval { try await Task.sleep(for: pause) }
+            try await self.noteDues()
         }
     }
 
@@ -241,9 +236,8 @@ package struct DeliveryService: Service {
         self.ports.target(webhook)?.status == .enabled
     }
 
-    /// - Parameter later: by how much later than usual it may be asked again.
-    func noteDues(later: Duration = .zero) async throws {
-        let horizon = self.dueHorizon + later
+    func noteDues() async throws {
+        let horizon = self.dueHorizon
         let dues = try await self.store.due().filter { $0.value <= horizon && self.isEnabled($0.key) }
         for (index, dispatcher) in self.dispatchers.enumerated() {
             await dispatcher.noteDues(dues.filter { self.index(of: $0.key) == index })

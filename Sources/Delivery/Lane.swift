@@ -32,8 +32,6 @@ final class Lane {
     private var refused: [Delivery] = []
     /// How many bytes the first that waits in the database has, if there was no room for it.
     private var missingBytes = 0
-    /// When the oldest was received of what was claimed last and had not been tried before.
-    private var lastClaimed: Instant?
     /// Whether it is among those that are looked at with the next tick.
     var isNotedBusy = false
     /// What kept the next request from going out when that was tried last.
@@ -230,23 +228,18 @@ final class Lane {
         guard most > 0 else { return nil }
         self.noteBusy()
         let isFirst = self.backlog.beginClaim()
-        // Where order is strict everything is claimed, each by a statement of its own: that would always go first.
-        let isNew = !self.isInOrder && (isFirst || self.lastClaimed.map { wallNow - $0 < .seconds(10) } ?? false)
         return ClaimWish(
             webhook: self.key, group: self.target.group, isInOrder: self.isInOrder,
             returning: self.queue.returningThings, connections: self.backlog.connections,
             penned: self.queue.penned, most: most, leastBytes: max(1, self.missingBytes), isFirst: isFirst,
-            keepsUp: isNew && self.dispatcher.ledger.isSteady(self.key),
             losses: self.dispatcher.leaseLosses)
     }
 
     func claimFailed() {
-        self.noteBusy()
         self.backlog.claimFailed()
     }
 
     func endClaim(_ claim: Claim, of turn: ClaimTurns.Turn) {
-        self.noteBusy()
         self.missingBytes = claim.missingBytes
         let claimed = claim.deliveries.map { claimed in
             var delivery = Delivery(
@@ -257,7 +250,6 @@ final class Lane {
             delivery.resent = claimed.resent
             return delivery
         }
-        self.lastClaimed = claimed.first { $0.attempts == 0 }?.message.id.time
         let ledger = self.dispatcher.ledger
         let action = self.backlog.endClaim(
             Backlog.Found(

@@ -40,12 +40,10 @@ extension Lane {
     /// When there may be something to do if nothing happens meanwhile, nil if there is something now. A time that is over says
     /// that there is nothing left to remember either.
     private func nextLook(now: NIODeadline, wallNow: Instant) -> NIODeadline? {
-        guard self.inFlight == 0, !self.facts.isAsking, self.tokens?.isIdle != false,
+        guard self.inFlight == 0, self.givenBack == 0, self.unrecorded.isEmpty, !self.backlog.isClaiming,
+            !self.facts.isAsking, self.tokens?.isIdle != false,
             self.queue.isIdle || (self.wakeUp != nil && self.queue.penned.deliveries == 0)
         else { return nil }
-        // Thousands may wait for their turns to claim or to be recorded: who is told of these has nothing to do until then.
-        let waits = self.givenBack > 0 || !self.unrecorded.isEmpty || self.backlog.isClaiming
-        guard !waits else { return now + .seconds(1) }
         var next = now + Self.longestSleep
         if let wakeUp {
             next = min(next, max(now, .uptimeNanoseconds(UInt64(max(0, wakeUp.at)))) + .seconds(1))

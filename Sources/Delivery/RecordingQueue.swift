@@ -4,8 +4,7 @@ internal import Journal
 /// What has ended and waits to be recorded, the oldest first: a value.
 ///
 /// If more waits than is recorded at a time, each group has its part of that, so that what a group's 20,000 webhooks have done
-/// keeps no other's from being recorded, and from leaving the memory. A quarter is for lanes that get things done all the time, before
-/// thousands of groups that have something just now. What is of one webhook stays in order.
+/// keeps no other's from being recorded, and from leaving the memory. What is of one group stays in order.
 ///
 /// What goes back to one row is never divided: the part that went back first would wait in a row of its own, and be claimed behind the
 /// rest, which is found under the name of the row's first message.
@@ -19,17 +18,28 @@ struct RecordingQueue {
     }
 
     /// Takes what is recorded together: `most`, and what goes back to the same rows as some of it.
-    ///
-    /// - Parameter steady: which of these get things done all the time.
-    mutating func take(_ most: Int, steady: (Set<WebhookKey>) -> Set<WebhookKey> = { _ in [] }) -> [DeliveryResult] {
+    mutating func take(_ most: Int) -> [DeliveryResult] {
         guard self.results.count > most else {
             defer { self.results = [] }
             return self.results
         }
-        let first = steady(Set(self.results.lazy.map(\.delivery.webhook.key)))
-        var taken = first.isEmpty ? [] : self.take(most / 4) { first.contains($0.delivery.webhook.key) }
-        taken += self.take(most - taken.count) { _ in true }
-        var left = self.results
+        let (part, remainder) = self.part(of: most)
+        var over = remainder
+        var (taken, left) = ([DeliveryResult](), [DeliveryResult]())
+        taken.reserveCapacity(most)
+        left.reserveCapacity(self.results.count - most)
+        var counts: [EntityID: Int] = [:]
+        for result in self.results {
+            let group = result.delivery.webhook.group
+            let count = counts[group, default: 0]
+            guard count < part || (count == part && over > 0) else {
+                left.append(result)
+                continue
+            }
+            if count == part { over -= 1 }
+            counts[group] = count + 1
+            taken.append(result)
+        }
         let rows = Set(taken.lazy.compactMap(\.rowGoneBackTo))
         if !rows.isEmpty {
             taken += left.lazy.filter { $0.rowGoneBackTo.map(rows.contains) == true }
@@ -39,34 +49,11 @@ struct RecordingQueue {
         return taken
     }
 
-    /// Takes so many of those that are meant, of each group its part.
-    private mutating func take(_ most: Int, where isMeant: (DeliveryResult) -> Bool) -> [DeliveryResult] {
-        let (part, remainder) = self.part(of: most, where: isMeant)
-        var over = remainder
-        var (taken, left) = ([DeliveryResult](), [DeliveryResult]())
-        taken.reserveCapacity(most)
-        left.reserveCapacity(self.results.count)
-        var counts: [EntityID: Int] = [:]
-        for result in self.results {
-            let group = result.delivery.webhook.group
-            let count = counts[group, default: 0]
-            guard isMeant(result), count < part || (count == part && over > 0) else {
-                left.append(result)
-                continue
-            }
-            if count == part { over -= 1 }
-            counts[group] = count + 1
-            taken.append(result)
-        }
-        self.results = left
-        return taken
-    }
-
     /// How many each group may have, and how many of them one more: those that have waited longest. Who has fewer leaves the rest to
     /// the others.
-    private func part(of most: Int, where isMeant: (DeliveryResult) -> Bool) -> (part: Int, over: Int) {
+    private func part(of most: Int) -> (part: Int, over: Int) {
         var counts: [EntityID: Int] = [:]
-        for result in self.results where isMeant(result) { counts[result.delivery.webhook.group, default: 0] += 1 }
+        for index in self.results.indices { counts[self.results[index].delivery.webhook.group, default: 0] += 1 }
         var (left, groups) = (most, counts.count)
         for count in counts.values.sorted() {
             let part = left / groups

@@ -56,27 +56,6 @@ struct RecordingQueueTests {
         #expect(queue.count == waiting.reduce(0, +) - 20)
     }
 
-    @Test("is taken first where lanes get things done all the time, to a quarter, and by each group's part of that")
-    func steady() {
-        var queue = RecordingQueue()
-        let waiting = [60, 60, 2, 60, 60]
-        for (group, count) in waiting.enumerated() {
-            queue.append((0..<count).map { self.result(100 * group + $0, of: group) })
-        }
-        let keys = [3, 4].map { self.webhooks[$0].key }
-        var asked: Set<WebhookKey> = []
-        // Ten are theirs, and of the others thirty each has its part.
-        let taken = queue.take(40) { wanted in
-            asked = wanted
-            return Set(keys)
-        }
-        #expect(self.counts(taken) == [7, 7, 2, 12, 12])
-        #expect(asked == Set(self.webhooks.map(\.key)))
-        #expect(
-            taken.filter { $0.delivery.webhook.key == keys[0] }.map(\.delivery.message.id.rawValue) == Array(300..<312))
-        #expect(queue.count == waiting.reduce(0, +) - 40)
-    }
-
     @Test("is not divided where it goes back to one row, which would bring its parts in another order")
     func rows() {
         func row(_ numbers: Range<Int>) -> [DeliveryResult] {

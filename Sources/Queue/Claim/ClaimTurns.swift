@@ -18,16 +18,13 @@ package struct ClaimWish: Sendable {
     package let leastBytes: Int
     /// Whether it is the first claim of a backlog, which may be short.
     package let isFirst: Bool
-    /// Whether it is of a lane that has kept up with what came until just now: what waits is new, it has found no room in memory beside
-    /// others, and goes out at once if it is claimed.
-    package let keepsUp: Bool
     /// How often the lease had been lost when it was asked for.
     package let losses: Int
 
     package init(
         webhook: WebhookKey, group: EntityID, isInOrder: Bool = false, returning: [EntityID] = [],
         connections: Int? = nil, penned: LaneLedger.Size = LaneLedger.Size(), most: Int, leastBytes: Int = 1,
-        isFirst: Bool = true, keepsUp: Bool = false, losses: Int = 0
+        isFirst: Bool = true, losses: Int = 0
     ) {
         self.webhook = webhook
         self.group = group
@@ -38,7 +35,6 @@ package struct ClaimWish: Sendable {
         self.most = most
         self.leastBytes = leastBytes
         self.isFirst = isFirst
-        self.keepsUp = keepsUp
         self.losses = losses
     }
 }
@@ -46,8 +42,7 @@ package struct ClaimWish: Sendable {
 /// Whose turn it is to claim: a value without I/O.
 ///
 /// Several lanes are served by one statement, each with its part of it. Who has claimed goes to the end of the line, and who
-/// claims for the first time goes before those who come again and again, so that a short backlog does not wait for long ones; and
-/// before those who keeps up, so that ten thousand short ones do not make a long one of what others have.
+/// claims for the first time goes before those who come again and again, so that a short backlog does not wait for long ones.
 /// Groups take turns, and a group's lanes among themselves: one with 20,000 lanes is served no sooner than one with a single one.
 /// Room is reserved when the claim is made and not when it is wished for: what waits holds nothing. A lane waits once at a
 /// time, which is what bounds it.
@@ -77,7 +72,6 @@ package struct ClaimTurns: Sendable {
     }
 
     private let limits: Limits
-    private var keepingUp = ClaimQueue()
     private var first = ClaimQueue()
     private var again = ClaimQueue()
 
@@ -85,22 +79,15 @@ package struct ClaimTurns: Sendable {
         self.limits = limits
     }
 
-    package var count: Int { self.keepingUp.count + self.first.count + self.again.count }
+    package var count: Int { self.first.count + self.again.count }
 
     package mutating func add(_ wish: ClaimWish) {
-        if wish.keepsUp {
-            self.keepingUp.append(wish)
-        } else if wish.isFirst {
-            self.first.append(wish)
-        } else {
-            self.again.append(wish)
-        }
+        if wish.isFirst { self.first.append(wish) } else { self.again.append(wish) }
     }
 
     /// - Returns: whether it was still waiting.
     package mutating func withdraw(_ webhook: WebhookKey, of group: EntityID) -> Bool {
-        self.keepingUp.remove(webhook, of: group) || self.first.remove(webhook, of: group)
-            || self.again.remove(webhook, of: group)
+        self.first.remove(webhook, of: group) || self.again.remove(webhook, of: group)
     }
 
     /// Those that are served by the next statement: several lanes, or one in strict order; none if nobody has room.
@@ -109,42 +96,33 @@ package struct ClaimTurns: Sendable {
     package mutating func next(
         reserve: (_ wish: ClaimWish, _ most: Int, _ mostBytes: Int) -> LaneLedger.ClaimRoom?
     ) -> [Turn] {
-        let (keepingUp, first, again, part) = self.parts()
+        let (first, again, part) = self.parts()
         let most = min(self.limits.laneDeliveries, part)
-        let mostBytes = min(self.limits.laneBytes, max(1, self.limits.bytes / max(1, keepingUp + first + again)))
+        let mostBytes = min(self.limits.laneBytes, max(1, self.limits.bytes / max(1, first + again)))
         var turns: [Turn] = []
-        func take(from line: inout ClaimQueue, upTo lanes: Int) {
-            guard turns.first?.wish.isInOrder != true else { return }
-            Self.take(from: &line, upTo: lanes, looks: self.limits.looks, into: &turns) {
+        Self.take(from: &self.first, upTo: first, looks: self.limits.looks, into: &turns) {
+            reserve($0, min($0.most, most), mostBytes)
+        }
+        if turns.first?.wish.isInOrder != true {
+            Self.take(from: &self.again, upTo: first + again, looks: self.limits.looks, into: &turns) {
                 reserve($0, min($0.most, most), mostBytes)
             }
         }
-        take(from: &self.keepingUp, upTo: keepingUp)
-        take(from: &self.first, upTo: keepingUp + first)
-        take(from: &self.again, upTo: keepingUp + first + again)
         return turns
     }
 
     /// How many of each line are served by one statement, and how much each of them may have: those who want little leave the
     /// rest to the others.
-    private func parts() -> (keepingUp: Int, first: Int, again: Int, part: Int) {
-        var (lanes, deliveries) = (self.limits.lanes, self.limits.deliveries)
-        // Of what is left when those who keep up are served, of which there are few, a quarter is for those who come again, however many
-        // come for the first time.
-        let keepingUp = self.count(
-            of: self.keepingUp, lanes: lanes / 2, deliveries: deliveries / 2, each: self.limits.worthwhileAtFirst)
-        lanes -= keepingUp.lanes
-        deliveries -= keepingUp.deliveries
+    private func parts() -> (first: Int, again: Int, part: Int) {
+        // A quarter is for those who come again, however many come for the first time.
         let quarters = self.again.isEmpty ? 4 : 3
         let first = self.count(
-            of: self.first, lanes: lanes * quarters / 4, deliveries: deliveries * quarters / 4,
+            of: self.first, lanes: self.limits.lanes * quarters / 4, deliveries: self.limits.deliveries * quarters / 4,
             each: self.limits.worthwhileAtFirst)
         let again = self.count(
-            of: self.again, lanes: lanes - first.lanes, deliveries: deliveries - first.deliveries,
-            each: self.limits.worthwhile)
-        let served = [
-            (self.keepingUp, keepingUp.lanes), (self.first, first.lanes), (self.again, again.lanes),
-        ].flatMap { line, lanes in
+            of: self.again, lanes: self.limits.lanes - first.lanes,
+            deliveries: self.limits.deliveries - first.deliveries, each: self.limits.worthwhile)
+        let served = [(self.first, first.lanes), (self.again, again.lanes)].flatMap { line, lanes in
             line.walk.prefix(lanes).map(\.most)
         }.sorted()
         var part = 1
@@ -154,7 +132,7 @@ package struct ClaimTurns: Sendable {
             if most > part { break }
             left -= most
         }
-        return (keepingUp.lanes, first.lanes, again.lanes, part)
+        return (first.lanes, again.lanes, part)
     }
 
     /// How many of a line are served within so many lanes and deliveries, of which nobody gets less than `each` if it wants that. Few

@@ -8,8 +8,8 @@ internal import Synchronization
 /// Room is set aside here before a batch is committed, because the commit must already say what is leased.
 ///
 /// Memory that moves belongs to what moves. The total is a bound that nothing passes. A part of it is for what every lane
-/// may have whatever the others do, a part of that again for lanes that have completed something of late, and of that for those
-/// that have for some seconds; beyond that a lane has at most three quarters of what the others leave, and once half of the whole is in use no more
+/// may have whatever the others do, and a part of that again for lanes that have completed something of late; beyond
+/// that a lane has at most three quarters of what the others leave, and once half of the whole is in use no more
 /// than it gets done in two seconds. However many lanes a group has, they leave other groups theirs (``GroupShares``).
 package final class LaneLedger: Sendable {
     package struct Limits: Sendable {
@@ -68,8 +68,6 @@ package final class LaneLedger: Sendable {
         /// What was completed since the last ``turn()``, and in the one before.
         var completed = Size()
         var pace = Size()
-        /// In which of the last turns it has completed something: a bit for each, the last one's the lowest.
-        var moved: UInt8 = 0
         /// Whether it had too much at the last ``turn()`` already.
         var hadTooMuch = false
 
@@ -80,12 +78,8 @@ package final class LaneLedger: Sendable {
                 bytes: max(self.pace.bytes, self.completed.bytes))
         }
         var isMoving: Bool { self.completed.deliveries + self.pace.deliveries > 0 }
-        var motion: LaneRoom.Motion { self.isSteady ? .steady : self.isMoving ? .moving : .still }
-        /// Whether it has completed something in most of the last seconds.
-        var isSteady: Bool { self.moved.nonzeroBitCount >= 4 }
         var isOfInterest: Bool {
             self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.isMoving
-                || self.moved != 0
         }
     }
 
@@ -195,7 +189,7 @@ package final class LaneLedger: Sendable {
                 total: limits.totalBytes, lane: limits.laneBytes, share: limits.shareBytes,
                 groupShare: limits.groupBytes, has: account.size.bytes, pace: rate.bytes, used: used.bytes,
                 ofGroup: group.size.bytes, beyond: group.beyond.bytes),
-            motion: isClaim ? .still : account.motion, areSeveral: group.areSeveral)
+            isMoving: account.isMoving && !isClaim, areSeveral: group.areSeveral)
     }
 
     // MARK: What moves
@@ -211,7 +205,6 @@ package final class LaneLedger: Sendable {
             for (key, var account) in state.accounts {
                 account.pace = account.completed
                 account.completed = Size()
-                account.moved = account.moved << 1 | (account.pace.deliveries > 0 ? 1 : 0)
                 let of = max(self.limits.shareDeliveries, 2 * account.pace.deliveries)
                 let ofBytes = max(self.limits.shareBytes, 2 * account.pace.bytes)
                 let hasTooMuch = isShort && (account.size.deliveries > of || account.size.bytes > ofBytes)
@@ -308,16 +301,14 @@ package final class LaneLedger: Sendable {
     ///   - penned: of what the lane has, what waits for the end of the backlog. It does not count as far as the lane's share
     ///     goes: if it kept the lane from claiming, the end would never come.
     ///   - least: how many bytes it is of no use without.
-    ///   - keepsUp: see ``ClaimWish/keepsUp``; it has room then as what comes in has.
     package func reserveForClaim(
-        _ key: WebhookKey, of group: EntityID, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1,
-        keepsUp: Bool = false
+        _ key: WebhookKey, of group: EntityID, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1
     ) -> ClaimRoom? {
         self.state.withLock { state in
             var account = state.account(of: key, group)
             var seen = account
             seen.size -= penned
-            let room = self.room(for: seen, state.used, state.groups.standing(at: account.group), isClaim: !keepsUp)
+            let room = self.room(for: seen, state.used, state.groups.standing(at: account.group), isClaim: true)
             if let size = self.claimable(in: room, most: most, mostBytes: mostBytes, least: least) {
                 state.add(size, to: &account)
                 state.accounts[key] = account
@@ -367,16 +358,6 @@ package final class LaneLedger: Sendable {
     /// Lets new deliveries join the lane's memory again.
     package func stopSpilling(_ key: WebhookKey) {
         self.state.withLock { $0.accounts[key]?.isSpilling = false }
-    }
-
-    /// Whether the lane has completed something in most of the last seconds.
-    package func isSteady(_ key: WebhookKey) -> Bool {
-        self.state.withLock { $0.accounts[key]?.isSteady ?? false }
-    }
-
-    /// Those of these that have.
-    package func steady(among keys: Set<WebhookKey>) -> Set<WebhookKey> {
-        self.state.withLock { state in keys.filter { state.accounts[$0]?.isSteady ?? false } }
     }
 
     package func isSpilling(_ key: WebhookKey) -> Bool {

@@ -1,16 +1,5 @@
 /// How much more a lane may have beside the others: plain numbers, because it is asked for every message.
 struct LaneRoom {
-    /// What is kept of others for those who get things done.
-    enum Motion {
-        /// What is in the database can wait there, so that a lane claims no more than it gets done; and nobody knows what comes of
-        /// messages for a lane that has completed nothing of late.
-        case still
-        /// Messages come in for a lane that has completed something of late.
-        case moving
-        /// The same of a lane that has for some seconds: not of ten thousand that have something to do just now.
-        case steady
-    }
-
     /// The same of deliveries and of bytes.
     struct Measure {
         /// What all lanes may have, a lane, a lane whatever the others do, and a group whatever the others do.
@@ -29,15 +18,17 @@ struct LaneRoom {
 
     let deliveries: Measure
     let bytes: Measure
-    let motion: Motion
+    /// Whether messages come in for a lane that has completed something of late. Of the others, and of claims, something is
+    /// kept for these; and what is in the database can wait there, so that a lane claims no more than it gets done.
+    let isMoving: Bool
     /// Whether something is left to other groups.
     let areSeveral: Bool
 
     /// - Parameter bytes: of a delivery.
     /// - Returns: whether there is room for it.
     func fits(_ bytes: Int) -> Bool {
-        let room = self.deliveries.room(self.motion, areSeveral: self.areSeveral)
-        if room >= 1, self.bytes.room(self.motion, areSeveral: self.areSeveral) >= bytes { return true }
+        let room = self.deliveries.room(isMoving: self.isMoving, areSeveral: self.areSeveral)
+        if room >= 1, self.bytes.room(isMoving: self.isMoving, areSeveral: self.areSeveral) >= bytes { return true }
         // One that is larger than what a lane has whatever the others do still gets through, alone; and so does one that is
         // larger than all there is.
         return self.deliveries.has == 0 && (self.deliveries.used == 0 || room >= 1 && bytes <= self.bytesLeft)
@@ -46,70 +37,56 @@ struct LaneRoom {
     /// How much more it may have; not less than nothing.
     var size: LaneLedger.Size {
         LaneLedger.Size(
-            deliveries: self.deliveries.room(self.motion, areSeveral: self.areSeveral),
-            bytes: self.bytes.room(self.motion, areSeveral: self.areSeveral))
+            deliveries: self.deliveries.room(isMoving: self.isMoving, areSeveral: self.areSeveral),
+            bytes: self.bytes.room(isMoving: self.isMoving, areSeveral: self.areSeveral))
     }
 
     /// Payload that could come in for a lane that has nothing, however much its share is.
-    var bytesLeft: Int { self.bytes.left(self.motion, areSeveral: self.areSeveral) }
+    var bytesLeft: Int { self.bytes.left(isMoving: self.isMoving, areSeveral: self.areSeveral) }
 }
 
 extension LaneRoom.Measure {
-    func room(_ motion: LaneRoom.Motion, areSeveral: Bool) -> Int {
+    func room(isMoving: Bool, areSeveral: Bool) -> Int {
         // What is on its way at any moment is more the more goes out.
         let ofShare = min(
-            min(self.lane, max(self.share, self.pace / 4)) - self.has, self.total - self.kept(motion) - self.used)
+            min(self.lane, max(self.share, self.pace / 4)) - self.has, self.total - self.kept(isMoving) - self.used)
         var most = min(self.lane, (self.total * 3 / 4 - self.used + self.has) * 3 / 4)
-        if self.used > self.total / 2, motion == .still { most = min(most, 4 * self.pace) }
+        if self.used > self.total / 2, !isMoving { most = min(most, 4 * self.pace) }
         let ofLane = max(0, ofShare, most - self.has)
         guard areSeveral else { return ofLane }
-        let room = min(ofLane, self.leftToGroup(motion))
-        guard self.mayGoFirst(motion) else { return room }
-        let few = motion == .still ? self.share : max(self.share, self.firstShare(motion))
+        let room = min(ofLane, self.leftToGroup(isMoving))
+        guard self.mayGoFirst(isMoving) else { return room }
+        let few = isMoving ? max(self.share, self.groupShare) : self.share
         let first = min(self.lane, max(few, self.pace / 4)) - self.has
-        let left = self.total - self.used - (motion == .moving ? self.kept(motion) : 0)
-        return max(room, min(first, self.firstShare(motion) - self.ofGroup, left))
+        return max(room, min(first, self.leftOfShare, self.total - self.used))
     }
 
     /// What one may be large that comes alone.
-    func left(_ motion: LaneRoom.Motion, areSeveral: Bool) -> Int {
+    func left(isMoving: Bool, areSeveral: Bool) -> Int {
         let left = self.total - self.used
-        guard areSeveral else { return left - self.kept(motion) }
-        if self.mayGoFirst(motion) { return left }
-        return min(left - self.kept(motion), self.leftToGroup(motion))
+        guard areSeveral else { return left - self.kept(isMoving) }
+        if self.mayGoFirst(isMoving) { return left }
+        return min(left - self.kept(isMoving), self.leftToGroup(isMoving))
     }
 
-    /// For what comes in for lanes that move, and a half of it for those that have for some time.
-    private func kept(_ motion: LaneRoom.Motion) -> Int {
-        switch motion {
-        case .still: self.total / 8
-        case .moving: self.total / 16
-        case .steady: 0
-        }
-    }
-
-    /// What the group may have, and its lanes, before others count. Where results or commits are held up, what a lane goes on getting done
-    /// comes together.
-    private func firstShare(_ motion: LaneRoom.Motion) -> Int {
-        guard motion == .steady else { return self.groupShare }
-        return min(max(self.groupShare, 2 * self.pace), 4 * self.groupShare)
-    }
+    /// For lanes that move, and for what comes in for them.
+    private func kept(_ isMoving: Bool) -> Int { isMoving ? 0 : self.total / 8 }
 
     /// What the group may still have whatever the others do.
     private var leftOfShare: Int { max(0, self.groupShare - self.ofGroup) }
 
     /// What the group may still have. Beyond its share that is fifteen sixteenths, together with what it has, of what other groups
     /// leave of fifteen sixteenths of the whole.
-    private func leftToGroup(_ motion: LaneRoom.Motion) -> Int {
+    private func leftToGroup(_ isMoving: Bool) -> Int {
         let mine = max(0, self.ofGroup - self.groupShare)
         let others = self.beyond - mine
-        let more = (self.total * 15 / 16 - self.kept(motion) - others) * 15 / 16 - mine
+        let more = (self.total * 15 / 16 - self.kept(isMoving) - others) * 15 / 16 - mine
         return self.leftOfShare + max(0, more)
     }
 
     /// Whether the lane may have of its group's share what is kept otherwise. It may if it moves; and as long as little is in use
     /// of groups' shares, so that it is not those of many groups that stand still which fill the memory.
-    private func mayGoFirst(_ motion: LaneRoom.Motion) -> Bool {
-        self.ofGroup < self.firstShare(motion) && (motion != .still || self.used - self.beyond < self.total / 16)
+    private func mayGoFirst(_ isMoving: Bool) -> Bool {
+        self.ofGroup < self.groupShare && (isMoving || self.used - self.beyond < self.total / 16)
     }
 }

@@ -9,12 +9,11 @@ struct ClaimTurnsTests {
     private let groups = (0..<4).map { _ in EntityID.random() }
 
     private func wish(
-        _ key: Int32, of group: Int = 0, most: Int = 100, isFirst: Bool = true, keepsUp: Bool = false,
-        isInOrder: Bool = false
+        _ key: Int32, of group: Int = 0, most: Int = 100, isFirst: Bool = true, isInOrder: Bool = false
     ) -> ClaimWish {
         ClaimWish(
             webhook: WebhookKey(rawValue: key), group: self.groups[group], isInOrder: isInOrder, most: most,
-            isFirst: isFirst, keepsUp: keepsUp)
+            isFirst: isFirst)
     }
 
     private func turns(lanes: Int = 4, looks: Int = 256, _ wishes: [ClaimWish]) -> ClaimTurns {
@@ -86,21 +85,6 @@ struct ClaimTurnsTests {
         #expect(self.next(&turns) == [20, 1, 2, 3])
         for key in 30...60 as ClosedRange<Int32> { turns.add(self.wish(key)) }
         #expect(self.next(&turns) == [30, 31, 32, 4])
-    }
-
-    @Test("serves who keeps up before all others, and these with at least a half of it")
-    func keepingUp() {
-        var turns = self.turns(
-            (1...9).map { self.wish($0) } + (10...12).map { self.wish($0, isFirst: false) }
-                + (20...22).map { self.wish($0, keepsUp: true) })
-        #expect(self.next(&turns) == [20, 21, 1, 10])
-        #expect(self.next(&turns) == [22, 2, 3, 11])
-        turns.add(self.wish(23, keepsUp: true))
-        let isWithdrawn = turns.withdraw(WebhookKey(rawValue: 23), of: self.groups[0])
-        #expect(isWithdrawn)
-        turns.add(self.wish(24, keepsUp: true, isInOrder: true))
-        #expect(self.next(&turns) == [24])
-        #expect(turns.count == 7)
     }
 
     @Test("lets who has no room keep its place, and passes it by")
