@@ -126,13 +126,14 @@ package struct StatsStore: Sendable {
         _ increments: [StatsIncrement], skips: [Skip], number: Int64, of session: SessionIdentity
     ) async throws {
         guard !increments.isEmpty || !skips.isEmpty else { return }
-        let statements = Self.statements(increments, skips: skips)
+        let (sums, rest) = (Self.sums(increments), Self.rest(increments, skips: skips))
         do {
             try await self.pool.transaction { db in
-                try db.execute("SET LOCAL synchronous_commit = off")
-                for statement in statements { try db.execute(statement) }
-                // Last, because results and the lease wait for the session's row, and counts of many webhooks take their time.
+                for statement in sums { try db.execute(statement) }
+                // Behind the sums, because results and the lease wait for the session's row, and sums of many webhooks take their time;
+                // before the counters, which results lock when they have that row.
                 guard try SessionMark.counted.advance(to: number, of: session, on: db) != nil else { throw Repeated() }
+                for statement in rest { try db.execute(statement) }
             }
         } catch is Repeated {}
     }
@@ -140,7 +141,7 @@ package struct StatsStore: Sendable {
     /// What was to be added was added before, and was undone.
     private struct Repeated: Error {}
 
-    private static func statements(_ increments: [StatsIncrement], skips: [Skip]) -> [Query] {
+    private static func sums(_ increments: [StatsIncrement]) -> [Query] {
         var statements: [Query] = []
         let ofWebhooks = Self.rows(increments) { $0.webhook?.rawValue }
         if !ofWebhooks.isEmpty {
@@ -156,7 +157,11 @@ package struct StatsStore: Sendable {
                     ofGroups, into: "group_stats", key: "group_stats_pkey", by: "group_id", more: ", messages",
                     adding: ", messages = s.messages + excluded.messages"))
         }
-        if let counters = Self.counters(increments) { statements.append(counters) }
+        return statements
+    }
+
+    private static func rest(_ increments: [StatsIncrement], skips: [Skip]) -> [Query] {
+        var statements = Self.counters(increments).map { [$0] } ?? []
         if !skips.isEmpty {
             statements.append(
                 """
