@@ -282,6 +282,7 @@ extension Dispatcher {
             self.pace.wrote(now: NIODeadline.now().nanoseconds)
             // Once for all that come until the next time: it is asked of what all loops share.
             self.isMemoryShort = self.ledger.isShort
+            self.ledger.completed(self.results)
             self.ports.tally.note(self.results)
             self.completer.submit(self.results)
             self.results.removeAll(keepingCapacity: true)

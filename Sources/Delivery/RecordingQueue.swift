@@ -3,8 +3,9 @@ internal import Journal
 
 /// What has ended and waits to be recorded, the oldest first: a value.
 ///
-/// If more waits than is recorded at a time, each group has its part of that, so that what a group's 20,000 webhooks have done
-/// keeps no other's from being recorded, and from leaving the memory. What is of one group stays in order.
+/// If more waits than is recorded at a time, each group has its part of a half of that, so that what a group's 20,000 webhooks have done
+/// keeps no other's from being recorded, and from leaving the memory; the other half is for what has waited longest, whosever it is: among a
+/// thousand groups that get a little done each, one that gets more done would else never be through. What is of one group stays in order.
 ///
 /// What goes back to one row is never divided: the part that went back first would wait in a row of its own, and be claimed behind the
 /// rest, which is found under the name of the row's first message.
@@ -23,22 +24,12 @@ struct RecordingQueue {
             defer { self.results = [] }
             return self.results
         }
-        let (part, remainder) = self.part(of: most)
-        var over = remainder
+        let isTaken = self.choice(of: most)
         var (taken, left) = ([DeliveryResult](), [DeliveryResult]())
         taken.reserveCapacity(most)
         left.reserveCapacity(self.results.count - most)
-        var counts: [EntityID: Int] = [:]
-        for result in self.results {
-            let group = result.delivery.webhook.group
-            let count = counts[group, default: 0]
-            guard count < part || (count == part && over > 0) else {
-                left.append(result)
-                continue
-            }
-            if count == part { over -= 1 }
-            counts[group] = count + 1
-            taken.append(result)
+        for (index, result) in self.results.enumerated() {
+            if isTaken[index] { taken.append(result) } else { left.append(result) }
         }
         let rows = Set(taken.lazy.compactMap(\.rowGoneBackTo))
         if !rows.isEmpty {
@@ -47,6 +38,27 @@ struct RecordingQueue {
         }
         self.results = left
         return taken
+    }
+
+    /// Which are recorded.
+    private func choice(of most: Int) -> [Bool] {
+        let (part, remainder) = self.part(of: most / 2)
+        var isTaken = [Bool](repeating: false, count: self.results.count)
+        var (left, over) = (most, remainder)
+        var counts: [EntityID: Int] = [:]
+        for index in self.results.indices {
+            let count = counts[self.results[index].delivery.webhook.group, default: 0]
+            guard count < part || (count == part && over > 0) else { continue }
+            if count == part { over -= 1 }
+            counts[self.results[index].delivery.webhook.group] = count + 1
+            isTaken[index] = true
+            left -= 1
+        }
+        for index in isTaken.indices where left > 0 && !isTaken[index] {
+            isTaken[index] = true
+            left -= 1
+        }
+        return isTaken
     }
 
     /// How many each group may have, and how many of them one more: those that have waited longest. Who has fewer leaves the rest to

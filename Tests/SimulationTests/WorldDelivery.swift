@@ -107,6 +107,7 @@ extension World {
         guard case .finished = instance.plan.handle(answer) else { return }
         let results = instance.settling
         instance.settling = []
+        instance.ledger.completed(results)
         instance.ledger.release(results)
         for result in results where !result.hasSucceeded {
             instance.lanes[result.delivery.webhook.key]?.recorded(result)

@@ -10,13 +10,14 @@ extension DeliveryStore {
     /// claim ends before that, and the next one begins with it. But the first row goes whatever there is: what is to go before it has
     /// been looked for, and a claim that finds something brings something.
     ///
-    /// - Returns: for each webhook that has batches waiting, what was leased of them.
+    /// - Returns: for each webhook that has batches waiting, what was leased of them; and whether that was all that was due. A lane for
+    /// which messages come in all the time finds the end of its backlog in that, or never.
     func takeBatches(
         of wanted: [Wanted], now: Instant, on db: isolated Connection
     ) throws -> [WebhookKey: Taken] {
         let waiting = try Self.withBatches(wanted, now: now, on: db)
         guard !waiting.isEmpty else { return [:] }
-        // More may have come, and what another instance is at just now is there to be asked for again.
+        // What does not fit, and what another instance is at just now, is there to be asked for again.
         var taken = Dictionary(uniqueKeysWithValues: waiting.map { ($0, Taken(isPartial: true)) })
         // Instances take turns, so that none waits for rows that another is about to lease.
         let mine = try Set(
@@ -58,6 +59,14 @@ extension DeliveryStore {
         let firstBytes: Int
     }
 
+    /// What is found of a webhook's batches.
+    private enum Found {
+        case row(ClaimRow)
+        case tooMuch(Split)
+        /// All that is due was leased.
+        case end
+    }
+
     /// A row of more bytes is looked into before it is split.
     private static let smallRow: Int64 = 64 * 1024
     /// What is left of a row that was split waits in rows of so many, so that it is written anew only once.
@@ -75,7 +84,7 @@ extension DeliveryStore {
                 SELECT w.n, w.b, w.k, w.g, o.* FROM wanted AS w CROSS JOIN LATERAL (
                     SELECT batch_id, first_message_id, due_at, is_kept, deliveries, payload_bytes,
                         sum(deliveries) OVER earlier - deliveries AS deliveries_before,
-                        sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before
+                        sum(payload_bytes) OVER earlier - payload_bytes AS bytes_before, count(*) OVER () AS found
                     FROM (SELECT batch_id, first_message_id, due_at, is_kept, deliveries, payload_bytes FROM delivery_batches
                           WHERE webhook_key BETWEEN w.k AND w.k AND group_id = w.g AND leased_by IS NULL AND due_at <= \(now)
                           ORDER BY webhook_key, batch_id, first_message_id LIMIT w.n) AS waiting
@@ -121,30 +130,37 @@ extension DeliveryStore {
                                   AND d.first_message_id = f.first_message_id) AS places) AS sized
                     WINDOW line AS (ORDER BY number)) AS summed) AS s
             WHERE NOT f.is_whole
+            UNION ALL
+            SELECT k, NULL, NULL, NULL, false, false, 0, 0, NULL FROM (
+                SELECT k, g FROM fitting GROUP BY k, g
+                HAVING bool_and(is_whole) AND count(*) = min(found) AND min(found) < min(n)) AS f
+            WHERE num_nonnulls((SELECT message_id FROM deliveries WHERE webhook_key = f.k AND group_id = f.g AND leased_by IS NULL
+                AND failed_at IS NULL AND due_at <= \(now) ORDER BY due_at LIMIT 1)) = 0
             """
         ) { row in
             let webhook = WebhookKey(rawValue: try row.int32(0))
+            guard !row.isNull(1) else { return (webhook, Found.end) }
             let batch = BatchRow(id: try row.messageID(1), first: try row.messageID(2))
             guard row.isNull(3) else {
-                return (
-                    webhook,
-                    ClaimRow(id: try row.messageID(3), isKept: try row.bool(4), batch: batch, isDone: try row.bool(5))
-                        as ClaimRow?,
-                    nil as Split?
-                )
+                let (id, isKept, isDone) = (try row.messageID(3), try row.bool(4), try row.bool(5))
+                return (webhook, .row(ClaimRow(id: id, isKept: isKept, batch: batch, isDone: isDone)))
             }
             return (
-                webhook, nil,
-                Split(
-                    webhook: webhook, group: try row.entityID(8), row: batch, head: try row.int64(6),
-                    firstBytes: Int(try row.int64(7)))
+                webhook,
+                .tooMuch(
+                    Split(
+                        webhook: webhook, group: try row.entityID(8), row: batch, head: try row.int64(6),
+                        firstBytes: Int(try row.int64(7))))
             )
         }
         var isSplit: Set<WebhookKey> = []
-        for (webhook, row, split) in rows {
-            if let row { taken[webhook]?.rows.append(row) }
+        for (webhook, found) in rows {
+            switch found {
+            case .row(let row): taken[webhook]?.rows.append(row)
             // Only one row of a webhook is at the end of what fits; those behind it are not looked at.
-            if let split, isSplit.insert(webhook).inserted { splits.append(split) }
+            case .tooMuch(let split): if isSplit.insert(webhook).inserted { splits.append(split) }
+            case .end: taken[webhook]?.isPartial = false
+            }
         }
         return splits
     }

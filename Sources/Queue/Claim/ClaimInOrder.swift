@@ -43,10 +43,11 @@ extension DeliveryStore {
     /// - Returns: nil if there are no batches of that time.
     private func takeFormer(_ wanted: Wanted, now: Instant, on db: isolated Connection) throws -> Taken? {
         guard try !Self.withBatches([wanted], now: now, on: db).isEmpty else { return nil }
-        var alone = try self.takeSingle(of: [wanted], former: true, now: now, on: db)[wanted.webhook]
-        // The batches are behind that.
-        alone?.isPartial = true
-        return try alone ?? self.takeBatches(of: [wanted], now: now, on: db)[wanted.webhook]
+        var taken = try self.takeSingle(of: [wanted], former: true, now: now, on: db)[wanted.webhook]
+        if taken == nil { taken = try self.takeBatches(of: [wanted], now: now, on: db)[wanted.webhook] }
+        // Something is behind that: the batches, or what has its order.
+        taken?.isPartial = true
+        return taken
     }
 
     private func takeInTurn(

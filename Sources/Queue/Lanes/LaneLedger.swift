@@ -46,6 +46,10 @@ package final class LaneLedger: Sendable {
             self.bytes = delivery.message.size
         }
 
+        static func + (one: Size, other: Size) -> Size {
+            Size(deliveries: one.deliveries + other.deliveries, bytes: one.bytes + other.bytes)
+        }
+
         package static func += (size: inout Size, other: Size) {
             size.deliveries += other.deliveries
             size.bytes += other.bytes
@@ -249,20 +253,34 @@ package final class LaneLedger: Sendable {
     package func release(_ results: [DeliveryResult]) {
         self.held.end(results.lazy.filter { $0.delivery.batch == nil }.map(\.delivery.id))
         self.state.withLock { state in
-            // Those of one webhook come one after the other more often than not.
-            var run = (key: WebhookKey(rawValue: -1), size: Size(), completed: Size())
-            for index in results.indices {
-                let key = results[index].delivery.webhook.key
-                if key != run.key {
-                    Self.release(run.size, completed: run.completed, of: run.key, in: &state)
-                    run = (key, Size(), Size())
-                }
-                let size = Size(of: results[index].delivery)
-                run.size += size
-                if results[index].hasSucceeded { run.completed += size }
-            }
-            Self.release(run.size, completed: run.completed, of: run.key, in: &state)
+            Self.forEachLane(of: results) { key, size in Self.release(size, of: key, in: &state) }
         }
+    }
+
+    /// Receivers have taken those of these that have succeeded: their lanes get things done, however long that takes to be recorded.
+    package func completed(_ results: [DeliveryResult]) {
+        self.state.withLock { state in
+            Self.forEachLane(of: results, haveSucceeded: true) { key, size in
+                state.accounts[key]?.completed += size
+            }
+        }
+    }
+
+    /// - Parameter haveSucceeded: whether only such are meant.
+    private static func forEachLane(
+        of results: [DeliveryResult], haveSucceeded: Bool = false, _ body: (WebhookKey, Size) -> Void
+    ) {
+        // Those of one webhook come one after the other more often than not.
+        var run: (key: WebhookKey, size: Size)?
+        for index in results.indices where !haveSucceeded || results[index].hasSucceeded {
+            let key = results[index].delivery.webhook.key
+            if let former = run, former.key != key {
+                body(former.key, former.size)
+                run = nil
+            }
+            run = (key, (run?.size ?? Size()) + Size(of: results[index].delivery))
+        }
+        if let run { body(run.key, run.size) }
     }
 
     /// A commit was given up without anybody knowing whether it was made.
@@ -364,12 +382,9 @@ package final class LaneLedger: Sendable {
         self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
     }
 
-    private static func release(
-        _ size: Size, completed: Size = Size(), of key: WebhookKey, in state: inout State
-    ) {
+    private static func release(_ size: Size, of key: WebhookKey, in state: inout State) {
         guard var account = state.accounts[key] else { return }
         state.add(Size(deliveries: -size.deliveries, bytes: -size.bytes), to: &account)
-        account.completed += completed
         state.keep(account, of: key)
     }
 }

@@ -116,10 +116,52 @@ struct SplitBatchTests {
         #expect(webhooks.map { claims[$0.key]?.deliveries.count } == [1, 3, 9, 9, 8])
         let firsts = claims.values.compactMap { $0.deliveries.first?.message }
         #expect(Set(firsts.map { ObjectIdentifier($0) }).count == 1)
-        #expect(claims.values.allSatisfy { $0.isPartial })
+        #expect(webhooks.map { claims[$0.key]?.isPartial } == [true, true, false, false, true])
         let again = try await store.claim(wanted, now: 9_000, held: LaneLedger().held)
         #expect(webhooks.map { again[$0.key]?.deliveries.count } == [1, 3, 0, 0, 1])
         #expect(again[webhooks[2].key]?.isPartial == false && again[webhooks[2].key]?.nextDue == nil)
+    }
+
+    @Test(
+        "says that it was all that is due, so that the end is found however soon more comes",
+        arguments: [
+            // Rows of so many, how many and how much is wanted, and whether a retry is due that is behind them.
+            (rows: [9], count: 99, bytes: 9_999, isRetryDue: false, isAll: true),
+            (rows: [9], count: 9, bytes: 9_999, isRetryDue: false, isAll: true),
+            (rows: [9], count: 8, bytes: 9_999, isRetryDue: false, isAll: false),
+            (rows: [9], count: 99, bytes: 8, isRetryDue: false, isAll: false),
+            (rows: [3, 1, 2], count: 7, bytes: 9_999, isRetryDue: false, isAll: true),
+            (rows: [3, 1, 2], count: 5, bytes: 9_999, isRetryDue: false, isAll: false),
+            (rows: [3, 1, 2], count: 4, bytes: 9_999, isRetryDue: false, isAll: false),
+            (rows: [3, 1, 2], count: 7, bytes: 4, isRetryDue: false, isAll: false),
+            // There may be more rows than were looked at.
+            (rows: [1, 1, 1], count: 3, bytes: 9_999, isRetryDue: false, isAll: false),
+            (rows: [9], count: 99, bytes: 9_999, isRetryDue: true, isAll: false),
+        ])
+    func end(_ each: (rows: [Int64], count: Int64, bytes: Int64, isRetryDue: Bool, isAll: Bool)) async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        let retried = try await fixture.commit(fixture.deliveries(1...1, leased: true), by: store.session)
+        _ = try await store.complete([fixture.result(retried[0], .retried(due: each.isRetryDue ? 8_000 : 9_500))])
+        var first = Int64(2)
+        for length in each.rows {
+            try await fixture.commit(
+                fixture.deliveries(first...first + length - 1, leased: false, bytes: 1), by: store.session, now: 2_000)
+            first += length
+        }
+        let claim = try await store.claim(
+            fixture.target, inOrder: false, count: each.count, bytes: each.bytes, now: 9_000)
+        #expect(claim.isPartial == !each.isAll)
+        let isAll = claim.deliveries.count == each.rows.reduce(0, +)
+        #expect(isAll == (each.isAll || each.isRetryDue || each.count == 3))
+        try await fixture.commit(fixture.deliveries(100...100, leased: false, bytes: 1), by: store.session, now: 9_000)
+        var seen = claim.deliveries.count
+        repeat {
+            let next = try await store.claim(fixture.target, inOrder: false, count: 99, bytes: 9_999, now: 9_000)
+            seen += next.deliveries.count
+            if !next.isPartial { break }
+        } while true
+        #expect(seen == Int(first) - 2 + 1 + (each.isRetryDue ? 1 : 0), "what comes next is found, and what was left")
     }
 
     @Test("by two instances gives each delivery to one of them")

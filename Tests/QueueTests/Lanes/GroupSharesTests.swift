@@ -47,7 +47,9 @@ struct GroupSharesTests {
     }
 
     private func done(_ deliveries: some Sequence<Delivery>, in ledger: LaneLedger) {
-        ledger.release(deliveries.map { DeliveryResult(delivery: $0, ending: .succeeded, attempt: nil) })
+        let results = deliveries.map { DeliveryResult(delivery: $0, ending: .succeeded, attempt: nil) }
+        ledger.completed(results)
+        ledger.release(results)
     }
 
     private static let total = LaneLedger.Limits().totalDeliveries

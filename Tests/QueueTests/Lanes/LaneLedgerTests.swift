@@ -62,7 +62,7 @@ struct LaneLedgerTests {
         var first = try self.deliveries(12, to: 1)
         ledger.plan(&first)
         _ = ledger.committed(first)
-        ledger.release(done(first.filter(\.isLeased)))
+        finish(first.filter(\.isLeased), in: ledger)
         var second = try self.deliveries(1, to: 1)
         ledger.plan(&second)
         #expect(!second[0].isLeased, "there is room, but a backlog is in front")
@@ -106,7 +106,7 @@ struct LaneLedgerTests {
         for key in 1...8 as ClosedRange<Int32> {
             var batch = try self.deliveries(1, to: key)
             ledger.plan(&batch)
-            ledger.release(done(batch))
+            finish(batch, in: ledger)
         }
         for key in 100...200 as ClosedRange<Int32> { _ = try self.leased(20, to: key, in: ledger) }
         #expect(ledger.count == 56)
@@ -144,7 +144,7 @@ struct LaneLedgerTests {
                     _ = ledger.turn()
                 default:
                     let count = min(held.count, .random(in: 0...20))
-                    ledger.release(done(Array(held.suffix(count))))
+                    finish(Array(held.suffix(count)), in: ledger)
                     held.removeLast(count)
                 }
                 let used = ledger.used
@@ -182,11 +182,11 @@ struct LaneLedgerTests {
         var fast = try self.deliveries(20, to: 1)
         ledger.plan(&fast)
         #expect(try self.leased(12, to: 2, in: ledger) == 12)
-        ledger.release(done(Array(fast[..<15])))
+        finish(Array(fast[..<15]), in: ledger)
         let enough = ledger.turn()
         #expect(enough.isEmpty)
         #expect(try self.leased(20, to: 3, in: ledger) == 16)
-        ledger.release(done(Array(fast[15...])))
+        finish(Array(fast[15...]), in: ledger)
         var more = try self.deliveries(10, to: 1)
         ledger.plan(&more)
         #expect(more.count(where: \.isLeased) == 10, "twice what it has done")
@@ -197,6 +197,24 @@ struct LaneLedgerTests {
         #expect(turns[2] == others.merging([WebhookKey(rawValue: 1): 2]) { $1 })
     }
 
+    @Test("takes who gets things done for one who does, however long it takes to be recorded")
+    func unrecorded() throws {
+        let ledger = self.ledger(30, 64)
+        var fast = try self.deliveries(20, to: 1)
+        ledger.plan(&fast)
+        #expect(try self.leased(12, to: 2, in: ledger) == 12)
+        _ = try self.leased(5, to: 3, in: ledger)
+        let (waiting, count) = (ledger.turn(), ledger.count)
+        #expect(waiting.isEmpty && count > 32)
+        let failed = fast[15...].map { DeliveryResult(delivery: $0, ending: .released, attempt: nil) }
+        ledger.completed(done(fast[..<15]) + failed)
+        #expect(ledger.turn() == [WebhookKey(rawValue: 2): 2])
+        #expect(ledger.count == count, "its room it has until then")
+        ledger.completed(failed)
+        #expect(ledger.turn()[WebhookKey(rawValue: 1)] == nil, "it may have too much since a moment ago")
+        #expect(ledger.turn()[WebhookKey(rawValue: 1)] == 2)
+    }
+
     @Test("knows what room is missing, for lanes that have no backlog and may well make some")
     func missingRoom() throws {
         let ledger = self.ledger()
@@ -204,14 +222,14 @@ struct LaneLedgerTests {
         for start in stride(from: 0, to: 100, by: 10) {
             var part = Array(former[start..<start + 10])
             ledger.plan(&part)
-            ledger.release(done(part))
+            finish(part, in: ledger)
         }
         former = try self.deliveries(8, to: 1)
         #expect(ledger.missingRoom(for: former) == 0)
         ledger.plan(&former)
         let more = try self.deliveries(5, to: 1) + self.deliveries(30, to: 2)
         #expect(ledger.missingRoom(for: more) == 3, "the second lane has completed nothing")
-        ledger.release(done(Array(former.prefix(2))))
+        finish(Array(former.prefix(2)), in: ledger)
         #expect(ledger.missingRoom(for: more) == 1)
         #expect(ledger.missingRoom(for: try self.deliveries(1, to: 1, bytes: 3_000)) == 1, "bytes count too")
         #expect(ledger.missingRoom(for: try self.deliveries(20, to: 1)) == 0, "it will not make so much")
@@ -257,14 +275,14 @@ struct LaneLedgerTests {
         #expect(
             ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100) == nil,
             "still full")
-        ledger.release(done(batch.filter(\.isLeased)))
+        finish(batch.filter(\.isLeased), in: ledger)
         let early = try #require(
             ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100))
         #expect(!early.seesAllSpills)
         ledger.settle(early, of: WebhookKey(rawValue: 1), claimed: [batch[10].message])
         #expect(ledger.count == 1)
         _ = ledger.committed(batch)
-        ledger.release(done([batch[10]]))
+        finish([batch[10]], in: ledger)
         #expect(ledger.count == 0)
         let late = try #require(
             ledger.reserveForClaim(WebhookKey(rawValue: 1), of: self.group, most: 5, mostBytes: 100))
@@ -281,7 +299,7 @@ struct LaneLedgerTests {
         let claimed = try self.deliveries(2, to: 1)
         ledger.settle(room, of: key, claimed: claimed.map(\.message))
         #expect(ledger.count == 2)
-        ledger.release(done(claimed))
+        finish(claimed, in: ledger)
         #expect(ledger.count == 0)
     }
 
@@ -318,6 +336,13 @@ struct LaneLedgerTests {
             ledger.reserveForClaim(WebhookKey(rawValue: 2), of: self.group, most: 5, mostBytes: 100, least: 2_000)
                 != nil)
     }
+}
+
+/// Receivers have taken these, and that is recorded.
+private func finish(_ deliveries: some Sequence<Delivery>, in ledger: LaneLedger) {
+    let results = done(deliveries)
+    ledger.completed(results)
+    ledger.release(results)
 }
 
 /// Deliveries that have succeeded.
