@@ -33,4 +33,27 @@ struct CountingTests {
         try await stats.add(increments, skips: [], number: 2, of: identity)
         #expect(try await fixture.count("SELECT min(succeeded) FROM webhook_stats") == 2)
     }
+    @Test("and these lock what both change in one order, so that neither has what the other waits for")
+    func order() async throws {
+        let fixture = try await Fixture()
+        let store = try await fixture.store()
+        var increment = StatsIncrement(
+            webhook: fixture.target.key, group: fixture.group, minute: Instant(clampingMilliseconds: 1_800_000_000_000))
+        increment.count.skipped = 1
+        let (increments, stats, identity) = ([increment], StatsStore(fixture.database), store.identity)
+        try await stats.add(increments, skips: [], number: 1, of: identity)
+        #expect(try await fixture.count("SELECT sum(skipped)::bigint FROM webhook_counters") == 1)
+
+        let results = try await Connection.connect(to: try Endpoint(fixture.url), logger: silentLogger)
+        try await results.execute("BEGIN")
+        try await results.execute("SELECT FROM sessions FOR UPDATE")
+        async let counted: Void = stats.add(increments, skips: [], number: 2, of: identity)
+        try await fixture.waitForLock()
+        await #expect(throws: Never.self) {
+            try await results.execute("SELECT FROM webhook_counters FOR UPDATE NOWAIT")
+        }
+        try await results.execute("COMMIT")
+        try await counted
+        #expect(try await fixture.count("SELECT sum(skipped)::bigint FROM webhook_counters") == 2)
+    }
 }
