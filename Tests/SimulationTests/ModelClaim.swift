@@ -37,10 +37,16 @@ extension ModelDatabase {
         } else {
             let limit = min(now, waiting.first.flatMap { self.batches[$0]?.due } ?? now)
             let ids = self.waitingSingle(of: webhook).filter { (self.single[$0]?.due ?? 0) <= limit }
-            let hasBatches = waiting.contains { (self.batches[$0]?.due ?? 0) <= now }
-            claim.isPartial = ids.count >= count || hasBatches
+            let due = waiting.filter { (self.batches[$0]?.due ?? 0) <= now }
             self.lease(ids.prefix(count), of: session, into: &claim)
-            if ids.isEmpty { self.leaseBatches(waiting, count: count, now: now, of: session, into: &claim) }
+            if ids.isEmpty, !due.isEmpty {
+                self.leaseBatches(waiting, count: count, now: now, of: session, into: &claim)
+                let left = self.waitingBatches(of: webhook).map { self.batches[$0]?.due ?? 0 }
+                let leftAlone = self.waitingSingle(of: webhook).map { self.single[$0]?.due ?? 0 }
+                claim.isPartial = due.count >= count || (left + leftAlone).contains { $0 <= now }
+            } else {
+                claim.isPartial = ids.count >= count || !due.isEmpty
+            }
         }
         claim.deliveries.sort { $0.message.id < $1.message.id }
         claim.nextDue = self.nextDue(webhook, inOrder: inOrder, now: now, of: session)

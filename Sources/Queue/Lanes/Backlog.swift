@@ -31,8 +31,8 @@ package struct Backlog: Sendable {
     /// Whether nothing that is due waits in the database or behind what does, as far as is known.
     package var isDrained: Bool { !self.hasDue && !self.isClaiming && !self.isCatchingUp }
 
-    /// Whether something that went back waits in the database. What had its room in memory before that, and comes only now, is
-    /// newer: it goes back too, and comes again in its turn. What comes in later has no room: it is left in the database.
+    /// Whether something that went back waits in the database, or was left there while the end was looked for. What had its room in memory
+    /// before that, and comes only now, is newer: it goes back too, and comes again in its turn. What comes in later has no room: it is left in the database.
     ///
     /// Something is claimed as long as it is so, until the end is found; so it does not stay so.
     package var isBehind: Bool { self.returned != .nothing }
@@ -152,10 +152,12 @@ package struct Backlog: Sendable {
         return .stopSpilling
     }
 
-    /// The pen is empty although the end was not found. If nothing can come into it, it is of no use any more.
+    /// The pen is empty although the end was not found. If nothing gets room in it, it is of no use any more. What had its room
+    /// before that, and comes only now, is newer than what is left in the database: it goes back.
     package mutating func penIsEmpty(isSpilling: Bool) {
         guard self.isCatchingUp, isSpilling else { return }
         self.isCatchingUp = false
         self.hasDue = true
+        if self.returned == .nothing { self.returned = .beingRead }
     }
 }

@@ -156,11 +156,11 @@ struct SplitBatchTests {
         #expect(isAll == (each.isAll || each.isRetryDue || each.count == 3))
         try await fixture.commit(fixture.deliveries(100...100, leased: false, bytes: 1), by: store.session, now: 9_000)
         var seen = claim.deliveries.count
-        repeat {
+        for _ in 0..<9 {
             let next = try await store.claim(fixture.target, inOrder: false, count: 99, bytes: 9_999, now: 9_000)
             seen += next.deliveries.count
             if !next.isPartial { break }
-        } while true
+        }
         #expect(seen == Int(first) - 2 + 1 + (each.isRetryDue ? 1 : 0), "what comes next is found, and what was left")
     }
 

@@ -197,7 +197,7 @@ struct LaneLedgerTests {
         #expect(turns[2] == others.merging([WebhookKey(rawValue: 1): 2]) { $1 })
     }
 
-    @Test("takes who gets things done for one who does, however long it takes to be recorded")
+    @Test("takes who gets things done for one who does before that is recorded")
     func unrecorded() throws {
         let ledger = self.ledger(30, 64)
         var fast = try self.deliveries(20, to: 1)

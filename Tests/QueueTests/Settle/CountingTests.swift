@@ -33,7 +33,7 @@ struct CountingTests {
         try await stats.add(increments, skips: [], number: 2, of: identity)
         #expect(try await fixture.count("SELECT min(succeeded) FROM webhook_stats") == 2)
     }
-    @Test("and these lock what both change in one order, so that neither has what the other waits for")
+    @Test("never wait for counts that wait for them: these lock the session's row before the counters")
     func order() async throws {
         let fixture = try await Fixture()
         let store = try await fixture.store()
