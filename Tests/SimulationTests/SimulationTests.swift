@@ -37,7 +37,7 @@ struct SimulationTests {
         for _ in 0..<2 { #expect(simulation.digest(seeds) == digest) }
         // Whoever changes what is simulated, or what the room Queue decides, writes the new one here. If it is not the same in two
         // runs, something is not said by the seed: the order of a set or a dictionary, a clock, an address.
-        #expect(digest == 0x9597_E4BB_7596_4F8B, "it is 0x\(String(digest, radix: 16))")
+        #expect(digest == 0xB74D_1580_1216_A65B, "it is 0x\(String(digest, radix: 16))")
     }
 
     /// What happens, and a mistake by which it goes wrong.
@@ -65,8 +65,8 @@ struct SimulationTests {
         /// What had its room is to be committed with the next step.
         static let committing = [publishing, intake]
         static let losingTheLease: [Decision] = [.pass(12), .releaseExpired(0, .answered), .renew(0, .answered)]
-        /// To the end of what waits, so that what comes in waits for another look.
-        static let claims = [Decision](repeating: .claim(0, webhook: 0, .answered), count: 6)
+        /// One, in its three steps, to the end of what waits, so that what comes in waits for another look.
+        static let claim = [Decision](repeating: .claim(0, webhook: 0, .answered), count: 3)
 
         static let all = [
             Order(
@@ -78,7 +78,7 @@ struct SimulationTests {
                 beginning, committing, losingTheLease, [intake]),
             Order(
                 "the lease is lost while a lane reads the last that waits, and its next is being committed",
-                .keepsForfeited, beginning, [giveBack, settle], claims, delivery, delivery, [settle], committing,
+                .keepsForfeited, beginning, [giveBack, settle], claim, delivery, delivery, [settle], committing,
                 losingTheLease, [intake]),
             Order(
                 "the answer is lost by which an instance gets another's client into its charge", .forgetsCharges,
