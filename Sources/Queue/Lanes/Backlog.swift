@@ -15,7 +15,8 @@ package struct Backlog: Sendable {
     /// See ``ClaimWish/connections``.
     package private(set) var connections: Int?
 
-    /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now.
+    /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now. What was left there
+    /// while the end was looked for is waited for in the same way: see ``penIsEmpty(isSpilling:)``.
     private enum Returned {
         case nothing
         /// No claim has begun since.

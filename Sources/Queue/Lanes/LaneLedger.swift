@@ -257,7 +257,7 @@ package final class LaneLedger: Sendable {
         }
     }
 
-    /// Receivers have taken those of these that have succeeded: their lanes get things done, however long that takes to be recorded.
+    /// Receivers have taken those of these that have succeeded: their lanes get things done, also while that waits to be recorded.
     package func completed(_ results: [DeliveryResult]) {
         self.state.withLock { state in
             Self.forEachLane(of: results, haveSucceeded: true) { key, size in

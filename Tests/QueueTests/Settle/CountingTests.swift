@@ -33,6 +33,7 @@ struct CountingTests {
         try await stats.add(increments, skips: [], number: 2, of: identity)
         #expect(try await fixture.count("SELECT min(succeeded) FROM webhook_stats") == 2)
     }
+
     @Test("never wait for counts that wait for them: these lock the session's row before the counters")
     func order() async throws {
         let fixture = try await Fixture()
