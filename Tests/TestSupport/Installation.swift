@@ -70,6 +70,7 @@ package final class Installation: Sendable {
         let cluster: LocalPostgres
         let server: ChildProcess?
         let url: String
+        let isOwnDatabase = !ownPostgres && database == nil
         var settings = settings
         if ownPostgres {
             cluster = try await LocalPostgres.prepare(in: "\(folder)/postgres", port: freePort())
@@ -110,6 +111,7 @@ package final class Installation: Sendable {
             throw error
         }
         await running.stop()
+        if isOwnDatabase { try await SharedPostgres.shared.remove(url) }
     }
 
     package func addWebhook(_ name: String, _ url: String, headers: String = "{}") async throws {

@@ -30,6 +30,16 @@ package actor SharedPostgres {
         return cluster.url(database: name)
     }
 
+    /// What is of no use any more leaves the disk: all that the tests of a run make together takes gigabytes.
+    ///
+    /// - Parameter url: as ``makeDatabase()`` or ``makeMigratedDatabase()`` gave it. On a server that is not ours nothing is removed.
+    package func remove(_ url: String) async throws {
+        guard !GivenPostgres.isThere, let name = url.split(separator: "/").last else { return }
+        let (cluster, _) = try await self.own()
+        // Whoever has a session there still, as a process that was stopped a moment ago, loses it.
+        try await cluster.psql("DROP DATABASE \(name) WITH (FORCE)", database: "postgres")
+    }
+
     private func migrated(in cluster: LocalPostgres) async throws -> String {
         if let template = self.template { return try await template.value }
         // As in ``running()``. By a process, which has left no session there once it ends.
