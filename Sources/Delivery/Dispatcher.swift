@@ -51,20 +51,21 @@ actor Dispatcher {
     ///   - isHere: whether a webhook's lane is on this loop.
     ///   - backlog: webhooks for which something was left in the database.
     func accept(_ deliveries: [Delivery], where isHere: (WebhookKey) -> Bool, backlog: Set<WebhookKey>) {
-        var touched: Set<WebhookKey> = []
+        var handedOver: [WebhookKey: Int] = [:]
         let most = self.lanes.count + Self.mostMadeAtOnce
         let forfeited = self.context.ledger.held.forfeited
         for index in deliveries.indices where deliveries[index].isLeased && isHere(deliveries[index].webhook.key) {
             let key = deliveries[index].webhook.key
+            handedOver[key, default: 0] += 1
             guard self.mayHaveLane(key, most: most) else {
                 self.arrivals[key, of: deliveries[index].webhook.group].deliveries.append(deliveries[index])
                 continue
             }
             self.lane(for: deliveries[index].webhook).accept(deliveries[index], forfeited: forfeited)
-            touched.insert(key)
         }
+        self.context.ledger.handedOver(handedOver)
         let now = NIODeadline.now()
-        for key in touched {
+        for key in handedOver.keys {
             self.lanes[key]?.endHandOver()
             self.lanes[key]?.pump(now: now)
         }

@@ -268,7 +268,7 @@ final class Lane {
         let due = penned.isEmpty ? claimed : (claimed + penned).sorted { $0.message.id < $1.message.id }
         for delivery in due { self.enqueue(delivery) }
         self.queue.claimEnded()
-        if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isSpilling: ledger.isSpilling(self.key)) }
+        if self.queue.penned.deliveries == 0 { self.backlog.penIsEmpty(isCutOff: ledger.isCutOff(self.key)) }
     }
 
     /// Whether what a claim has brought may stay. Nobody sends it where the webhook was disabled meanwhile. Where it was told to keep

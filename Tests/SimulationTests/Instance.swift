@@ -79,8 +79,9 @@ final class Instance {
     func acceptHandedOver() {
         for (deliveries, spilled) in self.handedOver.take() {
             for lane in self.lanes {
-                lane.putBack(
-                    deliveries.filter { $0.isLeased && $0.webhook.key == lane.target.key && !lane.accept($0) })
+                let mine = deliveries.filter { $0.isLeased && $0.webhook.key == lane.target.key }
+                lane.putBack(mine.filter { !lane.accept($0) })
+                self.ledger.handedOver([lane.target.key: mine.count])
             }
             for key in spilled { self.lanes[key]?.note() }
         }

@@ -57,17 +57,23 @@ extension World {
         if Set(rows).count < rows.count { self.fail("an instance has a row twice") }
     }
 
-    /// A delivery is about to be tried for the first time. Of its thing nothing older may wait in the database that went back from
-    /// this lane's memory.
+    /// A delivery is about to be tried for the first time. Of its thing nothing older may wait in the database, be it that it went back
+    /// from this lane's memory or was left there.
     ///
     /// What has a row of its own is passed over, be it the older or the newer: such rows and batches are claimed apart.
-    func checkFirst(_ delivery: Delivery, of lane: SimulatedLane) {
+    func checkFirst(_ delivery: Delivery, of lane: SimulatedLane, until leaseEnd: ContinuousClock.Instant) {
         guard !self.schedule.isShared, !self.wasClockSet, !lane.isInDoubt, delivery.attempts == 0, delivery.batch != nil
         else { return }
         for former in lane.returned(before: delivery)
         where self.database.single[former] == nil && self.database.unfinished.contains(former) {
             guard let message = self.database.messages[former.message] else { continue }
             self.fail("message \(delivery.message.number) goes out before \(message.number), which went back")
+        }
+        // Whoever has lost the lease and does not know it yet has what waits as well.
+        guard self.moment < leaseEnd else { return }
+        for former in self.database.waiting(before: delivery)
+        where !lane.tried.contains(DeliveryID(message: former.id, webhook: delivery.webhook.key)) {
+            self.fail("message \(delivery.message.number) goes out before \(former.number), which waits")
         }
     }
 

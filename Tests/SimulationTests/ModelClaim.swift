@@ -58,6 +58,14 @@ extension ModelDatabase {
             .sorted { ($0.id, $0.first) < ($1.id, $1.first) }
     }
 
+    /// What is of the same thing and older, and waits in a batch of its webhook.
+    func waiting(before delivery: Delivery) -> [Message] {
+        self.waitingBatches(of: delivery.webhook.key).compactMap { self.batches[$0] }.filter { !$0.wasStray }
+            .flatMap(\.remaining)
+            .compactMap { self.messages[$0] }
+            .filter { $0.thing == delivery.message.thing && $0.id < delivery.message.id }
+    }
+
     private func waitingSingle(of webhook: WebhookKey) -> [DeliveryID] {
         self.single.filter { $0.key.webhook == webhook && $0.value.leasedBy == nil && !$0.value.hasFailed }
             .sorted { ($0.value.due, $0.key.message) < ($1.value.due, $1.key.message) }.map(\.key)

@@ -30,6 +30,8 @@ struct ModelDatabase {
         var bits: [UInt8]
         var leasedBy: SessionID?
         let due: Int64
+        /// Whether it was written for a session after that had ended, and found later than what came after it.
+        var wasStray = false
 
         var remaining: [MessageID] {
             self.messages.indices.filter { self.bits[$0 >> 3] & (1 << UInt8($0 & 7)) == 0 }.map { self.messages[$0] }

@@ -66,7 +66,10 @@ extension ModelDatabase {
     /// What was written for a session after it had been removed.
     private mutating func releaseStray() {
         let leases = self.batches.values.compactMap(\.leasedBy) + self.single.values.compactMap(\.leasedBy)
-        for session in Set(leases) where self.sessions[session] == nil { self.release(session) }
+        for session in Set(leases) where self.sessions[session] == nil {
+            for (row, batch) in self.batches where batch.leasedBy == session { self.batches[row]?.wasStray = true }
+            self.release(session)
+        }
     }
 
     mutating func end(_ session: SessionID, isShared: Bool) {

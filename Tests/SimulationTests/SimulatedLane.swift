@@ -20,7 +20,7 @@ final class SimulatedLane {
     private(set) var returned: [DeliveryID: (thing: EntityID, at: Int)] = [:]
     private var queued: [DeliveryID: Int] = [:]
     private var lastQueued = 0
-    private var tried: Set<DeliveryID> = []
+    private(set) var tried: Set<DeliveryID> = []
     /// Whether a claim was made of which nobody knows what it has leased.
     private(set) var isInDoubt = false
     /// Takes results, to be recorded.
@@ -31,6 +31,11 @@ final class SimulatedLane {
         self.ledger = ledger
         self.mistake = mistake
         self.add = add
+    }
+
+    private var isCutOff: Bool {
+        let key = self.target.key
+        return self.mistake == .forgetsWhatComes ? self.ledger.isSpilling(key) : self.ledger.isCutOff(key)
     }
 
     var isInOrder: Bool { self.target.policy.ordering == .thing }
@@ -170,7 +175,7 @@ final class SimulatedLane {
         for delivery in (claimed + penned).sorted(by: { $0.message.id < $1.message.id }) { self.enqueue(delivery) }
         self.queue.claimEnded()
         if self.queue.penned.deliveries == 0 {
-            self.backlog.penIsEmpty(isSpilling: self.ledger.isSpilling(self.target.key))
+            self.backlog.penIsEmpty(isCutOff: self.isCutOff)
         }
     }
 }

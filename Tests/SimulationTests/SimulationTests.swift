@@ -59,14 +59,22 @@ struct SimulationTests {
         static let giveBack = Decision.giveBack(0, webhook: 0)
         static let settle = Decision.settle(0, .answered)
         /// The first in memory goes out, and is taken.
-        static let delivery: [Decision] = [.send(0, webhook: 0), .answer(0, webhook: 0, .accepted)]
+        static let delivery = Self.delivery(to: 0)
         /// An instance that is connected to the broker, and has two of a thing's messages in memory.
         static let beginning: [Decision] = [.start(0, .answered), intake, publishing, publishing, intake, intake]
         /// What had its room is to be committed with the next step.
         static let committing = [publishing, intake]
         static let losingTheLease: [Decision] = [.pass(12), .releaseExpired(0, .answered), .renew(0, .answered)]
         /// One, in its three steps, to the end of what waits, so that what comes in waits for another look.
-        static let claim = [Decision](repeating: .claim(0, webhook: 0, .answered), count: 3)
+        static let claim = Self.claim(of: 0)
+
+        static func delivery(to webhook: Int) -> [Decision] {
+            [.send(0, webhook: webhook), .answer(0, webhook: webhook, .accepted)]
+        }
+
+        static func claim(of webhook: Int) -> [Decision] {
+            [Decision](repeating: .claim(0, webhook: webhook, .answered), count: 3)
+        }
 
         static let all = [
             Order(
@@ -80,6 +88,12 @@ struct SimulationTests {
                 "the lease is lost while a lane reads the last that waits, and its next is being committed",
                 .keepsForfeited, beginning, [giveBack, settle], claim, delivery, delivery, [settle], committing,
                 losingTheLease, [intake]),
+            // The other lane has something while the claim gets its room, so that this has less, and there is some for one message then.
+            Order(
+                "a claim looks before what was left in the database is committed, and ends when the next has its room",
+                .forgetsWhatComes, beginning, [giveBack, settle], delivery, [settle], committing, claim, delivery,
+                claim(of: 1), [settle], Array(claim.prefix(2)), [intake], delivery(to: 1), delivery(to: 1), [settle],
+                [Decision](repeating: publishing, count: 4), [intake], Array(claim.suffix(1)), [intake], delivery),
             Order(
                 "the answer is lost by which an instance gets another's client into its charge", .forgetsCharges,
                 instances: 2,

@@ -10,10 +10,12 @@ enum Mistake: CaseIterable {
     case overtakesReturned
     /// What comes by a lease that was lost stays, behind what went back.
     case keepsForfeited
+    /// A pen is given up as soon as it is empty and nothing gets room in it, whatever has its room already.
+    case forgetsWhatComes
     case forgetsCharges, leavesForOthers
 
     /// The others need an order of steps that hardly ever comes by chance: each has a list of them.
-    static let foundByChance = allCases.filter { $0 != .forgetsCharges && $0 != .leavesForOthers }
+    static let foundByChance = allCases.filter { ![.forgetsWhatComes, .forgetsCharges, .leavesForOthers].contains($0) }
 }
 
 /// Several instances, one database, one broker, and receivers: all that happens is said by decisions.

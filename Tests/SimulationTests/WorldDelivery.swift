@@ -59,7 +59,7 @@ extension World {
         guard let lane = instance.lanes[key], let next = lane.queue.first else { return }
         // Who may have lost the lease would overtake whoever has it by now.
         guard !lane.isInOrder || self.moment < instance.leaseEnd else { return }
-        self.checkFirst(next, of: lane)
+        self.checkFirst(next, of: lane, until: instance.leaseEnd)
         lane.send()
     }
 

@@ -15,8 +15,7 @@ package struct Backlog: Sendable {
     /// See ``ClaimWish/connections``.
     package private(set) var connections: Int?
 
-    /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now. What was left there
-    /// while the end was looked for is waited for in the same way: see ``penIsEmpty(isSpilling:)``.
+    /// What was in memory and went back to the database: whether claims have brought it again, or whoever has it by now.
     private enum Returned {
         case nothing
         /// No claim has begun since.
@@ -32,8 +31,8 @@ package struct Backlog: Sendable {
     /// Whether nothing that is due waits in the database or behind what does, as far as is known.
     package var isDrained: Bool { !self.hasDue && !self.isClaiming && !self.isCatchingUp }
 
-    /// Whether something that went back waits in the database, or was left there while the end was looked for. What had its room in memory
-    /// before that, and comes only now, is newer: it goes back too, and comes again in its turn. What comes in later has no room: it is left in the database.
+    /// Whether something that went back waits in the database. What had its room in memory before that, and comes only now, is newer: it
+    /// goes back too, and comes again in its turn. What comes in later has no room: it is left in the database.
     ///
     /// Something is claimed as long as it is so, until the end is found; so it does not stay so.
     package var isBehind: Bool { self.returned != .nothing }
@@ -153,12 +152,13 @@ package struct Backlog: Sendable {
         return .stopSpilling
     }
 
-    /// The pen is empty although the end was not found. If nothing gets room in it, it is of no use any more. What had its room
-    /// before that, and comes only now, is newer than what is left in the database: it goes back.
-    package mutating func penIsEmpty(isSpilling: Bool) {
-        guard self.isCatchingUp, isSpilling else { return }
+    /// The pen is empty although the end was not found. If nothing comes into it any more, it is of no use.
+    ///
+    /// - Parameter isCutOff: ``LaneLedger/isCutOff(_:)``. What has its room and is still on its way is newer than what the claim
+    ///   has not seen: it must find the pen.
+    package mutating func penIsEmpty(isCutOff: Bool) {
+        guard self.isCatchingUp, isCutOff else { return }
         self.isCatchingUp = false
         self.hasDue = true
-        if self.returned == .nothing { self.returned = .beingRead }
     }
 }

@@ -46,10 +46,6 @@ package final class LaneLedger: Sendable {
             self.bytes = delivery.message.size
         }
 
-        static func + (one: Size, other: Size) -> Size {
-            Size(deliveries: one.deliveries + other.deliveries, bytes: one.bytes + other.bytes)
-        }
-
         package static func += (size: inout Size, other: Size) {
             size.deliveries += other.deliveries
             size.bytes += other.bytes
@@ -69,6 +65,8 @@ package final class LaneLedger: Sendable {
         var isSpilling = false
         /// Planned to be left in the database, but not committed yet.
         var uncommittedSpills = 0
+        /// Planned to go out from memory, but not with the lane yet.
+        var coming = 0
         /// What was completed since the last ``turn()``, and in the one before.
         var completed = Size()
         var pace = Size()
@@ -83,7 +81,8 @@ package final class LaneLedger: Sendable {
         }
         var isMoving: Bool { self.completed.deliveries + self.pace.deliveries > 0 }
         var isOfInterest: Bool {
-            self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.isMoving
+            self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.coming > 0
+                || self.isMoving
         }
     }
 
@@ -148,6 +147,7 @@ package final class LaneLedger: Sendable {
                     self.room(for: account, state.used, state.groups.standing(at: account.group)).fits(size.bytes)
                 {
                     state.add(size, to: &account)
+                    account.coming += 1
                     deliveries[index].isLeased = true
                 } else {
                     account.isSpilling = true
@@ -237,10 +237,23 @@ package final class LaneLedger: Sendable {
         return spilled
     }
 
+    /// Lanes were given so many deliveries that had their room here.
+    package func handedOver(_ counts: [WebhookKey: Int]) {
+        guard !counts.isEmpty else { return }
+        self.state.withLock { state in
+            for (key, count) in counts {
+                guard var account = state.accounts[key] else { continue }
+                account.coming -= count
+                state.keep(account, of: key)
+            }
+        }
+    }
+
     package func withdraw(_ deliveries: [Delivery]) {
         self.state.withLock { state in
             for delivery in deliveries {
                 if delivery.isLeased {
+                    state.accounts[delivery.webhook.key]?.coming -= 1
                     Self.release(Size(of: delivery), of: delivery.webhook.key, in: &state)
                 } else {
                     state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
@@ -274,11 +287,11 @@ package final class LaneLedger: Sendable {
         var run: (key: WebhookKey, size: Size)?
         for index in results.indices where !haveSucceeded || results[index].hasSucceeded {
             let key = results[index].delivery.webhook.key
-            if let former = run, former.key != key {
-                body(former.key, former.size)
-                run = nil
+            if run?.key != key {
+                if let run { body(run.key, run.size) }
+                run = (key, Size())
             }
-            run = (key, (run?.size ?? Size()) + Size(of: results[index].delivery))
+            run?.size += Size(of: results[index].delivery)
         }
         if let run { body(run.key, run.size) }
     }
@@ -380,6 +393,14 @@ package final class LaneLedger: Sendable {
 
     package func isSpilling(_ key: WebhookKey) -> Bool {
         self.state.withLock { $0.accounts[key]?.isSpilling ?? false }
+    }
+
+    /// Whether the lane is given nothing any more of what comes in: it is left in the database, and what had its room before that
+    /// was handed over.
+    package func isCutOff(_ key: WebhookKey) -> Bool {
+        self.state.withLock { state in
+            state.accounts[key].map { $0.isSpilling && $0.coming == 0 } ?? false
+        }
     }
 
     private static func release(_ size: Size, of key: WebhookKey, in state: inout State) {

@@ -267,6 +267,43 @@ struct LaneLedgerTests {
         #expect(room.seesAllSpills)
     }
 
+    @Test("cuts a lane off once nothing gets room, and what had its room before was handed over or withdrawn")
+    func cutOff() throws {
+        let key = WebhookKey(rawValue: 1)
+        for isWithdrawn in [false, true] {
+            let ledger = self.ledger()
+            #expect(!ledger.isCutOff(key), "it has nothing")
+            var first = try self.deliveries(4, to: 1)
+            ledger.plan(&first)
+            var second = try self.deliveries(3, to: 1)
+            ledger.plan(&second)
+            ledger.startSpilling(key, of: self.group)
+            #expect(!ledger.isCutOff(key), "they are on their way")
+            ledger.handedOver([key: 4, WebhookKey(rawValue: 2): 1])
+            finish(first, in: ledger)
+            #expect(!ledger.isCutOff(key), "the others still are")
+            if isWithdrawn { ledger.withdraw(second) } else { ledger.handedOver([key: 3]) }
+            #expect(ledger.isCutOff(key))
+            ledger.stopSpilling(key)
+            #expect(!ledger.isCutOff(key))
+        }
+    }
+
+    @Test("remembers what is on its way to a lane, also if it was done before that was said")
+    func doneBeforeHandedOver() throws {
+        let (key, ledger) = (WebhookKey(rawValue: 1), self.ledger())
+        var batch = try self.deliveries(2, to: 1)
+        ledger.plan(&batch)
+        finish(batch, in: ledger)
+        var more = try self.deliveries(1, to: 1)
+        ledger.plan(&more)
+        ledger.handedOver([key: 2])
+        ledger.startSpilling(key, of: self.group)
+        #expect(!ledger.isCutOff(key))
+        ledger.handedOver([key: 1])
+        #expect(ledger.isCutOff(key))
+    }
+
     @Test("tells a claim whether something is still being committed, and settles what it took")
     func claims() throws {
         let ledger = self.ledger()
