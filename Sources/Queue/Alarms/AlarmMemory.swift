@@ -44,9 +44,10 @@ package struct AlarmStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT a.webhook_key, a.thing_id, a.raised, a.changed, a.is_active, a.mark, a.group_id FROM alarms AS a
-                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t)
-                    ON (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                SELECT a.webhook_key, a.thing_id, a.raised, a.changed, a.is_active, a.mark, a.group_id
+                FROM unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing))) AS r (w, t) CROSS JOIN LATERAL (
+                    SELECT * FROM alarms WHERE webhook_key = ANY(ARRAY[r.w]) AND thing_id BETWEEN r.t AND r.t
+                    ORDER BY webhook_key, thing_id LIMIT 1) AS a
                 """
             ) { row in
                 let alarm = Alarm(

@@ -96,7 +96,7 @@ extension DeliveryStore {
                 FROM oldest WINDOW of_webhook AS (PARTITION BY k)
             ), stops AS (
                 SELECT *, max(CASE WHEN deliveries_before = 0 THEN (SELECT message_id FROM deliveries
-                    WHERE (webhook_key, message_id) BETWEEN (r.k, r.first) AND (r.k, r.last) AND group_id = r.g
+                    WHERE webhook_key = ANY(ARRAY[r.k]) AND message_id BETWEEN r.first AND r.last AND group_id = r.g
                         AND leased_by IS NULL AND failed_at IS NULL AND attempts = 0 AND replayed_at IS NULL
                         AND due_at <= r.due
                     ORDER BY webhook_key, message_id LIMIT 1) END) OVER (PARTITION BY k) AS alone
@@ -106,9 +106,8 @@ extension DeliveryStore {
                 FROM stops WHERE deliveries_before = 0 OR (first_message_id < alone) IS NOT FALSE
             ), taken AS (
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue) FROM fitting AS f
-                WHERE f.is_whole AND (d.batch_id, d.webhook_key, d.first_message_id)
-                        BETWEEN (f.batch_id, f.k, f.first_message_id) AND (f.batch_id, f.k, f.first_message_id)
-                    AND d.group_id = f.g AND num_nulls(d.leased_by) = 1
+                WHERE f.is_whole AND d.batch_id = ANY(ARRAY[f.batch_id]) AND d.webhook_key BETWEEN f.k AND f.k
+                    AND d.first_message_id BETWEEN f.first_message_id AND f.first_message_id AND d.group_id = f.g AND num_nulls(d.leased_by) = 1
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )
             SELECT webhook_key, batch_id, first_message_id, m, is_kept, coalesce(get_bit(done, number - 1), 0) = 1,
@@ -176,8 +175,8 @@ extension DeliveryStore {
                 SELECT d.*, s.head FROM unnest(\(splits.map(\.row.id.rawValue)), \(splits.map(\.webhook.rawValue)),
                         \(splits.map(\.row.first.rawValue)), \(splits.map(\.head)), \(splits.map(\.group)))
                         AS s (b, k, f, head, g)
-                    JOIN delivery_batches AS d ON (d.batch_id, d.webhook_key, d.first_message_id)
-                        BETWEEN (s.b, s.k, s.f) AND (s.b, s.k, s.f) AND d.group_id = s.g
+                    JOIN delivery_batches AS d ON d.batch_id = ANY(ARRAY[s.b]) AND d.webhook_key BETWEEN s.k AND s.k
+                        AND d.first_message_id BETWEEN s.f AND s.f AND d.group_id = s.g
                 WHERE num_nulls(d.leased_by) = 1 FOR UPDATE OF d
             ), places AS MATERIALIZED (
                 SELECT f.batch_id, f.webhook_key, f.group_id, f.first_message_id, f.due_at, f.is_kept, m, number, number <= f.head AS is_head,
@@ -202,7 +201,7 @@ extension DeliveryStore {
                 UPDATE delivery_batches AS d SET leased_by = \(self.session.rawValue), message_ids = d.message_ids[1:length],
                     done = substring(d.done FROM 1 FOR (length + 7) / 8), deliveries = remaining, payload_bytes = h.bytes
                 FROM heads AS h
-                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (h.b, h.k, h.f) AND (h.b, h.k, h.f)
+                WHERE d.batch_id = ANY(ARRAY[h.b]) AND d.webhook_key BETWEEN h.k AND h.k AND d.first_message_id BETWEEN h.f AND h.f
                     AND d.group_id = h.g
                 RETURNING d.webhook_key, d.batch_id, d.first_message_id, d.is_kept, d.message_ids, d.done
             )

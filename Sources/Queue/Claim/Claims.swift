@@ -111,14 +111,15 @@ extension DeliveryStore {
                     ORDER BY k, due_at DESC, message_id DESC
                 ) AS last
                 WHERE bundle_id IS NOT NULL
-                    AND (SELECT true FROM deliveries AS d WHERE d.webhook_key = last.k AND d.group_id = last.g
-                        AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at = last.due_at AND d.message_id > last.message_id
-                        AND d.bundle_id = last.bundle_id LIMIT 1)
+                    AND (SELECT true FROM deliveries AS d WHERE d.webhook_key = ANY(ARRAY[last.k]) AND d.group_id = last.g
+                        AND d.leased_by IS NULL AND d.failed_at IS NULL AND d.due_at BETWEEN last.due_at AND last.due_at
+                        AND d.message_id > last.message_id AND d.bundle_id = last.bundle_id
+                        ORDER BY d.webhook_key, d.due_at, d.message_id LIMIT 1)
                     AND EXISTS (SELECT FROM summed AS s WHERE s.k = last.k AND s.upto <= s.b
                         AND s.bundle_id IS DISTINCT FROM last.bundle_id)
             ), taken AS (
                 UPDATE deliveries AS d SET leased_by = \(self.session.rawValue) FROM summed AS s
-                WHERE s.upto <= s.b AND (d.message_id, d.webhook_key) BETWEEN (s.message_id, s.k) AND (s.message_id, s.k)
+                WHERE s.upto <= s.b AND d.message_id = ANY(ARRAY[s.message_id]) AND d.webhook_key BETWEEN s.k AND s.k
                     AND d.group_id = s.g AND num_nulls(d.leased_by, d.failed_at) = 2
                     AND NOT EXISTS (SELECT FROM cut AS c WHERE c.k = s.k AND c.bundle_id = s.bundle_id)
                 RETURNING d.webhook_key, d.message_id, d.is_kept, d.attempts, d.replayed_at, d.bundle_id, d.resent

@@ -46,6 +46,9 @@ extension IntakeStore {
 package struct ConditionMemoryStore: Sendable {
     private let pool: Pool
 
+    /// More than there can be of a thing: it keeps what is read from going on behind that.
+    private static let mostRules: Int64 = 1_000
+
     package init(_ database: Database) {
         self.pool = database.pool
     }
@@ -56,9 +59,12 @@ package struct ConditionMemoryStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.rule, m.value, m.group_id FROM condition_memory AS m
-                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
-                    ON (m.webhook_key, m.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t) AND m.group_id = r.g
+                SELECT m.webhook_key, m.thing_id, m.rule, m.value, m.group_id
+                FROM unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM condition_memory
+                    WHERE webhook_key = ANY(ARRAY[r.w]) AND thing_id BETWEEN r.t AND r.t AND group_id = r.g
+                    ORDER BY webhook_key, thing_id, rule LIMIT \(Self.mostRules)) AS m
                 """
             ) { row in
                 (

@@ -78,9 +78,12 @@ package struct ThinnedThingStore: Sendable {
         let rows = try await self.pool.withConnection { db in
             try db.query(
                 """
-                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1], m.group_id FROM thinned_things AS m
-                JOIN unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
-                    ON (m.webhook_key, m.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t) AND m.group_id = r.g
+                SELECT m.webhook_key, m.thing_id, m.memory, m.changed_by[1], m.group_id
+                FROM unnest(\(list.map(\.webhook.rawValue)), \(list.map(\.thing)), \(list.map(\.group))) AS r (w, t, g)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM thinned_things
+                    WHERE webhook_key = ANY(ARRAY[r.w]) AND thing_id BETWEEN r.t AND r.t AND group_id = r.g
+                    ORDER BY webhook_key, thing_id LIMIT 1) AS m
                 """
             ) { row in
                 (

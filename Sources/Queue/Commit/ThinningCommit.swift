@@ -41,9 +41,11 @@ extension IntakeStore.Commit {
         guard written < changes.count else { return }
         let known = try db.query(
             """
-            SELECT count(*) FROM thinned_things AS t
-            JOIN unnest(\(webhooks), \(things), \(messages), \(groups)) AS r (w, s, b, g)
-                ON (t.webhook_key, t.thing_id) BETWEEN (r.w, r.s) AND (r.w, r.s) AND t.group_id = r.g AND r.b = ANY(t.changed_by)
+            SELECT count(*) FROM unnest(\(webhooks), \(things), \(messages), \(groups)) AS r (w, s, b, g) CROSS JOIN LATERAL (
+                SELECT changed_by FROM thinned_things
+                WHERE webhook_key = ANY(ARRAY[r.w]) AND thing_id BETWEEN r.s AND r.s AND group_id = r.g
+                ORDER BY webhook_key, thing_id LIMIT 1) AS t
+            WHERE r.b = ANY(t.changed_by)
             """
         ) { try $0.int64(0) }
         guard known == [Int64(changes.count)] else { throw ThinningConflict() }
@@ -58,7 +60,7 @@ extension IntakeStore.Commit {
             DELETE FROM deliveries AS d
             USING unnest(\(replacing.map(\.0.webhook.rawValue)), \(replacing.map(\.1.rawValue)), \(replacing.map(\.0.group)))
                 AS r (w, m, g)
-            WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.group_id = r.g
+            WHERE d.message_id = ANY(ARRAY[r.m]) AND d.webhook_key BETWEEN r.w AND r.w AND d.group_id = r.g
                 AND d.attempts = 0 AND num_nulls(d.leased_by, d.failed_at, d.replayed_at, d.resent) = 4
             RETURNING d.webhook_key, d.message_id, d.batch_id, d.is_kept, d.group_id
             """

@@ -115,7 +115,7 @@ struct BatchedResults {
                             \(changes.map { Bytes($0.done.bits) }), \(changes.map { Int32($0.done.remaining) }),
                             \(changes.map(\.group)))
                     WITH ORDINALITY AS r (b, w, f, free, marks, remaining, g, number)
-                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (b, w, f) AND (b, w, f) AND d.group_id = g
+                WHERE d.batch_id = ANY(ARRAY[b]) AND d.webhook_key BETWEEN w AND w AND d.first_message_id BETWEEN f AND f AND d.group_id = g
                     AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
                 RETURNING number, d.due_at
                 """, on: db)
@@ -130,7 +130,7 @@ struct BatchedResults {
                 USING unnest(\(changes.map(\.batch.id.rawValue)), \(changes.map(\.batch.webhook.rawValue)),
                              \(changes.map(\.batch.first.rawValue)), \(changes.map(\.group)))
                     WITH ORDINALITY AS r (b, w, f, g, number)
-                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (b, w, f) AND (b, w, f) AND d.group_id = g
+                WHERE d.batch_id = ANY(ARRAY[b]) AND d.webhook_key BETWEEN w AND w AND d.first_message_id BETWEEN f AND f AND d.group_id = g
                     AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
                 RETURNING number, d.due_at
                 """, on: db)

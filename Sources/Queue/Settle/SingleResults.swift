@@ -33,7 +33,7 @@ struct SingleResults {
             DELETE FROM deliveries AS d
             USING unnest(\(self.succeeded.map(\.id.message.rawValue)), \(self.succeeded.map(\.id.webhook.rawValue)),
                 \(self.succeeded.map(\.group))) AS r (m, w, g)
-            WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.group_id = r.g
+            WHERE d.message_id = ANY(ARRAY[r.m]) AND d.webhook_key BETWEEN r.w AND r.w AND d.group_id = r.g
             RETURNING d.message_id, d.batch_id, d.is_kept, d.group_id
             """
         ) { row in
@@ -85,8 +85,8 @@ struct SingleResults {
                 attempts = d.attempts + r.tried, leased_by = NULL, bundle_id = r.bundle
             FROM unnest(\(messages), \(webhooks), \(tried), \(array: dues), \(array: failures), \(array: bundles),
                 \(groups)) AS r (m, w, tried, due, failure, bundle, g)
-            WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.group_id = r.g
-                AND d.leased_by = \(self.session.rawValue)
+            WHERE d.message_id = ANY(ARRAY[r.m]) AND d.webhook_key BETWEEN r.w AND r.w AND d.group_id = r.g
+                AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
             """
     }
 
@@ -101,8 +101,8 @@ struct SingleResults {
         return """
             UPDATE deliveries AS d SET leased_by = NULL
             FROM unnest(\(ids.map(\.message.rawValue)), \(ids.map(\.webhook.rawValue)), \(groups)) AS r (m, w, g)
-            WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.group_id = r.g
-                AND d.leased_by = \(session.rawValue)
+            WHERE d.message_id = ANY(ARRAY[r.m]) AND d.webhook_key BETWEEN r.w AND r.w AND d.group_id = r.g
+                AND d.leased_by IS NOT DISTINCT FROM \(session.rawValue)
             """
     }
 }

@@ -88,27 +88,48 @@ struct Looked: Sendable {
 
     /// How many rows and entries of indexes the server went through for `body`, however it came to them.
     func rowsRead(_ body: (Database) async throws -> Void) async throws -> Int64 {
+        try await self.database.rowsRead { try await body(self.database) }
+    }
+}
+
+extension Database {
+    /// How many rows and entries of indexes the server went through for `body`, however it came to them. There is one connection.
+    func rowsRead(_ body: () async throws -> Void) async throws -> Int64 {
         let before = try await self.rowsReadSoFar()
-        try await body(self.database)
+        try await body()
         return try await self.rowsReadSoFar() - before
     }
 
+    /// How many pages of indexes the server went through for `body`: also those in which there was nothing of use. There is one connection.
+    func pagesRead(_ body: () async throws -> Void) async throws -> Int64 {
+        let before = try await self.pagesReadSoFar()
+        try await body()
+        return try await self.pagesReadSoFar() - before
+    }
+
     private func rowsReadSoFar() async throws -> Int64 {
-        try await self.database.pool.withConnection { db in
+        try await self.readSoFar(
+            """
+            SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables)
+                + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes))::bigint
+            """)
+    }
+
+    private func pagesReadSoFar() async throws -> Int64 {
+        try await self.readSoFar("SELECT sum(idx_blks_hit + idx_blks_read)::bigint FROM pg_statio_user_indexes")
+    }
+
+    private func readSoFar(_ count: Query) async throws -> Int64 {
+        try await self.pool.withConnection { db in
             try db.execute("SELECT pg_stat_force_next_flush()")
-            return try db.query(
-                """
-                SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables)
-                    + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes))::bigint
-                """
-            ) { try $0.int64(0) }[0]
+            return try db.query(count) { try $0.int64(0) }[0]
         }
     }
 }
 
 extension Connection {
     /// On a busy machine this many rows take longer than anybody else's statement may.
-    fileprivate func fill(_ statement: Query) throws {
+    func fill(_ statement: Query) throws {
         var statement = statement
         statement.timeout = .seconds(900)
         try self.execute(statement)
