@@ -45,5 +45,6 @@ package enum MigrationFiles {
         (39, "groups in rows", PackageResources._039_groups_in_rows_sql),
         (40, "groups complete", PackageResources._040_groups_complete_sql),
         (41, "groups in keys", PackageResources._041_groups_in_keys_sql),
+        (42, "leased deliveries", PackageResources._042_leased_deliveries_sql),
     ]
 }

@@ -53,6 +53,8 @@ struct Taken: Sendable {
     var rows: [ClaimRow] = []
     var isPartial = false
     var missingBytes = 0
+    /// Whether something that can be had may not have been come across.
+    var isCut = false
 }
 
 /// A batch's row, for a webhook that is known.

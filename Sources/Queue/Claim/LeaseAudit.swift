@@ -34,7 +34,7 @@ package struct LeaseAudit: Sendable {
 }
 
 extension DeliveryStore {
-    /// The rows that are leased to this session. It reads all there is, so it is for when there is reason to.
+    /// The rows that are leased to this session. It reads all that is leased, so it is for when there is reason to.
     package func leased() async throws -> HeldRows.Leased {
         try await self.pool.withConnection { db in
             var batches: Query = """
@@ -62,11 +62,11 @@ extension DeliveryStore {
     /// Gives back what of a webhook in strict order is leased to this session and held by nobody. Whoever is in its turn
     /// to claim knows that no claim of this session is under way.
     func releaseUnheld(of wanted: Wanted, held: HeldRows, on db: isolated Connection) throws {
+        let (webhook, session) = (wanted.webhook.rawValue, self.session.rawValue)
         try db.execute(
             """
             UPDATE deliveries SET leased_by = NULL
-            WHERE webhook_key = \(wanted.webhook.rawValue) AND group_id = \(wanted.group)
-                AND leased_by = \(self.session.rawValue)
+            WHERE webhook_key = \(webhook) AND leased_by = \(session) AND group_id = \(wanted.group)
                 AND message_id <> ALL(\(held.single(of: wanted.webhook).map(\.rawValue)))
             """)
     }
@@ -81,14 +81,15 @@ extension DeliveryStore {
                 UPDATE delivery_batches AS d SET leased_by = NULL
                 FROM unnest(\(batches.map(\.id.rawValue)), \(batches.map(\.webhook.rawValue)),
                             \(batches.map(\.first.rawValue))) AS r (b, w, f)
-                WHERE (d.batch_id, d.webhook_key, d.first_message_id) BETWEEN (r.b, r.w, r.f) AND (r.b, r.w, r.f)
+                WHERE d.batch_id = ANY(ARRAY[r.b]) AND d.webhook_key BETWEEN r.w AND r.w AND d.first_message_id BETWEEN r.f AND r.f
                     AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
                 """)
             try db.execute(
                 """
                 UPDATE deliveries AS d SET leased_by = NULL
                 FROM unnest(\(single.map(\.message.rawValue)), \(single.map(\.webhook.rawValue))) AS r (m, w)
-                WHERE (d.message_id, d.webhook_key) BETWEEN (r.m, r.w) AND (r.m, r.w) AND d.leased_by = \(self.session.rawValue)
+                WHERE d.message_id = ANY(ARRAY[r.m]) AND d.webhook_key BETWEEN r.w AND r.w
+                    AND d.leased_by IS NOT DISTINCT FROM \(self.session.rawValue)
                 """)
         }
     }

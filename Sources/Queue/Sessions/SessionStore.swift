@@ -139,7 +139,7 @@ package struct SessionStore: Sendable {
     }
 
     /// Releases what is leased to sessions that are over: written for one after it had ended, by a statement that nobody
-    /// waited for any more. It reads all there is, so it is for now and then.
+    /// waited for any more. It reads all that is leased, so it is for now and then.
     ///
     /// - Returns: how many deliveries were released.
     package func releaseStray() async throws -> Int {
