@@ -20,8 +20,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / ".build/debug/hookline"
 SCREENSHOTS = ROOT / ".build/console"
 
-# The machine may be busy with other things.
-expect.set_options(timeout=20_000)
+# How long anything is waited for that has to come, in seconds: the machine may be busy with other things, and no test is about how
+# long it takes.
+PATIENCE = 120
+expect.set_options(timeout=PATIENCE * 1_000)
+
+WATCH = pytest.StashKey()
 
 
 class Refused(Exception):
@@ -50,7 +54,7 @@ class API:
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 return response.read().decode()
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode()) from None
@@ -72,13 +76,16 @@ class Hookline:
         self.folder = folder
         with open(folder / "log", "w") as log:
             self.process = subprocess.Popen([BINARY, "dev", "--folder", folder / "dev"], stdout=log, stderr=log)
-        until(lambda: "Ctrl-C ends everything" in (folder / "log").read_text(), "hookline dev", 120)
+        until(lambda: "Ctrl-C ends everything" in (folder / "log").read_text(), "hookline dev")
         lines = (folder / "dev/env").read_text().splitlines()
         self.env = dict(line.split("=", 1) for line in lines if "=" in line)
         self.base = self.env["HOOKLINE_API"]
         self.console = self.base + "/console/"
         self.receiver = self.env["HOOKLINE_RECEIVER"]
         self.root = API(self.base, self.env["TOKEN"])
+
+    def log(self):
+        return (self.folder / "log").read_text().splitlines(keepends=True)
 
     def token(self, user, expires="1h"):
         return subprocess.check_output(
@@ -96,7 +103,7 @@ class Hookline:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(60) == 0
+        assert self.process.wait(PATIENCE) == 0
 
 
 class Group:
@@ -154,8 +161,8 @@ def expect_failures_first(page, shot):
     assert waiting.count() > before
 
 
-def until(condition, what, seconds=30):
-    end = time.monotonic() + seconds
+def until(condition, what):
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.1)
@@ -191,6 +198,7 @@ class Watch:
         self.hookline = hookline
         self.faults = []
         self.requests = []
+        self.unanswered = []
         self.expected = set()
         # Who else may be asked, by whole pages.
         self.others = []
@@ -199,6 +207,8 @@ class Watch:
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("console", self.heard)
         page.on("request", self.asked)
+        page.on("requestfinished", self.ended)
+        page.on("requestfailed", self.ended)
 
     def heard(self, message):
         # A browser says of itself that an answer was a refusal; where the test is about one, that is no fault.
@@ -208,19 +218,38 @@ class Watch:
 
     def asked(self, request):
         self.requests.append(request)
+        self.unanswered.append(request)
         places = [self.hookline.base, *self.others]
         if not any(request.url.startswith(place + "/") for place in places):
             self.faults.append(f"a request to {request.url}")
+
+    def ended(self, request):
+        if request in self.unanswered:
+            self.unanswered.remove(request)
 
     def expects(self, *statuses):
         self.expected |= set(statuses)
 
 
 @pytest.fixture
-def watch(hookline):
-    watch = Watch(hookline)
+def watch(request, hookline):
+    watch = request.node.stash[WATCH] = Watch(hookline)
     yield watch
     assert watch.faults == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """What was waited for in vain may be an answer that never came, or a page that did not ask."""
+    report = yield
+    if report.failed and WATCH in item.stash:
+        watch = item.stash[WATCH]
+        last = [f"{each.method} {each.url}" for each in watch.requests[-5:]]
+        without = [f"{each.method} {each.url}" for each in watch.unanswered]
+        report.sections.append(("The page asked last", "\n".join(last)))
+        report.sections.append(("Without an answer", "\n".join(without)))
+        report.sections.append(("The end of Hookline's log", "".join(watch.hookline.log()[-20:])))
+    return report
 
 
 @pytest.fixture
@@ -232,7 +261,7 @@ def new_page(browser, watch):
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE * 1_000)
         watch.look_at(page)
         return page
 
@@ -254,6 +283,27 @@ def page(new_page, hookline, group):
     page = new_page()
     sign_in(page, hookline, group.token)
     return page
+
+
+def end_token(page, hookline, user, token):
+    """The token that a page was given ends just now, however long the page took until here."""
+    ended = hookline.token(user, "1s")
+
+    def is_refused():
+        try:
+            API(hookline.base, ended).get("/me")
+        except Refused:
+            return True
+
+    until(is_refused, "the token to end")
+
+    def send(route):
+        headers = route.request.headers
+        if headers.get("authorization") == f"Bearer {token}":
+            headers = {**headers, "authorization": f"Bearer {ended}"}
+        route.continue_(headers=headers)
+
+    page.route(f"{hookline.base}/**", send)
 
 
 def open_page(page, url, title):

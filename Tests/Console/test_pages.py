@@ -5,7 +5,7 @@ import re
 import time
 import urllib.request
 
-from conftest import open_page, picture, sign_in, until
+from conftest import PATIENCE, open_page, picture, sign_in, until
 from playwright.sync_api import expect
 
 
@@ -403,7 +403,7 @@ def post_event(url, event):
     request = urllib.request.Request(
         url, method="POST", data=json.dumps(event).encode(), headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.loads(response.read())
 
 

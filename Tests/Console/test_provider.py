@@ -30,7 +30,7 @@ class Provider:
         command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(self.port), "--require-nonce"]
         with open(folder / "provider.log", "w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self.is_up, "the identity provider", 60)
+        until(self.is_up, "the identity provider")
 
     def is_up(self):
         with contextlib.suppress(OSError):

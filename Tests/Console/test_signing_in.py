@@ -1,6 +1,6 @@
 """Signing in and out, and what one sees of the console at all."""
 
-from conftest import open_page, picture, sign_in
+from conftest import end_token, open_page, picture, sign_in
 from playwright.sync_api import expect
 
 
@@ -36,8 +36,9 @@ def test_a_token_that_is_not_valid_is_refused_in_words(new_page, hookline, watch
 def test_a_token_that_ends_leads_back_to_signing_in(new_page, hookline, group, watch):
     watch.expects(401)
     page = new_page()
-    sign_in(page, hookline, hookline.token(group.user, "20s"))
-    expect(page.get_by_role("alert")).to_contain_text("Your token has ended", timeout=60_000)
+    sign_in(page, hookline, group.token)
+    end_token(page, hookline, group.user, group.token)
+    expect(page.get_by_role("alert")).to_contain_text("Your token has ended")
 
 
 def test_the_link_of_hookline_dev_fills_in_the_token_and_does_not_sign_in_by_itself(new_page, hookline):

@@ -126,8 +126,8 @@ def test_the_overview_says_that_hookline_does_not_answer(page, group, hookline):
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     os.kill(hookline.process.pid, signal.SIGSTOP)
     try:
-        expect(page.get_by_text("Hookline does not answer.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Hookline does not answer.")).to_be_visible()
         expect(page.get_by_text("Live", exact=True)).to_be_hidden()
     finally:
         os.kill(hookline.process.pid, signal.SIGCONT)
-    expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
