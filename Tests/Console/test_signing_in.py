@@ -38,6 +38,7 @@ def test_a_token_that_ends_leads_back_to_signing_in(new_page, hookline, group, w
     page = new_page()
     sign_in(page, hookline, group.token)
     end_token(page, hookline, group.user, group.token)
+    page.goto(group.url("webhooks"))
     expect(page.get_by_role("alert")).to_contain_text("Your token has ended")
 
 
