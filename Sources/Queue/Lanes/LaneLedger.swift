@@ -29,101 +29,14 @@ package final class LaneLedger: Sendable {
         package init() {}
     }
 
-    /// How much deliveries take.
-    package struct Size: Sendable, Equatable {
-        package var deliveries = 0
-        package var bytes = 0
-
-        package init() {}
-
-        init(deliveries: Int, bytes: Int) {
-            self.deliveries = deliveries
-            self.bytes = bytes
-        }
-
-        package init(of delivery: Delivery) {
-            self.deliveries = 1
-            self.bytes = delivery.message.size
-        }
-
-        package static func += (size: inout Size, other: Size) {
-            size.deliveries += other.deliveries
-            size.bytes += other.bytes
-        }
-
-        package static func -= (size: inout Size, other: Size) {
-            size.deliveries -= other.deliveries
-            size.bytes -= other.bytes
-        }
-    }
-
-    private struct Account {
-        /// Its group's place among the ``GroupShares``.
-        let group: Int
-        var size = Size()
-        /// Set when something had to be left in the database: what comes later must not overtake it.
-        var isSpilling = false
-        /// Planned to be left in the database, but not committed yet.
-        var uncommittedSpills = 0
-        /// Planned to go out from memory, but not with the lane yet.
-        var coming = 0
-        /// What was completed since the last ``turn()``, and in the one before.
-        var completed = Size()
-        var pace = Size()
-        /// Whether it had too much at the last ``turn()`` already.
-        var hadTooMuch = false
-
-        /// What it gets done in a second, as far as is known.
-        var rate: Size {
-            Size(
-                deliveries: max(self.pace.deliveries, self.completed.deliveries),
-                bytes: max(self.pace.bytes, self.completed.bytes))
-        }
-        var isMoving: Bool { self.completed.deliveries + self.pace.deliveries > 0 }
-        var isOfInterest: Bool {
-            self.size.deliveries > 0 || self.isSpilling || self.uncommittedSpills > 0 || self.coming > 0
-                || self.isMoving
-        }
-    }
-
-    private struct State {
-        var accounts: [WebhookKey: Account] = [:]
-        var used = Size()
-        var groups: GroupShares
-        /// Whether something may be leased to this session that is not in memory.
-        var isInDoubt = false
-
-        /// A lane's account. One that is new is to be put among the ``accounts``, or its group to be left.
-        mutating func account(of key: WebhookKey, _ group: EntityID) -> Account {
-            self.accounts[key] ?? Account(group: self.groups.enter(group))
-        }
-
-        mutating func add(_ size: Size, to account: inout Account) {
-            account.size += size
-            self.used += size
-            self.groups.add(size, to: account.group)
-        }
-
-        /// Puts back an account, if there is a reason to keep it.
-        mutating func keep(_ account: Account, of key: WebhookKey) {
-            if account.isOfInterest {
-                self.accounts[key] = account
-            } else {
-                self.accounts[key] = nil
-                self.groups.leave(account.group)
-            }
-        }
-    }
-
     private let limits: Limits
-    private let state: Mutex<State>
+    let state: Mutex<LaneAccounts>
     /// The rows whose deliveries are in memory.
     package let held: HeldRows
 
     package init(limits: Limits = Limits()) {
         self.limits = limits
-        let share = Size(deliveries: limits.groupDeliveries, bytes: limits.groupBytes)
-        self.state = Mutex(State(groups: GroupShares(share: share)))
+        self.state = Mutex(LaneAccounts(limits: limits))
         self.held = HeldRows()
     }
 
@@ -144,7 +57,7 @@ package final class LaneLedger: Sendable {
                 let size = Size(of: deliveries[index])
                 if deliveries[index].webhook.isSentFromMemory, !account.isSpilling,
                     account.size.deliveries < deliveries[index].webhook.mostInMemory,
-                    self.room(for: account, state.used, state.groups.standing(at: account.group)).fits(size.bytes)
+                    state.room(for: account).fits(size.bytes)
                 {
                     state.add(size, to: &account)
                     account.coming += 1
@@ -170,30 +83,13 @@ package final class LaneLedger: Sendable {
             wanted.reduce(0) { missing, want in
                 // Who has done nothing yet makes no room; and who has a backlog already gets its deliveries from there.
                 guard let account = state.accounts[want.key], !account.isSpilling else { return missing }
-                let room = self.room(for: account, state.used, state.groups.standing(at: account.group)).size
+                let room = state.room(for: account).size
                 let averageBytes = max(1, want.value.bytes / want.value.deliveries)
                 let short = max(0, want.value.deliveries - min(room.deliveries, room.bytes / averageBytes))
                 // What it gets done in a twentieth of a second is what it is worth waiting for.
                 return missing + (short <= account.rate.deliveries / 20 ? short : 0)
             }
         }
-    }
-
-    /// - Parameter group: how the lane's stands.
-    private func room(
-        for account: Account, _ used: Size, _ group: GroupShares.Standing, isClaim: Bool = false
-    ) -> LaneRoom {
-        let (limits, rate) = (self.limits, account.rate)
-        return LaneRoom(
-            deliveries: LaneRoom.Measure(
-                total: limits.totalDeliveries, lane: limits.laneDeliveries, share: limits.shareDeliveries,
-                groupShare: limits.groupDeliveries, has: account.size.deliveries, pace: rate.deliveries,
-                used: used.deliveries, ofGroup: group.size.deliveries, beyond: group.beyond.deliveries),
-            bytes: LaneRoom.Measure(
-                total: limits.totalBytes, lane: limits.laneBytes, share: limits.shareBytes,
-                groupShare: limits.groupBytes, has: account.size.bytes, pace: rate.bytes, used: used.bytes,
-                ofGroup: group.size.bytes, beyond: group.beyond.bytes),
-            isMoving: account.isMoving && !isClaim, areSeveral: group.areSeveral)
     }
 
     // MARK: What moves
@@ -254,7 +150,7 @@ package final class LaneLedger: Sendable {
             for delivery in deliveries {
                 if delivery.isLeased {
                     state.accounts[delivery.webhook.key]?.coming -= 1
-                    Self.release(Size(of: delivery), of: delivery.webhook.key, in: &state)
+                    state.release(Size(of: delivery), of: delivery.webhook.key)
                 } else {
                     state.accounts[delivery.webhook.key]?.uncommittedSpills -= 1
                 }
@@ -266,7 +162,7 @@ package final class LaneLedger: Sendable {
     package func release(_ results: [DeliveryResult]) {
         self.held.end(results.lazy.filter { $0.delivery.batch == nil }.map(\.delivery.id))
         self.state.withLock { state in
-            Self.forEachLane(of: results) { key, size in Self.release(size, of: key, in: &state) }
+            Self.forEachLane(of: results) { key, size in state.release(size, of: key) }
         }
     }
 
@@ -309,72 +205,6 @@ package final class LaneLedger: Sendable {
         }
     }
 
-    // MARK: Claims
-
-    /// Room set aside for a claim, and what was known when it was.
-    package struct ClaimRoom: Sendable {
-        package let deliveries: Int
-        package let bytes: Int
-        /// Whether every spill planned so far was committed, so that the claim will see it.
-        package let seesAllSpills: Bool
-
-        package init(deliveries: Int, bytes: Int, seesAllSpills: Bool) {
-            self.deliveries = deliveries
-            self.bytes = bytes
-            self.seesAllSpills = seesAllSpills
-        }
-    }
-
-    /// Sets aside room for a claim; nil while there is none that would be worth it.
-    ///
-    /// - Parameters:
-    ///   - group: the webhook's.
-    ///   - penned: of what the lane has, what waits for the end of the backlog. It does not count as far as the lane's share
-    ///     goes: if it kept the lane from claiming, the end would never come.
-    ///   - least: how many bytes it is of no use without.
-    package func reserveForClaim(
-        _ key: WebhookKey, of group: EntityID, penned: Size = Size(), most: Int, mostBytes: Int, least: Int = 1
-    ) -> ClaimRoom? {
-        self.state.withLock { state in
-            var account = state.account(of: key, group)
-            var seen = account
-            seen.size -= penned
-            let room = self.room(for: seen, state.used, state.groups.standing(at: account.group), isClaim: true)
-            if let size = self.claimable(in: room, most: most, mostBytes: mostBytes, least: least) {
-                state.add(size, to: &account)
-                state.accounts[key] = account
-                return ClaimRoom(
-                    deliveries: size.deliveries, bytes: size.bytes, seesAllSpills: account.uncommittedSpills == 0)
-            }
-            state.keep(account, of: key)
-            return nil
-        }
-    }
-
-    private func claimable(in room: LaneRoom, most: Int, mostBytes: Int, least: Int) -> Size? {
-        let size = room.size
-        let whole = room.deliveries.has + size.deliveries
-        // Many small claims cost more than a few large ones.
-        guard size.deliveries >= min(most, max(1, whole / 4)) else { return nil }
-        var bytes = min(mostBytes, size.bytes)
-        if bytes < least {
-            let isAlone = room.deliveries.has == 0
-            guard isAlone, least <= room.bytesLeft || room.deliveries.used == 0 else { return nil }
-            bytes = least
-        }
-        return Size(deliveries: min(most, size.deliveries), bytes: bytes)
-    }
-
-    /// Replaces the room that was set aside by what was really claimed.
-    package func settle(_ room: ClaimRoom, of key: WebhookKey, claimed messages: [Message]) {
-        self.state.withLock { state in
-            // In one step: a lane without anything has no account, and what was claimed would be counted for nobody.
-            let bytes = messages.reduce(0) { $0 + $1.size }
-            Self.release(
-                Size(deliveries: room.deliveries - messages.count, bytes: room.bytes - bytes), of: key, in: &state)
-        }
-    }
-
     /// Something went back to the database: what comes later must not overtake it.
     ///
     /// - Parameter group: the webhook's.
@@ -401,11 +231,5 @@ package final class LaneLedger: Sendable {
         self.state.withLock { state in
             state.accounts[key].map { $0.isSpilling && $0.coming == 0 } ?? false
         }
-    }
-
-    private static func release(_ size: Size, of key: WebhookKey, in state: inout State) {
-        guard var account = state.accounts[key] else { return }
-        state.add(Size(deliveries: -size.deliveries, bytes: -size.bytes), to: &account)
-        state.keep(account, of: key)
     }
 }
