@@ -57,6 +57,13 @@ package struct Fixture: Sendable {
         return (proxy, try Endpoint(url))
     }
 
+    /// The database by a single connection, which plans as those that look rows up by their keys: what it read can be counted.
+    package func byKeys() throws -> Database {
+        Database(
+            pool: Pool(
+                endpoint: try Endpoint(self.url).byKeys(), configuration: .init(size: 1), logger: silentLogger))
+    }
+
     package func makeThing(_ thing: EntityID) async throws {
         let record = ThingRecord(id: thing, group: self.group, profile: self.profile, name: "\(thing)")
         try await ThingStore(self.database, box: self.box).create([record], keys: [StoredKey("k")])

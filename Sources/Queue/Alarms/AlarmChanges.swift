@@ -76,7 +76,7 @@ struct AlarmRows {
             try db.execute(
                 """
                 DELETE FROM alarms AS a USING unnest(\(former.map(\.webhook.rawValue)), \(former.map(\.thing))) AS r (w, t)
-                WHERE (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                WHERE a.webhook_key = ANY(ARRAY[r.w]) AND a.thing_id BETWEEN r.t AND r.t
                 """)
         }
         guard try self.insert(on: db) else { return .moved }
@@ -92,7 +92,7 @@ struct AlarmRows {
             """
             SELECT a.webhook_key, a.thing_id, a.changed, a.group_id FROM alarms AS a
             JOIN unnest(\(subjects.map(\.webhook.rawValue)), \(subjects.map(\.thing))) AS r (w, t)
-                ON (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                ON a.webhook_key = ANY(ARRAY[r.w]) AND a.thing_id BETWEEN r.t AND r.t
             ORDER BY a.webhook_key, a.thing_id FOR UPDATE OF a
             """
         ) { row in

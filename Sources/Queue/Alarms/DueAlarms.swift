@@ -87,7 +87,7 @@ extension AlarmStore {
                     traceparent = NULL, payload = NULL, properties = NULL
                 FROM unnest(\(active.map(\.0.subject.webhook.rawValue)), \(active.map(\.0.subject.thing)),
                     \(active.map(\.1.id.rawValue))) AS r (w, t, m)
-                WHERE (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                WHERE a.webhook_key = ANY(ARRAY[r.w]) AND a.thing_id BETWEEN r.t AND r.t
                 """)
         }
         if !over.isEmpty {
@@ -95,7 +95,7 @@ extension AlarmStore {
                 """
                 DELETE FROM alarms AS a
                 USING unnest(\(over.map(\.subject.webhook.rawValue)), \(over.map(\.subject.thing))) AS r (w, t)
-                WHERE (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                WHERE a.webhook_key = ANY(ARRAY[r.w]) AND a.thing_id BETWEEN r.t AND r.t
                 """)
         }
         if !later.isEmpty {
@@ -103,7 +103,7 @@ extension AlarmStore {
                 """
                 UPDATE alarms AS a SET due_at = \(self.now) + interval '10 seconds'
                 FROM unnest(\(later.map(\.subject.webhook.rawValue)), \(later.map(\.subject.thing))) AS r (w, t)
-                WHERE (a.webhook_key, a.thing_id) BETWEEN (r.w, r.t) AND (r.w, r.t)
+                WHERE a.webhook_key = ANY(ARRAY[r.w]) AND a.thing_id BETWEEN r.t AND r.t
                 """)
         }
     }

@@ -20,10 +20,7 @@ struct LongLineTests {
             var policy = DeliveryPolicy()
             policy.ordering = .thing
             self.fixture = try await Fixture(policy: policy)
-            self.database = Database(
-                pool: Pool(
-                    endpoint: try Endpoint(self.fixture.url).byKeys(), configuration: .init(size: 1),
-                    logger: silentLogger))
+            self.database = try self.fixture.byKeys()
             let session = try await self.fixture.store().session
             self.store = DeliveryStore(self.database, session: SessionIdentity(id: session, clientID: "a"))
         }

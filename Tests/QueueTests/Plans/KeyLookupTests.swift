@@ -17,13 +17,19 @@ struct KeyLookupTests {
 
     init() async throws {
         self.fixture = try await Fixture()
-        self.database = Database(
-            pool: Pool(
-                endpoint: try Endpoint(self.fixture.url).byKeys(), configuration: .init(size: 1), logger: silentLogger))
+        self.database = try self.fixture.byKeys()
     }
 
     private func fill(_ statements: [Query]) async throws {
         try await self.database.pool.withConnection { db in for statement in statements { try db.fill(statement) } }
+    }
+
+    private var alarms: Query {
+        """
+        INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
+        SELECT \(self.fixture.target.key.rawValue), md5(n::text)::uuid, \(self.fixture.group), 1, 1, true, 1
+        FROM generate_series(1, \(Self.rows)) AS n
+        """
     }
 
     @Test("are found among those of all things of the webhook, and no others are gone through")
@@ -38,11 +44,7 @@ struct KeyLookupTests {
             INSERT INTO thinned_things (webhook_key, thing_id, memory, changed_by, group_id)
             SELECT \(key.rawValue), md5(n::text)::uuid, '', '{1}', \(group) FROM generate_series(1, \(Self.rows)) AS n
             """,
-            """
-            INSERT INTO alarms (webhook_key, thing_id, group_id, raised, changed, is_active, mark)
-            SELECT \(key.rawValue), md5(n::text)::uuid, \(group), 1, 1, true, 1 FROM generate_series(1, \(Self.rows)) AS n
-            """,
-            "VACUUM ANALYZE condition_memory", "VACUUM ANALYZE thinned_things", "VACUUM ANALYZE alarms",
+            self.alarms, "VACUUM ANALYZE condition_memory", "VACUUM ANALYZE thinned_things", "VACUUM ANALYZE alarms",
         ])
         let subjects = Set((0..<20).map { _ in ConditionSubject(webhook: key, thing: .random(), group: group) })
         let pages = try await self.database.pagesRead {
@@ -51,6 +53,52 @@ struct KeyLookupTests {
             _ = try await AlarmStore(self.database).memory(of: subjects)
         }
         #expect(pages < 600, "three or four for each of sixty; each index has some hundred")
+    }
+
+    @Test("are found among those of all things of the webhook where alarms begin, fall due and end")
+    func changes() async throws {
+        let session = try await self.fixture.store().session
+        let (store, alarms) = (IntakeStore(self.database, session: session), AlarmStore(self.database))
+        try await self.fill([self.alarms, "VACUUM ANALYZE alarms"])
+        /// Each changes a thing's: there is one that waits to be active, or, if there was one before, none any more.
+        func commit(
+            _ numbers: ClosedRange<Int64>, of things: [EntityID], before: [MessageID?]
+        ) async throws -> [Message] {
+            let messages = zip(numbers, things).flatMap { number, thing in
+                self.fixture.deliveries(number...number, leased: false, thing: thing).map(\.message)
+            }
+            let changes = zip(messages, before).map { message, before in
+                AlarmChange(
+                    self.fixture.target.subject(message.thing), by: message, before: before,
+                    after: before == nil ? Alarm(raised: message.id, changed: message.id, isActive: false) : nil,
+                    mark: 7,
+                    dueAt: before == nil ? .first : nil)
+            }
+            try await store.carryOut(
+                IntakeStore.Commit(messages: messages, deliveries: [], alarms: changes), now: 1_000)
+            return messages
+        }
+        let things = (0..<9).map { _ in EntityID.random() }
+        var fates: [EntityID: Int] = [:]
+        for (index, thing) in things.enumerated() { fates[thing] = index % 3 }
+        let known = fates
+        let pages = try await self.database.pagesRead {
+            let raised = try await commit(1...9, of: things, before: things.map { _ in nil })
+            _ = try await alarms.takeDue(now: .first) { due in
+                switch known[due.subject.thing] {
+                case 0:
+                    let message = raised.first { $0.thing == due.subject.thing }
+                    return message.map { .active($0, self.fixture.target, crossing: nil) } ?? .none
+                case 1: return .later
+                default: return .none
+                }
+            }
+            let active = raised.filter { known[$0.thing] == 0 }
+            _ = try await commit(11...13, of: active.map(\.thing), before: active.map(\.id))
+        }
+        #expect(
+            try await self.fixture.count("SELECT count(*) FROM alarms") == Self.rows + 3, "those that are due later")
+        #expect(pages < 600, "some for each; the index has some hundred")
     }
 
     @Test("are found among those of all webhooks of the message, and no others are gone through")

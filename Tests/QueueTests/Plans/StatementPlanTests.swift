@@ -53,9 +53,7 @@ private struct BusyQueue {
         self.strict = try await Fixture.webhook(
             .random(), named: "strict", in: self.fixture.group, policy: policy, of: self.fixture.database,
             box: self.fixture.box)
-        self.database = Database(
-            pool: Pool(
-                endpoint: try Endpoint(self.fixture.url).byKeys(), configuration: .init(size: 1), logger: silentLogger))
+        self.database = try self.fixture.byKeys()
         let session = try await self.fixture.store().session
         self.store = DeliveryStore(self.database, session: SessionIdentity(id: session, clientID: "a"))
         try await self.fixture.database.pool.withConnection { db in
@@ -204,23 +202,10 @@ private struct BusyQueue {
         MessageID.first(at: Instant(clampingMilliseconds: 1_800_000_000_000)).rawValue + number
     }
 
-    /// How many entries of indexes, and pages, the connection went through for `body`.
+    /// How many rows and entries of indexes, and pages, the connection went through for `body`.
     func read(_ body: () async throws -> Void) async throws -> (entries: Int64, pages: Int64) {
-        let before = try await self.readSoFar()
-        try await body()
-        let after = try await self.readSoFar()
-        return (after.entries - before.entries, after.pages - before.pages)
-    }
-
-    private func readSoFar() async throws -> (entries: Int64, pages: Int64) {
-        try await self.database.pool.withConnection { db in
-            try db.execute("SELECT pg_stat_force_next_flush()")
-            return try db.query(
-                """
-                SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint,
-                    (SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes)::bigint
-                """
-            ) { (try $0.int64(0), try $0.int64(1)) }[0]
-        }
+        var entries: Int64 = 0
+        let pages = try await self.database.pagesRead { entries = try await self.database.rowsRead(body) }
+        return (entries, pages)
     }
 }
