@@ -27,11 +27,14 @@ extension DeliveryStore {
             let former = try self.takeFormer(wanted, now: now, on: db)
             let taken = try former ?? self.takeInTurn(wanted, now: now, returning: returning, on: db)
             let messages = try Self.load(taken.rows, of: [wanted], on: db)
-            let next = try db.query(self.nextDue(wanted, now: now, isCut: taken.isCut)) { row in
-                row.isNull(0) ? nil : try row.instant(0)
-            }
+            var next =
+                try db.query(self.nextDue(wanted, now: now)) { row in
+                    row.isNull(0) ? nil : try row.instant(0)
+                }.first ?? nil
+            // What was not looked at may be due.
+            if taken.isCut { next = min(next ?? .last, now + Self.anotherLook) }
             return try self.claim(
-                taken, for: wanted, loaded: messages, nextDue: next.first ?? nil, connections: opened, held: held,
+                taken, for: wanted, loaded: messages, nextDue: next, connections: opened, held: held,
                 lease: lease, on: db)
         }
         Self.hold(claim, of: wanted.webhook, by: held, lease: lease)
@@ -216,10 +219,11 @@ extension DeliveryStore {
         """
     }
 
+    /// When what nobody tells us of may have changed.
+    private static let anotherLook: Duration = .milliseconds(500)
+
     /// When it is worth asking again.
-    ///
-    /// - Parameter isCut: ``Taken/isCut``.
-    private func nextDue(_ wanted: Wanted, now: Instant, isCut: Bool) -> Query {
+    private func nextDue(_ wanted: Wanted, now: Instant) -> Query {
         // What another instance has in hand frees its thing without our hearing of it. There may be a long backlog of which nobody has anything.
         func isElsewhere(_ sessions: Query) -> Query {
             // Not whether there are any: that would leave it open how they are found.
@@ -240,7 +244,7 @@ extension DeliveryStore {
                 (SELECT due_at FROM deliveries
                  WHERE webhook_key = \(wanted.webhook.rawValue) AND group_id = \(wanted.group) AND due_at > \(now) AND leased_by IS NULL AND failed_at IS NULL
                  ORDER BY due_at LIMIT 1),
-                (SELECT \(now) + interval '500 milliseconds' WHERE \(isCut) OR \(before) OR \(after)))
+                (SELECT \(now + Self.anotherLook)::timestamptz WHERE \(before) OR \(after)))
             """
     }
 }
