@@ -125,7 +125,10 @@ struct Assembly {
                 + ProcessMetrics.read()
         }
         metrics.register {
-            [MetricFamily(.gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [version])])]
+            [
+                MetricFamily(
+                    .gauge, "hookline_build_info", "The build.", labels: ["version"], [.init(1, [Release.version])])
+            ]
         }
         let identity = Identity(
             try await self.configuration.auth.read(),
@@ -235,7 +238,7 @@ struct Assembly {
         settings.mostConnections = descriptors.connections
         let api = makeAPIServices(
             settings, database: database, box: box, identity: identity, metrics: metrics, wallClock: wallClock,
-            version: version, logger: self.logger,
+            version: Release.version, logger: self.logger,
             readiness: {
                 let troubles = ServiceTroubles(
                     receiving: intake.receivingTrouble, intake: intake.commitTrouble,

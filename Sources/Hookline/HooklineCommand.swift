@@ -1,17 +1,16 @@
 internal import API
 internal import ArgumentParser
 internal import CMalloc
+internal import Domain
 internal import Glibc
 internal import Observability
-
-let version = "0.2.0"
 
 @main
 struct HooklineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hookline",
         abstract: "MQTT in, webhooks out: forwards the messages of things to the webhooks of their groups.",
-        version: version,
+        version: Release.version,
         subcommands: [
             Serve.self, Migrate.self, Dev.self, Token.self, CheckConfig.self, Health.self, Top.self, Replay.self,
             Why.self, Import.self, Apply.self, Export.self, CheckBroker.self, Doctor.self, ContextCommand.self,

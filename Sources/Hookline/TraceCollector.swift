@@ -20,7 +20,7 @@ struct TraceCollector: Service {
         wallClock: WallClock, patience: Duration = Self.patience, logger: Logger
     ) {
         self.patience = patience
-        let encoding = SpanEncoding(settings.form, resource: settings.resource, version: version)
+        let encoding = SpanEncoding(settings.form, resource: settings.resource, version: Release.version)
         let client = client.collecting
         self.exporter = SpanExporter(recorder, logger: logger) { spans in
             await Self.send(encoding, spans, by: settings, client, on: eventLoop, wallClock)

@@ -30,6 +30,18 @@ struct RequestPlanTests {
         #expect(request.body.map { String(decoding: $0, as: UTF8.self) } == "temp=21.70&s=a%20b")
     }
 
+    @Test(
+        "have the query behind what the url has of one",
+        arguments: [
+            ("", "/?q=1"), ("/a", "/a?q=1"), ("/a?", "/a?q=1"), ("/a?x=1", "/a?x=1&q=1"), ("/a?x=1&", "/a?x=1&q=1"),
+            ("/a?x=1?", "/a?x=1?&q=1"), ("/a&", "/a&?q=1"), ("?", "/?q=1"),
+        ])
+    func query(path: String, target: String) throws {
+        let request = try self.plan("https://h\(path)") { $0.request.query = [.init(key: "q", value: "1")] }
+            .render(message("{}"), org: nil, facts: .unknown)
+        #expect(String(decoding: request.target, as: UTF8.self) == target)
+    }
+
     @Test("without a body have none, nor a type for it")
     func bodiless() throws {
         for method in [RequestSpec.Method.get, .delete] {

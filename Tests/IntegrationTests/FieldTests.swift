@@ -122,6 +122,7 @@ extension WholeServiceTests {
                 (#""auth":{}"#, "auth.type"),
                 (#""auth":{"type":"basic","username":"a:b","password":""}"#, "auth.username"),
                 (#""auth":{"type":"bearer"}"#, "auth.token"),
+                (#""auth":{"type":"bearer","token":"bearer abc"}"#, "auth.token"),
                 (#""auth":{"type":"oauth2","client_id":"a","client_secret":"b","token_url":"x"}"#, "auth.token_url"),
                 (
                     #""auth":{"type":"oauth2","client_id":"a","client_secret":"b","token_url":"http://10.0.0.1/"}"#,

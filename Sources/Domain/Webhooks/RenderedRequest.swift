@@ -107,10 +107,16 @@ extension RequestPlan {
         var target: [UInt8] = []
         try path.render(values, into: &target, longest: longest, what: "the url")
         if !query.isEmpty {
-            target.append(target.contains(UInt8(ascii: "?")) ? UInt8(ascii: "&") : UInt8(ascii: "?"))
+            // What a url ends with need not be said again: some receivers take an empty name for a fault.
+            if let separator = Self.separator(behind: target) { target.append(separator) }
             try Self.append(query, values, to: &target, longest: longest, what: "the url")
         }
         return target
+    }
+
+    private static func separator(behind target: [UInt8]) -> UInt8? {
+        guard let start = target.firstIndex(of: UInt8(ascii: "?")) else { return UInt8(ascii: "?") }
+        return start == target.count - 1 || target.last == UInt8(ascii: "&") ? nil : UInt8(ascii: "&")
     }
 
     private static func hasDotSegment(_ target: [UInt8]) -> Bool {

@@ -136,7 +136,11 @@ package struct WebhookAuth: Sendable, Equatable, Codable {
                 throw InvalidField("auth.username", "must not contain a colon (RFC 7617, section 2)")
             }
             _ = try Self.given(self.password, "password", mayBeEmpty: true)
-        case .bearer: _ = try Self.given(self.token, "token")
+        case .bearer:
+            // As it is copied from a line of curl: it would be sent twice, and refused at night.
+            guard try !Self.given(self.token, "token").lowercased().hasPrefix("bearer ") else {
+                throw InvalidField("auth.token", "is without \"Bearer \", which is sent before it")
+            }
         case .oauth2:
             _ = try Self.given(self.clientID, "client_id")
             try self.checkClientAuth()

@@ -120,7 +120,7 @@ package final class WebhookTarget: Sendable {
     /// Worked out each time. Who sends has ``WebhookRequests``.
     package var plan: RequestPlan { RequestPlan(stored: self.url, headers: self.headers, options: self.options) }
 
-    package static let userAgent = "Hookline/0.1 (+webhooks)"
+    package static let userAgent = "Hookline/\(Release.line) (+webhooks)"
 
     /// Whether what comes in goes out straight from memory. Otherwise it waits in the database: for the webhook to be
     /// enabled again, or for its turn among the messages of its thing.

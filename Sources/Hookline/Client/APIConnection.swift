@@ -136,7 +136,7 @@ struct APIConnection: Sendable {
         ) { [key] buffer in
             let type = body == nil ? "" : "content-type: application/json\r\n"
             buffer.writeRequest(
-                method, to: url, agent: "hookline/\(version)",
+                method, to: url, agent: "hookline/\(Release.version)",
                 "accept: application/json\r\nauthorization: Bearer \(key.reveal())\r\n\(type)", body: body ?? [])
         }
         return (outcome, location.withLock { $0 })

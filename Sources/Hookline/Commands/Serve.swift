@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Domain
 internal import Logging
 internal import NIOCore
 
@@ -15,7 +16,7 @@ struct Serve: AsyncParsableCommand {
         let configuration = try ServiceConfiguration(reader, cores: System.coreCount)
         let logger = configuration.log.makeLogger()
         let hangUps = await HangUps(logger: logger)
-        logger.info("starting", metadata: ["version": "\(version)"])
+        logger.info("starting", metadata: ["version": "\(Release.version)"])
         var assembly = Assembly(configuration: configuration, logger: logger)
         assembly.onReady = { port in logger.info("ready", metadata: ["port": "\(port)"]) }
         try await assembly.run(companions: [hangUps])

@@ -76,7 +76,7 @@ struct TraceSettings: Sendable {
     }
 
     private static func resource(_ settings: SettingsReader) throws -> [TraceSpan.Attribute] {
-        var values: [String: String] = ["service.name": "hookline", "service.version": version]
+        var values: [String: String] = ["service.name": "hookline", "service.version": Release.version]
         if let text = try settings.string("otel.resource_attributes") {
             guard let pairs = BaggageList.read(text) else {
                 throw settings.invalid(

@@ -42,7 +42,7 @@ struct Top: AsyncParsableCommand {
         let store = connected.map { WebhookActivityStore($0.database) }
         // The more webhooks there are, the longer it takes to count what waits for them, and the less often it is done.
         let readings = SharedReading<Int, WebhookReading>(lifetime: .zero)
-        let title = "hookline \(version)  \(instances.map(\.description).joined(separator: " "))"
+        let title = "hookline \(Release.version)  \(instances.map(\.description).joined(separator: " "))"
         var before = try await Self.sample(instances, store)
         var earlier = before.webhooks
         var shown = 0
