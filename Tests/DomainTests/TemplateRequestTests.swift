@@ -42,6 +42,12 @@ struct RequestPlanTests {
         #expect(String(decoding: request.target, as: UTF8.self) == target)
     }
 
+    @Test("say the version that sends, as far as a receiver may go by it")
+    func agent() {
+        let parts = Release.version.split(separator: ".")
+        #expect(WebhookTarget.userAgent == "Hookline/\(parts[0]).\(parts[1]) (+webhooks)")
+    }
+
     @Test("without a body have none, nor a type for it")
     func bodiless() throws {
         for method in [RequestSpec.Method.get, .delete] {

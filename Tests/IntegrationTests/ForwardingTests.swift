@@ -1,4 +1,3 @@
-import Domain
 import LocalServices
 import TestSupport
 import Testing
@@ -40,7 +39,7 @@ extension WholeServiceTests {
                     #expect(request.headers["x-hookline-group-id"] == installation.group)
                     #expect(request.headers["x-hookline-subtopic"] == "room/1")
                     #expect(request.headers["traceparent"] == trace)
-                    #expect(request.headers["user-agent"] == "Hookline/\(Release.line) (+webhooks)")
+                    #expect(request.headers["user-agent"]?.hasPrefix("Hookline/") == true)
                     #expect(request.headers["webhook-timestamp"].flatMap { Int($0) } != nil)
                     ids.insert(try #require(request.headers["webhook-id"]))
                 }

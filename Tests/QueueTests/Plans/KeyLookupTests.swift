@@ -5,6 +5,7 @@ import Schema
 import StoreTestSupport
 import TestSupport
 import Testing
+import Values
 
 @testable import Queue
 
