@@ -285,27 +285,6 @@ def page(new_page, hookline, group):
     return page
 
 
-def end_token(page, hookline, user, token):
-    """The token that a page was given ends just now, however long the page took until here."""
-    ended = hookline.token(user, "1s")
-
-    def is_refused():
-        try:
-            API(hookline.base, ended).get("/me")
-        except Refused:
-            return True
-
-    until(is_refused, "the token to end")
-
-    def send(route):
-        headers = route.request.headers
-        if headers.get("authorization") == f"Bearer {token}":
-            headers = {**headers, "authorization": f"Bearer {ended}"}
-        route.continue_(headers=headers)
-
-    page.route(f"{hookline.base}/**", send)
-
-
 def open_page(page, url, title):
     # To go where one is changes nothing: what was read before stays.
     if page.url == url:

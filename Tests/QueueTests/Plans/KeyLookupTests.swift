@@ -72,21 +72,18 @@ struct KeyLookupTests {
                 AlarmChange(
                     self.fixture.target.subject(message.thing), by: message, before: before,
                     after: before == nil ? Alarm(raised: message.id, changed: message.id, isActive: false) : nil,
-                    mark: 7,
-                    dueAt: before == nil ? .first : nil)
+                    mark: 7, dueAt: before == nil ? .first : nil)
             }
             try await store.carryOut(
                 IntakeStore.Commit(messages: messages, deliveries: [], alarms: changes), now: 1_000)
             return messages
         }
         let things = (0..<9).map { _ in EntityID.random() }
-        var fates: [EntityID: Int] = [:]
-        for (index, thing) in things.enumerated() { fates[thing] = index % 3 }
-        let known = fates
+        let fates = Dictionary(uniqueKeysWithValues: things.enumerated().map { ($1, $0 % 3) })
         let pages = try await self.database.pagesRead {
             let raised = try await commit(1...9, of: things, before: things.map { _ in nil })
             _ = try await alarms.takeDue(now: .first) { due in
-                switch known[due.subject.thing] {
+                switch fates[due.subject.thing] {
                 case 0:
                     let message = raised.first { $0.thing == due.subject.thing }
                     return message.map { .active($0, self.fixture.target, crossing: nil) } ?? .none
@@ -94,7 +91,7 @@ struct KeyLookupTests {
                 default: return .none
                 }
             }
-            let active = raised.filter { known[$0.thing] == 0 }
+            let active = raised.filter { fates[$0.thing] == 0 }
             _ = try await commit(11...13, of: active.map(\.thing), before: active.map(\.id))
         }
         #expect(
