@@ -197,7 +197,9 @@ def test_a_trigger_asks_for_data_or_for_log_events(page, group, watch):
     page.get_by_label("Codes", exact=True).fill("too_hot, leak")
     page.get_by_label("Levels", exact=True).fill("loud")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("trigger.levels[0] must be one of info, warning, critical, content")).to_be_visible()
+    expect(
+        page.get_by_text("trigger.levels[0] must be one of info, warning, critical, content", exact=True)
+    ).to_be_visible()
     page.get_by_label("Levels", exact=True).fill("warning, critical")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Log event too_hot, leak (warning, critical)")).to_be_visible()
