@@ -238,6 +238,36 @@ extension ManagementTests {
             }
         }
 
+        @Test(
+            "ends a live view of a thing that is moved away or removed, before it shows what comes for its next group")
+        func movedAway() async throws {
+            try await Installation.with { installation, running in
+                let (api, thing) = (installation.api, installation.thing)
+                _ = try await api.call(
+                    "PUT", "/groups/\(installation.group)/members", #"[{"member_id":"viewer","role":"viewer"}]"#)
+                let viewer = await running.hookline.api(token: try await HooklineProcess.token(user: "viewer"))
+                let other = try await api.create("/groups", #"[{"name":"Other"}]"#)
+                let profile = try await api.create("/groups/\(other)/profiles", #"[{"name":"p","config":{}}]"#)
+
+                let watching = try await Watching.start(viewer, "/things/\(thing)/live?timeout=3600")
+                try await waitUntil("the listening") { watching.seen.body.contains("event: listening\n") }
+                try await installation.publish(#"{"of":"the first group"}"#)
+                try await waitUntil("a message") { watching.seen.body.contains("the first group") }
+                let moved = try await api.call(
+                    "POST", "/things/\(thing)/move", #"{"group_id":"\#(other)","profile_id":"\#(profile)"}"#)
+                #expect(moved.status == 200, "\(moved.body)")
+                try await installation.publish(#"{"of":"the second group"}"#)
+                await watching.waitForEnd()
+                #expect(!watching.seen.body.contains("the second group"))
+                #expect(try await viewer.call("GET", "/things/\(thing)/live").status == 404)
+
+                let again = try await Watching.start(api, "/things/\(thing)/live?timeout=3600")
+                try await waitUntil("the listening") { again.seen.body.contains("event: listening\n") }
+                #expect(try await api.call("DELETE", "/things/\(thing)").status == 204)
+                await again.waitForEnd()
+            }
+        }
+
         @Test("lets so many look on at a time, and tells the next to come back")
         func places() async throws {
             try await Installation.with { installation, _ in
