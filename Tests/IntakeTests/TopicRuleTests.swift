@@ -13,156 +13,13 @@ import TestSupport
 import Testing
 import Values
 
-/// A broker, and what takes its messages into a database.
-private struct Stage {
-    let site: Site
-    let mosquitto: LocalMosquitto
-    let metrics = Metrics()
-    let rules: TopicRuleStore
-
-    init() async throws {
-        self.site = try await Site()
-        self.mosquitto = try LocalMosquitto.prepare(in: Files.makeTemporaryFolder(), port: freePort())
-        self.rules = TopicRuleStore(self.site.database)
-    }
-
-    /// Runs the broker while `body` does.
-    static func with(_ body: (Stage) async throws -> Void) async throws {
-        let stage = try await Stage()
-        let broker = try await stage.mosquitto.start()
-        do { try await body(stage) } catch {
-            await broker.stop()
-            await stage.site.proxy.stop()
-            throw error
-        }
-        await broker.stop()
-        await stage.site.proxy.stop()
-    }
-
-    /// Takes messages while `body` runs.
-    func receiving(
-        _ client: String = "a", sharedGroup: String? = nil, metrics: Metrics? = nil, _ body: () async throws -> Void
-    ) async throws {
-        let metrics = metrics ?? self.metrics
-        let intake = try await self.intake(client, sharedGroup, metrics)
-        try await self.site.running([intake, self.site.routes]) {
-            try await waitUntil("the broker") { metrics.isBrokerConnected.current == 1 }
-            try await body()
-        }
-    }
-
-    private func intake(_ client: String, _ sharedGroup: String?, _ metrics: Metrics) async throws -> IntakeService {
-        let clock = WallClock { 1_800_000_000_000_000 }
-        let session = try await SessionStore(self.site.database)
-            .start(clientID: client, sharedGroup: sharedGroup, lease: .seconds(3_600))
-        let prefix = sharedGroup.map { "$share/\($0)/" } ?? ""
-        let broker = Session.Configuration(
-            host: "127.0.0.1", port: self.mosquitto.port, clientID: client,
-            topicFilters: [prefix + "things/+/messages/#"])
-        return IntakeService(
-            session: try Session(broker, logger: silentLogger),
-            subscription: Subscription(
-                store: BrokerSessionStore(self.site.database), broker: broker, sharedGroup: sharedGroup,
-                logger: silentLogger),
-            routes: self.site.routes, store: IntakeStore(self.site.database, session: session.id),
-            lanes: RememberingLanes().port,
-            ids: MessageIDGenerator(
-                slot: session.slot, now: { Int64(clamping: monotonicNanoseconds() / 1_000_000) + 1_800_000_000_000 }),
-            activity: ThingActivity(
-                store: EventStore(self.site.database), routes: self.site.routes, monotonic: monotonicNanoseconds),
-            newThings: NewThingStore(self.site.database, box: SecretBox(key: nil)),
-            refusals: TopicRefusals(self.site.database),
-            tally: WebhookTally(totals: WebhookTotals(most: 0)), wallClock: clock, metrics: metrics,
-            logger: silentLogger)
-    }
-
-    func publish(_ topic: String, _ payload: String, more: [String] = []) async throws {
-        try await ChildProcess.complete(
-            "mosquitto_pub",
-            ["-h", "127.0.0.1", "-p", "\(self.mosquitto.port)", "-q", "1", "-t", topic, "-m", payload] + more)
-    }
-
-    func grant(_ filters: String..., to group: EntityID? = nil) async throws {
-        let group = group ?? self.site.group
-        _ = try await GroupStore(self.site.database)
-            .update(
-                group, name: "\(group)", allowedNetworks: nil, allowedTopics: filters.compactMap { TopicFilter($0) })
-    }
-
-    @discardableResult
-    func add(_ draft: TopicRule.Draft, to group: EntityID? = nil) async throws -> EntityID {
-        try #require(try await self.rules.add(try TopicRule(draft), to: group ?? self.site.group)).id
-    }
-
-    func make(_ names: String...) async throws {
-        let things = NewThingStore(self.site.database, box: SecretBox(key: nil))
-        try await self.makeUnknown(100)
-        _ = try await things.make(Set(names.map { ThingName($0, in: self.site.group) }))
-        try await self.makeUnknown(nil)
-    }
-
-    /// - Parameter perHour: how many unknown things are made on their first message; nil refuses them.
-    func makeUnknown(_ perHour: Int32?) async throws {
-        let (group, profile) = (self.site.group, self.site.profile)
-        _ = try await self.site.database.pool.withConnection { db in
-            try db.execute(
-                """
-                UPDATE groups SET new_thing_profile_id = \(perHour == nil ? nil : profile),
-                    new_things_per_hour = \(perHour ?? 0) WHERE id = \(group)
-                """)
-        }
-    }
-
-    /// Thing, subtopic and payload of all that came in, in its order.
-    func taken() async throws -> [String] {
-        try await self.site.database.pool.withConnection { db in
-            try db.query(
-                """
-                SELECT coalesce(t.external_id, 'itself') || ' ' || m.subtopic || ' ' || convert_from(m.payload, 'UTF8')
-                FROM transient_messages AS m JOIN things AS t ON t.id = m.thing_id ORDER BY m.id
-                """
-            ) { try $0.string(0) }
-        }
-    }
-
-    func waitFor(_ expected: [String]) async throws {
-        do {
-            try await waitUntil("\(expected.count) messages") { try await self.taken().sorted() == expected.sorted() }
-        } catch {
-            #expect(try await self.taken().sorted() == expected.sorted())
-            throw error
-        }
-    }
-
-    /// Who is connected and who is not, by what they are called.
-    func waitForPresence(_ expected: [String]) async throws {
-        try await waitUntil("\(expected)") {
-            try await self.site.database.pool.withConnection { db in
-                try db.query(
-                    """
-                    SELECT t.external_id || ' ' || CASE WHEN p.connected THEN 'true' ELSE 'false' END
-                    FROM thing_presence AS p JOIN things AS t ON t.id = p.thing_id ORDER BY 1
-                    """
-                ) { try $0.string(0) }
-            } == expected
-        }
-    }
-
-    /// Until the broker has no other filters for this client.
-    func waitForFilters(_ filters: String..., of client: String = "a") async throws {
-        try await waitUntil("the filters \(filters)") {
-            try await BrokerSessionStore(self.site.database).filters(of: client)?.sorted() == filters.sorted()
-        }
-    }
-}
-
 @Suite("Topic rules")
 struct TopicRuleTests {
     private let builtIn = "things/+/messages/#"
 
     @Test("make of fleets' topics the thing that is meant, and what it says, as it was published")
     func fleets() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("zigbee2mqtt/#", "tele/#", "application/#", "batch")
             try await stage.add(.init(filter: "zigbee2mqtt/{thing}", subtopic: "state"))
             try await stage.add(.init(filter: "tele/{thing}/{subtopic:#}"))
@@ -199,7 +56,7 @@ struct TopicRuleTests {
 
     @Test("come and go while messages come, and none is missed of those that stay")
     func atRunTime() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("a/#", "b/#")
             try await stage.make("x")
             try await stage.receiving {
@@ -229,7 +86,7 @@ struct TopicRuleTests {
 
     @Test("take what came while nobody was there, and leave what was not wanted any more meanwhile")
     func restart() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("a/#", "b/#")
             try await stage.make("x")
             let gone = try await stage.add(.init(filter: "a/{thing}"))
@@ -249,7 +106,7 @@ struct TopicRuleTests {
 
     @Test("leave a filter that looks like another, and is none of the other's bytes")
     func spelling() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
             try await stage.grant("\(composed)/#", "\(decomposed)/#")
             let gone = try await stage.add(.init(filter: "\(composed)/{thing}"))
@@ -269,7 +126,7 @@ struct TopicRuleTests {
 
     @Test("take a message once, by however many subscriptions the broker sends it", arguments: [nil, "shared"])
     func overlapping(sharedGroup: String?) async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("a/#")
             try await stage.make("x")
             for filter in ["a/{thing}/{subtopic:#}", "a/{thing}/+", "a/{thing}/s", "a/{thing}/{rest:#}"] {
@@ -290,7 +147,7 @@ struct TopicRuleTests {
 
     @Test("make things on their first message where their group wants that, up to so many in an hour")
     func newThings() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("a/#")
             try await stage.add(.init(filter: "a/{thing}"))
             try await stage.makeUnknown(2)
@@ -306,7 +163,7 @@ struct TopicRuleTests {
 
     @Test("tell whether things are connected, of what the broker had kept too, and once however often it is said")
     func presence() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("z/#", "t/#")
             try await stage.make("lamp", "plug", "hall")
             var options = WebhookOptions()
@@ -345,7 +202,7 @@ struct TopicRuleTests {
 
     @Test("take what the broker had kept where they ask for it")
     func retained() async throws {
-        try await Stage.with { stage in
+        try await RuleStage.with { stage in
             try await stage.grant("a/#", "b/#")
             try await stage.make("x")
             for topic in ["a/x", "b/x"] { try await stage.publish(topic, topic, more: ["-r"]) }
