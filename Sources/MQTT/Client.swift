@@ -25,10 +25,14 @@ struct Client: ~Copyable {
     @unsafe
     static func makeHandle(_ configuration: Session.Configuration, inbox: Inbox) throws(MQTTError) -> OpaquePointer {
         _ = Self.library
+        errno = 0
         guard
             let raw = unsafe mosquitto_new(
                 configuration.clientID, configuration.isTransient, Unmanaged.passUnretained(inbox).toOpaque())
         else {
+            if [ENOMEM, EMFILE, ENFILE].contains(errno) {
+                throw MQTTError(kind: .connect, message: errorText(MOSQ_ERR_ERRNO.rawValue))
+            }
             throw MQTTError(kind: .configuration, message: "libmosquitto does not take this client id")
         }
         do throws(MQTTError) { unsafe try Self.configure(raw, configuration) } catch {
@@ -64,15 +68,32 @@ struct Client: ~Copyable {
         }
         if let file = configuration.tlsCAFile {
             let own = configuration.certificate
+            let files = [file, own?.file, own?.keyFile].compactMap(\.self)
+            for file in files { try Self.requireReadable(file) }
             try Self.require(
                 unsafe mosquitto_tls_set(raw, file, nil, own?.file, own?.keyFile, nil),
-                "the TLS files \([file, own?.file, own?.keyFile].compactMap(\.self).joined(separator: ", "))")
+                "the TLS files \(files.joined(separator: ", "))", kind: .connect)
         }
     }
 
-    private static func require(_ code: Int32, _ what: String) throws(MQTTError) {
+    /// libmosquitto says no more than that an argument is wrong.
+    private static func requireReadable(_ file: String) throws(MQTTError) {
+        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw MQTTError(
+                kind: .connect, message: "the TLS file \(file) cannot be read: \(errorText(MOSQ_ERR_ERRNO.rawValue))")
+        }
+        _ = Glibc.close(descriptor)
+    }
+
+    /// - Parameter kind: of the error, unless there is no memory.
+    private static func require(
+        _ code: Int32, _ what: String, kind: MQTTError.Kind = .configuration
+    ) throws(MQTTError) {
         guard code == MOSQ_ERR_SUCCESS.rawValue else {
-            throw MQTTError(kind: .configuration, message: "libmosquitto does not take \(what): \(errorText(code))")
+            throw MQTTError(
+                kind: code == MOSQ_ERR_NOMEM.rawValue ? .connect : kind,
+                message: "libmosquitto does not take \(what): \(errorText(code))")
         }
     }
 

@@ -3,7 +3,8 @@ internal import Threads
 /// Why the broker cannot be talked to.
 package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Kind: Sendable, Equatable {
-        /// The network: no route, refused, timed out, TLS.
+        /// The network: no route, refused, timed out, TLS; or what a connection takes of this machine, as files for TLS that are
+        /// being replaced.
         case connect
         /// The broker answered and said no; retrying will not help until somebody changes a setting.
         case refused
@@ -11,7 +12,7 @@ package struct MQTTError: Error, Sendable, Equatable, CustomStringConvertible {
         case connectionLost
         /// The caller was told to stop waiting.
         case interrupted
-        /// A setting that libmosquitto does not take, such as an unreadable certificate file.
+        /// A setting that libmosquitto never takes, whenever it is asked.
         case configuration
     }
 

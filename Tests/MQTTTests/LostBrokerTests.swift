@@ -57,6 +57,23 @@ struct LostBrokerTests {
         await broker.stop()
     }
 
+    @Test("is there again once files for TLS that are being replaced can be read: till then it says which cannot")
+    func unreadableFile() async throws {
+        let folder = try Files.makeTemporaryFolder()
+        var configuration = self.configuration(1)
+        configuration.tlsCAFile = "\(folder)/ca.pem"
+        let session = try Session(configuration, logger: silentLogger)
+        let error = try #require(await self.failure(of: session))
+        #expect(error.kind == .connect && error.message.contains("\(folder)/ca.pem"), "\(error)")
+        #expect(error.message.contains("No such file"), "\(error)")
+        try Files.write("", to: "\(folder)/ca.pem")
+        configuration.certificate = .init(file: "\(folder)/own.pem", keyFile: "\(folder)/own.key")
+        let own = try Session(configuration, logger: silentLogger)
+        #expect(await self.failure(of: own)?.message.contains("\(folder)/own.pem") == true)
+        // Nobody is there.
+        #expect(await self.failure(of: session)?.message.contains("\(folder)") == false)
+    }
+
     /// A server reference, and a reason string (MQTT 5, sections 3.2.2.3.16 and 3.2.2.3.9).
     private static let moved: [UInt8] = [0x1C, 0, 5] + Array("other".utf8) + [0x1F, 0, 4] + Array("soon".utf8)
 
