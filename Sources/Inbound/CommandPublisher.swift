@@ -27,7 +27,7 @@ package struct Commands: OutboxTable {
 
         package var publication: Publication {
             let command = self.job.command
-            guard self.job.isWanted else { return Publication([], to: command.topic, isRetained: true) }
+            guard self.job.isWanted else { return .clearing(command.topic) }
             var properties = Publication.Properties()
             properties.contentType = command.contentType
             properties.responseTopic = command.answerTopic
@@ -77,7 +77,10 @@ package struct Commands: OutboxTable {
     package func settle(
         _ rows: [Row], _ verdicts: Suspicion.Verdicts, _ report: PublishReport, log: RateLimitedLog
     ) async throws {
-        let unheard = Set(report.unheard.map { rows[$0].number })
+        // What the broker keeps is for who subscribes later.
+        let unheard = Set(
+            report.unheard.filter { !rows[$0].job.command.isRetained || report.unkept.contains($0) }
+                .map { rows[$0].number })
         let byNumber = Dictionary(uniqueKeysWithValues: rows.map { ($0.number, $0.job) })
         var reports = verdicts.taken.compactMap { number in
             byNumber[number].map { CommandReport(number, Self.result(of: $0, isUnheard: unheard.contains(number))) }
@@ -109,7 +112,6 @@ package struct Commands: OutboxTable {
 
     private static func result(of job: CommandJob, isUnheard: Bool) -> CommandReport.Result {
         guard job.isWanted else { return .cleared }
-        // What the broker keeps is for who subscribes later.
-        return isUnheard && !job.command.isRetained ? .unheard : .heard
+        return isUnheard ? .unheard : .heard
     }
 }

@@ -5,6 +5,8 @@ package struct Publication: Sendable {
     let qos: Int32
     let isRetained: Bool
     let properties: Properties?
+    /// Whether it is there to take away what the broker keeps on its topic.
+    private(set) var isClearing = false
 
     /// - Parameters:
     ///   - payload: any bytes.
@@ -20,6 +22,14 @@ package struct Publication: Sendable {
         self.qos = Int32(clamping: min(max(qos, 0), 2))
         self.isRetained = isRetained
         self.properties = properties
+    }
+
+    /// What takes away what the broker keeps on this topic. Who is subscribed gets it as an empty message (MQTT 5, section 3.3.1.3); where
+    /// the broker keeps nothing it is not sent.
+    package static func clearing(_ topic: String) -> Publication {
+        var publication = Publication([], to: topic, isRetained: true)
+        publication.isClearing = true
+        return publication
     }
 }
 
@@ -76,6 +86,8 @@ package struct PublishReport: Sendable {
     package internal(set) var failure: MQTTError?
     /// Places of those for which nobody was subscribed, as far as the broker tells (reason code 16: MQTT 5, section 3.4.2.1).
     package internal(set) var unheard: Set<Int> = []
+    /// Places of those that the broker was to keep and did not, because it keeps nothing (MQTT 5, section 3.2.2.3.5).
+    package internal(set) var unkept: Set<Int> = []
 
     package init(outcomes: [PublishOutcome], failure: MQTTError? = nil) {
         self.outcomes = outcomes

@@ -134,11 +134,18 @@ package actor Publisher {
         do throws(MQTTError) {
             link.inbox.published = [:]
             for (index, publication) in publications.enumerated() {
-                switch try link.publish(publication) {
-                case .failure(let refusal): report.outcomes[index] = .refused(refusal)
-                case .success(let id):
-                    waiting[id] = index
-                    report.outcomes[index] = .unanswered
+                // libmosquitto publishes it as one that is not to be kept.
+                let isUnkept = publication.isRetained && !link.inbox.capabilities.keepsRetained
+                if isUnkept { report.unkept.insert(index) }
+                if isUnkept, publication.isClearing {
+                    report.outcomes[index] = .taken
+                } else {
+                    switch try link.publish(publication) {
+                    case .failure(let refusal): report.outcomes[index] = .refused(refusal)
+                    case .success(let id):
+                        waiting[id] = index
+                        report.outcomes[index] = .unanswered
+                    }
                 }
                 let most = index + 1 == publications.count ? 0 : window - 1
                 while waiting.count > most {

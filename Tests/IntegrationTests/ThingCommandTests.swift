@@ -23,6 +23,23 @@ extension ManagementTests {
             return (process, file)
         }
 
+        /// The same, once this command waits for it; it has it then.
+        private static func deviceThatComes(
+            for command: String, _ installation: Installation
+        ) async throws -> (process: ChildProcess, file: String) {
+            try await waitUntil("it to be tried, and to wait for the thing") {
+                let sql = "SELECT count(*) FROM commands WHERE awaits_from IS NOT NULL AND state = 'pending'"
+                return try await installation.sql(sql).contains("1")
+            }
+            let device = try await Self.device(installation)
+            try await waitUntil("what the thing says to be noticed") {
+                try await installation.publish("1")
+                let answer = try await installation.api.call("GET", "/commands/\(command)")
+                return answer.value(of: "state") == "published"
+            }
+            return device
+        }
+
         /// Where the answer to the command with this payload is awaited.
         private static func answerTopic(of payload: String, in file: String) async throws -> String {
             var topic: String?
@@ -53,15 +70,7 @@ extension ManagementTests {
                 #expect(away.status == 202 && away.value(of: "state") == "pending", "\(away.body)")
                 #expect(away.value(of: "topic") == "things/\(installation.thing)/commands/led/1")
                 let id = try #require(away.value(of: "id"))
-                try await waitUntil("it to be tried, and to wait for the thing") {
-                    let sql = "SELECT count(*) FROM commands WHERE awaits_from IS NOT NULL AND state = 'pending'"
-                    return try await installation.sql(sql).contains("1")
-                }
-                let device = try await Self.device(installation)
-                try await waitUntil("what the thing says to be noticed") {
-                    try await installation.publish("1")
-                    return try await installation.api.call("GET", "/commands/\(id)").value(of: "state") == "published"
-                }
+                let device = try await Self.deviceThatComes(for: id, installation)
                 let heard = try #require(Files.read(device.file))
                 #expect(
                     heard.contains(
@@ -121,6 +130,29 @@ extension ManagementTests {
             }
             #expect(statuses == [202, 202, 202, 202, 202, 429])
             await receiver.stop()
+        }
+
+        @Test(
+            "that the broker is to keep wait for the thing where the broker keeps nothing, and are not taken away there"
+        )
+        func unkept() async throws {
+            try await Installation.with(prepareBroker: {
+                try LocalMosquitto.prepare(in: $0, port: $1, extra: ["retain_available false"])
+            }) { installation, _ in
+                let path = "/things/\(installation.thing)/commands"
+                let sent = try await installation.api.call("POST", "\(path)?retain=true", "on")
+                let id = try #require(sent.value(of: "id"))
+                let device = try await Self.deviceThatComes(for: id, installation)
+                #expect(try await installation.api.call("DELETE", "/commands/\(id)").status == 204)
+                let next = try await installation.api.call("POST", "\(path)/next", "next")
+                _ = try await Self.answerTopic(of: "next", in: device.file)
+                try await waitUntil("nothing to be due") {
+                    try await installation.sql("SELECT count(*) FROM commands WHERE due_at IS NOT NULL").contains("0")
+                }
+                let heard = (Files.read(device.file) ?? "").split(separator: "\n").filter { $0.hasPrefix("things/") }
+                #expect(heard.count == 2, "an empty one was none: \(heard), \(next.body)")
+                await device.process.stop()
+            }
         }
 
         @Test("are published by whoever comes next when an instance is killed before it could")

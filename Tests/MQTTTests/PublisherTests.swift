@@ -56,6 +56,33 @@ struct PublisherTests {
         await broker.stop()
     }
 
+    @Test("tells what was to be kept by a broker that keeps nothing, and takes nothing away there")
+    func unkept() async throws {
+        try await LocalMosquitto.with(extra: ["retain_available false"]) { mosquitto, _ in
+            let listener = try Session(
+                Session.Configuration(host: "127.0.0.1", port: mosquitto.port, clientID: "s", topicFilters: ["heard"]),
+                logger: silentLogger)
+            try await listener.connect()
+            let publisher = try await self.connected(mosquitto.port)
+            let report = await publisher.publish(
+                [
+                    Publication([1], to: "nobody", isRetained: true), .clearing("heard"),
+                    Publication([2], to: "heard", isRetained: true), Publication([3], to: "nobody"),
+                    Publication([], to: "heard", isRetained: true),
+                ], window: 2)
+            #expect(report.failure == nil && report.outcomes == Array(repeating: .taken, count: 5))
+            #expect(report.unkept == [0, 1, 2, 4] && report.unheard == [0, 3])
+            var payloads: [[UInt8]] = []
+            try await waitUntil("what is none that clears") {
+                payloads += try await listener.acknowledgeAndReceive(upTo: 10, bytes: .max, within: .seconds(1))
+                    .messages.map(\.payload)
+                return payloads.count >= 2
+            }
+            #expect(payloads == [[2], []])
+            await listener.disconnect(acknowledging: true)
+        }
+    }
+
     @Test("gives a broker that takes QoS 1 at most what was to go at QoS 2, and loses no connection for it")
     func lowerQoS() async throws {
         try await LocalMosquitto.with(extra: ["max_qos 1"]) { mosquitto, _ in
