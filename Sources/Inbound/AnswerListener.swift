@@ -23,6 +23,8 @@ package struct AnswerListener: Service {
 
     /// How often it is looked which things to listen to.
     private static let look: Duration = .seconds(1)
+    /// After how long what the broker refused is asked for again: what an account may do changes.
+    private static let retry: Duration = .seconds(10)
     /// How often it is looked for answers that another instance has taken, while somebody waits here.
     private static let poll: Duration = .milliseconds(250)
     private static let (answerNumber, thingNumber) = (Int32(1), Int32(2))
@@ -96,11 +98,15 @@ package struct AnswerListener: Service {
 
     private func receive() async throws {
         var followed: Set<EntityID> = []
-        var next = ContinuousClock.now
+        var (next, retry) = (ContinuousClock.now, ContinuousClock.now)
         while !Task.isShuttingDownGracefully {
             if ContinuousClock.now >= next {
                 try await self.follow(&followed)
                 next = .now + Self.look
+            }
+            if ContinuousClock.now >= retry, await self.session.isSubscribed {
+                await self.askAgain(followed)
+                retry = .now + Self.retry
             }
             // Acknowledges what came before, which is noted.
             let batch = try await self.session.acknowledgeAndReceive(
@@ -123,15 +129,25 @@ package struct AnswerListener: Service {
         let awaited = try await self.store.awaited()
         let (new, former) = (awaited.subtracting(followed), followed.subtracting(awaited))
         followed = awaited
-        if let code = await self.session.refusedFilters[ExactText(self.answers.filter)] {
-            self.log.warning(
-                "filter", "the broker does not let Hookline hear answers of things", metadata: ["code": "\(code)"])
-        }
         guard !new.isEmpty || !former.isEmpty else { return }
-        await self.session.change(
-            subscribing: new.map {
-                NumberedFilter(filter: Self.filter(of: $0), number: Self.thingNumber, retained: false)
-            }, leaving: former.map(Self.filter))
+        await self.session.change(subscribing: new.map(Self.numbered), leaving: former.map(Self.filter))
+    }
+
+    /// Tells what the broker has refused, and subscribes to it once more.
+    private func askAgain(_ followed: Set<EntityID>) async {
+        let refused = await self.session.refusedFilters
+        let again = ([self.answers] + followed.map(Self.numbered)).filter { refused[ExactText($0.filter)] != nil }
+        guard !again.isEmpty else { return self.log.over("filters") }
+        let filters = again.prefix(5).map { "\($0.filter) (\(refused[ExactText($0.filter)] ?? 0))" }.joined(
+            separator: ", ")
+        self.log.trouble(
+            "filters", "the broker does not let Hookline hear answers of things", filters,
+            metadata: ["count": "\(again.count)", "filters": "\(filters)"])
+        await self.session.change(subscribing: again, leaving: [])
+    }
+
+    private static func numbered(_ thing: EntityID) -> NumberedFilter {
+        NumberedFilter(filter: Self.filter(of: thing), number: Self.thingNumber, retained: false)
     }
 
     private static func filter(of thing: EntityID) -> String { "things/\(thing)/messages/#" }
