@@ -46,5 +46,6 @@ package enum MigrationFiles {
         (40, "groups complete", PackageResources._040_groups_complete_sql),
         (41, "groups in keys", PackageResources._041_groups_in_keys_sql),
         (42, "leased deliveries", PackageResources._042_leased_deliveries_sql),
+        (43, "senior subscriptions", PackageResources._043_senior_subscriptions_sql),
     ]
 }

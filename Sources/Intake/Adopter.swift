@@ -71,6 +71,7 @@ package struct Adopter: Service {
         var count = 0
         do {
             let filters = try await Subscription.filters(of: client.clientID, in: self.filters, elsewise: self.broker)
+            let intake = self.intake.taking(seniors: try await self.filters.seniors(of: client.clientID))
             try await session.connect(leaving: filters)
             while true {
                 // Acknowledges the batch before, which is committed.
@@ -83,7 +84,7 @@ package struct Adopter: Service {
                     self.logger.info("an instance has come back", metadata: ["client_id": "\(client.clientID)"])
                     return await session.disconnect(acknowledging: false)
                 }
-                try await self.intake.takeTraced(batch)
+                try await intake.takeTraced(batch)
                 count += batch.messages.count
             }
             await session.end()

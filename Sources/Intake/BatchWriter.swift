@@ -12,7 +12,6 @@ internal import Values
 struct BatchWriter: Sendable {
     private var store: IntakeStore
     private let lanes: LanePort
-    private let patience: Duration
     private let wallClock: WallClock
     private let metrics: Metrics
     private let log: RateLimitedLog
@@ -35,15 +34,13 @@ struct BatchWriter: Sendable {
 
     /// - Parameters:
     ///   - nodes: those that the database is spread over; nil if there is one.
-    ///   - patience: how long a batch may wait for the database.
     init(
-        store: IntakeStore, nodes: DataNodes?, lanes: LanePort, patience: Duration, wallClock: WallClock,
-        metrics: Metrics, log: RateLimitedLog
+        store: IntakeStore, nodes: DataNodes?, lanes: LanePort, wallClock: WallClock, metrics: Metrics,
+        log: RateLimitedLog
     ) {
         self.store = store
         self.nodes = nodes
         self.lanes = lanes
-        self.patience = patience
         self.wallClock = wallClock
         self.metrics = metrics
         self.log = log
@@ -66,13 +63,15 @@ struct BatchWriter: Sendable {
         var replaced: Set<DeliveryID> = []
     }
 
-    /// - Parameter isForced: see ``IntakeStore/Commit/isForced``.
+    /// - Parameters:
+    ///   - patience: how long a batch may wait for the database.
+    ///   - isForced: see ``IntakeStore/Commit/isForced``.
     /// - Throws: ``IntakeStore/AlarmsMoved`` or ``ThinningConflict`` if the batch has to be sorted again; what the database said
     ///   last, if the patience is over or the service is stopping.
-    func write(_ sorted: SortedBatch, isForced: Bool = false) async throws -> Written {
+    func write(_ sorted: SortedBatch, within patience: Duration, isForced: Bool = false) async throws -> Written {
         // What was left out may have been left out for what is forgotten now.
         if try await self.forgetFormer(of: sorted.messages), sorted.thinning.hasJudged { throw ThinningConflict() }
-        let end = ContinuousClock.Instant.now + self.patience
+        let end = ContinuousClock.Instant.now + patience
         if let parts = self.parts(of: sorted) { return try await self.write(parts, by: end) }
         var work = Work(sorted, end: end, isForced: isForced)
         try await self.carryOut(&work, sorted.deliveries)
@@ -239,6 +238,11 @@ struct BatchWriter: Sendable {
         try await self.store.forget(former)
         self.unresolved.commits.withLock { $0.settle(messages) }
         return true
+    }
+
+    /// The broker does not send again what was given up: who says the same says it anew.
+    func forgetUnresolved() {
+        self.unresolved.commits.withLock { $0 = UnresolvedCommits() }
     }
 
     /// - Returns: whether there is something that may have been written.

@@ -34,6 +34,8 @@ package struct IntakeService: Service {
 
     private let session: Session
     private let subscription: Subscription
+    /// For messages of another client id: which numbers were as old as those say there.
+    private var seniors: Set<Int32>?
     var batchLimits: (count: Int, bytes: Int) { (self.configuration.batchSize, self.configuration.batchBytes) }
     private let routes: RouteKeeper
     private var store: IntakeStore
@@ -83,9 +85,7 @@ package struct IntakeService: Service {
         self.logger = logger
         self.log = RateLimitedLog(logger: logger)
         self.writer = BatchWriter(
-            store: store, nodes: nodes, lanes: lanes, patience: configuration.commitPatience, wallClock: wallClock,
-            metrics: metrics,
-            log: self.log)
+            store: store, nodes: nodes, lanes: lanes, wallClock: wallClock, metrics: metrics, log: self.log)
     }
 
     package func run() async throws {
@@ -104,7 +104,9 @@ package struct IntakeService: Service {
             do {
                 // A database that does not answer would make every message wait here; let it wait with the broker.
                 try await self.routes.load()
-                try await self.subscription.connect(self.session, following: self.routes.withRoutes { $0.topics })
+                let wasKnown = try await self.subscription.connect(
+                    self.session, following: self.routes.withRoutes { $0.topics })
+                if wasKnown, await !self.session.isResumed { self.noteLostSession() }
                 self.metrics.isBrokerConnected.set(1)
                 self.activity.beginListening()
                 self.metrics.brokerConnections.add()
@@ -152,18 +154,29 @@ package struct IntakeService: Service {
             if ContinuousClock.now - start >= Self.settled { self.log.over(Self.receiving) }
             if batch.unreadable > 0 { self.refuse(.topic, batch.unreadable, example: batch.unreadableTopic) }
             guard !batch.messages.isEmpty else {
+                self.subscription.hear([])
                 await self.strangers.write()
                 continue
             }
             do {
                 try await self.takeTraced(batch)
+                self.subscription.hear(batch.messages)
             } catch {
                 // Not acknowledged: the broker sends these messages again.
                 await self.session.disconnect(acknowledging: false)
                 throw error
             }
         }
+        await self.subscription.recordSeniors()
         await self.session.disconnect(acknowledging: true)
+    }
+
+    private func noteLostSession() {
+        self.metrics.brokerSessionsLost.add()
+        self.writer.forgetUnresolved()
+        self.log.warning(
+            "session", "the broker has forgotten the session, and what was published meanwhile",
+            metadata: ["see": "hookline check-broker"])
     }
 
     private func sleepUnlessStopping(_ duration: Duration) async {
@@ -183,6 +196,15 @@ package struct IntakeService: Service {
 
     /// That what came in is not committed, if the last try has failed. What waits for it is tried again and again.
     package var commitTrouble: Recurrence.Trouble? { self.log.trouble(BatchWriter.committing) }
+
+    /// The same, for what the broker holds for another client id.
+    ///
+    /// - Parameter seniors: see ``Seniority/recorded``; nil if it is not known of that one.
+    func taking(seniors: Set<Int32>?) -> IntakeService {
+        var copy = self
+        copy.seniors = seniors
+        return copy
+    }
 
     /// The same, for who takes messages elsewhere than on the session's thread.
     package func committing(to store: IntakeStore) -> IntakeService {
@@ -257,7 +279,9 @@ package struct IntakeService: Service {
         if !sorted.presence.isEmpty { try await self.activity.notePresence(sorted.presence) }
         self.activity.note(sorted.heard, newest: sorted.newest)
         self.activity.note(seen: sorted.seen, in: sorted.minute)
-        let written = try await self.writer.write(sorted, isForced: isForced)
+        let patience = self.session.limits.longestHold.map { min($0, self.configuration.commitPatience) }
+        let written = try await self.writer.write(
+            sorted, within: patience ?? self.configuration.commitPatience, isForced: isForced)
         for message in written.refused {
             sorted.refused[.storage, default: 0] += 1
             sorted.examples[.storage] = "things/\(message.thing)/messages"
@@ -298,9 +322,14 @@ package struct IntakeService: Service {
         }
     }
 
+    private var senior: Set<Int32> {
+        let own = self.subscription.senior
+        return self.seniors.map(own.intersection) ?? own
+    }
+
     /// As they are now.
     private var rules: RuleSorter {
-        RuleSorter(topics: self.routes.withRoutes { $0.topics }, late: self.subscription.late) { names in
+        RuleSorter(topics: self.routes.withRoutes { $0.topics }, senior: self.senior) { names in
             self.routes.withRoutes { routes in
                 names.map { name in
                     guard let thing = routes.thing(name), let route = routes.resolve(thing) else { return nil }

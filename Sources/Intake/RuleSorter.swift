@@ -7,8 +7,8 @@ internal import Values
 /// Finds what groups' rules make of messages that are not below `things/`. Without I/O.
 struct RuleSorter {
     let topics: TopicTable
-    /// Numbers of subscriptions that the broker refused at first.
-    var late: Set<Int32> = []
+    /// Numbers of subscriptions that were there before all later ones: see ``Seniority``.
+    var senior: Set<Int32> = []
     /// Asked once for all names of a batch.
     let resolve: ([ThingName]) -> [(thing: EntityID, route: Routes.Resolution)?]
 
@@ -27,7 +27,7 @@ struct RuleSorter {
         var parts: [(received: ReceivedMessage, part: TopicRule.Part, name: ThingName)] = []
         for received in messages {
             switch self.topics.find(
-                received.topic, numbers: received.subscriptions, isRetained: received.isRetained, late: self.late)
+                received.topic, numbers: received.subscriptions, isRetained: received.isRetained, senior: self.senior)
             {
             case .none:
                 let level = received.topic.unicodeScalars.prefix { $0 != "/" }

@@ -29,6 +29,8 @@ package final class Subscription: Sendable {
         var retryAt: ContinuousClock.Instant?
         /// What the broker grants QoS 0 alone, as it was said last.
         var unacknowledged: Set<ExactText> = []
+        /// What the database has of ``Seniority/recorded``; nil if that is not known.
+        var recorded: Set<Int32>?
     }
 
     private static let retry: Duration = .seconds(10)
@@ -40,7 +42,7 @@ package final class Subscription: Sendable {
     private let logger: Logger
     private let log: RateLimitedLog
     private let state = Mutex(State())
-    private let refusedNumbers = Mutex<Set<Int32>>([])
+    private let seniority = Mutex(Seniority.none)
 
     /// - Parameters:
     ///   - broker: what is wanted at the broker besides rules, and under which client id.
@@ -56,8 +58,8 @@ package final class Subscription: Sendable {
         self.log = RateLimitedLog(logger: logger)
     }
 
-    /// The numbers of filters that the broker refused once: they may have been subscribed to after later ones.
-    var late: Set<Int32> { self.refusedNumbers.withLock { $0 } }
+    /// The numbers of filters whose copies of a message are sure to come.
+    var senior: Set<Int32> { self.seniority.withLock { $0.senior } }
 
     private func text(_ subscription: TopicTable.Subscription) -> String {
         self.prefix + subscription.filter.description
@@ -73,18 +75,28 @@ package final class Subscription: Sendable {
     }
 
     /// Connects the session, subscribes, and leaves what is no longer wanted.
-    func connect(_ session: Session, following topics: TopicTable) async throws {
+    ///
+    /// - Returns: whether the broker had let this client id in before.
+    func connect(_ session: Session, following topics: TopicTable) async throws -> Bool {
         let known = try await self.store.filters(of: self.clientID).map { Set($0.map { ExactText($0) }) }
         let wanted = self.wanted(topics.subscriptions)
         let former = (known ?? [ExactText(Self.unshared)]).subtracting(wanted)
         let all = wanted.union(former)
         if known != all { try await self.store.remember(all.texts, of: self.clientID) }
+        let recorded = try await self.store.seniors(of: self.clientID)
+        let held = topics.subscriptions.filter { known?.contains(ExactText(self.text($0))) == true }
+        self.seniority.withLock {
+            $0 = Seniority(
+                recorded: recorded, known: Set(held.map(\.number)), following: topics.subscriptions.map(\.number))
+        }
         self.state.withLock {
             $0 = State(
-                followed: topics.subscriptions, remembered: all, isUnsettled: !former.isEmpty, isOpen: true)
+                followed: topics.subscriptions, remembered: all, isUnsettled: !former.isEmpty, isOpen: true,
+                recorded: recorded)
         }
         try await session.connect(leaving: former.texts, following: self.numbered(topics.subscriptions))
         await self.settle(session)
+        return try await self.store.connected(self.clientID)
     }
 
     /// Subscribes to what rules want by now, and leaves what none wants any more. To be called now and then; it does nothing when
@@ -94,6 +106,7 @@ package final class Subscription: Sendable {
             ($0.followed, $0.remembered, $0.isOpen, $0.retryAt)
         }
         if isOpen { await self.noteAnswers(session, metrics) }
+        await self.recordSeniors()
         if let retryAt, retryAt <= .now { await self.retry(session) }
         guard topics != known, await session.mayChange else { return }
         let wanted = self.wanted(topics)
@@ -102,10 +115,15 @@ package final class Subscription: Sendable {
             let all = remembered.union(wanted)
             if all != remembered { try await self.store.remember(all.texts, of: self.clientID) }
             let same = Set(known)
-            await session.change(
-                subscribing: self.numbered(topics.filter { !same.contains($0) }), leaving: former.texts)
+            let more = topics.filter { !same.contains($0) }
+            await session.change(subscribing: self.numbered(more), leaving: former.texts)
+            self.seniority.withLock {
+                $0.leave(Set(known.map(\.number)).subtracting(topics.map(\.number)))
+                $0.ask(for: more.map(\.number))
+            }
             self.state.withLock {
-                $0 = State(followed: topics, remembered: all, isUnsettled: all != wanted, isOpen: true)
+                $0 = State(
+                    followed: topics, remembered: all, isUnsettled: all != wanted, isOpen: true, recorded: $0.recorded)
             }
             self.log.over("follow")
             self.logger.info(
@@ -140,9 +158,11 @@ package final class Subscription: Sendable {
             state.retryAt = refused.isEmpty ? nil : .now + Self.retry
             return state.followed
         }
+        let numbers = Set(followed.filter { refused[ExactText(self.text($0))] != nil }.map(\.number))
+        self.seniority.withLock {
+            $0.answer(granted: Set(followed.map(\.number)).subtracting(numbers), refused: numbers)
+        }
         guard !refused.isEmpty else { return self.log.over("filters") }
-        let numbers = followed.filter { refused[ExactText(self.text($0))] != nil }.map(\.number)
-        self.refusedNumbers.withLock { $0.formUnion(numbers) }
         let some = refused.sorted { $0.key < $1.key }.prefix(5).map { "\($0.key) (\($0.value))" }
         let filters = some.joined(separator: ", ")
         self.log.trouble(
@@ -157,8 +177,38 @@ package final class Subscription: Sendable {
             return state.followed
         }
         let refused = await session.refusedFilters
-        await session.change(
-            subscribing: self.numbered(followed.filter { refused[ExactText(self.text($0))] != nil }), leaving: [])
+        let again = followed.filter { refused[ExactText(self.text($0))] != nil }
+        await session.change(subscribing: self.numbered(again), leaving: [])
+        self.seniority.withLock { $0.ask(for: again.map(\.number)) }
+    }
+
+    /// Learns from what came, and is safe, which subscriptions have caught up with those that are later by their numbers.
+    func hear(_ messages: [ReceivedMessage]) {
+        self.seniority.withLock { seniority in
+            let junior = seniority.junior
+            guard !junior.isEmpty else { return }
+            guard !messages.isEmpty else { return seniority.fallSilent() }
+            var (heard, unacknowledged): (Set<Int32>, Set<Int32>) = ([], [])
+            // What the broker had kept comes before what was published meanwhile.
+            for message in messages where !message.isRetained {
+                let numbers = junior.intersection(message.subscriptions)
+                if message.qos > 0 { heard.formUnion(numbers) } else { unacknowledged.formUnion(numbers) }
+            }
+            seniority.hear(heard, unacknowledged: unacknowledged)
+        }
+    }
+
+    /// Writes what the next connection has to know, if that has changed. To be called now and then.
+    func recordSeniors() async {
+        let recorded = self.seniority.withLock { $0.recorded }
+        guard self.state.withLock({ $0.recorded != recorded }) else { return }
+        do {
+            try await self.store.record(seniors: recorded.sorted(), of: self.clientID)
+            self.state.withLock { $0.recorded = recorded }
+        } catch {
+            // The next time; who does not know takes a message twice rather than never.
+            self.logger.debug("filters' ages cannot be written yet", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Forgets what the broker has left. To be called now and then; it does nothing when there is nothing to do.

@@ -3,12 +3,25 @@ internal import Synchronization
 /// What the broker says it takes, as of the latest connection.
 package final class BrokerLimits: Sendable {
     private let largestPacket = Atomic(0)
+    private let keepalive = Atomic(0)
 
     init() {}
 
     /// nil if the broker names no limit, or has not been asked yet.
     func setLargestPacket(_ bytes: Int?) {
         self.largestPacket.store(bytes ?? 0, ordering: .relaxed)
+    }
+
+    /// In seconds; nil if the broker names none, 0 if it never ends a connection for its silence.
+    func setKeepalive(_ seconds: Int?) {
+        self.keepalive.store(seconds ?? 0, ordering: .relaxed)
+    }
+
+    /// How long messages may be held unacknowledged by the keepalive that the broker wants (MQTT 5, section 3.2.2.3.14), as
+    /// ``Session/Configuration/longestHold``; nil if it wants none.
+    package var longestHold: Duration? {
+        let seconds = self.keepalive.load(ordering: .relaxed)
+        return seconds == 0 ? nil : max(Session.Configuration.longestHold(at: .seconds(seconds)), .milliseconds(500))
     }
 
     /// How many bytes a message on this topic may hold; nil if the broker names no limit, or was not reached yet.

@@ -136,8 +136,9 @@ extension Inbox {
         var body = PacketCursor(packet.body)
         switch packet.kind {
         case .connectAnswer?:
-            guard body.byte() != nil, let code = body.byte() else { throw MalformedPacket() }
+            guard let flags = body.byte(), let code = body.byte() else { throw MalformedPacket() }
             self.connectCode = Int32(code)
+            self.isResumed = flags & 1 == 1
         case .publish?:
             let publish = try ReadPublish(packet)
             if let id = publish.id { self.bytes?.acknowledge(id) }

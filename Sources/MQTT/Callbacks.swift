@@ -6,13 +6,15 @@ extension Client {
     /// return, so topic and payload are copied.
     @unsafe
     static func setCallbacks(_ raw: OpaquePointer) {
-        unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, _, properties in
+        unsafe mosquitto_connect_v5_callback_set(raw) { raw, inbox, code, flags, properties in
             guard let inbox = unsafe inbox.map(Inbox.borrowed), let raw = unsafe raw else { return }
             inbox.connectCode = code
+            inbox.isResumed = flags & 1 == 1
             inbox.remark = code == 0 ? .none : unsafe BrokerRemark(properties)
             guard code == 0 else { return }
             inbox.limits.setLargestPacket(unsafe largestPacket(in: properties))
             inbox.capabilities = unsafe BrokerCapabilities(properties)
+            inbox.limits.setKeepalive(inbox.capabilities.keepalive)
             inbox.hasNumbers = unsafe inbox.mayNumber && namesSubscriptions(properties)
             inbox.largestQoS = Int32(clamping: inbox.capabilities.largestQoS)
             for filter in inbox.topicFilters { unsafe queueSubscription(raw, to: filter, nil, inbox) }

@@ -6,6 +6,8 @@ final class Inbox {
     var batch = Batch()
     /// The answer to CONNECT, once it came.
     var connectCode: Int32?
+    /// Whether the broker had the session still, with what is queued in it (MQTT 5, section 3.2.2.1.1).
+    var isResumed = false
     /// What to subscribe to once connected, and what to leave then, because the broker may have it from before.
     var topicFilters: [String] = []
     var numberedFilters: [NumberedFilter] = []
@@ -43,6 +45,7 @@ final class Inbox {
     func reset() {
         self.batch = Batch()
         self.connectCode = nil
+        self.isResumed = false
         self.subscribing = [:]
         self.leaving = []
         self.subscribeRefusal = nil

@@ -77,12 +77,28 @@ final class Link {
         try self.checkSubscription()
     }
 
+    /// How long the answers to what is subscribed to are waited for, and over how much, where messages come before them.
+    private static let patienceBehindMessages: Duration = .seconds(5)
+    private static let mostBeforeAnswers = 4 * 1024 * 1024
+
     private func awaitAnswers(until deadline: ContinuousClock.Instant) throws(MQTTError) {
+        var deadline = deadline
+        var isHolding = false
         while self.inbox.connectCode == nil || !self.inbox.isSubscribed || !self.inbox.hasLeft {
-            // Nothing may be written behind an uncommitted message: one that arrives between CONNACK and SUBACK ends
-            // this loop at once and stays unacknowledged.
-            guard self.inbox.batch.messages.isEmpty else { break }
-            try self.flush(until: deadline)
+            // Nothing may be written behind an uncommitted message, and nothing has to be: what is asked for was written before
+            // the first one was read. The answers tell copies of a message apart, so they are waited for, as long as what comes
+            // before them is no more than a batch.
+            if self.inbox.batch.messages.isEmpty {
+                try self.flush(until: deadline)
+            } else {
+                // Nothing was held before, so this may be as long as what comes after it.
+                let patience = min(Self.patienceBehindMessages, self.inbox.limits.longestHold ?? .seconds(60))
+                if !isHolding { deadline = min(deadline, .now + patience) }
+                isHolding = true
+                guard !self.inbox.isSubscribed, ContinuousClock.now < deadline,
+                    self.inbox.batch.payloadBytes < Self.mostBeforeAnswers
+                else { break }
+            }
             if let code = self.inbox.connectCode, code != 0 { throw .refused(code, self.inbox.remark) }
             guard ContinuousClock.now < deadline else {
                 let asked = self.inbox.connectCode == nil ? "" : " to what was subscribed to"

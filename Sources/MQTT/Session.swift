@@ -79,6 +79,9 @@ package actor Session {
         BrokerCheck.shortcomings(of: self.link.inbox.capabilities, for: self.configuration)
     }
 
+    /// Whether the broker had the session still when it was connected to. If not, it has nothing that was published before.
+    package var isResumed: Bool { self.link.inbox.isResumed }
+
     /// Whether ``change(subscribing:leaving:)`` does anything now: for a moment, while what cannot be read is taken, it does not.
     package var mayChange: Bool { !self.link.readsBytes }
 

@@ -34,7 +34,9 @@ extension Session {
 
         /// How long messages may be held unacknowledged. Meanwhile nothing can be sent, for a ping would go out behind
         /// the acknowledgements; what was sent last may be as old as ``keepalive``, and the broker waits 1.5 times that.
-        package var longestHold: Duration { self.keepalive / 2 - .milliseconds(1_500) }
+        package var longestHold: Duration { Self.longestHold(at: self.keepalive) }
+
+        static func longestHold(at keepalive: Duration) -> Duration { keepalive / 2 - .milliseconds(1_500) }
 
         /// PEM files, which are read anew for each connection. The key has no passphrase.
         package struct Certificate: Sendable {

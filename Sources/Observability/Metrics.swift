@@ -80,6 +80,7 @@ package final class Metrics: Sendable {
     /// Times that it could not be asked which node has which group.
     package let failedNodeLookups = Counter()
     package let brokerConnections = Counter()
+    package let brokerSessionsLost = Counter()
     package let isBrokerConnected = Gauge()
 
     package let delivered = Counter()
@@ -198,6 +199,10 @@ package final class Metrics: Sendable {
             "hookline_node_lookups_failed_total", "Times that it could not be asked which node has which group.",
             self.failedNodeLookups)
         text.counter("hookline_broker_connections_total", "Connections made to the broker.", self.brokerConnections)
+        text.counter(
+            "hookline_broker_sessions_lost_total",
+            "Connections made to a broker that had forgotten the session, and what was published meanwhile.",
+            self.brokerSessionsLost)
         text.gauge("hookline_broker_connected", "Whether the broker is connected.", self.isBrokerConnected.current)
         text.counter("hookline_deliveries_succeeded_total", "Deliveries that a receiver accepted.", self.delivered)
         text.counters(

@@ -90,6 +90,29 @@ struct IntakeServiceTests {
         await site.proxy.stop()
     }
 
+    @Test("tells that the broker has forgotten the session, where it had one", arguments: [true, false])
+    func lostSession(isKept: Bool) async throws {
+        let site = try await Site()
+        let mosquitto = try LocalMosquitto.prepare(
+            in: Files.makeTemporaryFolder(), port: freePort(), persistent: isKept)
+        let (metrics, lines) = (Metrics(), Lines())
+        let intake = try await self.intake(
+            site, RememberingLanes(), broker: mosquitto.port, metrics: metrics, logger: lines.logger)
+        try await site.running([intake]) {
+            // Whom it has never let in has no session there.
+            try await waitUntil("a try") { !lines.with("not receiving").isEmpty }
+            var broker = try await mosquitto.start()
+            try await waitUntil("it to come in") { metrics.brokerConnections.current == 1 }
+            await broker.stop()
+            broker = try await mosquitto.start()
+            try await waitUntil("it to come in again") { metrics.brokerConnections.current == 2 }
+            await broker.stop()
+        }
+        #expect(metrics.brokerSessionsLost.current == (isKept ? 0 : 1))
+        #expect(lines.with("the broker has forgotten the session").count == (isKept ? 0 : 1))
+        await site.proxy.stop()
+    }
+
     @Test("neither acknowledges nor hands over what the database does not take, for however long that is")
     func outage() async throws {
         let site = try await Site()

@@ -40,7 +40,7 @@ struct RuleSorterTests {
         return sorter.sort(
             batch, memory: [:],
             rules: {
-                RuleSorter(topics: topics) { names in
+                RuleSorter(topics: topics, senior: [1, 2]) { names in
                     names.map { name in
                         name == known ? resolving.resolve(thing).map { (thing, $0) } : nil
                     }

@@ -145,6 +145,49 @@ struct TopicRuleTests {
         }
     }
 
+    @Test("lose nothing that came by one of them while an older and wider one is refused, whenever that is known")
+    func refused() async throws {
+        try await RuleStage.with { stage in
+            try await stage.grant("a/#")
+            try await stage.make("x")
+            for filter in ["a/{thing}/{subtopic:#}", "a/{thing}/{subtopic}"] {
+                try await stage.add(.init(filter: filter))
+            }
+            let broker = try await ScriptedBroker.start { _ in .silence }
+            func kept(_ payload: String, _ number: UInt8) -> ScriptedBroker.Kept {
+                .init(payload, on: "a/x/s", properties: [0x0B, number])
+            }
+            /// Takes what is kept, with what came of it so far.
+            func receive(_ expected: [String]) async throws {
+                try await stage.receiving(at: broker.port, metrics: Metrics()) {
+                    try await waitUntil("all to be acknowledged") { broker.isRid }
+                    try await stage.waitFor(expected.map { "x s \($0)" })
+                }
+            }
+            // Both are granted, and a message comes by each.
+            for number: UInt8 in [1, 2] { broker.keep(kept("both", number)) }
+            try await receive(["both"])
+            for number: UInt8 in [2, 1] { broker.keep(kept("again", number)) }
+            try await receive(["both", "again"])
+            // The account was not let read the wider one any more while nobody was there.
+            broker.refuse([1])
+            broker.keep(kept("narrow", 2))
+            try await receive(["both", "again", "narrow"])
+            // And is let now, after another one.
+            broker.keep(kept("narrower", 2))
+            broker.refuse([])
+            try await receive(["both", "again", "narrow", "narrower"])
+            #expect(try await BrokerSessionStore(stage.site.database).seniors(of: "a") == [2])
+            for number: UInt8 in [1, 2] { broker.keep(kept("wide", number)) }
+            try await receive(["both", "again", "narrow", "narrower", "wide", "wide"])
+            // From then on what came by it tells.
+            #expect(try await BrokerSessionStore(stage.site.database).seniors(of: "a") == [1, 2])
+            for number: UInt8 in [1, 2] { broker.keep(kept("last", number)) }
+            try await receive(["both", "again", "narrow", "narrower", "wide", "wide", "last"])
+            await broker.stop()
+        }
+    }
+
     @Test("make things on their first message where their group wants that, up to so many in an hour")
     func newThings() async throws {
         try await RuleStage.with { stage in

@@ -232,10 +232,20 @@ struct LostBrokerTests {
     }
 
     @Test("messages are not held for longer than it waits to hear from us")
-    func hold() {
+    func hold() async throws {
         let configuration = self.configuration(1)
         #expect(configuration.keepalive + configuration.longestHold < configuration.keepalive * 3 / 2)
         #expect(configuration.longestHold > .seconds(2))
+        let wanted: [(UInt8, Duration?)] = [(0, nil), (2, .milliseconds(500)), (10, .milliseconds(3_500))]
+        for (seconds, hold) in wanted {
+            let broker = try await ScriptedBroker.start(greeting: .properties([0x13, 0, seconds])) { _ in .silence }
+            let session = try Session(self.configuration(broker.port), logger: silentLogger)
+            #expect(session.limits.longestHold == nil)
+            try await session.connect()
+            #expect(session.limits.longestHold == hold, "as the broker wants it")
+            await session.disconnect(acknowledging: true)
+            await broker.stop()
+        }
         #expect(configuration.keepalive + configuration.answerPatience <= .seconds(20))
     }
 }

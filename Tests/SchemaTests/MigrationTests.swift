@@ -49,6 +49,7 @@ struct MigrationTests {
         "d79eab467d9d0a9c540c98f062394b338318118d2675da781f4c2a41f974d7e0",
         "a3b9058d6a7970be4ef7182aea72977e48a6e6e4b7496e9e8b54f95136ff1316",
         "78d584473f519bad43a4b41ceeab70725ff1a6262473fe0bdf441447130f2cb7",
+        "55c699a17de27cb0644f218b4c953504d83d78fe5d45ff1b51b946f5ebb170ed",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

@@ -54,6 +54,7 @@ package final class ScriptedBroker: Sendable {
     private let answer: @Sendable (String) -> Answer
     private let waiting: Mutex<[UInt16: Kept]>
     private let owner: String?
+    private let refusals: Mutex<Set<UInt8>> = Mutex([])
     private let versions: Mutex<[UInt8]> = Mutex([])
     private let subscribers: Mutex<Set<String>> = Mutex([])
     private let subscriptions: Mutex<[[UInt8]]> = Mutex([])
@@ -100,6 +101,14 @@ package final class ScriptedBroker: Sendable {
             .bind(host: "127.0.0.1", port: 0).get()
         broker.channel.withLock { $0 = channel }
         return broker
+    }
+
+    /// Does not let anybody subscribe with these numbers, each less than 128, from now on.
+    package func refuse(_ numbers: Set<UInt8>) { self.refusals.withLock { $0 = numbers } }
+
+    /// Keeps more for those who connect from now on.
+    package func keep(_ kept: Kept) {
+        self.waiting.withLock { $0[($0.keys.max() ?? 0) + 1] = kept }
     }
 
     package func stop() async {
@@ -174,7 +183,7 @@ package final class ScriptedBroker: Sendable {
                 self.broker.waiting.withLock { $0[id] = nil }
             case 8, 10:
                 guard let id: UInt16 = body.readInteger() else { return context.close(promise: nil) }
-                let granted: UInt8 = type == 8 ? 1 : 0
+                let granted: UInt8 = type == 8 ? (self.isRefused(body) ? 135 : 1) : 0
                 let answer = [type << 4 | 0x10, 4, UInt8(id >> 8), UInt8(id & 0xFF), 0, granted]
                 self.send(answer + (type == 8 ? self.noteSubscription(body) : []), context)
             case 12: self.send([0xD0, 0], context)
@@ -213,6 +222,14 @@ package final class ScriptedBroker: Sendable {
             else { return nil }
             let client = body.readString(length: Int(count))
             return self.broker.owner == nil || self.broker.owner == client ? client : nil
+        }
+
+        /// By the number of a subscription, which is its only property (MQTT 5, section 3.8.2.1.2).
+        private func isRefused(_ body: ByteBuffer) -> Bool {
+            guard let bytes = body.getBytes(at: body.readerIndex, length: 3), bytes[0] > 0, bytes[1] == 0x0B else {
+                return false
+            }
+            return self.broker.refusals.withLock { $0.contains(bytes[2]) }
         }
 
         /// - Returns: what is kept, if it has not come to this client yet.

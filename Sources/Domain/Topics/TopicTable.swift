@@ -124,9 +124,9 @@ package struct TopicTable: Sendable {
     /// - Parameters:
     ///   - numbers: of the subscriptions by which the broker says that it sends it; empty if it says nothing.
     ///   - isRetained: whether it is from before the subscription.
-    ///   - late: of subscriptions that the broker refused at first, so that later ones may have been there before them.
+    ///   - senior: of subscriptions that were there before all with larger numbers, and are there still.
     package func find(
-        _ topic: some StringProtocol, numbers: [Int32] = [], isRetained: Bool = false, late: Set<Int32> = []
+        _ topic: some StringProtocol, numbers: [Int32] = [], isRetained: Bool = false, senior: Set<Int32> = []
     ) -> Finding {
         guard !self.isEmpty, let levels = TopicLevels(topic) else { return .none }
         var found = self.trie.values(for: levels)
@@ -136,7 +136,7 @@ package struct TopicTable: Sendable {
         // who has a later one had that as well when it was published. One of a subscription that is no more was published when
         // it was, and is taken whatever else comes.
         let known = Set(found.map(\.number))
-        if let oldest = known.subtracting(late).min(), !numbers.isEmpty, !numbers.contains(oldest),
+        if let oldest = known.intersection(senior).min(), let named = numbers.min(), oldest < named,
             numbers.allSatisfy(known.contains)
         {
             return .repetition

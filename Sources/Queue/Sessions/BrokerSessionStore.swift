@@ -19,11 +19,46 @@ package struct BrokerSessionStore: Sendable {
         }.nonEmpty
     }
 
+    /// The numbers of subscriptions that are as old as those say; nil if that was never written.
+    package func seniors(of clientID: String) async throws -> Set<Int32>? {
+        try await self.pool.withConnection { db in
+            let found = try db.query(
+                """
+                SELECT n FROM broker_sessions LEFT JOIN LATERAL unnest(seniors) AS n ON true
+                WHERE client_id = \(clientID) AND seniors IS NOT NULL
+                """
+            ) { $0.isNull(0) ? nil : try $0.int32(0) }
+            return found.isEmpty ? nil : Set(found.compactMap(\.self))
+        }
+    }
+
+    /// Notes that the broker has let this client id in.
+    ///
+    /// - Returns: whether it had before.
+    package func connected(_ clientID: String) async throws -> Bool {
+        try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                UPDATE broker_sessions SET connected_at = now() WHERE client_id = \(clientID) AND connected_at IS NULL
+                """) == 0
+        }
+    }
+
+    /// Does nothing for a client id of which nothing is known.
+    package func record(seniors: [Int32], of clientID: String) async throws {
+        _ = try await self.pool.withConnection { db in
+            try db.execute(
+                """
+                UPDATE broker_sessions SET seniors = \(seniors), updated_at = now() WHERE client_id = \(clientID)
+                """)
+        }
+    }
+
     package func remember(_ filters: [String], of clientID: String) async throws {
         _ = try await self.pool.withConnection { db in
             try db.execute(
                 """
-                INSERT INTO broker_sessions AS s (client_id, filters) VALUES (\(clientID), \(filters))
+                INSERT INTO broker_sessions AS s (client_id, filters, seniors) VALUES (\(clientID), \(filters), '{}')
                 ON CONFLICT (client_id) DO UPDATE SET filters = excluded.filters, updated_at = now()
                 WHERE s.filters <> excluded.filters
                 """)
