@@ -95,6 +95,29 @@ package struct Declared: Sendable {
                 throw InvalidField(declared.path, "is declared twice: \(identity)")
             }
         }
+        try Self.refuseExchange(in: list)
+    }
+
+    /// - Throws: ``InvalidField`` for names that go round, as where two are to have each other's: once that is done the file would have it
+    ///   done again, so it could never say which is which.
+    private static func refuseExchange(in list: [Declared]) throws(InvalidField) {
+        var former: [ExactText: ExactText] = [:]
+        for declared in list where declared.id == nil {
+            if let was = declared.was, !was.isExactly(declared.label) {
+                former[ExactText(declared.label)] = ExactText(was)
+            }
+        }
+        for declared in list where declared.id == nil && declared.was != nil {
+            var (name, steps) = (ExactText(declared.label), 0)
+            while let next = former[name], steps <= former.count {
+                (name, steps) = (next, steps + 1)
+                guard name != ExactText(declared.label) else {
+                    throw InvalidField(
+                        "\(declared.path).was",
+                        "goes round with others: names cannot be exchanged so; ids say which is which")
+                }
+            }
+        }
     }
 }
 

@@ -9,17 +9,21 @@ package struct Change: Sendable, Equatable {
     package let differences: [Difference]
     /// Secrets that are sent although nobody can tell whether they are others.
     package let secrets: [String]
+    /// Secrets that are there no more once it is done, in words: nobody can put them back.
+    package let ended: [String]
     /// Whether it is to be removed.
     package let isRemoval: Bool
 
     package init(
-        _ kind: DeclaredKind, _ label: String, isNew: Bool, _ differences: [Difference], secrets: [String] = []
+        _ kind: DeclaredKind, _ label: String, isNew: Bool, _ differences: [Difference], secrets: [String] = [],
+        ended: [String] = []
     ) {
         self.kind = kind
         self.label = label
         self.isNew = isNew
         self.differences = differences
         self.secrets = secrets
+        self.ended = ended
         self.isRemoval = false
     }
 
@@ -30,12 +34,16 @@ package struct Change: Sendable, Equatable {
         self.isNew = false
         self.differences = []
         self.secrets = []
+        self.ended = []
         self.isRemoval = true
     }
 
     package var isNothing: Bool {
         !self.isNew && !self.isRemoval && self.differences.isEmpty && self.secrets.isEmpty
     }
+
+    /// Whether it cannot be taken back wholly.
+    package var isFinal: Bool { self.isRemoval || !self.secrets.isEmpty || !self.ended.isEmpty }
 
     /// How many are to be made, changed and removed, in words.
     package static func summary(of changes: [Change]) -> String {
@@ -59,7 +67,8 @@ package struct Change: Sendable, Equatable {
             return "    ~ \(difference.field): "
                 + (before == after ? "\(after) (hidden, and another)" : "\(before) -> \(after)")
         }
-        return [head.printable] + (fields + self.secrets.map { "    ~ \($0): set" }).map(\.printable)
+        let secrets = self.secrets.map { "    ~ \($0): set" } + self.ended.map { "    ! \($0) ends with this for good" }
+        return [head.printable] + (fields + secrets).map(\.printable)
     }
 
     private static let longest = 160

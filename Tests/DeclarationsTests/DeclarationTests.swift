@@ -144,6 +144,11 @@ struct DeclarationTests {
             (#"{"groups":[{"name":"x","webhooks":[{"name":"y","version":1}]}]}"#, "groups[0].webhooks[0].version"),
             (#"{"groups":[{"name":"x","things":[{"labels":[]}]}]}"#, "groups[0].things[0].external_id"),
             (#"{"groups":[{"name":"x","members":[{"member_id":"y","was":"z"}]}]}"#, "groups[0].members[0].was"),
+            (#"{"groups":[{"name":"x","was":"y"},{"name":"y","was":"x"}]}"#, "groups[0].was"),
+            (
+                #"{"groups":[{"name":"x","profiles":[{"name":"a"},{"name":"b","was":"d"},{"name":"c","was":"b"},{"name":"d","was":"c"}]}]}"#,
+                "groups[0].profiles[1].was"
+            ),
             (
                 #"{"groups":[{"name":"x","topic_rules":{"rules":[{"filter":"a/+"}]}}]}"#,
                 "groups[0].topic_rules.rules[0].thing"

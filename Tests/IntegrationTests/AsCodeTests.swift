@@ -177,6 +177,84 @@ extension ManagementTests {
             }
         }
 
+        @Test(
+            "a thing that the file gives an external id is the one of its name, and the same one with another name after that"
+        )
+        func givenExternalID() async throws {
+            try await Installation.with { installation, _ in
+                let things = "/groups/\(installation.group)/things"
+                func apply(_ things: String, _ more: String...) async throws -> (end: String, output: String) {
+                    let file = try Self.write("groups: [{name: Group, things: [\(things)]}]")
+                    return try await Self.run(["apply", "-f", file, "--yes"] + more, on: installation)
+                }
+                let state = try Files.makeTemporaryFolder() + "/state.json"
+                _ = try await apply("{name: Thing, labels: [a]}", "--state", state)
+                let given = try await apply("{name: Thing, external_id: e-1, labels: [a]}", "--state", state, "--prune")
+                #expect(given.end == "exited(0)" && given.output.contains("0 to be made, 1 to be changed"), "\(given)")
+                #expect(
+                    try await installation.api.call("GET", "/things/\(installation.thing)").value(of: "external_id")
+                        == "e-1")
+                // By a former name.
+                let body = #"[{"name":"Old","profile_id":"\#(installation.profile)"}]"#
+                #expect(try await installation.api.call("POST", things, body).status == 201)
+                let former = try await apply("{name: New, was: Old, external_id: e-3}")
+                #expect(
+                    former.end == "exited(0)" && former.output.contains("0 to be made, 1 to be changed."), "\(former)")
+                // What has an id of its own is another one.
+                let other = try await apply(
+                    "{name: Newer, was: Thing, external_id: e-4, profile_id: {profile: Profile}}")
+                #expect(other.end == "exited(0)" && other.output.contains("1 to be made, 0 to be changed."), "\(other)")
+                let plain = #"[{"name":"Plain","profile_id":"\#(installation.profile)"}]"#
+                #expect(try await installation.api.call("POST", things, plain).status == 201)
+                let both = try await apply("{name: Plain, labels: [b]}, {name: Plain, external_id: e-5}")
+                #expect(both.end == "exited(1)" && both.output.contains("is declared twice"), "\(both)")
+            }
+        }
+
+        @Test("a source's key that ends with a change is told before, and if the change is taken back")
+        func endedKey() async throws {
+            try await Installation.with { installation, running in
+                let made = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/sources",
+                    #"[{"name":"S","thing_id":"\#(installation.thing)"}]"#)
+                // With its key.
+                let url = try #require(made.value(of: "url"))
+                func isGood() async throws -> Bool {
+                    let answer = try await HTTP.post(url, "{}", headers: ["content-type": "application/json"])
+                    return (200..<300).contains(answer.status)
+                }
+                #expect(try await isGood())
+                let change =
+                    "{name: S, auth: {type: signature, vendor: github, secret: a-long-enough-secret-of-a-vendor}}"
+                // What is refused is tried before what cannot be taken back.
+                let refused = try Self.write(
+                    "groups: [{name: Group, sources: [\(change), {name: Bad, thing_id: {thing: Thing}, subtopic: '{kind}'}]}]"
+                )
+                let failed = try await Self.run(["apply", "-f", refused, "--yes"], on: installation)
+                #expect(
+                    failed.end == "exited(1)" && failed.output.contains("! the key ends with this for good"),
+                    "\(failed)")
+                #expect(failed.output.contains("is taken back.\n"), "\(failed)")
+                #expect(try await isGood())
+                // It is what fails itself, after another.
+                let both = try Self.write(
+                    """
+                    groups:
+                      - name: Group
+                        sources:
+                          - \(change)
+                          - {name: Other, auth: {type: signature, vendor: stripe, secret: whsec_}, repetition_window: -5}
+                    """)
+                _ = try await installation.api.call(
+                    "POST", "/groups/\(installation.group)/sources",
+                    #"[{"name":"Other","thing_id":"\#(installation.thing)"}]"#)
+                let undone = try await Self.run(["apply", "-f", both, "--yes"], on: installation)
+                #expect(undone.end == "exited(1)", "\(undone)")
+                #expect(undone.output.contains("the key of source S is gone for good"), "\(undone)")
+                #expect(try await !isGood())
+            }
+        }
+
         @Test("what a viewer sees of webhooks is neither exported nor compared, for it is something else")
         func viewers() async throws {
             let receiver = try await Receiver.start()

@@ -33,6 +33,8 @@ package final class Receiver: Sendable {
         case delay(Duration)
         /// Answers with the status that is worked out for each request.
         case decide(@Sendable (ReceivedRequest) -> Int)
+        /// The same, with a body.
+        case respond(@Sendable (ReceivedRequest) -> (Int, String))
     }
 
     private struct State {
@@ -101,6 +103,8 @@ package final class Receiver: Sendable {
     package func has(body: String) -> Bool { self.state.withLock { $0.bodies[body] != nil } }
 
     /// What to do with requests to this path from now on; 200 unless told otherwise.
+    ///
+    /// - Parameter path: `*` is all of which nothing else is said.
     package func set(_ behaviour: Behaviour, at path: String = "/hook") {
         self.state.withLock { $0.behaviours[path] = behaviour }
     }
@@ -118,7 +122,7 @@ package final class Receiver: Sendable {
     fileprivate func receive(_ request: ReceivedRequest) -> Behaviour {
         self.state.withLock { state in
             let path = String(request.path.prefix { $0 != "?" })
-            let behaviour = state.behaviours[path] ?? .answer(200)
+            let behaviour = state.behaviours[path] ?? state.behaviours["*"] ?? .answer(200)
             state.underWay += 1
             state.mostAtOnce = max(state.mostAtOnce, state.underWay)
             if state.keepsRequests { state.requests.append(request) }
@@ -131,6 +135,9 @@ package final class Receiver: Sendable {
                     state.accepted.append(request.body)
                 }
                 return .answer(status)
+            case .respond(let respond):
+                let (status, body) = respond(request)
+                return .content(status, body)
             default: break
             }
             return behaviour
@@ -182,7 +189,7 @@ package final class Receiver: Sendable {
                     let head = HTTPResponseHead(
                         version: .http1_1, status: .init(statusCode: status), headers: ["content-length": "9"])
                     context.writeAndFlush(self.wrapOutboundOut(.head(head)), promise: nil)
-                case .hang, .decide: return
+                case .hang, .decide, .respond: return
                 case .delay(let duration):
                     let context = NIOLoopBound(context, eventLoop: context.eventLoop)
                     let this = NIOLoopBound(self, eventLoop: context.value.eventLoop)

@@ -24,8 +24,9 @@ struct APIConnection: Sendable {
             "\(self.request): \(self.status == 0 ? "" : "\(self.status) ")\(self.reason)".printable
         }
 
-        /// Whether nobody knows if it was done.
-        var isUncertain: Bool { self.status == 0 }
+        /// Whether nobody knows if it was done. What stands before the API answers for it with 502 or 504 when that may have done it
+        /// already, and the API itself with 503 when it did not hear what became of it.
+        var isUncertain: Bool { !(300..<500).contains(self.status) }
     }
 
     /// A list that is longer than it may be.
@@ -88,6 +89,7 @@ struct APIConnection: Sendable {
             throw Refusal(request: request, status: 0, reason: error.reason)
         }
         let text = body.map { Array($0.text.utf8) }
+        var isAgain = false
         for _ in 0..<Self.mostTries {
             let (outcome, location) = await self.send(method, url, text)
             switch outcome {
@@ -95,6 +97,13 @@ struct APIConnection: Sendable {
                 throw Refusal(request: request, status: 0, reason: "\(self.url): \(failure)")
             case .response(429, _, let wait):
                 try await Task.sleep(for: .seconds(min(max(wait.flatMap { Int($0) } ?? 1, 1), 60)))
+            case .response(502...504, _, let wait) where method != "POST" && !isAgain:
+                // What may be done twice is tried once more.
+                isAgain = true
+                try await Task.sleep(for: .seconds(min(max(wait.flatMap { Int($0) } ?? 1, 1), 10)))
+            case .response(404, _, _) where method == "DELETE" && isAgain:
+                // The first time it was done.
+                return .null
             case .response(let status, let bytes, _):
                 let isSuccess = (200..<300).contains(status)
                 var (answer, reason) = (JSONValue.null, "")

@@ -76,14 +76,8 @@ struct Apply: AsyncParsableCommand {
         try self.ask()
         // What cannot be noted is not begun.
         if let owned { try file?.write(owned) }
-        for group in plan.groups where !group.changes.isEmpty {
-            let application = try await Self.carryOut(group, connection)
-            for (entry, name) in application.written { owned?.add(entry, name: name) }
-            for entry in application.removed { owned?.remove(entry) }
-            if let id = group.group.id {
-                owned?.rename(.init(.group, in: id, id: id), to: group.group.declared.label)
-            }
-            if let owned { try file?.write(owned) }
+        do { try await self.carryOut(plan.groups, &owned, file, connection) } catch let error as InvalidField {
+            throw Failure(description: self.told(error, text))
         }
         for org in plan.orgs where !org.change.isNothing {
             try await connection.call(
@@ -232,22 +226,58 @@ struct Apply: AsyncParsableCommand {
         }
     }
 
-    private static func carryOut(
-        _ plan: GroupPlan, _ connection: APIConnection
-    ) async throws -> GroupApplication {
-        var application = GroupApplication(plan, connection)
-        switch await application.run() {
-        case .done: return application
-        case .undone(let reason, let left):
-            let name = plan.group.declared.label
-            var lines = ["group \(name): \(reason)".printable]
-            if left.isEmpty {
-                lines.append("What was done of this group is taken back.")
-            } else {
-                lines.append("What was done of this group is taken back, but for this:")
-                lines += left.map { "  \($0)".printable }
+    private func carryOut(
+        _ groups: [GroupPlan], _ owned: inout Ownership?, _ file: OwnershipFile?, _ connection: APIConnection
+    ) async throws {
+        var isFirst = true
+        for shown in groups where !shown.changes.isEmpty {
+            // While somebody was asked, or other groups were changed, there was time for others to change this one.
+            let isFresh = self.yes && isFirst
+            let group = isFresh ? shown : try await self.lookAgain(at: shown, owned, connection)
+            isFirst = false
+            var application = GroupApplication(group, connection)
+            let failure = Self.failure(of: await application.run(), group)
+            for (entry, name) in application.written { owned?.add(entry, name: name) }
+            for entry in application.removed { owned?.remove(entry) }
+            if failure == nil, let id = group.group.id {
+                owned?.rename(.init(.group, in: id, id: id), to: group.group.declared.label)
             }
-            throw Failure(description: lines.joined(separator: "\n"))
+            do { if let owned { try file?.write(owned) } } catch {
+                guard let failure else { throw error }
+                throw Failure(description: "\(failure)\n\(error)")
+            }
+            if let failure { throw failure }
         }
+    }
+
+    /// - Returns: the same, by what there is now.
+    /// - Throws: ``Failure`` if that is another plan: nobody has seen it.
+    private func lookAgain(
+        at shown: GroupPlan, _ owned: Ownership?, _ connection: APIConnection
+    ) async throws -> GroupPlan {
+        let group = try await GroupPlan(
+            shown.declared, among: try await connection.list("/groups", "groups"), in: self.folder,
+            setsSecrets: self.setSecrets, owned: owned, prunes: self.prune, connection)
+        guard group.changes == shown.changes, group.group.id == shown.group.id else {
+            let name = shown.group.declared.label
+            throw Failure(
+                description: "group \(name): somebody has changed it since this was shown, so nothing of it is done."
+                    .printable)
+        }
+        return group
+    }
+
+    /// nil if there is none.
+    private static func failure(of outcome: GroupApplication.Outcome, _ plan: GroupPlan) -> Failure? {
+        guard case .undone(let reason, let left) = outcome else { return nil }
+        let name = plan.group.declared.label
+        var lines = ["group \(name): \(reason)".printable]
+        if left.isEmpty {
+            lines.append("What was done of this group is taken back.")
+        } else {
+            lines.append("What was done of this group is taken back, but for this:")
+            lines += left.map { "  \($0)".printable }
+        }
+        return Failure(description: lines.joined(separator: "\n"))
     }
 }

@@ -9,7 +9,7 @@ struct GroupApplication {
     /// The group's id.
     private var id = ""
     private var undos: [Undo] = []
-    /// What was made or written, with its name, and what is there no more.
+    /// What was made or written, with its name, and what is there no more; without what was taken back.
     private(set) var written: [(entry: Ownership.Entry, name: String)] = []
     private(set) var removed: [Ownership.Entry] = []
 
@@ -19,6 +19,8 @@ struct GroupApplication {
         /// nil for what nobody can take back.
         let path: String?
         var body: JSONValue?
+        /// What is as it was once this is done.
+        var entries: [Ownership.Entry] = []
     }
 
     /// What came of it.
@@ -29,6 +31,9 @@ struct GroupApplication {
         ///   - left: what could not be taken back; empty if the group is as it was.
         case undone(reason: String, left: [String])
     }
+
+    /// Whether the last request, of which nobody knows if it was done, is among what is taken back.
+    private var isLastTakenBack = false
 
     private static let atOnce = 100
 
@@ -43,21 +48,34 @@ struct GroupApplication {
             return .done
         } catch {
             var left: [String] = []
-            if let refusal = error as? APIConnection.Refusal, refusal.isUncertain, refusal.request.first != "G" {
-                left.append("it is not known whether this was done: \(refusal.request)")
-            }
+            let isNew = self.plan.group.present == nil && !self.undos.isEmpty
             // A group that is new goes with all that is in it.
-            for undo in self.plan.group.present == nil ? self.undos.prefix(1).reversed() : self.undos.reversed() {
+            for undo in isNew ? self.undos.prefix(1).reversed() : self.undos.reversed() {
                 guard let path = undo.path else {
                     left.append(undo.what)
                     continue
                 }
                 do { try await self.connection.call(undo.method, path, undo.body) } catch {
                     left.append("\(undo.what): \(error)")
+                    continue
                 }
+                self.forget(undo.entries)
+            }
+            if let refusal = error as? APIConnection.Refusal, refusal.isUncertain, refusal.request.first != "G",
+                !self.isLastTakenBack, !(isNew && left.isEmpty)
+            {
+                left.append("it is not known whether this was done: \(refusal.request)")
             }
             return .undone(reason: "\(error)", left: left)
         }
+    }
+
+    /// - Parameter entries: a group's own is of all that is in it.
+    private mutating func forget(_ entries: [Ownership.Entry]) {
+        let gone = Set(entries)
+        let groups = Set(entries.lazy.filter { $0.kind == .group }.map(\.group))
+        self.written.removeAll { gone.contains($0.entry) || groups.contains($0.entry.group) }
+        self.removed.removeAll { gone.contains($0) || groups.contains($0.group) }
     }
 
     private mutating func carryOut() async throws {
@@ -66,17 +84,28 @@ struct GroupApplication {
         for item in self.plan.profiles { try await self.change(item, "PUT", "/profiles", whole: ["name", "config"]) }
         try await self.changeGroup { $0 == "new_thing_profile_id" }
         try await self.make(self.plan.things, "things") { $0.references.things[ExactText($1)] = $2 }
-        for item in self.plan.things { try await self.change(item, "PATCH", "/things", whole: []) }
+        try await self.change(self.plan.things, forGood: false)
         try await self.members()
         try await self.rules()
         try await self.make(self.plan.webhooks, "webhooks") { _, _, _ in }
-        for item in self.plan.webhooks {
-            try await self.change(item, "PUT", "/webhooks", whole: ["name", "url", "headers"])
-        }
+        try await self.change(self.plan.webhooks, forGood: false)
         try await self.make(self.plan.sources, "sources") { _, _, _ in }
-        for item in self.plan.sources { try await self.change(item, "PUT", "/sources", whole: ["name"]) }
+        try await self.change(self.plan.sources, forGood: false)
         // Nobody can take that back, so all else is done before.
+        try await self.change(self.plan.things + self.plan.webhooks + self.plan.sources, forGood: true)
         for item in self.plan.pruning.removed { try await self.remove(item) }
+    }
+
+    /// - Parameter isFinal: those that cannot be taken back wholly, or the others.
+    private mutating func change(_ items: [GroupPlan.Item], forGood isFinal: Bool) async throws {
+        for item in items where item.change.isFinal == isFinal {
+            switch item.declared.kind {
+            case .thing: try await self.change(item, "PATCH", "/things", whole: [])
+            case .webhook: try await self.change(item, "PUT", "/webhooks", whole: ["name", "url", "headers"])
+            case .source: try await self.change(item, "PUT", "/sources", whole: ["name"])
+            case .org, .group, .profile, .member, .topicRule: return
+            }
+        }
     }
 
     private mutating func remove(_ item: Pruning.Item) async throws {
@@ -90,7 +119,8 @@ struct GroupApplication {
             self.undos.append(
                 Undo(
                     what: "member \(item.name)", method: "PUT", path: "/groups/\(self.id)/members",
-                    body: .array([.object(["member_id": .string(id), "role": item.fields["role"] ?? .null])])))
+                    body: .array([.object(["member_id": .string(id), "role": item.fields["role"] ?? .null])]),
+                    entries: [item.entry]))
         case .profile, .thing, .webhook, .source:
             do { try await self.connection.call("DELETE", "/\(kind.rawValue)s/\(id)") } catch let refusal
                 as APIConnection.Refusal where refusal.status == 404
@@ -104,8 +134,24 @@ struct GroupApplication {
         self.removed.append(item.entry)
     }
 
-    private mutating func note(_ kind: DeclaredKind, _ id: String, _ name: String) {
-        self.written.append((Ownership.Entry(kind, in: self.id, id: id), name))
+    /// Sends what can be sent again, or be taken back although it was not done.
+    private mutating func put(_ method: String, _ path: String, _ body: JSONValue, undoneBy undos: [Undo]) async throws
+    {
+        do { try await self.connection.call(method, path, body) } catch let refusal as APIConnection.Refusal
+            where refusal.isUncertain
+        {
+            self.undos += undos
+            self.isLastTakenBack = undos.contains { $0.path != nil }
+            throw refusal
+        }
+        self.undos += undos
+    }
+
+    @discardableResult
+    private mutating func note(_ kind: DeclaredKind, _ id: String, _ name: String) -> Ownership.Entry {
+        let entry = Ownership.Entry(kind, in: self.id, id: id)
+        self.written.append((entry, name))
+        return entry
     }
 
     private func fields(of item: GroupPlan.Item) throws(InvalidField) -> JSONFields {
@@ -124,9 +170,11 @@ struct GroupApplication {
             let made = try await self.connection.call("POST", "/groups", .array([.object(body)]))
             guard let id = Self.ids(made).first else { throw Self.strange("POST /groups") }
             self.id = id
-            self.note(.group, id, self.plan.group.declared.label)
+            let entry = self.note(.group, id, self.plan.group.declared.label)
             self.undos.append(
-                Undo(what: "the new group \(self.plan.group.declared.label)", method: "DELETE", path: "/groups/\(id)"))
+                Undo(
+                    what: "the new group \(self.plan.group.declared.label)", method: "DELETE", path: "/groups/\(id)",
+                    entries: [entry]))
         }
         try await self.changeGroup { $0 != "new_thing_profile_id" }
     }
@@ -150,29 +198,40 @@ struct GroupApplication {
             former[name] = item.present?[name] ?? nothing
         }
         let path = "/groups/\(self.id)"
-        try await self.connection.call("PUT", path, .object(body))
-        self.undos.append(Undo(what: "the group's own fields", method: "PUT", path: path, body: .object(former)))
+        try await self.put(
+            "PUT", path, .object(body),
+            undoneBy: [Undo(what: "the group's own fields", method: "PUT", path: path, body: .object(former))])
     }
 
     private mutating func members() async throws {
         let changed = self.plan.members.filter { !$0.change.isNothing }
         guard !changed.isEmpty else { return }
         let path = "/groups/\(self.id)/members"
-        try await self.connection.call("PUT", path, .array(changed.map { .object($0.declared.fields) }))
-        for item in changed { self.note(.member, item.declared.label, item.declared.label) }
+        func entries(_ items: [GroupPlan.Item]) -> [Ownership.Entry] {
+            items.map { Ownership.Entry(.member, in: self.id, id: $0.declared.label) }
+        }
         let new = changed.filter { $0.present == nil }.map { JSONValue.string($0.declared.label) }
         let former = changed.compactMap { item in
             item.present.map { present in
                 JSONValue.object(["member_id": .string(item.declared.label), "role": present["role"] ?? .null])
             }
         }
+        var undos: [Undo] = []
         if !former.isEmpty {
-            self.undos.append(Undo(what: "members' roles", method: "PUT", path: path, body: .array(former)))
+            undos.append(
+                Undo(
+                    what: "members' roles", method: "PUT", path: path, body: .array(former),
+                    entries: entries(changed.filter { $0.present != nil })))
         }
         if !new.isEmpty {
-            self.undos.append(
-                Undo(what: "new members", method: "DELETE", path: path, body: .object(["member_ids": .array(new)])))
+            undos.append(
+                Undo(
+                    what: "new members", method: "DELETE", path: path, body: .object(["member_ids": .array(new)]),
+                    entries: entries(changed.filter { $0.present == nil })))
         }
+        try await self.put(
+            "PUT", path, .array(changed.map { .object($0.declared.fields) }), undoneBy: undos)
+        for item in changed { self.note(.member, item.declared.label, item.declared.label) }
     }
 
     private mutating func rules() async throws {
@@ -182,20 +241,20 @@ struct GroupApplication {
         let rules = self.plan.rules ?? self.plan.formerRules
         var body: JSONFields = ["rules": .array(rules.map(JSONValue.object))]
         if let match { body["match"] = .string(match) }
-        try await self.connection.call("PUT", path, .object(body))
-        for rule in self.plan.writtenRules {
-            if let filter = rule.string("filter") { self.note(.topicRule, filter, filter) }
+        func entries(_ filters: [String]) -> [Ownership.Entry] {
+            filters.map { Ownership.Entry(.topicRule, in: self.id, id: $0) }
         }
-        self.removed += RulePlan.lost(self.plan.formerRules, after: rules).map {
-            Ownership.Entry(.topicRule, in: self.id, id: $0)
-        }
-        self.undos.append(
-            Undo(
-                what: "topic rules", method: "PUT", path: path,
-                body: .object([
-                    "match": .string(self.plan.formerMatch ?? "first"),
-                    "rules": .array(RulePlan.former(self.plan.formerRules, after: rules).map(JSONValue.object)),
-                ])))
+        let written = self.plan.writtenRules.compactMap { $0.string("filter") }
+        let lost = entries(RulePlan.lost(self.plan.formerRules, after: rules))
+        let undo = Undo(
+            what: "topic rules", method: "PUT", path: path,
+            body: .object([
+                "match": .string(self.plan.formerMatch ?? "first"),
+                "rules": .array(RulePlan.former(self.plan.formerRules, after: rules).map(JSONValue.object)),
+            ]), entries: entries(written) + lost)
+        try await self.put("PUT", path, .object(body), undoneBy: [undo])
+        for filter in written { self.note(.topicRule, filter, filter) }
+        self.removed += lost
     }
 
     // MARK: What is in it
@@ -220,11 +279,11 @@ struct GroupApplication {
             guard ids.count == some.count else { throw Self.strange("POST \(path)") }
             for (item, id) in zip(some, ids) {
                 note(&self.plan, item.declared.label, id)
-                self.note(item.declared.kind, id, item.declared.label)
+                let entry = self.note(item.declared.kind, id, item.declared.label)
                 self.undos.append(
                     Undo(
                         what: "the new \(item.declared.kind.rawValue) \(item.declared.label)", method: "DELETE",
-                        path: "/\(list)/\(id)"))
+                        path: "/\(list)/\(id)", entries: [entry]))
             }
         }
     }
@@ -251,17 +310,25 @@ struct GroupApplication {
         if former["status"] == .string("DISABLED_DUE_TO_ERRORS") || former["status"] == .string("UNREADABLE") {
             former["status"] = nil
         }
-        // It was never shown.
+        // They were never shown.
         former["key"] = nil
+        former["client_certificate"] = former["client_certificate"] == .null ? .null : nil
         let path = "\(base)/\(id)"
-        try await self.connection.call(method, path, .object(body))
-        self.note(item.declared.kind, id, item.declared.label)
         let what = "\(item.declared.kind.rawValue) \(item.declared.label)"
-        if !item.change.secrets.isEmpty {
-            self.undos.append(Undo(what: "the former secret of \(what) is not known", method: method, path: nil))
+        var undos = item.change.ended.map {
+            Undo(what: "\($0) of \(what) is gone for good", method: method, path: nil)
         }
-        guard !former.keys.isEmpty else { return }
-        self.undos.append(Undo(what: what, method: method, path: path, body: .object(former)))
+        if !item.change.secrets.isEmpty {
+            undos.append(Undo(what: "the former secret of \(what) is not known", method: method, path: nil))
+        }
+        if !former.keys.isEmpty {
+            undos.append(
+                Undo(
+                    what: what, method: method, path: path, body: .object(former),
+                    entries: item.change.isFinal ? [] : [Ownership.Entry(item.declared.kind, in: self.id, id: id)]))
+        }
+        try await self.put(method, path, .object(body), undoneBy: undos)
+        self.note(item.declared.kind, id, item.declared.label)
     }
 
     private static func ids(_ answer: JSONValue) -> [String] {

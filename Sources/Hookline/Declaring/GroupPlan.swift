@@ -31,7 +31,7 @@ struct GroupPlan: Sendable {
     /// What is declared no more; nothing unless it is asked for.
     private(set) var pruning = Pruning()
 
-    /// In the order in which they are carried out.
+    /// In the order in which they are carried out, but that what cannot be taken back wholly comes last.
     var changes: [Change] {
         var changes = [self.group.change] + (self.profiles + self.things + self.members).map(\.change)
         if let change = self.ruleChange { changes.append(change) }
@@ -88,7 +88,7 @@ struct GroupPlan: Sendable {
                 webhook.path, "cannot be compared, for a viewer does not see all of it: it takes an editor's key")
         }
         let profiles = try declared.profiles.map { ($0, try Self.find($0, among: present.profiles)) }
-        let things = try declared.things.map { ($0, try Self.find($0, among: present.things)) }
+        let things = try declared.things.map { ($0, try Self.find(thing: $0, among: present.things)) }
         self.references.profiles = Self.ids(present.profiles, profiles)
         self.references.things = Self.ids(present.things, things)
         let webhooks = try declared.webhooks.map { ($0, try Self.find($0, among: present.webhooks)) }
@@ -192,6 +192,19 @@ struct GroupPlan: Sendable {
         return nil
     }
 
+    /// The same of a thing. One that is given an `external_id` is the one of its name that has none yet.
+    private static func find(thing declared: Declared, among list: [JSONFields]) throws(InvalidField) -> JSONFields? {
+        if let found = try Self.find(declared, among: list) { return found }
+        guard declared.id == nil, declared.text("external_id") != nil else { return nil }
+        let unnamed = list.filter { ($0["external_id"] ?? .null) == .null }
+        for name in [declared.was, declared.text("name")] {
+            guard let name else { continue }
+            // A name is one thing's in a group.
+            if let one = unnamed.first(where: { $0.string("name")?.isExactly(name) == true }) { return one }
+        }
+        return nil
+    }
+
     /// By what a file calls them; of several that are called alike none is meant.
     private static func ids(_ present: [JSONFields], _ declared: [(Declared, JSONFields?)]) -> [ExactText: String] {
         var ids: [ExactText: String] = [:]
@@ -238,7 +251,32 @@ struct Planning: Sendable {
         }
         return GroupPlan.Item(
             declared: declared, present: present,
-            change: Change(declared.kind, declared.label, isNew: present == nil, differences, secrets: secrets))
+            change: Change(
+                declared.kind, declared.label, isNew: present == nil, differences, secrets: secrets,
+                ended: present.map { Self.ended(by: differences, declared.kind, $0) } ?? []))
+    }
+
+    /// What nobody is shown, and a change puts something else in the place of.
+    private static func ended(
+        by differences: [Difference], _ kind: DeclaredKind, _ present: JSONFields
+    ) -> [String] {
+        differences.compactMap { difference in
+            switch (kind, difference.field) {
+            case (.source, "auth"):
+                // Whoever calls it has a key, or signs; the other is made anew.
+                let (before, after) = (Self.type(of: present["auth"]), Self.type(of: difference.after))
+                guard before != after else { return nil }
+                return before == "signature" ? "the secret that it is signed with" : "the key"
+            case (.webhook, "client_certificate"):
+                guard let former = present["client_certificate"], former != .null else { return nil }
+                return "the client certificate's key"
+            default: return nil
+            }
+        }
+    }
+
+    private static func type(of auth: JSONValue?) -> String {
+        if case .object(let fields)? = auth, let type = fields.string("type") { type } else { "key" }
     }
 
     private static let withReferences: Set<String> = ["profile_id", "new_thing_profile_id", "thing_id", "trigger"]
