@@ -227,7 +227,7 @@ extension ManagementTests {
                 let watching = try await Watching.start(viewer, "/groups/\(installation.group)/live?timeout=3600")
                 try await waitUntil("the first look") { watching.seen.body.contains("event: overview") }
                 _ = try await installation.api.call("DELETE", members, #"{"member_ids":["viewer"]}"#)
-                await watching.waitForEnd()
+                try await watching.waitForEnd()
 
                 async let first = installation.api.call("GET", "/groups/\(installation.group)/live?timeout=3600")
                 async let second = installation.api.call("GET", "/things/\(installation.thing)/live?timeout=3600")
@@ -257,14 +257,14 @@ extension ManagementTests {
                     "POST", "/things/\(thing)/move", #"{"group_id":"\#(other)","profile_id":"\#(profile)"}"#)
                 #expect(moved.status == 200, "\(moved.body)")
                 try await installation.publish(#"{"of":"the second group"}"#)
-                await watching.waitForEnd()
+                try await watching.waitForEnd()
                 #expect(!watching.seen.body.contains("the second group"))
                 #expect(try await viewer.call("GET", "/things/\(thing)/live").status == 404)
 
                 let again = try await Watching.start(api, "/things/\(thing)/live?timeout=3600")
                 try await waitUntil("the listening") { again.seen.body.contains("event: listening\n") }
                 #expect(try await api.call("DELETE", "/things/\(thing)").status == 204)
-                await again.waitForEnd()
+                try await again.waitForEnd()
             }
         }
 

@@ -15,7 +15,9 @@ package struct Watching: Sendable {
     package var seen: HTTPAnswer { HTTPAnswer(status: 200, body: Files.read(self.file) ?? "", headers: [:]) }
 
     /// Returns once the other end has closed it.
-    package func waitForEnd() async { await self.process.waitForExit() }
+    package func waitForEnd() async throws {
+        try await waitUntil("the other end to close what is looked at") { !self.process.isRunning }
+    }
 
     package func stop() async { await self.process.stop() }
 }
