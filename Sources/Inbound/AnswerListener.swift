@@ -62,7 +62,7 @@ package struct AnswerListener: Service {
                 group.addTask {
                     await Periodic(every: Self.poll, orSay: "answers of things are told later", logger: self.logger)
                         .run {
-                            for (command, answer) in try await self.store.answers(to: self.board.commands) {
+                            for (command, answer) in try await self.store.ended(of: self.board.commands) {
                                 self.board.post(answer, to: command)
                             }
                         }

@@ -151,6 +151,13 @@ extension ManagementTests {
                 }
                 let heard = (Files.read(device.file) ?? "").split(separator: "\n").filter { $0.hasPrefix("things/") }
                 #expect(heard.count == 2, "an empty one was none: \(heard), \(next.body)")
+
+                // Whoever waits for an answer is told when none can come any more.
+                async let waiting = installation.api.call("POST", "\(path)/last?wait=60", "last")
+                _ = try await Self.answerTopic(of: "last", in: device.file)
+                #expect(try await installation.api.call("DELETE", "/things/\(installation.thing)").status == 204)
+                let gone = try await waiting
+                #expect(gone.status == 409 && gone.body.contains("removed, or moved"), "\(gone.status) \(gone.body)")
                 await device.process.stop()
             }
         }

@@ -159,7 +159,7 @@ struct CommandRoutes: Sendable {
     private func answer(
         to command: Command, by sender: CommandSender, _ expiresIn: Duration, within wait: Duration
     ) async throws -> Response {
-        let answer: [UInt8]?
+        var answer: [UInt8]?
         do {
             answer = try await self.port.board.answer(to: command.id, within: wait) {
                 _ = try await self.post(command, by: sender, expiresIn)
@@ -170,16 +170,42 @@ struct CommandRoutes: Sendable {
                 headers: [.retryAfter: "5"])
         }
         let headers: HTTPFields = [Self.commandID: command.id.description, .location: "/commands/\(command.id)"]
+        let record = answer == nil ? try await self.store.find(command.id) : nil
+        if record?.state == .answered { answer = record?.answer }
         guard let answer else {
             self.metrics.commands.add("unanswered")
-            throw APIError(
-                status: .gatewayTimeout,
-                message: "the thing has not answered in time; the command is kept until it expires", headers: headers)
+            throw Self.unanswered(record, headers)
         }
         var response = Response(
             status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer)))
         response.headers[.contentType] = Self.type(of: answer)
         return response
+    }
+
+    /// Why there is no answer, by what has become of the command.
+    ///
+    /// - Parameter record: nil if it is there no more.
+    private static func unanswered(_ record: CommandRecord?, _ headers: HTTPFields) -> APIError {
+        let late = "the thing has not answered in time"
+        return switch record?.state {
+        case nil:
+            APIError(status: .conflict, message: "the command is gone, as is its thing: it was removed, or moved")
+        case .cancelled?:
+            APIError(status: .conflict, message: "the command was taken back, or its thing is gone", headers: headers)
+        case .replaced?:
+            APIError(status: .conflict, message: "another command with its key has replaced it", headers: headers)
+        case .refused?:
+            APIError(
+                status: .badGateway, message: "the broker does not take the command: \(record?.problem ?? "")",
+                headers: headers)
+        case .expired?: APIError(status: .gatewayTimeout, message: "\(late); the command is over", headers: headers)
+        case .pending?, .published?, .answered?:
+            APIError(
+                status: .gatewayTimeout,
+                message: record?.endedAt == nil
+                    ? "\(late); the command is kept until it expires" : "\(late); the command is over",
+                headers: headers)
+        }
     }
 
     private static let commandID = HTTPField.Name("x-hookline-command-id")!

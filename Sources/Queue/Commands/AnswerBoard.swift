@@ -6,6 +6,8 @@ internal import Synchronization
 package final class AnswerBoard: Sendable {
     private struct State {
         var waiting: [EntityID: AsyncStream<[UInt8]>.Continuation] = [:]
+        /// Those that were sent.
+        var sent: Set<EntityID> = []
         var isClosed = false
     }
 
@@ -20,12 +22,12 @@ package final class AnswerBoard: Sendable {
         self.most = most
     }
 
-    /// Those that are waited for.
-    package var commands: [EntityID] { self.state.withLock { Array($0.waiting.keys) } }
+    /// Those that were sent and are waited for.
+    package var commands: [EntityID] { self.state.withLock { Array($0.sent) } }
 
     /// Calls `send`, and waits for the answer to the command.
     ///
-    /// - Returns: nil if none came in time, or the service is stopping.
+    /// - Returns: nil if none came in time or none can come any more, or the service is stopping.
     /// - Throws: ``Full``, with nothing sent; or what `send` throws.
     package func answer(
         to command: EntityID, within wait: Duration, after send: () async throws -> Void
@@ -37,8 +39,14 @@ package final class AnswerBoard: Sendable {
             return true
         }
         guard hasRoom else { throw Full() }
-        defer { _ = self.state.withLock { $0.waiting.removeValue(forKey: command) } }
+        defer {
+            self.state.withLock { state in
+                state.waiting[command] = nil
+                state.sent.remove(command)
+            }
+        }
         try await send()
+        _ = self.state.withLock { $0.sent.insert(command) }
         return await cancelWhenGracefulShutdown {
             await withTaskGroup(of: [UInt8]?.self) { group -> [UInt8]? in
                 group.addTask { await answers.first { _ in true } }
@@ -53,9 +61,10 @@ package final class AnswerBoard: Sendable {
         }
     }
 
-    package func post(_ answer: [UInt8], to command: EntityID) {
+    /// - Parameter answer: nil if there will be none.
+    package func post(_ answer: [UInt8]?, to command: EntityID) {
         guard let continuation = self.state.withLock({ $0.waiting[command] }) else { return }
-        continuation.yield(answer)
+        if let answer { continuation.yield(answer) }
         continuation.finish()
     }
 

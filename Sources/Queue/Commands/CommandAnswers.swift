@@ -55,13 +55,16 @@ extension CommandStore {
         }
     }
 
-    /// The answers that have come to these, wherever they were taken.
-    package func answers(to commands: [EntityID]) async throws -> [(command: EntityID, answer: [UInt8])] {
+    /// Those of these that have ended, with what was answered, wherever that was taken; or that are there no more.
+    package func ended(of commands: [EntityID]) async throws -> [(command: EntityID, answer: [UInt8]?)] {
         guard !commands.isEmpty else { return [] }
         return try await self.pool.withConnection { db in
             try db.query(
-                "SELECT id, answer FROM commands WHERE id = ANY(\(commands)) AND state = 'answered' AND answer IS NOT NULL"
-            ) { (try $0.entityID(0), try $0.bytes(1)) }
+                """
+                SELECT w.id, c.answer FROM unnest(\(commands)) AS w (id) LEFT JOIN commands AS c ON c.id = w.id
+                WHERE c.id IS NULL OR c.ended_at IS NOT NULL
+                """
+            ) { (try $0.entityID(0), $0.isNull(1) ? nil : try $0.bytes(1)) }
         }
     }
 }

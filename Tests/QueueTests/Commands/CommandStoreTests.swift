@@ -158,8 +158,13 @@ struct CommandStoreTests {
         #expect(try await answer("\(ids[1])", "again") == nil)
         #expect(try await answer("led", "b") == ids[0])
         #expect(try await answer("led", "c") == nil)
-        let answers = try await self.store().answers(to: ids)
-        #expect(Set(answers.map { String(decoding: $0.answer, as: UTF8.self) }) == ["a", "b"])
+        let (waiting, gone) = (try await self.post("3", "led"), EntityID.random())
+        let ended = try await self.store().ended(of: ids + [waiting, gone])
+        #expect(
+            Dictionary(uniqueKeysWithValues: ended.map { ($0.command, $0.answer) })
+                == [ids[0]: Array("b".utf8), ids[1]: Array("a".utf8), gone: nil])
+        #expect(try await self.store().cancel(waiting) == .cancelled)
+        #expect(try await self.store().ended(of: [waiting]).map(\.answer) == [nil])
         #expect(try await self.go(at: 2) == ["clear 2"])
         let page = try await self.store().list(
             of: self.thing, in: self.fixture.group, state: .answered, from: PageStart(), limit: 1)
@@ -221,7 +226,7 @@ struct CommandStoreTests {
         let board = AnswerBoard(most: 1)
         let id = EntityID.random()
         let answer = try await board.answer(to: id, within: .seconds(60)) {
-            #expect(board.commands == [id])
+            #expect(board.commands.isEmpty, "what is not sent yet is not looked for")
             await #expect(throws: AnswerBoard.Full.self) {
                 try await board.answer(to: .random(), within: .seconds(60)) { Issue.record("it was sent") }
             }
@@ -230,6 +235,10 @@ struct CommandStoreTests {
         }
         #expect(answer == [1] && board.commands.isEmpty)
         #expect(try await board.answer(to: id, within: .milliseconds(1)) {} == nil)
+        async let ended = board.answer(to: id, within: .seconds(3_600)) {}
+        while board.commands != [id] { try await Task.sleep(for: .milliseconds(5)) }
+        board.post(nil, to: id)
+        #expect(try await ended == nil && board.commands.isEmpty)
         #expect(try await board.answer(to: id, within: .seconds(60)) { board.close() } == nil)
         await #expect(throws: AnswerBoard.Full.self) { try await board.answer(to: id, within: .seconds(1)) {} }
     }
