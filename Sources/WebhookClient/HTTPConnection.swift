@@ -114,6 +114,8 @@ final class HTTPConnection: ChannelInboundHandler {
             self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
         } else if let sentAt = self.sentAt {
             if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
+                // A line may be slow, and a body large: the receiver cannot answer before it has it.
+                if !self.isSecuring, let context, self.hasUnsent(context) { return self.sentAt = now }
                 self.fail(.timeout(self.isSecuring ? .handshake : .firstByte))
             }
         } else if now >= self.connectStarted + self.shared.configuration.connectTimeout * 2 {

@@ -15,19 +15,44 @@ private final class LongRequest: PendingRequest {
 
 @Suite("A long request that is answered")
 struct UnsentRequestTests {
+    private let channel = EmbeddedChannel()
+    private let request = LongRequest()
+    private let pool: ConnectionPool
+    private let connection: HTTPConnection
+
+    init() throws {
+        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        self.pool = ConnectionPool(
+            url: try WebhookURL("http://127.0.0.1:1/"), eventLoop: self.channel.eventLoop,
+            configuration: ClientConfiguration(resolver: Resolver(threads: .singleton)))
+        self.connection = HTTPConnection(
+            pool: self.pool, request: self.request, now: .now(), deadline: .now() + .seconds(60))
+        self.pool.shared.begins(self.pool)
+        self.pool.shared.opened(self.connection)
+        self.pool.start(self.connection, on: self.channel)
+    }
+
+    @Test("is waited for from when the last of it has gone out", arguments: [false, true])
+    func late(hasRest: Bool) throws {
+        if hasRest { self.channel.write(ByteBuffer(string: "x"), promise: nil) }
+        let patience = ClientConfiguration(resolver: Resolver(threads: .singleton)).firstByteTimeout + .seconds(1)
+        let late = NIODeadline.now() + patience
+        self.connection.checkDeadlines(now: late)
+        #expect((self.request.outcome == nil) == hasRest)
+        self.channel.flush()
+        self.connection.checkDeadlines(now: late + .seconds(1))
+        #expect((self.request.outcome == nil) == hasRest, "as long as for any other")
+        self.connection.checkDeadlines(now: late + patience)
+        guard case .failure(.timeout(.firstByte)) = self.request.outcome else {
+            Issue.record("\(String(describing: self.request.outcome))")
+            return
+        }
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test("leaves a connection for the next only if all of it has gone out", arguments: [false, true])
     func kept(hasRest: Bool) throws {
-        let channel = EmbeddedChannel()
-        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        let pool = ConnectionPool(
-            url: try WebhookURL("http://127.0.0.1:1/"), eventLoop: channel.eventLoop,
-            configuration: ClientConfiguration(resolver: Resolver(threads: .singleton)))
-        let request = LongRequest()
-        let connection = HTTPConnection(pool: pool, request: request, now: .now(), deadline: .now() + .seconds(60))
-        pool.shared.begins(pool)
-        pool.shared.opened(connection)
-        pool.start(connection, on: channel)
-        if hasRest { channel.write(ByteBuffer(string: "x"), promise: nil) }
+        if hasRest { self.channel.write(ByteBuffer(string: "x"), promise: nil) }
         let answer = ByteBuffer(string: "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         channel.pipeline.syncOperations.fireChannelRead(NIOAny(answer))
         #expect(request.outcome?.status == 200)

@@ -205,7 +205,8 @@ struct Setting: Sendable {
             fallback: "none"),
         Setting(key: "delivery.connect_timeout", help: "for connecting", fallback: "5s"),
         Setting(
-            key: "delivery.first_byte_timeout", help: "from the request to the answer's first byte", fallback: "15s"),
+            key: "delivery.first_byte_timeout", help: "from the request's end to the answer's first byte",
+            fallback: "15s"),
         Setting(key: "delivery.timeout", help: "for a whole attempt", fallback: "30s"),
         Setting(
             key: "delivery.lease", help: "how long the deliveries of an instance that is gone stay its own",
