@@ -103,7 +103,8 @@ extension Dispatcher {
             let latency = (answeredAt - attempt.startedAt).wholeMicroseconds
             self.metrics.attemptTime.record(microseconds: latency)
             let verdict = Verdict(
-                outcome, location: attempt.location, bodyFault: attempt.bodyFault, of: delivery, target: target,
+                outcome, calledBy: attempt.target.policy, location: attempt.location, bodyFault: attempt.bodyFault,
+                of: delivery, target: target,
                 defaults: self.configuration.defaults,
                 wallNow: self.wallClock.now, isClockTrusted: self.wallClock.isTrusted,
                 using: &self.generator)

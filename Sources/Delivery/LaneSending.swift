@@ -181,14 +181,19 @@ extension Lane {
     /// Statuses with which a receiver says nothing of what the request holds: who asks, where, or when.
     private static let notOfContent: Set<Int> = [401, 403, 404, 405, 407, 408, 410, 425, 429]
 
+    /// Whether what was sent may be sent again as it was made: to the webhook as it was then.
+    private func isStillMeant(_ attempt: Attempt) -> Bool {
+        attempt.target.version == self.target.version && self.target.status == .enabled
+            && !self.dispatcher.isStopping && self.dispatcher.ports.target(self.key) != nil
+    }
+
     /// Sends in halves what was refused together, so that a message that the receiver does not like keeps no others from it.
     ///
     /// - Returns: false if that is no way out: then it ends as any attempt does.
     func splitRefused(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
         guard !attempt.others.isEmpty, case .response(let status, _, _) = outcome, (400..<500).contains(status),
             !Self.notOfContent.contains(status), !attempt.target.policy.successStatuses.contains(status),
-            attempt.target.version == self.target.version, self.target.status == .enabled,
-            !self.dispatcher.isStopping, self.dispatcher.ports.target(self.key) != nil
+            self.isStillMeant(attempt)
         else { return false }
         self.dispatcher.metrics.failedAttempts.add("status")
         self.dispatcher.log.warning(
@@ -234,18 +239,19 @@ extension Lane {
         self.finish(attempt, .failure(failure))
     }
 
-    /// A token that the receiver does not take is replaced, once.
+    /// A token that the receiver does not take is replaced, once. The request stays as it is but for that, so it goes where it went: the pool
+    /// may be another origin's by now, which is to have none of its headers.
     ///
     /// - Returns: false if there is nothing to replace.
     func tryAgainWithNewToken(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
         guard let tokens = self.tokens, let special = attempt.special, let authorization = special.authorization,
-            !special.hasRefreshed
+            !special.hasRefreshed, self.isStillMeant(attempt)
         else { return false }
         special.hasRefreshed = true
         tokens.invalidate(authorization)
         tokens.fetch(now: .now()) { result in
             switch result {
-            case .success(let authorization) where self.pool.hasRoom:
+            case .success(let authorization) where self.pool.hasRoom && self.isStillMeant(attempt):
                 special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)

@@ -25,20 +25,23 @@ struct Verdict {
     private static let pauseAfterFault = Duration.seconds(2)
 
     /// - Parameters:
+    ///   - policy: of the webhook as it was called; nil if that is the target's. What an answer means was told to nobody else.
     ///   - location: where a redirection leads to.
     ///   - bodyFault: what is wrong with the answer's body, if something is.
     ///   - isClockTrusted: whether that may be used to give up what is too old.
     init(
-        _ outcome: Outcome, location: String? = nil, bodyFault: AnswerMeaning.BodyFault? = nil, of delivery: Delivery,
+        _ outcome: Outcome, calledBy policy: DeliveryPolicy? = nil, location: String? = nil,
+        bodyFault: AnswerMeaning.BodyFault? = nil, of delivery: Delivery,
         target: WebhookTarget,
         defaults: DeliveryDefaults, wallNow: Instant,
         isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
     ) {
+        let policy = policy ?? target.policy
         switch outcome {
         case .response(let status, let body, let retryAfter):
             self.status = Int16(status)
             self.response = body.isEmpty ? nil : body
-            let meaning = target.policy.meaning(ofStatus: status, body, fault: bodyFault)
+            let meaning = policy.meaning(ofStatus: status, body, fault: bodyFault)
             if meaning == .taken {
                 self.ending = .succeeded
                 self.health = .good
@@ -61,8 +64,7 @@ struct Verdict {
                 let wait = RetryAfter.wait(retryAfter, now: wallNow)
                 self.pause = wait.map { min($0, defaults.longestRetryAfter) }
             }
-            if !target.policy.retriesClientErrors, (400..<500).contains(status), ![408, 410, 425, 429].contains(status)
-            {
+            if !policy.retriesClientErrors, (400..<500).contains(status), ![408, 410, 425, 429].contains(status) {
                 self.ending = .failed(reason: "status \(status), which this webhook does not retry")
                 // The receiver is well; it is the message that it does not like.
                 self.health = .unknown

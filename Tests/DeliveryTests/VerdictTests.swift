@@ -46,6 +46,28 @@ struct VerdictTests {
             using: &generator)
     }
 
+    @Test("is by what the webhook was when it was called, and comes again by what it is now")
+    func changed() throws {
+        var generator = SystemRandomNumberGenerator()
+        let delivery = try Self.delivery { policy in
+            policy.successStatuses = [302]
+            policy.retriesClientErrors = false
+            policy.maxAttempts = 1
+        }
+        var former = DeliveryPolicy()
+        former.maxAttempts = 9
+        for status in [302, 400] {
+            let verdict = Verdict(
+                Self.response(status), calledBy: former, of: delivery, target: delivery.webhook,
+                defaults: DeliveryDefaults(), wallNow: Instant(clampingMilliseconds: Self.received), using: &generator)
+            guard case .failed(let reason) = verdict.ending else {
+                Issue.record("\(status): \(verdict.ending)")
+                continue
+            }
+            #expect(reason.hasPrefix("given up after 1 attempts"), "\(reason)")
+        }
+    }
+
     /// Seconds until the retry; -1 for a success, -2 for a failure for good, -3 for a release.
     private static func ending(_ verdict: Verdict, later: Int64 = 1) -> Int64 {
         switch verdict.ending {
