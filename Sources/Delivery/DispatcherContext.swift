@@ -192,7 +192,7 @@ extension Dispatcher {
                 ? AskedAnswer(message) { isOwnTopic($0, message.thing, message.group) } : nil
             self.ports.responses?.respond(
                 ThingResponse(
-                    thing: message.thing, subtopic: message.subtopic, webhook: attempt.target.id,
+                    thing: message.thing, in: message.group, subtopic: message.subtopic, webhook: attempt.target.id,
                     delivery: attempt.delivery.id, status: verdict.status.map(Int.init), error: verdict.error,
                     body: verdict.response ?? [], fault: attempt.bodyFault, hasSucceeded: hasSucceeded, as: answer,
                     asked: asked, largest: self.configuration.largestResponse))

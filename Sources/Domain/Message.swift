@@ -172,6 +172,8 @@ package struct WebhookKey: RawRepresentable, Hashable, Sendable {
 /// What a receiver answered, for the thing whose message it was sent.
 package struct ThingResponse: Sendable {
     package let thing: EntityID
+    /// That the thing was in when it sent what is answered.
+    package let group: EntityID
     package let webhook: EntityID
     package let delivery: DeliveryID
     /// nil if there was no answer, and then `error` says why.
@@ -199,8 +201,8 @@ package struct ThingResponse: Sendable {
     ///   - asked: where the message wants to be answered; nil leaves it to the webhook.
     ///   - largest: how much of the body the thing is told, in bytes.
     package init(
-        thing: EntityID, subtopic: String, webhook: EntityID, delivery: DeliveryID, status: Int?, error: String?,
-        body: [UInt8], fault: AnswerMeaning.BodyFault? = nil, hasSucceeded: Bool,
+        thing: EntityID, in group: EntityID, subtopic: String, webhook: EntityID, delivery: DeliveryID, status: Int?,
+        error: String?, body: [UInt8], fault: AnswerMeaning.BodyFault? = nil, hasSucceeded: Bool,
         as answer: ThingAnswer = ThingAnswer(), asked: AskedAnswer? = nil, largest: Int = .max
     ) {
         self.isCut = body.count > largest
@@ -219,6 +221,7 @@ package struct ThingResponse: Sendable {
         self.isAsked = asked != nil
         self.correlationData = asked?.correlationData
         self.thing = thing
+        self.group = group
         self.webhook = webhook
         self.delivery = delivery
         self.status = status

@@ -147,7 +147,8 @@ struct Assembly {
             publicURL: self.configuration.api.publicURL, lifetime: self.configuration.commandKeyLifetime)
         let messenger = try BrokerMessenger(mqtt, logger: self.logger)
         let responder = ThingResponder(
-            messenger: messenger, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
+            messenger: messenger, isOf: { thing, group in try await routes.scene(of: thing)?.group == group },
+            metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
             configuration: self.configuration.delivery, client: client,
             eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },

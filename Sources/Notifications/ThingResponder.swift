@@ -32,6 +32,7 @@ package final class ThingResponder: Service {
     private static let mostBuckets = 20_000
 
     private let messenger: BrokerMessenger
+    private let isOf: @Sendable (_ thing: EntityID, _ group: EntityID) async throws -> Bool
     private let metrics: Metrics
     private let logger: Logger
     private let log: RateLimitedLog
@@ -40,11 +41,15 @@ package final class ThingResponder: Service {
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
 
-    /// - Parameter monotonicNow: nanoseconds of a monotonic clock.
+    /// - Parameters:
+    ///   - isOf: whether a thing is in a group now.
+    ///   - monotonicNow: nanoseconds of a monotonic clock.
     package init(
-        messenger: BrokerMessenger, metrics: Metrics, monotonicNow: @escaping @Sendable () -> Int64, logger: Logger
+        messenger: BrokerMessenger, isOf: @escaping @Sendable (EntityID, EntityID) async throws -> Bool,
+        metrics: Metrics, monotonicNow: @escaping @Sendable () -> Int64, logger: Logger
     ) {
         self.messenger = messenger
+        self.isOf = isOf
         self.metrics = metrics
         self.monotonicNow = monotonicNow
         self.logger = logger
@@ -96,6 +101,16 @@ package final class ThingResponder: Service {
                 metadata: ["reason": "\(reason)", "webhook": "\(response.webhook)", "thing": "\(response.thing)"])
         }
         do {
+            // What it sent is the former group's, and so is who answers it. The thing is not.
+            guard try await self.isOf(response.thing, response.group) else {
+                self.metrics.droppedResponses.add()
+                return self.log.warning(
+                    "left", "a thing is not told an answer",
+                    metadata: [
+                        "reason": "it has left the group", "webhook": "\(response.webhook)",
+                        "thing": "\(response.thing)",
+                    ])
+            }
             try await self.messenger.publish(
                 Publication(
                     response.format == .raw ? response.body : Self.payload(of: response), to: topic.text,

@@ -10,7 +10,7 @@ struct ThingResponderTests {
         subtopic: String = "a"
     ) -> ThingResponse {
         ThingResponse(
-            thing: .random(), subtopic: subtopic, webhook: .random(),
+            thing: .random(), in: .random(), subtopic: subtopic, webhook: .random(),
             delivery: DeliveryID(message: MessageID(rawValue: 1), webhook: WebhookKey(rawValue: 1)), status: 200,
             error: nil, body: body, fault: fault, hasSucceeded: true,
             as: ThingAnswer(topic: "{subtopic}", format: format), largest: 3)
