@@ -38,8 +38,11 @@ package struct SourceStore: Sendable {
         let present: Query = "SELECT name FROM sources WHERE group_id = ANY(\(groups))"
         try await self.translate {
             try await TakenName.locating(rows.map(\.name), among: present, on: self.pool) {
-                _ = try await self.pool.withConnection { db in
-                    try db.execute(
+                _ = try await self.pool.transaction { db in
+                    for group in groups {
+                        try Self.require(Set(rows.lazy.filter { $0.group == group }.map(\.thing)), of: group, on: db)
+                    }
+                    return try db.execute(
                         """
                         INSERT INTO sources (id, group_id, thing_id, name, is_enabled, settings, key_hash, secret, created_at,
                             updated_at, secret_key)
@@ -52,6 +55,16 @@ package struct SourceStore: Sendable {
                 }
             }
         }
+    }
+
+    /// Who moves one of them waits until this is done, and finds the source.
+    ///
+    /// - Throws: ``StorageError/missing``.
+    private static func require(_ things: Set<EntityID>, of group: EntityID, on db: isolated Connection) throws {
+        let found = try db.query(
+            "SELECT id FROM things WHERE group_id = \(group) AND id = ANY(\(Array(things))) ORDER BY id FOR KEY SHARE"
+        ) { try $0.entityID(0) }
+        guard found.count == things.count else { throw StorageError.missing(field: "thing_id") }
     }
 
     private func columns(of secret: SourceSecret, for id: EntityID) throws -> (hash: Bytes?, sealed: Bytes?) {
@@ -88,7 +101,9 @@ package struct SourceStore: Sendable {
                 let found = try db.query(
                     "SELECT \(Self.columns) FROM \(Self.tables) WHERE id = \(id) FOR UPDATE OF s", self.decode)
                 guard var source = found.first else { return nil }
+                let former = source.thing
                 try change(&source)
+                if source.thing != former { try Self.require([source.thing], of: source.group, on: db) }
                 let secrets: Query =
                     columns.map { columns in
                         ", key_hash = \(columns.hash), secret = \(columns.sealed), secret_key = \(self.box.keyID)"

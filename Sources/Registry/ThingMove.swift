@@ -59,6 +59,9 @@ extension ThingStore {
         try db.execute("DELETE FROM thing_silences WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_sightings WHERE thing_id = \(id)")
         try db.execute("DELETE FROM thing_presence WHERE thing_id = \(id)")
+        try db.execute("DELETE FROM thing_activity WHERE thing_id = \(id)")
+        // What sources of the group have accepted for it, and is not on the bus yet.
+        try db.execute("DELETE FROM source_events WHERE thing_id = \(id)")
         try Removal.commands("thing_id = \(id)", on: db)
     }
 

@@ -194,7 +194,8 @@ package struct ThingStore: Sendable {
             """
     }
 
-    package func update(_ id: EntityID, _ change: ThingChange) async throws -> ThingRecord? {
+    /// - Returns: nil if the group does not have it, perhaps not any more.
+    package func update(_ id: EntityID, in group: EntityID, _ change: ThingChange) async throws -> ThingRecord? {
         let key: Query =
             try change.key.map { ", key_hash = \(Bytes($0.hash)), key_sealed = \(try self.sealed($0, of: id))" } ?? ""
         let external: Query = change.externalID.map { ", external_id = \($0)" } ?? ""
@@ -206,16 +207,18 @@ package struct ThingStore: Sendable {
                     UPDATE things SET name = coalesce(\(change.name), name),
                         profile_id = coalesce(\(change.profile)::uuid, profile_id),
                         metadata = coalesce(\(change.metadata), metadata), updated_at = now()\(key)\(external)\(labels)
-                    WHERE id = \(id) RETURNING \(Self.columns)
+                    WHERE id = \(id) AND group_id = \(group) RETURNING \(Self.columns)
                     """, Self.decode
                 ).first
             }
         }
     }
 
-    /// Removes the thing with its sources.
-    package func remove(_ id: EntityID) async throws -> Bool {
-        try await self.pool.transaction { try Removal.things("t.id = \(id)", on: $0) == 1 }
+    /// Removes a thing of the group with its sources.
+    package func remove(_ id: EntityID, from group: EntityID) async throws -> Bool {
+        try await self.pool.transaction {
+            try Removal.things("t.group_id = \(group) AND t.id = \(id)", on: $0) == 1
+        }
     }
 
     static let columns: Query = """

@@ -40,6 +40,27 @@ struct SourcePublisherTests {
         return (database, store, try #require(try await SourceStore(database, box: box).door(of: source)))
     }
 
+    @Test("are not taken any more where the source or its key has changed since the call began, or the thing is gone")
+    func gone() async throws {
+        let (database, store, door) = try await self.source()
+        let sources = SourceStore(database, box: SecretBox(key: nil))
+        await #expect(throws: SourceGone.self) {
+            try await store.accept([1], of: .random(), on: "", eventID: "e", at: door, sample: nil)
+        }
+        #expect(try await store.accept([1], on: "", eventID: "e", at: door, sample: nil), "nothing was done of it")
+        let id = try #require(try await sources.list(in: door.group, PageRequest()).items.first?.id)
+        _ = try await sources.update(id, secret: .keyHash([2])) { _ in }
+        await #expect(throws: SourceGone.self) {
+            try await store.accept([2], on: "", eventID: nil, at: door, sample: nil)
+        }
+        let renewed = try #require(try await sources.door(of: id))
+        #expect(try await store.accept([3], on: "", eventID: nil, at: renewed, sample: nil))
+        #expect(try await sources.remove(id))
+        await #expect(throws: SourceGone.self) {
+            try await store.accept([4], on: "", eventID: nil, at: renewed, sample: nil)
+        }
+    }
+
     @Test("stay in the database until the broker has said that it has them")
     func kept() async throws {
         let (database, store, door) = try await self.source()

@@ -50,7 +50,7 @@ struct RouteStoreTests {
         try await fixture.webhooks().remove([fixture.webhook])
         try await self.read([.webhooks(group: fixture.group)], by: store, into: &routes)
         #expect(routes.resolve(thing.id)?.webhooks.isEmpty == true)
-        _ = try await things.remove(thing.id)
+        _ = try await things.remove(thing.id, from: thing.group)
         try await self.read([.thing(thing.id)], by: store, into: &routes)
         #expect(routes.resolve(thing.id) == nil)
     }

@@ -135,7 +135,7 @@ struct SealedColumnTests {
         #expect(try await Resealing(one.fixture.database, box: Self.both).run().sealed[.thingKey] == 1)
         // What is announced is announced in order.
         _ = try await ThingStore(one.fixture.database, box: Self.second)
-            .update(one.thing, ThingChange())
+            .update(one.thing, in: one.fixture.group, ThingChange())
         var heard: [String] = []
         while !heard.contains("things:\(one.thing)") {
             heard += try await listener.notifications(within: .seconds(5), heartbeat: Heartbeat()).map(\.payload)

@@ -45,6 +45,32 @@ struct ThingStoreTests {
         }
     }
 
+    @Test("are changed and removed by the group alone that has them, and what is another's is no source's")
+    func ofAnotherGroup() async throws {
+        let ground = try await Ground()
+        let thing = ground.record("t", "EUI:00/1", [], "{}")
+        try await ground.make(thing)
+        let other = EntityID.random()
+        var change = ThingChange()
+        change.key = StoredKey("another")
+        #expect(try await ground.things.update(thing.id, in: other, change) == nil)
+        #expect(try await !ground.things.remove(thing.id, from: other))
+        #expect(try await ground.things.find(thing.id) != nil)
+        let sources = SourceStore(ground.fixture.database, box: ground.fixture.box)
+        try await GroupStore(ground.fixture.database).create([GroupRecord(id: other, org: nil, name: "h")], owner: "o")
+        func source(of group: EntityID) -> Source {
+            Source(
+                id: .random(), group: group, name: "s", thing: thing.id, isEnabled: true, settings: SourceSettings(),
+                createdAt: .first, updatedAt: .first)
+        }
+        await #expect(throws: StorageError.self) { try await sources.create([(source(of: other), .keyHash([1]))]) }
+        let own = source(of: thing.group)
+        try await sources.create([(own, .keyHash([1]))])
+        await #expect(throws: StorageError.self) {
+            try await sources.update(own.id) { $0.thing = .random() }
+        }
+    }
+
     @Test("come out as they went in, and change in what is said alone")
     func roundTrip() async throws {
         let ground = try await Ground()
@@ -55,12 +81,12 @@ struct ThingStoreTests {
         #expect(found.externalID == "EUI:00/1" && found.labels == thing.labels && found.metadata == metadata)
         var change = ThingChange()
         change.labels = ["indoor"]
-        found = try #require(try await ground.things.update(thing.id, change))
+        found = try #require(try await ground.things.update(thing.id, in: thing.group, change))
         #expect(found.labels == ["indoor"] && found.metadata == metadata && found.externalID == "EUI:00/1")
         change = ThingChange()
         change.externalID = .some(nil)
         change.metadata = "{}"
-        found = try #require(try await ground.things.update(thing.id, change))
+        found = try #require(try await ground.things.update(thing.id, in: thing.group, change))
         #expect(found.externalID == nil && found.metadata == "{}" && found.labels == ["indoor"] && found.name == "t")
     }
 
@@ -164,7 +190,7 @@ struct ThingStoreTests {
                 String(decoding: annotations?.metadata?.text ?? [], as: UTF8.self)
             }
             #expect(texts == [#"{"site":"B"}"#, #"{"m":1.0}"#])
-            _ = try await ground.things.remove(thing.id)
+            _ = try await ground.things.remove(thing.id, from: thing.group)
             _ = try await profiles.remove(ground.fixture.profile)
         }
     }
@@ -235,7 +261,7 @@ struct ThingStoreTests {
         #expect(routes.resolve(two.id)?.traits.marks?.externalID == "e2")
         var change = ThingChange()
         change.labels = ["x"]
-        _ = try await ground.things.update(two.id, change)
+        _ = try await ground.things.update(two.id, in: two.group, change)
         try await follow(.thing(two.id))
         #expect(routes.resolve(two.id)?.traits.marks?.labels == ["x"])
         let fresh = try await store.load()

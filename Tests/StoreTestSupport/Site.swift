@@ -38,7 +38,7 @@ package struct Site: Sendable {
     package func make(_ thing: EntityID) async throws { try await self.fixture.makeThing(thing) }
 
     package func remove(_ thing: EntityID) async throws {
-        _ = try await ThingStore(self.database, box: self.fixture.box).remove(thing)
+        _ = try await ThingStore(self.database, box: self.fixture.box).remove(thing, from: self.fixture.group)
     }
 
     package func knows(_ thing: EntityID) -> Bool {

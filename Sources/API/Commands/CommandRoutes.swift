@@ -241,6 +241,10 @@ struct CommandRoutes: Sendable {
 
 extension APIError {
     fileprivate init(_ refusal: CommandRefusal) {
+        guard refusal != .noThing else {
+            self = .notFound("thing")
+            return
+        }
         let message =
             switch refusal {
             case .tooManyOfThing(let most): "\(most) commands wait for the thing already, which is as many as may"
@@ -248,6 +252,7 @@ extension APIError {
             case .tooManyOfReceivers(let most): "receivers have sent the thing \(most) commands within a minute"
             case .tooManyHops(let most):
                 "\(most) commands led to this one, each by its answer, which looks like a loop"
+            case .noThing: ""
             }
         self.init(status: .tooManyRequests, message: message, headers: [.retryAfter: "60"])
     }

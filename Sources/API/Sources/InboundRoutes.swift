@@ -116,10 +116,15 @@ struct InboundRoutes: Sendable {
             guard request.body.count <= limit.bytes else {
                 throw try await self.tooLarge(request.body.count, limit, at: door)
             }
-            let isNew = try await self.store.accept(
-                request.body, of: thing, on: subtopic, eventID: eventID,
-                replay: door.settings.signature?.replay(of: request),
-                at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
+            let isNew: Bool
+            do {
+                isNew = try await self.store.accept(
+                    request.body, of: thing, on: subtopic, eventID: eventID,
+                    replay: door.settings.signature?.replay(of: request),
+                    at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
+            } catch is SourceGone {
+                throw APIError.notFound("source")
+            }
             if isNew { self.call() }
             return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])
         case .invalid, .ignored:

@@ -172,8 +172,8 @@ struct SourceRoutes: Sendable {
         let (source, role) = try await self.find(context, needing: .editor)
         let object = try JSONObject(try await JSON.body(of: request, as: .source), at: "")
         let name = try Name.chosen(try object.string("name"), insteadOf: source.name)
-        let thing = try object.id("thing_id") ?? source.thing
-        try await self.checkThing(thing, in: source.group, at: object)
+        let thing = try object.id("thing_id")
+        if let thing { try await self.checkThing(thing, in: source.group, at: object) }
         let isEnabled = try Self.isEnabled(object)
         let draft = try SourceSettings(object, changing: source.settings)
         var secret: SourceSecret?
@@ -200,7 +200,7 @@ struct SourceRoutes: Sendable {
         }
         let updated = try await self.sources.update(source.id, secret: secret) { source in
             source.name = name
-            source.thing = thing
+            if let thing { source.thing = thing }
             source.isEnabled = isEnabled ?? source.isEnabled
             source.settings = try SourceSettings(object, changing: source.settings)
         }

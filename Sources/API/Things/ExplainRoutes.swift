@@ -21,7 +21,8 @@ struct ExplainRoutes: Sendable {
             if case nil = value { false } else if case .null? = value { false } else { true }
         }
         let answer = try await self.explainer.explain(
-            thing.id, subtopic: try TryRoutes.subtopic(object), payload: isGiven ? try TryRoutes.payload(object) : nil,
+            thing.id, in: thing.group, subtopic: try TryRoutes.subtopic(object),
+            payload: isGiven ? try TryRoutes.payload(object) : nil,
             isWritten: isGiven && (try object.string("payload_base64")) == nil, webhook: try object.id("webhook_id"))
         let ids = answer.explanation.webhooks.map(\.target.id)
         let orgs = try await self.webhooks.definitions(of: ids)

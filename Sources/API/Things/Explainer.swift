@@ -51,13 +51,16 @@ package struct Explainer: Sendable {
     }
 
     /// - Parameters:
+    ///   - group: in which alone the thing is looked at; nil is the one that it is in.
     ///   - payload: nil asks about the newest message that is kept, of the subtopic if there is one.
     ///   - isWritten: whether the payload is given as JSON or text.
     ///   - webhook: asks about it alone.
     package func explain(
-        _ thing: EntityID, subtopic: String?, payload: [UInt8]?, isWritten: Bool = false, webhook: EntityID? = nil
+        _ thing: EntityID, in group: EntityID? = nil, subtopic: String?, payload: [UInt8]?, isWritten: Bool = false,
+        webhook: EntityID? = nil
     ) async throws -> Answer {
-        let scene = try await self.scene(thing)
+        var scene = try await self.scene(thing)
+        if let group, scene?.group != group { scene = nil }
         var kept: Message?
         if payload == nil, let scene {
             kept = try await self.messages.list(

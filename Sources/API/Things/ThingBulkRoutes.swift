@@ -13,7 +13,7 @@ struct ThingBulkRoutes: Sendable {
     let refresh: RouteRefresh
 
     private static let mostRows = 10_000
-    private static let largestBody = 4 * 1024 * 1024
+    static let largestBody = 4 * 1024 * 1024
     /// Twenty of each thing, which is as many as there is room for where there are as many things as may be.
     private static let mostValues = 20 * Self.mostRows
 

@@ -38,7 +38,7 @@ struct ThingRoutes: Sendable {
         routes.patch("things/:id") { try await self.update($0, $1, needsName: false) }
         routes.delete("things/:id") { _, context in
             let thing = try await self.access.thing(context, needing: .editor)
-            guard try await self.things.remove(thing.id) else { throw APIError.notFound("thing") }
+            guard try await self.things.remove(thing.id, from: thing.group) else { throw APIError.notFound("thing") }
             await self.refresh([.thing(thing.id)])
             return Response.noContent
         }
@@ -65,7 +65,7 @@ struct ThingRoutes: Sendable {
         let object = try JSONObject(try await JSON.body(of: request, as: .thing), at: "")
         let draft = try ThingDraft(object, changing: thing)
         guard draft.name != nil || !needsName else { throw InvalidField("name", "is required") }
-        guard let updated = try await self.things.update(thing.id, draft.change) else {
+        guard let updated = try await self.things.update(thing.id, in: thing.group, draft.change) else {
             throw APIError.notFound("thing")
         }
         await self.refresh([.thing(thing.id)])

@@ -33,6 +33,8 @@ package enum CommandRefusal: Error, Sendable, Equatable {
     case tooManyOfReceivers(Int64)
     /// So many commands led to it, each by its answer.
     case tooManyHops(Int16)
+    /// The group does not have the thing, perhaps not any more.
+    case noThing
 }
 
 /// A command, and what came of it.
@@ -77,6 +79,14 @@ package struct CommandStore: Sendable {
             // One by one of each thing, so that they are numbered in their order, and counted right.
             try db.execute(
                 "SELECT pg_advisory_xact_lock(hashtext('hookline commands'), hashtext(\(command.thing.description)))")
+            // Who moves or removes it either waits for this, and sees the command, or is seen here.
+            guard
+                try !db.query(
+                    """
+                    SELECT id FROM things WHERE id = \(command.thing) AND group_id = \(command.group) FOR KEY SHARE
+                    """, { _ in true }
+                ).isEmpty
+            else { throw CommandRefusal.noThing }
             let hops = try self.hops(of: command, by: sender, on: db)
             try self.replace(by: command, on: db)
             try Self.check(command, limits, on: db)
@@ -124,7 +134,7 @@ package struct CommandStore: Sendable {
         guard case .receiver(_, let answer) = sender else { return 0 }
         let recent = try db.query(
             """
-            SELECT count(*) FROM commands WHERE thing_id = \(command.thing) AND by_receiver
+            SELECT count(*) FROM commands WHERE thing_id = \(command.thing) AND group_id = \(command.group) AND by_receiver
                 AND created_at > \(self.now) - interval '1 minute'
             """
         ) { try $0.int64(0) }[0]
@@ -148,7 +158,7 @@ package struct CommandStore: Sendable {
         try db.execute(
             """
             UPDATE commands SET state = 'replaced', \(self.ending)
-            WHERE thing_id = \(command.thing) AND key = \(key) AND \(self.canEnd)
+            WHERE thing_id = \(command.thing) AND group_id = \(command.group) AND key = \(key) AND \(self.canEnd)
             """)
     }
 

@@ -174,6 +174,7 @@ package struct EventStore: Sendable {
                 'last_message_at', floor(extract(epoch FROM back.last_at) * 1000)::bigint),
             ARRAY[back.webhook_key]
         FROM back JOIN things AS t ON t.id = back.thing_id
+            JOIN webhooks AS w ON w.key = back.webhook_key AND w.group_id = t.group_id
         """
 
     private func silences(_ listening: Duration) -> Query {

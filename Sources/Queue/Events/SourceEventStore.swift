@@ -10,6 +10,9 @@ package enum SourceOutcome: String, Sendable, CaseIterable {
     case refused
 }
 
+/// The source, or its thing, is not there any more.
+package struct SourceGone: Error, Sendable {}
+
 /// An accepted event, on its way to the bus.
 package struct SourceEvent: Sendable {
     package let number: Int64
@@ -51,6 +54,7 @@ package struct SourceEventStore: Sendable {
     ///     says of repetitions.
     ///   - sample: what somebody who waits for an event is to see; nil if nobody does.
     /// - Returns: false if it was accepted before.
+    /// - Throws: ``SourceGone``, with nothing done.
     package func accept(
         _ payload: [UInt8], of thing: EntityID? = nil, on subtopic: String, eventID: String?,
         replay: SignedReplay? = nil, at door: SourceDoor, sample: String?
@@ -73,11 +77,17 @@ package struct SourceEventStore: Sendable {
             }
             // While it is disabled an event is for those who listen alone.
             if door.isEnabled {
-                try db.execute(
+                // It may have been removed, or have another key, since its door was opened, and the thing be another group's.
+                let count = try db.execute(
                     """
                     INSERT INTO source_events (source_key, thing_id, subtopic, payload)
-                    VALUES (\(door.key), \(thing ?? door.thing), \(subtopic), \(Bytes(payload)))
+                    SELECT s.key, t.id, \(subtopic), \(Bytes(payload))
+                    FROM sources AS s JOIN things AS t ON t.group_id = s.group_id
+                    WHERE s.key = \(door.key) AND s.group_id = \(door.group) AND t.id = \(thing ?? door.thing)
+                        AND s.key_hash IS NOT DISTINCT FROM \(door.keyHash.map { Bytes($0) })
+                    FOR KEY SHARE
                     """)
+                guard count == 1 else { throw SourceGone() }
             }
             try self.note(.accepted, nil, eventID, subtopic, payload.count, at: door, on: db)
             return true

@@ -52,7 +52,9 @@ package enum Removal {
         try db.execute(
             """
             UPDATE commands SET state = 'cancelled', ended_at = now(), due_at = now(), awaits_from = NULL
-            WHERE \(condition) AND is_retained AND published_at IS NOT NULL AND ended_at IS NULL
+            WHERE \(condition) AND is_retained AND ended_at IS NULL
+                -- An instance that has it in hand may be about to publish it.
+                AND (published_at IS NOT NULL OR claimed_until > now())
             """)
         try db.execute("DELETE FROM commands WHERE \(condition) AND (due_at IS NULL OR ended_at IS NULL)")
     }

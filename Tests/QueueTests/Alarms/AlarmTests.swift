@@ -149,7 +149,7 @@ struct AlarmTests {
         #expect(try await store.clear(id))
         #expect(try await !store.clear(id))
         #expect(try await page().total == 4)
-        _ = try await ThingStore(fixture.database, box: fixture.box).remove(things[0])
+        _ = try await ThingStore(fixture.database, box: fixture.box).remove(things[0], from: fixture.group)
         _ = try await ErasureStore(fixture.database).erase(
             messagesOf: things[1], in: fixture.group, from: nil, to: nil)
         #expect(try await fixture.count("SELECT count(*) FROM alarms") == 2, "what is removed or erased has none")

@@ -1,5 +1,6 @@
 import Domain
 import Postgres
+import Registry
 import StoreTestSupport
 import TestSupport
 import Testing
@@ -49,6 +50,28 @@ struct CommandStoreTests {
     }
 
     private func state(_ id: EntityID) async throws -> Command.State? { try await self.store().find(id)?.state }
+
+    @Test("are for things of the group alone")
+    func ofAnotherGroup() async throws {
+        for (group, thing) in [(EntityID.random(), self.thing), (self.fixture.group, EntityID.random())] {
+            let command = Command(id: .random(), group: group, thing: thing, subtopic: "", payload: [], deliver: .now)
+            await #expect(throws: CommandRefusal.noThing) {
+                try await self.store().post(
+                    command, by: .user("u"), expiresIn: .seconds(9), limits: CommandLimits())
+            }
+        }
+        #expect(try await self.fixture.count("SELECT count(*) FROM commands") == 0)
+    }
+
+    @Test("that an instance has in hand, and the broker is to keep, are cleared when their thing is gone")
+    func inHand() async throws {
+        try await self.post("1", retained: true)
+        let jobs = try await self.store().take(lease: .seconds(15))
+        let things = ThingStore(self.fixture.database, box: self.fixture.box)
+        #expect(try await things.remove(self.thing, from: self.fixture.group))
+        try await self.store().settle([CommandReport(jobs[0].number, .heard)])
+        #expect(try await self.go(at: 1) == ["clear 1"])
+    }
 
     @Test("go out in their order, once, by one instance at a time, and again if it has gone")
     func taken() async throws {

@@ -119,7 +119,9 @@ struct ErasureTests {
         try await self.furnish()
         #expect(try await self.left()["messages"] == Array(1...10) + [12])
         #expect(try await self.left()["together"] == Array(1...8))
-        #expect(try await ThingStore(self.fixture.database, box: self.fixture.box).remove(self.gone))
+        #expect(
+            try await ThingStore(self.fixture.database, box: self.fixture.box).remove(
+                self.gone, from: self.fixture.group))
         try await self.carryOut()
         // What a receiver was promised goes out first.
         #expect(try await self.left() == Self.others.merging(["messages": [2, 4, 6, 8, 10, 12]]) { $1 })
@@ -191,7 +193,7 @@ struct ErasureTests {
     func sameID() async throws {
         try await self.furnish()
         let things = ThingStore(self.fixture.database, box: self.fixture.box)
-        #expect(try await things.remove(self.gone))
+        #expect(try await things.remove(self.gone, from: self.fixture.group))
         try await self.fixture.makeThing(self.gone)
         try await self.complete([self.delivery(7_200_000, of: self.gone)], .succeeded, status: 200)
         try await self.carryOut()

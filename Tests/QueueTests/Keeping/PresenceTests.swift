@@ -145,7 +145,7 @@ struct PresenceTests {
         #expect(moved != nil)
         #expect(try await self.known() == nil)
         try await self.tell(true, at: 2)
-        #expect(try await things.remove(self.thing))
+        #expect(try await things.remove(self.thing, from: other))
         #expect(try await self.fixture.count("SELECT count(*) FROM thing_presence") == 0)
     }
 

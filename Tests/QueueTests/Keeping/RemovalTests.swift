@@ -100,7 +100,7 @@ struct RemovalTests {
             try db.execute(
                 "INSERT INTO source_events (source_key, thing_id, subtopic, payload) VALUES (1, \(thing.id), '', '')")
         }
-        #expect(try await ThingStore(fixture.database, box: fixture.box).remove(thing.id))
+        #expect(try await ThingStore(fixture.database, box: fixture.box).remove(thing.id, from: fixture.group))
         #expect(try await fixture.count("SELECT count(*) FROM sources") == 0)
         let left = try await self.left(fixture)
         #expect(left == ["webhook_counters", "webhook_stats", "deliveries", "delivery_batches", "group_stats"])
@@ -185,7 +185,7 @@ struct RemovalTests {
             )
             .total == 1)
         var known = try await routes.load()
-        #expect(try await things.remove(former.id))
+        #expect(try await things.remove(former.id, from: former.group))
         try await things.create(
             [ThingRecord(id: former.id, group: group, profile: profile, name: "new")], keys: [StoredKey("k")])
         if case .some(let edit) = try await routes.changes([.thing(former.id)]) { edit.apply(to: &known) }
