@@ -14,6 +14,44 @@ extension WholeServiceTests {
             "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/deploy"
         }
 
+        /// - Parameter host: nil is what it was the last time.
+        private static func makeSecrets(in folder: String, host: String? = nil) async throws {
+            let users = ["POSTGRES_USER", "HOOKLINE_USER", "MOSQUITTO_USER", "GRAFANA_USER"].map { ($0, "root") }
+            try await ChildProcess.complete(
+                "\(Self.deploy)/setup/make-secrets", [folder],
+                environment: Dictionary(uniqueKeysWithValues: users + [("BROKER_HOST", host ?? "")]))
+        }
+
+        @Test("is made anew with a certificate of the authority that things know")
+        func renewed() async throws {
+            let folder = try Files.makeTemporaryFolder()
+            let certificate = "\(folder)/mosquitto/server.crt"
+            try await Self.makeSecrets(in: folder, host: "broker.example")
+            let authority = Files.read("\(folder)/hookline/broker_ca.crt")
+            /// What the certificate is good for, once it is known that things trust it.
+            func names() async throws -> String {
+                #expect(Files.read("\(folder)/mosquitto/ca.crt") == authority)
+                try await ChildProcess.complete(
+                    "openssl", ["verify", "-CAfile", "\(folder)/hookline/broker_ca.crt", certificate])
+                return try await ChildProcess.complete(
+                    "openssl", ["x509", "-noout", "-ext", "subjectAltName", "-in", certificate])
+            }
+            #expect(try await names().contains("DNS:broker.example,"))
+            let first = Files.read(certificate)
+            try await Self.makeSecrets(in: folder)
+            #expect(Files.read(certificate) == first)
+            try await ChildProcess.complete("rm", [certificate])
+            try await Self.makeSecrets(in: folder)
+            #expect(Files.read(certificate) != first)
+            #expect(try await names().contains("DNS:broker.example,"))
+            try await Self.makeSecrets(in: folder, host: "10.1.2.3")
+            #expect(try await names().contains("IP Address:10.1.2.3,"))
+            // A second authority would lock out everybody.
+            try await ChildProcess.complete("rm", ["\(folder)/mosquitto/ca.key", certificate])
+            await #expect(throws: LocalServiceError.self) { try await Self.makeSecrets(in: folder) }
+            #expect(Files.read("\(folder)/mosquitto/ca.crt") == authority)
+        }
+
         /// The broker of deploy/, with the secrets of its own script, on loopback: things on one port, Hookline on another.
         private struct Deployed {
             let folder: String
@@ -25,10 +63,7 @@ extension WholeServiceTests {
 
             static func start() async throws -> Deployed {
                 let folder = try Files.makeTemporaryFolder()
-                let users = ["POSTGRES_USER", "HOOKLINE_USER", "MOSQUITTO_USER", "GRAFANA_USER"].map { ($0, "root") }
-                try await ChildProcess.complete(
-                    "\(TakeoverTests.deploy)/setup/make-secrets", [folder],
-                    environment: Dictionary(uniqueKeysWithValues: users))
+                try await TakeoverTests.makeSecrets(in: folder)
                 let (things, hookline) = (try freePort(), try freePort())
                 let conf = try #require(Files.read("\(TakeoverTests.deploy)/mosquitto/mosquitto.conf"))
                     .replacing("/run/secrets/hookline", with: "\(folder)/mosquitto")
