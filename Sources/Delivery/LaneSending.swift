@@ -239,25 +239,32 @@ extension Lane {
         self.finish(attempt, .failure(failure))
     }
 
+    private func giveBack(_ attempt: Attempt, _ outcome: Outcome) {
+        attempt.trace?.end(attempt, outcome, result: "released", failure: "status", now: .now())
+        self.release(attempt)
+    }
+
     /// A token that the receiver does not take is replaced, once. The request stays as it is but for that, so it goes where it went: the pool
     /// may be another origin's by now, which is to have none of its headers.
     ///
     /// - Returns: false if there is nothing to replace.
     func tryAgainWithNewToken(_ attempt: Attempt, _ outcome: Outcome) -> Bool {
         guard let tokens = self.tokens, let special = attempt.special, let authorization = special.authorization,
-            !special.hasRefreshed, self.isStillMeant(attempt)
+            !special.hasRefreshed
         else { return false }
         special.hasRefreshed = true
         tokens.invalidate(authorization)
+        guard self.isStillMeant(attempt) else {
+            self.giveBack(attempt, outcome)
+            return true
+        }
         tokens.fetch(now: .now()) { result in
             switch result {
-            case .success(let authorization) where self.pool.hasRoom && self.isStillMeant(attempt):
+            case .success(let authorization) where self.isStillMeant(attempt) && self.pool.hasRoom:
                 special.authorization = authorization
                 self.pool.execute(attempt, now: .now())
             case .failure: self.finish(attempt, outcome)
-            case .success, .later:
-                attempt.trace?.end(attempt, outcome, result: "released", failure: "status", now: .now())
-                self.release(attempt)
+            case .success, .later: self.giveBack(attempt, outcome)
             }
         }
         return true

@@ -147,8 +147,14 @@ struct Assembly {
             publicURL: self.configuration.api.publicURL, lifetime: self.configuration.commandKeyLifetime)
         let messenger = try BrokerMessenger(mqtt, logger: self.logger)
         let responder = ThingResponder(
-            messenger: messenger, isOf: { thing, group in try await routes.scene(of: thing)?.group == group },
-            metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
+            messenger: messenger,
+            isOf: { thing, group in
+                if let known = routes.withRoutes({ $0.group(of: thing) }) { return known == group }
+                // One after the other, so that none may wait for long.
+                return try await DatabaseAvailability.answering(within: .seconds(2)) {
+                    try await routes.scene(of: thing)
+                }?.group == group
+            }, metrics: metrics, monotonicNow: { monotonicNanoseconds() }, logger: self.logger)
         let delivery = DeliveryService(
             configuration: self.configuration.delivery, client: client,
             eventLoops: (0..<self.configuration.delivery.threads).map { _ in loops.next() },

@@ -107,6 +107,9 @@ package struct Routes: Sendable {
 
     package mutating func set(topics: TopicTable) { self.topics = topics }
 
+    /// nil if the thing is not known here.
+    package func group(of thing: EntityID) -> EntityID? { self.things[thing]?.group }
+
     /// What a message of the thing meets, for who explains it.
     package func scene(of id: EntityID) -> ThingScene? {
         guard let thing = self.things[id], let profile = self.profiles[thing.profile] else { return nil }

@@ -34,7 +34,7 @@ package struct SourceStore: Sendable {
         let columns = try sources.map { try self.columns(of: $0.secret, for: $0.source.id) }
         let rows = sources.map(\.source)
         let settings = try rows.map { try Self.json($0.settings) }
-        let groups = Array(Set(rows.map(\.group)))
+        let groups = Set(rows.map(\.group)).sorted()
         let present: Query = "SELECT name FROM sources WHERE group_id = ANY(\(groups))"
         try await self.translate {
             try await TakenName.locating(rows.map(\.name), among: present, on: self.pool) {

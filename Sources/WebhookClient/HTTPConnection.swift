@@ -113,9 +113,11 @@ final class HTTPConnection: ChannelInboundHandler {
         } else if let restSince = self.restSince, let restTimeout = self.restTimeout, now >= restSince + restTimeout {
             self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
         } else if let sentAt = self.sentAt {
+            // A line may be slow, and a body large: the receiver cannot answer before it has it.
+            if !self.isSecuring, !self.parser.hasBegun, let context, self.hasUnsent(context) {
+                return self.sentAt = now
+            }
             if !self.parser.hasBegun && now >= sentAt + self.shared.configuration.firstByteTimeout {
-                // A line may be slow, and a body large: the receiver cannot answer before it has it.
-                if !self.isSecuring, let context, self.hasUnsent(context) { return self.sentAt = now }
                 self.fail(.timeout(self.isSecuring ? .handshake : .firstByte))
             }
         } else if now >= self.connectStarted + self.shared.configuration.connectTimeout * 2 {

@@ -44,19 +44,19 @@ struct SourcePublisherTests {
     func gone() async throws {
         let (database, store, door) = try await self.source()
         let sources = SourceStore(database, box: SecretBox(key: nil))
-        await #expect(throws: SourceGone.self) {
+        await #expect(throws: SourceChanged.self) {
             try await store.accept([1], of: .random(), on: "", eventID: "e", at: door, sample: nil)
         }
         #expect(try await store.accept([1], on: "", eventID: "e", at: door, sample: nil), "nothing was done of it")
         let id = try #require(try await sources.list(in: door.group, PageRequest()).items.first?.id)
         _ = try await sources.update(id, secret: .keyHash([2])) { _ in }
-        await #expect(throws: SourceGone.self) {
+        await #expect(throws: SourceChanged.self) {
             try await store.accept([2], on: "", eventID: nil, at: door, sample: nil)
         }
         let renewed = try #require(try await sources.door(of: id))
         #expect(try await store.accept([3], on: "", eventID: nil, at: renewed, sample: nil))
         #expect(try await sources.remove(id))
-        await #expect(throws: SourceGone.self) {
+        await #expect(throws: SourceChanged.self) {
             try await store.accept([4], on: "", eventID: nil, at: renewed, sample: nil)
         }
     }

@@ -12,34 +12,40 @@ extension ManagementTests {
                 _ = try await api.call(
                     "PUT", "/groups/\(group)/members", #"[{"member_id":"former","role":"admin"}]"#)
                 let token = try await HooklineProcess.token(user: "former")
+                let made = try await api.call("POST", "/groups/\(group)/keys", #"[{"name":"k","role":"admin"}]"#)
+                let key = try #require(made.value(of: "key"))
                 let port = await running.hookline.port
-                var calls: [(what: String, caller: RawCaller)] = []
-                for (what, body) in [
-                    ("PATCH /things/\(thing)", #"{"key":"a-key-that-the-former-knows"}"#),
-                    ("PUT /things/\(thing)", #"{"name":"Theirs"}"#),
-                    ("POST /things/\(thing)/commands", "{}"), ("POST /things/\(thing)/messages", "{}"),
-                    ("POST /things/\(thing)/explain", "{}"),
-                    ("PUT /groups/\(group)/members", #"[{"member_id":"former","role":"admin"}]"#),
-                    ("POST /groups/\(group)/keys", #"[{"name":"k","role":"viewer"}]"#),
-                    ("POST /groups/\(group)/webhooks", #"[{"name":"w","url":"http://127.0.0.1:9/"}]"#),
+                var calls: [(what: String, caller: RawCaller, status: Int)] = []
+                for (what, body, with) in [
+                    ("PATCH /things/\(thing)", #"{"name":"The key's"}"#, key),
+                    ("PATCH /things/\(thing)", #"{"key":"a-key-that-the-former-knows"}"#, token),
+                    ("PUT /things/\(thing)", #"{"name":"Theirs"}"#, token),
+                    ("POST /things/\(thing)/commands", "{}", token), ("POST /things/\(thing)/messages", "{}", token),
+                    ("POST /things/\(thing)/explain", "{}", token),
+                    ("PUT /groups/\(group)/members", #"[{"member_id":"former","role":"admin"}]"#, token),
+                    ("POST /groups/\(group)/keys", #"[{"name":"k","role":"viewer"}]"#, token),
+                    ("POST /groups/\(group)/webhooks", #"[{"name":"w","url":"http://127.0.0.1:9/"}]"#, token),
                 ] {
                     let caller = try await RawCaller.connect(to: port)
                     try await caller.send(
                         """
-                        \(what) HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer \(token)\r
+                        \(what) HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer \(with)\r
                         content-type: application/json\r\ncontent-length: \(body.utf8.count + 1)\r\n\r\n\(body)
                         """)
-                    calls.append((what, caller))
+                    calls.append((what, caller, with == key ? 401 : 404))
                 }
-                // Time for who would look at once.
-                try await Task.sleep(for: .milliseconds(500))
+                // Time for who would look at once, and more than a body takes that comes as it should.
+                try await Task.sleep(for: .milliseconds(1_500))
+                let keyID = try #require(made.value(of: "id"))
+                let revoked = try await api.call("DELETE", "/groups/\(group)/keys", #"{"key_ids":["\#(keyID)"]}"#)
+                #expect(revoked.status == 204, "\(revoked.body)")
                 let left = try await api.call(
                     "DELETE", "/groups/\(group)/members", #"{"member_ids":["former"]}"#)
                 #expect(left.status == 204, "\(left.body)")
-                for (what, caller) in calls {
+                for (what, caller, status) in calls {
                     try await caller.send("\n")
                     try await waitUntil("an answer to \(what)") { caller.heard.contains("\r\n\r\n") }
-                    #expect(caller.heard.hasPrefix("HTTP/1.1 404"), "\(what): \(caller.heard.prefix(300))")
+                    #expect(caller.heard.hasPrefix("HTTP/1.1 \(status)"), "\(what): \(caller.heard.prefix(300))")
                     await caller.close()
                 }
                 #expect(try await api.call("GET", "/things/\(thing)").value(of: "name") == "Thing")

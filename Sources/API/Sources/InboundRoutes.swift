@@ -122,8 +122,10 @@ struct InboundRoutes: Sendable {
                     request.body, of: thing, on: subtopic, eventID: eventID,
                     replay: door.settings.signature?.replay(of: request),
                     at: door, sample: door.isListening ? Self.sample(of: request.body) : nil)
-            } catch is SourceGone {
-                throw APIError.notFound("source")
+            } catch is SourceChanged {
+                throw APIError(
+                    status: .serviceUnavailable, message: "the source was just changed; send it again",
+                    headers: [.retryAfter: "1"])
             }
             if isNew { self.call() }
             return try Response.json(.accepted, ["status": isNew ? "accepted" : "repeated"])

@@ -10,8 +10,8 @@ package enum SourceOutcome: String, Sendable, CaseIterable {
     case refused
 }
 
-/// The source, or its thing, is not there any more.
-package struct SourceGone: Error, Sendable {}
+/// The source is not what it was when its door was opened, or its thing is not there any more.
+package struct SourceChanged: Error, Sendable {}
 
 /// An accepted event, on its way to the bus.
 package struct SourceEvent: Sendable {
@@ -54,7 +54,7 @@ package struct SourceEventStore: Sendable {
     ///     says of repetitions.
     ///   - sample: what somebody who waits for an event is to see; nil if nobody does.
     /// - Returns: false if it was accepted before.
-    /// - Throws: ``SourceGone``, with nothing done.
+    /// - Throws: ``SourceChanged``, with nothing done.
     package func accept(
         _ payload: [UInt8], of thing: EntityID? = nil, on subtopic: String, eventID: String?,
         replay: SignedReplay? = nil, at door: SourceDoor, sample: String?
@@ -64,6 +64,15 @@ package struct SourceEventStore: Sendable {
             marks.append((Array(SHA256.hash(data: Array(eventID.utf8))), door.settings.repetitionWindow))
         }
         return try await self.pool.transaction { [marks] db in
+            // Since its door was opened it may have been removed, disabled, or given another key, and the thing be another group's.
+            let isThere = try db.query(
+                """
+                SELECT s.key FROM sources AS s JOIN things AS t ON t.group_id = s.group_id
+                WHERE s.key = \(door.key) AND s.version = \(door.version) AND s.group_id = \(door.group)
+                    AND t.id = \(thing ?? door.thing)
+                FOR KEY SHARE
+                """, { _ in true })
+            guard !isThere.isEmpty else { throw SourceChanged() }
             // One by one, always in this order, so that two of the same wait for each other at the first.
             for mark in marks {
                 guard try Self.isNew(mark.hash, for: mark.seconds, at: door, on: db) else {
@@ -77,17 +86,11 @@ package struct SourceEventStore: Sendable {
             }
             // While it is disabled an event is for those who listen alone.
             if door.isEnabled {
-                // It may have been removed, or have another key, since its door was opened, and the thing be another group's.
-                let count = try db.execute(
+                try db.execute(
                     """
                     INSERT INTO source_events (source_key, thing_id, subtopic, payload)
-                    SELECT s.key, t.id, \(subtopic), \(Bytes(payload))
-                    FROM sources AS s JOIN things AS t ON t.group_id = s.group_id
-                    WHERE s.key = \(door.key) AND s.group_id = \(door.group) AND t.id = \(thing ?? door.thing)
-                        AND s.key_hash IS NOT DISTINCT FROM \(door.keyHash.map { Bytes($0) })
-                    FOR KEY SHARE
+                    VALUES (\(door.key), \(thing ?? door.thing), \(subtopic), \(Bytes(payload)))
                     """)
-                guard count == 1 else { throw SourceGone() }
             }
             try self.note(.accepted, nil, eventID, subtopic, payload.count, at: door, on: db)
             return true

@@ -38,6 +38,10 @@ package enum Removal {
     @discardableResult
     package static func things(_ condition: Query, on db: isolated Connection) throws -> Int {
         try Self.sources("thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))", on: db)
+        // Who is just giving one of them something to do either is seen by what follows, or waits and finds it gone.
+        _ = try db.query(
+            "SELECT count(*) FROM (SELECT FROM things AS t WHERE \(condition) ORDER BY t.id FOR UPDATE) AS locked",
+            { _ in })
         // Whoever has the id next would get what is not on the bus yet.
         try db.execute("DELETE FROM source_events WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
         try db.execute("DELETE FROM alarms WHERE thing_id IN (SELECT t.id FROM things AS t WHERE \(condition))")
@@ -49,6 +53,10 @@ package enum Removal {
     ///
     /// - Parameter condition: on `commands`.
     package static func commands(_ condition: Query, on db: isolated Connection) throws {
+        // Nobody takes one of them in hand between the two.
+        _ = try db.query(
+            "SELECT count(*) FROM (SELECT FROM commands WHERE \(condition) ORDER BY number FOR UPDATE) AS locked",
+            { _ in })
         try db.execute(
             """
             UPDATE commands SET state = 'cancelled', ended_at = now(), due_at = now(), awaits_from = NULL
