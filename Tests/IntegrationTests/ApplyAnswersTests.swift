@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-extension ManagementTests {
+extension DeclaringTests {
     /// What answers is no Hookline, but says of groups what one says.
     @Suite("An apply beside others, and behind what answers for the API")
     struct ApplyAnswersTests {

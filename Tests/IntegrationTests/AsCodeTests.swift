@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension ManagementTests {
+extension DeclaringTests {
     @Suite("Configuration as code")
     struct AsCodeTests {
         /// Runs the command as the owner of the installation's group, who is root.

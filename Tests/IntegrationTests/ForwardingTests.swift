@@ -11,6 +11,10 @@ enum WholeServiceTests {}
 @Suite(.serialized)
 enum ManagementTests {}
 
+/// Configuration as code, what is looked at live, and what is another group's by now: beside the others, so that no turn is too long.
+@Suite(.serialized)
+enum DeclaringTests {}
+
 extension WholeServiceTests {
     @Suite("Forwarding")
     struct ForwardingTests {

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension ManagementTests {
+extension DeclaringTests {
     @Suite("What is another's by now")
     struct GroupLeftTests {
         @Test("is not changed by a request that was begun before, and whose last byte comes after")

@@ -2,7 +2,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension ManagementTests {
+extension DeclaringTests {
     @Suite("What the console asks of the API")
     struct LiveTests {
         @Test("says who is calling, what they are in each group, and how things reach the broker")

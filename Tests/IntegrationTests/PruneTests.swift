@@ -3,7 +3,7 @@ import LocalServices
 import TestSupport
 import Testing
 
-extension ManagementTests {
+extension DeclaringTests {
     @Suite("Configuration as code that is declared no more")
     struct PruneTests {
         private static func apply(
