@@ -47,5 +47,6 @@ package enum MigrationFiles {
         (41, "groups in keys", PackageResources._041_groups_in_keys_sql),
         (42, "leased deliveries", PackageResources._042_leased_deliveries_sql),
         (43, "senior subscriptions", PackageResources._043_senior_subscriptions_sql),
+        (44, "clock steps", PackageResources._044_clock_steps_sql),
     ]
 }

@@ -106,7 +106,7 @@ extension Dispatcher {
                 outcome, calledBy: attempt.target.policy, location: attempt.location, bodyFault: attempt.bodyFault,
                 of: delivery, target: target,
                 defaults: self.configuration.defaults,
-                wallNow: self.wallClock.now, isClockTrusted: self.wallClock.isTrusted,
+                wallNow: self.wallClock.now, elapsed: self.wallClock.elapsed,
                 using: &self.generator)
             attempt.trace?.end(
                 attempt, outcome, result: verdict.ending.word, failure: verdict.failureKind, now: now)

@@ -23,7 +23,7 @@ extension Lane {
             return
         }
         while let delivery = self.queue.first {
-            if delivery.isExpired(at: wallNow, maxAge: maxAge), self.dispatcher.wallClock.isTrusted() {
+            if delivery.isExpired(at: wallNow, maxAge: maxAge, { self.dispatcher.wallClock.elapsed($0, $1) }) {
                 self.queue.removeFirst()
                 self.dispatcher.add(
                     DeliveryResult(

@@ -28,13 +28,13 @@ struct Verdict {
     ///   - policy: of the webhook as it was called; nil if that is the target's. What an answer means was told to nobody else.
     ///   - location: where a redirection leads to.
     ///   - bodyFault: what is wrong with the answer's body, if something is.
-    ///   - isClockTrusted: whether that may be used to give up what is too old.
+    ///   - elapsed: as ``WallClock`` has it.
     init(
         _ outcome: Outcome, calledBy policy: DeliveryPolicy? = nil, location: String? = nil,
         bodyFault: AnswerMeaning.BodyFault? = nil, of delivery: Delivery,
         target: WebhookTarget,
         defaults: DeliveryDefaults, wallNow: Instant,
-        isClockTrusted: () -> Bool = { true }, using generator: inout some RandomNumberGenerator
+        elapsed: (Instant, Instant) -> Duration? = { $1 - $0 }, using generator: inout some RandomNumberGenerator
     ) {
         let policy = policy ?? target.policy
         switch outcome {
@@ -53,7 +53,7 @@ struct Verdict {
                 self.error = denial.error
                 self.ending = Self.afterFailure(
                     denial.reason, of: delivery, target: target, defaults: defaults, pause: nil, wallNow: wallNow,
-                    isClockTrusted: isClockTrusted, using: &generator)
+                    elapsed: elapsed, using: &generator)
                 return
             }
             self.failureKind = "status"
@@ -72,7 +72,7 @@ struct Verdict {
             }
             self.ending = Self.afterFailure(
                 "status \(status)", of: delivery, target: target, defaults: defaults, pause: self.pause,
-                wallNow: wallNow, isClockTrusted: isClockTrusted, using: &generator)
+                wallNow: wallNow, elapsed: elapsed, using: &generator)
         case .failure(.cancelled):
             // Nobody's fault: as if it had not been tried.
             self.ending = .released
@@ -88,13 +88,13 @@ struct Verdict {
             self.ending = Self.afterFailure(
                 failure.description, of: delivery, target: target, defaults: defaults, pause: failure.wait,
                 wallNow: wallNow,
-                isClockTrusted: isClockTrusted, using: &generator)
+                elapsed: elapsed, using: &generator)
         }
     }
 
     private static func afterFailure(
         _ what: String, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, pause: Duration?,
-        wallNow: Instant, isClockTrusted: () -> Bool, using generator: inout some RandomNumberGenerator
+        wallNow: Instant, elapsed: (Instant, Instant) -> Duration?, using generator: inout some RandomNumberGenerator
     ) -> DeliveryResult.Ending {
         let number = Int(delivery.attempts) + 1
         guard let wait = defaults.schedule(for: target.policy).wait(after: number, using: &generator) else {
@@ -102,7 +102,7 @@ struct Verdict {
         }
         // A receiver's wish can only delay.
         let due = wallNow + max(wait, pause ?? .zero)
-        if delivery.isExpired(at: due, maxAge: defaults.maxAge(for: target.policy)), isClockTrusted() {
+        if delivery.isExpired(at: due, maxAge: defaults.maxAge(for: target.policy), elapsed) {
             let reason =
                 delivery.expiry(before: defaults.maxAge(for: target.policy)) == nil
                 ? "too old to be tried again" : "it expires before it can be tried again"
@@ -144,8 +144,11 @@ extension Verdict {
 }
 
 extension Delivery {
-    func isExpired(at time: Instant, maxAge: Duration) -> Bool {
-        time - self.since > (self.expiry(before: maxAge) ?? maxAge)
+    /// - Parameter elapsed: as ``WallClock`` has it; asked of what is old by the clock alone, which is little.
+    func isExpired(at time: Instant, maxAge: Duration, _ elapsed: (Instant, Instant) -> Duration?) -> Bool {
+        let limit = self.expiry(before: maxAge) ?? maxAge
+        guard time - self.since > limit else { return false }
+        return elapsed(self.since, time).map { $0 > limit } ?? false
     }
 
     /// For how long its publisher meant the message to be of use, from when it came in or was replayed; nil if that is longer

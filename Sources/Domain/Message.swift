@@ -243,14 +243,16 @@ package struct ResponsePort: Sendable {
 package struct WallClock: Sendable {
     /// Microseconds since 1970-01-01 UTC.
     package let microseconds: @Sendable () -> Int64
-    /// Whether something may be given up for its age by this clock; not while it is known that a clock is wrong.
-    package let isTrusted: @Sendable () -> Bool
+    /// How long it was from one time to another, without what the clock was set forward by; by this something may be given up for
+    /// its age. nil while it is known that a clock is wrong.
+    package let elapsed: @Sendable (_ start: Instant, _ end: Instant) -> Duration?
 
     package init(
-        microseconds: @escaping @Sendable () -> Int64, isTrusted: @escaping @Sendable () -> Bool = { true }
+        microseconds: @escaping @Sendable () -> Int64,
+        elapsed: @escaping @Sendable (_ start: Instant, _ end: Instant) -> Duration? = { $1 - $0 }
     ) {
         self.microseconds = microseconds
-        self.isTrusted = isTrusted
+        self.elapsed = elapsed
     }
 
     package var now: Instant { Instant(clampingMicroseconds: self.microseconds()) }

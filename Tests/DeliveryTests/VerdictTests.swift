@@ -42,7 +42,8 @@ struct VerdictTests {
         var generator = SystemRandomNumberGenerator()
         return Verdict(
             outcome, of: delivery, target: delivery.webhook, defaults: defaults,
-            wallNow: Instant(clampingMilliseconds: Self.received + later * 1_000), isClockTrusted: { isClockTrusted },
+            wallNow: Instant(clampingMilliseconds: Self.received + later * 1_000),
+            elapsed: { isClockTrusted ? $1 - $0 : nil },
             using: &generator)
     }
 

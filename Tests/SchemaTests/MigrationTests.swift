@@ -50,6 +50,7 @@ struct MigrationTests {
         "a3b9058d6a7970be4ef7182aea72977e48a6e6e4b7496e9e8b54f95136ff1316",
         "78d584473f519bad43a4b41ceeab70725ff1a6262473fe0bdf441447130f2cb7",
         "55c699a17de27cb0644f218b4c953504d83d78fe5d45ff1b51b946f5ebb170ed",
+        "d00f9b13c8e97545d1b1fb9bc1a562b30dfb4bcc592e56d0e8682d47be4c272f",
     ]
 
     @Test("stay as they were: databases remember what was applied to them, and take no other in its place")

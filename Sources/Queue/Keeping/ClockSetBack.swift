@@ -46,6 +46,7 @@ extension HousekeepingStore {
                 """
             ),
             ("silences", "UPDATE thing_silences SET since = \(self.now) WHERE since > \(self.now)"),
+            ("steps of the clock", "DELETE FROM clock_steps WHERE ended_at > \(self.now)"),
         ]
         var steps: [HousekeepingStep] = []
         for (what, statement) in statements {

@@ -19,11 +19,14 @@ package final class DatabaseClock: Sendable {
         package let monotonic: Int64
         /// By how many microseconds that moment may be wrong.
         package let uncertainty: Int64
+        /// When it was set forward, as far as an instance has seen it.
+        package let steps: ClockSteps
 
-        package init(database: Instant, monotonic: Int64, uncertainty: Int64 = 0) {
+        package init(database: Instant, monotonic: Int64, uncertainty: Int64 = 0, steps: ClockSteps = ClockSteps()) {
             self.database = database
             self.monotonic = monotonic
             self.uncertainty = uncertainty
+            self.steps = steps
         }
     }
 
@@ -38,6 +41,7 @@ package final class DatabaseClock: Sendable {
     /// How far the database's time is ahead of the monotonic clock, in microseconds; nothing is before the first look.
     private let lead = Atomic<Int64>(DatabaseClock.unknown)
     private static let unknown = Int64.min
+    private let steps = Mutex(ClockSteps())
 
     /// - Parameters:
     ///   - system: this machine's clock.
@@ -62,14 +66,26 @@ package final class DatabaseClock: Sendable {
                 let after = monotonic()
                 guard let time = time.first else { throw PostgresError(.decoding, "no time came back") }
                 return Reading(
-                    database: time, monotonic: before + (after - before) / 2, uncertainty: (after - before) / 2_000)
+                    database: time, monotonic: before + (after - before) / 2, uncertainty: (after - before) / 2_000,
+                    steps: try HousekeepingStore.steps(on: db))
             }
         }
     }
 
     /// Before the first look it is this machine's time. It may be used to give something up while ``isTrusted``.
     package var wallClock: WallClock {
-        WallClock(microseconds: { self.microseconds }, isTrusted: { self.isTrusted })
+        WallClock(
+            microseconds: { self.microseconds },
+            elapsed: { start, end in
+                self.isTrusted ? self.steps.withLock { $0.elapsed(from: start, to: end) } : nil
+            })
+    }
+
+    /// For how long by this clock something may have been there that has really been there for `duration`: longer, if the clock was
+    /// set forward meanwhile.
+    package func span(of duration: Duration) -> Duration {
+        let now = self.wallClock.now
+        return self.steps.withLock { $0.span(of: duration, before: now) }
     }
 
     private var microseconds: Int64 {
@@ -109,6 +125,14 @@ package final class DatabaseClock: Sendable {
         let reading = try await self.ask()
         let lead = reading.database.microseconds - reading.monotonic / 1_000
         let known = self.lead.load(ordering: .relaxed)
+        // Known before the time is: nothing is given up in between.
+        self.steps.withLock { steps in
+            for step in reading.steps.steps { steps.insert(step) }
+            if known != Self.unknown, lead - known > Self.noticeable {
+                steps.insert(ClockSteps.Step(end: reading.database, length: .microseconds(lead - known)))
+            }
+            steps.forget(after: reading.database)
+        }
         // Smaller differences are the network's, not the clock's.
         if known != Self.unknown, (lead - known).magnitude <= reading.uncertainty.magnitude + 1_000 { return .zero }
         // Exchanged, so that of several looks at a time only one tells of a jump.

@@ -5,7 +5,8 @@ internal import ServiceLifecycle
 
 /// Makes partitions ahead of time, drops old ones, and sweeps up what crashes and races leave behind.
 ///
-/// What removes or gives something up goes by the database's clock, and only while this machine's agrees with it.
+/// What removes or gives something up goes by the database's clock, without what that was set forward by, and only while this
+/// machine's agrees with it.
 package struct Housekeeper: Service {
     package struct Configuration: Sendable {
         package var keepMessages: Duration = .seconds(30 * 86_400)
@@ -105,8 +106,10 @@ package struct Housekeeper: Service {
         let jump = try await self.clock.look()
         guard jump != .zero else { return }
         self.logger.notice("the database's clock was set", metadata: ["by": "\(jump)"])
-        guard jump < .zero else { return }
-        self.tell(try await self.store.clockWasSetBack(by: .zero - jump))
+        self.tell(
+            jump < .zero
+                ? try await self.store.clockWasSetBack(by: .zero - jump)
+                : try await self.store.clockWasSetForward(ClockSteps.Step(end: self.clock.wallClock.now, length: jump)))
     }
 
     /// Makes the partitions that are needed now. Without them messages still have a place, the default partition, so what
@@ -116,8 +119,9 @@ package struct Housekeeper: Service {
             self.tell(
                 try await self.partitions.look(
                     ownDay: self.clock.ownDay, mayRemove: self.clock.isTrusted,
-                    keepMessages: self.configuration.keepMessages, keepAttempts: self.configuration.keepAttempts,
-                    keepAudit: self.configuration.keepAudit))
+                    keepMessages: self.clock.span(of: self.configuration.keepMessages),
+                    keepAttempts: self.clock.span(of: self.configuration.keepAttempts),
+                    keepAudit: self.clock.span(of: self.configuration.keepAudit)))
             self.log.over("partitions")
         } catch {
             self.log.trouble("partitions", Self.problem, "\(error)", metadata: ["step": "partitions"])
@@ -131,8 +135,10 @@ package struct Housekeeper: Service {
         guard self.clock.isTrusted else { return }
         self.tell(
             try await self.store.sweep(
-                keepFailed: self.configuration.keepFailed, keepCommands: self.configuration.keepCommands))
-        if let expired = try await self.store.expire(self.maxAges()), expired > 0 {
+                keepFailed: self.clock.span(of: self.configuration.keepFailed),
+                keepCommands: self.clock.span(of: self.configuration.keepCommands)))
+        let ages = self.maxAges().map { ($0.webhook, $0.group, self.clock.span(of: $0.maxAge)) }
+        if let expired = try await self.store.expire(ages), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
         }
     }

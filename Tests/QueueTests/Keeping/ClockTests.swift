@@ -43,8 +43,91 @@ private final class Clocks: Sendable {
     }
 }
 
+@Suite("The steps of a clock")
+struct ClockStepTests {
+    private static func time(_ seconds: Int64) -> Instant { Instant(clampingMicroseconds: start + seconds * second) }
+
+    private static func step(_ end: Int64, _ length: Int64) -> ClockSteps.Step {
+        ClockSteps.Step(end: Self.time(end), length: .seconds(length))
+    }
+
+    @Test(
+        "let nothing grow older",
+        arguments: [
+            (0, 10, 10), (0, 99, 99), (99, 100, 1), (100, 200, 100), (0, 1_100, 200), (90, 1_100, 110),
+            (500, 1_100, 100), (1_100, 1_200, 100),
+            (0, 5_100, 1_200), (1_100, 5_100, 1_000), (4_999, 5_100, 100),
+        ] as [(Int64, Int64, Int64)])
+    func elapsed(from: Int64, to: Int64, seconds: Int64) {
+        // From 100 to 1,000, and from 2,000 to 5,000.
+        let steps = ClockSteps([Self.step(1_000, 900), Self.step(5_000, 3_000)])
+        #expect(steps.elapsed(from: Self.time(from), to: Self.time(to)) == .seconds(seconds))
+    }
+
+    @Test("make a span as long as what is of that age really waited by the clock")
+    func span() {
+        let steps = ClockSteps([Self.step(1_000, 900), Self.step(5_000, 3_000)])
+        for (now, duration, span) in [
+            (5_100, 50, 50), (5_100, 100, 100), (5_100, 101, 3_101), (5_100, 1_100, 4_100), (5_100, 1_101, 5_001),
+            (4_000, 5_000, 5_900),
+            (900, 50, 50),
+        ] as [(Int64, Int64, Int64)] {
+            #expect(steps.span(of: .seconds(duration), before: Self.time(now)) == .seconds(span))
+        }
+        var generator = SystemRandomNumberGenerator()
+        for _ in 1...1_000 {
+            let duration = Duration.seconds(Int64.random(in: 0...2_000, using: &generator))
+            let now = Self.time(5_000 + Int64.random(in: 0...500, using: &generator))
+            let span = steps.span(of: duration, before: now)
+            #expect(steps.elapsed(from: now - span, to: now) <= duration)
+            #expect(steps.elapsed(from: now - span - .seconds(1), to: now) >= duration)
+        }
+    }
+
+    @Test("that several instances see are one, and so is one that is seen again")
+    func overlap() {
+        var steps = ClockSteps([Self.step(1_000, 900), Self.step(1_005, 900), Self.step(1_300, 899)])
+        #expect(steps.steps == [Self.step(1_000, 900)])
+        steps.insert(Self.step(1_200, 1_100))
+        #expect(steps.steps == [Self.step(1_200, 1_100)])
+        steps.insert(Self.step(1_250, 10))
+        steps.insert(Self.step(50, 10))
+        #expect(steps.steps == [Self.step(50, 10), Self.step(1_200, 1_100), Self.step(1_250, 10)])
+        steps.forget(after: Self.time(1_200))
+        #expect(steps.steps == [Self.step(50, 10), Self.step(1_200, 1_100)])
+    }
+
+    @Test("are not without end")
+    func bounded() {
+        let steps = ClockSteps((1...1_000).map { Self.step($0 * 10, 5) })
+        #expect(steps.steps.count == ClockSteps.most && steps.steps.last == Self.step(10_000, 5))
+    }
+}
+
 @Suite("The database's clock")
 struct DatabaseClockTests {
+    @Test("lets nothing grow older by what it is set forward, and forgets that when it is set back")
+    func setForward() async throws {
+        let clocks = Clocks()
+        let clock = clocks.clock()
+        try await clock.look()
+        let came = clock.wallClock.now
+        clocks.pass(10)
+        clocks.set(system: 86_400, database: 86_400)
+        clocks.pass(2)
+        try await clock.look()
+        clocks.pass(8)
+        let now = clock.wallClock.now
+        #expect(now - came == .seconds(86_420))
+        #expect(clock.wallClock.elapsed(came, now) == .seconds(20))
+        #expect(clock.span(of: .seconds(8)) == .seconds(8))
+        #expect(clock.span(of: .seconds(9)) == .seconds(86_409))
+        clocks.set(system: -86_400, database: -86_400)
+        try await clock.look()
+        #expect(clock.wallClock.elapsed(came, clock.wallClock.now) == .seconds(20))
+        #expect(clock.span(of: .seconds(60)) == .seconds(60))
+    }
+
     @Test("goes on by itself between two looks, whatever becomes of this machine's")
     func independent() async throws {
         let clocks = Clocks()
@@ -56,7 +139,7 @@ struct DatabaseClockTests {
         for step in [40 * 86_400, -80 * 86_400] as [Int64] {
             clocks.set(system: step)
             #expect(clock.wallClock.microseconds() == start + 10 * second)
-            #expect(!clock.wallClock.isTrusted())
+            #expect(clock.wallClock.elapsed(.first, .last) == nil)
         }
         #expect(clock.problem?.contains("3456000 s behind the database's") == true)
         #expect(clock.offset == -40 * 86_400 * second)

@@ -27,6 +27,13 @@ struct HousekeepingTests {
             system: WallClock { (time + ahead) * 1_000 }, monotonic: { 0 },
             ask: { DatabaseClock.Reading(database: Instant(clampingMilliseconds: time), monotonic: 0) })
         try await clock.look()
+        return self.housekeeper(fixture, clock, at: time, keepMessages: keepMessages, logger: logger)
+    }
+
+    private func housekeeper(
+        _ fixture: Fixture, _ clock: DatabaseClock, at time: Int64, keepMessages: Duration = .seconds(7 * 86_400),
+        logger: Logger = silentLogger
+    ) -> Housekeeper {
         var configuration = Housekeeper.Configuration()
         configuration.keepMessages = keepMessages
         return Housekeeper(
@@ -167,6 +174,56 @@ struct HousekeepingTests {
         try await right.sweep()
         #expect(try await fixture.count("SELECT count(*) FROM deliveries") == 3, "the failed ones are over")
         await right.maintainPartitions()
+        #expect(try await fixture.count("SELECT count(*) FROM messages") == 0)
+    }
+
+    @Test("takes nothing for older because the clock was set forward, and nor does an instance that starts after that")
+    func setForward() async throws {
+        let fixture = try await Fixture()
+        let time = Mutex(now)
+        let database = fixture.database
+        let start = {
+            let clock = DatabaseClock(
+                system: WallClock { time.withLock { $0 } * 1_000 }, monotonic: { 0 },
+                ask: {
+                    DatabaseClock.Reading(
+                        database: Instant(clampingMilliseconds: time.withLock { $0 }), monotonic: 0,
+                        steps: try await database.pool.withConnection { try HousekeepingStore.steps(on: $0) })
+                })
+            try await clock.look()
+            return clock
+        }
+        let look = { (clock: DatabaseClock) in
+            let housekeeper = self.housekeeper(fixture, clock, at: time.withLock { $0 })
+            try await housekeeper.sweep()
+            await housekeeper.maintainPartitions()
+        }
+        let first = try await start()
+        try await look(first)
+        try await self.fail(1...2, fixture)
+        let store = try await fixture.store()
+        try await fixture.commit(fixture.deliveries(3...5, leased: false, kept: true), by: store.session)
+        _ = try await database.pool.withConnection {
+            try $0.execute(
+                "UPDATE deliveries SET failed_at = to_timestamp(\(now) / 1000.0) WHERE failed_at IS NOT NULL")
+        }
+        let all: Query = """
+            SELECT (SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL)
+                + (SELECT coalesce(sum(deliveries), 0) FROM delivery_batches)::bigint + (SELECT count(*) FROM messages)
+            """
+        #expect(try await fixture.count(all) == 8)
+        time.withLock { $0 += 60 * day }
+        try await look(first)
+        #expect(try await fixture.count(all) == 8, "none of it has waited for an hour")
+        #expect(try await fixture.count("SELECT count(*) FROM clock_steps") == 1)
+        try await look(try await start())
+        #expect(try await fixture.count(all) == 8)
+        // Time that was lived through counts.
+        time.withLock { $0 += 3_601_000 }
+        try await look(try await start())
+        #expect(try await fixture.count("SELECT count(*) FROM deliveries WHERE failed_at IS NOT NULL") == 5)
+        time.withLock { $0 += 9 * day }
+        for _ in 1...4 { try await look(try await start()) }
         #expect(try await fixture.count("SELECT count(*) FROM messages") == 0)
     }
 }
