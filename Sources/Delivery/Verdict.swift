@@ -23,6 +23,8 @@ struct Verdict {
 
     /// How long a webhook's other deliveries are kept from the same fault.
     private static let pauseAfterFault = Duration.seconds(2)
+    /// Where one attempt is all that the webhook gives, and there was none.
+    private static let waitWithoutSchedule = Duration.seconds(60)
 
     /// - Parameters:
     ///   - policy: of the webhook as it was called; nil if that is the target's. What an answer means was told to nobody else.
@@ -70,9 +72,10 @@ struct Verdict {
                 self.health = .unknown
                 return
             }
+            // 410 disables the webhook, and what it has waits.
             self.ending = Self.afterFailure(
                 "status \(status)", of: delivery, target: target, defaults: defaults, pause: self.pause,
-                wallNow: wallNow, elapsed: elapsed, using: &generator)
+                wallNow: wallNow, counts: !self.isGone, elapsed: elapsed, using: &generator)
         case .failure(.cancelled):
             // Nobody's fault: as if it had not been tried.
             self.ending = .released
@@ -87,17 +90,22 @@ struct Verdict {
             self.pause = failure.isFault ? Self.pauseAfterFault : failure.wait
             self.ending = Self.afterFailure(
                 failure.description, of: delivery, target: target, defaults: defaults, pause: failure.wait,
-                wallNow: wallNow,
+                wallNow: wallNow, counts: !failure.isFault,
                 elapsed: elapsed, using: &generator)
         }
     }
 
+    /// - Parameter counts: whether it can have been the last attempt. What is not the receiver's fault ends by age alone.
     private static func afterFailure(
         _ what: String, of delivery: Delivery, target: WebhookTarget, defaults: DeliveryDefaults, pause: Duration?,
-        wallNow: Instant, elapsed: (Instant, Instant) -> Duration?, using generator: inout some RandomNumberGenerator
+        wallNow: Instant, counts: Bool = true, elapsed: (Instant, Instant) -> Duration?,
+        using generator: inout some RandomNumberGenerator
     ) -> DeliveryResult.Ending {
         let number = Int(delivery.attempts) + 1
-        guard let wait = defaults.schedule(for: target.policy).wait(after: number, using: &generator) else {
+        let schedule = defaults.schedule(for: target.policy)
+        let step = counts ? number : min(number, schedule.waits.count)
+        guard let wait = schedule.wait(after: step, using: &generator) ?? (counts ? nil : Self.waitWithoutSchedule)
+        else {
             return .failed(reason: "given up after \(number) attempts; the last: \(what)")
         }
         // A receiver's wish can only delay.

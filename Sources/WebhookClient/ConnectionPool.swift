@@ -54,6 +54,9 @@ package struct ClientConfiguration: Sendable {
     package var connectTimeout: TimeAmount = .seconds(5)
     /// From the request's last byte to the response's first.
     package var firstByteTimeout: TimeAmount = .seconds(15)
+    /// A receiver that closes a kept connection because nothing comes has not seen the request that was on its way meanwhile, which is
+    /// for no longer than this. Who had it for longer may have begun with it.
+    package var crossing: TimeAmount = .seconds(5)
     /// The whole attempt, connecting included.
     package var totalTimeout: TimeAmount = .seconds(30)
     /// How long the body of an answer may take whose status is enough. It has a quarter of that if its end cannot be known

@@ -53,6 +53,9 @@ final class HTTPConnection: ChannelInboundHandler {
     private var restNotice: Scheduled<Void>?
     /// How often what has come of this answer was acknowledged at once.
     private var acknowledgements = 0
+    /// Whether the connection is good for another request once the rest of this one has gone out, whose answer is in; nil if there
+    /// is no such rest.
+    private var isGoodBehindRest: Bool?
     /// Whether an answer has come to its end since the last look at the socket.
     private var hasCompleted = false
     private(set) var idleSince: NIODeadline
@@ -106,7 +109,8 @@ final class HTTPConnection: ChannelInboundHandler {
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus {
-                self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
+                self.complete(
+                    canReuse: false, brokeOff: self.parser.isFramed && self.isGoodBehindRest == nil, now: now)
             } else {
                 self.timeOut(self.isSecuring ? .handshake : .whole)
             }
@@ -170,6 +174,7 @@ final class HTTPConnection: ChannelInboundHandler {
     /// - Parameter brokeOff: whether more of the body was to come.
     private func complete(canReuse: Bool, brokeOff: Bool = false, now: NIODeadline) {
         self.hasCompleted = true
+        self.isGoodBehindRest = nil
         self.forgetRest()
         if (300..<400).contains(self.parser.status), let location = self.parser.location {
             self.progressed(.redirected(location))
@@ -278,6 +283,8 @@ final class HTTPConnection: ChannelInboundHandler {
             // An answer to nothing. Whatever it is, it must not become the answer to the next request.
             return self.drop()
         }
+        // More than the answer, while the request is still going out.
+        guard self.isGoodBehindRest == nil else { return self.isGoodBehindRest = false }
         let buffer = self.unwrapInboundIn(data)
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
@@ -285,8 +292,13 @@ final class HTTPConnection: ChannelInboundHandler {
             case .complete(let canReuse):
                 if !canReuse, self.isTimedOut, self.sendAgain() { return }
                 // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
-                let isGood = canReuse && self.parser.status != 421 && !self.hasUnsent(context)
-                self.complete(canReuse: isGood, now: .now())
+                let isGood = canReuse && self.parser.status != 421
+                guard self.hasUnsent(context) else { return self.complete(canReuse: isGood, now: .now()) }
+                // Who takes it before all of it has come may well be reading it.
+                guard (200..<300).contains(self.parser.status) else {
+                    return self.complete(canReuse: false, now: .now())
+                }
+                self.sendRest(context, isGoodThen: isGood)
             case .bodyTooLarge: self.complete(canReuse: false, now: .now())
             }
         } catch {
@@ -301,6 +313,19 @@ final class HTTPConnection: ChannelInboundHandler {
         guard self.outgoing.readableBytes > Self.sentAtOnce else { return false }
         // A channel that cannot say may have some of it.
         do { return try context.channel.syncOptions?.getOption(.bufferedWritableBytes) != 0 } catch { return true }
+    }
+
+    /// Waits until all of the request has gone out, for no longer than the request may take.
+    private func sendRest(_ context: ChannelHandlerContext, isGoodThen: Bool) {
+        self.forgetRest()
+        self.isGoodBehindRest = isGoodThen
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess {
+            guard let isGood = self.isGoodBehindRest else { return }
+            self.complete(canReuse: isGood, now: .now())
+        }
+        // It goes out behind what is there already.
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
     }
 
     /// No kernel has less room for what is sent on a connection that nothing else is on.
@@ -335,6 +360,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         guard !self.isEnded else { return }
+        guard self.isGoodBehindRest == nil else { return self.complete(canReuse: false, now: .now()) }
         // Who says where the end is has come to it before this.
         let brokeOff = self.parser.isFramed || !self.parser.hasStatus
         if self.request != nil, self.parser.finish() != nil {
@@ -351,9 +377,11 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// Hands the request back to be sent on a fresh connection, if this one was kept and the receiver was just closing it.
     ///
-    /// - Returns: false if it was not; a fresh one says what it says of the request.
+    /// - Returns: false if it was not; a fresh one says what it says of the request, and so does who has had it for a while.
     private func sendAgain() -> Bool {
-        guard self.isReused, let request = self.request, let pool = self.pool else { return false }
+        guard self.isReused, let request = self.request, let pool = self.pool, let sentAt = self.sentAt,
+            .now() < sentAt + self.shared.configuration.crossing
+        else { return false }
         self.forgetRest()
         self.request = nil
         // The request has its part of what there may be until it is through.

@@ -15,7 +15,8 @@ struct ResponseParser {
         var head = 32 * 1024
         /// How much of the body is kept.
         var keptBody = 4 * 1024
-        /// How much of the body is read before the connection is given up, its framing included; and of a head beyond what is kept.
+        /// How much of the body is read before the connection is given up, its framing included; of a head beyond what is kept; and of
+        /// interim heads together.
         var body = 1024 * 1024
     }
 
@@ -50,6 +51,7 @@ struct ResponseParser {
     private var partial: [UInt8] = []
     private var searched = 0
     private var bodyBytes = 0
+    private var interimBytes = 0
     private var isPersistent = true
     private var isDoubtful = false
 
@@ -96,6 +98,7 @@ struct ResponseParser {
         self.state = .head
         self.clearPartial()
         self.bodyBytes = 0
+        self.interimBytes = 0
         self.isPersistent = true
         self.isDoubtful = false
         self.status = 0
@@ -212,8 +215,10 @@ struct ResponseParser {
         // The usual case, a whole head in one piece, is read where it lies.
         let piece = UnsafeRawBufferPointer(rebasing: rest)
         if self.partial.isEmpty, let end = Self.endOfHead(piece, from: 0), end <= self.limits.head {
-            try self.take(
-                ResponseHead(UnsafeRawBufferPointer(rebasing: piece.prefix(end)), keepsHeaders: self.keepsHeaders))
+            let head = try ResponseHead(
+                UnsafeRawBufferPointer(rebasing: piece.prefix(end)), keepsHeaders: self.keepsHeaders)
+            if head.isInterim { try self.pass(end) }
+            self.take(head)
             rest = rest.dropFirst(end)
             return true
         }
@@ -236,8 +241,17 @@ struct ResponseParser {
         rest = rest.dropFirst(end - before)
         let head = try self.head(of: self.partial.prefix(end))
         self.clearPartial()
+        if head.isInterim { try self.pass(end) }
         self.take(head)
         return true
+    }
+
+    /// Bounds what somebody who has no end of interim responses makes us read.
+    ///
+    /// - Parameter bytes: of one of them.
+    private mutating func pass(_ bytes: Int) throws(Malformed) {
+        self.interimBytes += bytes
+        guard self.interimBytes <= self.limits.body else { throw .headTooLarge }
     }
 
     /// - Parameter isCut: whether there is more of it.
@@ -274,13 +288,13 @@ struct ResponseParser {
             return false
         }
         self.state = .head
+        if head.isInterim { try self.pass(self.limits.head + end.passed) }
         self.take(head)
         return true
     }
 
     private mutating func take(_ head: ResponseHead) {
         if head.isDoubtful { self.isDoubtful = true }
-        // However many there are: time bounds them.
         guard !head.isInterim else { return }
         self.status = head.status
         self.isPersistent = head.isPersistent

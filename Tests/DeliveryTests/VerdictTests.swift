@@ -97,8 +97,10 @@ struct VerdictTests {
             #expect(reason == "it expires before it can be tried again; the last attempt: status 500")
             #expect(Self.ending(Self.verdict(Self.response(500), of: delivery, isClockTrusted: false)) == 5)
             let (day, later) = (Duration.seconds(86_400), Instant(clampingMilliseconds: Self.received + 5_001))
-            #expect(delivery.isExpired(at: later, maxAge: day))
-            #expect(!delivery.isExpired(at: Instant(clampingMilliseconds: Self.received), maxAge: day))
+            #expect(delivery.isExpired(at: later, maxAge: day) { $1 - $0 })
+            #expect(!delivery.isExpired(at: later, maxAge: day) { _, _ in nil })
+            #expect(!delivery.isExpired(at: later, maxAge: day) { _, _ in .seconds(1) }, "the clock was set forward")
+            #expect(!delivery.isExpired(at: Instant(clampingMilliseconds: Self.received), maxAge: day) { $1 - $0 })
             #expect(delivery.reasonOfExpiry(maxAge: day).hasPrefix("expired: its message was published"))
             #expect(delivery.reasonOfExpiry(maxAge: .zero).hasPrefix("too old"))
         }
@@ -244,6 +246,23 @@ struct VerdictTests {
         #expect(verdict.health == .unknown && verdict.isFault && verdict.failureKind == kind)
         // The queue is not spent on it all the same.
         #expect(verdict.pause != nil)
+    }
+
+    @Test(
+        "gives nothing up for a count of attempts where the receiver had no part in it, or is gone and the webhook disabled; only for age",
+        arguments: [
+            (Outcome.failure(.nameServer("x")), Int64(300), Int64(60)), (.failure(.proxy("x")), 300, 60),
+            (.response(status: 410, body: [], retryAfter: nil), 300, 60), (.failure(.connect("x")), -2, -2),
+            (.response(status: 500, body: [], retryAfter: nil), -2, -2),
+        ])
+    func last(_ outcome: Outcome, _ ending: Int64, withoutSchedule: Int64) throws {
+        for attempts in [2, 3, 99] as [Int32] {
+            #expect(Self.ending(Self.verdict(outcome, of: try Self.delivery(attempts: attempts))) == ending)
+        }
+        #expect(
+            Self.ending(Self.verdict(outcome, of: try Self.delivery { $0.maxAttempts = 1 })) == withoutSchedule)
+        let old = Self.verdict(outcome, of: try Self.delivery(attempts: 2), later: 86_200)
+        #expect(Self.ending(old) == -2)
     }
 
     @Test("pauses the webhook for as long as its token url asks to be left alone, and tries it again no sooner")

@@ -96,6 +96,21 @@ struct ConnectionPoolTests {
         try await server.stop()
     }
 
+    @Test(
+        "do not send it once more when the receiver has had it for longer than what crosses is under way",
+        arguments: [false, true])
+    func begunWith(says: Bool) async throws {
+        let timeout = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        let server = try await ScriptedServer.start([.send(Self.ok), says ? .sendThenClose(timeout) : .close])
+        let client = try await Client("http://127.0.0.1:\(server.port)/") { $0.crossing = .zero }
+        #expect(try await client.send().status == 200)
+        let outcome = try await client.send()
+        #expect(says ? outcome.status == 408 : outcome.failure == .closed)
+        #expect(server.connections == 1 && server.requests == 2)
+        try await client.close()
+        try await server.stop()
+    }
+
     @Test("do not send it once more on a fresh connection")
     func closedEarly() async throws {
         let server = try await ScriptedServer.start([.close])

@@ -361,6 +361,16 @@ struct ResponseParserTests {
         #expect(throws: ResponseParser.Malformed.headTooLarge) {
             while true { _ = try self.feed(&parser, "HTTP/1.1 200 OK\r\nx-endless: aaaaaaaa".utf8) }
         }
+        for interim in [
+            "HTTP/1.1 102 \r\n\r\n", "HTTP/1.1 103 X\r\nlink: \(String(repeating: "x", count: 100))\r\n\r\n",
+        ] {
+            for pieces in [interim.utf8.map { [$0] }, [Array(interim.utf8)]] {
+                parser = ResponseParser(limits: limits)
+                #expect(throws: ResponseParser.Malformed.headTooLarge) {
+                    for piece in (1...9).flatMap({ _ in pieces }) { _ = try self.feed(&parser, piece) }
+                }
+            }
+        }
         // The lines of chunks and what is behind the last of them count as well.
         for endless in ["1;\(String(repeating: "e", count: 30))", "0\r\n\(String(repeating: "t: r\r\n", count: 9))"] {
             parser = ResponseParser(limits: limits)

@@ -52,14 +52,80 @@ struct UnsentRequestTests {
         _ = try self.channel.finish(acceptAlreadyClosed: true)
     }
 
-    @Test("leaves a connection for the next only if all of it has gone out", arguments: [false, true])
+    private static let taken = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+    /// A line that takes nothing for now.
+    private func holdRest() throws -> Dam {
+        let dam = Dam()
+        try self.channel.pipeline.syncOperations.addHandler(dam, position: .first)
+        self.channel.write(ByteBuffer(string: "x"), promise: nil)
+        return dam
+    }
+
+    private func answer(_ text: String) {
+        self.channel.pipeline.syncOperations.fireChannelRead(NIOAny(ByteBuffer(string: text)))
+    }
+
+    @Test(
+        "leaves the connection for the next once all of it has gone out, and is answered then",
+        arguments: [false, true])
     func kept(hasRest: Bool) throws {
-        if hasRest { self.channel.write(ByteBuffer(string: "x"), promise: nil) }
-        let answer = ByteBuffer(string: "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        channel.pipeline.syncOperations.fireChannelRead(NIOAny(answer))
-        #expect(request.outcome?.status == 200)
-        #expect(pool.shared.count == (hasRest ? 0 : 1))
-        #expect(pool.shared.idleCount == pool.shared.count)
-        _ = try channel.finish(acceptAlreadyClosed: true)
+        let dam = hasRest ? try self.holdRest() : nil
+        self.answer(Self.taken)
+        #expect(self.request.outcome?.status == (hasRest ? nil : 200))
+        #expect(self.pool.shared.count == 1)
+        try dam?.open(self.channel)
+        #expect(self.request.outcome?.status == 200)
+        #expect(self.pool.shared.count == 1 && self.pool.shared.idleCount == 1)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("leaves it for nobody where more than the answer came meanwhile")
+    func more() throws {
+        let dam = try self.holdRest()
+        self.answer(Self.taken)
+        self.answer(Self.taken)
+        #expect(self.request.outcome == nil)
+        try dam.open(self.channel)
+        #expect(self.request.outcome?.status == 200 && self.pool.shared.count == 0)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("is sent no further to who does not take it")
+    func refused() throws {
+        _ = try self.holdRest()
+        self.answer("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
+        #expect(self.request.outcome?.status == 413 && self.pool.shared.count == 0)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("has been taken by who closes behind the answer, or reads no further", arguments: [false, true])
+    func closed(waits: Bool) throws {
+        _ = try self.holdRest()
+        self.answer(Self.taken)
+        if waits {
+            self.connection.checkDeadlines(now: .now() + .seconds(30))
+            #expect(self.request.outcome == nil)
+            self.connection.checkDeadlines(now: .now() + .seconds(61))
+        } else {
+            self.channel.close(promise: nil)
+        }
+        #expect(self.request.outcome?.status == 200 && self.pool.shared.count == 0)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+}
+
+/// Holds what is written.
+private final class Dam: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    private var isOpen = false
+
+    func flush(context: ChannelHandlerContext) {
+        if self.isOpen { context.flush() }
+    }
+
+    func open(_ channel: EmbeddedChannel) throws {
+        self.isOpen = true
+        channel.flush()
     }
 }
