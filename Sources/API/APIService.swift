@@ -236,8 +236,8 @@ func makeRouter(
     let size = EventSizeLimit(intake: largestPayload, broker: ports.largestPayload)
     PublishRoutes(access: access, size: size, publish: ports.publish).add(to: routes)
     CommandRoutes(
-        store: CommandStore(database), things: things, access: access, size: size, port: ports.commands,
-        metrics: system.metrics
+        store: CommandStore(database), things: things, webhooks: store, access: access, size: size,
+        port: ports.commands, metrics: system.metrics
     ).add(to: routes)
     InboundRoutes(
         sources: SourceStore(database, box: box), store: SourceEventStore(database), limits: SourceLimits(),

@@ -100,9 +100,8 @@ extension ManagementTests {
             _ installation: Installation, _ running: Installation.Running, _ heard: String
         ) async throws {
             let receiver = try await Receiver.start()
-            _ = try await installation.webhook(
-                "loop", receiver.url(),
-                #""command_url":true,"trigger":{"type":"MESSAGE","subtopics":["go","answers/#"]}"#)
+            let options = #""command_url":true,"trigger":{"type":"MESSAGE","subtopics":["go","answers/#"]}"#
+            let webhook = try await installation.webhook("loop", receiver.url(), options)
             try await installation.publish("1", subtopic: "go")
             var statuses: [Int] = []
             for round in 1...6 {
@@ -129,6 +128,23 @@ extension ManagementTests {
                 try await installation.publish("done", topic: topic)
             }
             #expect(statuses == [202, 202, 202, 202, 202, 429])
+            let key = try #require(receiver.requests.first?.headers["x-hookline-command-key"])
+            let api = await running.hookline.api(token: key)
+            #expect(try await api.call("POST", "/things/\(installation.thing)/commands", "late").status == 202)
+            let without = options.replacing("true", with: "false")
+            let changed = try await installation.api.call(
+                "PUT", "/webhooks/\(webhook)", #"{"name":"loop","url":"\#(receiver.url())",\#(without)}"#)
+            #expect(changed.status == 200, "\(changed.body)")
+            for change in ["PUT", "DELETE"] {
+                if change == "DELETE" {
+                    let body = #"{"name":"loop","url":"\#(receiver.url())",\#(options)}"#
+                    #expect(try await installation.api.call("PUT", "/webhooks/\(webhook)", body).status == 200)
+                    #expect(try await api.call("POST", "/things/\(installation.thing)/commands", "late").status == 202)
+                    #expect(try await installation.api.call("DELETE", "/webhooks/\(webhook)").status == 204)
+                }
+                let refused = try await api.call("POST", "/things/\(installation.thing)/commands", "too late")
+                #expect(refused.status == 401 && refused.body.contains("gives no keys"), "\(refused.body)")
+            }
             await receiver.stop()
         }
 

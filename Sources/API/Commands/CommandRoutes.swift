@@ -42,6 +42,7 @@ package struct CommandPort: Sendable {
 struct CommandRoutes: Sendable {
     let store: CommandStore
     let things: ThingStore
+    let webhooks: WebhookStore
     let access: Access
     let size: EventSizeLimit
     let port: CommandPort
@@ -103,7 +104,8 @@ struct CommandRoutes: Sendable {
         }
     }
 
-    /// Who sends, and to which thing: somebody with a role in its group, or who has the key of a delivery of it.
+    /// Who sends, and to which thing: somebody with a role in its group, or who has the key of a delivery of it, for as long as the
+    /// webhook is there and gives such keys.
     private func target(_ context: APIContext) async throws -> (ThingRecord, CommandSender) {
         guard let key = context.commandKey else {
             let thing = try await self.access.thing(context, needing: .editor)
@@ -112,6 +114,14 @@ struct CommandRoutes: Sendable {
         guard try context.id(of: "thing") == key.thing, let thing = try await self.things.find(key.thing),
             thing.group == key.group
         else { throw APIError.notFound("thing") }
+        guard let webhook = try await self.webhooks.find(key.webhook), webhook.group == key.group,
+            webhook.options.sendsCommandKey
+        else {
+            throw APIError(
+                status: .unauthorized,
+                message: "the webhook that this key was made for is gone, or gives no keys for commands any more",
+                headers: [.wwwAuthenticate: #"Bearer error="invalid_token""#])
+        }
         return (thing, .receiver(webhook: key.webhook, of: key.answer))
     }
 
