@@ -60,7 +60,7 @@ struct StatementTests {
         "Queue/Keeping/PartitionedTable.swift": (1, "what a day's messages are needed for, of all"),
         "Queue/Keeping/PayloadSweep.swift": (1, "a sweep"),
         "Queue/Keeping/Waiting.swift": (2, "a sweep"),
-        "Queue/Keeping/Removal.swift": (3, "sweeps of what is left of webhooks and groups that are gone"),
+        "Queue/Keeping/Removal.swift": (1, "sweeps of what is left of webhooks and groups that are gone"),
         "Queue/Keeping/ErasureSteps.swift": (5, "what is left of a webhook that is gone, whose rows may be no group's"),
         "Registry/ThingMove.swift": (2, "what is remembered of a thing in the group that it leaves"),
         "Journal/DeliveryHistory.swift": (2, "messages that are shown, by their ids"),

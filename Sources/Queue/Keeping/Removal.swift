@@ -82,15 +82,22 @@ package enum Removal {
         return orphans.map { ($0.name, .orphans($0)) } + self.statements.map { ($0.name, .statement($0.statement)) }
     }
 
+    /// Of a thing that has moved to another group, what a message that was under way has left behind goes too.
     private static var statements: [(name: String, statement: Query)] {
         [
             (
                 "memory of things that are gone",
-                "DELETE FROM condition_memory AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+                """
+                DELETE FROM condition_memory AS r
+                WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id AND t.group_id = r.group_id)
+                """
             ),
             (
                 "alarms of things that are gone",
-                "DELETE FROM alarms AS a WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id)"
+                """
+                DELETE FROM alarms AS a
+                WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = a.thing_id AND t.group_id = a.group_id)
+                """
             ),
             (
                 "commands to things that are gone",
@@ -108,7 +115,10 @@ package enum Removal {
             ),
             (
                 "what is left out of things that are gone",
-                "DELETE FROM thinned_things AS r WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id)"
+                """
+                DELETE FROM thinned_things AS r
+                WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = r.thing_id AND t.group_id = r.group_id)
+                """
             ),
             (
                 "counts of groups that are gone",

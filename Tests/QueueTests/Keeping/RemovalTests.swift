@@ -122,6 +122,26 @@ struct RemovalTests {
         #expect(try await self.left(fixture) == [])
     }
 
+    @Test("is made up for by the sweep of a thing that has moved as well")
+    func moved() async throws {
+        let (fixture, _) = try await self.furnished()
+        let store = HousekeepingStore(fixture.database)
+        for there in [Int64(1), 0] {
+            if there == 0 {
+                // As of a message that was under way in the group that the thing has left.
+                for table in ["condition_memory", "alarms", "thinned_things"] as [Query] {
+                    _ = try await fixture.database.pool.withConnection { db in
+                        try db.execute("UPDATE \(table) SET group_id = \(EntityID.random())")
+                    }
+                }
+            }
+            _ = try await store.sweep(keepFailed: .seconds(60))
+            for table in ["condition_memory", "alarms", "thinned_things"] as [Query] {
+                #expect(try await fixture.count("SELECT count(*) FROM \(table)") == there)
+            }
+        }
+    }
+
     @Test("is made up for by the numbers that rows say: what is there stays, and what may not go yet")
     func orphans() async throws {
         let fixture = try await Fixture()
