@@ -197,7 +197,7 @@ func makeRouter(
                 commandKeys: ports.commands.keys, wallClock: wallClock)
         )
         .add(middleware: CallerAttribution(refusals: refusals))
-        .add(middleware: WholeBody(door: door, wallClock: wallClock))
+        .add(middleware: WholeBody(door: door, wallClock: wallClock, room: BodyRoom()))
         .add(middleware: ReadingPatience())
     let store = WebhookStore(database, box: box)
     let stats = StatsStore(database)

@@ -13,6 +13,7 @@ struct WholeBody: RouterMiddleware {
     typealias Context = APIContext
     let door: KeyDoor
     let wallClock: WallClock
+    let room: BodyRoom
 
     /// A body that comes as it should is here by then.
     private static let promptly: Duration = .seconds(1)
@@ -25,6 +26,15 @@ struct WholeBody: RouterMiddleware {
         guard length.map({ $0 > 0 && $0 <= most }) ?? (request.headers[.transferEncoding] != nil) else {
             return try await next(request, context)
         }
+        let caller = context.verifiedCaller?.id ?? context.commandKey.map { "commands to \($0.thing)" } ?? ""
+        return try await self.room.with(length ?? most, of: caller) {
+            try await self.read(request, most, context, next)
+        }
+    }
+
+    private func read(
+        _ request: Request, _ most: Int, _ context: APIContext, _ next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
         let start = ContinuousClock.now
         var request = request
         do { _ = try await request.collectBody(upTo: most) } catch is NIOTooManyBytesError {
