@@ -28,6 +28,8 @@ struct Assembly {
     /// Told the API's port once it listens and messages are being received.
     var onReady: @Sendable (Int) async -> Void = { _ in }
 
+    let progress = StartProgress()
+
     /// Told before the process ends in the middle of something, with which nothing else is ended.
     var onAbandoned: @Sendable () -> Void = {}
 
@@ -46,9 +48,13 @@ struct Assembly {
         let database = Database(pool: pools.general)
         let data = pools.data.map { Database(pool: $0.general) } ?? database
         let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
+        self.progress.come(to: .waitingForClock)
         try await clock.waitUntilSet(logger: self.logger)
+        self.progress.come(to: .waitingForDatabase)
         try await self.migrate(database, beside: pools)
+        self.progress.come(to: .waitingForClock)
         try await clock.start(logger: self.logger)
+        self.progress.come(to: .reading)
         let wallClock = clock.wallClock
 
         let box = self.configuration.secrets

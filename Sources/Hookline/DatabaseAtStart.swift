@@ -16,6 +16,7 @@ extension Assembly {
                 try await self.requireWays(database, beside: pools, log)
                 // One that is current would let a read-only database pass.
                 try await database.requireWritable(within: .seconds(5))
+                self.progress.come(to: .migrating)
                 let applied = try await database.migrate()
                 log.over("database")
                 for name in applied {
@@ -26,6 +27,7 @@ extension Assembly {
                 if let refusal = Self.refusal(error) { throw refusal }
                 guard DatabaseAvailability.isAway(error) else { throw error }
                 // Started together with its database, which may need longer. What a migration does wrong stays wrong.
+                self.progress.come(to: .waitingForDatabase)
                 log.trouble("database", "waiting for the database", "\(error)")
                 try await Task.sleep(for: .milliseconds(500))
             }

@@ -31,7 +31,7 @@ extension Assembly {
                 for await _ in signals { return .signalled }
                 return .unwatched
             }
-            tasks.addTask { .built(try await self.build(pools, companions: companions)) }
+            tasks.addTask { .built(try await self.buildAnswering(pools, companions: companions)) }
             var built: Built?
             while built == nil, let outcome = try await tasks.next() {
                 switch outcome {

@@ -248,11 +248,59 @@ extension ManagementTests {
                     }
                     return (Files.read(log) ?? "").contains("waiting for the database")
                 }
+                try await Self.expectToLive(hookline, url.contains("host=") ? "waiting for" : "bringing")
                 hookline.process.signal(signal)
                 #expect(await hookline.process.waitForExit() == "exited(0)", "\(url)")
                 #expect((Files.read(log) ?? "").contains(#""stopped""#), "\(url)")
             }
             await holder.stop()
+        }
+
+        private static let holders = """
+            pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'advisory' AND granted AND datname = current_database() AND query LIKE '%pg_sleep(3600)%'
+            """
+
+        /// Whoever looks after it is told that it lives, and what it waits for; anybody else that it starts.
+        private static func expectToLive(_ hookline: HooklineProcess, _ stage: String) async throws {
+            let base = "http://127.0.0.1:\(hookline.port)"
+            #expect(try await HTTP.get("\(base)/health").status == 200)
+            let ready = try await HTTP.get("\(base)/ready")
+            #expect(ready.status == 503 && ready.body.contains(#""start":"\#(stage) "#), "\(ready.body)")
+            let refused = try await HTTP.get("\(base)/groups")
+            #expect(refused.status == 503 && refused.headers["retry-after"] == "2", "\(refused.body)")
+        }
+
+        @Test("it says that it lives while it waits, and is at the same port once it is there")
+        func waiting() async throws {
+            let (cluster, _) = try await SharedPostgres.shared.running()
+            try await cluster.createDatabase("waited_for")
+            let holder = try await ChildProcess.start(
+                cluster.bin + "psql",
+                [
+                    "-d", cluster.url(database: "waited_for"),
+                    "-c", "SELECT pg_advisory_lock(7525356009530420837), pg_sleep(3600)",
+                ],
+                logFile: try Files.makeTemporaryFolder() + "/log")
+            try await waitUntil("the lock") {
+                try await cluster.psql("SELECT count(*) FROM \(Self.holders)", database: "waited_for") == "1"
+            }
+            let hookline = try await HooklineProcess.serve(
+                postgres: cluster.url(database: "waited_for"), mqttPort: 1,
+                logFile: try Files.makeTemporaryFolder() + "/log", awaitingReady: false)
+            let base = "http://127.0.0.1:\(hookline.port)"
+            try await waitUntil("it to wait") {
+                (try? await HTTP.get("\(base)/ready"))?.body.contains("bringing the database up to date") == true
+            }
+            try await Self.expectToLive(hookline, "bringing")
+            // Its server would go on with it for as long as it sleeps.
+            _ = try await cluster.psql("SELECT pg_terminate_backend(pid) FROM \(Self.holders)", database: "waited_for")
+            await holder.stop()
+            try await waitUntil("the service itself", within: .seconds(120)) {
+                (try? await HTTP.get("\(base)/ready"))?.body.contains(#""database":"ok""#) == true
+            }
+            #expect(try await HTTP.get("\(base)/groups").status == 401)
+            await hookline.process.stop()
         }
 
         @Test("replay sends failed deliveries of a webhook again, and says how that ended")

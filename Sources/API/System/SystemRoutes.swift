@@ -29,24 +29,27 @@ struct SystemRoutes: Sendable {
     static let paths: Set<Substring> = ["/health", "/ready", "/metrics"]
 
     func add(to router: Router<APIContext>) {
-        router.get("health") { _, _ in
-            try Response.json(["status": "pass", "service": "hookline", "version": self.version])
-        }
-        router.get("ready") { _, _ in
-            let parts = await self.readiness()
-            let isReady = parts.allSatisfy { $0.problem == nil || $0.isHarmless }
-            return try Response.json(
-                isReady ? .ok : .serviceUnavailable,
-                ReadyDTO(
-                    status: isReady ? "pass" : "fail",
-                    checks: Dictionary(parts.map { ($0.part, $0.problem ?? "ok") }) { first, _ in first }))
-        }
+        router.get("health") { _, _ in try Self.alive(self.version) }
+        router.get("ready") { _, _ in try Self.ready(await self.readiness()) }
         if self.servesMetrics { Self.addMetrics(self.metrics, to: router) }
         router.get("openapi.json") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
         }
+    }
+
+    static func alive(_ version: String) throws -> Response {
+        try Response.json(["status": "pass", "service": "hookline", "version": version])
+    }
+
+    static func ready(_ parts: [Readiness]) throws -> Response {
+        let isReady = parts.allSatisfy { $0.problem == nil || $0.isHarmless }
+        return try Response.json(
+            isReady ? .ok : .serviceUnavailable,
+            ReadyDTO(
+                status: isReady ? "pass" : "fail",
+                checks: Dictionary(parts.map { ($0.part, $0.problem ?? "ok") }) { first, _ in first }))
     }
 
     static func addMetrics(_ metrics: Metrics, to router: Router<some RequestContext>) {

@@ -1,0 +1,43 @@
+internal import HTTPTypes
+internal import Hummingbird
+package import Logging
+package import ServiceLifecycle
+
+/// Answers who looks after the service while it is not there yet, which is for as long as the database is waited for or brought up to
+/// date: that the process lives, so that nobody kills it for that, and what is waited for. Whoever wants anything else is to come again.
+///
+/// It gives up the port when it is cancelled.
+///
+/// - Parameter stage: what is waited for, in words that everybody may see.
+package func makeStartingService(
+    _ configuration: APIConfiguration, version: String, logger: Logger, stage: @escaping @Sendable () -> String
+) -> any Service {
+    var logger = logger
+    // When the service listens is told by what comes after it.
+    logger.logLevel = .error
+    let application = Application(
+        responder: StartingResponder(version: version, stage: stage), server: HTTPConnections.server,
+        configuration: .init(
+            address: .hostname(configuration.host, port: configuration.port),
+            availableConnectionsDelegate: .maximum(64, logger: logger)),
+        logger: logger)
+    return ListeningService(application, host: configuration.host, port: configuration.port)
+}
+
+private struct StartingResponder: HTTPResponder {
+    typealias Context = APIContext
+    let version: String
+    let stage: @Sendable () -> String
+
+    func respond(to request: Request, context: APIContext) async throws -> Response {
+        switch request.uri.path {
+        case "/health": return try SystemRoutes.alive(self.version)
+        case "/ready": return try SystemRoutes.ready([Readiness(part: "start", problem: self.stage())])
+        default:
+            return try APIError(
+                status: .serviceUnavailable, message: "the service is starting: \(self.stage())",
+                headers: [.retryAfter: "2"]
+            ).response(from: request, context: context)
+        }
+    }
+}

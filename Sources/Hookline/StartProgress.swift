@@ -1,0 +1,47 @@
+internal import API
+internal import Domain
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// How far a start has come.
+final class StartProgress: Sendable {
+    enum Stage: String, Sendable {
+        case waitingForClock = "waiting until the clock is set"
+        case waitingForDatabase = "waiting for the database"
+        case migrating = "bringing the database up to date"
+        case reading = "reading what there is"
+    }
+
+    private let present = Mutex(Stage.waitingForDatabase)
+
+    var stage: Stage { self.present.withLock { $0 } }
+
+    func come(to stage: Stage) {
+        self.present.withLock { $0 = stage }
+    }
+}
+
+extension Assembly {
+    /// Builds all there is, and answers meanwhile who asks how it goes. The port is free again when it returns.
+    func buildAnswering(_ pools: Pools, companions: [any Service]) async throws -> Built {
+        // One that the system chooses is not known to anybody yet.
+        guard self.configuration.api.port != 0 else { return try await self.build(pools, companions: companions) }
+        let answering = makeStartingService(
+            self.configuration.api, version: Release.version, logger: self.logger,
+            stage: { [progress = self.progress] in progress.stage.rawValue })
+        return try await withThrowingTaskGroup(of: Built?.self) { tasks in
+            tasks.addTask {
+                try await answering.run()
+                return nil
+            }
+            tasks.addTask { try await self.build(pools, companions: companions) }
+            var built: Built?
+            while built == nil, let end = try await tasks.next() { built = end }
+            tasks.cancelAll()
+            // That it was cancelled is how it is to end.
+            while await tasks.nextResult() != nil {}
+            guard let built else { throw CancellationError() }
+            return built
+        }
+    }
+}
