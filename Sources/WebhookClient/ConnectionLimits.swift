@@ -11,6 +11,9 @@ package struct ConnectionLimits: Sendable, Equatable {
     /// grow to, half of all is left to those that have not grown. And a connection takes some ten kilobytes, more with TLS.
     package var beyond: Int
 
+    /// Bytes of answers that have not come to their end, over all.
+    package var unfinished = 128 * 1024 * 1024
+
     static let mostBeyond = 2_048
 
     package init(total: Int = 4_096, origin: Int = 512) {
@@ -24,6 +27,7 @@ package struct ConnectionLimits: Sendable, Equatable {
         let loops = max(1, loops)
         var share = ConnectionLimits(total: self.total / loops, origin: self.origin / loops)
         share.beyond = min(share.beyond, self.beyond / loops)
+        share.unfinished = self.unfinished / loops
         return share
     }
 

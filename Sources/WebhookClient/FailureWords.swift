@@ -10,6 +10,9 @@ internal import Glibc
 ///
 /// Never the text of an error of ours or of a library's: that is about sources, calls and numbers.
 enum FailureWords {
+    static let noRoomForAnswer =
+        "the answer has begun and does not go on, as those to many other requests of this group, and there is no room for so much of them"
+
     // MARK: Finding
 
     /// - Parameter why: what the system says.

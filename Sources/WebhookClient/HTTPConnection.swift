@@ -51,6 +51,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Since when the rest of an answer is waited for, whose status is in.
     private var restSince: NIODeadline?
     private var restNotice: Scheduled<Void>?
+    /// How much of an answer that has not come to its end is in memory.
+    private var held = 0
     /// How often what has come of this answer was acknowledged at once.
     private var acknowledgements = 0
     /// Whether the connection is good for another request once the rest of this one has gone out, whose answer is in; nil if there
@@ -166,6 +168,7 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func leavePool(_ standing: Standing) {
+        self.holdNoMore()
         guard let pool = self.pool else { return }
         self.pool = nil
         self.shared.ended(pool, standing)
@@ -214,6 +217,28 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     // MARK: The rest of an answer
+
+    private func hasRoomForMore() -> Bool {
+        let more = self.parser.held - self.held
+        guard more > 0 else { return true }
+        self.held += more
+        return self.shared.unfinished.take(more, of: self.owner)
+    }
+
+    private func holdNoMore() {
+        guard self.held > 0 else { return }
+        self.shared.unfinished.give(self.held, of: self.owner)
+        self.held = 0
+    }
+
+    /// A status is all that many ask for.
+    private func endUnfinished() {
+        if self.parser.hasStatus, self.request?.needsBody == false {
+            self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: .now())
+        } else {
+            self.fail(.invalidResponse(FailureWords.noRoomForAnswer))
+        }
+    }
 
     /// A body that comes right behind its head is worth waiting for: the next request goes out on the same connection then,
     /// which is the only one that some receivers serve.
@@ -288,7 +313,9 @@ final class HTTPConnection: ChannelInboundHandler {
         let buffer = self.unwrapInboundIn(data)
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
-            case .needsMore: self.noteRest()
+            case .needsMore:
+                guard self.hasRoomForMore() else { return self.endUnfinished() }
+                self.noteRest()
             case .complete(let canReuse):
                 if !canReuse, self.isTimedOut, self.sendAgain() { return }
                 // 421 says that it is the wrong connection to ask on (RFC 9110, section 15.5.20).
@@ -383,6 +410,7 @@ final class HTTPConnection: ChannelInboundHandler {
             .now() < sentAt + self.shared.configuration.crossing
         else { return false }
         self.forgetRest()
+        self.holdNoMore()
         self.request = nil
         // The request has its part of what there may be until it is through.
         self.pool = nil

@@ -84,6 +84,9 @@ struct ResponseParser {
         self.limits = limits
     }
 
+    /// How much of what has come is in memory.
+    var held: Int { self.partial.count + self.body.count }
+
     /// How much of the body is wanted.
     var keptBody: Int { self.limits.keptBody }
 

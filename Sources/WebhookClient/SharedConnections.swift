@@ -14,6 +14,7 @@ package final class SharedConnections {
     let configuration: ClientConfiguration
     private let limits: ConnectionLimits
     private var use: ConnectionUse
+    var unfinished: AnswerRoom
     let sideDials: SideDials
     /// In no order: each knows its place.
     private var open: [HTTPConnection] = []
@@ -36,6 +37,7 @@ package final class SharedConnections {
         self.configuration = configuration
         self.limits = limits
         self.use = ConnectionUse(most: limits.total, beyond: limits.beyond)
+        self.unfinished = AnswerRoom(most: limits.unfinished)
         self.sideDials = SideDials(most: limits.total / 8)
     }
 

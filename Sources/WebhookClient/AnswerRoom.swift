@@ -1,0 +1,31 @@
+internal import Domain
+
+/// Bytes of answers that have not come to their end. One is small, and they are as many as connections: receivers that begin their
+/// answers and do not go on could fill the memory.
+///
+/// Each owner may have as much as is left to the others (the dynamic thresholds of Choudhury and Hahne, 1998): whoever takes all that
+/// they can get has half of it, and the next finds room.
+struct AnswerRoom {
+    let most: Int
+    private(set) var held = 0
+    private var each: [EntityID?: Int] = [:]
+
+    init(most: Int) {
+        self.most = most
+    }
+
+    /// - Parameter bytes: what has come more.
+    /// - Returns: whether there is room for it. It counts in any case, until it is given back.
+    mutating func take(_ bytes: Int, of owner: EntityID?) -> Bool {
+        self.held += bytes
+        let own = self.each[owner, default: 0] + bytes
+        self.each[owner] = own
+        return own <= self.most - self.held
+    }
+
+    mutating func give(_ bytes: Int, of owner: EntityID?) {
+        self.held -= bytes
+        let rest = self.each[owner, default: 0] - bytes
+        self.each[owner] = rest > 0 ? rest : nil
+    }
+}
