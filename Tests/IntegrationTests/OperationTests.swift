@@ -21,17 +21,22 @@ extension ManagementTests {
                 }
                 await running.hookline.process.stop()
 
-                // As the page says it, but that what it restores to is another database, which is made already.
-                let restored = try await SharedPostgres.shared.makeDatabase()
+                // As the page says it, but into another database, for a role that may do no more than the page's.
+                let name = String(installation.postgresURL.split(separator: "/").last ?? "")
+                let (database, role) = ("restored_\(name)", "restorer_\(name)")
+                let restored = "postgresql://\(role)@127.0.0.1:\(installation.postgres.port)/\(database)"
+                _ = try await installation.sql("CREATE ROLE \(role) LOGIN")
                 try await ShellBlock.type(
                     ShellBlock.all(of: "docs/operations.md", with: "pg_dump"), in: installation.folder,
                     after: """
                         POSTGRES_URL=\(installation.postgresURL)
-                        createdb() {
-                            command createdb --maintenance-db="$POSTGRES_URL" "${@:1:$#-1}" from_the_page &&
-                                dropdb --maintenance-db="$POSTGRES_URL" from_the_page && POSTGRES_URL=\(restored)
+                        runuser() {
+                            [ "$*" = "-u postgres -- createdb ${*:5}" ]
+                            createdb --maintenance-db="$POSTGRES_URL" "${@:5}"
+                            POSTGRES_URL=\(restored)
                         }
-                        """)
+                        """,
+                    changing: ["--owner=hookline": "--owner=\(role)", "template0 hookline": "template0 \(database)"])
                 let before = Set(receiver.requests.map(\.body))
                 receiver.set(.decide { _ in 200 })
                 let again = try await HooklineProcess.serve(
@@ -46,6 +51,9 @@ extension ManagementTests {
                 // And it goes on from there.
                 try await installation.publish(201...210)
                 try await waitUntil("what came later") { Set(receiver.accepted).count == 210 }
+                await again.process.stop()
+                _ = try await installation.sql("DROP DATABASE \(database) WITH (FORCE)")
+                _ = try await installation.sql("DROP ROLE \(role)")
             }
             await receiver.stop()
         }
