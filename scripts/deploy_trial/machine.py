@@ -27,7 +27,7 @@ daemon-reload) ;;
     for pair in $(sed -n 's/^Environment=//p' "$unit"); do variables+=("${pair//%d/$credentials}"); done
     as=(setpriv --reuid=61234 --regid=61234 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs
         env -i PATH=/usr/bin:/bin "${variables[@]}")
-    "${as[@]}" $(sed -n 's/^ExecStartPre=//p' "$unit") > /var/log/hookline.check
+    "${as[@]}" $(sed -n 's/^ExecStart=\(.*\) serve$/\1 check-config/p' "$unit") > /var/log/hookline.check
     setsid "${as[@]}" $(sed -n 's/^ExecStart=//p' "$unit") > /var/log/hookline.log 2>&1 < /dev/null &
     ;;
 *) echo "systemctl $* is not known here" >&2; exit 1 ;;

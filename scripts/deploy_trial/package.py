@@ -23,7 +23,6 @@ case "$*" in
     while read -r line; do variables+=("$line"); done < <(grep -v '^#' "$(sed -n 's/^EnvironmentFile=//p' "$unit")")
     as=(setpriv --reuid="$(sed -n 's/^User=//p' "$unit")" --regid="$(sed -n 's/^Group=//p' "$unit")" --clear-groups
         --bounding-set=-all --inh-caps=-all --no-new-privs env -i PATH=/usr/bin:/bin "${variables[@]}")
-    "${as[@]}" $(sed -n 's/^ExecStartPre=//p' "$unit") > /var/log/hookline.check
     setsid "${as[@]}" $(sed -n 's/^ExecStart=//p' "$unit") > /var/log/hookline.log 2>&1 < /dev/null &
     echo $! > /run/hookline.pid
     ;;
