@@ -68,10 +68,6 @@ extension WholeServiceTests {
                 let conf = try #require(Files.read("\(TakeoverTests.deploy)/mosquitto/mosquitto.conf"))
                     .replacing("/run/secrets/hookline", with: "\(folder)/mosquitto")
                     .replacing("/var/lib/mosquitto", with: "\(folder)/mosquitto-data")
-                    .replacing(
-                        "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
-                        with: LocalMosquitto.dynamicSecurityPlugin
-                    )
                     .replacing("listener 8883\n", with: "listener \(things) localhost\n")
                     .replacing("listener 8884\n", with: "listener \(hookline) localhost\n")
                 try Files.write(conf + "\nuser root\n", to: "\(folder)/mosquitto.conf")
