@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import pathlib
+import pwd
 import signal
 import urllib.error
 import urllib.request
@@ -12,15 +13,14 @@ import urllib.request
 import yaml
 from link import Link
 from packets import any_end
-from processes import Failure, Process, free_port, unprivileged, until
+from processes import Failure, Process, complete, free_port, unprivileged, until
 from servers import Database
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy/patroni"
 # What is tried is what deploy/ has, but for names, ports and passwords.
 PATRONI = yaml.safe_load((DEPLOY / "patroni.yml").read_text())
 TTL = PATRONI["bootstrap"]["dcs"]["ttl"]
-TRUST = ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"]
-ACCOUNT = {"username": "postgres"}
+PASSWORD = "HOOKLINE_PASSWORD"
 
 
 class Node:
@@ -40,15 +40,24 @@ class Node:
         environment = {**os.environ, "HOME": str(self.folder)}
         self.process = Process(name, command, log, env=environment, **unprivileged())
 
+    async def make_certificate(self):
+        """In the place of Debian's, whose key not everybody may read."""
+        key, certificate = self.folder / "server.key", self.folder / "server.crt"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={self.name}"]
+        await complete([*command, "-keyout", key, "-out", certificate])
+        return {"ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
+
     async def prepare(self, etcd_port):
         for way, port in {"database": self.port, "patroni": self.rest_port, "etcd": etcd_port}.items():
             self.links[way] = Link(f"{self.name}-{way}", port, any_end)
             await self.links[way].open()
-        self.folder.joinpath("patroni.json").write_text(json.dumps(self.configuration(), indent=2))
+        configuration = self.configuration(await self.make_certificate())
+        self.folder.joinpath("patroni.json").write_text(json.dumps(configuration, indent=2))
         if account := unprivileged():
-            os.chown(self.folder, account["user"], account["group"])
+            for path in [self.folder, *self.folder.iterdir()]:
+                os.chown(path, account["user"], account["group"])
 
-    def configuration(self):
+    def configuration(self, certificate):
         made = copy.deepcopy(PATRONI)
         made["name"] = self.name
         made["restapi"] = {
@@ -60,7 +69,7 @@ class Node:
         made["etcd3"] = {"hosts": [f"127.0.0.1:{self.links['etcd'].port}"], "use_proxies": True}
         made["bootstrap"]["dcs"]["postgresql"]["parameters"] |= {
             "shared_buffers": "32MB",
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(self.folder),
         }
         made["postgresql"] |= {
             "listen": f"127.0.0.1:{self.port}",
@@ -68,9 +77,14 @@ class Node:
             "data_dir": str(self.folder / "data"),
             "bin_dir": str(self.binaries),
             "pgpass": str(self.folder / "pgpass"),
-            "authentication": {"superuser": ACCOUNT, "replication": ACCOUNT, "rewind": ACCOUNT},
-            "pg_hba": TRUST,
+            "pg_hba": [line.replace("NETWORK", "127.0.0.1/32") for line in PATRONI["postgresql"]["pg_hba"]],
         }
+        made["postgresql"]["parameters"] |= certificate
+        if not unprivileged():
+            # By the socket a user of the system comes in under no other name.
+            own = pwd.getpwuid(os.geteuid()).pw_name
+            made["postgresql"]["authentication"]["superuser"]["username"] = own
+            made["postgresql"]["pg_hba"].append(f"local all {own} peer")
         return made
 
     def postmaster(self):
@@ -143,8 +157,8 @@ class Cluster(Database):
     def url(self, port=None):
         ports = [self.proxy_port] if self.proxy_port else [node.links["database"].port for node in self.nodes]
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-        options = "target_session_attrs=read-write&connect_timeout=3&sslmode=disable&gssencmode=disable"
-        return f"postgresql://postgres@{hosts}/postgres?{options}"
+        options = "target_session_attrs=read-write&connect_timeout=3&sslmode=require&gssencmode=disable"
+        return f"postgresql://hookline:{PASSWORD}@{hosts}/hookline?{options}"
 
     async def prepare(self):
         for node in self.nodes:
