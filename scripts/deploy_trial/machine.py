@@ -29,7 +29,9 @@ daemon-reload) ;;
         env -i PATH=/usr/bin:/bin "${variables[@]}")
     "${as[@]}" $(sed -n 's/^ExecStart=\(.*\) serve$/\1 check-config/p' "$unit") > /var/log/hookline.check
     setsid "${as[@]}" $(sed -n 's/^ExecStart=//p' "$unit") > /var/log/hookline.log 2>&1 < /dev/null &
+    echo $! > /run/hookline.pid
     ;;
+"--quiet is-failed hookline") [ ! -e "/proc/$(cat /run/hookline.pid)/exe" ] ;;
 *) echo "systemctl $* is not known here" >&2; exit 1 ;;
 esac
 """
