@@ -183,6 +183,8 @@ struct CommandTests {
             let unwell = try await HooklineProcess.run(["health"], settings)
             return unwell.end == "exited(1)" && unwell.output.contains("not connected")
         }
+        let alive = try await HooklineProcess.run(["health", "--alive"], settings)
+        #expect(alive.end == "exited(0)" && alive.output.contains(#""status":"pass""#), "\(alive.output)")
         await hookline.process.stop()
     }
 
