@@ -144,7 +144,8 @@ extension Dispatcher {
             for other in attempt.others {
                 self.add(
                     DeliveryResult(
-                        delivery: other.with(attempt.target), ending: verdict.ending, attempt: nil, wasTriedAlong: true)
+                        delivery: other.with(attempt.target), ending: verdict.ending, attempt: nil,
+                        wasTriedAlong: !verdict.isFault || other.attempts == 0)
                 )
             }
             if attempt.target.responds { self.respond(verdict, to: attempt) }

@@ -23,8 +23,9 @@ struct Verdict {
 
     /// How long a webhook's other deliveries are kept from the same fault.
     private static let pauseAfterFault = Duration.seconds(2)
-    /// Where one attempt is all that the webhook gives, and there was none.
-    private static let waitWithoutSchedule = Duration.seconds(60)
+    /// What is nobody's fault is tried again after a quarter of the delivery's age, which makes waits grow as long as that lasts, and ends
+    /// them soon after it does.
+    private static let waitsForNobody = (least: Duration.seconds(5), most: Duration.seconds(300))
 
     /// - Parameters:
     ///   - policy: of the webhook as it was called; nil if that is the target's. What an answer means was told to nobody else.
@@ -103,9 +104,10 @@ struct Verdict {
     ) -> DeliveryResult.Ending {
         let number = Int(delivery.attempts) + 1
         let schedule = defaults.schedule(for: target.policy)
-        let step = counts ? number : min(number, schedule.waits.count)
-        guard let wait = schedule.wait(after: step, using: &generator) ?? (counts ? nil : Self.waitWithoutSchedule)
-        else {
+        let next =
+            counts
+            ? schedule.wait(after: number, using: &generator) : Self.wait(of: delivery, schedule, wallNow, &generator)
+        guard let wait = next else {
             return .failed(reason: "given up after \(number) attempts; the last: \(what)")
         }
         // A receiver's wish can only delay.
@@ -117,6 +119,14 @@ struct Verdict {
             return .failed(reason: "\(reason); the last attempt: \(what)")
         }
         return .retried(due: due)
+    }
+
+    private static func wait(
+        of delivery: Delivery, _ schedule: RetrySchedule, _ now: Instant, _ generator: inout some RandomNumberGenerator
+    ) -> Duration? {
+        let first = min(schedule.waits.first ?? self.waitsForNobody.least, self.waitsForNobody.most)
+        let wait = min(max(first, (now - delivery.since) / 4), self.waitsForNobody.most)
+        return RetrySchedule(waits: [wait], jitter: schedule.jitter).wait(after: 1, using: &generator)
     }
 }
 

@@ -47,7 +47,7 @@ struct Assembly {
         let metrics = Metrics()
         let database = Database(pool: pools.general)
         let data = pools.data.map { Database(pool: $0.general) } ?? database
-        let clock = DatabaseClock(database, system: .system, monotonic: monotonicNanoseconds)
+        let clock = DatabaseClock(database, system: .system, monotonic: bootNanoseconds)
         self.progress.come(to: .waitingForClock)
         try await clock.waitUntilSet(logger: self.logger)
         self.progress.come(to: .waitingForDatabase)

@@ -53,8 +53,12 @@ package struct DeliveryResult: Sendable {
             wasTriedAlong: self.wasTriedAlong, isOfFormerVersion: self.isOfFormerVersion)
     }
 
-    /// How many attempts it adds to its delivery.
-    package var tried: Int16 { self.attempt != nil || self.wasTriedAlong ? 1 : 0 }
+    /// How many attempts it adds to its delivery. The first of all always counts, for the order of those that were not tried yet; after
+    /// that one with which nothing was sent does not, so that what is nobody's fault uses up nothing.
+    package var tried: Int16 {
+        guard let attempt else { return self.wasTriedAlong ? 1 : 0 }
+        return attempt.wasSent || self.delivery.attempts == 0 ? 1 : 0
+    }
 }
 
 /// One request as the log keeps it.

@@ -251,8 +251,8 @@ struct VerdictTests {
     @Test(
         "gives nothing up for a count of attempts where the receiver had no part in it, or is gone and the webhook disabled; only for age",
         arguments: [
-            (Outcome.failure(.nameServer("x")), Int64(300), Int64(60)), (.failure(.proxy("x")), 300, 60),
-            (.response(status: 410, body: [], retryAfter: nil), 300, 60), (.failure(.connect("x")), -2, -2),
+            (Outcome.failure(.nameServer("x")), Int64(5), Int64(5)), (.failure(.proxy("x")), 5, 5),
+            (.response(status: 410, body: [], retryAfter: nil), 5, 5), (.failure(.connect("x")), -2, -2),
             (.response(status: 500, body: [], retryAfter: nil), -2, -2),
         ])
     func last(_ outcome: Outcome, _ ending: Int64, withoutSchedule: Int64) throws {
@@ -261,8 +261,26 @@ struct VerdictTests {
         }
         #expect(
             Self.ending(Self.verdict(outcome, of: try Self.delivery { $0.maxAttempts = 1 })) == withoutSchedule)
+        for (later, wait) in [(19, 5), (100, 25), (1_200, 300), (80_000, 300)] as [(Int64, Int64)] where ending > 0 {
+            let aged = Self.verdict(outcome, of: try Self.delivery(attempts: 9), later: later)
+            #expect(Self.ending(aged, later: later) == wait)
+        }
         let old = Self.verdict(outcome, of: try Self.delivery(attempts: 2), later: 86_200)
         #expect(Self.ending(old) == -2)
+    }
+
+    @Test("adds an attempt to its delivery, but none after the first with which nothing was sent")
+    func tried() throws {
+        for (attempts, wasSent, tried) in [(0, true, 1), (0, false, 1), (1, true, 1), (1, false, 0), (9, false, 0)]
+            as [(Int32, Bool, Int16)]
+        {
+            let record = AttemptRecord(
+                at: .first, latencyMicroseconds: 1, status: nil, error: "x", response: nil,
+                peculiarities: AttemptRecord.Peculiarities(wasSent: wasSent))
+            let result = DeliveryResult(
+                delivery: try Self.delivery(attempts: attempts), ending: .retried(due: .first), attempt: record)
+            #expect(result.tried == tried)
+        }
     }
 
     @Test("pauses the webhook for as long as its token url asks to be left alone, and tries it again no sooner")

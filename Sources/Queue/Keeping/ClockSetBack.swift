@@ -1,5 +1,6 @@
 internal import Domain
 internal import Postgres
+internal import Values
 
 extension HousekeepingStore {
     /// The database's clock was set back: what was to happen at a time of before happens as much earlier, and at once if
@@ -46,7 +47,18 @@ extension HousekeepingStore {
                 """
             ),
             ("silences", "UPDATE thing_silences SET since = \(self.now) WHERE since > \(self.now)"),
-            ("steps of the clock", "DELETE FROM clock_steps WHERE ended_at > \(self.now)"),
+            // What is left of one that it was set back into.
+            (
+                "steps of the clock",
+                """
+                WITH gone AS (
+                    DELETE FROM clock_steps WHERE ended_at > \(self.now)
+                    RETURNING microseconds - \(duration.wholeMicroseconds) AS left_over)
+                INSERT INTO clock_steps (ended_at, microseconds)
+                SELECT \(self.now), max(left_over) FROM gone WHERE left_over > 0 HAVING count(*) > 0
+                ON CONFLICT DO NOTHING
+                """
+            ),
         ]
         var steps: [HousekeepingStep] = []
         for (what, statement) in statements {

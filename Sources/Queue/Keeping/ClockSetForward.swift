@@ -3,8 +3,8 @@ internal import Postgres
 internal import Values
 
 extension HousekeepingStore {
-    /// The database's clock was set forward, which instances that start later need to know too. Several may see it; each looks for
-    /// itself, so that one that has been told is told nothing else.
+    /// The database's clock was set forward, which instances that start later need to know too. Several may see it, and each looks for
+    /// itself.
     ///
     /// - Returns: what became of it.
     /// - Throws: if the database cannot be reached.
@@ -19,8 +19,8 @@ extension HousekeepingStore {
                         """)
                     return try db.execute(
                         """
-                        DELETE FROM clock_steps WHERE ended_at < (
-                            SELECT ended_at FROM clock_steps ORDER BY ended_at DESC OFFSET \(Self.mostSteps) LIMIT 1)
+                        DELETE FROM clock_steps WHERE ended_at IN (
+                            SELECT ended_at FROM clock_steps ORDER BY microseconds DESC, ended_at OFFSET \(Self.mostSteps))
                         """)
                 }
             }

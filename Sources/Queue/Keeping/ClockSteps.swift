@@ -19,7 +19,7 @@ package struct ClockSteps: Sendable, Equatable {
         }
     }
 
-    /// More than a clock is set in the time that anything is kept for; a clock that trembles is not remembered for ever.
+    /// More than a clock is set in the time that anything is kept for. Of a clock that trembles the shortest are forgotten.
     package static let most = 64
 
     /// The oldest first; none overlaps another.
@@ -36,12 +36,26 @@ package struct ClockSteps: Sendable, Equatable {
         guard same.allSatisfy({ $0.length < step.length }) else { return }
         self.steps.removeAll { same.contains($0) }
         self.steps.insert(step, at: self.steps.firstIndex { step.end < $0.end } ?? self.steps.endIndex)
-        if self.steps.count > Self.most { self.steps.removeFirst() }
+        guard self.steps.count > Self.most,
+            let shortest = self.steps.indices.min(by: { self.steps[$0].length < self.steps[$1].length })
+        else { return }
+        self.steps.remove(at: shortest)
     }
 
-    /// Forgets those that are still to come: the clock was set back to before them.
-    package mutating func forget(after now: Instant) {
-        self.steps.removeAll { $0.end > now }
+    /// The clock was set back: what is then still to come was not lived through for as much less, and not at all if it was set back by
+    /// more.
+    package mutating func setBack(to now: Instant, by length: Duration) {
+        self.steps = self.steps.compactMap { step in
+            guard step.end > now else { return step }
+            return step.length > length ? Step(end: now, length: step.length - length) : nil
+        }
+    }
+
+    /// Those that the others know nothing of.
+    package func unknown(to others: ClockSteps) -> [Step] {
+        self.steps.filter { step in
+            !others.steps.contains { $0.start < step.end && step.start < $0.end && $0.length >= step.length }
+        }
     }
 
     /// How long it was from the one time to the other, without what was never lived through.

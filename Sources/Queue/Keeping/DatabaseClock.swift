@@ -41,7 +41,15 @@ package final class DatabaseClock: Sendable {
     /// How far the database's time is ahead of the monotonic clock, in microseconds; nothing is before the first look.
     private let lead = Atomic<Int64>(DatabaseClock.unknown)
     private static let unknown = Int64.min
-    private let steps = Mutex(ClockSteps())
+    private struct History {
+        var steps = ClockSteps()
+        /// Those that are not in the database.
+        var untold: [ClockSteps.Step] = []
+        /// When it was looked last, on the monotonic clock.
+        var lookedAt = Int64.min
+    }
+
+    private let history = Mutex(History())
 
     /// - Parameters:
     ///   - system: this machine's clock.
@@ -61,13 +69,15 @@ package final class DatabaseClock: Sendable {
     ) {
         self.init(system: system, monotonic: monotonic) {
             try await database.pool.withConnection { db in
+                // Before the time, so that none is missing that has come to its end by then.
+                let steps = try HousekeepingStore.steps(on: db)
                 let before = monotonic()
                 let time = try db.query("SELECT clock_timestamp()") { try $0.instant(0) }
                 let after = monotonic()
                 guard let time = time.first else { throw PostgresError(.decoding, "no time came back") }
                 return Reading(
                     database: time, monotonic: before + (after - before) / 2, uncertainty: (after - before) / 2_000,
-                    steps: try HousekeepingStore.steps(on: db))
+                    steps: steps)
             }
         }
     }
@@ -77,7 +87,7 @@ package final class DatabaseClock: Sendable {
         WallClock(
             microseconds: { self.microseconds },
             elapsed: { start, end in
-                self.isTrusted ? self.steps.withLock { $0.elapsed(from: start, to: end) } : nil
+                self.isTrusted ? self.history.withLock { $0.steps.elapsed(from: start, to: end) } : nil
             })
     }
 
@@ -85,7 +95,7 @@ package final class DatabaseClock: Sendable {
     /// set forward meanwhile.
     package func span(of duration: Duration) -> Duration {
         let now = self.wallClock.now
-        return self.steps.withLock { $0.span(of: duration, before: now) }
+        return self.history.withLock { $0.steps.span(of: duration, before: now) }
     }
 
     private var microseconds: Int64 {
@@ -112,6 +122,9 @@ package final class DatabaseClock: Sendable {
             + "nothing is removed or given up meanwhile"
     }
 
+    /// Times at which it was set forward that the database has no row of.
+    var untoldSteps: [ClockSteps.Step] { self.history.withLock { $0.untold } }
+
     /// The day that it is by this machine's clock, counted from 1970.
     var ownDay: Int64 { DayNumber.of(milliseconds: self.system.now.milliseconds) }
     /// The day that it is by the database's.
@@ -126,13 +139,26 @@ package final class DatabaseClock: Sendable {
         let lead = reading.database.microseconds - reading.monotonic / 1_000
         let known = self.lead.load(ordering: .relaxed)
         // Known before the time is: nothing is given up in between.
-        self.steps.withLock { steps in
-            for step in reading.steps.steps { steps.insert(step) }
-            if known != Self.unknown, lead - known > Self.noticeable {
-                steps.insert(ClockSteps.Step(end: reading.database, length: .microseconds(lead - known)))
+        let isNewest = self.history.withLock { history in
+            // Of two looks at a time the later one may be over first.
+            guard reading.monotonic >= history.lookedAt else { return false }
+            history.lookedAt = reading.monotonic
+            // One that is still to come is of before the clock was set back.
+            for step in reading.steps.steps where step.end <= reading.database { history.steps.insert(step) }
+            if known != Self.unknown,
+                (lead - known).magnitude > max(Self.noticeable, reading.uncertainty + 1_000).magnitude
+            {
+                let length = Duration.microseconds(lead - known)
+                if length > .zero {
+                    history.steps.insert(ClockSteps.Step(end: reading.database, length: length))
+                } else {
+                    history.steps.setBack(to: reading.database, by: .zero - length)
+                }
             }
-            steps.forget(after: reading.database)
+            history.untold = history.steps.unknown(to: reading.steps)
+            return true
         }
+        guard isNewest else { return .zero }
         // Smaller differences are the network's, not the clock's.
         if known != Self.unknown, (lead - known).magnitude <= reading.uncertainty.magnitude + 1_000 { return .zero }
         // Exchanged, so that of several looks at a time only one tells of a jump.

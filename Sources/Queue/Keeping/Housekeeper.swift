@@ -90,7 +90,8 @@ package struct Housekeeper: Service {
             }
             let today = [self.clock.day, self.clock.ownDay]
             if today != days || ContinuousClock.now >= next {
-                await self.maintainPartitions()
+                let isCompared = if case .success = comparison { true } else { false }
+                await self.maintainPartitions(mayRemove: isCompared)
                 days = today
                 next = .now + self.configuration.interval
             }
@@ -104,21 +105,21 @@ package struct Housekeeper: Service {
 
     private func compareClocks() async throws {
         let jump = try await self.clock.look()
+        for step in self.clock.untoldSteps { self.tell(try await self.store.clockWasSetForward(step)) }
         guard jump != .zero else { return }
         self.logger.notice("the database's clock was set", metadata: ["by": "\(jump)"])
-        self.tell(
-            jump < .zero
-                ? try await self.store.clockWasSetBack(by: .zero - jump)
-                : try await self.store.clockWasSetForward(ClockSteps.Step(end: self.clock.wallClock.now, length: jump)))
+        if jump < .zero { self.tell(try await self.store.clockWasSetBack(by: .zero - jump)) }
     }
 
     /// Makes the partitions that are needed now. Without them messages still have a place, the default partition, so what
     /// goes wrong is logged and no more.
-    package func maintainPartitions() async {
+    ///
+    /// - Parameter mayRemove: whether the clock has just been looked at.
+    package func maintainPartitions(mayRemove: Bool = true) async {
         do {
             self.tell(
-                try await self.partitions.look(
-                    ownDay: self.clock.ownDay, mayRemove: self.clock.isTrusted,
+                try await self.partitions.at(self.clock.wallClock.now).look(
+                    ownDay: self.clock.ownDay, mayRemove: mayRemove && self.clock.isTrusted,
                     keepMessages: self.clock.span(of: self.configuration.keepMessages),
                     keepAttempts: self.clock.span(of: self.configuration.keepAttempts),
                     keepAudit: self.clock.span(of: self.configuration.keepAudit)))
@@ -133,12 +134,14 @@ package struct Housekeeper: Service {
     func sweep() async throws {
         try await self.compareClocks()
         guard self.clock.isTrusted else { return }
+        // By the time that was looked at: the clock may be set in the midst of it, which is not known before the next look.
+        let store = self.store.at(self.clock.wallClock.now)
         self.tell(
-            try await self.store.sweep(
+            try await store.sweep(
                 keepFailed: self.clock.span(of: self.configuration.keepFailed),
                 keepCommands: self.clock.span(of: self.configuration.keepCommands)))
         let ages = self.maxAges().map { ($0.webhook, $0.group, self.clock.span(of: $0.maxAge)) }
-        if let expired = try await self.store.expire(ages), expired > 0 {
+        if let expired = try await store.expire(ages), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])
         }
     }

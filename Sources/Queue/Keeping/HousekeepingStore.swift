@@ -1,6 +1,7 @@
 package import Domain
 internal import Postgres
 package import Schema
+internal import Values
 
 /// What crashes and races leave behind, what is over, and what waited too long. All of it goes by the database's clock.
 package struct HousekeepingStore: Sendable {
@@ -13,6 +14,15 @@ package struct HousekeepingStore: Sendable {
     package init(_ database: Database) {
         self.pool = database.pool
     }
+
+    /// The same at this time, whatever the database's clock says meanwhile.
+    func at(_ time: Instant) -> HousekeepingStore {
+        var store = self
+        store.now = Self.query(time)
+        return store
+    }
+
+    static func query(_ time: Instant) -> Query { "to_timestamp(\(time.microseconds) / 1000000.0)" }
 
     /// What is removed, each by itself.
     enum Sweep: String, Sendable, CaseIterable {

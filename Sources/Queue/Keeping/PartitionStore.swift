@@ -48,6 +48,13 @@ package struct PartitionStore: Sendable {
         self.pool = database.pool
     }
 
+    /// The same at this time, whatever the database's clock says meanwhile.
+    func at(_ time: Instant) -> PartitionStore {
+        var store = self
+        store.now = HousekeepingStore.query(time)
+        return store
+    }
+
     /// Rows of the default partition that are removed at a time.
     private static let mostRows: Int64 = 10_000
 

@@ -93,14 +93,28 @@ struct ClockStepTests {
         steps.insert(Self.step(1_250, 10))
         steps.insert(Self.step(50, 10))
         #expect(steps.steps == [Self.step(50, 10), Self.step(1_200, 1_100), Self.step(1_250, 10)])
-        steps.forget(after: Self.time(1_200))
-        #expect(steps.steps == [Self.step(50, 10), Self.step(1_200, 1_100)])
+        #expect(
+            steps.unknown(to: ClockSteps([Self.step(1_190, 1_101), Self.step(1_250, 9)])).map(\.end)
+                == [50, 1_250].map(Self.time))
     }
 
-    @Test("are not without end")
+    @Test("are shorter by what the clock is set back, if it is to before their end")
+    func setBack() {
+        for (now, length, left) in [
+            (1_300, 100, [Self.step(100, 50), Self.step(1_000, 800)]),
+            (900, 100, [Self.step(100, 50), Self.step(900, 700)]),
+            (200, 799, [Self.step(100, 50), Self.step(200, 1)]), (200, 800, [Self.step(100, 50)]), (60, 940, []),
+        ] as [(Int64, Int64, [ClockSteps.Step])] {
+            var steps = ClockSteps([Self.step(1_000, 800), Self.step(100, 50)])
+            steps.setBack(to: Self.time(now), by: .seconds(length))
+            #expect(steps.steps == left)
+        }
+    }
+
+    @Test("are not without end, and small ones do not push out a large one")
     func bounded() {
-        let steps = ClockSteps((1...1_000).map { Self.step($0 * 10, 5) })
-        #expect(steps.steps.count == ClockSteps.most && steps.steps.last == Self.step(10_000, 5))
+        let steps = ClockSteps([Self.step(100, 90)] + (20...1_000).map { Self.step($0 * 10, 5) })
+        #expect(steps.steps.count == ClockSteps.most && steps.steps.first == Self.step(100, 90))
     }
 }
 
@@ -122,10 +136,29 @@ struct DatabaseClockTests {
         #expect(clock.wallClock.elapsed(came, now) == .seconds(20))
         #expect(clock.span(of: .seconds(8)) == .seconds(8))
         #expect(clock.span(of: .seconds(9)) == .seconds(86_409))
-        clocks.set(system: -86_400, database: -86_400)
+        // By a little less than it was set forward.
+        clocks.set(system: -86_000, database: -86_000)
+        try await clock.look()
+        #expect(clock.wallClock.now - came == .seconds(420))
+        #expect(clock.wallClock.elapsed(came, clock.wallClock.now) == .seconds(20))
+        clocks.set(system: -400, database: -400)
         try await clock.look()
         #expect(clock.wallClock.elapsed(came, clock.wallClock.now) == .seconds(20))
         #expect(clock.span(of: .seconds(60)) == .seconds(60))
+    }
+
+    @Test("is not taken to be set where an answer was long under way, nor by the older of two looks")
+    func late() async throws {
+        let clocks = Clocks()
+        let clock = clocks.clock(uncertainty: 10 * second)
+        try await clock.look()
+        let came = clock.wallClock.now
+        clocks.set(system: 9, database: 9)
+        #expect(try await clock.look() == .zero)
+        #expect(clock.wallClock.elapsed(came, came + .seconds(100)) == .seconds(100))
+        clocks.set(monotonic: -1, database: 86_400)
+        #expect(try await clock.look() == .zero)
+        #expect(clock.wallClock.now < came + .seconds(60))
     }
 
     @Test("goes on by itself between two looks, whatever becomes of this machine's")
