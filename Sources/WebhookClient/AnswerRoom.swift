@@ -14,13 +14,15 @@ struct AnswerRoom {
         self.most = most
     }
 
-    /// - Parameter bytes: what has come more.
-    /// - Returns: whether there is room for it. It counts in any case, until it is given back.
-    mutating func take(_ bytes: Int, of owner: EntityID?) -> Bool {
+    /// - Parameter bytes: what has come more. They count in any case, until they are given back.
+    mutating func take(_ bytes: Int, of owner: EntityID?) {
         self.held += bytes
-        let own = self.each[owner, default: 0] + bytes
-        self.each[owner] = own
-        return own <= self.most - self.held
+        self.each[owner, default: 0] += bytes
+    }
+
+    /// Whether this owner has more than there is room for.
+    func isExceeded(by owner: EntityID?) -> Bool {
+        self.each[owner, default: 0] > self.most - self.held
     }
 
     mutating func give(_ bytes: Int, of owner: EntityID?) {

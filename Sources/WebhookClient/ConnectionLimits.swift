@@ -11,8 +11,10 @@ package struct ConnectionLimits: Sendable, Equatable {
     /// grow to, half of all is left to those that have not grown. And a connection takes some ten kilobytes, more with TLS.
     package var beyond: Int
 
-    /// Bytes of answers that have not come to their end, over all.
+    /// Bytes of answers that have not come to their end after a while, over all.
     package var unfinished = 128 * 1024 * 1024
+    /// Some hundred large ones.
+    static let leastUnfinished = 32 * 1024 * 1024
 
     static let mostBeyond = 2_048
 
@@ -27,7 +29,7 @@ package struct ConnectionLimits: Sendable, Equatable {
         let loops = max(1, loops)
         var share = ConnectionLimits(total: self.total / loops, origin: self.origin / loops)
         share.beyond = min(share.beyond, self.beyond / loops)
-        share.unfinished = self.unfinished / loops
+        share.unfinished = max(Self.leastUnfinished, self.unfinished / loops)
         return share
     }
 

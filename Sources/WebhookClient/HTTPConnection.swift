@@ -51,13 +51,16 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Since when the rest of an answer is waited for, whose status is in.
     private var restSince: NIODeadline?
     private var restNotice: Scheduled<Void>?
-    /// How much of an answer that has not come to its end is in memory.
+    /// How much of an answer that has not come to its end is in memory, and since when there is some.
     private var held = 0
+    private var heldSince = NIODeadline.distantPast
     /// How often what has come of this answer was acknowledged at once.
     private var acknowledgements = 0
     /// Whether the connection is good for another request once the rest of this one has gone out, whose answer is in; nil if there
     /// is no such rest.
     private var isGoodBehindRest: Bool?
+    /// How much of that rest there was at the last look.
+    private var unsent = 0
     /// Whether an answer has come to its end since the last look at the socket.
     private var hasCompleted = false
     private(set) var idleSince: NIODeadline
@@ -108,16 +111,18 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func checkDeadlines(now: NIODeadline) {
         guard self.request != nil else { return }
+        if let context, self.isGoodBehindRest != nil { self.followRest(context, now: now) }
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus {
-                self.complete(
-                    canReuse: false, brokeOff: self.parser.isFramed && self.isGoodBehindRest == nil, now: now)
+                self.completeWithoutRest(now: now)
             } else {
                 self.timeOut(self.isSecuring ? .handshake : .whole)
             }
         } else if let restSince = self.restSince, let restTimeout = self.restTimeout, now >= restSince + restTimeout {
-            self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: now)
+            self.completeWithoutRest(now: now)
+        } else if self.holdsTooMuch(now) {
+            self.endUnfinished()
         } else if let sentAt = self.sentAt {
             // A line may be slow, and a body large: the receiver cannot answer before it has it.
             if !self.isSecuring, !self.parser.hasBegun, let context, self.hasUnsent(context) {
@@ -130,6 +135,11 @@ final class HTTPConnection: ChannelInboundHandler {
             // Connecting has a timeout of its own for each address; this one bounds resolving and all of them.
             self.timeOut(.connect)
         }
+    }
+
+    /// Of the answer, or of the request that it is an answer to.
+    private func completeWithoutRest(now: NIODeadline) {
+        self.complete(canReuse: false, brokeOff: self.parser.isFramed && self.isGoodBehindRest == nil, now: now)
     }
 
     private func timeOut(_ phase: Outcome.Phase) {
@@ -218,11 +228,20 @@ final class HTTPConnection: ChannelInboundHandler {
 
     // MARK: The rest of an answer
 
-    private func hasRoomForMore() -> Bool {
+    /// An answer that comes in pieces, one right behind the other, is soon over.
+    private static let heldNoticedAfter = TimeAmount.seconds(1)
+
+    private func holdMore() {
         let more = self.parser.held - self.held
-        guard more > 0 else { return true }
+        guard more > 0 else { return }
+        if self.held == 0 { self.heldSince = .now() }
         self.held += more
-        return self.shared.unfinished.take(more, of: self.owner)
+        self.shared.unfinished.take(more, of: self.owner)
+    }
+
+    private func holdsTooMuch(_ now: NIODeadline) -> Bool {
+        self.held > 0 && now >= self.heldSince + Self.heldNoticedAfter
+            && self.shared.unfinished.isExceeded(by: self.owner)
     }
 
     private func holdNoMore() {
@@ -231,7 +250,7 @@ final class HTTPConnection: ChannelInboundHandler {
         self.held = 0
     }
 
-    /// A status is all that many ask for.
+    /// There is no room for what does not go on. A status is all that many ask for.
     private func endUnfinished() {
         if self.parser.hasStatus, self.request?.needsBody == false {
             self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: .now())
@@ -267,6 +286,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// How long the rest may take; nil is as long as the request.
     private var restTimeout: TimeAmount? {
         let timeout = self.shared.configuration.bodyTimeout
+        // Of the request's.
+        if self.isGoodBehindRest != nil { return timeout }
         if self.request?.needsBody != false { return self.parser.isFramed ? nil : timeout }
         let isPressed = self.pool?.isPressed == true || self.shared.isAnybodyWaiting
         return .nanoseconds(timeout.nanoseconds / (self.parser.isFramed ? 1 : 4) / (isPressed ? 4 : 1))
@@ -314,7 +335,7 @@ final class HTTPConnection: ChannelInboundHandler {
         do throws(ResponseParser.Malformed) {
             switch try self.parse(buffer) {
             case .needsMore:
-                guard self.hasRoomForMore() else { return self.endUnfinished() }
+                self.holdMore()
                 self.noteRest()
             case .complete(let canReuse):
                 if !canReuse, self.isTimedOut, self.sendAgain() { return }
@@ -337,15 +358,19 @@ final class HTTPConnection: ChannelInboundHandler {
     /// wait behind it (RFC 9112, section 9.3).
     private func hasUnsent(_ context: ChannelHandlerContext) -> Bool {
         // A small one has gone out as it was written, and most are small.
-        guard self.outgoing.readableBytes > Self.sentAtOnce else { return false }
-        // A channel that cannot say may have some of it.
-        do { return try context.channel.syncOptions?.getOption(.bufferedWritableBytes) != 0 } catch { return true }
+        self.outgoing.readableBytes > Self.sentAtOnce && self.unsentBytes(context) > 0
     }
 
-    /// Waits until all of the request has gone out, for no longer than the request may take.
+    private func unsentBytes(_ context: ChannelHandlerContext) -> Int {
+        // A channel that cannot say may have some of it.
+        do { return try context.channel.syncOptions?.getOption(.bufferedWritableBytes) ?? .max } catch { return .max }
+    }
+
+    /// Waits until all of the request has gone out, for as long as it goes on.
     private func sendRest(_ context: ChannelHandlerContext, isGoodThen: Bool) {
-        self.forgetRest()
         self.isGoodBehindRest = isGoodThen
+        self.unsent = .max
+        self.noteRest()
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenSuccess {
             guard let isGood = self.isGoodBehindRest else { return }
@@ -353,6 +378,13 @@ final class HTTPConnection: ChannelInboundHandler {
         }
         // It goes out behind what is there already.
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+
+    /// Who takes no more of it has what they want.
+    private func followRest(_ context: ChannelHandlerContext, now: NIODeadline) {
+        let unsent = self.unsentBytes(context)
+        if unsent < self.unsent { self.restSince = now }
+        self.unsent = unsent
     }
 
     /// No kernel has less room for what is sent on a connection that nothing else is on.

@@ -5,39 +5,37 @@ import Testing
 
 @Suite("Room for bodies of requests")
 struct BodyRoomTests {
-    private let room = BodyRoom(most: 30, mostOfOne: 20)
+    private let room = BodyRoom(most: 64, mostOfOne: 20)
 
-    private func status(_ bytes: Int, of caller: String) async throws -> Int {
-        do {
-            return try await self.room.with(bytes, of: caller) { 200 }
-        } catch let error as APIError {
+    /// - Returns: the status of what is refused; 0 if there is room, which is taken then.
+    private func take(_ bytes: Int, of caller: String) -> Int {
+        do throws(APIError) {
+            try self.room.take(bytes, of: caller)
+            return 0
+        } catch {
             #expect(error.headers[.retryAfter] == "1")
             return error.status.code
         }
     }
 
-    @Test("is a caller's own part, and all of it that of all")
-    func bounded() async throws {
-        try await self.room.with(15, of: "a") {
-            #expect(try await self.status(5, of: "a") == 200)
-            #expect(try await self.status(6, of: "a") == 429)
-            #expect(try await self.status(15, of: "b") == 200)
-            #expect(try await self.status(16, of: "b") == 503)
-            try await self.room.with(10, of: "b") {
-                #expect(try await self.status(5, of: "a") == 200)
-                #expect(try await self.status(6, of: "c") == 503)
-            }
-        }
-        #expect(try await self.status(20, of: "a") == 200)
+    @Test("is a caller's own part, and of all of it as much as is left to the others")
+    func bounded() {
+        #expect(self.take(15, of: "a") == 0)
+        #expect(self.take(6, of: "a") == 429 && self.take(5, of: "a") == 0)
+        #expect(self.take(20, of: "b") == 0)
+        #expect(self.take(13, of: "c") == 503 && self.take(12, of: "c") == 0, "half of what is left")
+        #expect(self.take(7, of: "d") == 503 && self.take(6, of: "d") == 0)
+        #expect(self.take(1, of: "e") == 0, "a small one finds room")
+        self.room.give(20, of: "b")
+        #expect(self.take(12, of: "e") == 0)
     }
 
-    @Test("is free again however it went")
-    func free() async throws {
-        struct Oops: Error {}
+    @Test("is free again when it was given back")
+    func free() {
         for _ in 1...9 {
-            await #expect(throws: Oops.self) { try await self.room.with(20, of: "a") { throw Oops() } }
-            #expect(try await self.status(21, of: "a") == 429)
+            #expect(self.take(20, of: "a") == 0 && self.take(1, of: "a") == 429)
+            self.room.give(18, of: "a")
+            self.room.give(2, of: "a")
         }
-        #expect(try await self.status(20, of: "a") == 200)
     }
 }

@@ -12,15 +12,19 @@ struct AnswerRoomTests {
         var taken: [Int] = []
         for owner in owners {
             var count = 0
-            while room.take(1, of: owner) { count += 1 }
+            while !room.isExceeded(by: owner) {
+                room.take(1, of: owner)
+                count += 1
+            }
             room.give(1, of: owner)
-            taken.append(count)
+            taken.append(count - 1)
         }
-        #expect(taken == [60, 30, 15])
+        #expect(taken == [60, 30, 15] && room.held == 105)
         room.give(60, of: owners[0])
-        let held = room.held
-        let (fits, isTooMuch) = (room.take(7, of: owners[1]), !room.take(40, of: owners[1]))
-        #expect(held == 45 && fits && isTooMuch)
+        room.take(7, of: owners[1])
+        #expect(!room.isExceeded(by: owners[1]) && !room.isExceeded(by: .random()))
+        room.take(40, of: owners[1])
+        #expect(room.isExceeded(by: owners[1]) && !room.isExceeded(by: owners[2]))
     }
 
     @Test("is all there again when all was given back")
@@ -29,11 +33,16 @@ struct AnswerRoomTests {
         let owner = EntityID.random()
         for _ in 1...9 {
             for bytes in [51, 50] {
-                let fits = room.take(bytes, of: owner)
-                #expect(fits == (bytes == 50))
+                room.take(bytes, of: owner)
+                #expect(room.isExceeded(by: owner) == (bytes == 51))
                 room.give(bytes, of: owner)
             }
         }
         #expect(room.held == 0)
+    }
+
+    @Test("is not too little for a loop, however many there are", arguments: [1, 2, 64])
+    func shares(loops: Int) {
+        #expect(ConnectionLimits().share(of: loops).unfinished == [1: 128, 2: 64, 64: 32][loops].map { $0 << 20 })
     }
 }

@@ -23,6 +23,7 @@ struct UnfinishedAnswerTests {
     private let channel = EmbeddedChannel()
     private let request: Request
     private let pool: ConnectionPool
+    private let connection: HTTPConnection
 
     private init(needsBody: Bool, roomFor bytes: Int) throws {
         let channel = self.channel
@@ -35,12 +36,14 @@ struct UnfinishedAnswerTests {
                 eventLoop: channel.eventLoop,
                 configuration: ClientConfiguration(resolver: Resolver(threads: .singleton)), limits: limits))
         self.request = Request(needsBody: needsBody)
-        let connection = HTTPConnection(
+        self.connection = HTTPConnection(
             pool: self.pool, request: self.request, now: .now(), deadline: .now() + .seconds(60))
         self.pool.shared.begins(self.pool)
-        self.pool.shared.opened(connection)
-        self.pool.start(connection, on: channel)
+        self.pool.shared.opened(self.connection)
+        self.pool.start(self.connection, on: channel)
     }
+
+    private func look(after seconds: Int64) { self.connection.checkDeadlines(now: .now() + .seconds(seconds)) }
 
     private func hear(_ text: String) {
         self.channel.pipeline.syncOperations.fireChannelRead(NIOAny(ByteBuffer(string: text)))
@@ -53,8 +56,12 @@ struct UnfinishedAnswerTests {
     @Test("is a failed attempt where its head finds no room, and takes none after that")
     func head() throws {
         self.hear("HTTP/1.1 200 OK\r\nx-a: \(String(repeating: "a", count: 300))")
+        self.look(after: 2)
         #expect(self.request.outcome == nil && self.pool.shared.unfinished.held > 300)
         self.hear(String(repeating: "a", count: 300))
+        self.look(after: 0)
+        #expect(self.request.outcome == nil, "it may go on at once")
+        self.look(after: 2)
         #expect(self.request.outcome?.failure == .invalidResponse(FailureWords.noRoomForAnswer))
         #expect(self.pool.shared.unfinished.held == 0 && self.pool.shared.count == 0)
         _ = try self.channel.finish(acceptAlreadyClosed: true)
@@ -66,6 +73,7 @@ struct UnfinishedAnswerTests {
         other.hear("HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n\(String(repeating: "a", count: 400))")
         #expect(other.request.outcome == nil && other.pool.shared.unfinished.held == 400)
         other.hear(String(repeating: "a", count: 400))
+        other.look(after: 2)
         #expect(other.request.outcome?.status == (isNeeded ? nil : 200))
         #expect(
             other.request.outcome?.failure == (isNeeded ? .invalidResponse(FailureWords.noRoomForAnswer) : nil))

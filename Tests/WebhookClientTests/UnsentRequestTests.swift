@@ -99,6 +99,21 @@ struct UnsentRequestTests {
         _ = try self.channel.finish(acceptAlreadyClosed: true)
     }
 
+    @Test("goes on going out for as long as some of it does")
+    func goesOn() throws {
+        let dam = try self.holdRest()
+        self.answer(Self.taken)
+        let timeout = ClientConfiguration(resolver: Resolver(threads: .singleton)).bodyTimeout
+        let start = NIODeadline.now()
+        self.connection.checkDeadlines(now: start)
+        self.connection.checkDeadlines(now: start + timeout - .seconds(1))
+        #expect(self.request.outcome == nil)
+        self.connection.checkDeadlines(now: start + timeout)
+        #expect(self.request.outcome?.status == 200 && self.pool.shared.count == 0)
+        try dam.open(self.channel)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test("has been taken by who closes behind the answer, or reads no further", arguments: [false, true])
     func closed(waits: Bool) throws {
         _ = try self.holdRest()

@@ -26,18 +26,19 @@ struct WholeBody: RouterMiddleware {
         guard length.map({ $0 > 0 && $0 <= most }) ?? (request.headers[.transferEncoding] != nil) else {
             return try await next(request, context)
         }
-        let caller = context.verifiedCaller?.id ?? context.commandKey.map { "commands to \($0.thing)" } ?? ""
-        return try await self.room.with(length ?? most, of: caller) {
-            try await self.read(request, most, context, next)
-        }
-    }
-
-    private func read(
-        _ request: Request, _ most: Int, _ context: APIContext, _ next: (Request, APIContext) async throws -> Response
-    ) async throws -> Response {
+        // What receivers of a group send is the group's.
+        let caller = context.verifiedCaller?.id ?? context.commandKey.map { "commands of \($0.group)" } ?? ""
+        var taken = length ?? most
+        try self.room.take(taken, of: caller)
+        defer { self.room.give(taken, of: caller) }
         let start = ContinuousClock.now
         var request = request
-        do { _ = try await request.collectBody(upTo: most) } catch is NIOTooManyBytesError {
+        do {
+            let size = try await request.collectBody(upTo: most).readableBytes
+            // It may be waited with for long, as for a thing's answer.
+            self.room.give(taken - size, of: caller)
+            taken = size
+        } catch is NIOTooManyBytesError {
             throw APIError(
                 status: .contentTooLarge, message: "the body must be at most \(most / (1024 * 1024)) MiB")
         }
