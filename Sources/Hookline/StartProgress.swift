@@ -1,5 +1,6 @@
 internal import API
 internal import Domain
+internal import Logging
 internal import ServiceLifecycle
 internal import Synchronization
 
@@ -26,8 +27,10 @@ extension Assembly {
     func buildAnswering(_ pools: Pools, companions: [any Service]) async throws -> Built {
         // One that the system chooses is not known to anybody yet.
         guard self.configuration.api.port != 0 else { return try await self.build(pools, companions: companions) }
+        var api = self.configuration.api
+        api.mostConnections = Descriptors.current.connections
         let answering = makeStartingService(
-            self.configuration.api, version: Release.version, logger: self.logger,
+            api, version: Release.version, logger: self.logger,
             stage: { [progress = self.progress] in progress.stage.rawValue })
         return try await withThrowingTaskGroup(of: Built?.self) { tasks in
             tasks.addTask {
@@ -37,9 +40,13 @@ extension Assembly {
             tasks.addTask { try await self.build(pools, companions: companions) }
             var built: Built?
             while built == nil, let end = try await tasks.next() { built = end }
-            tasks.cancelAll()
-            // That it was cancelled is how it is to end.
-            while await tasks.nextResult() != nil {}
+            await answering.triggerGracefulShutdown()
+            while let end = await tasks.nextResult() {
+                // The service is there all the same.
+                if case .failure(let error) = end {
+                    self.logger.debug("what answered before the service ended", metadata: ["error": "\(error)"])
+                }
+            }
             guard let built else { throw CancellationError() }
             return built
         }

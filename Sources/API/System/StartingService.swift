@@ -6,12 +6,12 @@ package import ServiceLifecycle
 /// Answers who looks after the service while it is not there yet, which is for as long as the database is waited for or brought up to
 /// date: that the process lives, so that nobody kills it for that, and what is waited for. Whoever wants anything else is to come again.
 ///
-/// It gives up the port when it is cancelled.
+/// The port is free again when it has ended, which it does when it is told to shut down.
 ///
 /// - Parameter stage: what is waited for, in words that everybody may see.
 package func makeStartingService(
     _ configuration: APIConfiguration, version: String, logger: Logger, stage: @escaping @Sendable () -> String
-) -> any Service {
+) -> ServiceGroup {
     var logger = logger
     // When the service listens is told by what comes after it.
     logger.logLevel = .error
@@ -19,9 +19,13 @@ package func makeStartingService(
         responder: StartingResponder(version: version, stage: stage), server: HTTPConnections.server,
         configuration: .init(
             address: .hostname(configuration.host, port: configuration.port),
-            availableConnectionsDelegate: .maximum(64, logger: logger)),
+            availableConnectionsDelegate: .maximum(configuration.mostConnections, logger: logger)),
         logger: logger)
-    return ListeningService(application, host: configuration.host, port: configuration.port)
+    let service = ListeningService(application, host: configuration.host, port: configuration.port)
+    var group = ServiceGroupConfiguration(services: [.init(service: service)], logger: logger)
+    // Nobody is in the midst of anything.
+    group.maximumGracefulShutdownDuration = .seconds(1)
+    return ServiceGroup(configuration: group)
 }
 
 private struct StartingResponder: HTTPResponder {
