@@ -102,7 +102,7 @@ struct DescribedAPITests {
                 [
                     "-c", #"cd "$0" && exec "$@""#, folder, String(tool), "run",
                     "http://127.0.0.1:\(hookline.port)/openapi.json", "-H", "Authorization: Bearer \(token)",
-                    "--max-examples", "10", "--seed", "1", "--exclude-checks", "positive_data_acceptance",
+                    "--max-examples", "5", "--seed", "1", "--exclude-checks", "positive_data_acceptance",
                     "--suppress-health-check", "all", "--request-timeout", "60", "--exclude-path-regex",
                     // They last for as long as they are asked to.
                     "/(listen|live|broker/topics)$",

@@ -3,6 +3,7 @@ internal import Glibc
 package import LocalServices
 internal import NIOCore
 internal import NIOHTTP1
+internal import Synchronization
 
 /// The built `hookline` binary, running.
 package final class HooklineProcess: Sendable {
@@ -109,12 +110,19 @@ package final class HooklineProcess: Sendable {
         await self.process.waitForExit()
     }
 
-    /// A token of this installation's secret, printed by the binary itself.
+    /// By the bytes of the user's name: texts that look the same are equal, and users are not.
+    private static let tokens = Mutex<[[UInt8]: String]>([:])
+
+    /// A token of this installation's secret, printed by the binary itself, the first time that it is asked for.
     package static func token(user: String, root: Bool = false) async throws -> String {
+        let name = Array("\(user) \(root)".utf8)
+        if let known = self.tokens.withLock({ $0[name] }) { return known }
         let output = try await ChildProcess.complete(
             Self.binary, ["token", "--user", user] + (root ? ["--root"] : []),
             environment: ["AUTH_JWT_SECRET": Self.jwtSecret])
-        return String(output.split(separator: "\n").first ?? "")
+        let token = String(output.split(separator: "\n").first ?? "")
+        self.tokens.withLock { $0[name] = token }
+        return token
     }
 
     package func api(token: String) -> APIClient {
