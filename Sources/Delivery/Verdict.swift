@@ -73,10 +73,10 @@ struct Verdict {
                 self.health = .unknown
                 return
             }
-            // 410 disables the webhook, and what it has waits.
+            // 410 disables the webhook, and what it has waits; but that of a resend disables nothing.
             self.ending = Self.afterFailure(
                 "status \(status)", of: delivery, target: target, defaults: defaults, pause: self.pause,
-                wallNow: wallNow, counts: !self.isGone, elapsed: elapsed, using: &generator)
+                wallNow: wallNow, counts: !self.isGone || delivery.resent != nil, elapsed: elapsed, using: &generator)
         case .failure(.cancelled):
             // Nobody's fault: as if it had not been tried.
             self.ending = .released

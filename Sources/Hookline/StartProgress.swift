@@ -34,19 +34,17 @@ extension Assembly {
             stage: { [progress = self.progress] in progress.stage.rawValue })
         return try await withThrowingTaskGroup(of: Built?.self) { tasks in
             tasks.addTask {
-                try await answering.run()
+                do { try await answering.run() } catch {
+                    // The service is what the port is for, and says so itself if it cannot have it.
+                    self.logger.debug("nothing answers before the service does", metadata: ["error": "\(error)"])
+                }
                 return nil
             }
             tasks.addTask { try await self.build(pools, companions: companions) }
             var built: Built?
             while built == nil, let end = try await tasks.next() { built = end }
             await answering.triggerGracefulShutdown()
-            while let end = await tasks.nextResult() {
-                // The service is there all the same.
-                if case .failure(let error) = end {
-                    self.logger.debug("what answered before the service ended", metadata: ["error": "\(error)"])
-                }
-            }
+            try await tasks.waitForAll()
             guard let built else { throw CancellationError() }
             return built
         }

@@ -101,6 +101,7 @@ final class HTTPConnection: ChannelInboundHandler {
         self.outgoing.clear()
         request.encode(into: &self.outgoing)
         self.sentAt = now
+        self.unsent = .max
         self.acknowledgements = 0
         context.writeAndFlush(self.wrapOutboundOut(self.outgoing), promise: nil)
     }
@@ -111,7 +112,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func checkDeadlines(now: NIODeadline) {
         guard self.request != nil else { return }
-        if let context, self.isGoodBehindRest != nil { self.followRest(context, now: now) }
+        if let context, self.isTakenEarly(context) { self.followRest(context, now: now) }
         if now >= self.deadline {
             // A status that is in stands, however long the body takes: the receiver has decided.
             if self.parser.hasStatus {
@@ -252,6 +253,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// There is no room for what does not go on. A status is all that many ask for.
     private func endUnfinished() {
+        guard self.isGoodBehindRest == nil else { return self.completeWithoutRest(now: .now()) }
         if self.parser.hasStatus, self.request?.needsBody == false {
             self.complete(canReuse: false, brokeOff: self.parser.isFramed, now: .now())
         } else {
@@ -289,6 +291,7 @@ final class HTTPConnection: ChannelInboundHandler {
         // Of the request's.
         if self.isGoodBehindRest != nil { return timeout }
         if self.request?.needsBody != false { return self.parser.isFramed ? nil : timeout }
+        if let context, self.isTakenEarly(context) { return timeout }
         let isPressed = self.pool?.isPressed == true || self.shared.isAnybodyWaiting
         return .nanoseconds(timeout.nanoseconds / (self.parser.isFramed ? 1 : 4) / (isPressed ? 4 : 1))
     }
@@ -369,7 +372,6 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Waits until all of the request has gone out, for as long as it goes on.
     private func sendRest(_ context: ChannelHandlerContext, isGoodThen: Bool) {
         self.isGoodBehindRest = isGoodThen
-        self.unsent = .max
         self.noteRest()
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenSuccess {
@@ -378,6 +380,11 @@ final class HTTPConnection: ChannelInboundHandler {
         }
         // It goes out behind what is there already.
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+
+    /// Whether some of a request is still to go out to who says that they take it.
+    private func isTakenEarly(_ context: ChannelHandlerContext) -> Bool {
+        self.isGoodBehindRest != nil || (200..<300).contains(self.parser.status) && self.hasUnsent(context)
     }
 
     /// Who takes no more of it has what they want.

@@ -269,6 +269,13 @@ struct VerdictTests {
         #expect(Self.ending(old) == -2)
     }
 
+    @Test("of a resend that is gone is the last after the last, for that disables nothing")
+    func goneAgain() throws {
+        var delivery = try Self.delivery(attempts: 2)
+        delivery.resent = Resent(code: 1)
+        #expect(delivery.resent != nil && Self.ending(Self.verdict(Self.response(410), of: delivery)) == -2)
+    }
+
     @Test("adds an attempt to its delivery, but none after the first with which nothing was sent")
     func tried() throws {
         for (attempts, wasSent, tried) in [(0, true, 1), (0, false, 1), (1, true, 1), (1, false, 0), (9, false, 0)]

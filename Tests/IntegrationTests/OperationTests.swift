@@ -275,6 +275,8 @@ extension ManagementTests {
             #expect(try await HTTP.get("\(base)/health").status == 200)
             let ready = try await HTTP.get("\(base)/ready")
             #expect(ready.status == 503 && ready.body.contains(#""start":"\#(stage) "#), "\(ready.body)")
+            let head = try await HTTP.call("HEAD", "\(base)/webhooks/health")
+            #expect(head.status == 200 && head.body.isEmpty)
             let refused = try await HTTP.get("\(base)/groups")
             #expect(refused.status == 503 && refused.headers["retry-after"] == "2", "\(refused.body)")
         }

@@ -9,6 +9,7 @@ import Testing
 /// A long one.
 private final class LongRequest: PendingRequest {
     private(set) var outcome: Outcome?
+    var needsBody = true
     func encode(into buffer: inout ByteBuffer) { buffer.writeRepeatingByte(0x78, count: 100_000) }
     func ended(_ outcome: Outcome) { self.outcome = outcome }
 }
@@ -111,6 +112,21 @@ struct UnsentRequestTests {
         self.connection.checkDeadlines(now: start + timeout)
         #expect(self.request.outcome?.status == 200 && self.pool.shared.count == 0)
         try dam.open(self.channel)
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("goes on going out where the answer has begun as well, and its status is enough")
+    func begun() throws {
+        self.request.needsBody = false
+        _ = try self.holdRest()
+        self.answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
+        let timeout = ClientConfiguration(resolver: Resolver(threads: .singleton)).bodyTimeout
+        let start = NIODeadline.now() + timeout - .seconds(1)
+        self.connection.checkDeadlines(now: start)
+        self.connection.checkDeadlines(now: start + timeout - .seconds(1))
+        #expect(self.request.outcome == nil)
+        self.connection.checkDeadlines(now: start + timeout)
+        #expect(self.request.outcome?.status == 200)
         _ = try self.channel.finish(acceptAlreadyClosed: true)
     }
 

@@ -23,14 +23,15 @@ struct WholeBody: RouterMiddleware {
     ) async throws -> Response {
         let most = request.uri.path.hasSuffix("/things/bulk") ? ThingBulkRoutes.largestBody : JSON.largestBody
         let length = request.headers[.contentLength].flatMap { Int($0) }
-        guard length.map({ $0 > 0 && $0 <= most }) ?? (request.headers[.transferEncoding] != nil) else {
+        guard length.map({ $0 > 0 }) ?? (request.headers[.transferEncoding] != nil) else {
             return try await next(request, context)
         }
         // What receivers of a group send is the group's.
         let caller = context.verifiedCaller?.id ?? context.commandKey.map { "commands of \($0.group)" } ?? ""
-        var taken = length ?? most
+        var taken = min(length ?? most, ThingBulkRoutes.largestBody)
         try self.room.take(taken, of: caller)
         defer { self.room.give(taken, of: caller) }
+        guard length ?? 0 <= most else { return try await next(request, context) }
         let start = ContinuousClock.now
         var request = request
         do {

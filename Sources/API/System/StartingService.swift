@@ -13,8 +13,8 @@ package func makeStartingService(
     _ configuration: APIConfiguration, version: String, logger: Logger, stage: @escaping @Sendable () -> String
 ) -> ServiceGroup {
     var logger = logger
-    // When the service listens is told by what comes after it.
-    logger.logLevel = .error
+    // When the service listens is told by what comes after it, and how this ends says nothing to anybody.
+    logger.logLevel = .critical
     let application = Application(
         responder: StartingResponder(version: version, stage: stage), server: HTTPConnections.server,
         configuration: .init(
@@ -34,9 +34,16 @@ private struct StartingResponder: HTTPResponder {
     let stage: @Sendable () -> String
 
     func respond(to request: Request, context: APIContext) async throws -> Response {
+        var response = try self.answer(to: request, context)
+        if request.method == .head { response.body = ResponseBody() }
+        return response
+    }
+
+    private func answer(to request: Request, _ context: APIContext) throws -> Response {
         switch request.uri.path {
-        case "/health": return try SystemRoutes.alive(self.version)
-        case "/ready": return try SystemRoutes.ready([Readiness(part: "start", problem: self.stage())])
+        case "/health", "/webhooks/health": return try SystemRoutes.alive(self.version)
+        case "/ready", "/webhooks/ready":
+            return try SystemRoutes.ready([Readiness(part: "start", problem: self.stage())])
         default:
             return try APIError(
                 status: .serviceUnavailable, message: "the service is starting: \(self.stage())",

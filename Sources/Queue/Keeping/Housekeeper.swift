@@ -139,7 +139,8 @@ package struct Housekeeper: Service {
         self.tell(
             try await store.sweep(
                 keepFailed: self.clock.span(of: self.configuration.keepFailed),
-                keepCommands: self.clock.span(of: self.configuration.keepCommands)))
+                keepCommands: self.clock.span(of: self.configuration.keepCommands),
+                longestWait: self.clock.span(of: HousekeepingStore.longestWait)))
         let ages = self.maxAges().map { ($0.webhook, $0.group, self.clock.span(of: $0.maxAge)) }
         if let expired = try await store.expire(ages), expired > 0 {
             self.logger.notice("gave up deliveries that waited too long", metadata: ["deliveries": "\(expired)"])

@@ -15,6 +15,9 @@ package struct HousekeepingStore: Sendable {
         self.pool = database.pool
     }
 
+    /// Nothing waits for longer than the longest max_age.
+    package static let longestWait = Duration.seconds(31 * 86_400)
+
     /// The same at this time, whatever the database's clock says meanwhile.
     func at(_ time: Instant) -> HousekeepingStore {
         var store = self
@@ -41,12 +44,13 @@ package struct HousekeepingStore: Sendable {
     /// - Returns: what became of each step.
     /// - Throws: if the database cannot be reached.
     package func sweep(
-        keepFailed: Duration, keepCommands: Duration = .seconds(7 * 86_400)
+        keepFailed: Duration, keepCommands: Duration = .seconds(7 * 86_400),
+        longestWait: Duration = HousekeepingStore.longestWait
     ) async throws -> [HousekeepingStep] {
         var steps: [HousekeepingStep] = []
         let sweeps =
             Sweep.allCases.map { (name: $0.rawValue, sweeping: self.sweeping($0, keepFailed, keepCommands)) }
-            + Removal.sweeps
+            + Removal.sweeps(at: self.now, longestWait: longestWait)
         for (name, sweeping) in sweeps {
             steps.append(
                 try await HousekeepingStep.run("sweep up \(name)") {

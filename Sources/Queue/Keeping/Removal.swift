@@ -75,16 +75,22 @@ package enum Removal {
 
     /// What was written about something just when it was removed, and things that nothing can wait for any more. To be
     /// carried out now and then.
-    static var sweeps: [(name: String, sweeping: Sweeping)] {
+    /// - Parameters:
+    ///   - now: the database's time.
+    ///   - longestWait: for how long by its clock a delivery may wait at the most.
+    static func sweeps(at now: Query, longestWait: Duration) -> [(name: String, sweeping: Sweeping)] {
         let orphans =
             self.ofWebhooks.map { Orphans(table: $0, owners: .webhooks) }
             + self.ofSources.map { Orphans(table: $0, owners: .sources) }
-        return orphans.map { ($0.name, .orphans($0)) } + self.statements.map { ($0.name, .statement($0.statement)) }
+        return orphans.map { ($0.name, .orphans($0)) }
+            + self.statements(now, longestWait).map { ($0.name, .statement($0.statement)) }
     }
 
     /// Of a thing that has moved to another group, what a message that was under way has left behind goes too.
-    private static var statements: [(name: String, statement: Query)] {
-        [
+    private static func statements(_ now: Query, _ longestWait: Duration) -> [(name: String, statement: Query)] {
+        // What no delivery needs any more.
+        let unneeded: Query = "\(now) - make_interval(secs => \(longestWait.milliseconds) / 1000.0)"
+        return [
             (
                 "memory of things that are gone",
                 """
@@ -110,7 +116,7 @@ package enum Removal {
                 "crossings that nothing waits for",
                 """
                 DELETE FROM alarm_crossings
-                WHERE message_id < \(MessageID.first(at: "now() - interval '31 days'" as Query))
+                WHERE message_id < \(MessageID.first(at: unneeded))
                 """
             ),
             (
@@ -133,8 +139,7 @@ package enum Removal {
                 "DELETE FROM api_key_uses AS u WHERE NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = u.key_id)"
             ),
             ("resends that are over", "DELETE FROM resends WHERE ended_at < now() - interval '30 days'"),
-            // Nothing waits for longer than the longest max_age.
-            ("former things", "DELETE FROM former_things WHERE removed_at < now() - interval '31 days'"),
+            ("former things", "DELETE FROM former_things WHERE removed_at < \(unneeded)"),
         ]
     }
 }

@@ -136,7 +136,9 @@ struct HousekeepingTests {
         let steps = try await fixture.housekeeping(at: now).sweep(keepFailed: .seconds(60))
         #expect(steps.filter { !$0.isDone }.allSatisfy { $0.name.contains("event") })
         #expect(steps.filter { !$0.isDone }.count == 2, "what is too old, and what is left of sources that are gone")
-        #expect(steps.count == HousekeepingStore.Sweep.allCases.count + Removal.sweeps.count + 3)
+        #expect(
+            steps.count == HousekeepingStore.Sweep.allCases.count
+                + Removal.sweeps(at: "now()", longestWait: .zero).count + 3)
         #expect(try await fixture.count("SELECT count(*) FROM webhook_stats") == 0)
     }
 
